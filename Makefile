@@ -1,0 +1,41 @@
+# Everything a fresh machine with Go and Node needs. `make demo` runs the main job, `make test` passes the tests.
+
+GO        ?= go
+VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS   := -s -w -X main.version=$(VERSION)
+# The Debian packages that the tests use; installed by `make test-deps`.
+PACKAGES  := bind9-dnsutils knot-dnsutils dnsperf
+SUDO      := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+.PHONY: build demo test test-deps test-unit test-integration vet bench fuzz clean
+
+build: ## bin/fairlead
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/fairlead ./cmd/fairlead
+
+demo: build ## one node with real endpoints on 127.0.0.0/8; Ctrl-C ends it
+	bin/fairlead demo $(DEMO_FLAGS)
+
+test: test-deps vet ## everything: unit, timelines, fuzz seeds, integration with the real binary
+	$(GO) tool gotestsum --format pkgname --hide-summary skipped -- -race -count=1 -timeout 20m ./...
+
+test-unit: vet ## what needs nothing but Go
+	$(GO) test -race -short ./...
+
+test-deps: ## the Debian packages that the integration tests use
+	@missing=; for p in $(PACKAGES); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then $(SUDO) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends $$missing; fi
+
+vet:
+	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "gofmt: $$out"; exit 1; }
+	$(GO) vet ./...
+
+bench: build test-deps ## figures against the targets of NUMBERS.md; minutes
+	$(GO) test -run '^$$' -bench . -benchtime 2s ./plugin/... ./config/...
+	$(GO) run ./integration/bench
+
+fuzz: ## each fuzz target for FUZZTIME
+	@for t in $$(grep -rlE '^func Fuzz' --include='*_test.go' .); do d=$$(dirname $$t); \
+	  for f in $$(grep -oE '^func Fuzz[A-Za-z]+' $$t | cut -d' ' -f2); do $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(or $(FUZZTIME),30s) ./$$d || exit 1; done; done
+
+clean:
+	rm -rf bin dist

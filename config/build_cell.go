@@ -1,0 +1,81 @@
+package config
+
+import (
+	"cmp"
+	"slices"
+
+	"gopkg.in/yaml.v3"
+)
+
+func (b *builder) cells(s *Service, n *yaml.Node, at *yamlPath) {
+	if n == nil || n.Kind != yaml.MappingNode {
+		return
+	}
+	c := &Cells{Shards: intOf(field(n, "shards"), 0), Failover: make(map[int][]int)}
+	home := field(n, "home")
+	broken := c.Shards < 1 || home == nil
+	for k, v := range entries(home) {
+		pool := b.refer(k, at.at("home", k.Value), "pool", b.pools)
+		first, last, err := parseRange(stringOf(v), 0, maxShards-1)
+		switch {
+		case pool < 0 || err != nil:
+			broken = true
+		case last >= c.Shards && c.Shards > 0:
+			b.errorf(v, at.at("home", k.Value), "", "the shards %s are not within 0-%d", v.Value, c.Shards-1)
+			broken = true
+		default:
+			c.Home = append(c.Home, CellRange{Pool: pool, First: first, Last: last})
+		}
+	}
+	if !broken {
+		b.cellCover(c, home, at.child("home"))
+	}
+	b.cellFailover(c, field(n, "failover"), at.child("failover"))
+	s.Cells = c
+}
+
+// cellCover reports shards that have no home, or more than one.
+func (b *builder) cellCover(c *Cells, n *yaml.Node, at *yamlPath) {
+	sorted := slices.Clone(c.Home)
+	slices.SortFunc(sorted, func(a, b CellRange) int { return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.Last, b.Last)) })
+	next := 0
+	for _, r := range sorted {
+		name := b.zone.Pools[r.Pool].Name
+		k, _ := fieldOf(n, name)
+		if r.First > next {
+			b.errorf(k, at.child(name), "", "the shards %d-%d have no home", next, r.First-1)
+		}
+		if r.First < next {
+			b.errorf(k, at.child(name), "", "the shards %d-%d have two homes", r.First, min(next-1, r.Last))
+		}
+		next = max(next, r.Last+1)
+	}
+	if next < c.Shards && next > 0 {
+		b.errorf(n, at, "", "the shards %d-%d have no home", next, c.Shards-1)
+	}
+}
+
+func (b *builder) cellFailover(c *Cells, n *yaml.Node, at *yamlPath) {
+	for k, v := range entries(n) {
+		at := at.child(k.Value)
+		from := b.refer(k, at, "pool", b.pools)
+		if from < 0 {
+			continue
+		}
+		if !slices.ContainsFunc(c.Home, func(r CellRange) bool { return r.Pool == from }) {
+			b.errorf(k, at, "", "the pool %q is the home of no shard", k.Value)
+		}
+		for i, item := range items(v) {
+			to := b.refer(item, at.item(i), "pool", b.pools)
+			switch {
+			case to < 0:
+			case to == from:
+				b.errorf(item, at.item(i), "", "the pool %q cannot take over from itself", k.Value)
+			case slices.Contains(c.Failover[from], to):
+				b.errorf(item, at.item(i), "", "duplicate pool %q", item.Value)
+			default:
+				c.Failover[from] = append(c.Failover[from], to)
+			}
+		}
+	}
+}

@@ -1,0 +1,185 @@
+package config
+
+import (
+	"net/netip"
+
+	"gopkg.in/yaml.v3"
+)
+
+func (b *builder) buildPools() {
+	b.pools = make(map[string]int)
+	root := (*yamlPath)(nil).child("pools")
+	for k, v := range entries(field(b.root, "pools")) {
+		at := root.child(k.Value)
+		if err := parseIdentifier(k.Value); err != nil {
+			b.errorf(k, at, "", "%s", err)
+		}
+		if _, dup := b.pools[k.Value]; dup {
+			continue
+		}
+		b.pools[k.Value] = len(b.zone.Pools)
+		b.zone.Pools = append(b.zone.Pools, b.pool(k, v, at))
+		b.poolNodes = append(b.poolNodes, v)
+	}
+}
+
+func (b *builder) pool(k, n *yaml.Node, at *yamlPath) *Pool {
+	p := &Pool{Name: k.Value, Check: -1, MaxShare: percentOf(field(n, "max_share"), 0), Gate: Gate{Check: -1}}
+	p.Region = b.refer(field(n, "region"), at.child("region"), "region", b.regions)
+	if c := field(n, "check"); c != nil {
+		p.Check = b.refer(c, at.child("check"), "check", b.checks)
+	}
+	for i, need := range items(field(n, "needs")) {
+		if c := b.refer(need, at.at("needs", i), "check", b.checks); c >= 0 {
+			p.Needs = append(p.Needs, c)
+		}
+	}
+	p.Stateful, p.Fence = boolOf(field(n, "stateful")), boolOf(field(n, "fence"))
+	if g := field(n, "gate"); stringOf(g) == "manual" {
+		p.Gate.Manual = true
+	} else if g != nil {
+		p.Gate.Check = b.refer(g, at.child("gate"), "check", b.checks)
+	}
+	b.endpoints(p, field(n, "endpoints"), at.child("endpoints"))
+	b.azWeights(p, field(n, "az_weights"), at.child("az_weights"))
+	m := field(n, "min_healthy")
+	p.MinHealthy = amountOf(m, defaultMinHealthy)
+	if count := len(p.Endpoints); !p.MinHealthy.Percent && p.MinHealthy.N > count && count > 0 && m != nil {
+		b.errorf(m, at.child("min_healthy"), "", "%d endpoints are never up in a pool of %d", p.MinHealthy.N, count)
+	}
+	b.checkPool(p, k, at)
+	return p
+}
+
+// checkPool says what concerns all endpoints of a pool together.
+func (b *builder) checkPool(p *Pool, k *yaml.Node, at *yamlPath) {
+	var addresses, targets int
+	weight := 0
+	for _, e := range p.Endpoints {
+		if e.Target != "" {
+			targets++
+		} else if e.V4.IsValid() || e.V6.IsValid() {
+			addresses++
+		}
+		weight += e.Weight
+	}
+	if addresses > 0 && targets > 0 {
+		b.errorf(k, at, "a pool has endpoints with addresses, or endpoints with a target",
+			"mixed answer kinds: %d endpoints have addresses, %d have a target", addresses, targets)
+	}
+	if len(p.Endpoints) > 0 && weight == 0 {
+		b.node(k, Warning, at.String(), "all endpoints have weight 0: the pool never answers", "")
+	}
+}
+
+func (b *builder) endpoints(p *Pool, n *yaml.Node, at *yamlPath) {
+	lines := make(map[string]int)
+	addresses := make(map[netip.Addr]string)
+	for i, item := range items(n) {
+		if item.Kind != yaml.MappingNode {
+			continue
+		}
+		at := at.item(i)
+		e := b.endpoint(item, at)
+		name := field(item, "name")
+		if line, dup := lines[e.Name]; dup && e.Name != "" {
+			b.errorf(name, at.child("name"), "", "duplicate endpoint %q; it stands at line %d already", shorten(e.Name), line)
+		} else if name != nil {
+			lines[e.Name] = name.Line
+		}
+		for _, a := range []netip.Addr{e.V4, e.V6} {
+			if other, dup := addresses[a]; dup && a.IsValid() {
+				b.node(item, Warning, at.String(), "the address "+a.String()+" is also that of the endpoint "+other, "")
+			}
+			addresses[a] = e.Name
+		}
+		if e.AZ >= 0 && p.Region >= 0 && b.zone.AZs[e.AZ].Region != p.Region {
+			b.errorf(field(item, "az"), at.child("az"), "", "the AZ %q is in the region %q, the pool in %q",
+				b.zone.AZs[e.AZ].Name, b.zone.Regions[b.zone.AZs[e.AZ].Region].Name, b.zone.Regions[p.Region].Name)
+		}
+		p.Endpoints = append(p.Endpoints, e)
+	}
+}
+
+func (b *builder) endpoint(n *yaml.Node, at *yamlPath) *Endpoint {
+	e := &Endpoint{Name: stringOf(field(n, "name")), Weight: intOf(field(n, "weight"), defaultWeight)}
+	e.AZ = b.refer(field(n, "az"), at.child("az"), "AZ", b.azs)
+	list, target := field(n, "addresses"), field(n, "target")
+	switch {
+	case list == nil && target == nil:
+		b.errorf(n, at, "", "an endpoint needs addresses or a target")
+	case list != nil && target != nil:
+		b.errorf(target, at.child("target"), "", "an endpoint has addresses or a target, not both")
+	}
+	e.Target, _ = parseHostName(stringOf(target))
+	for i, item := range items(list) {
+		a, err := parseAddress(stringOf(item))
+		if err != nil {
+			continue
+		}
+		family, to := "IPv4", &e.V4
+		if a.Is6() {
+			family, to = "IPv6", &e.V6
+		}
+		if to.IsValid() {
+			b.errorf(item, at.at("addresses", i), "more addresses are more endpoints", "more than one %s address in an endpoint", family)
+			continue
+		}
+		*to = a
+		if !e.ProbeAddr.IsValid() {
+			e.ProbeAddr = a
+		}
+	}
+	probe := field(n, "probe")
+	if a, err := parseAddress(stringOf(field(probe, "address"))); err == nil {
+		e.ProbeAddr = a
+	}
+	e.ProbePort = uint16(intOf(field(probe, "port"), 0))
+	return e
+}
+
+// azWeights makes one entry for each AZ that has an endpoint.
+func (b *builder) azWeights(p *Pool, n *yaml.Node, at *yamlPath) {
+	index := make(map[int]int)
+	for _, e := range p.Endpoints {
+		if _, known := index[e.AZ]; !known && e.AZ >= 0 {
+			index[e.AZ] = len(p.AZWeights)
+			p.AZWeights = append(p.AZWeights, AZWeight{AZ: e.AZ, Weight: 0})
+		}
+	}
+	p.Explicit = n != nil
+	if !p.Explicit {
+		for i := range p.AZWeights {
+			for _, e := range p.Endpoints {
+				if e.AZ == p.AZWeights[i].AZ {
+					p.AZWeights[i].Weight += e.Weight
+				}
+			}
+		}
+		return
+	}
+	given := make(map[int]bool)
+	sum := 0
+	for k, v := range entries(n) {
+		az := b.refer(k, at.child(k.Value), "AZ", b.azs)
+		if az < 0 {
+			continue
+		}
+		i, ok := index[az]
+		if !ok {
+			b.errorf(k, at.child(k.Value), "", "the pool has no endpoint in the AZ %q", k.Value)
+			continue
+		}
+		given[az] = true
+		p.AZWeights[i].Weight = intOf(v, 0)
+		sum += p.AZWeights[i].Weight
+	}
+	for _, w := range p.AZWeights {
+		if !given[w.AZ] {
+			b.errorf(n, at, "write 0 for an AZ that is never to answer", "the weight of the AZ %q is missing", b.zone.AZs[w.AZ].Name)
+		}
+	}
+	if sum == 0 && len(given) == len(p.AZWeights) {
+		b.node(n, Warning, at.String(), "all AZs have weight 0: the pool never answers", "")
+	}
+}

@@ -1,0 +1,155 @@
+package config
+
+import (
+	"net/netip"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// rules reads the rules for drains and for automatic removal.
+func (b *builder) rules(s *Service, n *yaml.Node, at *yamlPath) {
+	safety, health := field(n, "safety"), field(n, "health")
+	s.Safety = Safety{
+		KeepRegions: intOf(field(safety, "keep_regions"), 0),
+		KeepAZs:     intOf(field(safety, "keep_azs"), 0),
+		MaxDrained:  percentOf(field(safety, "max_drained"), 0),
+	}
+	s.Health = Limits{MaxRemoval: percentOf(field(health, "max_removal"), defaultMaxRemoval), PanicBelow: percentOf(field(health, "panic_below"), 0)}
+	if safety == nil {
+		return
+	}
+	regions, azs := b.places(s)
+	if s.Safety.KeepRegions > len(regions) {
+		b.errorf(field(safety, "keep_regions"), at.at("safety", "keep_regions"), "", "%d regions cannot be kept, the service has %d", s.Safety.KeepRegions, len(regions))
+	}
+	if s.Safety.KeepAZs > len(azs) {
+		b.errorf(field(safety, "keep_azs"), at.at("safety", "keep_azs"), "", "%d AZs cannot be kept, the service has %d", s.Safety.KeepAZs, len(azs))
+	}
+}
+
+// places are the regions and AZs of a service's pools.
+func (b *builder) places(s *Service) (regions, azs map[int]bool) {
+	regions, azs = make(map[int]bool), make(map[int]bool)
+	for _, p := range s.Pools {
+		if r := b.zone.Pools[p].Region; r >= 0 {
+			regions[r] = true
+		}
+		for _, w := range b.zone.Pools[p].AZWeights {
+			azs[w.AZ] = true
+		}
+	}
+	return regions, azs
+}
+
+func (b *builder) standby(s *Service, n *yaml.Node, at *yamlPath) {
+	if n == nil {
+		return
+	}
+	v := field(n, "trickle")
+	s.Standby.Trickle, _ = parseTrickle(stringOf(v))
+	if len(s.Tiers) < 2 {
+		b.errorf(n, at, "", "a standby needs a second tier")
+		return
+	}
+	for _, share := range s.Tiers[1] {
+		if p := b.zone.Pools[share.Pool]; p.Stateful || p.Fence {
+			b.errorf(v, at.child("trickle"), "serving a site without the data loses data",
+				"a trickle into the pool %q, which is stateful or fenced and never answered outside its turn", p.Name)
+		}
+	}
+}
+
+// extras reads the keys that stand alone.
+func (b *builder) extras(s *Service, n *yaml.Node, at *yamlPath) {
+	for i, item := range items(field(n, "also")) {
+		kind := AlsoRegion
+		if stringOf(item) == "az" {
+			kind = AlsoAZ
+		}
+		for _, k := range s.Also {
+			if k == kind {
+				b.errorf(item, at.at("also", i), "", "duplicate entry %q", item.Value)
+			}
+		}
+		s.Also = append(s.Also, kind)
+	}
+	if v := field(n, "sticky"); v != nil {
+		s.Sticky = &Sticky{V4: intOf(field(v, "v4"), defaultStickyV4), V6: intOf(field(v, "v6"), defaultStickyV6)}
+	}
+	if v := field(n, "srv"); v != nil {
+		s.SRV = &SRV{Port: uint16(intOf(field(v, "port"), 0)), Priority: uint16(intOf(field(v, "priority"), 0))}
+	}
+	if v := field(n, "https"); v != nil {
+		s.HTTPS = &HTTPS{Priority: uint16(intOf(field(v, "priority"), defaultHTTPSPriority)), Port: uint16(intOf(field(v, "port"), 0))}
+		for _, item := range items(field(v, "alpn")) {
+			s.HTTPS.ALPN = append(s.HTTPS.ALPN, stringOf(item))
+		}
+	}
+	for key, set := range map[string]bool{"srv": s.SRV != nil, "https": s.HTTPS != nil} {
+		if set && s.Kind == Targets {
+			k, _ := fieldOf(n, key)
+			b.errorf(k, at.child(key), "use pools with addresses", "%s next to CNAME targets: a CNAME stands alone", key)
+		}
+	}
+}
+
+func (b *builder) clients(s *Service, n *yaml.Node, at *yamlPath) {
+	seen := make(map[netip.Prefix]int)
+	for i, item := range items(n) {
+		if item.Kind != yaml.MappingNode {
+			continue
+		}
+		at := at.item(i)
+		rule := ClientRule{Strict: boolOf(field(item, "strict")), Tiers: b.tiers(field(item, "tiers"), at.child("tiers"))}
+		match := field(item, "match")
+		if match != nil && match.Kind == yaml.MappingNode && len(match.Content) == 0 {
+			b.errorf(match, at.child("match"), "name one of cidr, continent, country, subdivision, asn", "the rule matches nobody")
+		}
+		for j, c := range items(field(match, "cidr")) {
+			p, err := parsePrefix(stringOf(c))
+			if err != nil {
+				continue
+			}
+			if line, dup := seen[p]; dup {
+				b.errorf(c, at.at("match", "cidr", j), "", "duplicate prefix %s; it stands at line %d already", p, line)
+			}
+			seen[p] = c.Line
+			rule.CIDR = append(rule.CIDR, p)
+		}
+		rule.Continent = words(field(match, "continent"))
+		rule.Country = words(field(match, "country"))
+		rule.Subdivision = words(field(match, "subdivision"))
+		for _, a := range items(field(match, "asn")) {
+			rule.ASN = append(rule.ASN, uint32(intOf(a, 0)))
+		}
+		s.Clients = append(s.Clients, rule)
+	}
+}
+
+func words(n *yaml.Node) []string {
+	var out []string
+	for _, item := range items(n) {
+		out = append(out, strings.ToUpper(stringOf(item)))
+	}
+	return out
+}
+
+// checkFence reports a fenced pool that has no home although services use it.
+func (b *builder) checkFence(i int, p *Pool) {
+	if !p.Fence || len(p.Services) == 0 {
+		return
+	}
+	for _, s := range p.Services {
+		if c := b.zone.Services[s].Cells; c != nil {
+			for _, h := range c.Home {
+				if h.Pool == i {
+					return
+				}
+			}
+		}
+	}
+	k, _ := fieldOf(b.poolNodes[i], "fence")
+	b.errorf(k, (*yamlPath)(nil).at("pools", p.Name, "fence"), "name the pool in cells.home of a service, or use stateful: true",
+		"a fence without a home: no service gives the pool shards")
+}

@@ -1,0 +1,250 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
+
+func (b *builder) buildServices() {
+	root := (*yamlPath)(nil).child("services")
+	section := field(b.root, "services")
+	if section != nil {
+		b.zone.Services = make([]*Service, 0, len(section.Content)/2)
+	}
+	seen := make(map[string]bool)
+	for k, v := range entries(section) {
+		if seen[k.Value] {
+			continue
+		}
+		seen[k.Value] = true
+		at := root.child(k.Value)
+		s := b.service(k, v, at)
+		index := len(b.zone.Services)
+		b.zone.Services = append(b.zone.Services, s)
+		b.serviceNodes = append(b.serviceNodes, k)
+		for _, p := range s.Pools {
+			b.zone.Pools[p].Services = append(b.zone.Pools[p].Services, index)
+		}
+	}
+	for i, p := range b.zone.Pools {
+		p.Holds = b.holds(p)
+		b.checkFence(i, p)
+	}
+}
+
+// holds are the distinct failback holds of a pool's services, ascending.
+func (b *builder) holds(p *Pool) []time.Duration {
+	var holds []time.Duration
+	seen := make(map[time.Duration]bool)
+	for _, s := range p.Services {
+		if h := b.zone.Services[s].Failback.Hold; !seen[h] {
+			seen[h] = true
+			holds = append(holds, h)
+		}
+	}
+	slices.Sort(holds)
+	return holds
+}
+
+func (b *builder) service(k, n *yaml.Node, at *yamlPath) *Service {
+	s := &Service{
+		Line: k.Line, Name: b.ownerName(k, at), Answers: defaultAnswers,
+		Nearest: stringOf(field(n, "order")) == "nearest", ECS: boolOf(field(n, "ecs")),
+	}
+	s.Tiers = b.tiers(field(n, "tiers"), at.child("tiers"))
+	b.clients(s, field(n, "clients"), at.child("clients"))
+	b.cells(s, field(n, "cells"), at.child("cells"))
+	s.Pools = b.poolsOf(s)
+	b.kind(s, k, at)
+	if a := field(n, "answers"); stringOf(a) == "all" {
+		s.Answers = 0
+	} else {
+		s.Answers = intOf(a, defaultAnswers)
+	}
+	s.TTL = b.serviceTTL(field(n, "ttl"), at.child("ttl"))
+	st := field(n, "staleness")
+	s.Staleness = Staleness{Target: durationOf(field(st, "target"), 0), RTO: durationOf(field(st, "rto"), 0)}
+	s.OnAllDown = b.onAllDown(s, field(n, "on_all_down"), at.child("on_all_down"))
+	s.Failback = b.failback(field(n, "failback"), at.child("failback"))
+	b.rules(s, n, at)
+	b.standby(s, field(n, "standby"), at.child("standby"))
+	b.extras(s, n, at)
+	return s
+}
+
+// ownerName is the FQDN of a service or a static record.
+func (b *builder) ownerName(n *yaml.Node, at *yamlPath) string {
+	text := stringOf(n)
+	if text == "" {
+		return ""
+	}
+	name, err := parseName(text, b.zone.Name)
+	if err != nil {
+		b.errorf(n, at, "", "%s", err)
+		return ""
+	}
+	if !within(name, b.zone.Name) {
+		b.errorf(n, at, "a name with a final dot is absolute", "%s is outside the zone %s", shorten(name), b.zone.Name)
+		return ""
+	}
+	if zone := strings.TrimSuffix(b.zone.Name, "."); strings.HasSuffix(strings.ToLower(text), "."+zone) || strings.EqualFold(text, zone) {
+		b.node(n, Warning, at.String(), fmt.Sprintf("without a final dot this name is %s", shorten(name)),
+			"names are relative to the zone; a final dot makes them absolute")
+	}
+	return name
+}
+
+func (b *builder) tiers(n *yaml.Node, at *yamlPath) []Tier {
+	var tiers []Tier
+	for i, item := range items(n) {
+		if item.Kind != yaml.MappingNode {
+			continue
+		}
+		at := at.item(i)
+		tier := make(Tier, 0, len(item.Content)/2)
+		sum, bad := 0, false
+		for k, v := range entries(item) {
+			pool := b.refer(k, at.child(k.Value), "pool", b.pools)
+			weight := intOf(v, -1)
+			if bad = bad || pool < 0 || weight < 0; bad {
+				continue
+			}
+			sum += weight
+			tier = append(tier, Share{Pool: pool, Weight: weight})
+		}
+		if sum == 0 && !bad && len(tier) > 0 {
+			b.errorf(item, at, "", "all weights of the tier are 0")
+		}
+		tiers = append(tiers, tier)
+	}
+	return tiers
+}
+
+// poolsOf lists the pools that an answer may come from, each once.
+func (b *builder) poolsOf(s *Service) []int {
+	var pools []int
+	add := func(p int) {
+		if !slices.Contains(pools, p) {
+			pools = append(pools, p)
+		}
+	}
+	addTiers := func(tiers []Tier) {
+		for _, t := range tiers {
+			for _, share := range t {
+				add(share.Pool)
+			}
+		}
+	}
+	addTiers(s.Tiers)
+	for _, c := range s.Clients {
+		addTiers(c.Tiers)
+	}
+	if s.Cells != nil {
+		for _, h := range s.Cells.Home {
+			add(h.Pool)
+			for _, f := range s.Cells.Failover[h.Pool] {
+				add(f)
+			}
+		}
+	}
+	return pools
+}
+
+// kind sets what the service answers and reports what does not go together.
+func (b *builder) kind(s *Service, k *yaml.Node, at *yamlPath) {
+	var of [2]string
+	for _, i := range s.Pools {
+		p := b.zone.Pools[i]
+		if len(p.Endpoints) == 0 {
+			continue
+		}
+		kind := Addresses
+		if p.Endpoints[0].Target != "" {
+			kind = Targets
+		}
+		if of[kind] == "" {
+			of[kind] = p.Name
+		}
+	}
+	switch {
+	case of[Addresses] != "" && of[Targets] != "":
+		b.errorf(k, at, "a service answers addresses or CNAMEs", "mixed answer kinds: the pool %q has addresses, the pool %q has targets", of[Addresses], of[Targets])
+	case of[Targets] != "":
+		s.Kind = Targets
+	}
+	if s.Kind == Targets && s.Name == b.zone.Name {
+		b.errorf(k, at, "use a pool with addresses", "a CNAME at the apex: it would hide SOA and NS (RFC 1034 section 3.6.2)")
+	}
+}
+
+func (b *builder) serviceTTL(n *yaml.Node, at *yamlPath) TTL {
+	t := TTL{Max: ttlOf(field(n, "max"), defaultTTLMax)}
+	if stringOf(field(n, "mode")) == "horizon" {
+		t.Mode = Horizon
+	}
+	low := field(n, "min")
+	t.Min = ttlOf(low, min(defaultTTLMin, t.Max))
+	if t.Min > t.Max {
+		what := "ttl.max"
+		if field(n, "max") == nil {
+			what = "the default of ttl.max"
+		}
+		b.errorf(low, at.child("min"), "", "ttl.min %ds is more than %s, %ds", t.Min, what, t.Max)
+	}
+	return t
+}
+
+func (b *builder) onAllDown(s *Service, n *yaml.Node, at *yamlPath) OnAllDown {
+	o := OnAllDown{}
+	if n == nil || n.Kind == yaml.ScalarNode {
+		o.Policy = map[string]AllDownPolicy{"all": AnswerAll, "nodata": NoData}[stringOf(n)]
+		return o
+	}
+	o.Policy = Fixed
+	if s.Kind == Targets {
+		b.errorf(n, at, "", "fixed addresses for a service that answers CNAMEs")
+	}
+	for i, item := range items(n) {
+		a, err := parseAddress(stringOf(item))
+		if err != nil {
+			continue
+		}
+		if slices.Contains(o.Fixed, a) {
+			b.errorf(item, at.item(i), "", "duplicate address %s", a)
+			continue
+		}
+		o.Fixed = append(o.Fixed, a)
+	}
+	return o
+}
+
+func (b *builder) failback(n *yaml.Node, at *yamlPath) Failback {
+	f := Failback{Hold: durationOf(field(n, "hold"), defaultFailbackHold)}
+	f.Mode = map[string]FailbackMode{"manual": FailbackManual, "never": FailbackNever}[stringOf(field(n, "mode"))]
+	ramp, step := field(n, "ramp"), field(n, "step")
+	last := 0
+	for i, item := range items(ramp) {
+		v, ok := parsePercent(stringOf(item))
+		if !ok {
+			continue
+		}
+		if v <= last {
+			b.errorf(item, at.at("ramp", i), "", "the ramp does not ascend: %d%% after %d%%", v, last)
+		}
+		last = v
+		f.Ramp = append(f.Ramp, v)
+		if i == len(ramp.Content)-1 && v != 100 {
+			b.errorf(item, at.at("ramp", i), "", "the ramp ends at %d%%, it must end at 100%%", v)
+		}
+	}
+	if ramp != nil {
+		f.Step = durationOf(step, defaultRampStep)
+	} else if step != nil {
+		b.errorf(step, at.child("step"), "", "a step without a ramp")
+	}
+	return f
+}

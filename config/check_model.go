@@ -1,0 +1,152 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+// CheckType is how an endpoint is probed.
+type CheckType string
+
+// The types of checks. Composite has no type key in the file: it has one of all, any, not, at_least.
+const (
+	CheckHTTP      CheckType = "http"
+	CheckHTTPS     CheckType = "https"
+	CheckTCP       CheckType = "tcp"
+	CheckTLS       CheckType = "tls"
+	CheckGRPC      CheckType = "grpc"
+	CheckDNS       CheckType = "dns"
+	CheckICMP      CheckType = "icmp"
+	CheckExec      CheckType = "exec"
+	CheckPush      CheckType = "push"
+	CheckComposite CheckType = "composite"
+)
+
+// A Check is one way to probe an endpoint.
+type Check struct {
+	Name string
+	Type CheckType
+	// Digest covers everything that decides what is dialled, what is expected and how failures are counted, but not the
+	// name, the quorum or the choice of vantages: two checks with equal digests on one address are one target.
+	Digest Hash
+
+	// Address is dialled instead of the endpoint's when valid. Port is 0 only for types without ports.
+	Address netip.Addr
+	Port    uint16
+
+	// Interval is start to start, before jitter; Timeout bounds one whole probe and is less than Interval.
+	Interval, Timeout time.Duration
+	// Fall and Rise are results in a row, at least 1.
+	Fall, Rise int
+	Quorum     Quorum
+	// Vantages is how many nodes probe it; 0 means all.
+	Vantages int
+	Flap     *Flap
+
+	HTTP      *HTTPCheck
+	TCP       *TCPCheck
+	TLS       *TLSCheck
+	GRPC      *GRPCCheck
+	DNS       *DNSCheck
+	Exec      *ExecCheck
+	Push      *PushCheck
+	Composite *Composite
+}
+
+// Quorum is how many of the fresh vantages must say down: more than half (the zero value), N, or N percent.
+type Quorum struct {
+	N       int
+	Percent bool
+}
+
+// Need is the least number of vantages out of fresh that make a target down; at least 1.
+func (q Quorum) Need(fresh int) int {
+	switch {
+	case q.N == 0:
+		return fresh/2 + 1
+	case q.Percent:
+		return fresh*q.N/100 + 1
+	default:
+		return q.N
+	}
+}
+
+// Flap holds an endpoint out that changed more than Transitions times in Window, for Hold.
+type Flap struct {
+	Transitions  int
+	Window, Hold time.Duration
+}
+
+// HTTPCheck is set for http and https.
+type HTTPCheck struct {
+	Method string
+	// Path starts with "/".
+	Path string
+	// Host is the Host header and the SNI; empty means the address.
+	Host    string
+	Headers []Header
+	// Status holds the accepted ranges; never empty.
+	Status []StatusRange
+	// Body must occur in the first MaxBody octets of the response; empty means any.
+	Body string
+}
+
+// A Header is one request header.
+type Header struct{ Name, Value string }
+
+// A StatusRange is First..Last, both included, 100..599.
+type StatusRange struct{ First, Last int }
+
+// TCPCheck is set for tcp, and for tls when it sends or expects something.
+type TCPCheck struct {
+	// Send is written after the connect; Read must then occur in what arrives.
+	Send, Read string
+}
+
+// TLSCheck is set for https and tls, and for grpc over TLS.
+type TLSCheck struct {
+	// ServerName is the SNI and the name to verify; empty means the address.
+	ServerName string
+	// CA, ClientCert and ClientKey are PEM file contents; nil means system roots, no client certificate.
+	CA, ClientCert, ClientKey []byte
+	// WarnBefore is how long before the certificate's end the probe warns; expired is a failure.
+	WarnBefore time.Duration
+}
+
+// GRPCCheck asks grpc.health.v1 about Service.
+type GRPCCheck struct{ Service string }
+
+// DNSCheck asks for Name and QType.
+type DNSCheck struct {
+	Name  string
+	QType uint16
+	// RCode is the wanted RCODE; Answer, when not empty, must be among the RDATA in presentation format.
+	RCode  int
+	Answer string
+	TCP    bool
+}
+
+// ExecCheck runs Command without a shell; "{address}" and "{port}" are replaced in each argument.
+type ExecCheck struct{ Command []string }
+
+// PushCheck waits for reports, each good for Lease.
+type PushCheck struct{ Lease time.Duration }
+
+// CompositeOp combines the verdicts of other checks.
+type CompositeOp uint8
+
+// The operations, in three-valued logic.
+const (
+	OpAll CompositeOp = iota
+	OpAny
+	OpNot
+	OpAtLeast
+)
+
+// Composite combines checks; Of index Zone.Checks and form no cycle.
+type Composite struct {
+	Op CompositeOp
+	// N is for OpAtLeast.
+	N  int
+	Of []int
+}

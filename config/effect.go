@@ -1,0 +1,108 @@
+package config
+
+import (
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// notYet is what a Notice says.
+const notYet = "accepted, not in effect yet"
+
+// An effectRow is a key whose behaviour comes in a later version.
+type effectRow struct {
+	// path is the key; "*" stands for any key.
+	path string
+	// values limits the row to these values; empty means any.
+	values []string
+}
+
+// zoneNotInEffect lists the keys of a zone file that are checked and otherwise ignored. Whoever puts a key into effect
+// deletes its row.
+var zoneNotInEffect = []effectRow{
+	{path: "regions.*.location"},
+	{path: "checks.*.type", values: []string{"grpc", "dns", "icmp", "exec", "push"}},
+	{path: "checks.*.all"},
+	{path: "checks.*.any"},
+	{path: "checks.*.not"},
+	{path: "checks.*.at_least"},
+	{path: "checks.*.send"},
+	{path: "checks.*.expect.read"},
+	{path: "checks.*.quorum"},
+	{path: "checks.*.vantages"},
+	{path: "checks.*.flap"},
+	{path: "pools.*.needs"},
+	{path: "pools.*.max_share"},
+	{path: "pools.*.stateful"},
+	{path: "pools.*.fence"},
+	{path: "pools.*.gate"},
+	{path: "services.*.also"},
+	{path: "services.*.standby"},
+	{path: "services.*.clients"},
+	{path: "services.*.order"},
+	{path: "services.*.ecs"},
+	{path: "services.*.sticky"},
+	{path: "services.*.cells"},
+	{path: "services.*.srv"},
+	{path: "services.*.https"},
+	{path: "services.*.failback.mode", values: []string{"manual", "never"}},
+	{path: "services.*.failback.ramp"},
+	{path: "services.*.failback.step"},
+	{path: "services.*.safety"},
+	{path: "services.*.health.max_removal"},
+	{path: "services.*.staleness.rto"},
+}
+
+// nodeNotInEffect is the same for the node file.
+var nodeNotInEffect = []effectRow{
+	{path: "probe.allow"},
+}
+
+// An effectTree is a table as a tree, so that a file is walked once however many rows there are.
+type effectTree struct {
+	listed bool
+	values []string
+	below  map[string]*effectTree
+}
+
+func newEffectTree(rows []effectRow) *effectTree {
+	root := new(effectTree)
+	for _, row := range rows {
+		t := root
+		for step := range strings.SplitSeq(row.path, ".") {
+			if t.below == nil {
+				t.below = make(map[string]*effectTree)
+			}
+			if t.below[step] == nil {
+				t.below[step] = new(effectTree)
+			}
+			t = t.below[step]
+		}
+		t.listed, t.values = true, row.values
+	}
+	return root
+}
+
+// noteEffects adds a Notice for each key below n that t lists.
+func (r *report) noteEffects(n *yaml.Node, t *effectTree, at *yamlPath) {
+	n = follow(n)
+	if t.below == nil || n.Kind != yaml.MappingNode {
+		return
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		k, v := follow(n.Content[i]), follow(n.Content[i+1])
+		sub := t.below[k.Value]
+		if sub == nil {
+			sub = t.below["*"]
+		}
+		if sub == nil {
+			continue
+		}
+		child := yamlPath{up: at, key: k.Value}
+		if sub.listed && (sub.values == nil || slices.Contains(sub.values, v.Value)) {
+			r.node(k, Notice, child.String(), notYet, "")
+		}
+		r.noteEffects(v, sub, &child)
+	}
+}

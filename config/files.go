@@ -1,0 +1,79 @@
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash"
+	"io/fs"
+	"path"
+	"strings"
+)
+
+// files reads what a zone file names, each file once, and hashes all of it.
+type files struct {
+	read func(name string) ([]byte, error)
+	hash hash.Hash
+	// content and failed hold what was read, by clean name.
+	content map[string][]byte
+	failed  map[string]error
+}
+
+func newFiles(zoneFile []byte, read func(string) ([]byte, error)) *files {
+	f := &files{read: read, hash: sha256.New(), content: make(map[string][]byte), failed: make(map[string]error)}
+	f.add("", zoneFile)
+	return f
+}
+
+// add writes name and content so that no two lists of files give the same octets.
+func (f *files) add(name string, content []byte) {
+	f.hash.Write(binary.BigEndian.AppendUint64(nil, uint64(len(name))))
+	f.hash.Write([]byte(name))
+	f.hash.Write(binary.BigEndian.AppendUint64(nil, uint64(len(content))))
+	f.hash.Write(content)
+}
+
+func (f *files) sum() Hash {
+	var h Hash
+	f.hash.Sum(h[:0])
+	return h
+}
+
+// get reads a file. The error is ready to be shown.
+func (f *files) get(name string) ([]byte, error) {
+	clean := path.Clean(name)
+	if path.IsAbs(clean) || strings.Contains(name, `\`) || !fs.ValidPath(clean) || clean == "." {
+		return nil, fmt.Errorf("the file %q is not below the zone file's directory", shorten(name))
+	}
+	if content, ok := f.content[clean]; ok {
+		return content, nil
+	}
+	if err := f.failed[clean]; err != nil {
+		return nil, err
+	}
+	content, err := f.readChecked(clean)
+	if err != nil {
+		f.failed[clean] = err
+		return nil, err
+	}
+	f.content[clean] = content
+	f.add(clean, content)
+	return content, nil
+}
+
+func (f *files) readChecked(name string) ([]byte, error) {
+	if f.read == nil {
+		return nil, fmt.Errorf("the file %q cannot be read here", shorten(name))
+	}
+	content, err := f.read(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("the file %q does not exist", shorten(name))
+	case err != nil:
+		return nil, fmt.Errorf("the file %q: %w", shorten(name), err)
+	case len(content) > MaxFileBytes:
+		return nil, fmt.Errorf("the file %q has %d octets; at most %d are read", shorten(name), len(content), MaxFileBytes)
+	}
+	return content, nil
+}

@@ -1,0 +1,335 @@
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/netip"
+	"time"
+)
+
+// Hash identifies the content that a value was made from; equal content has equal hashes on every node.
+type Hash [sha256.Size]byte
+
+// String is the first 12 hex digits: enough to tell two versions apart, short enough to read aloud.
+func (h Hash) String() string { return hex.EncodeToString(h[:6]) }
+
+// A Model is everything that the zone files say at one moment. It is a value: a change makes a new Model, which shares
+// the zones that did not change.
+type Model struct {
+	// Zones are sorted by name; no two have the same name.
+	Zones []*Zone
+	// Hash covers the hashes of all zones.
+	Hash Hash
+}
+
+// NewModel freezes zones, which must be sorted by name, into a Model.
+func NewModel(zones []*Zone) *Model {
+	h := sha256.New()
+	for _, z := range zones {
+		h.Write([]byte(z.Name))
+		h.Write(z.Hash[:])
+	}
+	m := &Model{Zones: zones}
+	h.Sum(m.Hash[:0])
+	return m
+}
+
+// A Zone is one zone file. Names in it are lower-case FQDNs with the final dot. Pools and services refer to each other by
+// index into Pools, Services and AZs; the slices keep the order of the file.
+type Zone struct {
+	Name string
+	// File is the path as it was given, for messages.
+	File string
+	// Hash is the SHA-256 of the file's content and of every file that it names (zone file, certificates).
+	Hash Hash
+
+	SOA         SOA
+	NameServers []NameServer
+	// NSTTL is the TTL of the apex NS RRset and of its glue, in seconds.
+	NSTTL   uint32
+	Records []Record
+	Regions []Region
+	AZs     []AZ
+	// Checks holds also those that no pool uses.
+	Checks   []*Check
+	Pools    []*Pool
+	Services []*Service
+	// AllowShrink lets a new version of the file drop more than ShrinkLimit of the names or endpoints.
+	AllowShrink bool
+}
+
+// SOA holds the fields of the zone's SOA record (RFC 1035 section 3.3.13). Refresh, Retry and Expire concern secondaries,
+// which Fairlead does not have; they have fixed values.
+type SOA struct {
+	MName, RName string
+	// Serial is the key `serial`, or is made from Hash: steering never changes it.
+	Serial uint32
+	// NegativeTTL is the SOA MINIMUM and the SOA's own TTL in negative answers (RFC 2308), in seconds.
+	NegativeTTL uint32
+}
+
+// A NameServer is one NS record of the apex with its glue, if the name lies in the zone.
+type NameServer struct {
+	Name      string
+	Addresses []netip.Addr
+}
+
+// A Record is one static RRset.
+type Record struct {
+	Name string
+	Type uint16
+	// TTL in seconds.
+	TTL uint32
+	// RData holds each record's RDATA in wire format, names uncompressed, sorted and without duplicates.
+	RData [][]byte
+}
+
+// A Region is a `topology.kubernetes.io/region`.
+type Region struct {
+	Name string
+	// Location is latitude and longitude in degrees; HasLocation tells 0,0 from not given.
+	Latitude, Longitude float64
+	HasLocation         bool
+}
+
+// An AZ is a `topology.kubernetes.io/zone`. It is never called a zone here: that word means a DNS zone.
+type AZ struct {
+	Name string
+	// Region indexes Zone.Regions.
+	Region int
+}
+
+// A Pool is the set of endpoints that back services in one region.
+type Pool struct {
+	Name string
+	// Region indexes Zone.Regions.
+	Region int
+	// Check indexes Zone.Checks; -1 means unmonitored: its endpoints are always up, and are shown as unmonitored.
+	Check int
+	// Needs index Zone.Checks: the pool is down when one of them is.
+	Needs []int
+	// AZWeights has one entry for each AZ in which the pool has an endpoint, in order of first appearance.
+	// Explicit is set when the file has `az_weights`; otherwise an AZ weighs the sum of its eligible endpoints.
+	AZWeights []AZWeight
+	Explicit  bool
+	// MinHealthy is what must be up for the pool to be available.
+	MinHealthy Amount
+	// MaxShare is the greatest share of a service's traffic in percent; 0 means no limit.
+	MaxShare  int
+	Stateful  bool
+	Fence     bool
+	Gate      Gate
+	Endpoints []*Endpoint
+	// Services index Zone.Services: those whose answer may depend on this pool.
+	Services []int
+	// Holds are the distinct failback holds of those services, ascending.
+	Holds []time.Duration
+}
+
+// An AZWeight is the weight of one AZ inside a pool, 0..65535; 0 means never answered, still probed.
+type AZWeight struct {
+	// AZ indexes Zone.AZs.
+	AZ     int
+	Weight int
+}
+
+// An Amount is a count or, if Percent is set, a share in percent.
+type Amount struct {
+	N       int
+	Percent bool
+}
+
+// Of is the least count that satisfies a out of n, rounded up for shares.
+func (a Amount) Of(n int) int {
+	if a.Percent {
+		return (n*a.N + 99) / 100
+	}
+	return a.N
+}
+
+// A Gate keeps a pool out of service until somebody lets it in.
+type Gate struct {
+	// Manual asks for `fairlead ready POOL`. Otherwise Check, if >= 0, indexes Zone.Checks.
+	Manual bool
+	Check  int
+}
+
+// An Endpoint is an address with a weight in one AZ.
+type Endpoint struct {
+	Name string
+	// V4 and V6 are invalid where the endpoint has no address of that family. Target is a CNAME target instead of both.
+	V4, V6 netip.Addr
+	Target string
+	// AZ indexes Zone.AZs.
+	AZ int
+	// Weight is 0..65535, default 1; 0 means never answered, still probed.
+	Weight int
+	// ProbeAddr is the address that is dialled: the first address of the endpoint unless `probe` says otherwise.
+	// It is invalid for a CNAME endpoint without `probe`, whose target name is dialled.
+	ProbeAddr netip.Addr
+	// ProbePort overrides the port of the check; 0 means the check's own.
+	ProbePort uint16
+}
+
+// AnswerKind is what a service's endpoints are: addresses or CNAME targets, never both.
+type AnswerKind uint8
+
+// The kinds of answers.
+const (
+	Addresses AnswerKind = iota
+	Targets
+)
+
+// A Service is one owner name that we answer.
+type Service struct {
+	// Name is the FQDN; a wildcard starts with "*.".
+	Name  string
+	Kind  AnswerKind
+	Tiers []Tier
+	// Answers is how many records an answer holds: 1 by default, 0 for all.
+	Answers   int
+	TTL       TTL
+	Staleness Staleness
+	OnAllDown OnAllDown
+	Failback  Failback
+	Safety    Safety
+	Health    Limits
+	Standby   Standby
+	Also      []AlsoKind
+	Clients   []ClientRule
+	// Nearest is set for `order: nearest`.
+	Nearest bool
+	ECS     bool
+	Sticky  *Sticky
+	Cells   *Cells
+	SRV     *SRV
+	HTTPS   *HTTPS
+	// Pools are the distinct pools of all tiers, in order of first appearance; they index Zone.Pools.
+	Pools []int
+	// Line is where the service stands in the file.
+	Line int
+}
+
+// A Tier is one step of a failover order: the pools that share the traffic, with their weights.
+type Tier []Share
+
+// A Share is the weight of one pool in a tier, 0..65535; 0 means never answered.
+type Share struct {
+	// Pool indexes Zone.Pools.
+	Pool   int
+	Weight int
+}
+
+// TTLMode says how the TTL follows the health of what could be answered (DESIGN.md section 6).
+type TTLMode uint8
+
+// The modes. Ceiling is the default.
+const (
+	Ceiling TTLMode = iota
+	Horizon
+)
+
+// TTL bounds the TTL of a service's answers, in seconds; both bounds are rungs of the ladder.
+type TTL struct {
+	Mode     TTLMode
+	Min, Max uint32
+}
+
+// Staleness declares what the operator wants: Target for the worst-case staleness, RTO for the whole recovery. 0 = none.
+type Staleness struct{ Target, RTO time.Duration }
+
+// AllDownPolicy says what is answered when nothing is eligible.
+type AllDownPolicy uint8
+
+// The policies. LastGood is the default.
+const (
+	LastGood AllDownPolicy = iota
+	AnswerAll
+	NoData
+	Fixed
+)
+
+// OnAllDown is the policy and, for Fixed, its addresses.
+type OnAllDown struct {
+	Policy AllDownPolicy
+	Fixed  []netip.Addr
+}
+
+// FailbackMode says who lets a pool or AZ return that had nothing eligible.
+type FailbackMode uint8
+
+// The modes.
+const (
+	FailbackAuto FailbackMode = iota
+	FailbackManual
+	FailbackNever
+)
+
+// Failback is how a pool or an AZ that had nothing eligible returns.
+type Failback struct {
+	Mode FailbackMode
+	// Hold is how long it must be eligible before it gets traffic.
+	Hold time.Duration
+	// Ramp is ascending percents that end at 100; nil means at once. Step is the time between them.
+	Ramp []int
+	Step time.Duration
+}
+
+// Safety holds the rules for drains; 0 means no rule.
+type Safety struct {
+	KeepRegions, KeepAZs int
+	// MaxDrained is in percent of the service's weight.
+	MaxDrained int
+}
+
+// Limits holds the rules for automatic removal, both in percent.
+type Limits struct{ MaxRemoval, PanicBelow int }
+
+// Standby gives the second tier a share of the traffic in peace time.
+type Standby struct {
+	// Trickle is in hundredths of a percent.
+	Trickle int
+}
+
+// AlsoKind is a kind of extra owner names.
+type AlsoKind uint8
+
+// The kinds.
+const (
+	AlsoRegion AlsoKind = iota
+	AlsoAZ
+)
+
+// A ClientRule chooses tiers by who asks.
+type ClientRule struct {
+	CIDR []netip.Prefix
+	// Continent, Country (ISO 3166-1) and Subdivision (ISO 3166-2) are upper-case codes.
+	Continent, Country, Subdivision []string
+	ASN                             []uint32
+	Tiers                           []Tier
+	Strict                          bool
+}
+
+// Sticky keeps a client prefix on one endpoint; the fields are prefix lengths.
+type Sticky struct{ V4, V6 int }
+
+// Cells maps shards to home pools.
+type Cells struct {
+	Shards int
+	Home   []CellRange
+	// Failover maps a pool to the pools that may take its shards, in order.
+	Failover map[int][]int
+}
+
+// A CellRange gives the shards First..Last, both included, to a pool.
+type CellRange struct{ Pool, First, Last int }
+
+// SRV makes a service answer SRV records whose targets follow the plan.
+type SRV struct{ Port, Priority uint16 }
+
+// HTTPS makes a service answer HTTPS records (RFC 9460) whose hints follow the plan.
+type HTTPS struct {
+	Priority uint16
+	ALPN     []string
+	Port     uint16
+}

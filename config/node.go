@@ -1,0 +1,114 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+)
+
+// The defaults of a node file.
+const (
+	// defaultStateMaxAge is how old a persisted verdict may be to count after a restart.
+	defaultStateMaxAge = time.Hour
+	// maxInFlight is the greatest number of probes at once; each holds a file descriptor.
+	maxInFlight = 1_000_000
+)
+
+// A Node is the node file: what is particular to one running fairlead. It is frozen like a Zone.
+type Node struct {
+	// Name is the node's name in the cluster; by default the host's name.
+	Name string
+	// Region and AZ say where the node stands; empty means unknown.
+	Region, AZ string
+	Admin      Admin
+	// StateMaxAge is how old persisted verdicts may be to be used after a restart.
+	StateMaxAge time.Duration
+	Probe       Probe
+}
+
+// Admin is how operators reach the node.
+type Admin struct {
+	// Socket is the path of the unix socket; empty means the program's default.
+	Socket string
+}
+
+// Probe limits the checkers of the node.
+type Probe struct {
+	// MaxInFlight is how many probes run at once; 0 means by the limit of file descriptors.
+	MaxInFlight int
+	// Allow holds the only prefixes that are dialled; nil means all.
+	Allow []netip.Prefix
+}
+
+// DefaultNode is the node without a node file.
+func DefaultNode() *Node {
+	name, err := os.Hostname()
+	if err != nil || parseIdentifier(name) != nil {
+		name = "localhost"
+	}
+	return &Node{Name: strings.ToLower(name), StateMaxAge: defaultStateMaxAge}
+}
+
+func nodeShape() *shape {
+	return object(
+		optional("name", text("a node name", parseIdentifier)),
+		optional("region", text("a region name", parseIdentifier)),
+		optional("az", text("an AZ name", parseIdentifier)),
+		optional("admin", object(
+			optional("socket", text("a path", socketPath)),
+		)),
+		optional("state_max_age", duration(0, maxHold)),
+		optional("probe", object(
+			optional("max_in_flight", integer(0, maxInFlight)),
+			optional("allow", list(prefix())),
+		)),
+	)
+}
+
+// maxSocketPath is what fits in a sockaddr_un on every system that we know.
+const maxSocketPath = 103
+
+func socketPath(s string) error {
+	if len(s) > maxSocketPath {
+		return fmt.Errorf("the path of a socket has at most %d octets, got %d", maxSocketPath, len(s))
+	}
+	return lineText(s)
+}
+
+// ParseNode reads a node file, as strictly as Parse reads a zone file. With an error the node is nil.
+func ParseNode(file string, content []byte) (*Node, Problems) {
+	r := newReport(file, content)
+	if strings.TrimSpace(string(content)) == "" {
+		return DefaultNode(), nil
+	}
+	root := r.parseTree(content)
+	if root == nil {
+		return nil, r.finish()
+	}
+	r.walk(root, nodeShape(), nil)
+	r.noteEffects(root, newEffectTree(nodeNotInEffect), nil)
+	n := DefaultNode()
+	if s := stringOf(field(root, "name")); s != "" {
+		n.Name = s
+	}
+	n.Region, n.AZ = stringOf(field(root, "region")), stringOf(field(root, "az"))
+	if az := field(root, "az"); n.AZ != "" && n.Region == "" {
+		r.node(az, Error, "az", "an AZ without a region", "set region too")
+	}
+	n.Admin.Socket = stringOf(field(field(root, "admin"), "socket"))
+	n.StateMaxAge = durationOf(field(root, "state_max_age"), defaultStateMaxAge)
+	probe := field(root, "probe")
+	n.Probe.MaxInFlight = intOf(field(probe, "max_in_flight"), 0)
+	for _, item := range items(field(probe, "allow")) {
+		if p, err := parsePrefix(stringOf(item)); err == nil {
+			n.Probe.Allow = append(n.Probe.Allow, p)
+		}
+	}
+	problems := r.finish()
+	if problems.HasErrors() {
+		return nil, problems
+	}
+	return n, problems
+}

@@ -1,0 +1,207 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/miekg/dns"
+	"gopkg.in/yaml.v3"
+)
+
+// A claim is somebody who wants to answer under an owner name.
+type claim struct {
+	// what describes it in messages, as in "a service".
+	what string
+	// Where it stands. report is that of the zone file or of the imported one.
+	report    *report
+	line, col int
+	at        *yamlPath
+
+	// One of service, ns and typ is set. also is set when the service claims the name of one place only.
+	service *Service
+	ns      *NameServer
+	typ     uint16
+	also    bool
+}
+
+// takes tells whether the claim leaves no room for static records of type t under the same name.
+func (c *claim) takes(t uint16) bool {
+	switch {
+	case t == dns.TypeCNAME:
+		return true
+	case c.ns != nil:
+		return c.ns.owns(t)
+	case c.service.Kind == Targets:
+		return true
+	case t == dns.TypeSRV:
+		return c.service.SRV != nil && !c.also
+	case t == dns.TypeHTTPS:
+		return c.service.HTTPS != nil && !c.also
+	default:
+		return t == dns.TypeA || t == dns.TypeAAAA
+	}
+}
+
+func (c *claim) errorf(help, format string, args ...any) {
+	c.report.at(c.line, c.col, Error, c.at.String(), fmt.Sprintf(format, args...), help)
+}
+
+// place says where c stands, as seen from from.
+func (c *claim) place(from *claim) string {
+	if c.report != from.report {
+		return fmt.Sprintf("line %d of %s", c.line, c.report.file)
+	}
+	return fmt.Sprintf("line %d", c.line)
+}
+
+// An owner is all that stands under one name.
+type owner struct {
+	// main is a service or a name server.
+	main    *claim
+	records map[uint16]*claim
+	// target is where a static CNAME leads.
+	target string
+}
+
+type owners map[string]*owner
+
+func (o owners) of(name string) *owner {
+	if o[name] == nil {
+		o[name] = new(owner)
+	}
+	return o[name]
+}
+
+// claimMain gives name to a service or a name server, or reports who has it.
+func (o owners) claimMain(name string, c *claim) {
+	own := o.of(name)
+	if own.main != nil {
+		c.errorf("", "duplicate owner name %s: %s has it at %s", name, own.main.what, own.main.place(c))
+		return
+	}
+	for _, t := range slices.Sorted(maps.Keys(own.records)) {
+		if r := own.records[t]; c.takes(t) {
+			c.errorf("", "duplicate owner name %s: %s at %s does not go with %s", name, r.what, r.place(c), c.what)
+			return
+		}
+	}
+	own.main = c
+}
+
+// claimRecord gives a type under name to a static RRset. It returns false, and reports why, when it cannot have it.
+func (o owners) claimRecord(name string, c *claim) bool {
+	own := o.of(name)
+	if own.main != nil && own.main.takes(c.typ) {
+		c.errorf("", "duplicate owner name %s: %s at %s does not go with %s", name, own.main.what, own.main.place(c), c.what)
+		return false
+	}
+	if old := own.records[c.typ]; old != nil {
+		c.errorf("write all data of one name and type in one entry", "duplicate %s records for %s; they stand at %s already", dns.Type(c.typ), name, old.place(c))
+		return false
+	}
+	if old := own.records[dns.TypeCNAME]; old != nil || c.typ == dns.TypeCNAME && len(own.records) > 0 {
+		for _, t := range slices.Sorted(maps.Keys(own.records)) {
+			old = own.records[t]
+		}
+		c.errorf("", "CNAME and other data for %s: %s stands at %s (RFC 1034 section 3.6.2)", name, old.what, old.place(c))
+		return false
+	}
+	if own.records == nil {
+		own.records = make(map[uint16]*claim)
+	}
+	own.records[c.typ] = c
+	return true
+}
+
+func (b *builder) claim(what string, n *yaml.Node, at *yamlPath) *claim {
+	return &claim{what: what, report: b.report, line: n.Line, col: n.Column, at: at}
+}
+
+func (b *builder) claimNameServer(ns *NameServer, n *yaml.Node, at *yamlPath) {
+	c := b.claim("a name server", n, at.child("name"))
+	c.ns = ns
+	b.owners.claimMain(ns.Name, c)
+}
+
+// claimServices gives the services their names, and after all of them the extra names: a name that is written out
+// wins over one that is made.
+func (b *builder) claimServices() {
+	root := (*yamlPath)(nil).child("services")
+	for i, s := range b.zone.Services {
+		if s.Name == "" {
+			continue
+		}
+		c := b.claim("a service", b.serviceNodes[i], root.child(b.serviceNodes[i].Value))
+		c.service = s
+		b.owners.claimMain(s.Name, c)
+	}
+	for i, s := range b.zone.Services {
+		if s.Name != "" && len(s.Also) > 0 {
+			b.claimAlso(s, b.serviceNodes[i], root.child(b.serviceNodes[i].Value).child("also"))
+		}
+	}
+}
+
+func (b *builder) claimAlso(s *Service, n *yaml.Node, at *yamlPath) {
+	regions, azs := b.places(s)
+	var places []string
+	for _, kind := range s.Also {
+		if kind == AlsoRegion {
+			for _, r := range slices.Sorted(maps.Keys(regions)) {
+				places = append(places, b.zone.Regions[r].Name)
+			}
+			continue
+		}
+		for _, az := range slices.Sorted(maps.Keys(azs)) {
+			places = append(places, b.zone.AZs[az].Name)
+		}
+	}
+	for _, place := range places {
+		c := b.claim("an also name", n, at)
+		c.service, c.also = s, true
+		name, err := alsoName(s.Name, b.zone.Name, place)
+		if err != nil {
+			c.errorf("", "no also name can be made of %q: %s", place, err)
+			continue
+		}
+		b.owners.claimMain(name, c)
+	}
+}
+
+// alsoName is the name of a service in one place alone: www.eu-west.ZONE for www.ZONE, eu-west.ZONE for the apex.
+func alsoName(service, zone, place string) (string, error) {
+	if err := checkLabel(strings.ToLower(place)); err != nil {
+		return "", err
+	}
+	return parseName(strings.TrimSuffix(service, zone)+place+"."+zone, ".")
+}
+
+// checkOwners reports names that lie among the cells of a service: every label below it is a shard.
+func (b *builder) checkOwners() {
+	cells := make(map[string]bool)
+	for _, s := range b.zone.Services {
+		if s.Cells != nil && s.Name != "" {
+			cells[s.Name] = true
+		}
+	}
+	if len(cells) == 0 {
+		return
+	}
+	for name, own := range b.owners {
+		_, parent, _ := strings.Cut(name, ".")
+		if !cells[parent] {
+			continue
+		}
+		at := own.main
+		for _, t := range slices.Sorted(maps.Keys(own.records)) {
+			if at == nil {
+				at = own.records[t]
+			}
+		}
+		if at != nil {
+			at.errorf("", "duplicate owner name %s: it is a cell of the service %s", name, parent)
+		}
+	}
+}

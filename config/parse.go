@@ -1,0 +1,105 @@
+package config
+
+import (
+	"fmt"
+
+	"gopkg.in/yaml.v3"
+)
+
+// ParseOptions are the outside world of Parse.
+type ParseOptions struct {
+	// ReadFile reads a file that the zone file names: relative to the zone file's directory, with forward slashes, already
+	// cleaned, never leading out of it. Nil means that there are no such files. It must keep to MaxFileBytes.
+	ReadFile func(name string) ([]byte, error)
+}
+
+// Parse reads one zone file. file is its path for messages. It returns all problems at once, sorted by place; with an
+// error among them the zone is nil. The zone holds nothing of content or of the parse tree.
+//
+// Same content, same named files: same problems, same zone, same Hash.
+func Parse(file string, content []byte, opts ParseOptions) (*Zone, Problems) {
+	r := newReport(file, content)
+	root := r.parseTree(content)
+	if root == nil {
+		return nil, r.finish()
+	}
+	r.walk(root, zoneShape(), nil)
+	r.noteEffects(root, newEffectTree(zoneNotInEffect), nil)
+	b := &builder{report: r, root: root, files: newFiles(content, opts.ReadFile)}
+	zone := b.build(file)
+	problems := r.finish()
+	if problems.HasErrors() {
+		return nil, problems
+	}
+	return zone, problems
+}
+
+// A builder turns a tree into a Zone. It says what the shape cannot: references, sums, contradictions.
+type builder struct {
+	*report
+	root  *yaml.Node
+	files *files
+	zone  *Zone
+
+	// Where the named things stand in the zone, by name.
+	regions, azs, checks, pools map[string]int
+	// checkNodes, poolNodes and serviceNodes are the nodes of the values, by index.
+	checkNodes, poolNodes, serviceNodes []*yaml.Node
+	owners                              owners
+}
+
+func (b *builder) build(file string) *Zone {
+	b.zone = &Zone{File: file, AllowShrink: boolOf(field(b.root, "allow_shrink"))}
+	// With a name that is no name, everything else is checked below a stand-in.
+	b.zone.Name = "invalid."
+	if n := stringOf(field(b.root, "zone")); zoneName(n) == nil {
+		b.zone.Name, _ = parseName(n, ".")
+	}
+	b.buildRegions()
+	b.buildChecks()
+	b.buildPools()
+	b.buildServices()
+	b.owners = make(owners)
+	b.claimServices()
+	b.buildNameServers()
+	b.buildRecords()
+	b.checkOwners()
+	b.checkLoops()
+	b.zone.Hash = b.files.sum()
+	b.buildSOA()
+	return b.zone
+}
+
+// errorf is an error at n.
+func (b *builder) errorf(n *yaml.Node, at *yamlPath, help, format string, args ...any) {
+	b.node(n, Error, at.String(), fmt.Sprintf(format, args...), help)
+}
+
+// names lists the keys of a section in the order of the file, for suggestions.
+func names(section *yaml.Node) []string {
+	var out []string
+	for k := range entries(section) {
+		out = append(out, k.Value)
+	}
+	return out
+}
+
+// refer looks up n's value among known; kind is what it should be. It reports what is unknown, once, and returns -1.
+func (b *builder) refer(n *yaml.Node, at *yamlPath, kind string, known map[string]int) int {
+	name := stringOf(n)
+	if name == "" {
+		return -1
+	}
+	if i, ok := known[name]; ok {
+		return i
+	}
+	section := map[string]string{"pool": "pools", "check": "checks", "region": "regions"}[kind]
+	list := names(field(b.root, section))
+	if kind == "AZ" {
+		for _, az := range b.zone.AZs {
+			list = append(list, az.Name)
+		}
+	}
+	b.errorf(n, at, didYouMean(name, list, ""), "unknown %s %q", kind, shorten(name))
+	return -1
+}

@@ -1,0 +1,66 @@
+package engine
+
+import (
+	"slices"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
+)
+
+// poolsBefore is what the table before knew of one zone. The zero value knows nothing.
+type poolsBefore struct {
+	zone  *config.Zone
+	index int
+	table *zoneTable
+	pools map[string]int
+}
+
+// poolsOf is what t, which may be nil, knows of the zone.
+func (t *table) poolsOf(name string) *poolsBefore {
+	if t == nil {
+		return &poolsBefore{}
+	}
+	for zi, z := range t.model.Zones {
+		if z.Name == name {
+			b := &poolsBefore{zone: z, index: zi, table: &t.zones[zi], pools: make(map[string]int, len(z.Pools))}
+			for pi, p := range z.Pools {
+				b.pools[p.Name] = pi
+			}
+			return b
+		}
+	}
+	return &poolsBefore{}
+}
+
+// carry is the view with which p starts: an endpoint keeps its verdict while its name and what is dialled stay the same,
+// else it starts from what was persisted. nil means that nothing at all is known.
+func (b *poolsBefore) carry(p *config.Pool, pt *poolTable, state *stateFile) *health.PoolView {
+	pi, ok := b.pools[p.Name]
+	if !ok {
+		return state.carry(pt)
+	}
+	old, was := b.zone.Pools[pi], &b.table.pools[pi]
+	if was.view == nil || old == p {
+		return was.view
+	}
+	byName := make(map[string]int, len(old.Endpoints))
+	for i, e := range old.Endpoints {
+		byName[e.Name] = i
+	}
+	view := &health.PoolView{Endpoints: make([]health.EndpointView, len(p.Endpoints)), At: was.view.At, Returned: was.view.Returned}
+	for i, e := range p.Endpoints {
+		j, ok := byName[e.Name]
+		switch {
+		case ok && pt.check == nil && was.check == nil, ok && pt.check != nil && was.check != nil && pt.targets[i] == was.targets[j]:
+			view.Endpoints[i] = was.view.Endpoints[j]
+		case pt.check != nil:
+			if v, ok := state.verdict(pt.targets[i]); ok {
+				view.Endpoints[i].Verdict = v
+			}
+		}
+	}
+	if was.view.ReturnedAZ != nil && slices.EqualFunc(old.AZWeights, p.AZWeights, func(a, b config.AZWeight) bool { return a.AZ == b.AZ }) {
+		view.ReturnedAZ = slices.Clone(was.view.ReturnedAZ)
+	}
+	return view
+}

@@ -1,0 +1,235 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
+)
+
+const (
+	// tick paces what needs no event: horizons, ends of holds, freshness.
+	tick = 250 * time.Millisecond
+	// pollInterval is how often the zone files are looked at; settleInterval is how soon a file that changed is read
+	// again, for it counts only after two equal reads.
+	pollInterval   = 2 * time.Second
+	settleInterval = 500 * time.Millisecond
+	// DefaultStateMaxAge is how old persisted verdicts may be at a start.
+	DefaultStateMaxAge = time.Hour
+)
+
+// A Publisher makes what is served from views. All calls but Prepare come from Run's goroutine, one at a time.
+type Publisher interface {
+	// Prepare compiles a view of a new model, beside the views that go on being published, so that the Publish of that
+	// model is cheap. It runs on a goroutine of its own.
+	Prepare(*health.View)
+	// Publish serves v from now on. The horizons in lower, by v's indices, hold before v does: they only move flips to an
+	// earlier time. The channel closes when nothing older can still be written.
+	Publish(v *health.View, lower []health.PoolHorizon) (quiet <-chan struct{})
+	// MoveHorizons moves the earliest flips of pools of the view that was published last.
+	MoveHorizons([]health.PoolHorizon)
+}
+
+// A Prober probes targets and reports to Engine.Observe.
+type Prober interface {
+	Run(context.Context) error
+	// SetTargets replaces the whole set; targets that stay keep their counters and their phase.
+	SetTargets([]health.Target)
+	// Restore seeds the state of a target before its first probe; unset means that it came too late.
+	Restore(id health.TargetID, state health.State, since time.Time) bool
+	// Alive is nil while the schedule turns.
+	Alive() error
+}
+
+// A Source watches the zone files. Its calls come one at a time.
+type Source interface {
+	// Poll looks at the files. model is not nil when a new one is to be served. settling asks for the next look soon.
+	Poll() (model *config.Model, settling bool)
+}
+
+// Options are what an Engine works with. Publisher, Prober and Model are required.
+type Options struct {
+	Publisher Publisher
+	Prober    Prober
+	// Model is what is served from the start.
+	Model *config.Model
+	// Source may be nil: then only SetModel changes the model.
+	Source Source
+	// State is the directory for the last verdicts; empty for none. StateMaxAge is DefaultStateMaxAge when 0.
+	State       string
+	StateMaxAge time.Duration
+	Logger      *slog.Logger
+	Registerer  prometheus.Registerer
+}
+
+func (o *Options) validate() error {
+	if o.Publisher == nil || o.Prober == nil || o.Model == nil {
+		return errors.New("engine: Publisher, Prober and Model are required")
+	}
+	if o.StateMaxAge == 0 {
+		o.StateMaxAge = DefaultStateMaxAge
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Registerer == nil {
+		o.Registerer = prometheus.NewRegistry()
+	}
+	return nil
+}
+
+// Engine folds and publishes. Make it with New.
+type Engine struct {
+	opts    Options
+	metrics *metrics
+	state   *stateFile
+
+	view atomic.Pointer[health.View] // swapped, never mutated
+
+	mu    sync.Mutex
+	inbox map[health.TargetID]health.Observation // guarded by mu: the latest one per target since the last fold
+	model *config.Model                          // guarded by mu: to be taken up
+	wake  chan struct{}                          // holds at most one token
+
+	observations observations // readers lock; written by Run's goroutine alone
+
+	// owned by Run's goroutine
+	cur, next  *table
+	prepared   chan *table
+	generation uint64
+	ticks      int
+}
+
+// New judges opts.Model from what was persisted and publishes the first view, so that an answer exists before the first
+// query.
+func New(opts Options) (*Engine, error) {
+	if err := opts.validate(); err != nil {
+		return nil, err
+	}
+	e := &Engine{
+		opts:     opts,
+		metrics:  newMetrics(opts.Registerer),
+		inbox:    make(map[health.TargetID]health.Observation),
+		wake:     make(chan struct{}, 1),
+		prepared: make(chan *table, 1),
+	}
+	var err error
+	now := time.Now()
+	if e.state, err = openState(opts.State, opts.StateMaxAge, now, opts.Logger); err != nil {
+		return nil, fmt.Errorf("state of the engine: %w", err)
+	}
+	e.observations.m = make(map[health.TargetID]health.Observation)
+	e.cur = newTable(opts.Model, nil, e.state, &e.observations)
+	opts.Prober.SetTargets(e.cur.targetList())
+	e.restore(e.cur)
+	e.publish(now)
+	return e, nil
+}
+
+// restore hands persisted verdicts to the prober, whose counters go on from there.
+func (e *Engine) restore(t *table) {
+	for id := range t.targets {
+		if v, ok := e.state.verdict(id); ok {
+			e.opts.Prober.Restore(id, v.State, v.Since)
+		}
+	}
+}
+
+// View is what was published last.
+func (e *Engine) View() *health.View { return e.view.Load() }
+
+// Observation is the latest one on a target.
+func (e *Engine) Observation(id health.TargetID) (health.Observation, bool) {
+	return e.observations.get(id)
+}
+
+// Alive is nil while the engine's prober turns.
+func (e *Engine) Alive() error { return e.opts.Prober.Alive() }
+
+// Observe takes an observation: only the latest one of a target counts.
+func (e *Engine) Observe(o health.Observation) {
+	e.mu.Lock()
+	e.inbox[o.Target] = o
+	e.mu.Unlock()
+	e.poke()
+}
+
+// SetModel takes a new model; a model that still waits is replaced.
+func (e *Engine) SetModel(m *config.Model) {
+	e.mu.Lock()
+	e.model = m
+	e.mu.Unlock()
+	e.poke()
+}
+
+func (e *Engine) poke() {
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run folds until ctx ends. It returns nil then, with no goroutine left and the last verdicts on disk.
+func (e *Engine) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return e.opts.Prober.Run(ctx) })
+	g.Go(func() error { return e.state.run(ctx) })
+	if e.opts.Source != nil {
+		g.Go(func() error { return e.poll(ctx) })
+	}
+	g.Go(func() error { return e.loop(ctx, g) })
+	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("engine: %w", err)
+	}
+	return nil
+}
+
+func (e *Engine) loop(ctx context.Context, g *errgroup.Group) error {
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-e.wake:
+			e.fold(time.Now())
+			e.takeModel(g, time.Now())
+		case t := <-e.prepared:
+			e.takeUp(t, time.Now())
+			e.takeModel(g, time.Now())
+		case <-ticker.C:
+			e.onTick(time.Now())
+		}
+	}
+}
+
+// poll looks at the zone files again and again.
+func (e *Engine) poll(ctx context.Context) error {
+	timer := time.NewTimer(pollInterval)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-timer.C:
+		}
+		m, settling := e.opts.Source.Poll()
+		if m != nil {
+			e.SetModel(m)
+		}
+		if settling {
+			timer.Reset(settleInterval)
+		} else {
+			timer.Reset(pollInterval)
+		}
+	}
+}

@@ -1,0 +1,194 @@
+package engine
+
+import (
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
+)
+
+// observations holds the latest observation of each target. Run's goroutine writes; status reads.
+type observations struct {
+	mu sync.RWMutex
+	m  map[health.TargetID]health.Observation // guarded by mu
+}
+
+func (o *observations) get(id health.TargetID) (health.Observation, bool) {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	obs, ok := o.m[id]
+	return obs, ok
+}
+
+func (o *observations) put(batch map[health.TargetID]health.Observation) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for id, obs := range batch {
+		o.m[id] = obs
+	}
+}
+
+// forget drops what keep does not name.
+func (o *observations) forget(keep func(health.TargetID) bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for id := range o.m {
+		if !keep(id) {
+			delete(o.m, id)
+		}
+	}
+}
+
+// fold takes what the prober reported, judges the pools that it concerns and publishes if a verdict moved.
+func (e *Engine) fold(now time.Time) {
+	e.mu.Lock()
+	batch := e.inbox
+	e.inbox = make(map[health.TargetID]health.Observation, len(batch))
+	e.mu.Unlock()
+	if len(batch) == 0 {
+		return
+	}
+	moved := make(map[health.TargetID]bool, len(batch))
+	for id, o := range batch {
+		if e.cur.targets[id] == nil && (e.next == nil || e.next.targets[id] == nil) {
+			// A probe that was in flight when its target was removed.
+			delete(batch, id)
+			continue
+		}
+		was, known := e.observations.get(id)
+		moved[id] = !known || was.State != o.State || was.Suspect() != o.Suspect() || o.Reason != was.Reason
+	}
+	e.observations.put(batch)
+	for id, m := range moved {
+		e.cur.observed(id, m)
+		if e.next != nil {
+			e.next.observed(id, m)
+		}
+	}
+	e.publish(now)
+}
+
+// freshnessTicks is how many ticks pass between two looks for observations that went stale.
+const freshnessTicks = 4
+
+// onTick does what time alone brings: holds that end, observations that go stale, horizons that moved.
+func (e *Engine) onTick(now time.Time) {
+	e.ticks++
+	for _, t := range []*table{e.cur, e.next} {
+		if t == nil {
+			continue
+		}
+		t.endHolds(now)
+		if e.ticks%freshnessTicks == 0 {
+			t.endFreshness(now)
+		}
+	}
+	e.publish(now)
+	if moves := e.cur.horizons(); len(moves) > 0 {
+		e.opts.Publisher.MoveHorizons(moves)
+	}
+}
+
+// publish judges the dirty pools and, if one of them changed, publishes a new view.
+func (e *Engine) publish(now time.Time) {
+	changes := e.cur.judge(now)
+	if len(changes) == 0 && e.generation > 0 {
+		return
+	}
+	e.serve(changes, now)
+}
+
+// serve publishes the current table. The order keeps the bound: horizons first fall to the least of old and new, then the
+// snapshot is swapped, then they take their new values, so that an answer from the old snapshot never carries a TTL that
+// only the new one may give.
+func (e *Engine) serve(changes []change, now time.Time) {
+	e.generation++
+	v := e.cur.newView(e.generation, now)
+	e.opts.Publisher.Publish(v, e.cur.lowered())
+	e.view.Store(v)
+	if moves := e.cur.horizons(); len(moves) > 0 {
+		e.opts.Publisher.MoveHorizons(moves)
+	}
+	e.metrics.publish.Observe(time.Since(now).Seconds())
+	if e.generation > 1 {
+		e.report(changes)
+	}
+	e.state.save(v)
+}
+
+// takeModel starts to compile the model that waits, unless one is being compiled.
+func (e *Engine) takeModel(g *errgroup.Group, now time.Time) {
+	if e.next != nil {
+		return
+	}
+	e.mu.Lock()
+	m := e.model
+	e.model = nil
+	e.mu.Unlock()
+	if m == nil || m == e.cur.model {
+		return
+	}
+	t := newTable(m, e.cur, e.state, &e.observations)
+	t.judge(now)
+	v := t.newView(0, now)
+	e.next = t
+	e.opts.Prober.SetTargets(union(e.cur, t))
+	g.Go(func() error {
+		e.opts.Publisher.Prepare(v)
+		e.prepared <- t
+		return nil
+	})
+}
+
+// takeUp serves a model that has been compiled. What was observed meanwhile is judged first.
+func (e *Engine) takeUp(t *table, now time.Time) {
+	old := e.cur.model
+	e.cur, e.next = t, nil
+	e.opts.Prober.SetTargets(t.targetList())
+	e.observations.forget(func(id health.TargetID) bool { return t.targets[id] != nil })
+	changes := t.judge(now)
+	e.opts.Logger.Info("configuration taken up", "old", old.Hash.String(), "new", t.model.Hash.String(), "zones", len(t.model.Zones))
+	e.serve(changes, now)
+}
+
+func union(a, b *table) []health.Target {
+	list := a.targetList()
+	for id, t := range b.targets {
+		if a.targets[id] == nil {
+			list = append(list, t.target)
+		}
+	}
+	return list
+}
+
+// A change is one endpoint whose shown state moved.
+type change struct {
+	zone     *config.Zone
+	pool     *config.Pool
+	endpoint *config.Endpoint
+	old, new health.EndpointView
+}
+
+// maxLogged bounds the lines for one publication; an outage of thousands of endpoints is one event.
+const maxLogged = 20
+
+func (e *Engine) report(changes []change) {
+	logged := 0
+	for _, c := range changes {
+		was, is := c.old.Shown(), c.new.Shown()
+		if was == is {
+			continue
+		}
+		e.metrics.transitions[is].Inc()
+		if logged++; logged <= maxLogged {
+			e.opts.Logger.Info("endpoint changed state", "zone", c.zone.Name, "pool", c.pool.Name, "endpoint", c.endpoint.Name,
+				"old", was.String(), "new", is.String(), "cause", c.new.Reason)
+		}
+	}
+	if logged > maxLogged {
+		e.opts.Logger.Info("more endpoints changed state", "count", logged-maxLogged)
+	}
+}

@@ -1,0 +1,146 @@
+package judge
+
+import (
+	"time"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
+)
+
+// A PoolInput is all that the view of one pool depends on.
+type PoolInput struct {
+	Pool *config.Pool
+	// Check is the pool's check; nil means unmonitored.
+	Check *config.Check
+	// Prev is the view before; nil at the very first one.
+	Prev *health.PoolView
+	// Observations gives those on endpoint i of all vantages.
+	Observations func(i int) []health.Observation
+	// Drained tells whether an effective intent takes endpoint i out; nil means never.
+	Drained func(i int) bool
+	Now     time.Time
+}
+
+// Pool is the view of one pool at in.Now, and the next instant at which it changes without any new input (the end of a
+// failback hold); zero if there is none.
+func Pool(in PoolInput) (view *health.PoolView, wake time.Time) {
+	p := &health.PoolView{Endpoints: make([]health.EndpointView, len(in.Pool.Endpoints)), At: in.Now, Calm: true}
+	for i := range p.Endpoints {
+		e := &p.Endpoints[i]
+		e.Verdict = in.verdict(i)
+		e.Drained = in.Drained != nil && in.Drained(i)
+		if !e.Drained && in.answerable(i) && (e.State == health.Suspect || e.Pending() || e.Stale) {
+			p.Calm = false
+		}
+	}
+	if in.Prev != nil {
+		in.holds(p)
+	}
+	return p, in.wake(p)
+}
+
+func (in *PoolInput) verdict(i int) health.Verdict {
+	var prev health.Verdict
+	if in.Prev != nil {
+		prev = in.Prev.Endpoints[i].Verdict
+	}
+	if in.Check == nil {
+		if prev.Unmonitored {
+			return prev
+		}
+		return health.Verdict{State: health.Up, Unmonitored: true, Since: in.Now}
+	}
+	return Target(in.Check, in.Observations(i), prev, in.Now)
+}
+
+// answerable tells whether weights let endpoint i be answered at all.
+func (in *PoolInput) answerable(i int) bool {
+	e := in.Pool.Endpoints[i]
+	if e.Weight == 0 {
+		return false
+	}
+	if in.Pool.Explicit {
+		for _, w := range in.Pool.AZWeights {
+			if w.AZ == e.AZ {
+				return w.Weight > 0
+			}
+		}
+	}
+	return true
+}
+
+// holds carries the failback holds of the pool and of its AZs from in.Prev to p.
+func (in *PoolInput) holds(p *health.PoolView) {
+	longest := in.longestHold()
+	all := func(int) bool { return true }
+	p.Returned = in.returned(p, all, in.Prev.Returned, longest)
+	azs := make([]time.Time, len(in.Pool.AZWeights))
+	some := false
+	for a, w := range in.Pool.AZWeights {
+		var since time.Time
+		if in.Prev.ReturnedAZ != nil {
+			since = in.Prev.ReturnedAZ[a]
+		}
+		azs[a] = in.returned(p, func(i int) bool { return in.Pool.Endpoints[i].AZ == w.AZ }, since, longest)
+		some = some || !azs[a].IsZero()
+	}
+	if some {
+		p.ReturnedAZ = azs
+	}
+}
+
+// returned is when the group came back: now if it had nothing eligible before and has now, since if it was already on its
+// way, zero if it is out or all holds have passed.
+func (in *PoolInput) returned(p *health.PoolView, group func(int) bool, since time.Time, longest time.Duration) time.Time {
+	now, before, judged := 0, 0, false
+	for i := range p.Endpoints {
+		if !group(i) {
+			continue
+		}
+		if p.Endpoints[i].Eligible() {
+			now++
+		}
+		was := in.Prev.Endpoints[i]
+		if was.Eligible() {
+			before++
+		}
+		judged = judged || was.Drained || !was.Pending()
+	}
+	switch {
+	case now == 0 || longest == 0:
+		return time.Time{}
+	case before == 0 && judged:
+		return in.Now
+	case before == 0 || since.IsZero() || !in.Now.Before(since.Add(longest)):
+		return time.Time{}
+	}
+	return since
+}
+
+// longestHold is the greatest hold of all services that use the pool.
+func (in *PoolInput) longestHold() time.Duration {
+	if n := len(in.Pool.Holds); n > 0 {
+		return in.Pool.Holds[n-1]
+	}
+	return 0
+}
+
+// wake is the nearest end of a hold after in.Now.
+func (in *PoolInput) wake(p *health.PoolView) time.Time {
+	var wake time.Time
+	consider := func(since time.Time) {
+		if since.IsZero() {
+			return
+		}
+		for _, h := range in.Pool.Holds {
+			if end := since.Add(h); end.After(in.Now) && (wake.IsZero() || end.Before(wake)) {
+				wake = end
+			}
+		}
+	}
+	consider(p.Returned)
+	for _, t := range p.ReturnedAZ {
+		consider(t)
+	}
+	return wake
+}

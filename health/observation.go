@@ -1,0 +1,26 @@
+package health
+
+import "time"
+
+// An Observation is what one vantage knows about one target after its latest probe. It is written by that vantage only.
+// All hysteresis (rise, fall) has already been applied: State moves only when enough results in a row agreed.
+type Observation struct {
+	Target TargetID
+	// State is Up, Down, or Unknown before the first decision.
+	State State
+	// Since is when State was taken, on the local monotonic clock.
+	Since time.Time
+	// Failures and Successes are results in a row; one of them is 0.
+	Failures, Successes int
+	// At is when the latest probe ended, Next when the following one is due to start.
+	At, Next time.Time
+	// Latency is how long the latest probe took, failed ones included.
+	Latency time.Duration
+	// Reason says in words what the latest failure was; empty after a success.
+	Reason string
+	// Warning says in words what will fail soon (a certificate near its end).
+	Warning string
+}
+
+// Suspect tells whether a failure could lead to down.
+func (o Observation) Suspect() bool { return o.State != Down && o.Failures > 0 }

@@ -1,0 +1,68 @@
+package probe
+
+import (
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fairlead-dns/fairlead/config"
+)
+
+// metrics are the prober's own. All labels are created at the start.
+type metrics struct {
+	byType                   map[config.CheckType]*typeMetrics
+	lag                      prometheus.Histogram
+	inFlight, targets        prometheus.Gauge
+	ignored                  prometheus.Gauge
+	panics, discarded, short prometheus.Counter
+}
+
+// typeMetrics are the metrics of one check type, looked up once per check and not once per probe.
+type typeMetrics struct {
+	results  [kinds]prometheus.Counter
+	duration prometheus.Observer
+}
+
+// newMetrics makes the metrics and registers them with reg, unless that is nil.
+func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+	opts := func(name, help string) prometheus.Opts {
+		return prometheus.Opts{Namespace: "fairlead", Subsystem: "probe", Name: name, Help: help}
+	}
+	histogram := func(name, help string, buckets ...float64) prometheus.HistogramOpts {
+		return prometheus.HistogramOpts{Namespace: "fairlead", Subsystem: "probe", Name: name, Help: help, Buckets: buckets}
+	}
+	results := prometheus.NewCounterVec(prometheus.CounterOpts(opts("results_total", "Probes that ended, by outcome.")),
+		[]string{"type", "outcome"})
+	duration := prometheus.NewHistogramVec(histogram("duration_seconds", "How long probes took, failed ones included.",
+		.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10), []string{"type"})
+	m := &metrics{
+		byType: map[config.CheckType]*typeMetrics{},
+		lag: prometheus.NewHistogram(histogram("lag_seconds", "How much later than planned probes started.",
+			.001, .0025, .005, .01, .025, .05, .1, .2, .5, 1, 2.5, 5, 10)),
+		inFlight:  prometheus.NewGauge(prometheus.GaugeOpts(opts("in_flight", "Probes in flight."))),
+		targets:   prometheus.NewGauge(prometheus.GaugeOpts(opts("targets", "Targets that are probed."))),
+		ignored:   prometheus.NewGauge(prometheus.GaugeOpts(opts("ignored_targets", "Targets whose check cannot be probed."))),
+		panics:    prometheus.NewCounter(prometheus.CounterOpts(opts("panics_total", "Panics in probes, recovered."))),
+		discarded: prometheus.NewCounter(prometheus.CounterOpts(opts("discarded_total", "Results whose target had gone."))),
+		short: prometheus.NewCounter(prometheus.CounterOpts(opts("not_made_total",
+			"Probes that were not made because this node lacked descriptors, ports or memory."))),
+	}
+	for _, t := range types() {
+		tm := &typeMetrics{duration: duration.WithLabelValues(string(t))}
+		for k := range kinds {
+			tm.results[k] = results.WithLabelValues(string(t), k.String())
+		}
+		m.byType[t] = tm
+	}
+	if reg == nil {
+		return m, nil
+	}
+	for _, c := range []prometheus.Collector{
+		results, duration, m.lag, m.inFlight, m.targets, m.ignored, m.panics, m.discarded, m.short,
+	} {
+		if err := reg.Register(c); err != nil {
+			return nil, fmt.Errorf("metrics: %w", err)
+		}
+	}
+	return m, nil
+}

@@ -1,0 +1,33 @@
+package probe
+
+import "time"
+
+// A Result is what one probe saw.
+type Result struct {
+	OK bool
+	// Reason is zero when OK is set.
+	Reason Reason
+	Phases Phases
+	// Warning says in words what will fail soon.
+	Warning string
+	// CertificateExpiry is when the peer's certificate chain ends; zero without TLS or without a valid chain.
+	CertificateExpiry time.Time
+	// stack is where a probe panicked.
+	stack []byte
+}
+
+// Phases is how long each step took; 0 for a step that was not reached. Failed steps count until they failed.
+type Phases struct {
+	// Connect includes the look-up of a named host. TLS is the handshake. FirstByte runs from the request, or from the
+	// end of the connect where nothing is sent, to the first octet of the answer.
+	Connect, TLS, FirstByte time.Duration
+	// Total is the whole probe.
+	Total time.Duration
+}
+
+// fail records why the probe failed. The first failure stays: later ones follow from it.
+func (r *Result) fail(reason Reason) {
+	if r.Reason.Kind == None {
+		r.Reason = reason
+	}
+}

@@ -1,0 +1,100 @@
+package probe
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/fairlead-dns/fairlead/health"
+)
+
+// shortEvery is how often a shortage of this node is logged at the most.
+const shortEvery = 10 * time.Second
+
+// run probes e once, reports, and puts it back into the agenda. slow tells which slots it uses.
+func (p *Prober) run(e *entry, target health.Target, check *prepared, slow bool) {
+	defer p.probes.Done()
+	start := time.Now()
+	p.metrics.lag.Observe(max(start.Sub(e.next), 0).Seconds())
+	e.next = start.Add(e.phase.gap(check.check.Interval, check.check.Timeout))
+
+	r := probeOnce(p.ctx, check.checker, target)
+	end := time.Now()
+	if o, ok := p.conclude(e, target, check, r, end); ok {
+		p.opts.Sink.Observe(o)
+	}
+	p.finish(e, slow, end)
+}
+
+// conclude counts the result of e's probe, and returns what is to be observed, if anything.
+func (p *Prober) conclude(
+	e *entry, target health.Target, check *prepared, r Result, end time.Time,
+) (health.Observation, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if e.removed || e.discard || p.ctx.Err() != nil {
+		p.metrics.discarded.Inc()
+		return health.Observation{}, false
+	}
+	kind := r.Reason.Kind
+	check.metrics.results[kind].Inc()
+	check.metrics.duration.Observe(r.Phases.Total.Seconds())
+	e.late = kind.Timeout()
+	if kind == Panic {
+		p.metrics.panics.Inc()
+		p.log.Error("probe panicked", "target", target.Address(), "check", check.check.Name,
+			"reason", r.Reason.Text, "stack", string(r.stack))
+	}
+	if !kind.Evidence() {
+		p.shortLocked(r.Reason, end)
+		return health.Observation{}, false
+	}
+	before := e.counter.state
+	e.counter = e.counter.after(r.OK, end, check.check.Rise, check.check.Fall)
+	e.probed = true
+	if e.counter.state != before && p.log.Enabled(context.Background(), slog.LevelDebug) {
+		p.log.Debug("target changed", "target", target.Address(), "check", check.check.Name,
+			"old", before, "new", e.counter.state, "reason", r.Reason.Text)
+	}
+	return health.Observation{
+		Target: target.ID, State: e.counter.state, Since: e.counter.since,
+		Failures: e.counter.failures(), Successes: e.counter.successes(),
+		At: end, Next: e.next, Latency: r.Phases.Total, Reason: r.Reason.Text, Warning: r.Warning,
+	}, true
+}
+
+// shortLocked counts a probe that this node could not make, and logs it now and then.
+func (p *Prober) shortLocked(reason Reason, now time.Time) {
+	p.metrics.short.Inc()
+	if p.shortLogged.IsZero() || now.Sub(p.shortLogged) >= shortEvery {
+		p.shortLogged = now
+		p.log.Warn("probes are not made", "reason", reason.Text)
+	}
+}
+
+// finish gives back the slot and plans the next probe.
+func (p *Prober) finish(e *entry, slow bool, end time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.inFlight--
+	if slow {
+		p.slowInFlight--
+	}
+	p.metrics.inFlight.Dec()
+	switch {
+	case e.removed:
+		delete(p.leaving, e.target.ID)
+	case e.discard:
+		// Its new life begins after the probe that it found in flight.
+		e.discard, e.late, e.probed, e.counter = false, false, false, counter{}
+		e.place = idle
+		p.agenda.add(e)
+	default:
+		e.place = idle
+		p.agenda.add(e)
+	}
+	if e.place == idle && e.index == 0 {
+		p.kick()
+	}
+	p.pumpLocked()
+}

@@ -1,0 +1,67 @@
+package probe
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/fairlead-dns/fairlead/health"
+)
+
+func TestGapStaysWithinATenth(t *testing.T) {
+	for _, test := range []struct {
+		name              string
+		interval, timeout time.Duration
+		least, most       time.Duration
+	}{
+		{"long", 10 * time.Second, 2 * time.Second, 9 * time.Second, 11 * time.Second},
+		{"short", time.Second, 500 * time.Millisecond, 900 * time.Millisecond, 1100 * time.Millisecond},
+		{"timeout near interval", time.Second, 990 * time.Millisecond, 990 * time.Millisecond, 1100 * time.Millisecond},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			least, most := time.Hour, time.Duration(0)
+			for i := range 500 {
+				id := health.TargetID{byte(i), byte(i >> 8)}
+				p, _ := newPhase(id, 7, test.interval, min(quickWindow, test.interval))
+				for range 40 {
+					gap := p.gap(test.interval, test.timeout)
+					least, most = min(least, gap), max(most, gap)
+				}
+			}
+			assert.GreaterOrEqual(t, least, test.least)
+			assert.LessOrEqual(t, most, test.most)
+			assert.InDelta(t, test.least, least, float64(test.interval)/100, "the jitter is used in full")
+			assert.InDelta(t, test.most, most, float64(test.interval)/100, "the jitter is used in full")
+		})
+	}
+}
+
+func TestPhaseIsStableAndDiffersByNode(t *testing.T) {
+	id := health.TargetID{1, 2, 3}
+	_, one := newPhase(id, 1, 10*time.Second, quickWindow)
+	_, again := newPhase(id, 1, 10*time.Second, quickWindow)
+	_, other := newPhase(id, 2, 10*time.Second, quickWindow)
+	assert.Equal(t, one, again)
+	assert.NotEqual(t, one, other)
+}
+
+func TestFirstWindow(t *testing.T) {
+	const second = time.Second
+	for _, test := range []struct {
+		name              string
+		n, slots          int
+		interval, timeout time.Duration
+		want              time.Duration
+	}{
+		{"few targets", 10, 8192, 10 * second, second, 2 * second},
+		{"short interval", 10, 8192, second, second / 2, second},
+		{"more than a core can start", 20_000, 8192, 10 * second, second, 4 * second},
+		{"more than the slots hold if all time out", 20_000, 8192, 10 * second, 2 * second, 20_000 * 2 * second / 8192},
+		{"never more than the interval", 20_000, 128, 10 * second, 2 * second, 10 * second},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			assert.Equal(t, test.want, firstWindow(test.n, test.slots, test.interval, test.timeout))
+		})
+	}
+}

@@ -1,0 +1,91 @@
+package health
+
+import (
+	"time"
+
+	"github.com/fairlead-dns/fairlead/config"
+)
+
+// A Verdict is what this node believes about one endpoint at one instant, from health alone. It is a value: copy it,
+// compare it with ==. The zero Verdict is pending: answered only while nothing else in its pool is up.
+type Verdict struct {
+	// State is Unknown, Up, Suspect or Down; never Drained.
+	State State
+	// Stale is set when the state is kept from earlier evidence (a restart, too few fresh vantages).
+	Stale bool
+	// Unmonitored is set for endpoints without a check: always up.
+	Unmonitored bool
+	// Since is when the state last crossed between in service and out of service.
+	Since time.Time
+	// Reason says in words why the endpoint is down or suspect.
+	Reason string
+}
+
+// Pending tells whether there is no evidence at all.
+func (v Verdict) Pending() bool { return v.State == Unknown }
+
+// InService tells whether health lets the endpoint be answered in the ordinary way.
+func (v Verdict) InService() bool { return v.State == Up || v.State == Suspect }
+
+// An EndpointView is one endpoint: the verdict, and what operators made of it.
+type EndpointView struct {
+	Verdict
+	// Drained is set while an effective intent takes the endpoint out.
+	Drained bool
+}
+
+// Eligible tells whether the endpoint may be answered in the ordinary way.
+func (e EndpointView) Eligible() bool { return e.InService() && !e.Drained }
+
+// Shown is the one state that a reader sees: drained overlays the verdict.
+func (e EndpointView) Shown() State {
+	if e.Drained {
+		return Drained
+	}
+	return e.State
+}
+
+// A PoolView is one pool at one instant. It is never written after it was published, and a pool that did not change keeps
+// its PoolView: whoever compiles answers compares pointers to learn what changed.
+type PoolView struct {
+	// Endpoints stand in the order of config.Pool.Endpoints.
+	Endpoints []EndpointView
+	// Returned is when the pool became available again after it had nothing eligible; zero when nothing is held back.
+	// ReturnedAZ says the same of each AZ, in the order of config.Pool.AZWeights; nil when all are zero.
+	// A service that asks for a failback hold does not use the pool or AZ before Returned + hold.
+	Returned   time.Time
+	ReturnedAZ []time.Time
+	// At is the instant for which holds were reckoned: a hold has passed when At is not before its end.
+	At time.Time
+	// Calm is unset while a member is suspect or pending, which forces the TTL of services in ceiling mode to its floor.
+	Calm bool
+}
+
+// Held tells whether a hold that began at since still holds at p.At.
+func (p *PoolView) Held(since time.Time, hold time.Duration) bool {
+	return !since.IsZero() && p.At.Before(since.Add(hold))
+}
+
+// A ZoneView is one zone: its configuration and its pools, in the order of Zone.Pools.
+type ZoneView struct {
+	Zone  *config.Zone
+	Pools []*PoolView
+}
+
+// A View is all verdicts and intents at one instant.
+type View struct {
+	// Generation counts the views that this process published; it only grows.
+	Generation uint64
+	At         time.Time
+	Model      *config.Model
+	// Zones stand in the order of Model.Zones.
+	Zones []*ZoneView
+}
+
+// A PoolHorizon moves the earliest instant at which health could take a member of a pool out of service.
+type PoolHorizon struct {
+	// Zone and Pool index Model.Zones and Zone.Pools.
+	Zone, Pool int
+	// Flip is zero when nothing in the pool can flip (no check).
+	Flip time.Time
+}

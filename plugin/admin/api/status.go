@@ -1,0 +1,109 @@
+package api
+
+import "time"
+
+// StatusPath answers GET with a Status.
+const StatusPath = Base + "/status"
+
+// A Status is what one node believes and serves at one moment: what is down, who says so and what clients get now.
+type Status struct {
+	Node       string    `json:"node"`
+	Version    string    `json:"version"`
+	At         time.Time `json:"at"`
+	StartedAt  time.Time `json:"started_at"`
+	Generation uint64    `json:"generation"`
+	ConfigHash string    `json:"config_hash"`
+	// Degraded is set while an endpoint is suspect or down, a service answers on a last resort, a file has problems or
+	// the prober is stuck.
+	Degraded bool `json:"degraded"`
+	// Ready is what the `ready` plugin says; NotReady says why not.
+	Ready    bool   `json:"ready"`
+	NotReady string `json:"not_ready,omitempty"`
+	Files    []File `json:"files"`
+	Zones    []Zone `json:"zones"`
+}
+
+// A File is one zone file.
+type File struct {
+	Path string `json:"path"`
+	Zone string `json:"zone,omitempty"`
+	// Hash is of the version that is served; empty if none is.
+	Hash string `json:"hash,omitempty"`
+	// LastGood is set when the file as it is now is not what is served.
+	LastGood bool `json:"last_good"`
+	// BrokenSince is when the file was first seen not to be usable.
+	BrokenSince *time.Time `json:"broken_since,omitempty"`
+	// Problems are rendered as `fairlead check` renders them.
+	Problems []string `json:"problems,omitempty"`
+}
+
+// A Zone is one zone.
+type Zone struct {
+	Name     string    `json:"name"`
+	Serial   uint32    `json:"serial"`
+	Pools    []Pool    `json:"pools"`
+	Services []Service `json:"services"`
+}
+
+// A Pool is one pool with its endpoints.
+type Pool struct {
+	Name   string `json:"name"`
+	Region string `json:"region"`
+	// Check is empty for an unmonitored pool.
+	Check string `json:"check,omitempty"`
+	// HeldUntil is the end of the longest failback hold that runs, of the pool or of one of its AZs.
+	HeldUntil *time.Time `json:"held_until,omitempty"`
+	Endpoints []Endpoint `json:"endpoints"`
+}
+
+// An Endpoint is one endpoint: the verdict and what it rests on.
+type Endpoint struct {
+	Name      string   `json:"name"`
+	AZ        string   `json:"az"`
+	Addresses []string `json:"addresses,omitempty"`
+	Target    string   `json:"target,omitempty"`
+	Weight    int      `json:"weight"`
+	// State is up, suspect, down, drained or unknown; Health is the same without drains.
+	State       string    `json:"state"`
+	Health      string    `json:"health"`
+	Stale       bool      `json:"stale,omitempty"`
+	Unmonitored bool      `json:"unmonitored,omitempty"`
+	Since       time.Time `json:"since"`
+	Reason      string    `json:"reason,omitempty"`
+	Warning     string    `json:"warning,omitempty"`
+	// Probed is what is dialled; the rest is about the latest probe.
+	Probed         string     `json:"probed,omitempty"`
+	ProbedAt       *time.Time `json:"probed_at,omitempty"`
+	LatencySeconds float64    `json:"latency_seconds,omitempty"`
+	Failures       int        `json:"failures,omitempty"`
+	Successes      int        `json:"successes,omitempty"`
+}
+
+// A Service is what one owner name answers now.
+type Service struct {
+	Name string `json:"name"`
+	// Source is why these members answer: tier, pending, held, below_min_healthy, panic, last_good, all, fixed or nodata.
+	Source   string `json:"source"`
+	Degraded bool   `json:"degraded"`
+	// Tier counts from 1; 0 means none.
+	Tier       int      `json:"tier"`
+	Skipped    []string `json:"skipped,omitempty"`
+	TTLSeconds uint32   `json:"ttl_seconds"`
+	// BoundSeconds is the worst-case staleness known before anything happens; TargetSeconds is the declared one, if any.
+	BoundSeconds  float64 `json:"bound_seconds"`
+	TargetSeconds float64 `json:"target_seconds,omitempty"`
+	Shares        []Share `json:"shares"`
+}
+
+// A Share is one member's part of the answers of one family.
+type Share struct {
+	// Family is A, AAAA or CNAME.
+	Family   string `json:"family"`
+	Pool     string `json:"pool"`
+	AZ       string `json:"az"`
+	Endpoint string `json:"endpoint"`
+	// Data is the RDATA that is answered.
+	Data string `json:"data"`
+	// Fraction is 0..1.
+	Fraction float64 `json:"fraction"`
+}

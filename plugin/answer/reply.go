@@ -1,0 +1,251 @@
+package answer
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/miekg/dns"
+)
+
+// ednsSize is the UDP payload size that we announce, and the most we send over UDP (RFC 9715).
+const ednsSize = 1232
+
+// maxChase bounds the CNAMEs that are followed inside our zones in one reply.
+const maxChase = 8
+
+// A Question is a query that has passed the rules of the transport: one question, opcode QUERY, class IN or not.
+type Question struct {
+	ID uint16
+	// RD and CD are copied to the reply.
+	RD, CD bool
+	// Name is the QNAME in wire format, 1 to 255 octets, uncompressed, in the case in which it was asked.
+	Name        []byte
+	Type, Class uint16
+	// EDNS is set when the query has an OPT record, DO when that asks for DNSSEC.
+	EDNS, DO bool
+	// Size is the client's UDP payload size; 0 over TCP and the like.
+	Size int
+	// Stripe is any number that differs among concurrent queries, such as the client's port.
+	Stripe uint32
+}
+
+// limit is the greatest length of the reply in octets.
+func (q *Question) limit() int {
+	switch {
+	case q.Size == 0:
+		return dns.MaxMsgSize
+	case !q.EDNS:
+		return dns.MinMsgSize
+	default:
+		return min(max(q.Size, dns.MinMsgSize), ednsSize)
+	}
+}
+
+// A Reply tells what Append wrote.
+type Reply struct {
+	RCode   int
+	Outcome Outcome
+}
+
+// reply is one reply in the making.
+type reply struct {
+	q   *Question
+	z   *zone
+	now int64
+	buf []byte
+	// start is where the message begins in buf.
+	start                          int
+	answers, authority, additional uint16
+	rcode                          int
+	outcome                        Outcome
+	// apexAt is the offset of the zone's name in the message.
+	apexAt uint16
+}
+
+// Append appends the whole reply to q at now to dst. ok is unset, and dst unchanged, when no zone of s holds the name.
+func (s *Snapshot) Append(dst []byte, q *Question, now time.Time) (out []byte, info Reply, ok bool) {
+	var buf [maxNameLen]byte
+	name := lower(&buf, q.Name)
+	z, at := s.zoneOf(name)
+	if z == nil {
+		return dst, Reply{RCode: dns.RcodeRefused, Outcome: Refused}, false
+	}
+	r := reply{q: q, z: z, now: int64(now.Sub(s.base)), start: len(dst), apexAt: headerLen + uint16(at)}
+	r.buf = append(dst, make([]byte, headerLen)...)
+	r.buf = append(r.buf, q.Name...)
+	r.buf = binary.BigEndian.AppendUint16(r.buf, q.Type)
+	r.buf = binary.BigEndian.AppendUint16(r.buf, q.Class)
+	r.fill(name)
+	r.finish()
+	z.counters.add(q.Stripe, r.outcome)
+	return r.buf, Reply{RCode: r.rcode, Outcome: r.outcome}, true
+}
+
+// zoneOf is the zone that holds name, the closest one, and where its apex begins in name.
+func (s *Snapshot) zoneOf(name []byte) (*zone, int) {
+	for n := name; n != nil; n = cutLabel(n) {
+		if i, ok := s.byName[string(n)]; ok {
+			return s.zones[i], len(name) - len(n)
+		}
+	}
+	return nil, 0
+}
+
+// fill writes the sections for the lower-cased QNAME.
+func (r *reply) fill(name []byte) {
+	switch {
+	case r.q.Class != classIN, r.q.Type == dns.TypeAXFR, r.q.Type == dns.TypeIXFR:
+		// Transfers would hand out the whole pool list (RELIABILITY.md S6).
+		r.rcode, r.outcome = dns.RcodeRefused, Refused
+		return
+	}
+	owner := uint16(pointerToQName)
+	for range maxChase {
+		target, at := r.answer(name, owner)
+		if target == nil || !inside(target, r.z.index.apex) {
+			return
+		}
+		name, owner = target, 0xC000|at
+	}
+}
+
+// answer writes what stands at name, whose text is at the pointer owner. For a CNAME that must be followed it returns the
+// target and where it stands.
+func (r *reply) answer(name []byte, owner uint16) (target []byte, at uint16) {
+	i := r.z.index.find(name)
+	if i < 0 {
+		r.negative(dns.RcodeNameError, NXDomain)
+		return nil, 0
+	}
+	o := &r.z.index.owners[i]
+	if r.q.Type == dns.TypeANY && (o.service >= 0 || o.static != nil) {
+		r.hinfo(owner)
+		return nil, 0
+	}
+	if set := o.set(r.q.Type); set != nil {
+		r.static(set, owner)
+		return nil, 0
+	}
+	if set := o.set(dns.TypeCNAME); set != nil {
+		at := len(r.buf)
+		r.static(set, owner)
+		return set.target, r.rdataOffset(at)
+	}
+	if o.service >= 0 {
+		return r.service(r.z.services[o.service], owner)
+	}
+	r.negative(dns.RcodeSuccess, NoData)
+	return nil, 0
+}
+
+// rdataOffset is where the RDATA of the record at buf[at:] begins in the message. Owners are pointers: two octets.
+func (r *reply) rdataOffset(at int) uint16 { return uint16(at - r.start + 2 + rrFixed) }
+
+// static writes a static RRset.
+func (r *reply) static(set *staticSet, owner uint16) {
+	at := len(r.buf)
+	r.buf = append(r.buf, set.rrs...)
+	r.answers += set.count
+	if owner != pointerToQName {
+		for end := len(r.buf); at < end; {
+			binary.BigEndian.PutUint16(r.buf[at:], owner)
+			at += 2 + rrFixed + int(binary.BigEndian.Uint16(r.buf[at+2+rrFixed-2:]))
+		}
+	}
+	r.buf = append(r.buf, set.glue...)
+	r.additional += set.glueCount
+	r.outcome = Static
+}
+
+// service writes the records whose turn it is.
+func (r *reply) service(s *service, owner uint16) (target []byte, at uint16) {
+	i := 0
+	if r.q.Type == dns.TypeAAAA && s.sets[0].typ != dns.TypeCNAME {
+		i = 1
+	}
+	set := &s.sets[i]
+	if set.per == 0 || set.typ != r.q.Type && set.typ != dns.TypeCNAME {
+		r.negative(dns.RcodeSuccess, NoData)
+		return nil, 0
+	}
+	begin := len(r.buf)
+	var first, n int
+	r.buf, first, n = set.append(r.buf, &s.tickets[i], s.ttl.at(r.z, r.now), owner)
+	r.answers += uint16(n)
+	r.outcome = Answered
+	if s.plan.Source.Degraded() {
+		r.outcome = Degraded
+	}
+	if set.targets != nil && r.q.Type != dns.TypeCNAME {
+		return set.targets[first], r.rdataOffset(begin)
+	}
+	return nil, 0
+}
+
+// hinfo answers ANY with one small record (RFC 8482 section 4.2).
+func (r *reply) hinfo(owner uint16) {
+	at := len(r.buf)
+	r.buf = appendRR(r.buf, dns.TypeHINFO, r.z.cfg.SOA.NegativeTTL, []byte("\x07RFC8482\x00"))
+	binary.BigEndian.PutUint16(r.buf[at:], owner)
+	r.answers++
+	r.outcome = Static
+}
+
+// negative writes the zone's SOA into the authority section (RFC 2308 section 3).
+func (r *reply) negative(rcode int, o Outcome) {
+	r.rcode, r.outcome = rcode, o
+	r.buf = binary.BigEndian.AppendUint16(r.buf, 0xC000|r.apexAt)
+	r.buf = append(r.buf, r.z.index.soa...)
+	r.authority++
+}
+
+// finish writes OPT and header, and empties the message if it is too long.
+func (r *reply) finish() {
+	opt := 0
+	if r.q.EDNS {
+		opt = len(emptyOPT)
+	}
+	var tc byte
+	if len(r.buf)-r.start+opt > r.q.limit() {
+		r.buf = r.buf[:r.start+headerLen+len(r.q.Name)+4]
+		r.answers, r.authority, r.additional = 0, 0, 0
+		r.outcome, tc = Truncated, 1<<1
+	}
+	if r.q.EDNS {
+		r.buf = append(r.buf, emptyOPT[:]...)
+		if r.q.DO {
+			r.buf[len(r.buf)-4] = 1 << 7
+		}
+		r.additional++
+	}
+	h := r.buf[r.start:]
+	binary.BigEndian.PutUint16(h, r.q.ID)
+	h[2] = 1<<7 | tc
+	if r.outcome != Refused {
+		h[2] |= 1 << 2
+	}
+	if r.q.RD {
+		h[2] |= 1
+	}
+	h[3] = byte(r.rcode)
+	if r.q.CD {
+		h[3] |= 1 << 4
+	}
+	binary.BigEndian.PutUint16(h[4:], 1)
+	binary.BigEndian.PutUint16(h[6:], r.answers)
+	binary.BigEndian.PutUint16(h[8:], r.authority)
+	binary.BigEndian.PutUint16(h[10:], r.additional)
+}
+
+// emptyOPT is an OPT record without options and flags (RFC 6891 section 6.1.2).
+var emptyOPT = [11]byte{0, 0, byte(dns.TypeOPT), ednsSize >> 8, ednsSize & 0xff}
+
+// ServiceTTL is the TTL in seconds that a service's answers carry at now.
+func (s *Snapshot) ServiceTTL(zone *config.Zone, service int, now time.Time) (uint32, bool) {
+	z, _ := s.zoneNamed(zone.Name)
+	if z == nil || z.cfg != zone {
+		return 0, false
+	}
+	return z.services[service].ttl.at(z, int64(now.Sub(s.base))), true
+}

@@ -1,0 +1,60 @@
+package answer
+
+import (
+	"math"
+	"sync/atomic"
+	"time"
+
+	"github.com/fairlead-dns/fairlead/config"
+)
+
+// never is the deadline of what cannot flip.
+const never = math.MaxInt64
+
+// A poolCell holds the one thing that moves between two snapshots. It belongs to one pool of one loaded zone file and is
+// shared by the snapshots compiled from it. The engine's goroutine writes, queries read.
+type poolCell struct {
+	// flip is the earliest instant, in nanoseconds since the compiler's base, at which health could take a member out;
+	// never if none can. It is a lower bound: an old value only makes TTLs shorter.
+	flip atomic.Int64
+}
+
+// A ttlRule is how the TTL of one service follows its pools. All RRsets of the name share it: one TTL per owner name and
+// instant (DESIGN.md section 6).
+type ttlRule struct {
+	mode     config.TTLMode
+	min, max uint32
+	// floor forces min: the plan rests on no good evidence.
+	floor bool
+	// floorUntil forces min in ceiling mode for one ttl.max after a change, in nanoseconds since the base.
+	floorUntil int64
+	// pools are those that any tier could answer from; they index zone.pools and zone.troubled.
+	pools []int
+}
+
+// at is the TTL in seconds at now, nanoseconds since the base.
+func (r *ttlRule) at(z *zone, now int64) uint32 {
+	if r.floor {
+		return r.min
+	}
+	if r.mode == config.Horizon {
+		flip := int64(never)
+		for _, p := range r.pools {
+			flip = min(flip, z.pools[p].flip.Load())
+		}
+		if flip == never {
+			return r.max
+		}
+		left := max(0, (flip-now)/int64(time.Second))
+		return max(r.min, min(r.max, config.Ladder(uint32(min(left, math.MaxUint32)))))
+	}
+	if now < r.floorUntil {
+		return r.min
+	}
+	for _, p := range r.pools {
+		if z.troubled[p] {
+			return r.min
+		}
+	}
+	return r.max
+}

@@ -1,0 +1,97 @@
+package steer
+
+import (
+	"time"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
+)
+
+// Allowances are the terms of the bound that do not stand in the zone file. All are upper limits.
+type Allowances struct {
+	// Gossip (G) is how late a peer learns of an observation; 0 for one node alone.
+	Gossip time.Duration
+	// Quiesce (Q) is from the verdict until no handler uses the older snapshot.
+	Quiesce time.Duration
+	// Transit (X) is how late a resolver may still accept an answer after it was written.
+	Transit time.Duration
+	// ProbeLag is how late a probe may start behind its schedule.
+	ProbeLag time.Duration
+}
+
+// DefaultAllowances are those of a cluster on a LAN, as `check` uses them: the file does not say how many nodes serve it.
+func DefaultAllowances() Allowances {
+	return Allowances{Gossip: time.Second, Quiesce: 250 * time.Millisecond, Transit: 5 * time.Second, ProbeLag: 200 * time.Millisecond}
+}
+
+// withJitter is the longest interval between two starts.
+func withJitter(interval time.Duration) time.Duration {
+	return interval + interval*health.JitterPercent/100
+}
+
+// A Bound is the worst-case staleness of a service, known before anything happens (DESIGN.md section 6): from the instant
+// an endpoint dies until the last honest cache has forgotten it. Its terms add up to S.
+type Bound struct {
+	// Check is the check that makes the bound the worst; empty if the service has none, and then only a drain can move it.
+	Check string
+	// Monitored is unset when some endpoint of the service has no check: its death moves nothing.
+	Monitored bool
+	// D is fall × interval⁺ + timeout + probe lag, F is interval⁺ + timeout.
+	D, F time.Duration
+	Allowances
+	Mode     config.TTLMode
+	Min, Max uint32
+	// S is the bound: D + G + Q + ttl.min + X in horizon mode, max(D + G + Q + ttl.min, F + G + Q + ttl.max) + X in
+	// ceiling mode.
+	S time.Duration
+	// PeaceTTL is the TTL in seconds while all is well: what horizon mode can reach, or ttl.max.
+	PeaceTTL uint32
+}
+
+// QueryFactor is how many times more often an honest cache asks than it would at ttl.max.
+func (b Bound) QueryFactor() float64 { return float64(b.Max) / float64(b.PeaceTTL) }
+
+// BoundOf reckons the bound of svc: the worst over the checks of its pools.
+func BoundOf(z *config.Zone, svc *config.Service, a Allowances) Bound {
+	worst := Bound{Monitored: true, Allowances: a, Mode: svc.TTL.Mode, Min: svc.TTL.Min, Max: svc.TTL.Max, PeaceTTL: svc.TTL.Max}
+	first := true
+	for _, i := range svc.Pools {
+		p := z.Pools[i]
+		if p.Check < 0 {
+			worst.Monitored = false
+			continue
+		}
+		b := checkBound(z.Checks[p.Check], svc.TTL, a)
+		peace := min(worst.PeaceTTL, b.PeaceTTL)
+		if first || b.S > worst.S {
+			b.Monitored, worst = worst.Monitored, b
+		}
+		worst.PeaceTTL, first = peace, false
+	}
+	return worst
+}
+
+// checkBound is the bound for endpoints that are watched by c.
+func checkBound(c *config.Check, ttl config.TTL, a Allowances) Bound {
+	interval := withJitter(c.Interval)
+	b := Bound{Check: c.Name, Monitored: true, Allowances: a, Mode: ttl.Mode, Min: ttl.Min, Max: ttl.Max, PeaceTTL: ttl.Max}
+	b.D = time.Duration(c.Fall)*interval + c.Timeout + a.ProbeLag
+	b.F = interval + c.Timeout
+	floor, ceiling := seconds(ttl.Min), seconds(ttl.Max)
+	flip := b.D + a.Gossip + a.Quiesce + floor
+	if ttl.Mode == config.Horizon {
+		// Between two probes the earliest flip is at most a full interval and fall - 1 shortest ones away, at least fall - 1.
+		b.PeaceTTL = max(ttl.Min, min(ttl.Max, config.Ladder(uint32(Reach(c)/time.Second))))
+		b.S = flip + a.Transit
+		return b
+	}
+	b.S = max(flip, b.F+a.Gossip+a.Quiesce+ceiling) + a.Transit
+	return b
+}
+
+// Reach is the longest TTL that horizon mode can always give for c in peace: fall - 1 of the shortest intervals.
+func Reach(c *config.Check) time.Duration {
+	return time.Duration(c.Fall-1) * (c.Interval - c.Interval*health.JitterPercent/100)
+}
+
+func seconds(ttl uint32) time.Duration { return time.Duration(ttl) * time.Second }
