@@ -34,10 +34,10 @@ func (t *table) poolsOf(name string) *poolsBefore {
 
 // carry is the view with which p starts: an endpoint keeps its verdict while its name and what is dialled stay the same,
 // else it starts from what was persisted. nil means that nothing at all is known.
-func (b *poolsBefore) carry(p *config.Pool, pt *poolTable, state *stateFile) *health.PoolView {
+func (b *poolsBefore) carry(z *config.Zone, p *config.Pool, pt *poolTable, state *stateFile) *health.PoolView {
 	pi, ok := b.pools[p.Name]
 	if !ok {
-		return state.carry(pt)
+		return state.carry(z, p, pt)
 	}
 	old, was := b.zone.Pools[pi], &b.table.pools[pi]
 	if was.view == nil || old == p {
@@ -50,13 +50,10 @@ func (b *poolsBefore) carry(p *config.Pool, pt *poolTable, state *stateFile) *he
 	view := &health.PoolView{Endpoints: make([]health.EndpointView, len(p.Endpoints)), At: was.view.At, Returned: was.view.Returned}
 	for i, e := range p.Endpoints {
 		j, ok := byName[e.Name]
-		switch {
-		case ok && pt.check == nil && was.check == nil, ok && pt.check != nil && was.check != nil && pt.targets[i] == was.targets[j]:
+		if ok && slices.Equal(pt.targets[i], was.targets[j]) {
 			view.Endpoints[i] = was.view.Endpoints[j]
-		case pt.check != nil:
-			if v, ok := state.verdict(pt.targets[i]); ok {
-				view.Endpoints[i].Verdict = v
-			}
+		} else if v, ok := state.endpoint(z, p, pt, i); ok {
+			view.Endpoints[i].Verdict = v
 		}
 	}
 	if was.view.ReturnedAZ != nil && slices.EqualFunc(old.AZWeights, p.AZWeights, func(a, b config.AZWeight) bool { return a.AZ == b.AZ }) {

@@ -285,7 +285,7 @@ func TestRestartKeepsVerdicts(t *testing.T) {
 
 func TestTornStateIsIgnored(t *testing.T) {
 	for name, content := range map[string]string{
-		"empty": "", "torn": `{"version":1,"targets":{"00`, "other version": `{"version":9}`, "not an id": `{"version":1,"targets":{"xx":{"state":"up"}}}`,
+		"empty": "", "torn": `{"version":2,"endpoints":{"00`, "other version": `{"version":9}`, "not an id": `{"version":2,"endpoints":{"a/b/c":{"targets":["xx"],"state":"up"}}}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

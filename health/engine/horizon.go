@@ -11,28 +11,33 @@ import (
 //
 // A vantage with k failures whose next probe starts at s can be down at s + (fall - 1 - k) × interval⁻ (DESIGN.md section
 // 6, "Horizon, exactly"). While a probe is in flight s lies in the past, which errs on the safe side. A later success only
-// moves the instant on, so an old value is a lower bound.
+// moves the instant on, so an old value is a lower bound. Each leaf of a composite counts by itself, which errs on the safe
+// side too: a whole falls no sooner than one of its leaves changes. A `not` falls when its leaf rises, in one probe.
 func (t *table) flip(ref poolRef) time.Time {
-	pt := &t.zones[ref.zone].pools[ref.pool]
+	z, pt := t.model.Zones[ref.zone], &t.zones[ref.zone].pools[ref.pool]
 	var least time.Time
-	if pt.check == nil {
-		return least
-	}
-	shortest := pt.check.Interval - pt.check.Interval*health.JitterPercent/100
 	for i, e := range pt.view.Endpoints {
 		if !e.Eligible() {
 			continue
 		}
-		o, ok := t.obs.get(pt.targets[i])
-		if !ok {
-			// Believed without an observation of its own: it may flip at any time.
-			return pt.view.At
-		}
-		if at := o.Next.Add(time.Duration(pt.check.Fall-1-o.Failures) * shortest); least.IsZero() || at.Before(least) {
-			least = at
+		for l, check := range pt.leaves {
+			c := z.Checks[check]
+			o, ok := t.obs.get(pt.targets[i][l])
+			if !ok {
+				// Believed without an observation of its own: it may flip at any time.
+				return pt.view.At
+			}
+			if at := o.Next.Add(time.Duration(c.Fall-1-o.Failures) * shortest(c)); least.IsZero() || at.Before(least) {
+				least = at
+			}
 		}
 	}
 	return least
+}
+
+// shortest is the least time between the starts of two probes.
+func shortest(c *config.Check) time.Duration {
+	return c.Interval - c.Interval*health.JitterPercent/100
 }
 
 // horizons are the moves since the last call.

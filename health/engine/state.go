@@ -9,15 +9,18 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/judge"
 )
 
 const (
 	stateName    = "verdicts.json"
-	stateVersion = 1
+	stateVersion = 2
 	// saveEvery bounds how often the file is written.
 	saveEvery = time.Second
 	// maxStateSize bounds what is read back: 128 octets for each of a million targets.
@@ -29,7 +32,12 @@ const (
 type stateFile struct {
 	path   string // empty: nothing is kept
 	logger *slog.Logger
-	loaded map[health.TargetID]health.Verdict // never written after openState
+	loaded map[string]savedVerdict // by zone/pool/endpoint; never written after openState
+	// targets are the verdicts on targets that stand alone behind an endpoint; never written after openState
+	targets map[health.TargetID]health.Verdict
+
+	// savedAt is when loaded was written, on this process's clock.
+	savedAt time.Time
 
 	mu   sync.Mutex
 	view *health.View // guarded by mu: the latest one that is not on disk
@@ -37,15 +45,18 @@ type stateFile struct {
 }
 
 type savedVerdicts struct {
-	Version int                              `json:"version"`
-	SavedAt time.Time                        `json:"saved_at"`
-	Targets map[health.TargetID]savedVerdict `json:"targets"`
+	Version int       `json:"version"`
+	SavedAt time.Time `json:"saved_at"`
+	// Endpoints are by zone/pool/endpoint.
+	Endpoints map[string]savedVerdict `json:"endpoints"`
 }
 
 type savedVerdict struct {
-	State      health.State `json:"state"`
-	AgeSeconds float64      `json:"age_seconds"`
-	Reason     string       `json:"reason,omitempty"`
+	// Targets are what was dialled: a verdict holds only for the same.
+	Targets    []health.TargetID `json:"targets"`
+	State      health.State      `json:"state"`
+	AgeSeconds float64           `json:"age_seconds"`
+	Reason     string            `json:"reason,omitempty"`
 }
 
 // openState reads what an earlier run left in dir, unless it is older than maxAge. A file that cannot be understood is
@@ -70,11 +81,13 @@ func openState(dir string, maxAge time.Duration, now time.Time, logger *slog.Log
 		logger.Info("last verdicts too old: starting without them", "file", s.path, "age_seconds", away.Seconds())
 		return s, nil
 	}
-	s.loaded = make(map[health.TargetID]health.Verdict, len(saved.Targets))
-	for id, v := range saved.Targets {
-		age := away + time.Duration(v.AgeSeconds*float64(time.Second))
-		s.loaded[id] = health.Verdict{State: v.State, Stale: true, Since: now.Add(-age), Reason: v.Reason}
+	s.loaded, s.targets = saved.Endpoints, make(map[health.TargetID]health.Verdict, len(saved.Endpoints))
+	for _, v := range saved.Endpoints {
+		if len(v.Targets) == 1 {
+			s.targets[v.Targets[0]] = v.verdict(now.Add(-away))
+		}
 	}
+	s.savedAt = now.Add(-away)
 	return s, nil
 }
 
@@ -100,19 +113,40 @@ func readState(path string) (*savedVerdicts, error) {
 	return &saved, nil
 }
 
+func (v savedVerdict) verdict(savedAt time.Time) health.Verdict {
+	age := time.Duration(v.AgeSeconds * float64(time.Second))
+	return health.Verdict{State: v.State, Stale: true, Since: savedAt.Add(-age), Reason: v.Reason}
+}
+
 // verdict is what an earlier run believed of a target.
 func (s *stateFile) verdict(id health.TargetID) (health.Verdict, bool) {
-	v, ok := s.loaded[id]
+	v, ok := s.targets[id]
 	return v, ok
 }
 
+func endpointKey(z *config.Zone, p *config.Pool, i int) string {
+	return z.Name + "/" + p.Name + "/" + p.Endpoints[i].Name
+}
+
+// endpoint is what an earlier run believed of endpoint i, if the same was dialled then.
+func (s *stateFile) endpoint(z *config.Zone, p *config.Pool, pt *poolTable, i int) (health.Verdict, bool) {
+	if s.loaded == nil || len(pt.leaves) == 0 {
+		return health.Verdict{}, false
+	}
+	v, ok := s.loaded[endpointKey(z, p, i)]
+	if !ok || !slices.Equal(v.Targets, pt.targets[i]) {
+		return health.Verdict{}, false
+	}
+	return v.verdict(s.savedAt), true
+}
+
 // carry is the view of a pool from the verdicts of an earlier run; nil if there are none.
-func (s *stateFile) carry(pt *poolTable) *health.PoolView {
+func (s *stateFile) carry(z *config.Zone, p *config.Pool, pt *poolTable) *health.PoolView {
 	var view *health.PoolView
-	for i, id := range pt.targets {
-		if v, ok := s.verdict(id); ok {
+	for i := range p.Endpoints {
+		if v, ok := s.endpoint(z, p, pt, i); ok {
 			if view == nil {
-				view = &health.PoolView{Endpoints: make([]health.EndpointView, len(pt.targets))}
+				view = &health.PoolView{Endpoints: make([]health.EndpointView, len(p.Endpoints))}
 			}
 			view.Endpoints[i].Verdict = v
 		}
@@ -170,20 +204,10 @@ func (s *stateFile) flush() {
 }
 
 func (s *stateFile) write(v *health.View, now time.Time) error {
-	saved := savedVerdicts{Version: stateVersion, SavedAt: now, Targets: make(map[health.TargetID]savedVerdict)}
+	saved := savedVerdicts{Version: stateVersion, SavedAt: now, Endpoints: make(map[string]savedVerdict)}
 	for _, zv := range v.Zones {
 		for pi, p := range zv.Zone.Pools {
-			if p.Check < 0 {
-				continue
-			}
-			for i, e := range p.Endpoints {
-				verdict := zv.Pools[pi].Endpoints[i].Verdict
-				if verdict.Pending() {
-					continue
-				}
-				id := health.TargetOf(zv.Zone.Checks[p.Check], e).ID
-				saved.Targets[id] = savedVerdict{State: settled(verdict.State), AgeSeconds: now.Sub(verdict.Since).Seconds(), Reason: verdict.Reason}
-			}
+			saved.add(zv.Zone, p, zv.Pools[pi], now)
 		}
 	}
 	b, err := json.Marshal(saved)
@@ -191,6 +215,22 @@ func (s *stateFile) write(v *health.View, now time.Time) error {
 		return err
 	}
 	return writeFile(s.path, b)
+}
+
+// add adds what is known of the endpoints of p.
+func (s *savedVerdicts) add(z *config.Zone, p *config.Pool, view *health.PoolView, now time.Time) {
+	leaves := judge.Leaves(z, p)
+	for i, e := range p.Endpoints {
+		verdict := view.Endpoints[i].Verdict
+		if verdict.Pending() || len(leaves) == 0 {
+			continue
+		}
+		v := savedVerdict{State: settled(verdict.State), AgeSeconds: now.Sub(verdict.Since).Seconds(), Reason: verdict.Reason}
+		for _, check := range leaves {
+			v.Targets = append(v.Targets, health.TargetOf(z.Checks[check], e).ID)
+		}
+		s.Endpoints[endpointKey(z, p, i)] = v
+	}
 }
 
 // settled leaves out what is about single failures: their count is not kept.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
@@ -16,6 +17,8 @@ type table struct {
 	// targets are those that are probed, with the pools that depend on each.
 	targets map[health.TargetID]*targetUse
 	zones   []zoneTable
+	// leaves are the latest verdicts on what is dialled: the memory that Target asks for.
+	leaves map[leafKey]health.Verdict
 	// dirty pools are judged by the next judge; wakes are pools that change without new input.
 	dirty map[poolRef]bool
 	wakes map[poolRef]time.Time
@@ -30,10 +33,17 @@ type zoneTable struct {
 	pools []poolTable
 }
 
-// poolTable is one pool: its check and its endpoints' targets.
+// leafKey: checks that dial the same may still want different quorums.
+type leafKey struct {
+	target health.TargetID
+	quorum config.Quorum
+}
+
+// poolTable is one pool: the checks behind it that dial something, and what they dial for each endpoint.
 type poolTable struct {
-	check   *config.Check
-	targets []health.TargetID
+	// leaves index Zone.Checks; targets[i][l] is what leaves[l] dials for endpoint i.
+	leaves  []int
+	targets [][]health.TargetID
 	view    *health.PoolView
 	// horizon is set when a service that uses the pool is in horizon mode.
 	horizon bool
@@ -54,6 +64,7 @@ func newTable(m *config.Model, old *table, state *stateFile, obs *observations) 
 		model: m, obs: obs,
 		targets: make(map[health.TargetID]*targetUse),
 		zones:   make([]zoneTable, len(m.Zones)),
+		leaves:  make(map[leafKey]health.Verdict),
 		dirty:   make(map[poolRef]bool),
 		wakes:   make(map[poolRef]time.Time),
 		moved:   make(map[poolRef]bool),
@@ -66,7 +77,8 @@ func newTable(m *config.Model, old *table, state *stateFile, obs *observations) 
 			pt := &t.zones[zi].pools[pi]
 			ref := poolRef{zi, pi}
 			t.addPool(pt, z, p, ref)
-			pt.view = before.carry(p, pt, state)
+			pt.view = before.carry(z, p, pt, state)
+			t.remember(z, pt, old, state)
 			t.dirty[ref], t.moved[ref] = true, true
 			if flip, ok := old.horizonOf(before, z, pi); ok {
 				t.sent[ref] = flip
@@ -81,21 +93,43 @@ func (t *table) addPool(pt *poolTable, z *config.Zone, p *config.Pool, ref poolR
 	for _, s := range p.Services {
 		pt.horizon = pt.horizon || z.Services[s].TTL.Mode == config.Horizon
 	}
-	if p.Check < 0 {
-		return
-	}
-	pt.check = z.Checks[p.Check]
-	pt.targets = make([]health.TargetID, len(p.Endpoints))
+	pt.leaves = judge.Leaves(z, p)
+	pt.targets = make([][]health.TargetID, len(p.Endpoints))
 	for i, e := range p.Endpoints {
-		target := health.TargetOf(pt.check, e)
-		pt.targets[i] = target.ID
-		use := t.targets[target.ID]
-		if use == nil {
-			use = &targetUse{target: target}
-			t.targets[target.ID] = use
+		pt.targets[i] = make([]health.TargetID, len(pt.leaves))
+		for l, check := range pt.leaves {
+			target := health.TargetOf(z.Checks[check], e)
+			pt.targets[i][l] = target.ID
+			t.use(target, ref)
 		}
-		if n := len(use.pools); n == 0 || use.pools[n-1] != ref {
-			use.pools = append(use.pools, ref)
+	}
+}
+
+func (t *table) use(target health.Target, ref poolRef) {
+	use := t.targets[target.ID]
+	if use == nil {
+		use = &targetUse{target: target}
+		t.targets[target.ID] = use
+	}
+	if n := len(use.pools); n == 0 || use.pools[n-1] != ref {
+		use.pools = append(use.pools, ref)
+	}
+}
+
+// remember takes the verdicts on the pool's targets over from old, which may be nil, or from what was persisted.
+func (t *table) remember(z *config.Zone, pt *poolTable, old *table, state *stateFile) {
+	for i := range pt.targets {
+		for l, id := range pt.targets[i] {
+			key := leafKey{id, z.Checks[pt.leaves[l]].Quorum}
+			if old != nil {
+				if v, ok := old.leaves[key]; ok {
+					t.leaves[key] = v
+					continue
+				}
+			}
+			if v, ok := state.verdict(id); ok {
+				t.leaves[key] = v
+			}
 		}
 	}
 }
@@ -147,13 +181,8 @@ func (t *table) judge(now time.Time) []change {
 		z := t.model.Zones[ref.zone]
 		pt := &t.zones[ref.zone].pools[ref.pool]
 		view, wake := judge.Pool(judge.PoolInput{
-			Pool: z.Pools[ref.pool], Check: pt.check, Prev: pt.view, Now: now,
-			Observations: func(i int) []health.Observation {
-				if o, ok := t.obs.get(pt.targets[i]); ok {
-					return []health.Observation{o}
-				}
-				return nil
-			},
+			Zone: z, Pool: z.Pools[ref.pool], Prev: pt.view, Now: now,
+			Leaf: func(i, check int) health.Verdict { return t.leaf(z, pt, i, check, now) },
 		})
 		if wake.IsZero() {
 			delete(t.wakes, ref)
@@ -168,6 +197,20 @@ func (t *table) judge(now time.Time) []change {
 	}
 	clear(t.dirty)
 	return changes
+}
+
+// leaf judges what check dials for endpoint i of the pool.
+func (t *table) leaf(z *config.Zone, pt *poolTable, i, check int, now time.Time) health.Verdict {
+	l, _ := slices.BinarySearch(pt.leaves, check)
+	id, c := pt.targets[i][l], z.Checks[check]
+	key := leafKey{id, c.Quorum}
+	var obs []health.Observation
+	if o, ok := t.obs.get(id); ok {
+		obs = []health.Observation{o}
+	}
+	v := judge.Target(c, obs, t.leaves[key], now)
+	t.leaves[key] = v
+	return v
 }
 
 // same tells whether nothing that anybody could see differs. While a hold runs each view differs: time itself is in it.

@@ -9,13 +9,12 @@ import (
 
 // A PoolInput is all that the view of one pool depends on.
 type PoolInput struct {
+	Zone *config.Zone
 	Pool *config.Pool
-	// Check is the pool's check; nil means unmonitored.
-	Check *config.Check
 	// Prev is the view before; nil at the very first one.
 	Prev *health.PoolView
-	// Observations gives those on endpoint i of all vantages.
-	Observations func(i int) []health.Observation
+	// Leaf gives the verdict on what a check dials for endpoint i; check indexes Zone.Checks.
+	Leaf func(i, check int) health.Verdict
 	// Drained tells whether an effective intent takes endpoint i out; nil means never.
 	Drained func(i int) bool
 	Now     time.Time
@@ -39,18 +38,28 @@ func Pool(in PoolInput) (view *health.PoolView, wake time.Time) {
 	return p, in.wake(p)
 }
 
+// verdict combines what the checks of endpoint i say. What is Unknown keeps the earlier verdict and is marked stale.
 func (in *PoolInput) verdict(i int) health.Verdict {
 	var prev health.Verdict
 	if in.Prev != nil {
 		prev = in.Prev.Endpoints[i].Verdict
 	}
-	if in.Check == nil {
+	if in.Pool.Check < 0 && len(in.Pool.Needs) == 0 {
 		if prev.Unmonitored {
 			return prev
 		}
 		return health.Verdict{State: health.Up, Unmonitored: true, Since: in.Now}
 	}
-	return Target(in.Check, in.Observations(i), prev, in.Now)
+	v := Combine(in.Zone, in.Pool, func(check int) health.Verdict { return in.Leaf(i, check) })
+	if v.State == health.Unknown && !prev.Pending() {
+		prev.Stale, prev.Unmonitored = true, false
+		return prev
+	}
+	v.Since = prev.Since
+	if v.InService() != prev.InService() || prev.Pending() && !v.Pending() {
+		v.Since = in.Now
+	}
+	return v
 }
 
 // answerable tells whether weights let endpoint i be answered at all.

@@ -19,6 +19,8 @@ func pool() *config.Pool {
 	return p
 }
 
+var zone = &config.Zone{Checks: []*config.Check{check}}
+
 var check = &config.Check{Name: "ready", Interval: 2 * time.Second, Timeout: time.Second, Fall: 3, Rise: 2}
 
 // A step is what the vantage reports at an instant, a letter per endpoint: U up, D down, S up with a failure, - nothing
@@ -95,6 +97,7 @@ func runTimeline(t *testing.T, steps []step) {
 		return begin.Add(time.Duration(s) * time.Second)
 	}
 	obs := make([][]health.Observation, 4)
+	leaves := make([]health.Verdict, 4)
 	var prev *health.PoolView
 	for _, s := range steps {
 		now := instant(s.at)
@@ -113,8 +116,11 @@ func runTimeline(t *testing.T, steps []step) {
 			obs[i] = []health.Observation{o}
 		}
 		view, wake := Pool(PoolInput{
-			Pool: pool(), Check: check, Prev: prev, Now: now,
-			Observations: func(i int) []health.Observation { return obs[i] },
+			Zone: zone, Pool: pool(), Prev: prev, Now: now,
+			Leaf: func(i, _ int) health.Verdict {
+				leaves[i] = Target(check, obs[i], leaves[i], now)
+				return leaves[i]
+			},
 		})
 		require.Equalf(t, s.want, letters(view), "states at %d s", s.at)
 		require.Equalf(t, s.calm, view.Calm, "calm at %d s", s.at)
@@ -142,7 +148,7 @@ func letters(v *health.PoolView) string {
 }
 
 func TestUnmonitored(t *testing.T) {
-	p := &config.Pool{Endpoints: []*config.Endpoint{{Weight: 1}}}
+	p := &config.Pool{Check: -1, Endpoints: []*config.Endpoint{{Weight: 1}}}
 	now := time.Now()
 	first, _ := Pool(PoolInput{Pool: p, Now: now})
 	again, _ := Pool(PoolInput{Pool: p, Prev: first, Now: now.Add(time.Hour)})
@@ -153,12 +159,12 @@ func TestUnmonitored(t *testing.T) {
 func TestDrainOverlays(t *testing.T) {
 	p := pool()
 	now := time.Now()
-	up := func(int) []health.Observation { return []health.Observation{{State: health.Up, At: now}} }
-	v, _ := Pool(PoolInput{Pool: p, Check: check, Now: now, Observations: up, Drained: func(i int) bool { return i < 2 }})
+	up := func(int, int) health.Verdict { return health.Verdict{State: health.Up} }
+	v, _ := Pool(PoolInput{Zone: zone, Pool: p, Now: now, Leaf: up, Drained: func(i int) bool { return i < 2 }})
 	require.Equal(t, health.Drained, v.Endpoints[0].Shown())
 	require.Equal(t, health.Up, v.Endpoints[0].State, "the verdict stays visible below the drain")
 	require.False(t, v.Endpoints[0].Eligible())
-	back, _ := Pool(PoolInput{Pool: p, Check: check, Prev: v, Now: now, Observations: up})
+	back, _ := Pool(PoolInput{Zone: zone, Pool: p, Prev: v, Now: now, Leaf: up})
 	require.Equal(t, now, back.ReturnedAZ[0], "an AZ that was drained returns through failback")
 }
 

@@ -2,9 +2,11 @@ package answer
 
 import (
 	"encoding/binary"
+	"strings"
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/plugin/steer"
 	"github.com/miekg/dns"
 )
 
@@ -28,6 +30,8 @@ type Question struct {
 	Size int
 	// Stripe is any number that differs among concurrent queries, such as the client's port.
 	Stripe uint32
+	// Files, when not empty, leaves only zones whose File begins with it: a server block answers from its own directory.
+	Files string
 }
 
 // limit is the greatest length of the reply in octets.
@@ -68,7 +72,7 @@ func (s *Snapshot) Append(dst []byte, q *Question, now time.Time) (out []byte, i
 	var buf [maxNameLen]byte
 	name := lower(&buf, q.Name)
 	z, at := s.zoneOf(name)
-	if z == nil {
+	if z == nil || !strings.HasPrefix(z.cfg.File, q.Files) {
 		return dst, Reply{RCode: dns.RcodeRefused, Outcome: Refused}, false
 	}
 	r := reply{q: q, z: z, now: int64(now.Sub(s.base)), start: len(dst), apexAt: headerLen + uint16(at)}
@@ -240,6 +244,12 @@ func (r *reply) finish() {
 
 // emptyOPT is an OPT record without options and flags (RFC 6891 section 6.1.2).
 var emptyOPT = [11]byte{0, 0, byte(dns.TypeOPT), ednsSize >> 8, ednsSize & 0xff}
+
+// Plan is what a service of the zone answers, as decided for s.View. zone must be one of its zones.
+func (s *Snapshot) Plan(zone *config.Zone, service int) *steer.Plan {
+	z, _ := s.zoneNamed(zone.Name)
+	return z.services[service].plan
+}
 
 // ServiceTTL is the TTL in seconds that a service's answers carry at now.
 func (s *Snapshot) ServiceTTL(zone *config.Zone, service int, now time.Time) (uint32, bool) {

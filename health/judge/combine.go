@@ -1,0 +1,156 @@
+package judge
+
+import (
+	"strings"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
+)
+
+// truth is a value of Kleene's three-valued logic, ordered so that "all" is the least and "any" the greatest.
+type truth int8
+
+const (
+	no truth = iota - 1
+	maybe
+	yes
+)
+
+// A Leaf gives the verdict on what check dials for the endpoint in question; check indexes Zone.Checks.
+type Leaf func(check int) health.Verdict
+
+// Leaves are the checks that really dial something when the pool's check and needs are followed, each once, in the order in
+// which they stand in the file.
+func Leaves(z *config.Zone, p *config.Pool) []int {
+	if p.Check < 0 && len(p.Needs) == 0 {
+		return nil
+	}
+	seen := make([]bool, len(z.Checks))
+	var visit func(check int)
+	visit = func(check int) {
+		c := z.Checks[check]
+		if c.Composite == nil {
+			seen[check] = true
+			return
+		}
+		for _, of := range c.Composite.Of {
+			visit(of)
+		}
+	}
+	if p.Check >= 0 {
+		visit(p.Check)
+	}
+	for _, n := range p.Needs {
+		visit(n)
+	}
+	var leaves []int
+	for check, s := range seen {
+		if s {
+			leaves = append(leaves, check)
+		}
+	}
+	return leaves
+}
+
+// Combine is the verdict on an endpoint of p from its leaves: the pool's check, and every check that the pool needs. It has
+// no memory: Unknown stays Unknown, Since is zero.
+//
+// A suspect leaf makes the whole suspect only if its fall would change the whole.
+func Combine(z *config.Zone, p *config.Pool, leaf Leaf) health.Verdict {
+	e := eval{zone: z, leaf: leaf}
+	now := e.pool(p)
+	v := health.Verdict{Stale: e.stale}
+	switch {
+	case now == no:
+		v.State, v.Reason = health.Down, strings.Join(e.reasons, "; ")
+	case now == maybe:
+		v.Reason = strings.Join(e.reasons, "; ")
+	default:
+		v.State = health.Up
+		worst := eval{zone: z, leaf: leaf, suspectsFall: true}
+		if worst.pool(p) != yes {
+			v.State, v.Reason = health.Suspect, strings.Join(worst.reasons, "; ")
+		}
+	}
+	return v
+}
+
+// eval follows a tree of checks and collects why leaves are not up.
+type eval struct {
+	zone *config.Zone
+	leaf Leaf
+	// suspectsFall takes what is suspect for down.
+	suspectsFall bool
+	stale        bool
+	reasons      []string
+}
+
+func (e *eval) pool(p *config.Pool) truth {
+	t := yes
+	if p.Check >= 0 {
+		t = e.check(p.Check, e.zone.Checks[p.Check].Composite != nil)
+	}
+	for _, n := range p.Needs {
+		t = min(t, e.check(n, true))
+	}
+	return t
+}
+
+// check is the truth of one check; named puts its name before the reason.
+func (e *eval) check(i int, named bool) truth {
+	c := e.zone.Checks[i]
+	if c.Composite != nil {
+		return e.composite(c.Composite)
+	}
+	v := e.leaf(i)
+	e.stale = e.stale || v.Stale
+	t := yes
+	switch v.State {
+	case health.Unknown:
+		t = maybe
+	case health.Down:
+		t = no
+	case health.Suspect:
+		if e.suspectsFall {
+			t = no
+		}
+	}
+	if t != yes && v.Reason != "" {
+		reason := v.Reason
+		if named {
+			reason = c.Name + ": " + reason
+		}
+		e.reasons = append(e.reasons, reason)
+	}
+	return t
+}
+
+func (e *eval) composite(c *config.Composite) truth {
+	least, greatest := yes, no
+	certain, possible := 0, 0
+	for _, of := range c.Of {
+		t := e.check(of, true)
+		least, greatest = min(least, t), max(greatest, t)
+		if t == yes {
+			certain++
+		}
+		if t != no {
+			possible++
+		}
+	}
+	switch c.Op {
+	case config.OpAll:
+		return least
+	case config.OpAny:
+		return greatest
+	case config.OpNot:
+		return -least
+	}
+	switch {
+	case certain >= c.N:
+		return yes
+	case possible < c.N:
+		return no
+	}
+	return maybe
+}
