@@ -17,6 +17,8 @@ type Verdict struct {
 	Unmonitored bool
 	// Since is when the state last crossed between in service and out of service.
 	Since time.Time
+	// Left is when health took the endpoint out of service; zero while it is in service, and if it never was.
+	Left time.Time
 	// Reason says in words why the endpoint is down or suspect.
 	Reason string
 }
@@ -57,6 +59,8 @@ type PoolView struct {
 	ReturnedAZ []time.Time
 	// At is the instant for which holds were reckoned: a hold has passed when At is not before its end.
 	At time.Time
+	// GateClosed is set while the pool's gate keeps it out of service.
+	GateClosed bool
 	// Calm is unset while a member is suspect or pending, which forces the TTL of services in ceiling mode to its floor.
 	Calm bool
 }
@@ -64,6 +68,30 @@ type PoolView struct {
 // Held tells whether a hold that began at since still holds at p.At.
 func (p *PoolView) Held(since time.Time, hold time.Duration) bool {
 	return !since.IsZero() && p.At.Before(since.Add(hold))
+}
+
+// RemovalWindow is the time within which automatic removals count together (DESIGN.md section 4, speed limit).
+const RemovalWindow = time.Minute
+
+// Leaving tells whether endpoint i was taken out by health so recently that the speed limit counts it.
+func (p *PoolView) Leaving(i int) bool {
+	left := p.Endpoints[i].Left
+	return !left.IsZero() && p.At.Before(left.Add(RemovalWindow))
+}
+
+// SameSteering tells whether p and q differ in nothing that a plan depends on: a member that becomes suspect moves TTLs,
+// which needs no new plan. Where time itself is in a view, it is never the same.
+func (p *PoolView) SameSteering(q *PoolView) bool {
+	if !p.Returned.IsZero() || !q.Returned.IsZero() || p.ReturnedAZ != nil || q.ReturnedAZ != nil || p.GateClosed != q.GateClosed {
+		return false
+	}
+	for i, e := range p.Endpoints {
+		f := q.Endpoints[i]
+		if e.Drained != f.Drained || e.InService() != f.InService() || e.Pending() != f.Pending() || !e.Since.Equal(f.Since) || p.Leaving(i) != q.Leaving(i) {
+			return false
+		}
+	}
+	return true
 }
 
 // A ZoneView is one zone: its configuration and its pools, in the order of Zone.Pools.

@@ -213,20 +213,9 @@ func (t *table) leaf(z *config.Zone, pt *poolTable, i, check int, now time.Time)
 	return v
 }
 
-// same tells whether nothing that anybody could see differs. While a hold runs each view differs: time itself is in it.
+// same tells whether nothing that anybody could see differs.
 func same(a, b *health.PoolView) bool {
-	if a == nil || a.Calm != b.Calm || a.Returned != b.Returned || (a.ReturnedAZ == nil) != (b.ReturnedAZ == nil) {
-		return false
-	}
-	if !b.Returned.IsZero() || b.ReturnedAZ != nil {
-		return false
-	}
-	for i := range a.Endpoints {
-		if a.Endpoints[i] != b.Endpoints[i] {
-			return false
-		}
-	}
-	return true
+	return a != nil && a.Calm == b.Calm && a.SameSteering(b) && slices.Equal(a.Endpoints, b.Endpoints)
 }
 
 func diff(z *config.Zone, p *config.Pool, a, b *health.PoolView) []change {

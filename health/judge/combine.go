@@ -19,10 +19,10 @@ const (
 // A Leaf gives the verdict on what check dials for the endpoint in question; check indexes Zone.Checks.
 type Leaf func(check int) health.Verdict
 
-// Leaves are the checks that really dial something when the pool's check and needs are followed, each once, in the order in
+// Leaves are the checks that really dial something when the pool's check, needs and gate are followed, each once, in the order in
 // which they stand in the file.
 func Leaves(z *config.Zone, p *config.Pool) []int {
-	if p.Check < 0 && len(p.Needs) == 0 {
+	if p.Check < 0 && len(p.Needs) == 0 && !p.Gate.ByCheck {
 		return nil
 	}
 	seen := make([]bool, len(z.Checks))
@@ -42,6 +42,9 @@ func Leaves(z *config.Zone, p *config.Pool) []int {
 	}
 	for _, n := range p.Needs {
 		visit(n)
+	}
+	if p.Gate.ByCheck {
+		visit(p.Gate.Check)
 	}
 	var leaves []int
 	for check, s := range seen {

@@ -32,6 +32,7 @@ func Pool(in PoolInput) (view *health.PoolView, wake time.Time) {
 			p.Calm = false
 		}
 	}
+	p.GateClosed = in.gateClosed()
 	if in.Prev != nil {
 		in.holds(p)
 	}
@@ -59,7 +60,26 @@ func (in *PoolInput) verdict(i int) health.Verdict {
 	if v.InService() != prev.InService() || prev.Pending() && !v.Pending() {
 		v.Since = in.Now
 	}
+	if !v.InService() {
+		if v.Left = prev.Left; prev.InService() {
+			v.Left = in.Now
+		}
+	}
 	return v
+}
+
+// gateClosed tells whether the pool's gate keeps it out. A closed gate is no outage: the endpoints stay what they are.
+func (in *PoolInput) gateClosed() bool {
+	if !in.Pool.Gate.ByCheck {
+		return false
+	}
+	gate := &config.Pool{Check: in.Pool.Gate.Check}
+	for i := range in.Pool.Endpoints {
+		if Combine(in.Zone, gate, func(check int) health.Verdict { return in.Leaf(i, check) }).InService() {
+			return false
+		}
+	}
+	return true
 }
 
 // answerable tells whether weights let endpoint i be answered at all.
@@ -134,7 +154,7 @@ func (in *PoolInput) longestHold() time.Duration {
 	return 0
 }
 
-// wake is the nearest end of a hold after in.Now.
+// wake is the nearest end of a hold or of a removal window after in.Now.
 func (in *PoolInput) wake(p *health.PoolView) time.Time {
 	var wake time.Time
 	consider := func(since time.Time) {
@@ -145,6 +165,11 @@ func (in *PoolInput) wake(p *health.PoolView) time.Time {
 			if end := since.Add(h); end.After(in.Now) && (wake.IsZero() || end.Before(wake)) {
 				wake = end
 			}
+		}
+	}
+	for i, e := range p.Endpoints {
+		if end := e.Left.Add(health.RemovalWindow); p.Leaving(i) && (wake.IsZero() || end.Before(wake)) {
+			wake = end
 		}
 	}
 	consider(p.Returned)

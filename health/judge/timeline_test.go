@@ -53,12 +53,12 @@ func TestTimeline(t *testing.T) {
 		}},
 		{"one endpoint returns at once while its AZ stands", []step{
 			{at: 0, report: "UUUU", want: "UUUU", returned: -1, calm: true, wake: -1},
-			{at: 2, report: "DUUU", want: "DUUU", returned: -1, calm: true, wake: -1},
+			{at: 2, report: "DUUU", want: "DUUU", returned: -1, calm: true, wake: 62},
 			{at: 4, report: "UUUU", want: "UUUU", returned: -1, calm: true, wake: -1},
 		}},
 		{"an AZ that had nothing is held", []step{
 			{at: 0, report: "UUUU", want: "UUUU", returned: -1, calm: true, wake: -1},
-			{at: 2, report: "DDUU", want: "DDUU", returned: -1, calm: true, wake: -1},
+			{at: 2, report: "DDUU", want: "DDUU", returned: -1, calm: true, wake: 62},
 			{at: 4, report: "UDUU", want: "UDUU", returned: -1, returnedAZ: []int{4, -1}, calm: true, wake: 14},
 			{at: 6, report: "UUUU", want: "UUUU", returned: -1, returnedAZ: []int{4, -1}, calm: true, wake: 14},
 			{at: 14, report: "UUUU", want: "UUUU", returned: -1, returnedAZ: []int{4, -1}, calm: true, wake: 34},
@@ -66,22 +66,22 @@ func TestTimeline(t *testing.T) {
 		}},
 		{"a pool that had nothing is held, and so is the AZ", []step{
 			{at: 0, report: "UUUU", want: "UUUU", returned: -1, calm: true, wake: -1},
-			{at: 2, report: "DDDD", want: "DDDD", returned: -1, calm: true, wake: -1},
+			{at: 2, report: "DDDD", want: "DDDD", returned: -1, calm: true, wake: 62},
 			{at: 4, report: "DDUD", want: "DDUD", returned: 4, returnedAZ: []int{-1, 4}, calm: true, wake: 14},
 			{at: 8, report: "DUUD", want: "DUUD", returned: 4, returnedAZ: []int{8, 4}, calm: true, wake: 14},
 		}},
 		{"failing again in the hold ends it; the next return begins a new one", []step{
 			{at: 0, report: "UUUU", want: "UUUU", returned: -1, calm: true, wake: -1},
-			{at: 2, report: "DDUU", want: "DDUU", returned: -1, calm: true, wake: -1},
+			{at: 2, report: "DDUU", want: "DDUU", returned: -1, calm: true, wake: 62},
 			{at: 4, report: "UDUU", want: "UDUU", returned: -1, returnedAZ: []int{4, -1}, calm: true, wake: 14},
-			{at: 6, report: "DDUU", want: "DDUU", returned: -1, calm: true, wake: -1},
+			{at: 6, report: "DDUU", want: "DDUU", returned: -1, calm: true, wake: 62},
 			{at: 8, report: "UUUU", want: "UUUU", returned: -1, returnedAZ: []int{8, -1}, calm: true, wake: 18},
 		}},
 		{"no news for two intervals and a timeout: the verdict stays, stale", []step{
 			{at: 0, report: "UUDU", want: "UUDU", returned: -1, calm: true, wake: -1},
 			{at: 4, report: "....", want: "UUDU", returned: -1, calm: true, wake: -1},
 			{at: 5, report: "....", want: "uudu", returned: -1, wake: -1},
-			{at: 9, report: "DUUU", want: "DUUU", returned: -1, calm: true, wake: -1},
+			{at: 9, report: "DUUU", want: "DUUU", returned: -1, calm: true, wake: 69},
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) { runTimeline(t, tt.steps) })

@@ -135,7 +135,7 @@ func (c *Compiler) update(old *zone, was, zv *health.ZoneView, at time.Time) *zo
 			continue
 		}
 		z.troubled[i] = !p.Calm
-		if sameSteering(was.Pools[i], p) {
+		if was.Pools[i].SameSteering(p) {
 			continue
 		}
 		if stale == nil {
@@ -152,21 +152,6 @@ func (c *Compiler) update(old *zone, was, zv *health.ZoneView, at time.Time) *zo
 		}
 	}
 	return &z
-}
-
-// sameSteering tells whether p and q differ in nothing that a plan depends on: a member that becomes suspect moves TTLs,
-// which needs no new plan.
-func sameSteering(p, q *health.PoolView) bool {
-	if !p.Returned.IsZero() || !q.Returned.IsZero() || p.ReturnedAZ != nil || q.ReturnedAZ != nil {
-		return false
-	}
-	for i, e := range p.Endpoints {
-		f := q.Endpoints[i]
-		if e.Drained != f.Drained || e.InService() != f.InService() || e.Pending() != f.Pending() || !e.Since.Equal(f.Since) {
-			return false
-		}
-	}
-	return true
 }
 
 // service compiles one service; old is what the name had before, nil for a new name.

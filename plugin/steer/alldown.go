@@ -19,7 +19,7 @@ func (c *chooser) panicOver(p *Plan) *Plan {
 	if below == 0 || p.Source == FromPending || c.laterTier(p.Tier) {
 		return p
 	}
-	all := c.everyone(c.svc.Tiers[p.Tier], func(health.EndpointView) bool { return true })
+	all := c.everyone(c.svc.Tiers[p.Tier], anyHealth)
 	for f := range families {
 		var up, total uint64
 		for _, m := range flatten(all, f) {
@@ -91,7 +91,7 @@ func (c *chooser) allDown() *Plan {
 		for _, t := range c.svc.Tiers {
 			tier = append(tier, t...)
 		}
-		c.fill(p, merge(c.everyone(tier, func(health.EndpointView) bool { return true })))
+		c.fill(p, merge(c.everyone(tier, anyHealth)))
 	default:
 		c.lastGood(p)
 	}

@@ -22,6 +22,8 @@ type chooser struct {
 	zv      *health.ZoneView
 	svc     *config.Service
 	skipped []Skip
+	// kept are the endpoints that the speed limit keeps; nil while it is being found out.
+	kept map[endpointRef]bool
 }
 
 // firstTier is the plan from the first tier that has an available pool at level l; nil if none has.
@@ -64,6 +66,10 @@ func (c *chooser) tierPlan(t int, tier config.Tier, l level) (*Plan, SkipReason)
 		return nil, why
 	}
 	p := &Plan{Service: c.svc, Tier: t}
+	for _, u := range usable {
+		p.Kept += u.kept
+	}
+	p.Floor = p.Kept > 0
 	c.fill(p, usable)
 	if pending {
 		p.Source, p.Floor = FromPending, true
@@ -88,12 +94,16 @@ type usablePool struct {
 	pool    *config.Pool
 	members []int
 	pending bool
+	kept    int
 }
 
 // usable is what share's pool offers at level l: nothing, with the reason, if it is not available.
 func (c *chooser) usable(share config.Share, l level) (usablePool, SkipReason) {
 	pool, view := c.zv.Zone.Pools[share.Pool], c.zv.Pools[share.Pool]
 	u := usablePool{index: share.Pool, weight: share.Weight, pool: pool}
+	if view.GateClosed {
+		return u, SkipGate
+	}
 	if l == ordinary && view.Held(view.Returned, c.svc.Failback.Hold) {
 		return u, SkipHeld
 	}
@@ -102,6 +112,10 @@ func (c *chooser) usable(share config.Share, l level) (usablePool, SkipReason) {
 		switch {
 		case e.Drained:
 			drained++
+		case !e.InService() && c.kept[endpointRef{share.Pool, i}]:
+			up++
+			u.kept++
+			u.members = appendWeighted(u.members, pool, i)
 		case !e.InService():
 		case l == ordinary && c.heldAZ(pool, view, pool.Endpoints[i].AZ):
 			held++

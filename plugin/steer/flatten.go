@@ -67,6 +67,8 @@ func hasFamily(e *config.Endpoint, f Family) bool {
 		return e.V4.IsValid()
 	case V6:
 		return e.V6.IsValid()
+	case anyFamily:
+		return true
 	default:
 		return e.Target != ""
 	}

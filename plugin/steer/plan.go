@@ -55,6 +55,8 @@ const (
 	V6
 	Target
 	families
+	// anyFamily stands for whatever an endpoint has, where only its weight matters.
+	anyFamily = families
 )
 
 // A Member is one endpoint in a plan.
@@ -79,10 +81,11 @@ const (
 	SkipNothingUp SkipReason = iota
 	SkipBelowMin
 	SkipHeld
+	SkipGate
 	SkipDrained
 )
 
-var skipNames = [...]string{SkipNothingUp: "nothing up", SkipBelowMin: "below min_healthy", SkipHeld: "failback hold", SkipDrained: "drained"}
+var skipNames = [...]string{SkipNothingUp: "nothing up", SkipBelowMin: "below min_healthy", SkipHeld: "failback hold", SkipGate: "gate closed", SkipDrained: "drained"}
 
 // String is the reason in words.
 func (r SkipReason) String() string { return skipNames[r] }
@@ -97,6 +100,8 @@ type Plan struct {
 	Sets [families][]Member
 	// Skipped are the tiers before Tier, with reasons.
 	Skipped []Skip
+	// Kept counts the members that are down and answer all the same, because the speed limit holds.
+	Kept int
 	// Floor forces the TTL to ttl.min: what is answered rests on no good evidence.
 	Floor bool
 }
@@ -129,6 +134,7 @@ func sameMembers(a, b []Member) bool {
 // Compute makes the plan for svc. The order is DESIGN.md section 5: drains, health, panic, on_all_down, NODATA.
 func Compute(zv *health.ZoneView, svc *config.Service) *Plan {
 	c := chooser{zv: zv, svc: svc}
+	c.kept = c.keep()
 	for _, attempt := range []struct {
 		source Source
 		level  level

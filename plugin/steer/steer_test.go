@@ -301,3 +301,56 @@ func TestBound(t *testing.T) {
 	require.Equal(t, uint32(3), BoundOf(z, svc(config.Horizon, 0), a).PeaceTTL, "two intervals of 1.8 s")
 	require.Equal(t, 10.0, BoundOf(z, svc(config.Horizon, 0), a).QueryFactor())
 }
+
+// TestSpeedLimit: four AZs of one endpoint each in two pools, a service in which they weigh 28:42:15:15.
+func TestSpeedLimit(t *testing.T) {
+	z := &config.Zone{Pools: []*config.Pool{
+		poolOf("eu", 1, map[int]int{0: 40, 1: 60}, "a 1@0", "b 1@1"),
+		poolOf("us", 1, nil, "c 1@2", "d 1@3"),
+		poolOf("ap", 1, nil, "e 1@4", "f 1@4", "g 1@5", "h 1@5", "i 1@5", "j 1@5"),
+	}}
+	left := func(zv *health.ZoneView, seconds ...int) *health.ZoneView {
+		for _, s := range seconds {
+			e := &zv.Pools[s/100].Endpoints[s/10%10]
+			e.Left = now.Add(-time.Duration(s%10) * 10 * time.Second)
+		}
+		return zv
+	}
+	svc := &config.Service{Tiers: tiersOf("0:70 1:30"), Pools: []int{0, 1}, Health: config.Limits{MaxRemoval: 34}}
+	ap := &config.Service{Tiers: tiersOf("2:1"), Pools: []int{2}, Health: config.Limits{MaxRemoval: 34}}
+	// A departure is pool, endpoint and tens of seconds ago in one number: 012 is pool 0, endpoint 1, 20 s ago.
+	for _, tt := range []struct {
+		name   string
+		svc    *config.Service
+		states string
+		left   []int
+		want   string
+		kept   int
+	}{
+		{"one endpoint per pool goes", svc, "DU DU UUUUUU", []int{1, 101}, "tier 1 b:7 d:3", 0},
+		{"a pool goes while the other stands", svc, "DD UU UUUUUU", []int{1, 11}, "tier 1 c:1 d:1", 0},
+		{"then a second pool begins to go: 34 % is over", svc, "DD DU UUUUUU", []int{2, 12, 101}, "tier 1 c:1 d:1 floor", 1},
+		{"all at once: what left first goes, the rest stays", svc, "DD DD UUUUUU", []int{3, 12, 102, 111}, "tier 1 b:14 c:3 d:3 floor", 3},
+		{"a minute later the limit is open again", svc, "DD DU UUUUUU", []int{6, 16, 101}, "tier 1 d:1", 0},
+		{"one AZ of a lone pool goes, whatever it weighs", ap, "UU UU UUDDDD", []int{221, 231, 241, 251}, "tier 1 e:1 f:1", 0},
+		{"two endpoints in two AZs are within 34 %", ap, "UU UU DUDUUU", []int{202, 221}, "tier 1 f:1 h:1 i:1 j:1", 0},
+		{"the third one stays", ap, "UU UU DUDDUU", []int{203, 222, 231}, "tier 1 f:1 h:1 i:1 j:1 floor", 1},
+		{"100 %% is no limit", &config.Service{Tiers: ap.Tiers, Pools: ap.Pools, Health: config.Limits{MaxRemoval: 100}}, "UU UU DUDDUU", []int{203, 222, 231}, "tier 1 f:1 i:1 j:1", 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := Compute(left(viewOf(z, tt.states), tt.left...), tt.svc)
+			require.Equal(t, tt.want, text(z, p))
+			require.Equal(t, tt.kept, p.Kept)
+		})
+	}
+}
+
+func TestGate(t *testing.T) {
+	z := demo()
+	svc := &config.Service{Tiers: tiersOf("0:1 | 1:1"), Pools: []int{0, 1}}
+	zv := viewOf(z, "UU UU U")
+	zv.Pools[0].GateClosed = true
+	p := Compute(zv, svc)
+	require.Equal(t, "tier 2 c:1 d:3", text(z, p))
+	require.Equal(t, []Skip{{Tier: 0, Why: SkipGate}}, p.Skipped)
+}
