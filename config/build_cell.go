@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"gopkg.in/yaml.v3"
@@ -43,26 +44,37 @@ func (b *builder) cellCover(c *Cells, n *yaml.Node, at *yamlPath) {
 		name := b.zone.Pools[r.Pool].Name
 		k, _ := fieldOf(n, name)
 		if r.First > next {
-			b.errorf(k, at.child(name), "", "the shards %d-%d have no home", next, r.First-1)
+			b.errorf(k, at.child(name), "", "no home for %s", shardText(next, r.First-1))
 		}
 		if r.First < next {
-			b.errorf(k, at.child(name), "", "the shards %d-%d have two homes", r.First, min(next-1, r.Last))
+			b.errorf(k, at.child(name), "", "two homes for %s", shardText(r.First, min(next-1, r.Last)))
 		}
 		next = max(next, r.Last+1)
 	}
 	if next < c.Shards && next > 0 {
-		b.errorf(n, at, "", "the shards %d-%d have no home", next, c.Shards-1)
+		b.errorf(n, at, "", "no home for %s", shardText(next, c.Shards-1))
 	}
 }
 
+func shardText(first, last int) string {
+	if first == last {
+		return fmt.Sprintf("the shard %d", first)
+	}
+	return fmt.Sprintf("the shards %d-%d", first, last)
+}
+
 func (b *builder) cellFailover(c *Cells, n *yaml.Node, at *yamlPath) {
+	homes := make(map[int]bool)
+	for _, r := range c.Home {
+		homes[r.Pool] = true
+	}
 	for k, v := range entries(n) {
 		at := at.child(k.Value)
 		from := b.refer(k, at, "pool", b.pools)
 		if from < 0 {
 			continue
 		}
-		if !slices.ContainsFunc(c.Home, func(r CellRange) bool { return r.Pool == from }) {
+		if !homes[from] {
 			b.errorf(k, at, "", "the pool %q is the home of no shard", k.Value)
 		}
 		for i, item := range items(v) {

@@ -15,6 +15,7 @@ func (b *builder) buildChecks() {
 	b.checks = make(map[string]int)
 	root := (*yamlPath)(nil).child("checks")
 	section := field(b.root, "checks")
+	b.checkNames = checkShape().keyNames()
 	var keys []*yaml.Node
 	for k, v := range entries(section) {
 		if err := parseIdentifier(k.Value); err != nil {
@@ -98,14 +99,13 @@ func (b *builder) checkKeysOf(n *yaml.Node, t CheckType, at *yamlPath) {
 	if t == "" {
 		return
 	}
-	known := checkShape().keyNames()
 	report := func(k *yaml.Node, key string, at *yamlPath) {
 		if !t.takes(key) {
 			b.errorf(k, at, "", "the key %q does not apply to a %s check", k.Value, t)
 		}
 	}
 	for k, v := range entries(n) {
-		if !slices.Contains(known, k.Value) {
+		if !slices.Contains(b.checkNames, k.Value) {
 			continue
 		}
 		report(k, k.Value, at.child(k.Value))

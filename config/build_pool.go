@@ -24,7 +24,7 @@ func (b *builder) buildPools() {
 }
 
 func (b *builder) pool(k, n *yaml.Node, at *yamlPath) *Pool {
-	p := &Pool{Name: k.Value, Check: -1, MaxShare: percentOf(field(n, "max_share"), 0), Gate: Gate{Check: -1}}
+	p := &Pool{Name: k.Value, Check: -1, MaxShare: percentOf(field(n, "max_share"), 0)}
 	p.Region = b.refer(field(n, "region"), at.child("region"), "region", b.regions)
 	if c := field(n, "check"); c != nil {
 		p.Check = b.refer(c, at.child("check"), "check", b.checks)
@@ -38,6 +38,7 @@ func (b *builder) pool(k, n *yaml.Node, at *yamlPath) *Pool {
 	if g := field(n, "gate"); stringOf(g) == "manual" {
 		p.Gate.Manual = true
 	} else if g != nil {
+		p.Gate.ByCheck = true
 		p.Gate.Check = b.refer(g, at.child("gate"), "check", b.checks)
 	}
 	b.endpoints(p, field(n, "endpoints"), at.child("endpoints"))
@@ -149,11 +150,9 @@ func (b *builder) azWeights(p *Pool, n *yaml.Node, at *yamlPath) {
 	}
 	p.Explicit = n != nil
 	if !p.Explicit {
-		for i := range p.AZWeights {
-			for _, e := range p.Endpoints {
-				if e.AZ == p.AZWeights[i].AZ {
-					p.AZWeights[i].Weight += e.Weight
-				}
+		for _, e := range p.Endpoints {
+			if i, known := index[e.AZ]; known {
+				p.AZWeights[i].Weight += e.Weight
 			}
 		}
 		return

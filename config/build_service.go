@@ -127,8 +127,10 @@ func (b *builder) tiers(n *yaml.Node, at *yamlPath) []Tier {
 // poolsOf lists the pools that an answer may come from, each once.
 func (b *builder) poolsOf(s *Service) []int {
 	var pools []int
+	seen := make(map[int]bool)
 	add := func(p int) {
-		if !slices.Contains(pools, p) {
+		if !seen[p] {
+			seen[p] = true
 			pools = append(pools, p)
 		}
 	}

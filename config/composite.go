@@ -36,7 +36,7 @@ func (b *builder) composite(n *yaml.Node, at *yamlPath) *Composite {
 			}
 		}
 		if count := len(items(v)); c.Op == OpAtLeast && c.N > count && count > 0 {
-			b.errorf(field(field(n, key), "n"), at, "", "at least %d of %d checks can never be", c.N, count)
+			b.errorf(field(field(n, key), "n"), at.up.child("n"), "", "at least %d of %d checks can never be", c.N, count)
 		}
 	}
 	return c

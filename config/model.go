@@ -147,11 +147,13 @@ func (a Amount) Of(n int) int {
 	return a.N
 }
 
-// A Gate keeps a pool out of service until somebody lets it in.
+// A Gate keeps a pool out of service until somebody lets it in. The zero Gate is open.
 type Gate struct {
-	// Manual asks for `fairlead ready POOL`. Otherwise Check, if >= 0, indexes Zone.Checks.
-	Manual bool
-	Check  int
+	// Manual asks for `fairlead ready POOL`. ByCheck keeps the gate open while Check, which indexes Zone.Checks, holds for
+	// at least one endpoint.
+	Manual  bool
+	ByCheck bool
+	Check   int
 }
 
 // An Endpoint is an address with a weight in one AZ.

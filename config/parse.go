@@ -46,6 +46,8 @@ type builder struct {
 	// checkNodes, poolNodes and serviceNodes are the nodes of the values, by index.
 	checkNodes, poolNodes, serviceNodes []*yaml.Node
 	owners                              owners
+	// checkNames are the known keys of checks.
+	checkNames []string
 }
 
 func (b *builder) build(file string) *Zone {
@@ -92,6 +94,11 @@ func (b *builder) refer(n *yaml.Node, at *yamlPath, kind string, known map[strin
 	}
 	if i, ok := known[name]; ok {
 		return i
+	}
+	if len(b.problems) > maxProblems {
+		// Nobody sees it, and the list of names is long.
+		b.errorf(n, at, "", "unknown %s %q", kind, shorten(name))
+		return -1
 	}
 	section := map[string]string{"pool": "pools", "check": "checks", "region": "regions"}[kind]
 	list := names(field(b.root, section))

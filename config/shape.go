@@ -127,10 +127,11 @@ func countText(least, most int) string {
 }
 
 func (r *report) walkMapping(n *yaml.Node, sh *shape, at *yamlPath) {
-	seen := make(map[string]int, len(n.Content)/2)
+	seen, bad := make(map[string]int, len(n.Content)/2), false
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := follow(n.Content[i]), n.Content[i+1]
 		if !r.keyOK(k, at) {
+			bad = true
 			continue
 		}
 		child := yamlPath{up: at, key: k.Value}
@@ -150,7 +151,8 @@ func (r *report) walkMapping(n *yaml.Node, sh *shape, at *yamlPath) {
 		return
 	}
 	for i := range sh.object {
-		if k := &sh.object[i]; k.required {
+		// A merge key may have been meant to bring what is missing.
+		if k := &sh.object[i]; k.required && !bad {
 			if _, ok := seen[k.name]; !ok {
 				r.node(n, Error, at.String(), fmt.Sprintf("the key %q is missing", k.name), "")
 			}

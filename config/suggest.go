@@ -19,7 +19,7 @@ func didYouMean(got string, names []string, fallback string) string {
 		if len(n) > maxSuggestLen || len(n)-len(got) >= dist || len(got)-len(n) >= dist {
 			continue
 		}
-		if d := editDistance(got, n); d < dist {
+		if d := editDistance(got, n); d < dist && d < len(got) {
 			best, dist = n, d
 		}
 	}

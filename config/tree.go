@@ -155,6 +155,10 @@ func (r *report) syntax(err error) {
 		r.at(line, col, Error, "", fmt.Sprintf("the alias *%s has no anchor above it", m[1]), "")
 		return
 	}
+	if strings.Contains(msg, "expected <document start>") {
+		r.at(line, col, Error, "", "content after the end of the document", "")
+		return
+	}
 	text, _ := r.src.quote(line, 1)
 	col += len(text) - len(strings.TrimLeft(text, " \t"))
 	help := ""

@@ -1,0 +1,164 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// DirOptions are the surroundings of a Dir.
+type DirOptions struct {
+	// State is the directory for the last good copies; empty means that none are kept.
+	State string
+	// Origins are the names of the server block: a zone not at or below one of them is an error. Empty allows all.
+	Origins []string
+	// Force lets versions that drop more than ShrinkLimit pass.
+	Force bool
+	// Logger gets changes of state; nil means none.
+	Logger *slog.Logger
+	// Now is time.Now unless a test says otherwise.
+	Now func() time.Time
+}
+
+// A Dir is a directory of zone files. It has no goroutine and no timer: one caller calls Load and then Poll, every 2 s.
+// Zones, Problems and Files may be called by anyone.
+type Dir struct {
+	path string
+	opts DirOptions
+	// files are sorted by name; owned by the caller of Load and Poll.
+	files []*dirFile
+	now   atomic.Pointer[published]
+}
+
+// published is what others see; swapped, never mutated.
+type published struct {
+	zones    []*Zone
+	problems Problems
+	files    []FileStatus
+}
+
+// A FileStatus is one zone file, for `status`.
+type FileStatus struct {
+	Path string `json:"path"`
+	// Zone is the zone that runs from this file; empty when none does. Hash is its hash in full, in hexadecimal.
+	Zone string `json:"zone,omitempty"`
+	Hash string `json:"hash,omitempty"`
+	// Problems are those of the file as it is on disk, which need not be the version that runs.
+	Problems Problems `json:"problems,omitempty"`
+	// BrokenSince is when the file was first found to be refused or gone; zero while the file on disk is what runs.
+	BrokenSince time.Time `json:"broken_since,omitzero"`
+	// LastGood is set while an earlier version runs than the one on disk.
+	LastGood bool `json:"last_good,omitempty"`
+}
+
+// OpenDir makes a Dir; nothing is read before Load.
+func OpenDir(path string, opts DirOptions) *Dir {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	d := &Dir{path: path, opts: opts}
+	d.now.Store(new(published))
+	return d
+}
+
+// Zones are the running zones, sorted by name: the input of NewModel.
+func (d *Dir) Zones() []*Zone { return d.now.Load().zones }
+
+// Problems are those of all files as they are on disk.
+func (d *Dir) Problems() Problems { return d.now.Load().problems }
+
+// Files are the zone files, sorted by path.
+func (d *Dir) Files() []FileStatus { return d.now.Load().files }
+
+// Load reads the directory for the first time. A broken file for which a last good version was kept runs that version:
+// its errors are returned as warnings, with one more that says so. Any other error among the problems means that a file
+// yields no zone. Load fails when the directory cannot be read.
+func (d *Dir) Load() ([]*Zone, Problems, error) {
+	if _, err := d.visit(func(f *dirFile, root *os.Root) {
+		d.judge(f, newGlance(root, f.name).parse(f.path, d.opts.Now()))
+	}); err != nil {
+		return nil, nil, err
+	}
+	var problems Problems
+	for _, f := range d.files {
+		for _, p := range f.problems {
+			if f.lastGood && p.Severity == Error {
+				p.Severity = Warning
+			}
+			problems = append(problems, p)
+		}
+	}
+	return d.Zones(), problems, nil
+}
+
+// Poll looks at the directory again. changed tells whether Zones did. A new content takes effect after two polls in a
+// row saw it, so that a half-written file is never loaded. An error means that the directory cannot be read; everything
+// goes on as it was.
+func (d *Dir) Poll() (changed bool, err error) {
+	return d.visit(d.poll)
+}
+
+// visit calls look for each file of the directory in the order of names, and publishes the result.
+func (d *Dir) visit(look func(f *dirFile, root *os.Root)) (changed bool, err error) {
+	root, err := os.OpenRoot(d.path)
+	if err != nil {
+		return false, fmt.Errorf("zones directory: %w", err)
+	}
+	defer root.Close()
+	list, err := os.ReadDir(d.path)
+	if err != nil {
+		return false, fmt.Errorf("zones directory: %w", err)
+	}
+	there := make(map[string]bool)
+	for _, e := range list {
+		if strings.HasSuffix(e.Name(), ".yaml") && !strings.HasPrefix(e.Name(), ".") {
+			there[e.Name()] = true
+			d.addFile(e.Name())
+		}
+	}
+	for _, f := range d.files {
+		if !there[f.name] {
+			d.vanish(f)
+		}
+	}
+	for _, f := range d.files {
+		if there[f.name] {
+			f.vanished = false
+			look(f, root)
+		}
+	}
+	d.files = slices.DeleteFunc(d.files, func(f *dirFile) bool { return f.vanished && f.zone == nil })
+	return d.publish(), nil
+}
+
+func (d *Dir) addFile(name string) {
+	i, found := slices.BinarySearchFunc(d.files, name, func(f *dirFile, name string) int { return cmp.Compare(f.name, name) })
+	if !found {
+		d.files = slices.Insert(d.files, i, &dirFile{name: name, path: filepath.Join(d.path, name)})
+	}
+}
+
+func (d *Dir) publish() (changed bool) {
+	next := new(published)
+	for _, f := range d.files {
+		s := FileStatus{Path: f.path, Problems: f.problems, BrokenSince: f.brokenSince, LastGood: f.lastGood}
+		if f.zone != nil {
+			s.Zone, s.Hash = f.zone.Name, fmt.Sprintf("%x", f.zone.Hash[:])
+			next.zones = append(next.zones, f.zone)
+		}
+		next.problems = append(next.problems, f.problems...)
+		next.files = append(next.files, s)
+	}
+	slices.SortFunc(next.zones, func(a, b *Zone) int { return cmp.Compare(a.Name, b.Name) })
+	old := d.now.Swap(next)
+	return !slices.Equal(old.zones, next.zones)
+}
