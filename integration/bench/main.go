@@ -1,0 +1,62 @@
+// Command bench measures the real binary on this machine and prints figures against their targets: `make bench`.
+// It exits 1 when a figure is past its limit. Load goes to 127.0.0.0/8 only, bounded in count and time.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+)
+
+// A result is one figure with its aim and its limit; smaller is better.
+type result struct {
+	name        string
+	value       float64
+	unit        string
+	aim, limit  float64
+	explanation string
+}
+
+func (r result) String() string {
+	verdict := "ok"
+	switch {
+	case r.limit > 0 && r.value > r.limit:
+		verdict = "FAIL"
+	case r.aim > 0 && r.value > r.aim:
+		verdict = "over its aim"
+	}
+	s := fmt.Sprintf("%-44s %10.2f %-4s", r.name, r.value, r.unit)
+	if r.aim > 0 {
+		s += fmt.Sprintf("  aim %g", r.aim)
+	}
+	if r.limit > 0 {
+		s += fmt.Sprintf("  limit %g", r.limit)
+	}
+	if r.explanation != "" {
+		s += "  (" + r.explanation + ")"
+	}
+	return s + "  " + verdict
+}
+
+func (r result) failed() bool { return r.limit > 0 && r.value > r.limit }
+
+func main() {
+	binary := flag.String("binary", "bin/fairlead", "the fairlead to measure")
+	services := flag.Int("services", 10000, "services, each with a pool of its own")
+	endpoints := flag.Int("endpoints", 4, "endpoints of each pool")
+	changes := flag.Int("changes", 20, "verdict changes to time")
+	flag.Parse()
+	results, err := measureScale(*binary, *services, *endpoints, *changes)
+	for _, r := range results {
+		fmt.Println(r)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+	for _, r := range results {
+		if r.failed() {
+			os.Exit(1)
+		}
+	}
+}

@@ -1,0 +1,120 @@
+package integration
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/fairlead-dns/fairlead/"
+
+// rows is STYLE.md section 2: an import goes to a lower row, any distance; never up, never sideways.
+var rows = map[string]int{
+	"config": 0, "health/gossip": 0, "plugin/admin/api": 0,
+	"health":       1,
+	"health/judge": 2, "health/probe": 2, "health/intent": 2, "health/ledger": 2, "health/audit": 2, "health/hook": 2,
+	"plugin/steer": 2, "plugin/geo": 2,
+	"health/engine": 3, "plugin/answer": 3,
+	"plugin/admin": 4, "plugin/fastlane": 4,
+	"plugin":       5,
+	"cmd/fairlead": 6,
+}
+
+// A fence keeps a library where one package at a time has to know it.
+type fence struct {
+	library string
+	allowed []string
+	why     string
+}
+
+var fences = []fence{
+	{"github.com/coredns/", []string{"plugin", "plugin/fastlane", "cmd/fairlead"}, "everything below the plugin must run without a DNS server"},
+	{"github.com/hashicorp/memberlist", []string{"health/gossip"}, "state by key is all that the others know of gossip"},
+	{"gopkg.in/yaml.v3", []string{"config"}, "one strict decoder"},
+	{"go.yaml.in/", nil, "one strict decoder"},
+	{"github.com/miekg/dns", []string{"plugin", "plugin/answer", "plugin/fastlane", "cmd/fairlead", "health/probe", "config"}, "decisions know no DNS wire"},
+	{"github.com/spf13/cobra", []string{"cmd/fairlead"}, "a command line is for the command"},
+	{module + "plugin", []string{"plugin", "plugin/steer", "plugin/answer", "plugin/fastlane", "plugin/geo", "plugin/admin", "plugin/admin/api", "plugin/admin/ui", "cmd/fairlead"}, "health never imports plugin: there is one writer"},
+	{"log", []string{"cmd/fairlead"}, "logs go through slog, or through CoreDNS's logger in plugin"},
+}
+
+type goPackage struct {
+	ImportPath string
+	Imports    []string
+}
+
+func packages(t *testing.T) []goPackage {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", "./...")
+	cmd.Dir = ".."
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	var list []goPackage
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p goPackage
+		err := d.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			return list
+		}
+		require.NoError(t, err)
+		list = append(list, p)
+	}
+}
+
+// exempt packages are tests, tools and helpers for tests.
+func exempt(path string) bool {
+	return strings.HasPrefix(path, "integration") || strings.HasSuffix(path, "test")
+}
+
+func TestRows(t *testing.T) {
+	for _, p := range packages(t) {
+		from := strings.TrimPrefix(p.ImportPath, module)
+		if exempt(from) {
+			continue
+		}
+		row, ok := rows[from]
+		if !ok {
+			t.Errorf("package %s has no row: give it one in deps_test.go and STYLE.md section 2", from)
+			continue
+		}
+		for _, i := range p.Imports {
+			to, ours := strings.CutPrefix(i, module)
+			if !ours {
+				continue
+			}
+			if exempt(to) {
+				t.Errorf("%s imports %s, which is for tests", from, to)
+			} else if rows[to] >= row {
+				t.Errorf("%s (row %d) imports %s (row %d): imports go to a lower row; ask for what you need with an interface of your own", from, row, to, rows[to])
+			}
+		}
+	}
+}
+
+func TestFences(t *testing.T) {
+	for _, p := range packages(t) {
+		from := strings.TrimPrefix(p.ImportPath, module)
+		if exempt(from) {
+			continue
+		}
+		for _, i := range p.Imports {
+			for _, f := range fences {
+				if f.covers(i) && !slices.Contains(f.allowed, from) {
+					t.Errorf("%s imports %s: %s", from, i, f.why)
+				}
+			}
+		}
+	}
+}
+
+// covers tells whether path is the library or a package below it; packages below those of the standard library are others.
+func (f fence) covers(path string) bool {
+	library := strings.TrimSuffix(f.library, "/")
+	return path == library || strings.Contains(library, ".") && strings.HasPrefix(path, library+"/")
+}

@@ -1,0 +1,109 @@
+package integration
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/miekg/dns"
+	"github.com/stretchr/testify/require"
+)
+
+const brokenZone = `zone: storm.example.org
+nameservers: [{name: ns1.storm.example.org, addresses: [192.0.2.53]}]
+regions: {eu: {azs: [eu-a]}}
+pools:
+  web: {region: eu, endpoints: [{name: one, addresses: [192.0.2.1], az: eu-x}], weigth: 3}
+services:
+  www: {tiers: [{wep: 1}], ttl: {max: 30}}
+`
+
+// exits waits for the process to end by itself and returns what it printed.
+func (p *process) exits() string {
+	p.t.Helper()
+	await(p.t, "the end of the process", func() bool {
+		select {
+		case <-p.exited:
+			return true
+		default:
+			return false
+		}
+	})
+	require.Equal(p.t, 1, p.cmd.ProcessState.ExitCode(), p.output())
+	return p.output()
+}
+
+func TestStartRefusals(t *testing.T) {
+	t.Run("a broken zone file names all problems", func(t *testing.T) {
+		out := startServe(t, true, corefile, map[string]string{"storm.yaml": brokenZone}).exits()
+		for _, want := range []string{"storm.yaml:5:", "eu-x", "weigth", "storm.yaml:7:", "wep", "30"} {
+			require.Contains(t, out, want)
+		}
+	})
+	t.Run("a zone outside the server block", func(t *testing.T) {
+		out := startServe(t, true, strings.Replace(corefile, "storm.example.org:", "other.example.org:", 1), map[string]string{"storm.yaml": stormZone(0)}).exits()
+		require.Contains(t, out, "storm.example.org")
+	})
+	t.Run("the port is taken", func(t *testing.T) {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		defer l.Close()
+		port := fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
+		out := startServe(t, true, strings.Replace(corefile, "PORT", port, 1), map[string]string{"storm.yaml": stormZone(0)}).exits()
+		require.Contains(t, out, "address already in use")
+	})
+	t.Run("two nodes on one state directory", func(t *testing.T) {
+		p := startServe(t, true, corefile, map[string]string{"storm.yaml": stormZone(0)})
+		await(t, "the first answer", func() bool {
+			m, _, err := ask("udp", p.dns, stormName, dns.TypeA)
+			return err == nil && len(m.Answer) == 1
+		})
+		second := &process{bin: p.bin, dir: p.dir, dns: fmt.Sprintf("127.0.0.1:%d", freePort(t)), socket: p.socket}
+		second.writeCorefile(corefile)
+		start(t, second, "serve", "-conf", filepath.Join(p.dir, "Corefile"))
+		require.Contains(t, second.exits(), filepath.Join(p.dir, "state"))
+		m, _, err := ask("udp", p.dns, stormName, dns.TypeA)
+		require.NoError(t, err)
+		require.Len(t, m.Answer, 1, "the first one is not disturbed")
+	})
+	t.Run("a state directory that cannot be written", func(t *testing.T) {
+		// A file in the way also stops root, whom permissions do not.
+		file := filepath.Join(t.TempDir(), "file")
+		require.NoError(t, os.WriteFile(file, nil, 0o600))
+		out := startServe(t, true, strings.Replace(corefile, "DIR/state", file+"/state", 1), map[string]string{"storm.yaml": stormZone(0)}).exits()
+		require.Contains(t, out, file)
+	})
+}
+
+func TestBrokenFileChangesNothing(t *testing.T) {
+	other := strings.ReplaceAll(stormZone(7), "storm.example.org", "calm.storm.example.org")
+	p := startServe(t, true, corefile, map[string]string{"storm.yaml": stormZone(0), "calm.yaml": other})
+	answers := func(name, want string) bool {
+		m, _, err := ask("udp", p.dns, name, dns.TypeA)
+		return err == nil && len(m.Answer) == 1 && m.Answer[0].(*dns.A).A.String() == want
+	}
+	await(t, "the first answer", func() bool { return answers(stormName, stormAddress(0)) })
+	p.writeZone("storm.yaml", brokenZone)
+	p.writeZone("calm.yaml", strings.ReplaceAll(stormZone(8), "storm.example.org", "calm.storm.example.org"))
+	await(t, "the other zone's new version", func() bool { return answers("www.calm.storm.example.org.", stormAddress(8)) })
+	await(t, "the problem in status", func() bool {
+		s := p.status()
+		for _, f := range s.Files {
+			if strings.HasSuffix(f.Path, "storm.yaml") && f.LastGood {
+				return strings.Contains(strings.Join(f.Problems, "\n"), "storm.yaml:5:")
+			}
+		}
+		return false
+	})
+	require.True(t, answers(stormName, stormAddress(0)), "the last good version goes on")
+	// A restart over the broken file starts from the persisted version.
+	p.stop()
+	again := &process{bin: p.bin, dir: p.dir, dns: p.dns, socket: p.socket}
+	start(t, again, "serve", "-conf", filepath.Join(p.dir, "Corefile"))
+	await(t, "the persisted version", func() bool { return answers(stormName, stormAddress(0)) })
+	again.writeZone("storm.yaml", stormZone(3))
+	await(t, "the mended version", func() bool { return answers(stormName, stormAddress(3)) })
+}
