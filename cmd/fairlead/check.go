@@ -1,0 +1,102 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/plugin/steer"
+)
+
+func checkCommand() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "check PATH...",
+		Short: "every mistake in zone files, and how stale each service can get",
+		Long: `Check reads zone files as a node would, without starting anything: each PATH is a zone file, or a directory whose *.yaml
+files are zone files. It prints every problem at once: errors (the file is not loaded), warnings (probably a mistake) and
+notices (accepted, not in effect yet).
+
+For each service of each good zone it prints S, the worst-case staleness: from the instant an endpoint dies until the last
+honest cache has forgotten it.
+
+  D = fall × interval⁺ + timeout + probe lag      the endpoint is found down (⁺: with jitter)
+  F = interval⁺ + timeout                         the first failure is seen
+  S = D + G + Q + ttl.min + X                                     ttl.mode horizon
+  S = max(D + G + Q + ttl.min, F + G + Q + ttl.max) + X           ttl.mode ceiling
+
+G, Q and X are allowances: for gossip, for the older answers to leave the node, for a resolver that accepts late. An S above
+the service's staleness.target is an error; the help line says which setting brings it under.
+
+Exit codes: 0 no error, 1 errors, 2 wrong usage.`,
+		Example: `  fairlead check /etc/fairlead/zones.d
+  fairlead check gslb.yaml shop.yaml
+  fairlead check -o json zones.d | jq '.zones[].services[] | {name, s_seconds}'`,
+		Args: usageArgs(cobra.MinimumNArgs(1)),
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	cmd.RunE = func(cmd *cobra.Command, paths []string) error {
+		if err := choice(cmd, "output", output, "text", "json"); err != nil {
+			return err
+		}
+		r := checkPaths(paths, steer.DefaultAllowances())
+		out := bufio.NewWriter(cmd.OutOrStdout())
+		if err := r.print(out, output); err != nil {
+			return err
+		}
+		if err := out.Flush(); err != nil {
+			return err
+		}
+		if r.problems().HasErrors() {
+			return silent(exitFailed)
+		}
+		return nil
+	}
+	return cmd
+}
+
+func (r *checkResult) print(w io.Writer, output string) error {
+	if output == "text" {
+		r.writeText(w)
+		return nil
+	}
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(r.document())
+}
+
+// A checkResult is everything that check has to say.
+type checkResult struct {
+	allowances steer.Allowances
+	// inFiles are the problems that config found, computed those that follow from the bounds.
+	inFiles, computed config.Problems
+	zones             []checkedZone
+}
+
+// A checkedZone is a zone without errors of its own.
+type checkedZone struct {
+	zone   *config.Zone
+	bounds []steer.Bound
+}
+
+func (r *checkResult) problems() config.Problems {
+	return append(r.inFiles[:len(r.inFiles):len(r.inFiles)], r.computed...)
+}
+
+// checkPaths reads and judges everything at paths.
+func checkPaths(paths []string, a steer.Allowances) *checkResult {
+	zones, problems := readZones(paths)
+	r := &checkResult{allowances: a, inFiles: problems}
+	for _, z := range zones {
+		c := checkedZone{zone: z}
+		for _, svc := range z.Services {
+			c.bounds = append(c.bounds, steer.BoundOf(z, svc, a))
+		}
+		r.computed = append(r.computed, judgeZone(c, a)...)
+		r.zones = append(r.zones, c)
+	}
+	return r
+}

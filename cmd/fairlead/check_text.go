@@ -1,0 +1,146 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/plugin/steer"
+)
+
+// maxComputed is how many of the problems that follow from bounds are printed: with one check that is too slow, each of
+// 10,000 services has the same one.
+const maxComputed = 100
+
+// writeText prints problems, then each zone, then the counts.
+func (r *checkResult) writeText(w io.Writer) {
+	problems := r.inFiles
+	shown := r.computed[:min(len(r.computed), maxComputed)]
+	for _, p := range append(problems[:len(problems):len(problems)], shown...) {
+		fmt.Fprintln(w, p)
+	}
+	if n := len(r.computed) - len(shown); n > 0 {
+		fmt.Fprintf(w, "and %s more of this kind (all of them with -o json)\n", count(n, "problem"))
+	}
+	for i, c := range r.zones {
+		if i > 0 || len(problems)+len(shown) > 0 {
+			fmt.Fprintln(w)
+		}
+		c.write(w)
+	}
+	if len(r.zones) > 0 {
+		a := r.allowances
+		fmt.Fprintf(w, "\nallowances: gossip G %s, quiesce Q %s, transit X %s, probe lag %s\n", a.Gossip, a.Quiesce, a.Transit, a.ProbeLag)
+	}
+	r.summary(w)
+}
+
+func (r *checkResult) summary(w io.Writer) {
+	services := 0
+	for _, c := range r.zones {
+		services += len(c.zone.Services)
+	}
+	all := r.problems()
+	fmt.Fprintf(w, "%s, %s: %s, %s, %s\n", count(len(r.zones), "good zone"), count(services, "service"),
+		count(all.Count(config.Error), "error"), count(all.Count(config.Warning), "warning"), count(all.Count(config.Notice), "notice"))
+}
+
+// A derivation is what makes two services have the same terms.
+type derivation struct {
+	check string
+	ttl   config.TTL
+}
+
+// write prints one line for each service, then how their bounds come about, once for each check and TTL.
+func (c checkedZone) write(w io.Writer) {
+	z := c.zone
+	endpoints := 0
+	for _, p := range z.Pools {
+		endpoints += len(p.Endpoints)
+	}
+	fmt.Fprintf(w, "zone %s (%s): %s, %s, %s\n", display(z.Name), z.File,
+		count(len(z.Services), "service"), count(len(z.Pools), "pool"), count(endpoints, "endpoint"))
+	t := newTable("SERVICE", "S", "TARGET", "", "CHECK", "D", "F", "MODE", "TTL", "IN PEACE", "QUERIES").alignRight(1, 2, 5, 6, 9, 10)
+	var order []derivation
+	users := map[derivation]int{}
+	for i, svc := range z.Services {
+		b := c.bounds[i]
+		if b.Check == "" {
+			t.add("", display(svc.Name), "-", duration(svc.Staleness.Target), verdictOf(svc, b), "none", "-", "-", modeName(b.Mode), ttlRange(b), "-", "-")
+			continue
+		}
+		t.add("", display(svc.Name), b.S.String(), duration(svc.Staleness.Target), verdictOf(svc, b), b.Check, b.D.String(), b.F.String(),
+			modeName(b.Mode), ttlRange(b), fmt.Sprintf("%ds", b.PeaceTTL), fmt.Sprintf("×%.3g", b.QueryFactor()))
+		d := derivation{b.Check, svc.TTL}
+		if users[d]++; users[d] == 1 {
+			order = append(order, d)
+		}
+	}
+	t.write(w, style{}, "  ")
+	for _, d := range order {
+		c.derive(w, d, users[d])
+	}
+}
+
+func (c checkedZone) derive(w io.Writer, d derivation, users int) {
+	var b steer.Bound
+	for i, svc := range c.zone.Services {
+		if c.bounds[i].Check == d.check && svc.TTL == d.ttl {
+			b = c.bounds[i]
+			break
+		}
+	}
+	var check *config.Check
+	for _, k := range c.zone.Checks {
+		if k.Name == d.check {
+			check = k
+		}
+	}
+	interval := b.F - check.Timeout
+	fmt.Fprintf(w, "\n  check %s with ttl %s %s (%s)\n", d.check, modeName(b.Mode), ttlRange(b), count(users, "service"))
+	fmt.Fprintf(w, "    D = fall × interval⁺ + timeout + probe lag = %d × %s + %s + %s = %s\n", check.Fall, interval, check.Timeout, b.ProbeLag, b.D)
+	flip := b.D + b.Gossip + b.Quiesce + ttl(b.Min)
+	if b.Mode == config.Horizon {
+		fmt.Fprintf(w, "    S = D + G + Q + ttl.min + X = %s + %s + %s + %s + %s = %s\n", b.D, b.Gossip, b.Quiesce, ttl(b.Min), b.Transit, b.S)
+		return
+	}
+	first := b.F + b.Gossip + b.Quiesce + ttl(b.Max)
+	fmt.Fprintf(w, "    F = interval⁺ + timeout = %s + %s = %s\n", interval, check.Timeout, b.F)
+	fmt.Fprintf(w, "    S = max(D + G + Q + ttl.min, F + G + Q + ttl.max) + X\n")
+	fmt.Fprintf(w, "      = max(%s + %s + %s + %s, %s + %s + %s + %s) + %s = max(%s, %s) + %s = %s\n", b.D, b.Gossip, b.Quiesce, ttl(b.Min),
+		b.F, b.Gossip, b.Quiesce, ttl(b.Max), b.Transit, flip, first, b.Transit, b.S)
+}
+
+// verdictOf compares S with the target, in words.
+func verdictOf(svc *config.Service, b steer.Bound) string {
+	target := svc.Staleness.Target
+	switch {
+	case target == 0:
+		return ""
+	case b.Check == "":
+		return "no bound"
+	case b.S > target:
+		return "over by " + (b.S - target).String()
+	default:
+		return "kept"
+	}
+}
+
+func duration(d time.Duration) string {
+	if d == 0 {
+		return "none"
+	}
+	return d.String()
+}
+
+func ttl(seconds uint32) time.Duration { return time.Duration(seconds) * time.Second }
+
+func ttlRange(b steer.Bound) string { return fmt.Sprintf("%d..%ds", b.Min, b.Max) }
+
+func modeName(m config.TTLMode) string {
+	if m == config.Horizon {
+		return "horizon"
+	}
+	return "ceiling"
+}

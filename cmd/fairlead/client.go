@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+const (
+	// systemSocket is where a node that the system started listens, as in deploy/systemd.
+	systemSocket = "/run/fairlead/admin.sock"
+	// serverEnv names the server when there is no --server.
+	serverEnv = "FAIRLEAD_SERVER"
+	// requestTimeout bounds a whole request; a node that needs longer is not well, and the operator must know it soon.
+	requestTimeout = 10 * time.Second
+	// maxReply bounds what is read of a reply: the status of 100,000 endpoints has some 40 MB.
+	maxReply = 256 << 20
+)
+
+// serverHelp ends the help text of every client command.
+const serverHelp = `The node is found by --server unix:PATH, else by the environment variable ` + serverEnv + `, else at
+` + systemSocket + ` if that exists, else at the socket of the demo that this user runs.`
+
+// addServerFlag gives cmd the flag that every client command has.
+func addServerFlag(cmd *cobra.Command) *string {
+	return cmd.Flags().String("server", "", "admin socket of the node, as unix:PATH (default: $"+serverEnv+", see below)")
+}
+
+// findServer is the path of the admin socket to talk to, and where that was said.
+func findServer(flag string) (path, source string, err error) {
+	if flag != "" {
+		return parseServer(flag, "--server")
+	}
+	if env := os.Getenv(serverEnv); env != "" {
+		return parseServer(env, serverEnv)
+	}
+	if _, err := os.Stat(systemSocket); err == nil {
+		return systemSocket, "the system's socket", nil
+	}
+	return demoSocket(), "the demo's socket", nil
+}
+
+func parseServer(text, source string) (string, string, error) {
+	path, ok := strings.CutPrefix(text, "unix:")
+	if !ok || path == "" {
+		return "", "", &exitError{Code: exitUsage, Err: fmt.Errorf("%s %q: want unix:PATH", source, text),
+			Hint: "for example unix:" + systemSocket}
+	}
+	return path, source, nil
+}
+
+// A client talks HTTP over one unix socket. It is safe for concurrent use.
+type client struct {
+	socket, source string
+	// demo is set for the control socket of the demo, which has other advice when nobody listens.
+	demo bool
+	http *http.Client
+}
+
+// newClient makes a client for the server that flag names, or for the default one.
+func newClient(flag string) (*client, error) {
+	path, source, err := findServer(flag)
+	if err != nil {
+		return nil, err
+	}
+	return clientAt(path, source), nil
+}
+
+func clientAt(path, source string) *client {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", path)
+	}
+	return &client{socket: path, source: source, http: &http.Client{
+		Timeout: requestTimeout,
+		// One request per connection: --watch lives longer than a node does.
+		Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true},
+	}}
+}
+
+// call sends in as JSON, unless it is nil, and decodes the reply into out. An error reply is an *api.Problem.
+func (c *client) call(ctx context.Context, method, path string, in, out any) error {
+	var body io.Reader
+	if in != nil {
+		text, err := json.Marshal(in)
+		if err != nil {
+			return fmt.Errorf("%s %s: %w", method, path, err)
+		}
+		body = strings.NewReader(string(text))
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://fairlead"+path, body)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	if in != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return c.unreachable(err)
+	}
+	defer resp.Body.Close()
+	reply := io.LimitReader(resp.Body, maxReply)
+	if resp.StatusCode >= 300 {
+		return problemOf(resp, reply)
+	}
+	if err := json.NewDecoder(reply).Decode(out); err != nil {
+		return fmt.Errorf("%s %s: reply of %s: %w", method, path, c.socket, err)
+	}
+	return nil
+}
+
+// problemOf decodes an error reply; what is no api.Problem becomes one.
+func problemOf(resp *http.Response, body io.Reader) error {
+	p := &api.Problem{Status: resp.StatusCode, Title: strings.ToLower(http.StatusText(resp.StatusCode))}
+	media, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	if err == nil && media == api.ProblemType {
+		var got api.Problem
+		if json.NewDecoder(body).Decode(&got) == nil && got.Title != "" {
+			p = &got
+		}
+	}
+	return p
+}
+
+// unreachable explains why no reply came, with a hint that fits.
+func (c *client) unreachable(err error) error {
+	what := fmt.Sprintf("%s (%s)", c.socket, c.source)
+	gone := errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
+	switch {
+	case errors.Is(err, context.Canceled):
+		return err
+	case gone && c.demo:
+		return withHint(fmt.Errorf("no demo runs on %s", what), "start one with `fairlead demo`, or name its socket with --server unix:PATH")
+	case errors.Is(err, os.ErrNotExist):
+		return withHint(fmt.Errorf("no node listens at %s: there is no such socket", what),
+			"start one with `fairlead serve` or `fairlead demo`, or name its socket with --server unix:PATH or %s", serverEnv)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return withHint(fmt.Errorf("no node listens at %s: the socket was left behind by one that ended", what),
+			"start the node again, or name another socket with --server unix:PATH or %s", serverEnv)
+	case errors.Is(err, os.ErrPermission):
+		return withHint(fmt.Errorf("no permission to talk to %s", what),
+			"use the account that runs the node, or join the group that owns the socket")
+	case os.IsTimeout(err):
+		return withHint(fmt.Errorf("the node at %s did not reply within %s", what, requestTimeout), "look at the node's log")
+	default:
+		return withHint(fmt.Errorf("the node at %s: %w", what, err), "look at the node's log")
+	}
+}
+
+// status fetches the node's status.
+func (c *client) status(ctx context.Context) (*api.Status, error) {
+	s := new(api.Status)
+	if err := c.call(ctx, http.MethodGet, api.StatusPath, nil, s); err != nil {
+		return nil, err
+	}
+	return s, nil
+}

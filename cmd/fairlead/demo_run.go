@@ -1,0 +1,208 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// demoOptions are the flags of `fairlead demo`.
+type demoOptions struct {
+	dns, socket string
+	duration    time.Duration
+	verbose     bool
+	// program is how the user called us, for the lines to paste.
+	program     string
+	out, errOut io.Writer
+}
+
+func (o demoOptions) validate() error {
+	if _, err := netip.ParseAddrPort(o.dns); err != nil {
+		return &exitError{Code: exitUsage, Err: fmt.Errorf("--dns %q: want ADDRESS:PORT", o.dns), Hint: "for example " + demoDNS}
+	}
+	if o.duration < 0 {
+		return &exitError{Code: exitUsage, Err: fmt.Errorf("--duration %s: want 0 (until Ctrl-C) or more", o.duration)}
+	}
+	return nil
+}
+
+// A demo is what runs between start and stop.
+type demo struct {
+	demoOptions
+	lock    *lock
+	dir     string
+	site    *site
+	control *control
+	nodes   []*node
+}
+
+// run runs the demo until ctx ends, the duration has passed, a signal comes or a node ends.
+func (o demoOptions) run(ctx context.Context) (err error) {
+	if err := o.validate(); err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	d := &demo{demoOptions: o}
+	// A second signal during the clean-up ends the program at once; the kernel then kills the nodes.
+	defer func() { stop(); d.close() }()
+	if err := d.start(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	d.banner()
+	return d.wait(ctx)
+}
+
+// start starts everything, in an order in which what is most likely to be taken is tried first.
+func (d *demo) start(ctx context.Context) error {
+	var err error
+	if d.dir, err = makeDemoDir(demoHome()); err != nil {
+		return err
+	}
+	if d.socket == "" {
+		d.socket = demoSocket()
+	}
+	if d.socket, err = filepath.Abs(d.socket); err != nil {
+		return fmt.Errorf("socket: %w", err)
+	}
+	if d.lock, err = claimSocket(d.socket); err != nil {
+		return err
+	}
+	if err := checkDNSFree(d.dns); err != nil {
+		return err
+	}
+	if d.site, err = openSite(); err != nil {
+		return err
+	}
+	if d.control, err = listenControl(d.socket+controlSuffix, d.dns, d.site); err != nil {
+		return err
+	}
+	d.nodes = d.plan()
+	for _, n := range d.nodes {
+		if err := errors.Join(os.MkdirAll(n.dir, 0o700), n.write(d.site.places())); err != nil {
+			return err
+		}
+		if err := n.start(); err != nil {
+			return err
+		}
+	}
+	for _, n := range d.nodes {
+		if err := n.waitReady(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// plan names the nodes to start: one alone.
+func (d *demo) plan() []*node {
+	n := &node{name: "demo-1", dns: netip.MustParseAddrPort(d.dns), socket: d.socket, dir: filepath.Join(d.dir, "demo-1")}
+	if d.verbose {
+		n.echo = d.errOut
+	}
+	return []*node{n}
+}
+
+func (d *demo) wait(ctx context.Context) error {
+	var timeUp <-chan time.Time
+	if d.duration > 0 {
+		timer := time.NewTimer(d.duration)
+		defer timer.Stop()
+		timeUp = timer.C
+	}
+	died := make(chan *node, len(d.nodes))
+	for _, n := range d.nodes {
+		go func() { <-n.ended; died <- n }()
+	}
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(d.out, "\nending the demo")
+	case <-timeUp:
+		fmt.Fprintf(d.out, "\nending the demo after %s\n", d.duration)
+	case n := <-died:
+		return n.failure()
+	}
+	return nil
+}
+
+// close ends what start started, in reverse; it copes with a start that got only half way.
+func (d *demo) close() {
+	for _, n := range d.nodes {
+		n.stop()
+	}
+	if d.control != nil {
+		d.control.close()
+		_ = os.Remove(d.control.path)
+	}
+	if d.site != nil {
+		d.site.close()
+	}
+	if d.dir != "" {
+		_ = os.RemoveAll(d.dir)
+	}
+	if d.lock != nil {
+		_ = os.Remove(d.socket)
+		d.lock.release()
+	}
+	// The home goes too, unless another demo of this user is in it.
+	_ = os.Remove(demoHome())
+}
+
+// banner says what to paste.
+func (d *demo) banner() {
+	me, onSocket := d.program, ""
+	if d.socket != demoSocket() {
+		onSocket = " --server unix:" + d.socket
+	}
+	dns := netip.MustParseAddrPort(d.dns)
+	dig := fmt.Sprintf("dig @%s -p %d", dns.Addr(), dns.Port())
+	places := d.site.places()
+	table := newTable("ENDPOINT", "REGION", "AZ", "ADDRESS", "SHARE OF www")
+	for i, p := range places {
+		table.add("", p.Name, p.Region, p.AZ, p.Addr.String(), []string{"28%", "42%", "15%", "15%"}[i])
+	}
+	w := d.out
+	fmt.Fprintf(w, "The demo runs: zone %s, DNS on %s, all endpoints are up.\n\n", demoZone, d.dns)
+	table.write(w, style{}, "  ")
+	fmt.Fprintf(w, `
+www answers from eu and us by weight, api from eu and, when nothing there is up, from us. Paste into another terminal:
+
+  %[1]s %[2]s +short
+  for i in $(seq 100); do %[1]s %[2]s +short; done | sort | uniq -c
+  %[3]s status%[4]s --watch
+
+Break an AZ and look again; within %[5]s nobody is sent there any more. Heal it; within %[6]s it is back:
+
+  %[3]s demo break az eu-a%[4]s
+  %[3]s demo heal az eu-a%[4]s
+  %[3]s demo break az eu-a --hang%[4]s        # accepts connections and never answers
+  curl http://%[7]s/
+
+Admin socket  %[8]s
+Files and log %[9]s
+`, dig, "www."+demoZone, me, onSocket, upTo(flipWithin()), upTo(returnsWithin()), places[0].Addr, d.socket, strings.Join(d.dirs(), " "))
+	if d.duration > 0 {
+		fmt.Fprintf(w, "It ends by itself after %s, or with Ctrl-C.\n", d.duration)
+	} else {
+		fmt.Fprintln(w, "It ends with Ctrl-C.")
+	}
+}
+
+func (d *demo) dirs() []string {
+	var out []string
+	for _, n := range d.nodes {
+		out = append(out, n.dir)
+	}
+	return out
+}

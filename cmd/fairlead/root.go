@@ -1,0 +1,76 @@
+package main
+
+import (
+	"errors"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set by the linker: -X main.version=….
+var version string
+
+// programVersion is the linker's version, else what the go command recorded.
+func programVersion() string {
+	if version != "" {
+		return version
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	v := info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && (v == "" || v == "(devel)") {
+			return s.Value[:min(len(s.Value), 12)]
+		}
+	}
+	return v
+}
+
+// commands are all commands, in the order of the help text.
+func commands() []*cobra.Command {
+	return []*cobra.Command{
+		serveCommand(),
+		demoCommand(),
+		checkCommand(),
+		schemaCommand(),
+		statusCommand(),
+	}
+}
+
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "fairlead",
+		Short:         "Steer traffic by DNS, with a known bound on what caches still say",
+		Version:       programVersion(),
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          usageArgs(cobra.NoArgs),
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef(cmd, "%w", err) })
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(commands()...)
+	return root
+}
+
+// longFlags lets flags that CoreDNS writes with one hyphen be written so: -conf is --conf.
+func longFlags(args []string) []string {
+	out := slices.Clone(args)
+	for i, a := range out {
+		name, _, _ := strings.Cut(strings.TrimPrefix(a, "-"), "=")
+		if strings.HasPrefix(a, "-") && !strings.HasPrefix(a, "--") && slices.Contains([]string{"conf", "pidfile", "quiet"}, name) {
+			out[i] = "-" + a
+		}
+	}
+	return out
+}
+
+// isSilent tells whether the command has already said what is the matter.
+func isSilent(err error) bool {
+	e, ok := errors.AsType[*exitError](err)
+	return ok && e.Err == nil
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+// maxHealthy is how many healthy pools or services are listed without --all: a screen or two.
+const maxHealthy = 40
+
+// severity orders states for printing: what needs a person first.
+var severity = map[health.State]int{health.Down: 0, health.Suspect: 1, health.Unknown: 2, health.Drained: 3, health.Up: 4}
+
+// A troubled endpoint is one that has something to say.
+type troubled struct {
+	name     string
+	state    health.State
+	endpoint api.Endpoint
+}
+
+// endpoints prints every endpoint that is not simply up: since when, why, and the probe that says so.
+func (r report) endpoints(w io.Writer) {
+	var list []troubled
+	for _, z := range r.status.Zones {
+		for _, p := range z.Pools {
+			for _, e := range p.Endpoints {
+				if st := parseState(e.State); st != health.Up || e.Stale || e.Warning != "" {
+					list = append(list, troubled{display(z.Name) + "/" + p.Name + "/" + e.Name, st, e})
+				}
+			}
+		}
+	}
+	if len(list) == 0 {
+		return
+	}
+	slices.SortStableFunc(list, func(a, b troubled) int { return cmp.Compare(severity[a.state], severity[b.state]) })
+	r.title(w, "ENDPOINTS TO LOOK AT, as node "+r.status.Node+" sees them")
+	t := newTable("STATE", "ENDPOINT", "AZ", "SINCE", "IN A ROW", "LAST PROBE", "WHY")
+	for _, x := range list {
+		e := x.endpoint
+		m := markOf(x.state, "")
+		t.add(m.colour, m.text(), x.name, e.AZ, since(e.Since, r.status.At), inARow(e), r.lastProbe(e), why(e))
+	}
+	t.write(w, r.style, "  ")
+}
+
+func inARow(e api.Endpoint) string {
+	switch {
+	case e.Failures > 0:
+		return strconv.Itoa(e.Failures) + " failed"
+	case e.Successes > 0:
+		return strconv.Itoa(e.Successes) + " good"
+	default:
+		return "-"
+	}
+}
+
+func (r report) lastProbe(e api.Endpoint) string {
+	switch {
+	case e.Unmonitored:
+		return "unmonitored"
+	case e.ProbedAt == nil:
+		return "none yet"
+	}
+	return fmt.Sprintf("%s ago, took %s", age(r.status.At.Sub(*e.ProbedAt)), latency(e.LatencySeconds))
+}
+
+// why is the reason with what was dialled, so that a person can repeat the probe by hand.
+func why(e api.Endpoint) string {
+	text := e.Reason
+	if e.Health != e.State && e.Health != "" {
+		text = joinWords("; ", "by health "+e.Health, text)
+	}
+	if e.Stale {
+		text = joinWords("; ", text, "stale: kept from earlier evidence")
+	}
+	if e.Warning != "" {
+		text = joinWords("; ", text, "warning: "+e.Warning)
+	}
+	if e.Probed != "" {
+		text = joinWords(": ", e.Probed, text)
+	}
+	return text
+}
+
+func joinWords(sep, a, b string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	return a + sep + b
+}
+
+// pools prints one line for each pool, those in trouble first.
+func (r report) pools(w io.Writer) {
+	t := newTable("STATE", "POOL", "REGION", "UP", "CHECK", "")
+	bad, well := r.poolRows()
+	cut := 0
+	if !r.all && len(well) > maxHealthy {
+		cut = len(well) - maxHealthy
+		well = well[:maxHealthy]
+	}
+	for _, row := range append(bad, well...) {
+		t.add(row.mark.colour, row.cells...)
+	}
+	if len(t.rows) == 0 {
+		return
+	}
+	r.title(w, "POOLS")
+	t.write(w, r.style, "  ")
+	if cut > 0 {
+		fmt.Fprintf(w, "  and %s more with everything up (--all lists them)\n", count(cut, "pool"))
+	}
+}
+
+type poolRow struct {
+	mark  mark
+	cells []string
+}
+
+func (r report) poolRows() (bad, well []poolRow) {
+	for _, z := range r.status.Zones {
+		for _, p := range z.Pools {
+			up := 0
+			for _, e := range p.Endpoints {
+				st := parseState(e.State)
+				up += one(st == health.Up || st == health.Suspect)
+			}
+			m, note := poolMark(p), ""
+			if p.HeldUntil != nil && p.HeldUntil.After(r.status.At) {
+				note = fmt.Sprintf("held back until %s (%s left)", clock(*p.HeldUntil, r.status.At), age(p.HeldUntil.Sub(r.status.At)))
+			}
+			check := p.Check
+			if check == "" {
+				check = "none: always up"
+			}
+			row := poolRow{m, []string{m.text(), display(z.Name) + "/" + p.Name, p.Region,
+				fmt.Sprintf("%d of %d", up, len(p.Endpoints)), check, note}}
+			if m.word == "up" && note == "" {
+				well = append(well, row)
+			} else {
+				bad = append(bad, row)
+			}
+		}
+	}
+	slices.SortStableFunc(bad, func(a, b poolRow) int { return cmp.Compare(markRank(a.mark), markRank(b.mark)) })
+	return bad, well
+}
+
+// poolMark is the common state of the pool's endpoints, or "partly up".
+func poolMark(p api.Pool) mark {
+	worst, same := health.Up, true
+	for i, e := range p.Endpoints {
+		st := parseState(e.State)
+		same = same && (i == 0 || st == worst)
+		if i == 0 || severity[st] < severity[worst] {
+			worst = st
+		}
+	}
+	switch {
+	case same || worst == health.Suspect:
+		return markOf(worst, "")
+	default:
+		return markOf(health.Suspect, "partly up")
+	}
+}
+
+func markRank(m mark) int {
+	for i, st := range []health.State{health.Down, health.Suspect, health.Unknown, health.Drained} {
+		if m.shape == st.Shape() {
+			return i
+		}
+	}
+	return len(severity)
+}

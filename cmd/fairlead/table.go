@@ -1,0 +1,72 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+)
+
+// A table aligns columns by their widest cell, counted in characters. text/tabwriter would count colours too.
+type table struct {
+	header []string
+	rows   [][]string
+	// colours holds the colour of the first cell of each row.
+	colours []string
+	// right marks the columns that are aligned to the right.
+	right map[int]bool
+}
+
+func newTable(header ...string) *table { return &table{header: header} }
+
+// alignRight aligns columns to the right, as is due to numbers.
+func (t *table) alignRight(columns ...int) *table {
+	t.right = map[int]bool{}
+	for _, c := range columns {
+		t.right[c] = true
+	}
+	return t
+}
+
+func (t *table) add(colour string, cells ...string) {
+	t.rows = append(t.rows, cells)
+	t.colours = append(t.colours, colour)
+}
+
+// write prints the table with every line indented by indent; nothing if it has no rows.
+func (t *table) write(w io.Writer, s style, indent string) {
+	if len(t.rows) == 0 {
+		return
+	}
+	widths := make([]int, len(t.header))
+	for _, row := range append([][]string{t.header}, t.rows...) {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	if strings.Join(t.header, "") != "" {
+		fmt.Fprintln(w, indent+t.line(t.header, widths, s, grey))
+	}
+	for i, row := range t.rows {
+		fmt.Fprintln(w, indent+t.line(row, widths, s, t.colours[i]))
+	}
+}
+
+func (t *table) line(row []string, widths []int, s style, colour string) string {
+	var b strings.Builder
+	for i, cell := range row {
+		pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
+		if t.right[i] {
+			cell = pad + cell
+		} else {
+			cell += pad
+		}
+		if i == 0 {
+			cell = s.paint(colour, cell)
+		} else {
+			b.WriteString("  ")
+		}
+		b.WriteString(cell)
+	}
+	return strings.TrimRight(b.String(), " ")
+}

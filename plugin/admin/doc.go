@@ -1,0 +1,6 @@
+// Package admin serves the HTTP API on a unix socket. It reads what the engine published and changes nothing.
+//
+// All routes stand in one table (routes), from which later work makes roles and a description of the API. Handlers run
+// concurrently; all that they read is immutable or locked by its owner. The package knows no DNS server, opens no TCP port
+// and decides nothing: what it shows comes through Node.
+package admin

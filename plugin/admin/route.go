@@ -1,0 +1,114 @@
+package admin
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+// A role is who may use a route. On the unix socket everybody who can open it is an operator; roles begin to count with
+// the TCP listener.
+type role string
+
+const (
+	// anyone may ask whether the node lives.
+	anyone role = "anyone"
+	viewer role = "viewer"
+)
+
+// A route is one thing that the API does.
+type route struct {
+	method, path string
+	role         role
+	// handle returns the status and the body, to be encoded as JSON.
+	handle func(*http.Request) (int, any)
+}
+
+func (s *Server) routes() []route {
+	return []route{
+		{http.MethodGet, "/healthz", anyone, s.healthz},
+		{http.MethodGet, "/readyz", anyone, s.readyz},
+		{http.MethodGet, api.StatusPath, viewer, s.status},
+	}
+}
+
+func (s *Server) handler() http.Handler {
+	byPath := make(map[string][]route)
+	for _, r := range s.routes() {
+		byPath[r.path] = append(byPath[r.path], r)
+	}
+	h := http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		routes, ok := byPath[req.URL.Path]
+		if !ok {
+			problem(w, http.StatusNotFound, "no such path: "+req.URL.Path)
+			return
+		}
+		method := req.Method
+		if method == http.MethodHead {
+			method = http.MethodGet
+		}
+		i := slices.IndexFunc(routes, func(r route) bool { return r.method == method })
+		if i < 0 {
+			allow := methods(routes)
+			w.Header().Set("Allow", allow)
+			problem(w, http.StatusMethodNotAllowed, req.Method+" on "+req.URL.Path+": want "+allow)
+			return
+		}
+		status, body := routes[i].handle(req)
+		reply(w, status, "application/json", body)
+	})
+	return http.MaxBytesHandler(h, maxBody)
+}
+
+func methods(routes []route) string {
+	var names []string
+	for _, r := range routes {
+		names = append(names, r.method)
+		if r.method == http.MethodGet {
+			names = append(names, http.MethodHead)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// problem answers with an error (RFC 9457). The type is about:blank, which is what an empty one means: the title is the
+// status's.
+func problem(w http.ResponseWriter, status int, detail string) {
+	reply(w, status, api.ProblemType, &api.Problem{Title: http.StatusText(status), Status: status, Detail: detail})
+}
+
+// reply encodes before it writes, so that a body is whole or not there.
+func reply(w http.ResponseWriter, status int, mediaType string, body any) {
+	var b bytes.Buffer
+	if err := json.NewEncoder(&b).Encode(body); err != nil {
+		problem(w, http.StatusInternalServerError, err.Error())
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", mediaType)
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	// The client went away, or it did not: nothing more can be told to it.
+	_, _ = w.Write(b.Bytes())
+}
+
+// probe is the body of healthz and readyz.
+type probe struct {
+	Status string `json:"status"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// healthz says that the process answers.
+func (s *Server) healthz(*http.Request) (int, any) { return http.StatusOK, probe{Status: "ok"} }
+
+func (s *Server) readyz(*http.Request) (int, any) {
+	if err := s.opts.Node.Ready(); err != nil {
+		return http.StatusServiceUnavailable, probe{Status: "not ready", Detail: err.Error()}
+	}
+	return http.StatusOK, probe{Status: "ready"}
+}

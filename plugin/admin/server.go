@@ -1,0 +1,115 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+	"github.com/fairlead-dns/fairlead/plugin/answer"
+)
+
+// The limits of one connection. A client that is slow on purpose gets no further than these.
+const (
+	headerTimeout = 5 * time.Second
+	readTimeout   = 10 * time.Second
+	// writeTimeout leaves time for the status of 100,000 endpoints, some 40 MB.
+	writeTimeout = 30 * time.Second
+	idleTimeout  = 60 * time.Second
+	maxHeader    = 64 << 10
+	maxBody      = 1 << 20
+	// drainTimeout is how long requests may take to end at a shutdown.
+	drainTimeout = 2 * time.Second
+)
+
+// A Node is what the API shows.
+type Node interface {
+	// Name is the node's name.
+	Name() string
+	// Snapshot is what is served; nil before the first one.
+	Snapshot() *answer.Snapshot
+	// Observation is the latest one on a target.
+	Observation(health.TargetID) (health.Observation, bool)
+	// Files are the zone files and what is wrong with them.
+	Files() []api.File
+	// Ready is nil when queries are answered from live evidence, else it says why not.
+	Ready() error
+}
+
+// Options are what a Server needs. Node and Socket are required.
+type Options struct {
+	Node Node
+	// Socket is the path of the unix socket.
+	Socket    string
+	Version   string
+	StartedAt time.Time
+	Logger    *slog.Logger
+}
+
+func (o *Options) validate() error {
+	if o.Node == nil || o.Socket == "" {
+		return errors.New("admin: Node and Socket are required")
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return nil
+}
+
+// A Server answers on its socket while Run runs.
+type Server struct {
+	opts     Options
+	listener net.Listener
+	http     *http.Server
+}
+
+// New opens the socket. Run or Close must follow.
+func New(opts Options) (*Server, error) {
+	if err := opts.validate(); err != nil {
+		return nil, err
+	}
+	l, err := listen(opts.Socket)
+	if err != nil {
+		return nil, fmt.Errorf("admin socket %s: %w", opts.Socket, err)
+	}
+	s := &Server{opts: opts, listener: l}
+	s.http = &http.Server{
+		Handler:           s.handler(),
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(opts.Logger.Handler(), slog.LevelDebug),
+	}
+	return s, nil
+}
+
+// Run answers until ctx ends; the socket is gone then, and so is every connection.
+func (s *Server) Run(ctx context.Context) error {
+	stopped := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+		defer cancel()
+		if s.http.Shutdown(limit) != nil {
+			s.http.Close()
+		}
+	})
+	err := s.http.Serve(s.listener)
+	if stop() {
+		// Serve ended by itself.
+		s.http.Close()
+		return fmt.Errorf("admin socket %s: %w", s.opts.Socket, err)
+	}
+	<-stopped
+	return nil
+}
+
+// Close removes the socket of a server that never ran.
+func (s *Server) Close() error { return s.listener.Close() }

@@ -1,0 +1,121 @@
+package admin
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+	"github.com/fairlead-dns/fairlead/plugin/answer"
+)
+
+func (s *Server) status(*http.Request) (int, any) {
+	return http.StatusOK, NewStatus(s.opts.Node, s.opts.Version, s.opts.StartedAt, time.Now())
+}
+
+// NewStatus is the whole status of a node at now, in the order of the files.
+func NewStatus(n Node, version string, startedAt, now time.Time) *api.Status {
+	out := &api.Status{Node: n.Name(), Version: version, At: now, StartedAt: startedAt, Files: n.Files(), Zones: []api.Zone{}}
+	if err := n.Ready(); err != nil {
+		out.NotReady, out.Degraded = err.Error(), true
+	} else {
+		out.Ready = true
+	}
+	for _, f := range out.Files {
+		out.Degraded = out.Degraded || f.LastGood || f.BrokenSince != nil || f.Hash == ""
+	}
+	snap := n.Snapshot()
+	if snap == nil {
+		return out
+	}
+	out.Generation, out.ConfigHash = snap.View.Generation, snap.View.Model.Hash.String()
+	for _, zv := range snap.View.Zones {
+		z := zoneStatus{node: n, snap: snap, view: zv, now: now}
+		zone, degraded := z.build()
+		out.Zones = append(out.Zones, zone)
+		out.Degraded = out.Degraded || degraded
+	}
+	return out
+}
+
+// zoneStatus makes the status of one zone.
+type zoneStatus struct {
+	node     Node
+	snap     *answer.Snapshot
+	view     *health.ZoneView
+	now      time.Time
+	degraded bool
+}
+
+func (z *zoneStatus) build() (zone api.Zone, degraded bool) {
+	cfg := z.view.Zone
+	zone = api.Zone{Name: cfg.Name, Serial: cfg.SOA.Serial, Pools: make([]api.Pool, 0, len(cfg.Pools)), Services: make([]api.Service, 0, len(cfg.Services))}
+	for i := range cfg.Pools {
+		zone.Pools = append(zone.Pools, z.pool(i))
+	}
+	for i := range cfg.Services {
+		zone.Services = append(zone.Services, z.service(i))
+	}
+	return zone, z.degraded
+}
+
+func (z *zoneStatus) pool(i int) api.Pool {
+	cfg, view := z.view.Zone.Pools[i], z.view.Pools[i]
+	p := api.Pool{Name: cfg.Name, Region: z.view.Zone.Regions[cfg.Region].Name, Endpoints: make([]api.Endpoint, 0, len(cfg.Endpoints)), HeldUntil: z.heldUntil(cfg, view)}
+	var check *config.Check
+	if cfg.Check >= 0 {
+		check = z.view.Zone.Checks[cfg.Check]
+		p.Check = check.Name
+	}
+	for j, e := range cfg.Endpoints {
+		p.Endpoints = append(p.Endpoints, z.endpoint(check, e, view.Endpoints[j]))
+	}
+	return p
+}
+
+// heldUntil is the end of the longest hold that still runs.
+func (z *zoneStatus) heldUntil(cfg *config.Pool, view *health.PoolView) *time.Time {
+	if len(cfg.Holds) == 0 {
+		return nil
+	}
+	longest := cfg.Holds[len(cfg.Holds)-1]
+	var last time.Time
+	for _, since := range append([]time.Time{view.Returned}, view.ReturnedAZ...) {
+		if end := since.Add(longest); !since.IsZero() && end.After(last) {
+			last = end
+		}
+	}
+	if !last.After(z.now) {
+		return nil
+	}
+	return &last
+}
+
+func (z *zoneStatus) endpoint(check *config.Check, cfg *config.Endpoint, view health.EndpointView) api.Endpoint {
+	e := api.Endpoint{
+		Name: cfg.Name, AZ: z.view.Zone.AZs[cfg.AZ].Name, Target: cfg.Target, Weight: cfg.Weight,
+		State: view.Shown().String(), Health: view.State.String(),
+		Stale: view.Stale, Unmonitored: view.Unmonitored, Since: view.Since, Reason: view.Reason,
+	}
+	if cfg.V4.IsValid() {
+		e.Addresses = append(e.Addresses, cfg.V4.String())
+	}
+	if cfg.V6.IsValid() {
+		e.Addresses = append(e.Addresses, cfg.V6.String())
+	}
+	if view.State == health.Suspect || view.State == health.Down {
+		z.degraded = true
+	}
+	if check == nil {
+		return e
+	}
+	target := health.TargetOf(check, cfg)
+	e.Probed = target.Address()
+	if o, ok := z.node.Observation(target.ID); ok {
+		at := o.At
+		e.ProbedAt, e.LatencySeconds = &at, o.Latency.Seconds()
+		e.Failures, e.Successes, e.Warning = o.Failures, o.Successes, o.Warning
+	}
+	return e
+}

@@ -1,0 +1,98 @@
+package fairlead
+
+import (
+	"strconv"
+
+	"github.com/coredns/caddy"
+	"github.com/coredns/coredns/plugin"
+	"github.com/coredns/coredns/plugin/pkg/fall"
+)
+
+// pluginName is the directive.
+const pluginName = "fairlead"
+
+// A directive is what one `fairlead` block of the Corefile says.
+type directive struct {
+	// origins are the names of the server block, lower-case FQDNs.
+	origins []string
+	// zones is the directory of zone files, node the node file (empty for none), state the state directory.
+	zones, node, state string
+	// laneAuto is set for `fastlane auto`.
+	laneAuto bool
+	fall     fall.F
+}
+
+// parseDirective reads the block. It opens nothing.
+func parseDirective(c *caddy.Controller) (*directive, error) {
+	d := &directive{origins: plugin.OriginsFromArgsOrServerBlock(nil, c.ServerBlockKeys)}
+	blocks := 0
+	for c.Next() {
+		if blocks++; blocks > 1 {
+			return nil, c.Errf("a second %s in one server block", pluginName)
+		}
+		if len(c.RemainingArgs()) > 0 {
+			return nil, c.Errf("%s takes no arguments on its own line: options stand in braces", pluginName)
+		}
+		seen := make(map[string]bool)
+		for c.NextBlock() {
+			option := c.Val()
+			if seen[option] {
+				return nil, c.Errf("option %q given twice", option)
+			}
+			seen[option] = true
+			if err := d.option(c, option); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, required := range []struct{ name, value string }{{"zones", d.zones}, {"state", d.state}} {
+		if required.value == "" {
+			return nil, c.Errf("option %q is missing: %s PATH", required.name, required.name)
+		}
+	}
+	return d, nil
+}
+
+func (d *directive) option(c *caddy.Controller, option string) error {
+	args := c.RemainingArgs()
+	switch option {
+	case "zones":
+		return onePath(c, args, &d.zones)
+	case "node":
+		return onePath(c, args, &d.node)
+	case "state":
+		return onePath(c, args, &d.state)
+	case "fastlane":
+		return d.fastlane(c, args)
+	case "fallthrough":
+		d.fall.SetZonesFromArgs(args)
+		return nil
+	}
+	return c.Errf("unknown option %q: want zones, node, state, fastlane or fallthrough", option)
+}
+
+func onePath(c *caddy.Controller, args []string, to *string) error {
+	if len(args) != 1 || args[0] == "" {
+		return c.ArgErr()
+	}
+	*to = args[0]
+	return nil
+}
+
+// fastlane accepts what the later version will accept, as far as it changes nothing today.
+func (d *directive) fastlane(c *caddy.Controller, args []string) error {
+	if len(args) != 1 {
+		return c.ArgErr()
+	}
+	switch args[0] {
+	case "auto":
+		d.laneAuto = true
+		return nil
+	case "off":
+		return nil
+	}
+	if _, err := strconv.Atoi(args[0]); err == nil {
+		return c.Errf("fastlane %s: the fast lane is not in this version, so it has no sockets; use auto or off", args[0])
+	}
+	return c.Errf("fastlane %q: want auto or off", args[0])
+}

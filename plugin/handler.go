@@ -1,0 +1,93 @@
+package fairlead
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/coredns/coredns/plugin"
+	"github.com/miekg/dns"
+)
+
+// errNoSnapshot cannot happen to a server that OnStartup let start.
+var errNoSnapshot = errors.New("nothing to serve yet")
+
+// A Handler answers for one server block. It implements plugin.Handler, ready.Readiness and cache.ZoneBypasser.
+type Handler struct {
+	Next plugin.Handler
+
+	directive *directive
+	// node is what answers; set at OnStartup, before the listeners open.
+	node atomic.Pointer[node]
+	// files is the prefix of the zone files that this block serves; empty when there is one block alone.
+	// Set at OnStartup.
+	files string
+}
+
+// Name is the directive.
+func (h *Handler) Name() string { return pluginName }
+
+// ServeDNS answers from the snapshot in force.
+func (h *Handler) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) (int, error) {
+	if r.Response {
+		// An answer to an answer could go on for ever.
+		return dns.RcodeSuccess, nil
+	}
+	if len(r.Question) != 1 {
+		// RFC 9619.
+		return dns.RcodeFormatError, nil
+	}
+	if r.Opcode != dns.OpcodeQuery {
+		return dns.RcodeNotImplemented, nil
+	}
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	if !s.read(w, r) {
+		return dns.RcodeFormatError, nil
+	}
+	ours, err := h.reply(w, s)
+	switch {
+	case err != nil:
+		return dns.RcodeServerFailure, err
+	case ours:
+		// Whatever the RCODE in it: a reply was written.
+		return dns.RcodeSuccess, nil
+	}
+	if h.directive.fall.Through(r.Question[0].Name) {
+		return plugin.NextOrFailure(pluginName, h.Next, ctx, w, r)
+	}
+	return dns.RcodeRefused, nil
+}
+
+// reply writes the answer to the question in s. ours is unset, and nothing written, when the name is in no zone of ours.
+func (h *Handler) reply(w dns.ResponseWriter, s *scratch) (ours bool, err error) {
+	n := h.node.Load()
+	if n == nil {
+		return false, plugin.Error(pluginName, errNoSnapshot)
+	}
+	s.question.Files = h.files
+	lease := n.current.Enter(s.question.Stripe)
+	defer lease.Leave()
+	if lease.Snapshot == nil {
+		return false, plugin.Error(pluginName, errNoSnapshot)
+	}
+	packed, info, ours := lease.Snapshot.Append(s.reply[:0], &s.question, time.Now())
+	if !ours {
+		return false, nil
+	}
+	s.reply = packed[:0]
+	// A write that fails is the client's loss: it asks again. There is nobody to tell.
+	_ = write(w, packed, info.RCode)
+	return true, nil
+}
+
+// CacheBypassZones keeps the plugin `cache` from holding answers longer than their TTL promised. Zones come and go while
+// the server runs, so these are the names of the server block, which all zones are at or below.
+func (h *Handler) CacheBypassZones() []string { return h.directive.origins }
+
+// Ready is the plugin `ready`: a snapshot is served and the prober turns. Peers play no part in it.
+func (h *Handler) Ready() bool {
+	n := h.node.Load()
+	return n != nil && n.Ready() == nil
+}

@@ -1,0 +1,157 @@
+package fairlead
+
+import (
+	"sync"
+	"time"
+
+	"github.com/coredns/coredns/plugin"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/plugin/answer"
+	"github.com/fairlead-dns/fairlead/plugin/steer"
+)
+
+const subsystem = "fairlead"
+
+// The results of a reload of the Corefile.
+const (
+	reloadDone   = "done"
+	reloadFailed = "failed"
+)
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc(prometheus.BuildFQName(plugin.Namespace, subsystem, name), help, labels, nil)
+}
+
+// The gauges and counters that are read from the snapshot when Prometheus asks. Zones, pools and files are as many as the
+// configuration has; the other labels are closed sets.
+var (
+	endpointsDesc  = desc("endpoints", "Endpoints by the state that is shown.", "zone", "pool", "state")
+	servicesDesc   = desc("services", "Services by why their members answer; all but tier and pending need a look.", "zone", "source")
+	repliesDesc    = desc("replies_total", "Replies by outcome.", "zone", "outcome")
+	problemsDesc   = desc("config_problems", "Problems in a zone file as it is on disk.", "file", "severity")
+	brokenDesc     = desc("config_file_broken", "1 while a zone file as it is on disk is not what is served.", "file")
+	configDesc     = desc("config_info", "Always 1; the hash is equal on nodes with equal zone files.", "hash")
+	generationDesc = desc("snapshot_generation", "Number of the snapshot that is served; grows with each change.")
+	ageDesc        = desc("snapshot_age_seconds", "Seconds since the snapshot that is served was decided.")
+	readyDesc      = desc("ready", "1 while queries are answered from live evidence.")
+)
+
+// nodeMetrics are those of the plugin. The collector part reads the node when it is scraped, so that nothing is counted twice
+// and nothing is left behind by zones that are gone.
+type nodeMetrics struct {
+	node    *node
+	reloads *prometheus.CounterVec
+}
+
+func newMetrics(reg prometheus.Registerer, n *node) *nodeMetrics {
+	m := &nodeMetrics{node: n, reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: plugin.Namespace, Subsystem: subsystem, Name: "reloads_total",
+		Help: "Reloads of the Corefile by result.",
+	}, []string{"result"})}
+	for _, result := range []string{reloadDone, reloadFailed} {
+		m.reloads.WithLabelValues(result)
+	}
+	reg.MustRegister(m, m.reloads)
+	return m
+}
+
+// Describe names what Collect collects.
+func (m *nodeMetrics) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		endpointsDesc, servicesDesc, repliesDesc, problemsDesc, brokenDesc, configDesc, generationDesc, ageDesc, readyDesc,
+	} {
+		ch <- d
+	}
+}
+
+// Collect reads the snapshot in force.
+func (m *nodeMetrics) Collect(ch chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	m.node.source.problems(
+		func(file string, s config.Severity, n int) { gauge(problemsDesc, float64(n), file, s.String()) },
+		func(file string, broken bool) { gauge(brokenDesc, number(broken), file) })
+	snap := m.node.current.Load()
+	if snap == nil {
+		return
+	}
+	gauge(readyDesc, number(m.node.engine != nil && m.node.Ready() == nil))
+	gauge(configDesc, 1, snap.View.Model.Hash.String())
+	gauge(generationDesc, float64(snap.View.Generation))
+	gauge(ageDesc, time.Since(snap.View.At).Seconds())
+	for _, zv := range snap.View.Zones {
+		for i, p := range zv.Pools {
+			var count [5]int
+			for _, e := range p.Endpoints {
+				count[e.Shown()]++
+			}
+			for _, s := range health.States() {
+				gauge(endpointsDesc, float64(count[s]), zv.Zone.Name, zv.Zone.Pools[i].Name, s.String())
+			}
+		}
+		count := make(map[steer.Source]int)
+		for i := range zv.Zone.Services {
+			count[snap.Plan(zv.Zone, i).Source]++
+		}
+		for _, s := range steer.Sources() {
+			gauge(servicesDesc, float64(count[s]), zv.Zone.Name, s.String())
+		}
+	}
+	snap.EachZone(func(zone string, c *answer.Counters) {
+		answer.EachOutcome(func(o answer.Outcome) {
+			ch <- prometheus.MustNewConstMetric(repliesDesc, prometheus.CounterValue, float64(c.Total(o)), zone, o.String())
+		})
+	})
+}
+
+func number(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// A scope registers collectors and takes them back together: a node that ends leaves no metrics behind, and one that
+// starts later in the same process finds the names free.
+type scope struct {
+	registerer prometheus.Registerer
+
+	mu         sync.Mutex
+	collectors []prometheus.Collector // guarded by mu
+}
+
+// Register registers c until close.
+func (s *scope) Register(c prometheus.Collector) error {
+	if err := s.registerer.Register(c); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.collectors = append(s.collectors, c)
+	return nil
+}
+
+// MustRegister panics where Register fails.
+func (s *scope) MustRegister(cs ...prometheus.Collector) {
+	for _, c := range cs {
+		if err := s.Register(c); err != nil {
+			panic(err)
+		}
+	}
+}
+
+// Unregister takes c back.
+func (s *scope) Unregister(c prometheus.Collector) bool { return s.registerer.Unregister(c) }
+
+func (s *scope) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.collectors {
+		s.registerer.Unregister(c)
+	}
+	s.collectors = nil
+}

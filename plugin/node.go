@@ -1,0 +1,213 @@
+package fairlead
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/health/probe"
+	"github.com/fairlead-dns/fairlead/plugin/admin"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+	"github.com/fairlead-dns/fairlead/plugin/answer"
+)
+
+// stopTimeout is how long the node may take to end. Its parts have shorter deadlines of their own.
+const stopTimeout = 10 * time.Second
+
+// A node is everything that runs: engine, prober, watch over the files, admin socket. It outlives CoreDNS instances.
+type node struct {
+	state   string
+	logger  *slog.Logger
+	current *answer.Current
+	lock    *os.File
+	source  *source
+	engine  *engine.Engine
+	admin   *admin.Server
+	metrics *nodeMetrics
+	scope   *scope
+
+	// config is swapped when a Corefile is reloaded.
+	config atomic.Pointer[config.Node]
+	// committed is set once an instance has started; guarded by the steward.
+	committed bool
+
+	cancel context.CancelFunc
+	// done is closed when everything has ended; failed is why, if it was not asked to.
+	done   chan struct{}
+	failed atomic.Pointer[error]
+}
+
+// sink hands observations to the engine, which is made after the prober that reports to it.
+type sink struct{ engine *engine.Engine }
+
+func (s *sink) Observe(o health.Observation) { s.engine.Observe(o) }
+
+// startNode starts the node that a asks for. The first snapshot is served when it returns. On an error nothing is left.
+func startNode(a *attachment) (*node, error) {
+	n := &node{
+		state: absolute(a.state()), logger: newLogger(), current: new(answer.Current), done: make(chan struct{}),
+		scope: &scope{registerer: prometheus.DefaultRegisterer},
+	}
+	if err := n.prepare(a); err != nil {
+		n.scope.close()
+		if n.lock != nil {
+			err = errors.Join(err, n.lock.Close())
+		}
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	n.cancel = cancel
+	go n.run(ctx)
+	return n, nil
+}
+
+// prepare does everything but start: the admin socket comes last, so that nobody finds half a node.
+func (n *node) prepare(a *attachment) (err error) {
+	if a.config, err = readNodeFile(a.node()); err != nil {
+		return err
+	}
+	n.config.Store(a.config)
+	if n.lock, err = lockState(a.state()); err != nil {
+		return err
+	}
+	if a.dirs, err = loadDirs(a.wanted(), nil, n.state, n.logger); err != nil {
+		return err
+	}
+	n.source = newSource(n.logger, a.dirs)
+	n.metrics = newMetrics(n.scope, n)
+	if err := n.makeEngine(); err != nil {
+		return err
+	}
+	n.admin, err = admin.New(admin.Options{
+		Node: n, Socket: n.socket(a.config), Version: version(), StartedAt: time.Now(), Logger: n.logger,
+	})
+	return err
+}
+
+func (n *node) makeEngine() error {
+	cfg := n.config.Load()
+	out := new(sink)
+	prober, err := probe.New(probe.Options{
+		Sink: out, Logger: n.logger, Registerer: n.scope, MaxInFlight: cfg.Probe.MaxInFlight, Seed: seed(cfg.Name),
+	})
+	if err != nil {
+		return err
+	}
+	// The base lies before everything that the engine can speak of.
+	compiler := answer.NewCompiler(cfg.Name, time.Now())
+	n.engine, err = engine.New(engine.Options{
+		Publisher: &publisher{compiler: compiler, current: n.current}, Prober: prober,
+		Model: n.source.model, Source: n.source, State: n.state, StateMaxAge: cfg.StateMaxAge,
+		Logger: n.logger, Registerer: n.scope,
+	})
+	out.engine = n.engine
+	return err
+}
+
+// seed spreads the phases of nodes that probe the same targets.
+func seed(name string) uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(name))
+	return h.Sum64()
+}
+
+func (n *node) socket(cfg *config.Node) string {
+	if cfg.Admin.Socket != "" {
+		return cfg.Admin.Socket
+	}
+	return filepath.Join(n.state, socketName)
+}
+
+// run runs until ctx ends, or until a part fails: then the node is not ready, and goes on answering with what it knew.
+func (n *node) run(ctx context.Context) {
+	defer close(n.done)
+	var g errgroup.Group
+	for _, part := range []func(context.Context) error{n.engine.Run, n.admin.Run} {
+		g.Go(func() error {
+			err := part(ctx)
+			if err != nil && ctx.Err() == nil {
+				n.logger.Error("stopped working", "err", err)
+				n.failed.CompareAndSwap(nil, &err)
+			}
+			return nil
+		})
+	}
+	_ = g.Wait()
+}
+
+// stop ends everything and lets go of the state directory.
+func (n *node) stop() {
+	n.cancel()
+	select {
+	case <-n.done:
+	case <-time.After(stopTimeout):
+		n.logger.Error("not everything ended in time", "timeout_seconds", stopTimeout.Seconds())
+	}
+	n.scope.close()
+	if err := n.lock.Close(); err != nil {
+		n.logger.Warn("state not unlocked", "err", err)
+	}
+}
+
+// admit prepares a for a node that already runs: it reads what the Corefile names and refuses what cannot change.
+func (n *node) admit(a *attachment) (err error) {
+	if state := absolute(a.state()); state != n.state {
+		return fmt.Errorf("state: %s cannot become %s while the process runs: start it anew", n.state, state)
+	}
+	if a.config, err = readNodeFile(a.node()); err != nil {
+		return err
+	}
+	if err := changedNode(n.config.Load(), a.config); err != nil {
+		return err
+	}
+	a.dirs, err = loadDirs(a.wanted(), n.source.watched(), n.state, n.logger)
+	return err
+}
+
+// take makes what admit prepared the configuration in force.
+func (n *node) take(a *attachment) {
+	n.config.Store(a.config)
+	if m := n.source.replace(a.dirs); m != nil {
+		n.engine.SetModel(m)
+	}
+}
+
+// Name is the node's name.
+func (n *node) Name() string { return n.config.Load().Name }
+
+// Snapshot is what is served.
+func (n *node) Snapshot() *answer.Snapshot { return n.current.Load() }
+
+// Observation is the latest one on a target.
+func (n *node) Observation(id health.TargetID) (health.Observation, bool) {
+	return n.engine.Observation(id)
+}
+
+// Files are the zone files.
+func (n *node) Files() []api.File { return n.source.status() }
+
+// Ready is nil while queries are answered from a snapshot and the prober turns.
+func (n *node) Ready() error {
+	if err := n.failed.Load(); err != nil {
+		return *err
+	}
+	if n.current.Load() == nil {
+		return errNoSnapshot
+	}
+	if err := n.engine.Alive(); err != nil {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,56 @@
+package fairlead
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/fairlead-dns/fairlead/config"
+)
+
+// maxNodeFile bounds what is read of a node file.
+const maxNodeFile = 1 << 20
+
+// readNodeFile reads the node file; an empty path is the node without one. Warnings go to the log.
+func readNodeFile(path string) (*config.Node, error) {
+	if path == "" {
+		return config.DefaultNode(), nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("node file %s: %w", path, cause(err))
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, maxNodeFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("node file %s: %w", path, cause(err))
+	}
+	if len(content) > maxNodeFile {
+		return nil, fmt.Errorf("node file %s: more than %d octets", path, maxNodeFile)
+	}
+	n, problems := config.ParseNode(path, content)
+	if err := problems.Err(); err != nil {
+		return nil, fmt.Errorf("node file:\n%w", err)
+	}
+	logProblems(problems)
+	return n, nil
+}
+
+// changedNode says which keys of a node file cannot change while the process runs.
+func changedNode(old, next *config.Node) error {
+	var errs []error
+	for _, k := range []struct {
+		key      string
+		old, new any
+	}{
+		{"name", old.Name, next.Name},
+		{"admin.socket", old.Admin.Socket, next.Admin.Socket},
+		{"probe.max_in_flight", old.Probe.MaxInFlight, next.Probe.MaxInFlight},
+	} {
+		if k.old != k.new {
+			errs = append(errs, fmt.Errorf("node file: %s: %v cannot become %v while the process runs: start it anew", k.key, k.old, k.new))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,39 @@
+package fairlead
+
+import (
+	"sync/atomic"
+
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/plugin/answer"
+)
+
+// A publisher compiles views into snapshots and serves them. It implements engine.Publisher.
+type publisher struct {
+	compiler *answer.Compiler
+	current  *answer.Current
+	// prepared is what Prepare made last, until it is published or overtaken.
+	prepared atomic.Pointer[answer.Snapshot]
+}
+
+// Prepare compiles v beside what is served. A snapshot that still waits is dropped: its model has been overtaken.
+func (p *publisher) Prepare(v *health.View) {
+	p.prepared.Store(p.compiler.Compile(p.current.Load(), v))
+}
+
+// Publish serves v from now on. It compiles what changed since the snapshot in force, or since the prepared one if that is
+// of the same model.
+func (p *publisher) Publish(v *health.View, lower []health.PoolHorizon) <-chan struct{} {
+	base := p.current.Load()
+	if s := p.prepared.Load(); s != nil && s.View.Model == v.Model {
+		base = s
+		p.prepared.Store(nil)
+	}
+	next := p.compiler.Compile(base, v)
+	next.MoveHorizons(lower)
+	return p.current.Swap(next)
+}
+
+// MoveHorizons moves the earliest flips of pools of the snapshot in force.
+func (p *publisher) MoveHorizons(moves []health.PoolHorizon) {
+	p.current.Load().MoveHorizons(moves)
+}

@@ -1,0 +1,222 @@
+package fairlead
+
+import (
+	"cmp"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+// A source watches the zone directories of all blocks and joins their zones into one model. It implements engine.Source.
+type source struct {
+	logger *slog.Logger
+
+	mu   sync.Mutex // guards the rest, Poll's reads of the disk included
+	dirs []*zoneDir
+	// model is what was handed out last.
+	model *config.Model
+	// said holds the problems of each file, as they were last logged.
+	said map[string]string
+	// refused holds the zones that another directory serves, by the file that may not; since is when each was first seen.
+	refused map[string]refusal
+}
+
+// A refusal is a zone that has come up in a second directory.
+type refusal struct {
+	zone, by string
+	since    time.Time
+}
+
+// newSource makes the source of the directories that a first Corefile named.
+func newSource(logger *slog.Logger, dirs []*zoneDir) *source {
+	s := &source{logger: logger, dirs: dirs, model: config.NewModel(nil), said: make(map[string]string)}
+	s.model, _ = s.join()
+	s.notice()
+	// What loading had to say has been said.
+	return s
+}
+
+// watched are the directories in force.
+func (s *source) watched() []*zoneDir {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.dirs)
+}
+
+// replace watches dirs from now on. The model is nil if nothing changes.
+func (s *source) replace(dirs []*zoneDir) *config.Model {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dirs = dirs
+	return s.changed()
+}
+
+// Poll looks at all files. It asks for no earlier look: a change, which counts when it is seen twice, takes two of the
+// engine's intervals at most.
+func (s *source) Poll() (model *config.Model, settling bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range s.dirs {
+		_, err := d.dir.Poll()
+		s.failing(d, err)
+	}
+	return s.changed(), false
+}
+
+// failing notes that a directory cannot be read, or can again.
+func (s *source) failing(d *zoneDir, err error) {
+	was := d.failing
+	d.failing = ""
+	if err != nil {
+		d.failing = err.Error()
+	}
+	switch {
+	case d.failing == was:
+	case err != nil:
+		s.logger.Error("zones directory not readable, all goes on as it was", "dir", d.shown, "err", err)
+	default:
+		s.logger.Info("zones directory readable again", "dir", d.shown)
+	}
+}
+
+// changed is the new model; nil if it is the old one.
+func (s *source) changed() *config.Model {
+	m, moved := s.join()
+	s.notice()
+	if !moved {
+		return nil
+	}
+	s.model = m
+	return m
+}
+
+// join makes one model of the zones of all directories, sorted by name. A zone that did not change keeps its value, also
+// when another watch has read it: whoever compiles answers compares pointers. moved is unset when all is as it was.
+func (s *source) join() (m *config.Model, moved bool) {
+	before := make(map[string]*config.Zone, len(s.model.Zones))
+	for _, z := range s.model.Zones {
+		before[z.Name] = z
+	}
+	joined := make(map[string]*config.Zone)
+	refused := make(map[string]refusal)
+	refuse := func(z, for_ *config.Zone) {
+		r, known := s.refused[z.File]
+		if !known || r.zone != z.Name {
+			r.since = time.Now()
+		}
+		r.zone, r.by = z.Name, for_.File
+		refused[z.File] = r
+	}
+	for _, d := range s.dirs {
+		for _, z := range d.dir.Zones() {
+			was := before[z.Name]
+			if was != nil && was.File == z.File && was.Hash == z.Hash {
+				z = was
+			}
+			other, taken := joined[z.Name]
+			switch {
+			case !taken:
+				joined[z.Name] = z
+			case was != nil && was.File == z.File:
+				// The one that was there first stays.
+				refuse(other, z)
+				joined[z.Name] = z
+			default:
+				refuse(z, other)
+			}
+		}
+	}
+	s.refused = refused
+	zones := make([]*config.Zone, 0, len(joined))
+	for _, z := range joined {
+		zones = append(zones, z)
+	}
+	slices.SortFunc(zones, func(a, b *config.Zone) int { return cmp.Compare(a.Name, b.Name) })
+	if slices.Equal(zones, s.model.Zones) {
+		return s.model, false
+	}
+	return config.NewModel(zones), true
+}
+
+// notice logs the problems of each file when they change.
+func (s *source) notice() {
+	said := make(map[string]string)
+	for _, d := range s.dirs {
+		for _, f := range d.dir.Files() {
+			text := f.Problems.String()
+			said[f.Path] = text
+			if was, known := s.said[f.Path]; known && was != text {
+				logProblems(f.Problems)
+			}
+		}
+	}
+	for file, r := range s.refused {
+		text := fmt.Sprintf("%s: the zone %s runs from %s", file, r.zone, r.by)
+		said["refused "+file] = text
+		if s.said["refused "+file] != text {
+			log.Error(text)
+		}
+	}
+	s.said = said
+}
+
+// status is every file, sorted by path within its directory.
+func (s *source) status() []api.File {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := []api.File{}
+	for _, d := range s.dirs {
+		if d.failing != "" {
+			now := time.Now()
+			out = append(out, api.File{Path: d.shown, LastGood: true, BrokenSince: &now, Problems: []string{d.failing}})
+		}
+		for _, f := range d.dir.Files() {
+			out = append(out, s.file(f))
+		}
+	}
+	return out
+}
+
+// hashDigits is how much of a hash is shown, as config.Hash does.
+const hashDigits = 12
+
+func (s *source) file(f config.FileStatus) api.File {
+	out := api.File{Path: f.Path, Zone: f.Zone, Hash: f.Hash[:min(len(f.Hash), hashDigits)], LastGood: f.LastGood}
+	if !f.BrokenSince.IsZero() {
+		since := f.BrokenSince
+		out.BrokenSince = &since
+	}
+	for _, p := range f.Problems {
+		out.Problems = append(out.Problems, p.String())
+	}
+	if r, ok := s.refused[f.Path]; ok {
+		since := r.since
+		out.Hash, out.BrokenSince = "", &since
+		out.Problems = append(out.Problems, fmt.Sprintf("%s: error: the zone %s runs from %s", f.Path, r.zone, r.by))
+	}
+	return out
+}
+
+// problems counts by file and severity, for metrics.
+func (s *source) problems(f func(file string, severity config.Severity, count int), broken func(file string, broken bool)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range s.dirs {
+		for _, file := range d.dir.Files() {
+			for _, severity := range []config.Severity{config.Error, config.Warning, config.Notice} {
+				n := file.Problems.Count(severity)
+				if _, refused := s.refused[file.Path]; refused && severity == config.Error {
+					n++
+				}
+				f(file.Path, severity, n)
+			}
+			_, refused := s.refused[file.Path]
+			broken(file.Path, refused || !file.BrokenSince.IsZero())
+		}
+	}
+}
