@@ -106,6 +106,9 @@ type View struct {
 	Generation uint64
 	At         time.Time
 	Model      *config.Model
+	// Blind is set while this vantage abstains because it is what is broken; Frozen while an operator has stopped every
+	// automatic verdict.
+	Blind, Frozen bool
 	// Zones stand in the order of Model.Zones.
 	Zones []*ZoneView
 }

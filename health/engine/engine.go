@@ -67,8 +67,10 @@ type Options struct {
 	// State is the directory for the last verdicts; empty for none. StateMaxAge is DefaultStateMaxAge when 0.
 	State       string
 	StateMaxAge time.Duration
-	Logger      *slog.Logger
-	Registerer  prometheus.Registerer
+	// References are probed only to tell a broken vantage from a broken world; none means that it never abstains.
+	References []health.Target
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer
 }
 
 func (o *Options) validate() error {
@@ -100,6 +102,9 @@ type Engine struct {
 	model *config.Model                          // guarded by mu: to be taken up
 	wake  chan struct{}                          // holds at most one token
 
+	orders chan order    // taken by Run's goroutine
+	ended  chan struct{} // closed when the loop has ended
+
 	observations observations // readers lock; written by Run's goroutine alone
 
 	// owned by Run's goroutine
@@ -107,6 +112,8 @@ type Engine struct {
 	prepared   chan *table
 	generation uint64
 	ticks      int
+	sight      sight
+	freeze     freeze
 }
 
 // New judges opts.Model from what was persisted and publishes the first view, so that an answer exists before the first
@@ -121,17 +128,24 @@ func New(opts Options) (*Engine, error) {
 		inbox:    make(map[health.TargetID]health.Observation),
 		wake:     make(chan struct{}, 1),
 		prepared: make(chan *table, 1),
+		orders:   make(chan order),
+		ended:    make(chan struct{}),
 	}
 	var err error
 	now := time.Now()
 	if e.state, err = openState(opts.State, opts.StateMaxAge, now, opts.Logger); err != nil {
 		return nil, fmt.Errorf("state of the engine: %w", err)
 	}
+	if e.freeze, err = loadFreeze(opts.State); err != nil {
+		return nil, fmt.Errorf("state of the engine: %w", err)
+	}
+	e.metrics.frozen.Set(boolValue(e.freeze.On))
+	e.sight.references = opts.References
 	e.observations.m = make(map[health.TargetID]health.Observation)
-	e.cur = newTable(opts.Model, nil, e.state, &e.observations)
-	opts.Prober.SetTargets(e.cur.targetList())
+	e.cur = e.newTable(opts.Model, nil)
+	opts.Prober.SetTargets(e.targets(e.cur))
 	e.restore(e.cur)
-	e.publish(now)
+	e.publish(now, true)
 	return e, nil
 }
 
@@ -194,6 +208,7 @@ func (e *Engine) Run(ctx context.Context) error {
 }
 
 func (e *Engine) loop(ctx context.Context, g *errgroup.Group) error {
+	defer close(e.ended)
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for {
@@ -206,6 +221,8 @@ func (e *Engine) loop(ctx context.Context, g *errgroup.Group) error {
 		case t := <-e.prepared:
 			e.takeUp(t, time.Now())
 			e.takeModel(g, time.Now())
+		case o := <-e.orders:
+			e.obey(o, time.Now())
 		case <-ticker.C:
 			e.onTick(time.Now())
 		}

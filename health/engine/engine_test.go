@@ -139,15 +139,19 @@ func start(t *testing.T, opts Options) *bed {
 	return b
 }
 
-// report reports on the endpoint with the given address of the zone's pool.
-func (b *bed) report(z *config.Zone, i int, state health.State, failures int) {
-	target := health.TargetOf(z.Checks[0], z.Pools[0].Endpoints[i])
+// tell reports on a target.
+func (b *bed) tell(target health.Target, state health.State, failures int) {
 	o := health.Observation{Target: target.ID, State: state, Failures: failures, At: time.Now(), Next: time.Now().Add(2 * time.Second)}
 	if failures > 0 {
 		o.Reason = "refused"
 	}
 	b.Observe(o)
 	synctest.Wait()
+}
+
+// report reports on the endpoint with the given address of the zone's pool.
+func (b *bed) report(z *config.Zone, i int, state health.State, failures int) {
+	b.tell(health.TargetOf(z.Checks[0], z.Pools[0].Endpoints[i]), state, failures)
 }
 
 func state(v *health.View, i int) health.State { return v.Zones[0].Pools[0].Endpoints[i].State }

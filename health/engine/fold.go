@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -53,8 +55,7 @@ func (e *Engine) fold(now time.Time) {
 	}
 	moved := make(map[health.TargetID]bool, len(batch))
 	for id, o := range batch {
-		if e.cur.targets[id] == nil && (e.next == nil || e.next.targets[id] == nil) {
-			// A probe that was in flight when its target was removed.
+		if !e.wants(id) {
 			delete(batch, id)
 			continue
 		}
@@ -62,13 +63,14 @@ func (e *Engine) fold(now time.Time) {
 		moved[id] = !known || was.State != o.State || was.Suspect() != o.Suspect() || o.Reason != was.Reason
 	}
 	e.observations.put(batch)
+	looked := e.look(now)
 	for id, m := range moved {
 		e.cur.observed(id, m)
 		if e.next != nil {
 			e.next.observed(id, m)
 		}
 	}
-	e.publish(now)
+	e.publish(now, looked)
 }
 
 // freshnessTicks is how many ticks pass between two looks for observations that went stale.
@@ -86,16 +88,16 @@ func (e *Engine) onTick(now time.Time) {
 			t.endFreshness(now)
 		}
 	}
-	e.publish(now)
+	e.publish(now, e.look(now))
 	if moves := e.cur.horizons(); len(moves) > 0 {
 		e.opts.Publisher.MoveHorizons(moves)
 	}
 }
 
-// publish judges the dirty pools and, if one of them changed, publishes a new view.
-func (e *Engine) publish(now time.Time) {
+// publish judges the dirty pools and, if one of them changed or always is set, publishes a new view.
+func (e *Engine) publish(now time.Time, always bool) {
 	changes := e.cur.judge(now)
-	if len(changes) == 0 && e.generation > 0 {
+	if len(changes) == 0 && !always {
 		return
 	}
 	e.serve(changes, now)
@@ -131,11 +133,11 @@ func (e *Engine) takeModel(g *errgroup.Group, now time.Time) {
 	if m == nil || m == e.cur.model {
 		return
 	}
-	t := newTable(m, e.cur, e.state, &e.observations)
+	t := e.newTable(m, e.cur)
 	t.judge(now)
 	v := t.newView(0, now)
 	e.next = t
-	e.opts.Prober.SetTargets(union(e.cur, t))
+	e.opts.Prober.SetTargets(e.targets(e.cur, t))
 	g.Go(func() error {
 		e.opts.Publisher.Prepare(v)
 		e.prepared <- t
@@ -147,21 +149,54 @@ func (e *Engine) takeModel(g *errgroup.Group, now time.Time) {
 func (e *Engine) takeUp(t *table, now time.Time) {
 	old := e.cur.model
 	e.cur, e.next = t, nil
-	e.opts.Prober.SetTargets(t.targetList())
-	e.observations.forget(func(id health.TargetID) bool { return t.targets[id] != nil })
+	e.opts.Prober.SetTargets(e.targets(t))
+	e.observations.forget(e.wants)
 	changes := t.judge(now)
 	e.opts.Logger.Info("configuration taken up", "old", old.Hash.String(), "new", t.model.Hash.String(), "zones", len(t.model.Zones))
 	e.serve(changes, now)
 }
 
-func union(a, b *table) []health.Target {
-	list := a.targetList()
-	for id, t := range b.targets {
-		if a.targets[id] == nil {
-			list = append(list, t.target)
+// targets are what is to be probed for the tables, references included.
+func (e *Engine) targets(tables ...*table) []health.Target {
+	all := make(map[health.TargetID]health.Target)
+	for _, t := range tables {
+		for id, use := range t.targets {
+			all[id] = use.target
 		}
 	}
-	return list
+	for _, r := range e.sight.references {
+		all[r.ID] = r
+	}
+	return slices.Collect(maps.Values(all))
+}
+
+// wants tells whether anything depends on the target. What does not is from a probe that was in flight when it went.
+func (e *Engine) wants(id health.TargetID) bool {
+	return e.cur.targets[id] != nil || e.next != nil && e.next.targets[id] != nil ||
+		slices.ContainsFunc(e.sight.references, func(r health.Target) bool { return r.ID == id })
+}
+
+// look finds out whether this vantage is blind, and says so when that changed.
+func (e *Engine) look(now time.Time) (changed bool) {
+	if len(e.sight.references) == 0 || !e.sight.look(e.cur, now) {
+		return false
+	}
+	e.metrics.blind.Set(boolValue(e.sight.blind))
+	if e.sight.blind {
+		e.opts.Logger.Warn("blind: most probes fail and no reference target answers; this vantage abstains")
+	} else {
+		e.opts.Logger.Info("reference targets answer again; this vantage sees")
+	}
+	e.rejudge()
+	return true
+}
+
+// rejudge marks every pool.
+func (e *Engine) rejudge() {
+	e.cur.allDirty()
+	if e.next != nil {
+		e.next.allDirty()
+	}
 }
 
 // A change is one endpoint whose shown state moved.

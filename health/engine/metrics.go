@@ -9,6 +9,15 @@ import (
 type metrics struct {
 	publish     prometheus.Histogram
 	transitions map[health.State]prometheus.Counter
+	blind       prometheus.Gauge
+	frozen      prometheus.Gauge
+}
+
+func boolValue(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -19,6 +28,14 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Buckets: prometheus.ExponentialBuckets(0.00005, 2, 16),
 		}),
 		transitions: make(map[health.State]prometheus.Counter),
+		blind: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "fairlead_blind",
+			Help: "1 while this vantage abstains: most of its probes fail and no reference target answers.",
+		}),
+		frozen: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "fairlead_frozen",
+			Help: "1 while an operator has stopped every automatic verdict.",
+		}),
 	}
 	vec := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "fairlead_endpoint_transitions_total",
@@ -27,6 +44,6 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	for _, s := range health.States() {
 		m.transitions[s] = vec.WithLabelValues(s.String())
 	}
-	reg.MustRegister(m.publish, vec)
+	reg.MustRegister(m.publish, vec, m.blind, m.frozen)
 	return m
 }

@@ -14,6 +14,9 @@ import (
 type table struct {
 	model *config.Model
 	obs   *observations
+	// sight and freeze are the engine's.
+	sight  *sight
+	freeze *freeze
 	// targets are those that are probed, with the pools that depend on each.
 	targets map[health.TargetID]*targetUse
 	zones   []zoneTable
@@ -59,9 +62,10 @@ type targetUse struct {
 
 // newTable makes the table for m. What old, which may be nil, believed of the same endpoints goes on; endpoints that are
 // new start from the persisted verdicts.
-func newTable(m *config.Model, old *table, state *stateFile, obs *observations) *table {
+func (e *Engine) newTable(m *config.Model, old *table) *table {
+	state := e.state
 	t := &table{
-		model: m, obs: obs,
+		model: m, obs: &e.observations, sight: &e.sight, freeze: &e.freeze,
 		targets: make(map[health.TargetID]*targetUse),
 		zones:   make([]zoneTable, len(m.Zones)),
 		leaves:  make(map[leafKey]health.Verdict),
@@ -134,14 +138,6 @@ func (t *table) remember(z *config.Zone, pt *poolTable, old *table, state *state
 	}
 }
 
-func (t *table) targetList() []health.Target {
-	list := make([]health.Target, 0, len(t.targets))
-	for _, u := range t.targets {
-		list = append(list, u.target)
-	}
-	return list
-}
-
 // observed notes that a target was probed; moved tells whether a verdict may depend on it.
 func (t *table) observed(id health.TargetID, moved bool) {
 	use := t.targets[id]
@@ -181,7 +177,7 @@ func (t *table) judge(now time.Time) []change {
 		z := t.model.Zones[ref.zone]
 		pt := &t.zones[ref.zone].pools[ref.pool]
 		view, wake := judge.Pool(judge.PoolInput{
-			Zone: z, Pool: z.Pools[ref.pool], Prev: pt.view, Now: now,
+			Zone: z, Pool: z.Pools[ref.pool], Prev: pt.view, Now: now, Frozen: t.freeze.On,
 			Leaf: func(i, check int) health.Verdict { return t.leaf(z, pt, i, check, now) },
 		})
 		if wake.IsZero() {
@@ -205,7 +201,7 @@ func (t *table) leaf(z *config.Zone, pt *poolTable, i, check int, now time.Time)
 	id, c := pt.targets[i][l], z.Checks[check]
 	key := leafKey{id, c.Quorum}
 	var obs []health.Observation
-	if o, ok := t.obs.get(id); ok {
+	if o, ok := t.obs.get(id); ok && t.sight.trusts(c, o) {
 		obs = []health.Observation{o}
 	}
 	v := judge.Target(c, obs, t.leaves[key], now)
@@ -236,9 +232,17 @@ func diff(z *config.Zone, p *config.Pool, a, b *health.PoolView) []change {
 	return changes
 }
 
-// newView freezes the present state.
+func (t *table) allDirty() {
+	for zi := range t.zones {
+		for pi := range t.zones[zi].pools {
+			t.dirty[poolRef{zi, pi}] = true
+		}
+	}
+}
+
+// newView makes the present state immutable.
 func (t *table) newView(generation uint64, now time.Time) *health.View {
-	v := &health.View{Generation: generation, At: now, Model: t.model, Zones: make([]*health.ZoneView, len(t.zones))}
+	v := &health.View{Generation: generation, At: now, Model: t.model, Zones: make([]*health.ZoneView, len(t.zones)), Blind: t.sight.blind, Frozen: t.freeze.On}
 	for zi := range t.zones {
 		zt := &t.zones[zi]
 		if zt.view == nil || zt.stale() {

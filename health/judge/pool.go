@@ -17,7 +17,9 @@ type PoolInput struct {
 	Leaf func(i, check int) health.Verdict
 	// Drained tells whether an effective intent takes endpoint i out; nil means never.
 	Drained func(i int) bool
-	Now     time.Time
+	// Frozen keeps every verdict that there is.
+	Frozen bool
+	Now    time.Time
 }
 
 // Pool is the view of one pool at in.Now, and the next instant at which it changes without any new input (the end of a
@@ -50,6 +52,9 @@ func (in *PoolInput) verdict(i int) health.Verdict {
 			return prev
 		}
 		return health.Verdict{State: health.Up, Unmonitored: true, Since: in.Now}
+	}
+	if in.Frozen && !prev.Pending() {
+		return prev
 	}
 	v := Combine(in.Zone, in.Pool, func(check int) health.Verdict { return in.Leaf(i, check) })
 	if v.State == health.Unknown && !prev.Pending() {

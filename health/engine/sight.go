@@ -1,0 +1,97 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/judge"
+)
+
+// sight is whether this vantage can be trusted with bad news. Owned by the engine's goroutine, shared by its tables.
+type sight struct {
+	// references are probed like everything else and back no endpoint.
+	references []health.Target
+	blind      bool
+	// restored is when the latest blindness ended.
+	restored time.Time
+}
+
+// trusts tells whether o counts. While the vantage is blind nothing does. Afterwards good news counts at once, but a run of
+// failures only when it could have begun after the blindness.
+func (s *sight) trusts(c *config.Check, o health.Observation) bool {
+	switch {
+	case s.blind:
+		return false
+	case s.restored.IsZero() || o.Failures == 0:
+		return true
+	}
+	longest := c.Interval + c.Interval*health.JitterPercent/100
+	return o.At.After(s.restored.Add(time.Duration(c.Fall) * longest))
+}
+
+// look reckons blindness anew; changed tells whether it began or ended.
+func (s *sight) look(t *table, now time.Time) (changed bool) {
+	// The references come first: only while all of them are out of reach is everything counted.
+	up := t.referencesUp(s.references)
+	blind := up == 0 && t.sees(len(s.references)).Blind()
+	if blind == s.blind {
+		return false
+	}
+	if s.blind = blind; !blind {
+		s.restored = now
+	}
+	return true
+}
+
+// referencesUp counts the references whose latest probe succeeded; one that has not been probed yet is no evidence of
+// blindness.
+func (t *table) referencesUp(references []health.Target) int {
+	up := 0
+	for _, r := range references {
+		if o, ok := t.obs.get(r.ID); !ok || o.Failures == 0 {
+			up++
+		}
+	}
+	return up
+}
+
+// sees counts what the latest probes say while none of the references is up.
+func (t *table) sees(references int) judge.Sight {
+	s := judge.Sight{References: references}
+	type count struct{ probed, failing int }
+	regions := make(map[string]*count)
+	for id, use := range t.targets {
+		o, ok := t.obs.get(id)
+		if !ok {
+			continue
+		}
+		s.Probed++
+		if o.Failures > 0 {
+			s.Failing++
+		}
+		for _, ref := range use.pools {
+			z := t.model.Zones[ref.zone]
+			if len(z.Regions) == 0 {
+				continue
+			}
+			name := z.Regions[z.Pools[ref.pool].Region].Name
+			r := regions[name]
+			if r == nil {
+				r = new(count)
+				regions[name] = r
+			}
+			r.probed++
+			if o.Failures > 0 {
+				r.failing++
+			}
+		}
+	}
+	s.Regions = len(regions)
+	for _, r := range regions {
+		if 2*r.failing > r.probed {
+			s.FailingRegions++
+		}
+	}
+	return s
+}
