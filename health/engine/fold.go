@@ -60,7 +60,7 @@ func (e *Engine) fold(now time.Time) {
 			continue
 		}
 		was, known := e.observations.get(id)
-		moved[id] = !known || was.State != o.State || was.Suspect() != o.Suspect() || o.Reason != was.Reason
+		moved[id] = !known || was.State != o.State || was.Suspect() != o.Suspect() || o.Reason != was.Reason || e.trustMoved(id, was, o)
 	}
 	e.observations.put(batch)
 	looked := e.look(now)
@@ -189,6 +189,12 @@ func (e *Engine) look(now time.Time) (changed bool) {
 	}
 	e.rejudge()
 	return true
+}
+
+// trustMoved tells whether the vantage's blindness made something of was that it no longer makes of o.
+func (e *Engine) trustMoved(id health.TargetID, was, o health.Observation) bool {
+	use := e.cur.targets[id]
+	return use != nil && !e.sight.restored.IsZero() && e.sight.trusts(use.target.Check, was) != e.sight.trusts(use.target.Check, o)
 }
 
 // rejudge marks every pool.
