@@ -107,6 +107,11 @@ func (d *Dir) Poll() (changed bool, err error) {
 	return d.visit(d.poll)
 }
 
+// Settling tells whether a content has been seen once and waits for its second look: the next Poll may come soon.
+func (d *Dir) Settling() bool {
+	return slices.ContainsFunc(d.files, func(f *dirFile) bool { return f.pending != nil })
+}
+
 // visit calls look for each file of the directory in the order of names, and publishes the result.
 func (d *Dir) visit(look func(f *dirFile, root *os.Root)) (changed bool, err error) {
 	root, err := os.OpenRoot(d.path)

@@ -66,7 +66,9 @@ func (a *attachment) wanted() []*zoneDir {
 func (a *attachment) bind(n *node) {
 	for _, b := range a.blocks {
 		if len(a.dirs) > 1 {
-			b.handler.files = filepath.Clean(b.zones) + string(filepath.Separator)
+			// As the directory's own watch writes it: the same path can be written in many ways.
+			i := slices.IndexFunc(a.dirs, func(d *zoneDir) bool { return d.path == absolute(b.zones) })
+			b.handler.files = filepath.Clean(a.dirs[i].shown) + string(filepath.Separator)
 		}
 		b.handler.node.Store(n)
 	}

@@ -1,6 +1,7 @@
 package fairlead
 
 import (
+	"path/filepath"
 	"strconv"
 
 	"github.com/coredns/caddy"
@@ -69,6 +70,15 @@ func (d *directive) option(c *caddy.Controller, option string) error {
 		return nil
 	}
 	return c.Errf("unknown option %q: want zones, node, state, fastlane or fallthrough", option)
+}
+
+// below makes relative paths relative to root, if there is one.
+func (d *directive) below(root string) {
+	for _, path := range []*string{&d.zones, &d.node, &d.state} {
+		if root != "" && *path != "" && !filepath.IsAbs(*path) {
+			*path = filepath.Join(root, *path)
+		}
+	}
 }
 
 func onePath(c *caddy.Controller, args []string, to *string) error {

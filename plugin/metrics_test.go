@@ -53,3 +53,18 @@ func TestMetrics(t *testing.T) {
 	s.stop()
 	require.Zero(t, total(t, "coredns_fairlead_endpoints"), "a node that ended leaves no metrics")
 }
+
+// ourMetrics are the names of the plugin's own metrics.
+func ourMetrics(t *testing.T) []string {
+	t.Helper()
+	families, err := prometheus.DefaultGatherer.Gather()
+	require.NoError(t, err)
+	var names []string
+	for _, f := range families {
+		if strings.HasPrefix(f.GetName(), "coredns_fairlead_") {
+			names = append(names, f.GetName())
+		}
+	}
+	require.NotEmpty(t, names)
+	return names
+}

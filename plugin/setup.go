@@ -23,13 +23,14 @@ func setup(c *caddy.Controller) error {
 	if err != nil {
 		return plugin.Error(pluginName, err)
 	}
+	config := dnsserver.GetConfig(c)
+	d.below(config.Root)
 	hookOnce.Do(func() { caddy.RegisterEventHook(pluginName, startupHook) })
 	a := attachmentOf(c)
 	h := &Handler{directive: d}
 	if err := a.add(d, h); err != nil {
 		return plugin.Error(pluginName, c.Err(err.Error()))
 	}
-	config := dnsserver.GetConfig(c)
 	c.OnStartup(func() error {
 		if err := checkNeighbours(config.Handlers()); err != nil {
 			return plugin.Error(pluginName, err)

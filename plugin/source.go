@@ -56,16 +56,16 @@ func (s *source) replace(dirs []*zoneDir) *config.Model {
 	return s.changed()
 }
 
-// Poll looks at all files. It asks for no earlier look: a change, which counts when it is seen twice, takes two of the
-// engine's intervals at most.
+// Poll looks at all files. A change counts when it is seen twice: the second look may come soon.
 func (s *source) Poll() (model *config.Model, settling bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, d := range s.dirs {
 		_, err := d.dir.Poll()
 		s.failing(d, err)
+		settling = settling || d.dir.Settling()
 	}
-	return s.changed(), false
+	return s.changed(), settling
 }
 
 // failing notes that a directory cannot be read, or can again.

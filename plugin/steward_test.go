@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/coredns/caddy"
+	"github.com/miekg/dns"
 	"github.com/stretchr/testify/require"
 )
 
@@ -137,9 +138,6 @@ func TestStartErrors(t *testing.T) {
 			t.Cleanup(func() { l.Close() })
 			return s.corefile("", "")
 		}, []string{"another fairlead serves this state"}},
-		{"dnssec in the block", func(_ *testing.T, s *site) caddy.Input {
-			return s.corefile("dnssec {\ncache_capacity 10000\n}", "")
-		}, nil},
 		{"no such node file", func(_ *testing.T, s *site) caddy.Input {
 			c := s.corefile("", "").(caddy.CaddyfileInput)
 			c.Contents = []byte(strings.Replace(string(c.Contents), "fairlead {", "fairlead {\nnode "+s.dir+"/node.yaml", 1))
@@ -208,4 +206,19 @@ func TestOtherDirectoryAfterReload(t *testing.T) {
 	c.Contents = []byte(strings.Replace(string(c.Contents), "/zones", "/more", 1))
 	require.NoError(t, s.restart(c))
 	eventually(t, "the other directory", func() bool { return s.www() == "192.0.2.88" })
+}
+
+// TestTwoDirectories: each block answers from its own, however the Corefile writes the path.
+func TestTwoDirectories(t *testing.T) {
+	s := newSite(t)
+	writeZone(t, filepath.Join(s.dir, "more", "n.yaml"), "example.net", 9)
+	more := func(dir string) string {
+		return fmt.Sprintf("example.net:%d {\nbind 127.0.0.1\nfairlead {\nzones %s\nstate %s/state\n}\n}", s.port, dir, s.dir)
+	}
+	require.NoError(t, s.start(s.corefile("", more(s.dir+"/more"))))
+	require.NoError(t, s.restart(s.corefile("", more(s.dir+"/zones/../more/"))))
+	require.Equal(t, "192.0.2.1", s.www())
+	m, _, err := new(dns.Client).Exchange(new(dns.Msg).SetQuestion("www.example.net.", dns.TypeA), fmt.Sprintf("127.0.0.1:%d", s.port))
+	require.NoError(t, err)
+	require.Equal(t, []string{"www.example.net. 30 IN A 192.0.2.9"}, text(m.Answer))
 }

@@ -24,7 +24,7 @@ func judgeZone(c checkedZone, a steer.Allowances) config.Problems {
 		}
 	}
 	for _, p := range c.zone.Pools {
-		if p.Check < 0 && len(p.Services) > 0 {
+		if len(p.Watched()) == 0 && len(p.Services) > 0 {
 			out = append(out, config.Problem{File: c.zone.File, Severity: config.Warning, Path: "pools." + p.Name,
 				Message: fmt.Sprintf("%s without a check: always up, so S does not cover their death", count(len(p.Endpoints), "endpoint")),
 				Help:    "give the pool a check, if it can be probed"})

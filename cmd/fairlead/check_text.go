@@ -21,7 +21,7 @@ func (r *checkResult) writeText(w io.Writer) {
 		fmt.Fprintln(w, p)
 	}
 	if n := len(r.computed) - len(shown); n > 0 {
-		fmt.Fprintf(w, "and %s more of this kind (all of them with -o json)\n", count(n, "problem"))
+		fmt.Fprintf(w, "and %d more problems of this kind (all of them with -o json)\n", n)
 	}
 	for i, c := range r.zones {
 		if i > 0 || len(problems)+len(shown) > 0 {

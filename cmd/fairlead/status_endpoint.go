@@ -114,7 +114,7 @@ func (r report) pools(w io.Writer) {
 	r.title(w, "POOLS")
 	t.write(w, r.style, "  ")
 	if cut > 0 {
-		fmt.Fprintf(w, "  and %s more with everything up (--all lists them)\n", count(cut, "pool"))
+		fmt.Fprintf(w, "  and %d more pools with everything up (--all lists them)\n", cut)
 	}
 }
 

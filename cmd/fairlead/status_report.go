@@ -134,7 +134,7 @@ func (r report) files(w io.Writer) {
 		case f.Hash == "":
 			m, what = markOf(health.Down, "not served"), "nothing of it is served"
 		case fileBroken(f):
-			m, what = markOf(health.Down, "last good"), "its last good version "+f.Hash+" is served"
+			m, what = markOf(health.Down, "last good"), "its last good version "+f.Hash[:min(len(f.Hash), 12)]+" is served"
 		}
 		if f.BrokenSince != nil {
 			what += ", broken since " + since(*f.BrokenSince, r.status.At)

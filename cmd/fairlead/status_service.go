@@ -87,7 +87,7 @@ func (r report) services(w io.Writer) {
 	}
 	t.write(w, r.style, "  ")
 	if n := len(well) - maxHealthy; n > 0 {
-		fmt.Fprintf(w, "  and %s more that answer from their first tier (--all lists them)\n", count(n, "service"))
+		fmt.Fprintf(w, "  and %d more services that answer from their first tier (--all lists them)\n", n)
 	}
 }
 

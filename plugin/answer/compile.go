@@ -108,7 +108,7 @@ func (c *Compiler) whole(old *zone, zv *health.ZoneView, at time.Time) *zone {
 		// A monitored pool begins with a horizon of now, which is the floor, until the engine knows better: what the
 		// older file made of it rests on other checks.
 		z.pools[i], z.troubled[i] = new(poolCell), !zv.Pools[i].Calm
-		if p.Check < 0 {
+		if len(p.Watched()) == 0 {
 			z.pools[i].flip.Store(never)
 		}
 	}

@@ -56,17 +56,19 @@ func BoundOf(z *config.Zone, svc *config.Service, a Allowances) Bound {
 	worst := Bound{Monitored: true, Allowances: a, Mode: svc.TTL.Mode, Min: svc.TTL.Min, Max: svc.TTL.Max, PeaceTTL: svc.TTL.Max}
 	first := true
 	for _, i := range svc.Pools {
-		p := z.Pools[i]
-		if p.Check < 0 {
+		watched := z.Pools[i].Watched()
+		if len(watched) == 0 {
 			worst.Monitored = false
-			continue
 		}
-		b := checkBound(z.Checks[p.Check], svc.TTL, a)
-		peace := min(worst.PeaceTTL, b.PeaceTTL)
-		if first || b.S > worst.S {
-			b.Monitored, worst = worst.Monitored, b
+		// An endpoint is down at the latest when the last of its leaves is.
+		for _, leaf := range z.Leaves(watched...) {
+			b := checkBound(z.Checks[leaf], svc.TTL, a)
+			peace := min(worst.PeaceTTL, b.PeaceTTL)
+			if first || b.S > worst.S {
+				b.Monitored, worst = worst.Monitored, b
+			}
+			worst.PeaceTTL, first = peace, false
 		}
-		worst.PeaceTTL, first = peace, false
 	}
 	return worst
 }

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"fairlead":     func() { os.Exit(run(os.Args[1:], os.Stderr)) },
+		"cannedserver": func() { cannedServer(os.Args[1], os.Args[2], os.Args[3]) },
+	})
+}
+
+// TestScript runs the command line as a user does; testdata/script holds one file for each subject.
+func TestScript(t *testing.T) {
+	data, err := filepath.Abs("testdata/status")
+	require.NoError(t, err)
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("DATA", data)
+			// Short, for the sockets in it; of its own, so that no demo of the user is found.
+			env.Setenv("TMPDIR", env.WorkDir)
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"exits":      exits,
+			"waitsocket": waitSocket,
+		},
+		UpdateScripts: *update,
+	})
+}
+
+// exits runs a program and wants an exit code: exits CODE PROGRAM [ARG...]
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM [ARG...]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// waitSocket waits until somebody listens: waitsocket PATH
+func waitSocket(ts *testscript.TestScript, _ bool, args []string) {
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		c, err := net.Dial("unix", ts.MkAbs(args[0]))
+		if err == nil {
+			_ = c.Close()
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("waitsocket: %v", err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// cannedServer answers every request on a unix socket with one body and HTTP status, until it is killed.
+func cannedServer(socket, code, file string) {
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		panic(err)
+	}
+	status, err := strconv.Atoi(code)
+	if err != nil {
+		panic(err)
+	}
+	panic(http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if status >= 400 {
+			w.Header().Set("Content-Type", api.ProblemType)
+		}
+		if r.URL.Path != api.StatusPath {
+			status = http.StatusTeapot
+		}
+		w.WriteHeader(status)
+		f, err := os.Open(file)
+		if err != nil {
+			panic(err)
+		}
+		defer f.Close()
+		_, _ = io.Copy(w, f)
+	})))
+}

@@ -1,0 +1,165 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+	"github.com/fairlead-dns/fairlead/plugin/answer"
+)
+
+// fakeNode shows what a test put in.
+type fakeNode struct {
+	snap  *answer.Snapshot
+	files []api.File
+	ready error
+	obs   map[health.TargetID]health.Observation
+}
+
+func (n *fakeNode) Name() string               { return "n1" }
+func (n *fakeNode) Snapshot() *answer.Snapshot { return n.snap }
+func (n *fakeNode) Files() []api.File          { return n.files }
+func (n *fakeNode) Ready() error               { return n.ready }
+func (n *fakeNode) Observation(id health.TargetID) (health.Observation, bool) {
+	o, ok := n.obs[id]
+	return o, ok
+}
+
+// start serves n until the test ends and returns a client for its socket.
+func start(t *testing.T, n Node) (*http.Client, string) {
+	t.Helper()
+	socket := filepath.Join(t.TempDir(), "s")
+	s, err := New(Options{Node: n, Socket: socket, Version: "v1", StartedAt: time.Now()})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() { ended <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		require.NoError(t, <-ended)
+		require.NoFileExists(t, socket)
+	})
+	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	}}}, socket
+}
+
+func TestRoutes(t *testing.T) {
+	n := &fakeNode{}
+	c, socket := start(t, n)
+	info, err := os.Stat(socket)
+	require.NoError(t, err)
+	require.EqualValues(t, 0o600, info.Mode().Perm())
+	for _, tt := range []struct {
+		name, method, path string
+		ready              error
+		status             int
+		media, allow       string
+	}{
+		{name: "status", method: "GET", path: api.StatusPath, status: 200, media: "application/json"},
+		{name: "health", method: "GET", path: "/healthz", status: 200, media: "application/json"},
+		{name: "health without body", method: "HEAD", path: "/healthz", status: 200, media: "application/json"},
+		{name: "ready", method: "GET", path: "/readyz", status: 200, media: "application/json"},
+		{name: "not ready", method: "GET", path: "/readyz", ready: errors.New("stuck"), status: 503, media: "application/json"},
+		{name: "unknown path", method: "GET", path: "/api/v1/nothing", status: 404, media: api.ProblemType},
+		{name: "root", method: "GET", path: "/", status: 404, media: api.ProblemType},
+		{name: "wrong method", method: "POST", path: api.StatusPath, status: 405, media: api.ProblemType, allow: "GET, HEAD"},
+		{name: "made-up method", method: "BREW", path: "/healthz", status: 405, media: api.ProblemType, allow: "GET, HEAD"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			n.ready = tt.ready
+			req, err := http.NewRequest(tt.method, "http://node"+tt.path, strings.NewReader(""))
+			require.NoError(t, err)
+			r, err := c.Do(req)
+			require.NoError(t, err)
+			defer r.Body.Close()
+			require.Equal(t, tt.status, r.StatusCode)
+			require.Equal(t, tt.media, r.Header.Get("Content-Type"))
+			require.Equal(t, tt.allow, r.Header.Get("Allow"))
+			if tt.media == api.ProblemType {
+				var p api.Problem
+				require.NoError(t, json.NewDecoder(r.Body).Decode(&p))
+				require.Equal(t, tt.status, p.Status)
+				require.NotEmpty(t, p.Title)
+				require.NotEmpty(t, p.Detail)
+			}
+		})
+	}
+}
+
+func TestSocketInUse(t *testing.T) {
+	_, socket := start(t, &fakeNode{})
+	_, err := New(Options{Node: &fakeNode{}, Socket: socket})
+	require.ErrorContains(t, err, "another fairlead serves this state")
+	plain := filepath.Join(t.TempDir(), "f")
+	require.NoError(t, os.WriteFile(plain, nil, 0o600))
+	_, err = New(Options{Node: &fakeNode{}, Socket: plain})
+	require.ErrorContains(t, err, "not a socket")
+	_, err = New(Options{Node: &fakeNode{}, Socket: "/nonexistent/s"})
+	require.ErrorContains(t, err, "no such file or directory")
+}
+
+func TestStatus(t *testing.T) {
+	now := time.Now()
+	check := &config.Check{Name: "ready", Type: config.CheckTCP, Port: 80, Interval: 2 * time.Second, Timeout: time.Second, Fall: 3, Rise: 2}
+	zone := &config.Zone{
+		Name: "example.org.", SOA: config.SOA{MName: "ns1.example.org.", RName: "h.example.org.", Serial: 7, NegativeTTL: 10},
+		Regions: []config.Region{{Name: "eu"}}, AZs: []config.AZ{{Name: "eu-a"}}, Checks: []*config.Check{check},
+		Pools: []*config.Pool{{
+			Name: "web", AZWeights: []config.AZWeight{{}}, MinHealthy: config.Amount{N: 1}, Services: []int{0}, Holds: []time.Duration{time.Minute},
+			Endpoints: []*config.Endpoint{
+				{Name: "one", V4: netip.MustParseAddr("192.0.2.1"), Weight: 40, ProbeAddr: netip.MustParseAddr("192.0.2.1")},
+				{Name: "two", V4: netip.MustParseAddr("192.0.2.2"), V6: netip.MustParseAddr("2001:db8::2"), Weight: 60, ProbeAddr: netip.MustParseAddr("192.0.2.2")},
+				{Name: "dead", V4: netip.MustParseAddr("192.0.2.3"), Weight: 1, ProbeAddr: netip.MustParseAddr("192.0.2.3")},
+			},
+		}},
+		Services: []*config.Service{{Name: "www.example.org.", Tiers: []config.Tier{{{Pool: 0, Weight: 1}}}, Answers: 1, Pools: []int{0},
+			TTL: config.TTL{Min: 2, Max: 30}, Staleness: config.Staleness{Target: time.Minute}}},
+	}
+	up := health.EndpointView{Verdict: health.Verdict{State: health.Up, Since: now}}
+	down := health.EndpointView{Verdict: health.Verdict{State: health.Down, Since: now, Reason: "refused"}}
+	view := &health.View{Generation: 3, At: now, Model: config.NewModel([]*config.Zone{zone}), Zones: []*health.ZoneView{{
+		Zone: zone, Pools: []*health.PoolView{{Endpoints: []health.EndpointView{up, up, down}, Returned: now.Add(-time.Hour), At: now, Calm: true}},
+	}}}
+	n := &fakeNode{
+		snap: answer.NewCompiler("n1", now).Compile(nil, view),
+		obs:  map[health.TargetID]health.Observation{health.TargetOf(check, zone.Pools[0].Endpoints[2]).ID: {At: now, Failures: 4, Latency: time.Millisecond}},
+	}
+	s := NewStatus(n, "v1", now, now)
+	require.True(t, s.Ready)
+	require.True(t, s.Degraded, "an endpoint is down")
+	require.EqualValues(t, 3, s.Generation)
+	z := s.Zones[0]
+	require.EqualValues(t, 7, z.Serial)
+	require.Nil(t, z.Pools[0].HeldUntil, "the hold is over")
+	dead := z.Pools[0].Endpoints[2]
+	require.Equal(t, []any{"down", "refused", "192.0.2.3:80", 4}, []any{dead.State, dead.Reason, dead.Probed, dead.Failures})
+	require.Equal(t, []api.Share{
+		{Family: "A", Pool: "web", AZ: "eu-a", Endpoint: "one", Data: "192.0.2.1", Fraction: 0.4},
+		{Family: "A", Pool: "web", AZ: "eu-a", Endpoint: "two", Data: "192.0.2.2", Fraction: 0.6},
+		{Family: "AAAA", Pool: "web", AZ: "eu-a", Endpoint: "two", Data: "2001:db8::2", Fraction: 1},
+	}, z.Services[0].Shares)
+	require.Equal(t, 60.0, z.Services[0].TargetSeconds)
+	require.Greater(t, z.Services[0].BoundSeconds, 30.0)
+	require.Equal(t, 1, z.Services[0].Tier)
+
+	n.ready, n.files = errors.New("stuck"), []api.File{{Path: "a.yaml", Hash: "x", LastGood: true}}
+	s = NewStatus(n, "v1", now, now)
+	require.False(t, s.Ready)
+	require.Equal(t, "stuck", s.NotReady)
+	n.snap = nil
+	require.NotNil(t, NewStatus(n, "v1", now, now).Zones, "an empty list, not null")
+}

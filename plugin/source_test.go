@@ -1,0 +1,110 @@
+package fairlead
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/config"
+)
+
+// writeZone writes a zone file with one service at address 192.0.2.n.
+func writeZone(t *testing.T, path, zone string, n int) {
+	t.Helper()
+	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	require.NoError(t, os.WriteFile(path, fmt.Appendf(nil, `zone: %s
+nameservers: [{name: ns1.example.com}]
+regions: {eu: {azs: [eu-a]}}
+pools: {web: {region: eu, endpoints: [{name: one, addresses: [192.0.2.%d], az: eu-a}]}}
+services: {www: {tiers: [{web: 1}]}}
+`, zone, n), 0o644))
+}
+
+// pollTwice sees a change as often as it must be seen.
+func pollTwice(s *source) *config.Model {
+	if m, _ := s.Poll(); m != nil {
+		return m
+	}
+	m, _ := s.Poll()
+	return m
+}
+
+func names(m *config.Model) (out []string) {
+	for _, z := range m.Zones {
+		out = append(out, z.Name)
+	}
+	return out
+}
+
+func TestSourceJoinsDirectories(t *testing.T) {
+	root := t.TempDir()
+	one, two, state := filepath.Join(root, "one"), filepath.Join(root, "two"), filepath.Join(root, "state")
+	writeZone(t, filepath.Join(one, "z.yaml"), "b.example", 1)
+	writeZone(t, filepath.Join(two, "z.yaml"), "a.example", 2)
+	dirs := func() []*zoneDir { return []*zoneDir{{path: one, shown: one}, {path: two, shown: two}} }
+	loaded, err := loadDirs(dirs(), nil, state, newLogger())
+	require.NoError(t, err)
+	s := newSource(newLogger(), loaded)
+	require.Equal(t, []string{"a.example.", "b.example."}, names(s.model), "sorted over directories")
+	require.Nil(t, pollTwice(s), "nothing changed")
+
+	writeZone(t, filepath.Join(two, "z.yaml"), "a.example", 3)
+	m := pollTwice(s)
+	require.NotNil(t, m)
+	require.Equal(t, "192.0.2.3", m.Zones[0].Pools[0].Endpoints[0].V4.String())
+
+	// The same zone in a second directory is refused while it runs from the first, and shown.
+	writeZone(t, filepath.Join(one, "y.yaml"), "a.example", 4)
+	require.Nil(t, pollTwice(s))
+	var refused int
+	for _, f := range s.status() {
+		if f.Path == filepath.Join(one, "y.yaml") {
+			require.NotNil(t, f.BrokenSince)
+			require.Contains(t, f.Problems[len(f.Problems)-1], "the zone a.example. runs from "+filepath.Join(two, "z.yaml"))
+			refused++
+		}
+	}
+	require.Equal(t, 1, refused)
+	_, err = loadDirs(dirs(), nil, state, newLogger())
+	require.ErrorContains(t, err, "the zone a.example. runs from", "at a start it is an error")
+
+	// Directories that go on keep their watch; the model that they make is the one that runs.
+	kept, err := loadDirs([]*zoneDir{{path: two, shown: two}}, s.watched(), state, newLogger())
+	require.NoError(t, err)
+	require.Same(t, loaded[1], kept[0])
+	m = s.replace(kept)
+	require.Equal(t, []string{"a.example."}, names(m))
+	require.Nil(t, s.replace(kept))
+}
+
+func TestSourceKeepsZonesThatDidNotChange(t *testing.T) {
+	root := t.TempDir()
+	dir, state := filepath.Join(root, "zones"), filepath.Join(root, "state")
+	writeZone(t, filepath.Join(dir, "a.yaml"), "a.example", 1)
+	load := func() []*zoneDir {
+		d, err := loadDirs([]*zoneDir{{path: dir, shown: dir}}, nil, state, newLogger())
+		require.NoError(t, err)
+		return d
+	}
+	s := newSource(newLogger(), load())
+	require.Nil(t, s.replace(load()), "another watch read the same files")
+}
+
+func TestSourceWithoutItsDirectory(t *testing.T) {
+	root := t.TempDir()
+	dir := filepath.Join(root, "zones")
+	writeZone(t, filepath.Join(dir, "a.yaml"), "a.example", 1)
+	d, err := loadDirs([]*zoneDir{{path: dir, shown: dir}}, nil, filepath.Join(root, "state"), newLogger())
+	require.NoError(t, err)
+	s := newSource(newLogger(), d)
+	require.NoError(t, os.Rename(dir, dir+".away"))
+	require.Nil(t, pollTwice(s), "all goes on")
+	require.Contains(t, s.status()[0].Problems[0], "no such file")
+	require.NoError(t, os.Rename(dir+".away", dir))
+	require.Nil(t, pollTwice(s))
+	require.Len(t, s.status(), 1)
+	require.Nil(t, s.status()[0].BrokenSince)
+}
