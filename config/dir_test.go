@@ -228,7 +228,7 @@ func TestDirShrink(t *testing.T) {
 	// 30 % may go, more may not.
 	d.write("a.yaml", dirZone("a.example", big[:6]...))
 	assert.False(t, d.poll(2))
-	assert.Contains(t, d.Problems().String(), "a.yaml: error: this version drops 4 of 10 names, more than 30 %\n  help: allow_shrink: true")
+	assert.Contains(t, d.Problems().String(), "a.yaml: error: this version drops 4 of 10 names, more than 30 %\n  help: `allow_shrink: true`")
 	d.write("a.yaml", dirZone("a.example", big[:7]...))
 	assert.True(t, d.poll(2))
 	assert.Empty(t, d.Problems())

@@ -26,6 +26,9 @@ type Node struct {
 	// StateMaxAge is how old persisted verdicts may be to be used after a restart.
 	StateMaxAge time.Duration
 	Probe       Probe
+	// References are hosts that are up whenever this node's own network is: while none of them answers a TCP connect and
+	// most probes fail, the node calls itself blind and abstains.
+	References []netip.AddrPort
 }
 
 // Admin is how operators reach the node.
@@ -60,11 +63,23 @@ func nodeShape() *shape {
 			optional("socket", text("a path", socketPath)),
 		)),
 		optional("state_max_age", duration(0, maxHold)),
+		optional("references", list(text("an address with a port, as in 192.0.2.1:443", referenceText))),
 		optional("probe", object(
 			optional("max_in_flight", integer(0, maxInFlight)),
 			optional("allow", list(prefix())),
 		)),
 	)
+}
+
+func referenceText(s string) error {
+	a, err := netip.ParseAddrPort(s)
+	switch {
+	case err != nil:
+		return fmt.Errorf("want an address with a port, as in 192.0.2.1:443, got %q", s)
+	case a.Port() == 0 || a.Addr().IsUnspecified() || a.Addr().IsMulticast():
+		return fmt.Errorf("%s cannot be dialled", s)
+	}
+	return nil
 }
 
 // maxSocketPath is what fits in a sockaddr_un on every system that we know.
@@ -101,6 +116,11 @@ func ParseNode(file string, content []byte) (*Node, Problems) {
 	n.StateMaxAge = durationOf(field(root, "state_max_age"), defaultStateMaxAge)
 	probe := field(root, "probe")
 	n.Probe.MaxInFlight = intOf(field(probe, "max_in_flight"), 0)
+	for _, item := range items(field(root, "references")) {
+		if a, err := netip.ParseAddrPort(stringOf(item)); err == nil {
+			n.References = append(n.References, a)
+		}
+	}
 	for _, item := range items(field(probe, "allow")) {
 		if p, err := parsePrefix(stringOf(item)); err == nil {
 			n.Probe.Allow = append(n.Probe.Allow, p)

@@ -110,7 +110,8 @@ func (n *node) makeEngine() error {
 	n.engine, err = engine.New(engine.Options{
 		Publisher: &publisher{compiler: compiler, current: n.current}, Prober: prober,
 		Model: n.source.model, Source: n.source, State: n.state, StateMaxAge: cfg.StateMaxAge,
-		Logger: n.logger, Registerer: n.scope,
+		References: referenceTargets(cfg.References),
+		Logger:     n.logger, Registerer: n.scope,
 	})
 	out.engine = n.engine
 	return err
@@ -197,6 +198,15 @@ func (n *node) Observation(id health.TargetID) (health.Observation, bool) {
 
 // Files are the zone files.
 func (n *node) Files() []api.File { return n.source.status() }
+
+// Freeze stops every automatic verdict, or lets them move again.
+func (n *node) Freeze(on bool, actor, reason string) error { return n.engine.Freeze(on, actor, reason) }
+
+// Frozen is the latest such order.
+func (n *node) Frozen() api.Freeze {
+	f := n.engine.Frozen()
+	return api.Freeze{Frozen: f.On, Actor: f.Actor, Reason: f.Reason, Since: f.Since}
+}
 
 // Ready is nil while queries are answered from a snapshot and the prober turns.
 func (n *node) Ready() error {

@@ -46,6 +46,7 @@ func changedNode(old, next *config.Node) error {
 	}{
 		{"name", old.Name, next.Name},
 		{"admin.socket", old.Admin.Socket, next.Admin.Socket},
+		{"references", fmt.Sprint(old.References), fmt.Sprint(next.References)},
 		{"probe.max_in_flight", old.Probe.MaxInFlight, next.Probe.MaxInFlight},
 	} {
 		if k.old != k.new {

@@ -95,7 +95,8 @@ type Engine struct {
 	metrics *metrics
 	state   *stateFile
 
-	view atomic.Pointer[health.View] // swapped, never mutated
+	view   atomic.Pointer[health.View] // swapped, never mutated
+	frozen atomic.Pointer[FreezeOrder] // swapped, never mutated
 
 	mu    sync.Mutex
 	inbox map[health.TargetID]health.Observation // guarded by mu: the latest one per target since the last fold
@@ -113,7 +114,7 @@ type Engine struct {
 	generation uint64
 	ticks      int
 	sight      sight
-	freeze     freeze
+	freeze     FreezeOrder
 }
 
 // New judges opts.Model from what was persisted and publishes the first view, so that an answer exists before the first
@@ -139,6 +140,8 @@ func New(opts Options) (*Engine, error) {
 	if e.freeze, err = loadFreeze(opts.State); err != nil {
 		return nil, fmt.Errorf("state of the engine: %w", err)
 	}
+	loaded := e.freeze
+	e.frozen.Store(&loaded)
 	e.metrics.frozen.Set(boolValue(e.freeze.On))
 	e.sight.references = opts.References
 	e.observations.m = make(map[health.TargetID]health.Observation)

@@ -12,8 +12,8 @@ import (
 
 const freezeName = "freeze.json"
 
-// freeze is an operator's order that no verdict moves by itself. It outlives a restart.
-type freeze struct {
+// A FreezeOrder is an operator's word that no verdict moves by itself, or that they move again. It outlives a restart.
+type FreezeOrder struct {
 	On     bool      `json:"on"`
 	Actor  string    `json:"actor"`
 	Reason string    `json:"reason"`
@@ -22,8 +22,8 @@ type freeze struct {
 
 // loadFreeze reads the order of an earlier run. A file that cannot be understood is an error: whether verdicts move is not
 // to be guessed.
-func loadFreeze(dir string) (freeze, error) {
-	var f freeze
+func loadFreeze(dir string) (FreezeOrder, error) {
+	var f FreezeOrder
 	if dir == "" {
 		return f, nil
 	}
@@ -41,15 +41,15 @@ func loadFreeze(dir string) (freeze, error) {
 	return f, nil
 }
 
-// order is a freeze that waits for the engine's goroutine.
+// order is a FreezeOrder that waits for the engine's goroutine.
 type order struct {
-	freeze freeze
+	freeze FreezeOrder
 	done   chan error
 }
 
 // Freeze stops every automatic verdict, or lets them move again. When it returns nil the order is on disk and in force.
 func (e *Engine) Freeze(on bool, actor, reason string) error {
-	o := order{freeze: freeze{On: on, Actor: actor, Reason: reason, Since: time.Now()}, done: make(chan error, 1)}
+	o := order{freeze: FreezeOrder{On: on, Actor: actor, Reason: reason, Since: time.Now()}, done: make(chan error, 1)}
 	select {
 	case e.orders <- o:
 		return <-o.done
@@ -57,6 +57,9 @@ func (e *Engine) Freeze(on bool, actor, reason string) error {
 		return errors.New("the engine has ended")
 	}
 }
+
+// Frozen is the latest order.
+func (e *Engine) Frozen() FreezeOrder { return *e.frozen.Load() }
 
 // obey carries an order out. What cannot be kept is not done either.
 func (e *Engine) obey(o order, now time.Time) {
@@ -71,6 +74,7 @@ func (e *Engine) obey(o order, now time.Time) {
 		}
 	}
 	e.freeze = o.freeze
+	e.frozen.Store(&o.freeze)
 	e.metrics.frozen.Set(boolValue(e.freeze.On))
 	e.opts.Logger.Info("automatic verdicts", "frozen", o.freeze.On, "actor", o.freeze.Actor, "reason", o.freeze.Reason)
 	e.rejudge()

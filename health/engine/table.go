@@ -16,7 +16,7 @@ type table struct {
 	obs   *observations
 	// sight and freeze are the engine's.
 	sight  *sight
-	freeze *freeze
+	freeze *FreezeOrder
 	// targets are those that are probed, with the pools that depend on each.
 	targets map[health.TargetID]*targetUse
 	zones   []zoneTable

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/fairlead-dns/fairlead/config"
@@ -19,40 +20,16 @@ const (
 // A Leaf gives the verdict on what check dials for the endpoint in question; check indexes Zone.Checks.
 type Leaf func(check int) health.Verdict
 
-// Leaves are the checks that really dial something when the pool's check, needs and gate are followed, each once, in the order in
-// which they stand in the file.
+// Leaves are the checks that dial something for an endpoint of p: those of its verdict and that of its gate.
 func Leaves(z *config.Zone, p *config.Pool) []int {
-	if p.Check < 0 && len(p.Needs) == 0 && !p.Gate.ByCheck {
+	checks := p.Watched()
+	if p.Gate.ByCheck {
+		checks = append(slices.Clip(checks), p.Gate.Check)
+	}
+	if len(checks) == 0 {
 		return nil
 	}
-	seen := make([]bool, len(z.Checks))
-	var visit func(check int)
-	visit = func(check int) {
-		c := z.Checks[check]
-		if c.Composite == nil {
-			seen[check] = true
-			return
-		}
-		for _, of := range c.Composite.Of {
-			visit(of)
-		}
-	}
-	if p.Check >= 0 {
-		visit(p.Check)
-	}
-	for _, n := range p.Needs {
-		visit(n)
-	}
-	if p.Gate.ByCheck {
-		visit(p.Gate.Check)
-	}
-	var leaves []int
-	for check, s := range seen {
-		if s {
-			leaves = append(leaves, check)
-		}
-	}
-	return leaves
+	return z.Leaves(checks...)
 }
 
 // Combine is the verdict on an endpoint of p from its leaves: the pool's check, and every check that the pool needs. It has
@@ -90,11 +67,8 @@ type eval struct {
 
 func (e *eval) pool(p *config.Pool) truth {
 	t := yes
-	if p.Check >= 0 {
-		t = e.check(p.Check, e.zone.Checks[p.Check].Composite != nil)
-	}
-	for _, n := range p.Needs {
-		t = min(t, e.check(n, true))
+	for _, c := range p.Watched() {
+		t = min(t, e.check(c, c != p.Check))
 	}
 	return t
 }

@@ -47,7 +47,7 @@ func (in *PoolInput) verdict(i int) health.Verdict {
 	if in.Prev != nil {
 		prev = in.Prev.Endpoints[i].Verdict
 	}
-	if in.Pool.Check < 0 && len(in.Pool.Needs) == 0 {
+	if len(in.Pool.Watched()) == 0 {
 		if prev.Unmonitored {
 			return prev
 		}

@@ -18,6 +18,8 @@ const (
 	// anyone may ask whether the node lives.
 	anyone role = "anyone"
 	viewer role = "viewer"
+	// operator may change what is answered.
+	operator role = "operator"
 )
 
 // A route is one thing that the API does.
@@ -33,6 +35,8 @@ func (s *Server) routes() []route {
 		{http.MethodGet, "/healthz", anyone, s.healthz},
 		{http.MethodGet, "/readyz", anyone, s.readyz},
 		{http.MethodGet, api.StatusPath, viewer, s.status},
+		{http.MethodPost, api.FreezePath, operator, s.freeze},
+		{http.MethodPost, api.UnfreezePath, operator, s.unfreeze},
 	}
 }
 
@@ -59,7 +63,11 @@ func (s *Server) handler() http.Handler {
 			return
 		}
 		status, body := routes[i].handle(req)
-		reply(w, status, "application/json", body)
+		mediaType := "application/json"
+		if _, ok := body.(*api.Problem); ok {
+			mediaType = api.ProblemType
+		}
+		reply(w, status, mediaType, body)
 	})
 	return http.MaxBytesHandler(h, maxBody)
 }

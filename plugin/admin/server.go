@@ -39,6 +39,10 @@ type Node interface {
 	Files() []api.File
 	// Ready is nil when queries are answered from live evidence, else it says why not.
 	Ready() error
+	// Freeze stops every automatic verdict or lets them move again; nil means that it is on disk and in force.
+	Freeze(on bool, actor, reason string) error
+	// Frozen is the latest such order.
+	Frozen() api.Freeze
 }
 
 // Options are what a Server needs. Node and Socket are required.

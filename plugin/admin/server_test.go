@@ -27,6 +27,18 @@ type fakeNode struct {
 	files []api.File
 	ready error
 	obs   map[health.TargetID]health.Observation
+
+	frozen    api.Freeze
+	freezeErr error
+}
+
+func (n *fakeNode) Frozen() api.Freeze { return n.frozen }
+
+func (n *fakeNode) Freeze(on bool, actor, reason string) error {
+	if n.freezeErr == nil {
+		n.frozen = api.Freeze{Frozen: on, Actor: actor, Reason: reason}
+	}
+	return n.freezeErr
 }
 
 func (n *fakeNode) Name() string               { return "n1" }
@@ -96,6 +108,39 @@ func TestRoutes(t *testing.T) {
 				require.NotEmpty(t, p.Title)
 				require.NotEmpty(t, p.Detail)
 			}
+		})
+	}
+}
+
+func TestFreezeRoutes(t *testing.T) {
+	n := &fakeNode{}
+	c, _ := start(t, n)
+	for _, tt := range []struct {
+		name, path, body string
+		err              error
+		status           int
+		frozen           bool
+		detail           string
+	}{
+		{name: "freeze", path: api.FreezePath, body: `{"actor":"ada","reason":"flapping"}`, status: 200, frozen: true},
+		{name: "unfreeze", path: api.UnfreezePath, body: `{"actor":"ada"}`, status: 200},
+		{name: "no reason", path: api.FreezePath, body: `{"actor":"ada"}`, status: 400, detail: "reason: required"},
+		{name: "unknown key", path: api.FreezePath, body: `{"raeson":"x"}`, status: 400, detail: "raeson"},
+		{name: "two values", path: api.FreezePath, body: `{"reason":"x"} {}`, status: 400, detail: "more than one"},
+		{name: "no body", path: api.FreezePath, body: ``, status: 400, detail: "EOF"},
+		{name: "long reason", path: api.FreezePath, body: `{"reason":"` + strings.Repeat("x", 1001) + `"}`, status: 400, detail: "1,000"},
+		{name: "disk full", path: api.FreezePath, body: `{"reason":"x"}`, err: errors.New("no space left"), status: 507, detail: "no space left"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			n.freezeErr = tt.err
+			r, err := c.Post("http://node"+tt.path, "application/json", strings.NewReader(tt.body))
+			require.NoError(t, err)
+			defer r.Body.Close()
+			require.Equal(t, tt.status, r.StatusCode)
+			require.Equal(t, tt.frozen, n.frozen.Frozen)
+			var p api.Problem
+			require.NoError(t, json.NewDecoder(r.Body).Decode(&p))
+			require.Contains(t, p.Detail, tt.detail)
 		})
 	}
 }

@@ -30,6 +30,11 @@ func NewStatus(n Node, version string, startedAt, now time.Time) *api.Status {
 		return out
 	}
 	out.Generation, out.ConfigHash = snap.View.Generation, snap.View.Model.Hash.String()
+	out.Blind = snap.View.Blind
+	if f := n.Frozen(); f.Frozen {
+		out.Freeze = &f
+	}
+	out.Degraded = out.Degraded || out.Blind || out.Freeze != nil
 	for _, zv := range snap.View.Zones {
 		z := zoneStatus{node: n, snap: snap, view: zv, now: now}
 		zone, degraded := z.build()

@@ -19,8 +19,12 @@ type Status struct {
 	// Ready is what the `ready` plugin says; NotReady says why not.
 	Ready    bool   `json:"ready"`
 	NotReady string `json:"not_ready,omitempty"`
-	Files    []File `json:"files"`
-	Zones    []Zone `json:"zones"`
+	// Blind is set while this vantage abstains: most of its probes fail and no reference target answers.
+	Blind bool `json:"blind"`
+	// Freeze is set while an operator has stopped every automatic verdict.
+	Freeze *Freeze `json:"freeze,omitempty"`
+	Files  []File  `json:"files"`
+	Zones  []Zone  `json:"zones"`
 }
 
 // A File is one zone file.

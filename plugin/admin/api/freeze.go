@@ -1,0 +1,27 @@
+package api
+
+import "time"
+
+// FreezePath answers POST with a FreezeRequest: no verdict moves by itself any more. UnfreezePath lets verdicts move again.
+// Both answer with the Freeze that is then in force.
+const (
+	FreezePath   = Base + "/freeze"
+	UnfreezePath = Base + "/unfreeze"
+)
+
+// MaxText bounds the actor and the reason of a request, in octets.
+const MaxText = 1000
+
+// A FreezeRequest says who asks and why. The reason is required to freeze.
+type FreezeRequest struct {
+	Actor  string `json:"actor"`
+	Reason string `json:"reason"`
+}
+
+// A Freeze is an order that is in force; it outlives restarts.
+type Freeze struct {
+	Frozen bool      `json:"frozen"`
+	Actor  string    `json:"actor,omitempty"`
+	Reason string    `json:"reason,omitempty"`
+	Since  time.Time `json:"since"`
+}

@@ -1,0 +1,51 @@
+package admin
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+func (s *Server) freeze(r *http.Request) (int, any)   { return s.setFreeze(r, true) }
+func (s *Server) unfreeze(r *http.Request) (int, any) { return s.setFreeze(r, false) }
+
+func (s *Server) setFreeze(r *http.Request, on bool) (int, any) {
+	var req api.FreezeRequest
+	if err := decode(r, &req); err != nil {
+		return invalid(err)
+	}
+	switch {
+	case on && req.Reason == "":
+		return invalid(errors.New("reason: required, it is shown to everybody who wonders why nothing moves"))
+	case len(req.Actor) > api.MaxText || len(req.Reason) > api.MaxText:
+		return invalid(errors.New("actor and reason have at most 1,000 octets"))
+	}
+	if err := s.opts.Node.Freeze(on, req.Actor, req.Reason); err != nil {
+		return http.StatusInsufficientStorage, failure(http.StatusInsufficientStorage, err)
+	}
+	return http.StatusOK, s.opts.Node.Frozen()
+}
+
+// decode reads the whole body as one JSON object without unknown keys.
+func decode(r *http.Request, into any) error {
+	d := json.NewDecoder(r.Body)
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("more than one JSON value")
+	}
+	return nil
+}
+
+func invalid(err error) (int, any) {
+	return http.StatusBadRequest, failure(http.StatusBadRequest, err)
+}
+
+func failure(status int, err error) *api.Problem {
+	return &api.Problem{Title: http.StatusText(status), Status: status, Detail: err.Error()}
+}
