@@ -13,26 +13,30 @@ import (
 	"github.com/fairlead-dns/fairlead/config"
 )
 
-var fence = regexp.MustCompile(`(?s)~~~ (\w+)\n(.*?)~~~`)
+var fence = regexp.MustCompile("(?s)(?:~~~ |```)(\\w+)\n(.*?)(?:~~~|```)")
 
 // TestDocs loads every Corefile and every zone file of the documentation.
 func TestDocs(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
+	top, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
 	example, err := os.ReadFile("../Corefile.example")
 	require.NoError(t, err)
-	corefiles := 0
-	for _, b := range append(fence.FindAllStringSubmatch(string(readme), -1), []string{"", "corefile", string(example)}) {
+	corefiles, zones := 0, 0
+	for _, b := range append(fence.FindAllStringSubmatch(string(readme)+string(top), -1), []string{"", "corefile", string(example)}) {
 		switch b[1] {
 		case "corefile":
 			corefiles++
 			parseCorefile(t, b[2])
 		case "yaml":
+			zones++
 			_, problems := config.Parse("README.md", []byte(b[2]), config.ParseOptions{})
 			require.Empty(t, problems)
 		}
 	}
 	require.Equal(t, 3, corefiles)
+	require.Equal(t, 2, zones)
 }
 
 // parseCorefile runs our directive of each block through the parser that serves.

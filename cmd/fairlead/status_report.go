@@ -40,6 +40,13 @@ func (r report) headline(w io.Writer) {
 		}
 	}
 	fmt.Fprintf(w, "%s: %s\n", r.style.paint(m.colour, m.text()), strings.Join(t.words(), ", "))
+	if f := r.status.Freeze; f != nil {
+		fmt.Fprintf(w, "%s: by %s since %s: %s; no verdict moves by itself until `fairlead unfreeze`\n",
+			r.style.paint(yellow, "▲ frozen"), f.Actor, f.Since.UTC().Format("2006-01-02 15:04:05Z"), f.Reason)
+	}
+	if r.status.Blind {
+		fmt.Fprintf(w, "%s: most probes of this node fail and none of its reference targets answers; it abstains\n", r.style.paint(yellow, "▲ blind"))
+	}
 	if !r.status.Ready {
 		why := r.status.NotReady
 		if why == "" {

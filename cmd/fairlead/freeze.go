@@ -1,0 +1,78 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os/user"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+func freezeCommand() *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{
+		Use:   "freeze --reason TEXT",
+		Short: "stop every automatic verdict of this node: nothing moves by health until unfreeze",
+		Long: `Freeze keeps every verdict as it is: no endpoint leaves or returns by health until ` + "`fairlead unfreeze`" + `. Probing goes
+on, and what was seen meanwhile counts at once afterwards. It outlives a restart, and status shows it as degraded.
+
+Use it when probes are wrong and endpoints are right.
+
+` + serverHelp,
+		Example: `  fairlead freeze --reason "probe network is down, CHG-1234"`,
+		Args:    usageArgs(cobra.NoArgs),
+	}
+	server := addServerFlag(cmd)
+	cmd.Flags().StringVar(&reason, "reason", "", "why; shown to everybody who looks at the status")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if reason == "" {
+			return usagef(cmd, "--reason is required: it is what the next person reads")
+		}
+		return postFreeze(cmd, *server, api.FreezePath, reason)
+	}
+	return cmd
+}
+
+func unfreezeCommand() *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{
+		Use:     "unfreeze",
+		Short:   "let verdicts move again",
+		Long:    "Unfreeze ends a freeze. What the probes saw meanwhile counts at once.\n\n" + serverHelp,
+		Example: `  fairlead unfreeze`,
+		Args:    usageArgs(cobra.NoArgs),
+	}
+	server := addServerFlag(cmd)
+	cmd.Flags().StringVar(&reason, "reason", "", "why; kept in the log")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return postFreeze(cmd, *server, api.UnfreezePath, reason)
+	}
+	return cmd
+}
+
+func postFreeze(cmd *cobra.Command, server, path, reason string) error {
+	c, err := newClient(server)
+	if err != nil {
+		return err
+	}
+	var f api.Freeze
+	if err := c.call(orBackground(cmd.Context()), http.MethodPost, path, api.FreezeRequest{Actor: actor(), Reason: reason}, &f); err != nil {
+		return err
+	}
+	if f.Frozen {
+		fmt.Fprintln(cmd.OutOrStdout(), "frozen: no verdict moves by itself; `fairlead unfreeze` ends it")
+	} else {
+		fmt.Fprintln(cmd.OutOrStdout(), "not frozen: verdicts move by themselves")
+	}
+	return nil
+}
+
+// actor is who asks, as this machine knows them.
+func actor() string {
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return "unknown"
+}
