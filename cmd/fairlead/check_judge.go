@@ -57,7 +57,7 @@ func judgeHorizon(z *config.Zone, svc *config.Service, b steer.Bound) (config.Pr
 		return config.Problem{}, false
 	}
 	worst := slowest(z, svc)
-	if worst == nil {
+	if worst == nil || worst.Interval == 0 {
 		return config.Problem{}, false
 	}
 	// The least fall whose (fall - 1) shortest intervals last as long as ttl.max.

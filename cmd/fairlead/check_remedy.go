@@ -31,30 +31,15 @@ func newTrial(z *config.Zone, svc *config.Service, a steer.Allowances) *trial {
 	return t
 }
 
-// leafChecks are the checks that move svc and have an interval of their own: those of its pools and of what its pools
-// need, and instead of a composite the checks that it combines.
+// leafChecks are the checks that move svc and are probed: those that steer.BoundOf takes the worst of.
 func leafChecks(z *config.Zone, svc *config.Service) []*config.Check {
-	var out []*config.Check
-	seen := make(map[int]bool)
-	var visit func(i int)
-	visit = func(i int) {
-		if i < 0 || seen[i] {
-			return
-		}
-		seen[i] = true
-		if of := z.Checks[i].Composite; of != nil {
-			for _, j := range of.Of {
-				visit(j)
-			}
-		} else if z.Checks[i].Interval > 0 {
-			out = append(out, z.Checks[i])
-		}
-	}
+	var watched []int
 	for _, p := range svc.Pools {
-		visit(z.Pools[p].Check)
-		for _, need := range z.Pools[p].Needs {
-			visit(need)
-		}
+		watched = append(watched, z.Pools[p].Watched()...)
+	}
+	var out []*config.Check
+	for _, i := range z.Leaves(watched...) {
+		out = append(out, z.Checks[i])
 	}
 	return out
 }

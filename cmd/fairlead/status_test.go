@@ -122,6 +122,9 @@ func bigStatus() *api.Status {
 func TestReport(t *testing.T) {
 	starting := wellStatus()
 	starting.Ready, starting.NotReady = false, "3 endpoints have no verdict yet"
+	frozen := wellStatus()
+	frozen.Degraded, frozen.Blind = true, true
+	frozen.Freeze = &api.Freeze{Frozen: true, Actor: "ada", Reason: "network maintenance", Since: *moment(time.Hour)}
 	for _, tc := range []struct {
 		name   string
 		status *api.Status
@@ -130,6 +133,7 @@ func TestReport(t *testing.T) {
 	}{
 		{name: "well", status: wellStatus()},
 		{name: "starting", status: starting},
+		{name: "frozen", status: frozen},
 		{name: "night", status: nightStatus()},
 		{name: "colour", status: nightStatus(), style: style{colour: true}},
 		{name: "big", status: bigStatus()},

@@ -21,7 +21,7 @@ func (z *zoneStatus) service(i int) api.Service {
 	for _, skip := range plan.Skipped {
 		s.Skipped = append(s.Skipped, fmt.Sprintf("tier %d: %s", skip.Tier+1, skip.Why))
 	}
-	z.degraded = z.degraded || s.Degraded
+	z.degraded = z.degraded || s.Degraded || plan.Kept > 0
 	return s
 }
 
