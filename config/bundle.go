@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/fairlead-dns/fairlead/config/durable"
 )
 
 // A bundle is a zone file with all files that it names: what is parsed, compared and kept as the last good version.
@@ -50,7 +52,7 @@ func loadKept(state, name string) *bundle {
 }
 
 // keep writes the bundle so that a crash leaves the old version or the new one, and no temporary file after an error.
-func (b *bundle) keep(state string) (err error) {
+func (b *bundle) keep(state string) error {
 	text, err := json.Marshal(b)
 	if err != nil {
 		return fmt.Errorf("keep %s: %w", b.Name, err)
@@ -61,37 +63,8 @@ func (b *bundle) keep(state string) (err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("keep %s: %w", b.Name, err)
 	}
-	f, err := os.CreateTemp(dir, ".tmp-*")
-	if err != nil {
+	if err := durable.WriteFile(path, text); err != nil {
 		return fmt.Errorf("keep %s: %w", b.Name, err)
 	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-			err = fmt.Errorf("keep %s: %w", b.Name, err)
-		}
-	}()
-	if _, err := f.Write(text); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(dir)
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
+	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/fairlead-dns/fairlead/config/durable"
 )
 
 const freezeName = "freeze.json"
@@ -66,7 +68,7 @@ func (e *Engine) obey(o order, now time.Time) {
 	if e.opts.State != "" {
 		b, err := json.Marshal(o.freeze)
 		if err == nil {
-			err = writeFile(filepath.Join(e.opts.State, freezeName), b)
+			err = durable.WriteFile(filepath.Join(e.opts.State, freezeName), b)
 		}
 		if err != nil {
 			o.done <- fmt.Errorf("freeze: %w", err)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/config/durable"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/judge"
 )
@@ -214,7 +215,7 @@ func (s *stateFile) write(v *health.View, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(s.path, b)
+	return durable.WriteFile(s.path, b)
 }
 
 // add adds what is known of the endpoints of p.
@@ -239,32 +240,4 @@ func settled(s health.State) health.State {
 		return health.Up
 	}
 	return s
-}
-
-// writeFile replaces path by b: temp, write, fsync, rename, fsync of the directory; the temp file is removed on any error.
-func writeFile(path string, b []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

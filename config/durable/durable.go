@@ -1,0 +1,34 @@
+// Package durable replaces files so that a crash leaves the old content or the new one, never half of it, and no temporary
+// file is left after an error. It keeps no state; two writers of one path must agree among themselves.
+package durable
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+)
+
+// WriteFile replaces path by b, mode 0600: temp, write, fsync, rename, fsync of the directory. An error before the rename
+// leaves the old content; an error after it means that a crash may still bring the old content back.
+func WriteFile(path string, b []byte) error {
+	dir := filepath.Dir(path)
+	// A dot file: nobody takes it for the real one.
+	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	if _, err = f.Write(b); err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
