@@ -12,10 +12,16 @@ type Observation struct {
 	Since time.Time
 	// Failures and Successes are results in a row; one of them is 0.
 	Failures, Successes int
-	// At is when the latest probe ended, Next when the following one is due to start.
+	// At is when the latest probe ended, Next when the following one is due to start. For a target that reports itself
+	// they are when the report came and when its lease ends; then the State is Unknown. At is zero where this node could
+	// not probe at all, which Warning explains.
 	At, Next time.Time
 	// Latency is how long the latest probe took, failed ones included.
 	Latency time.Duration
+	// LatencyEWMA is the average latency of successful probes, the latest with the weight 1/8; 0 before the first.
+	LatencyEWMA time.Duration
+	// Reduction is how many percent of its weight the target asks to be relieved of (push); 0 is its full weight.
+	Reduction int
 	// Reason says in words what the latest failure was; empty after a success.
 	Reason string
 	// Warning says in words what will fail soon (a certificate near its end).

@@ -34,6 +34,8 @@ type EndpointView struct {
 	Verdict
 	// Drained is set while an effective intent takes the endpoint out.
 	Drained bool
+	// Reduction is how many percent of its weight the endpoint itself asks to be relieved of (checks of type push).
+	Reduction int
 }
 
 // Eligible tells whether the endpoint may be answered in the ordinary way.
@@ -87,7 +89,7 @@ func (p *PoolView) SameSteering(q *PoolView) bool {
 	}
 	for i, e := range p.Endpoints {
 		f := q.Endpoints[i]
-		if e.Drained != f.Drained || e.InService() != f.InService() || e.Pending() != f.Pending() || !e.Since.Equal(f.Since) || p.Leaving(i) != q.Leaving(i) {
+		if e.Drained != f.Drained || e.Reduction != f.Reduction || e.InService() != f.InService() || e.Pending() != f.Pending() || !e.Since.Equal(f.Since) || p.Leaving(i) != q.Leaving(i) {
 			return false
 		}
 	}

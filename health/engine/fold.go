@@ -60,7 +60,7 @@ func (e *Engine) fold(now time.Time) {
 			continue
 		}
 		was, known := e.observations.get(id)
-		moved[id] = !known || was.State != o.State || was.Suspect() != o.Suspect() || o.Reason != was.Reason || e.trustMoved(id, was, o)
+		moved[id] = !known || was.State != o.State || was.Suspect() != o.Suspect() || o.Reason != was.Reason || o.Reduction != was.Reduction || e.trustMoved(id, was, o)
 	}
 	e.observations.put(batch)
 	looked := e.look(now)

@@ -23,8 +23,8 @@ func (t *table) flip(ref poolRef) time.Time {
 		for l, check := range pt.leaves {
 			c := z.Checks[check]
 			o, ok := t.obs.get(pt.targets[i][l])
-			if !ok {
-				// Believed without an observation of its own: it may flip at any time.
+			if !ok || c.Type == config.CheckPush {
+				// Believed without an observation of its own, or by a report that may be taken back at any time.
 				return pt.view.At
 			}
 			if at := o.Next.Add(time.Duration(c.Fall-1-o.Failures) * shortest(c)); least.IsZero() || at.Before(least) {

@@ -178,7 +178,8 @@ func (t *table) judge(now time.Time) []change {
 		pt := &t.zones[ref.zone].pools[ref.pool]
 		view, wake := judge.Pool(judge.PoolInput{
 			Zone: z, Pool: z.Pools[ref.pool], Prev: pt.view, Now: now, Frozen: t.freeze.On,
-			Leaf: func(i, check int) health.Verdict { return t.leaf(z, pt, i, check, now) },
+			Leaf:      func(i, check int) health.Verdict { return t.leaf(z, pt, i, check, now) },
+			Reduction: func(i int) int { return t.reduction(pt, i) },
 		})
 		if wake.IsZero() {
 			delete(t.wakes, ref)
@@ -207,6 +208,17 @@ func (t *table) leaf(z *config.Zone, pt *poolTable, i, check int, now time.Time)
 	v := judge.Target(c, obs, t.leaves[key], now)
 	t.leaves[key] = v
 	return v
+}
+
+// reduction is the greatest that a fresh report on endpoint i asks for.
+func (t *table) reduction(pt *poolTable, i int) int {
+	most := 0
+	for _, id := range pt.targets[i] {
+		if o, ok := t.obs.get(id); ok && o.State == health.Up {
+			most = max(most, o.Reduction)
+		}
+	}
+	return most
 }
 
 // same tells whether nothing that anybody could see differs.

@@ -15,6 +15,8 @@ type PoolInput struct {
 	Prev *health.PoolView
 	// Leaf gives the verdict on what a check dials for endpoint i; check indexes Zone.Checks.
 	Leaf func(i, check int) health.Verdict
+	// Reduction gives how many percent of its weight endpoint i asks to be relieved of; nil means none.
+	Reduction func(i int) int
 	// Drained tells whether an effective intent takes endpoint i out; nil means never.
 	Drained func(i int) bool
 	// Frozen keeps every verdict that there is.
@@ -30,6 +32,9 @@ func Pool(in PoolInput) (view *health.PoolView, wake time.Time) {
 		e := &p.Endpoints[i]
 		e.Verdict = in.verdict(i)
 		e.Drained = in.Drained != nil && in.Drained(i)
+		if in.Reduction != nil {
+			e.Reduction = in.Reduction(i)
+		}
 		if !e.Drained && in.answerable(i) && (e.State == health.Suspect || e.Pending() || e.Stale) {
 			p.Calm = false
 		}

@@ -10,8 +10,11 @@ import (
 // freshIntervals is for how many intervals a vantage's own observation counts, plus the time that the probe may take.
 const freshIntervals = 2
 
-// FreshUntil is the instant from which o no longer counts: its prober has stopped.
+// FreshUntil is the instant from which o no longer counts: its prober has stopped, or the lease of a report has ended.
 func FreshUntil(c *config.Check, o health.Observation) time.Time {
+	if c.Type == config.CheckPush {
+		return o.Next
+	}
 	return o.At.Add(freshIntervals*c.Interval + c.Timeout)
 }
 

@@ -62,10 +62,10 @@ func (c *chooser) everyone(tier config.Tier, ok func(health.EndpointView) bool) 
 			continue
 		}
 		pool := c.zv.Zone.Pools[share.Pool]
-		u := usablePool{index: share.Pool, weight: share.Weight, pool: pool}
+		u := usablePool{index: share.Pool, weight: share.Weight, pool: pool, view: c.zv.Pools[share.Pool]}
 		for i, e := range c.zv.Pools[share.Pool].Endpoints {
 			if !e.Drained && ok(e) {
-				u.members = appendWeighted(u.members, pool, i)
+				u.add(i)
 			}
 		}
 		if u.members != nil {

@@ -62,6 +62,11 @@ func BoundOf(z *config.Zone, svc *config.Service, a Allowances) Bound {
 		}
 		// An endpoint is down at the latest when the last of its leaves is.
 		for _, leaf := range z.Leaves(watched...) {
+			if z.Checks[leaf].Type == config.CheckPush {
+				// Whoever falls silent is unknown, not down: nothing bounds when it is noticed.
+				worst.Monitored = false
+				continue
+			}
 			b := checkBound(z.Checks[leaf], svc.TTL, a)
 			peace := min(worst.PeaceTTL, b.PeaceTTL)
 			if first || b.S > worst.S {

@@ -92,6 +92,7 @@ type usablePool struct {
 	index   int
 	weight  int
 	pool    *config.Pool
+	view    *health.PoolView
 	members []int
 	pending bool
 	kept    int
@@ -100,7 +101,7 @@ type usablePool struct {
 // usable is what share's pool offers at level l: nothing, with the reason, if it is not available.
 func (c *chooser) usable(share config.Share, l level) (usablePool, SkipReason) {
 	pool, view := c.zv.Zone.Pools[share.Pool], c.zv.Pools[share.Pool]
-	u := usablePool{index: share.Pool, weight: share.Weight, pool: pool}
+	u := usablePool{index: share.Pool, weight: share.Weight, pool: pool, view: view}
 	if view.GateClosed {
 		return u, SkipGate
 	}
@@ -115,13 +116,13 @@ func (c *chooser) usable(share config.Share, l level) (usablePool, SkipReason) {
 		case !e.InService() && c.kept[endpointRef{share.Pool, i}]:
 			up++
 			u.kept++
-			u.members = appendWeighted(u.members, pool, i)
+			u.add(i)
 		case !e.InService():
 		case l == ordinary && c.heldAZ(pool, view, pool.Endpoints[i].AZ):
 			held++
 		default:
 			up++
-			u.members = appendWeighted(u.members, pool, i)
+			u.add(i)
 		}
 	}
 	if up == 0 && held == 0 {
@@ -129,7 +130,7 @@ func (c *chooser) usable(share config.Share, l level) (usablePool, SkipReason) {
 		for i, e := range view.Endpoints {
 			if !e.Drained && e.Pending() {
 				up++
-				u.members = appendWeighted(u.members, pool, i)
+				u.add(i)
 			}
 		}
 	}
@@ -158,13 +159,16 @@ func (c *chooser) heldAZ(pool *config.Pool, view *health.PoolView, az int) bool 
 	return false
 }
 
-// appendWeighted adds endpoint i unless a weight of 0 keeps it from ever answering.
-func appendWeighted(members []int, pool *config.Pool, i int) []int {
-	e := pool.Endpoints[i]
-	if e.Weight == 0 || azWeight(pool, e.AZ) == 0 {
-		return members
+// add adds endpoint i unless a weight of 0 keeps it from ever answering.
+func (u *usablePool) add(i int) {
+	if u.endpointWeight(i) > 0 && azWeight(u.pool, u.pool.Endpoints[i].AZ) > 0 {
+		u.members = append(u.members, i)
 	}
-	return append(members, i)
+}
+
+// endpointWeight is the weight of endpoint i in hundredths, less what it asks to be relieved of.
+func (u *usablePool) endpointWeight(i int) uint64 {
+	return uint64(u.pool.Endpoints[i].Weight) * uint64(100-u.view.Endpoints[i].Reduction)
 }
 
 // azWeight is the explicit weight of an AZ in pool, or 1 where the file gives none.

@@ -25,8 +25,8 @@ func flatten(pools []usablePool, f Family) []Member {
 			if !hasFamily(e, f) {
 				continue
 			}
-			// At most 65535 · 65535 · 65535 < 2^48.
-			num := uint64(u.weight) * uint64(e.Weight)
+			// At most 65535 · 6553500 · 65535 < 2^55.
+			num := uint64(u.weight) * u.endpointWeight(i)
 			den := azTotal
 			if u.pool.Explicit {
 				num *= uint64(azWeight(u.pool, e.AZ))
@@ -54,9 +54,9 @@ func azSums(u usablePool, f Family) (map[int]uint64, uint64) {
 		if u.pool.Explicit && sums[e.AZ] == 0 {
 			total += uint64(azWeight(u.pool, e.AZ))
 		} else if !u.pool.Explicit {
-			total += uint64(e.Weight)
+			total += u.endpointWeight(i)
 		}
-		sums[e.AZ] += uint64(e.Weight)
+		sums[e.AZ] += u.endpointWeight(i)
 	}
 	return sums, total
 }

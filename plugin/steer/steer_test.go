@@ -223,7 +223,7 @@ func TestFlattenAgreesWithTwin(t *testing.T) {
 				}
 			}
 			p := poolOf("p", 1, weights, words...)
-			u := usablePool{index: i, weight: 1 + r.IntN(limit), pool: p}
+			u := usablePool{index: i, weight: 1 + r.IntN(limit), pool: p, view: &health.PoolView{Endpoints: make([]health.EndpointView, len(p.Endpoints))}}
 			for e := range p.Endpoints {
 				if r.IntN(3) > 0 || e == 0 {
 					u.members = append(u.members, e)
@@ -353,4 +353,16 @@ func TestGate(t *testing.T) {
 	p := Compute(zv, svc)
 	require.Equal(t, "tier 2 c:1 d:3", text(z, p))
 	require.Equal(t, []Skip{{Tier: 0, Why: SkipGate}}, p.Skipped)
+}
+
+func TestReduction(t *testing.T) {
+	z := demo()
+	svc := &config.Service{Tiers: tiersOf("1:1 | 2:1"), Pools: []int{1, 2}}
+	zv := viewOf(z, "UU UU U")
+	zv.Pools[1].Endpoints[1].Reduction = 50
+	require.Equal(t, "tier 1 c:2 d:3", text(z, Compute(zv, svc)), "an endpoint asks for half of its weight")
+	zv.Pools[1].Endpoints[1].Reduction = 100
+	require.Equal(t, "tier 1 c:1", text(z, Compute(zv, svc)))
+	zv.Pools[1].Endpoints[0].Reduction = 100
+	require.Equal(t, "tier 2 z:1", text(z, Compute(zv, svc)))
 }
