@@ -80,7 +80,7 @@ func (b *builder) digestChecks() {
 			return
 		}
 		copied := *c
-		copied.Name, copied.Quorum, copied.Vantages, copied.Flap, copied.Composite = "", Quorum{}, 0, nil, nil
+		copied.Name, copied.Quorum, copied.Vantages, copied.Composite = "", Quorum{}, 0, nil
 		h := sha256.New()
 		text, err := json.Marshal(copied)
 		if err != nil {

@@ -27,7 +27,6 @@ var zoneNotInEffect = []effectRow{
 	{path: "checks.*.expect.read"},
 	{path: "checks.*.quorum"},
 	{path: "checks.*.vantages"},
-	{path: "checks.*.flap"},
 	{path: "pools.*.max_share"},
 	{path: "pools.*.stateful"},
 	{path: "pools.*.fence"},

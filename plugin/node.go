@@ -38,6 +38,10 @@ type node struct {
 	metrics *nodeMetrics
 	scope   *scope
 
+	// prober and probing, the options that it was made with, are set before anything runs.
+	prober  *probe.Prober
+	probing probe.Options
+
 	// config is swapped when a Corefile is reloaded.
 	config atomic.Pointer[config.Node]
 	// committed is set once an instance has started; guarded by the steward.
@@ -99,12 +103,14 @@ func (n *node) prepare(a *attachment) (err error) {
 func (n *node) makeEngine() error {
 	cfg := n.config.Load()
 	out := new(sink)
-	prober, err := probe.New(probe.Options{
+	n.probing = probe.Options{
 		Sink: out, Logger: n.logger, Registerer: n.scope, MaxInFlight: cfg.Probe.MaxInFlight, Seed: seed(cfg.Name),
-	})
+	}
+	prober, err := probe.New(n.probing)
 	if err != nil {
 		return err
 	}
+	n.prober = prober
 	// The base lies before everything that the engine can speak of.
 	compiler := answer.NewCompiler(cfg.Name, time.Now())
 	n.engine, err = engine.New(engine.Options{

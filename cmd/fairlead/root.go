@@ -38,6 +38,7 @@ func commands() []*cobra.Command {
 		checkCommand(),
 		schemaCommand(),
 		statusCommand(),
+		probeCommand(),
 		freezeCommand(),
 		unfreezeCommand(),
 	}

@@ -115,7 +115,7 @@ func BenchmarkTransport(b *testing.B) {
 	target := targetAt(b, check, "127.0.0.1:"+startResponder(b))
 	d := newDialer(Options{})
 	transport := &http.Transport{DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: MaxHeader,
-		DialContext: d.dial}
+		DialContext: d.net.DialContext}
 	measured(b, func() (r Result) {
 		ctx, cancel := context.WithTimeout(b.Context(), check.Timeout)
 		defer cancel()

@@ -14,8 +14,13 @@ import (
 
 // dialReason says why no connection came about.
 func dialReason(err error, target health.Target) Reason {
-	var dns *net.DNSError
+	var (
+		dns       *net.DNSError
+		forbidden *ForbiddenError
+	)
 	switch {
+	case errors.As(err, &forbidden):
+		return because(Forbidden, "%v", forbidden)
 	case lacking(err):
 		return resourceReason(err)
 	case errors.As(err, &dns):
@@ -82,8 +87,10 @@ type step struct {
 var (
 	stepTLS       = step{TLSTimeout, "in TLS handshake"}
 	stepFirstByte = step{FirstByteTimeout, "before the first byte"}
-	stepHeader    = step{HeaderTimeout, "in header"}
-	stepBody      = step{BodyTimeout, "in body"}
+	// stepResponse is where a peer has sent settings of HTTP/2, and no answer yet.
+	stepResponse = step{HeaderTimeout, "before the response"}
+	stepHeader   = step{HeaderTimeout, "in header"}
+	stepBody     = step{BodyTimeout, "in body"}
 )
 
 // brokenReason says why a connection that stood did not do.

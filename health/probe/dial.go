@@ -2,8 +2,13 @@ package probe
 
 import (
 	"context"
+	"fmt"
 	"net"
+	"net/netip"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/fairlead-dns/fairlead/health"
 )
@@ -11,37 +16,124 @@ import (
 // A DialFunc opens a connection, as net.Dialer.DialContext does.
 type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
+// A Source is the local address of each family that probes come from; the zero Addr leaves the choice to the system.
+type Source struct{ V4, V6 netip.Addr }
+
+// of is the local address to use towards a.
+func (s Source) of(a netip.Addr) netip.Addr {
+	if a.Is4() {
+		return s.V4
+	}
+	return s.V6
+}
+
 // A dialer is the one place through which every probe reaches the network.
-type dialer struct{ dial DialFunc }
+type dialer struct {
+	net    net.Dialer
+	names  *lookups
+	fence  *fence
+	source Source
+	// replaced, if not nil, stands in for all of the above (Options.Dial).
+	replaced DialFunc
+	// exec tells whether programs may be run: not a dial, but the other way out of the process.
+	exec bool
+}
 
 // newDialer returns the dialer that opts ask for.
 func newDialer(opts Options) *dialer {
-	if opts.Dial != nil {
-		return &dialer{dial: opts.Dial}
+	fence := newFence(opts.Allow, opts.Forbidden)
+	return &dialer{
+		net: net.Dialer{
+			// Probes are short: keep-alive would cost three system calls each.
+			KeepAlive: -1,
+			// ControlContext sees the address that is connected to, just before the connect, however it came about.
+			ControlContext: func(_ context.Context, _, address string, raw syscall.RawConn) error {
+				return control(fence, opts.Source, address, raw)
+			},
+		},
+		names: newLookups(opts.Resolver, opts.Logger), fence: fence, source: opts.Source,
+		replaced: opts.Dial, exec: opts.AllowExec,
 	}
-	d := &net.Dialer{
-		// Probes are short: keep-alive would cost three system calls each.
-		KeepAlive: -1,
-		// One family after the other: a probe that tries both at once would hold two descriptors.
-		FallbackDelay: -1,
-		// The C library's resolver would hold a thread for each look-up, and heeds no deadline.
-		Resolver: &net.Resolver{PreferGo: true},
-		// ControlContext sees each address after resolution, before the connect: refusals of addresses belong there.
-		ControlContext: nil,
-	}
-	return &dialer{dial: d.DialContext}
 }
 
-// open connects to target, and records the phase and the failure in r. The link is bound to ctx.
-func (d *dialer) open(ctx context.Context, target health.Target, r *Result) (*link, bool) {
+// control refuses what fence refuses, and prepares a socket that is to be bound to an address.
+func control(fence *fence, source Source, address string, raw syscall.RawConn) error {
+	to, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return fmt.Errorf("address %q: %w", address, err)
+	}
+	if err := fence.check(to); err != nil {
+		return err
+	}
+	if !source.of(to.Addr().Unmap()).IsValid() {
+		return nil
+	}
+	// The port is chosen in the connect, by the whole four-tuple: else one source address has 28,000 ports in all.
+	return raw.Control(func(fd uintptr) {
+		_ = unix.SetsockoptInt(int(fd), unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
+	})
+}
+
+// open connects to target by network, which is tcp or udp, and records the phase and the failure in r. The link is
+// bound to ctx.
+func (d *dialer) open(ctx context.Context, network string, target health.Target, r *Result) (*link, bool) {
 	start := time.Now()
-	conn, err := d.dial(ctx, "tcp", target.Address())
+	conn, err := d.reach(ctx, network, target)
 	r.Phases.Connect = time.Since(start)
 	if err != nil {
 		r.fail(dialReason(err, target))
 		return nil, false
 	}
 	return newLink(ctx, conn), true
+}
+
+// reach connects to the first address of target that lets it. The addresses share what is left of the time.
+func (d *dialer) reach(ctx context.Context, network string, target health.Target) (net.Conn, error) {
+	if d.replaced != nil {
+		return d.replaced(ctx, network, target.Address())
+	}
+	if addr, err := netip.ParseAddr(target.Host); err == nil {
+		return d.connect(ctx, network, netip.AddrPortFrom(addr, target.Port))
+	}
+	addrs, err := d.names.addresses(ctx, target.Host)
+	if err != nil {
+		return nil, err
+	}
+	var first error
+	for i, addr := range addrs {
+		conn, err := d.try(ctx, network, netip.AddrPortFrom(addr, target.Port), len(addrs)-i)
+		if err == nil {
+			return conn, nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return nil, first
+}
+
+// try connects to one of left addresses that are still to be tried.
+func (d *dialer) try(ctx context.Context, network string, to netip.AddrPort, left int) (net.Conn, error) {
+	if deadline, ok := ctx.Deadline(); ok && left > 1 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(left))
+		defer cancel()
+	}
+	return d.connect(ctx, network, to)
+}
+
+func (d *dialer) connect(ctx context.Context, network string, to netip.AddrPort) (net.Conn, error) {
+	from := d.source.of(to.Addr().Unmap())
+	if !from.IsValid() {
+		return d.net.DialContext(ctx, network, to.String())
+	}
+	bound := d.net
+	if network == "udp" {
+		bound.LocalAddr = net.UDPAddrFromAddrPort(netip.AddrPortFrom(from, 0))
+	} else {
+		bound.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0))
+	}
+	return bound.DialContext(ctx, network, to.String())
 }
 
 // A link is the connection of one probe. No read or write on it outlives the probe's context, and no deadline set on it

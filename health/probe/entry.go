@@ -27,7 +27,7 @@ type entry struct {
 	place place
 	// removed is set when the target is no longer wanted; discard, when the probe in flight belongs to an earlier life.
 	removed, discard bool
-	// late is set while the last probe timed out.
+	// late is set while the last probe failed and took half of its time or more.
 	late bool
 	// probed is set when a result has counted.
 	probed bool
@@ -36,6 +36,11 @@ type entry struct {
 	next    time.Time
 	phase   phase
 	counter counter
+	damper  damper
+	// latency is the EWMA of Observation.LatencyEWMA.
+	latency time.Duration
+	// push is set where nothing is dialled: the entry is due when its lease ends.
+	push *lease
 }
 
 // prepared is one check definition, ready for use by all its targets.

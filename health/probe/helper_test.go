@@ -3,6 +3,7 @@ package probe
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -21,7 +22,11 @@ import (
 
 // sealed gives check the digest that config would give it: equal for equal content.
 func sealed(check config.Check) *config.Check {
-	check.Digest = sha256.Sum256(fmt.Appendf(nil, "%+v %+v %+v %+v", check, check.HTTP, check.TCP, check.TLS))
+	content, err := json.Marshal(check)
+	if err != nil {
+		panic(err)
+	}
+	check.Digest = sha256.Sum256(content)
 	return &check
 }
 

@@ -77,9 +77,12 @@ func hostOf(host string) string {
 }
 
 // hostHeader names target where the check names no host.
-func (c *httpChecker) hostHeader(target health.Target) string {
+func (c *httpChecker) hostHeader(target health.Target) string { return hostPort(target, c.port) }
+
+// hostPort is target's host, with its port unless that is the usual one.
+func hostPort(target health.Target, usual uint16) string {
 	host := strings.TrimSuffix(target.Host, ".")
-	if target.Port != 0 && target.Port != c.port {
+	if target.Port != 0 && target.Port != usual {
 		return net.JoinHostPort(host, strconv.Itoa(int(target.Port)))
 	}
 	if strings.Contains(host, ":") {
@@ -169,7 +172,7 @@ func (c *httpChecker) judge(answer *http.Response, m *meter, s *scratch, target 
 	case err != nil && !ended(err):
 		r.fail(brokenReason(err, stepBody, target))
 	default:
-		r.fail(mismatch(c.want, n))
+		r.fail(mismatch(c.want, s.body[:n]))
 	}
 }
 

@@ -106,9 +106,9 @@ func TestHTTP(t *testing.T) {
 		{name: "redirect to itself", serve: saying("HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n"), kind: Redirect,
 			text: `status 302, a redirect to "/", is not followed`},
 		{name: "body mismatch", serve: saying("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad"), change: wantOK,
-			kind: BodyMismatch, text: `body mismatch: "ok" not in the first 3 octets`},
+			kind: BodyMismatch, text: `body mismatch: "ok" not in the 3 octets that came: "bad"`},
 		{name: "10 MB body", serve: then("HTTP/1.1 200 OK\r\nContent-Length: 10000000\r\n\r\n", flooding("y")), change: wantOK,
-			kind: BodyMismatch, text: `body mismatch: "ok" not in the first 5120 octets`},
+			kind: BodyMismatch, text: `body mismatch: "ok" not in the 5120 octets that came: "` + strings.Repeat("y", 32) + `"…`},
 		{name: "10 MB header", serve: then("HTTP/1.1 200 OK\r\n", flooding("X-Y: z\r\n")), kind: Protocol,
 			text: "protocol error in header: longer than 16384 octets"},
 		{name: "endless header line", serve: then("HTTP/1.1 200 OK\r\n", flooding("y")), kind: Protocol,
@@ -229,7 +229,7 @@ func TestHTTPNoDecompression(t *testing.T) {
 	address := listen(t, then("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n", send))
 	check := httpCheck(func(c *config.Check) { c.HTTP.Body = "ok" })
 	wantFailure(t, targetAt(t, check, address), BodyMismatch,
-		fmt.Sprintf(`body mismatch: "ok" not in the first %d octets`, min(packed.Len(), MaxBody)))
+		string(mismatch([]byte("ok"), packed.Bytes()[:min(packed.Len(), MaxBody)]).Text))
 }
 
 // TestHTTPNewConnectionPerProbe: keep-alive would hide that nobody accepts any more.

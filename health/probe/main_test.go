@@ -6,10 +6,11 @@ import (
 )
 
 // These variables make the test binary another program: a web server, so that benchmarks count only the prober's own CPU
-// time, or a probe in a process without descriptors.
+// time, a probe in a process without descriptors, or one in a network namespace.
 const (
 	responderEnv = "FAIRLEAD_PROBE_RESPONDER"
 	exhaustedEnv = "FAIRLEAD_PROBE_EXHAUSTED"
+	namespaceEnv = "FAIRLEAD_PROBE_NAMESPACE"
 )
 
 func TestMain(m *testing.M) {
@@ -18,6 +19,8 @@ func TestMain(m *testing.M) {
 		respond()
 	case os.Getenv(exhaustedEnv) != "":
 		probeExhausted()
+	case os.Getenv(namespaceEnv) != "":
+		probeNamespace(os.Getenv(namespaceEnv))
 	default:
 		os.Exit(m.Run())
 	}

@@ -23,8 +23,8 @@ type typeMetrics struct {
 	duration prometheus.Observer
 }
 
-// newMetrics makes the metrics and registers them with reg, unless that is nil.
-func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+// newMetrics makes the metrics and registers them with reg, unless that is nil. loopLag is read when metrics are.
+func newMetrics(reg prometheus.Registerer, loopLag func() float64) (*metrics, error) {
 	opts := func(name, help string) prometheus.Opts {
 		return prometheus.Opts{Namespace: "fairlead", Subsystem: "probe", Name: name, Help: help}
 	}
@@ -47,6 +47,8 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		short: prometheus.NewCounter(prometheus.CounterOpts(opts("not_made_total",
 			"Probes that were not made because this node lacked descriptors, ports or memory."))),
 	}
+	loop := prometheus.NewGaugeFunc(prometheus.GaugeOpts(opts("loop_lag_seconds",
+		"How long the schedule loop has been silent beyond its rest; +Inf while it does not run.")), loopLag)
 	for _, t := range types() {
 		tm := &typeMetrics{duration: duration.WithLabelValues(string(t))}
 		for k := range kinds {
@@ -58,7 +60,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		return m, nil
 	}
 	for _, c := range []prometheus.Collector{
-		results, duration, m.lag, m.inFlight, m.targets, m.ignored, m.panics, m.discarded, m.short,
+		results, duration, m.lag, m.inFlight, m.targets, m.ignored, m.panics, m.discarded, m.short, loop,
 	} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("metrics: %w", err)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,8 +40,19 @@ type Options struct {
 	// Seed makes the phases and the jitter of this node differ from those of others; the same seed makes the same
 	// schedule.
 	Seed uint64
-	// Dial opens connections. *Default*: a net.Dialer.
+	// Dial opens connections in place of the whole dialer: look-up, fence and source. For tests.
 	Dial DialFunc
+	// Resolver looks up named targets. *Default*: Go's own, by /etc/resolv.conf.
+	Resolver Resolver
+	// Source is where probes come from.
+	Source Source
+	// Allow opens prefixes that probes refuse by default: link-local, metadata services, multicast (fence.go).
+	Allow []netip.Prefix
+	// Forbidden is never dialled, whatever Allow says: this node's own admin listeners. An unspecified address stands
+	// for all addresses of this host.
+	Forbidden []netip.AddrPort
+	// AllowExec lets checks run programs.
+	AllowExec bool
 }
 
 func (o *Options) validate() error {
@@ -48,6 +61,12 @@ func (o *Options) validate() error {
 	}
 	if o.MaxInFlight < 0 {
 		return fmt.Errorf("probe: max in flight %d: want at least 1, or 0 for the default", o.MaxInFlight)
+	}
+	if v := o.Source.V4; v.IsValid() && !v.Is4() {
+		return fmt.Errorf("probe: source %v is no IPv4 address", v)
+	}
+	if v := o.Source.V6; v.IsValid() && (!v.Is6() || v.Is4In6()) {
+		return fmt.Errorf("probe: source %v is no IPv6 address", v)
 	}
 	if o.MaxInFlight == 0 {
 		o.MaxInFlight = defaultSlots()
@@ -66,7 +85,7 @@ type Prober struct {
 	dial    *dialer
 	// make builds checkers; tests replace it before the first SetTargets.
 	make func(*config.Check, *dialer) (checker, error)
-	// slowSlots is how many slots targets may hold whose last probe timed out.
+	// slowSlots is how many slots targets may hold whose last probe failed late.
 	slowSlots int
 
 	// turned is when the schedule loop last turned, in nanoseconds after origin, plus 1; 0 while it does not run.
@@ -78,6 +97,12 @@ type Prober struct {
 	wake chan struct{}
 	// probes counts the goroutines of probes in flight.
 	probes sync.WaitGroup
+
+	// expired is what turn found without a report in its lease, for expire. Owned by the loop.
+	expired []*entry
+	// reporting is held while an observation of a pushed target is made and handed over, so that they come in order. It
+	// is taken before mu.
+	reporting sync.Mutex
 
 	setting sync.Mutex // serialises SetTargets, is taken before mu, and guards checks
 	checks  map[config.Hash]*prepared
@@ -104,19 +129,20 @@ func New(opts Options) (*Prober, error) {
 	if err := opts.validate(); err != nil {
 		return nil, err
 	}
-	m, err := newMetrics(opts.Registerer)
-	if err != nil {
-		return nil, err
-	}
-	return &Prober{
-		opts: opts, log: opts.Logger, metrics: m, dial: newDialer(opts), make: makeChecker,
+	p := &Prober{
+		opts: opts, log: opts.Logger, dial: newDialer(opts), make: makeChecker,
 		slowSlots: max(opts.MaxInFlight*3/4, 1),
 		origin:    time.Now(),
 		wake:      make(chan struct{}, 1),
 		entries:   map[health.TargetID]*entry{},
 		leaving:   map[health.TargetID]*entry{},
 		checks:    map[config.Hash]*prepared{},
-	}, nil
+	}
+	var err error
+	if p.metrics, err = newMetrics(opts.Registerer, p.loopLag); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // Run probes until ctx ends, and returns nil when no goroutine of the prober is left. It runs once.
@@ -139,7 +165,9 @@ func (p *Prober) Run(ctx context.Context) error {
 		if p.onTurn != nil {
 			p.onTurn()
 		}
-		timer.Reset(p.turn(now))
+		rest := p.turn(now)
+		p.expire(now)
+		timer.Reset(rest)
 	}
 }
 
@@ -175,6 +203,10 @@ func (p *Prober) turn(now time.Time) time.Duration {
 	defer p.mu.Unlock()
 	for len(p.agenda) > 0 && !p.agenda[0].next.After(now) {
 		e := p.agenda.take()
+		if e.push != nil {
+			p.restLocked(e, now)
+			continue
+		}
 		e.place = waiting
 		if e.late {
 			p.slow.add(e)
@@ -214,14 +246,29 @@ func (p *Prober) startLocked(e *entry) {
 	go p.run(e, e.target, e.check, e.late)
 }
 
+// silence is for how long the loop has not turned; ok is unset while it does not run.
+func (p *Prober) silence() (d time.Duration, ok bool) {
+	turned := p.turned.Load()
+	return time.Since(p.origin) - time.Duration(turned-1), turned != 0
+}
+
+// loopLag is the silence beyond the longest rest of the loop, in seconds: 0 while all is well.
+func (p *Prober) loopLag() float64 {
+	silent, ok := p.silence()
+	if !ok {
+		return math.Inf(1)
+	}
+	return max(silent-beat, 0).Seconds()
+}
+
 // Alive is nil while the schedule loop turns; otherwise it says for how long it has been silent.
 func (p *Prober) Alive() error {
-	turned := p.turned.Load()
-	if turned == 0 {
+	silent, ok := p.silence()
+	switch {
+	case !ok:
 		return errors.New("probe loop does not run")
-	}
-	if lag := time.Since(p.origin) - time.Duration(turned-1); lag > stuck {
-		return fmt.Errorf("probe loop stuck for %v", lag.Round(time.Second))
+	case silent > stuck:
+		return fmt.Errorf("probe loop stuck for %v", silent.Round(time.Second))
 	}
 	return nil
 }

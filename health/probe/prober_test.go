@@ -3,6 +3,8 @@ package probe
 import (
 	"context"
 	"log/slog"
+	"math"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -281,19 +283,28 @@ func TestAlive(t *testing.T) {
 				<-block
 			}
 		}
+		lag := func() float64 {
+			seconds, _ := gathered(t, r.reg, "fairlead_probe_loop_lag_seconds")
+			return seconds
+		}
 		assert.EqualError(t, r.Alive(), "probe loop does not run")
+		assert.Equal(t, math.Inf(1), lag())
 		r.run(t)
 		time.Sleep(time.Minute + beat/2)
 		assert.NoError(t, r.Alive(), "without targets")
+		assert.Zero(t, lag())
 		stop.Store(true)
 		time.Sleep(8 * beat)
 		assert.EqualError(t, r.Alive(), "probe loop stuck for 8s")
+		assert.InDelta(t, 7, lag(), 1)
 		stop.Store(false)
 		close(block)
 		time.Sleep(2 * time.Second)
 		assert.NoError(t, r.Alive())
+		assert.Zero(t, lag())
 		r.stop()
 		assert.EqualError(t, r.Alive(), "probe loop does not run")
+		assert.Equal(t, math.Inf(1), lag())
 	})
 }
 
@@ -334,6 +345,10 @@ func TestOptions(t *testing.T) {
 	assert.EqualError(t, err, "probe: no sink")
 	_, err = New(Options{Sink: &recorder{}, MaxInFlight: -1})
 	assert.EqualError(t, err, "probe: max in flight -1: want at least 1, or 0 for the default")
+	_, err = New(Options{Sink: &recorder{}, Source: Source{V4: netip.MustParseAddr("::1")}})
+	assert.EqualError(t, err, "probe: source ::1 is no IPv4 address")
+	_, err = New(Options{Sink: &recorder{}, Source: Source{V6: netip.MustParseAddr("::ffff:127.0.0.1")}})
+	assert.EqualError(t, err, "probe: source ::ffff:127.0.0.1 is no IPv6 address")
 	p, err := New(Options{Sink: &recorder{}})
 	require.NoError(t, err)
 	assert.GreaterOrEqual(t, p.opts.MaxInFlight, minSlots)

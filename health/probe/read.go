@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -87,7 +88,32 @@ func search(r io.Reader, want, buf []byte) (found bool, n int, err error) {
 // ended tells whether err is the ordinary end of what a peer says, or of what we read of it.
 func ended(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, errTooLong) }
 
-// mismatch says that want was not in the n octets that were read.
-func mismatch(want []byte, n int) Reason {
-	return because(BodyMismatch, "body mismatch: %q not in the first %d octets", clip(string(want), 80), n)
+// mismatch says that want was not in got, and what was there instead: at which octet they part where got begins as want
+// does, the beginning of got otherwise.
+func mismatch(want, got []byte) Reason {
+	same := 0
+	for same < min(len(want), len(got)) && want[same] == got[same] {
+		same++
+	}
+	if same > 0 {
+		return because(BodyMismatch, "body mismatch at octet %d: got %s, want %s", same+1, quote(got, same), quote(want, same))
+	}
+	return because(BodyMismatch, "body mismatch: %s not in the %d octets that came: %s", quote(want, 0), len(got), quote(got, 0))
+}
+
+// quote shows b around its octet at: all that a reason has room for.
+func quote(b []byte, at int) string {
+	const before, most = 8, 32
+	from := max(at-before, 0)
+	if len(b) <= most {
+		from = 0
+	}
+	text, cut := b[from:], ""
+	if len(text) > most {
+		text, cut = text[:most], "…"
+	}
+	if from > 0 {
+		return "…" + strconv.Quote(string(text)) + cut
+	}
+	return strconv.Quote(string(text)) + cut
 }

@@ -3,6 +3,7 @@ package probe
 import (
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -35,6 +36,20 @@ const (
 	// Closed means that the peer closed or reset the connection too early.
 	Closed
 	Protocol
+	// Forbidden is an address that the fence refuses (fence.go).
+	Forbidden
+	// NoAnswer means that nothing came in time, where there are no phases: dns, icmp, exec.
+	NoAnswer
+	// RCode is a DNS answer with another RCODE; NoRecord is one without the wanted record.
+	RCode
+	NoRecord
+	// NotServing is the health service of a gRPC server saying so; GRPCStatus is a call that failed.
+	NotServing
+	GRPCStatus
+	// Exit is a program that ended with another status than 0, or by a signal.
+	Exit
+	// Reported is an endpoint that said down of itself.
+	Reported
 	// Resource means that this node lacks what a probe needs; it says nothing about the target.
 	Resource
 	// Panic is a fault of ours, recovered.
@@ -50,7 +65,8 @@ var kindLabels = [kinds]string{
 	BodyTimeout: "body_timeout", Status: "status", Redirect: "redirect", BodyMismatch: "body",
 	CertificateExpired: "certificate_expired", CertificateNotYetValid: "certificate_not_yet_valid",
 	UnknownAuthority: "unknown_authority", WrongName: "wrong_name", TLSError: "tls", Closed: "closed",
-	Protocol: "protocol", Resource: "resource", Panic: "panic", Unsupported: "unsupported",
+	Protocol: "protocol", Forbidden: "forbidden", NoAnswer: "no_answer", RCode: "rcode", NoRecord: "no_record",
+	NotServing: "not_serving", GRPCStatus: "grpc_status", Exit: "exit", Reported: "reported", Resource: "resource", Panic: "panic", Unsupported: "unsupported",
 }
 
 // String is the word for the kind, as in metrics and JSON.
@@ -63,15 +79,6 @@ func (k Kind) String() string {
 
 // MarshalText is String.
 func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
-
-// Timeout tells whether the probe used up its time.
-func (k Kind) Timeout() bool {
-	switch k {
-	case ConnectTimeout, TLSTimeout, FirstByteTimeout, HeaderTimeout, BodyTimeout:
-		return true
-	}
-	return false
-}
 
 // Evidence tells whether the kind says anything about the target, rather than about this node.
 func (k Kind) Evidence() bool { return k != Resource && k != Unsupported }
@@ -92,10 +99,10 @@ const maxReason = 200
 func because(kind Kind, format string, args ...any) Reason {
 	text := strings.ToValidUTF8(fmt.Sprintf(format, args...), "?")
 	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
+		if unicode.IsPrint(r) {
+			return r
 		}
-		return r
+		return ' ' // also what would command a terminal or turn the line around
 	}, text)
 	return Reason{Kind: kind, Text: clip(text, maxReason)}
 }

@@ -24,12 +24,30 @@ func TestReasonsAreBoundedAndOnOneLine(t *testing.T) {
 		"long":      strings.Repeat("é", 5000),
 		"lines":     "a\r\nb\x1b[31mc\x7f",
 		"not UTF-8": "a\xff\xfeb",
+		"terminals": "a\u009b31mb\u202ec",
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := because(Protocol, "protocol error: %s", hostile).Text
 			assert.LessOrEqual(t, len(got), maxReason)
 			assert.True(t, utf8.ValidString(got))
-			assert.NotRegexp(t, `[\x00-\x1f\x7f]`, got)
+			assert.NotRegexp(t, `[\x00-\x1f\x7f-\x{9f}\x{202a}-\x{202e}]`, got)
+		})
+	}
+}
+
+func TestMismatch(t *testing.T) {
+	long := strings.Repeat("0123456789", 10)
+	for _, test := range []struct{ name, want, got, text string }{
+		{"another beginning", "+PONG", "-ERR no", `body mismatch: "+PONG" not in the 7 octets that came: "-ERR no"`},
+		{"nothing", "+PONG", "", `body mismatch: "+PONG" not in the 0 octets that came: ""`},
+		{"parts at octet 3", "+PONG", "+PING", `body mismatch at octet 3: got "+PING", want "+PONG"`},
+		{"too short", "+PONG", "+PO", `body mismatch at octet 4: got "+PO", want "+PONG"`},
+		{"far in", long + "x", long + "y", `body mismatch at octet 101: got …"23456789y", want …"23456789x"`},
+		{"control octets", "ok", "o\x00\n", `body mismatch at octet 2: got "o\x00\n", want "ok"`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := mismatch([]byte(test.want), []byte(test.got))
+			assert.Equal(t, Reason{Kind: BodyMismatch, Text: test.text}, got)
 		})
 	}
 }

@@ -26,6 +26,11 @@ var makers = map[config.CheckType]maker{
 	config.CheckHTTPS: newHTTPChecker,
 	config.CheckTCP:   newTCPChecker,
 	config.CheckTLS:   newTCPChecker,
+	config.CheckGRPC:  newGRPCChecker,
+	config.CheckDNS:   newDNSChecker,
+	config.CheckICMP:  newICMPChecker,
+	config.CheckExec:  newExecChecker,
+	config.CheckPush:  newPushChecker,
 }
 
 // types lists what can be probed, for labels.
@@ -46,7 +51,7 @@ func makeChecker(check *config.Check, dial *dialer) (checker, error) {
 	return m(check, dial)
 }
 
-// Once probes target one time with all its phases, outside any schedule.
+// Once probes target one time with all its phases and what was said, outside any schedule.
 func Once(ctx context.Context, target health.Target, opts Options) Result {
 	var r Result
 	c, err := makeChecker(target.Check, newDialer(opts))
@@ -54,7 +59,10 @@ func Once(ctx context.Context, target health.Target, opts Options) Result {
 		r.fail(because(Unsupported, "%v", err))
 		return r
 	}
-	return probeOnce(ctx, c, target)
+	var t Transcript
+	r = probeOnce(withTranscript(ctx, &t), c, target)
+	r.Transcript = t
+	return r
 }
 
 // probeOnce runs one probe within the check's timeout.

@@ -12,6 +12,8 @@ type Result struct {
 	Warning string
 	// CertificateExpiry is when the peer's certificate chain ends; zero without TLS or without a valid chain.
 	CertificateExpiry time.Time
+	// Transcript is filled by Once alone.
+	Transcript Transcript
 	// stack is where a probe panicked.
 	stack []byte
 }

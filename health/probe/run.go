@@ -39,7 +39,7 @@ func (p *Prober) conclude(
 	kind := r.Reason.Kind
 	check.metrics.results[kind].Inc()
 	check.metrics.duration.Observe(r.Phases.Total.Seconds())
-	e.late = kind.Timeout()
+	e.late = !r.OK && r.Phases.Total >= check.check.Timeout/2
 	if kind == Panic {
 		p.metrics.panics.Inc()
 		p.log.Error("probe panicked", "target", target.Address(), "check", check.check.Name,
@@ -47,20 +47,40 @@ func (p *Prober) conclude(
 	}
 	if !kind.Evidence() {
 		p.shortLocked(r.Reason, end)
-		return health.Observation{}, false
+		// Whoever looks at a target of which nothing is known is to learn why. At stays zero: this is no evidence.
+		return health.Observation{Target: target.ID, State: e.counter.state, Since: e.counter.since, Next: e.next,
+			Warning: r.Reason.Text}, !e.probed
 	}
 	before := e.counter.state
 	e.counter = e.counter.after(r.OK, end, check.check.Rise, check.check.Fall)
 	e.probed = true
+	if e.counter.state != before && before != health.Unknown {
+		e.damper.note(check.check.Flap, end)
+	}
+	if r.OK {
+		e.latency = smooth(e.latency, r.Phases.Total)
+	}
 	if e.counter.state != before && p.log.Enabled(context.Background(), slog.LevelDebug) {
 		p.log.Debug("target changed", "target", target.Address(), "check", check.check.Name,
 			"old", before, "new", e.counter.state, "reason", r.Reason.Text)
 	}
-	return health.Observation{
+	return e.damper.apply(check.check.Flap, health.Observation{
 		Target: target.ID, State: e.counter.state, Since: e.counter.since,
 		Failures: e.counter.failures(), Successes: e.counter.successes(),
-		At: end, Next: e.next, Latency: r.Phases.Total, Reason: r.Reason.Text, Warning: r.Warning,
-	}, true
+		At: end, Next: e.next, Latency: r.Phases.Total, LatencyEWMA: e.latency, Reason: r.Reason.Text, Warning: r.Warning,
+	}), true
+}
+
+// smoothing is the weight of the latest latency in the average: 1/8, as for the round-trip time of TCP (RFC 6298), so that
+// a lasting change counts for two thirds after 8 probes.
+const smoothing = 8
+
+// smooth is the exponentially weighted moving average of successful probes after one more.
+func smooth(average, latest time.Duration) time.Duration {
+	if average == 0 {
+		return latest
+	}
+	return average + (latest-average)/smoothing
 }
 
 // shortLocked counts a probe that this node could not make, and logs it now and then.
@@ -86,7 +106,8 @@ func (p *Prober) finish(e *entry, slow bool, end time.Time) {
 		delete(p.leaving, e.target.ID)
 	case e.discard:
 		// Its new life begins after the probe that it found in flight.
-		e.discard, e.late, e.probed, e.counter = false, false, false, counter{}
+		e.discard, e.late, e.probed, e.counter, e.latency = false, false, false, counter{}, 0
+		e.damper = damper{}
 		e.place = idle
 		p.agenda.add(e)
 	default:

@@ -39,7 +39,8 @@ func (p *Prober) prepare(into map[config.Hash]*prepared, check *config.Check) *p
 	c, ok := p.checks[check.Digest]
 	if !ok {
 		c = &prepared{check: check, metrics: p.metrics.byType[check.Type]}
-		if c.checker, c.err = p.make(check, p.dial); c.err == nil && (check.Timeout <= 0 || check.Timeout >= check.Interval) {
+		if c.checker, c.err = p.make(check, p.dial); c.err == nil && check.Push == nil &&
+			(check.Timeout <= 0 || check.Timeout >= check.Interval) {
 			c.err = fmt.Errorf("timeout %v is not between 0 and the interval %v", check.Timeout, check.Interval)
 		}
 		if c.err != nil && check.Type != config.CheckComposite {
@@ -98,6 +99,10 @@ func (p *Prober) adoptLocked(id health.TargetID) *entry {
 // enterLocked puts a new entry, one of n, into the agenda. An entry in flight enters when its probe ends.
 func (p *Prober) enterLocked(e *entry, now time.Time, n int) {
 	if e.place == running {
+		return
+	}
+	if e.check.check.Push != nil {
+		p.leaseLocked(e, now)
 		return
 	}
 	c := e.check.check

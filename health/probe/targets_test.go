@@ -151,7 +151,7 @@ func TestRestore(t *testing.T) {
 func TestUnknownTypesAreLeftOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, 0, answerIn(0))
-		ping := httpCheck(func(c *config.Check) { c.Name, c.Type = "ping", config.CheckICMP })
+		ping := httpCheck(func(c *config.Check) { c.Name, c.Type = "ping", "carrier-pigeon" })
 		site := httpCheck(func(c *config.Check) { c.Name, c.Type = "site", config.CheckComposite })
 		rash := httpCheck(func(c *config.Check) { c.Name, c.Timeout = "rash", c.Interval })
 		var all []health.Target
@@ -165,7 +165,7 @@ func TestUnknownTypesAreLeftOut(t *testing.T) {
 		r.stop()
 		assert.Len(t, r.seen.take(), 2)
 		assert.Equal(t, 6, counted(t, r.reg, "fairlead_probe_ignored_targets"))
-		assert.Equal(t, 1, strings.Count(r.logs.String(), `check=ping type=icmp err="check type icmp is not probed"`))
+		assert.Equal(t, 1, strings.Count(r.logs.String(), `check=ping type=carrier-pigeon err="check type carrier-pigeon is not probed"`))
 		assert.Equal(t, 1, strings.Count(r.logs.String(), "timeout 20s is not between 0 and the interval 20s"))
 		assert.NotContains(t, r.logs.String(), "site", "composites are nothing to dial")
 	})

@@ -63,7 +63,7 @@ func (c *tcpChecker) probe(ctx context.Context, target health.Target, r *Result)
 	case err != nil && !ended(err):
 		r.fail(brokenReason(err, stepBody, target))
 	default:
-		r.fail(mismatch(c.want, n))
+		r.fail(mismatch(c.want, s.body[:n]))
 	}
 }
 
@@ -72,7 +72,7 @@ func (c *tcpChecker) probe(ctx context.Context, target health.Target, r *Result)
 func connect(
 	ctx context.Context, d *dialer, part *tlsPart, target health.Target, r *Result,
 ) (conn net.Conn, end func(), ok bool) {
-	l, ok := d.open(ctx, target, r)
+	l, ok := d.open(ctx, "tcp", target, r)
 	if !ok {
 		return nil, nil, false
 	}
@@ -84,7 +84,7 @@ func connect(
 			return nil, nil, false
 		}
 	}
-	return conn, func() {
+	return transcribe(ctx, conn), func() {
 		if r.Reason.Kind != None {
 			l.abort()
 			return

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -58,9 +59,11 @@ func TestTCP(t *testing.T) {
 		}, change: func(c *config.Check) { c.TCP = &config.TCPCheck{Send: "PING\r\n", Read: "+PONG"} }},
 
 		{name: "wrong greeting, then closed", serve: func(c net.Conn) { io.WriteString(c, "554 no\r\n") }, change: smtp,
-			kind: BodyMismatch, text: `body mismatch: "220 " not in the first 8 octets`},
+			kind: BodyMismatch, text: `body mismatch: "220 " not in the 8 octets that came: "554 no\r\n"`},
+		{name: "begins well", serve: func(c net.Conn) { io.WriteString(c, "250 mail\r\n") }, change: smtp,
+			kind: BodyMismatch, text: `body mismatch at octet 2: got "250 mail\r\n", want "220 "`},
 		{name: "flood", serve: flooding("y"), change: smtp, kind: BodyMismatch,
-			text: `body mismatch: "220 " not in the first 5120 octets`},
+			text: `body mismatch: "220 " not in the 5120 octets that came: "` + strings.Repeat("y", 32) + `"…`},
 		{name: "closed without a greeting", serve: func(net.Conn) {}, change: smtp, kind: Closed,
 			text: "connection closed before the first byte"},
 		{name: "silence", serve: hang, change: smtp, hurry: true, kind: FirstByteTimeout,
@@ -189,6 +192,6 @@ func probeExhausted() {
 }
 
 func TestUnsupportedOnce(t *testing.T) {
-	check := tcpCheck(func(c *config.Check) { c.Type = config.CheckICMP })
-	wantFailure(t, target(check, "192.0.2.1", 0), Unsupported, "check type icmp is not probed")
+	check := tcpCheck(func(c *config.Check) { c.Type = config.CheckComposite })
+	wantFailure(t, target(check, "192.0.2.1", 0), Unsupported, "check type composite is not probed")
 }

@@ -17,6 +17,8 @@ import (
 type tlsPart struct {
 	config     *tls.Config
 	warnBefore time.Duration
+	// protocol must come out of ALPN, unless it is empty.
+	protocol string
 }
 
 // newTLSPart builds the TLS side of check. name is the name to ask for and to verify; empty means each target's own
@@ -67,6 +69,10 @@ func (p *tlsPart) handshake(l *link, target health.Target, r *Result) (*tls.Conn
 		return nil, false
 	}
 	state := conn.ConnectionState()
+	if p.protocol != "" && state.NegotiatedProtocol != p.protocol {
+		r.fail(because(TLSError, "the peer does not offer %s", p.protocol))
+		return nil, false
+	}
 	r.CertificateExpiry = expiry(state.VerifiedChains)
 	if p.warnBefore > 0 && r.CertificateExpiry.Sub(now) < p.warnBefore {
 		r.Warning = "certificate expires on " + day(r.CertificateExpiry)

@@ -45,8 +45,27 @@ func main() {
 	services := flag.Int("services", 10000, "services, each with a pool of its own")
 	endpoints := flag.Int("endpoints", 4, "endpoints of each pool")
 	changes := flag.Int("changes", 20, "verdict changes to time")
+	only := flag.String("only", "", "scale or probe: one part; empty for all")
+	targets := flag.Int("targets", 20000, "targets of the probe part, each with an address of its own")
+	role := flag.String("role", "", "what a child of this program is; not for people")
 	flag.Parse()
-	results, err := measureScale(*binary, *services, *endpoints, *changes)
+	if *role != "" {
+		if err := play(*role); err != nil {
+			fmt.Fprintf(os.Stderr, "bench: %s: %v\n", *role, err)
+			os.Exit(1)
+		}
+		return
+	}
+	var results []result
+	var err error
+	if *only != "probe" {
+		results, err = measureScale(*binary, *services, *endpoints, *changes)
+	}
+	if err == nil && *only != "scale" {
+		var more []result
+		more, err = measureProbe(*targets)
+		results = append(results, more...)
+	}
 	for _, r := range results {
 		fmt.Println(r)
 	}

@@ -197,8 +197,11 @@ func (b *scaleBed) answers(n int) string {
 }
 
 // cpuSeconds is the user and system time of the node so far.
-func (b *scaleBed) cpuSeconds() (float64, error) {
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", b.cmd.Process.Pid))
+func (b *scaleBed) cpuSeconds() (float64, error) { return cpuOf(b.cmd.Process.Pid) }
+
+// cpuOf is the user and system time of a process so far, in seconds.
+func cpuOf(pid int) (float64, error) {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, err
 	}

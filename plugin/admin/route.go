@@ -37,6 +37,8 @@ func (s *Server) routes() []route {
 		{http.MethodGet, api.StatusPath, viewer, s.status},
 		{http.MethodPost, api.FreezePath, operator, s.freeze},
 		{http.MethodPost, api.UnfreezePath, operator, s.unfreeze},
+		{http.MethodPost, api.ProbePath, viewer, s.probe},
+		{http.MethodPost, api.ReportPath, operator, s.report},
 	}
 }
 
@@ -105,18 +107,18 @@ func reply(w http.ResponseWriter, status int, mediaType string, body any) {
 	_, _ = w.Write(b.Bytes())
 }
 
-// probe is the body of healthz and readyz.
-type probe struct {
+// life is the body of healthz and readyz.
+type life struct {
 	Status string `json:"status"`
 	Detail string `json:"detail,omitempty"`
 }
 
 // healthz says that the process answers.
-func (s *Server) healthz(*http.Request) (int, any) { return http.StatusOK, probe{Status: "ok"} }
+func (s *Server) healthz(*http.Request) (int, any) { return http.StatusOK, life{Status: "ok"} }
 
 func (s *Server) readyz(*http.Request) (int, any) {
 	if err := s.opts.Node.Ready(); err != nil {
-		return http.StatusServiceUnavailable, probe{Status: "not ready", Detail: err.Error()}
+		return http.StatusServiceUnavailable, life{Status: "not ready", Detail: err.Error()}
 	}
-	return http.StatusOK, probe{Status: "ready"}
+	return http.StatusOK, life{Status: "ready"}
 }

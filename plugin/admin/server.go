@@ -43,6 +43,10 @@ type Node interface {
 	Freeze(on bool, actor, reason string) error
 	// Frozen is the latest such order.
 	Frozen() api.Freeze
+	// Probe probes an endpoint, named zone/pool/endpoint, at once.
+	Probe(ctx context.Context, endpoint string) ([]api.ProbeResult, error)
+	// Report takes what an endpoint says of itself.
+	Report(api.ReportRequest) error
 }
 
 // Options are what a Server needs. Node and Socket are required.

@@ -34,6 +34,23 @@ type fakeNode struct {
 
 func (n *fakeNode) Frozen() api.Freeze { return n.frozen }
 
+func (n *fakeNode) Probe(_ context.Context, endpoint string) ([]api.ProbeResult, error) {
+	if endpoint != "example.org/web/one" {
+		return nil, ErrNoEndpoint
+	}
+	return []api.ProbeResult{{Check: "ready", OK: true}}, nil
+}
+
+func (n *fakeNode) Report(r api.ReportRequest) error {
+	switch {
+	case r.Endpoint != "example.org/web/one":
+		return ErrNoEndpoint
+	case r.State != "up" && r.State != "down":
+		return ErrInvalid
+	}
+	return nil
+}
+
 func (n *fakeNode) Freeze(on bool, actor, reason string) error {
 	if n.freezeErr == nil {
 		n.frozen = api.Freeze{Frozen: on, Actor: actor, Reason: reason}
@@ -141,6 +158,29 @@ func TestFreezeRoutes(t *testing.T) {
 			var p api.Problem
 			require.NoError(t, json.NewDecoder(r.Body).Decode(&p))
 			require.Contains(t, p.Detail, tt.detail)
+		})
+	}
+}
+
+func TestProbeAndReportRoutes(t *testing.T) {
+	c, _ := start(t, &fakeNode{})
+	for _, tt := range []struct {
+		name, path, body string
+		status           int
+	}{
+		{"probe", api.ProbePath, `{"endpoint":"example.org/web/one"}`, 200},
+		{"probe of nobody", api.ProbePath, `{"endpoint":"example.org/web/none"}`, 404},
+		{"probe without a body", api.ProbePath, ``, 400},
+		{"report", api.ReportPath, `{"endpoint":"example.org/web/one","state":"up","weight":50}`, 200},
+		{"report of nobody", api.ReportPath, `{"endpoint":"x/y/z","state":"up"}`, 404},
+		{"report of a state that there is not", api.ReportPath, `{"endpoint":"example.org/web/one","state":"fine"}`, 400},
+		{"report with a key that there is not", api.ReportPath, `{"endpoint":"example.org/web/one","stat":"up"}`, 400},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r, err := c.Post("http://node"+tt.path, "application/json", strings.NewReader(tt.body))
+			require.NoError(t, err)
+			defer r.Body.Close()
+			require.Equal(t, tt.status, r.StatusCode)
 		})
 	}
 }

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+func probeCommand() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "probe ZONE/POOL/ENDPOINT",
+		Short: "probe an endpoint once, now, and print the phases and the whole exchange",
+		Long: `Probe has the node probe an endpoint once, with every check behind it, outside the schedule. The verdict does not move.
+It prints how long each phase took, why a check failed, and what was said on the connection (above TLS), the first 4,096
+octets each way.
+
+` + serverHelp + `
+
+Exit codes: 0 every check passed, 1 the node cannot be reached or there is no such endpoint, 2 wrong usage, 3 a check failed.`,
+		Example: `  fairlead probe gslb.example.org/web-eu/web-1a`,
+		Args:    usageArgs(cobra.ExactArgs(1)),
+	}
+	server := addServerFlag(cmd)
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := choice(cmd, "output", output, "text", "json"); err != nil {
+			return err
+		}
+		c, err := newClient(*server)
+		if err != nil {
+			return err
+		}
+		var reply api.ProbeReply
+		if err := c.call(orBackground(cmd.Context()), http.MethodPost, api.ProbePath, api.ProbeRequest{Endpoint: args[0]}, &reply); err != nil {
+			return err
+		}
+		if output == "json" {
+			err = json.NewEncoder(cmd.OutOrStdout()).Encode(reply)
+		} else {
+			writeProbe(cmd.OutOrStdout(), &reply)
+		}
+		if err != nil {
+			return err
+		}
+		for _, r := range reply.Results {
+			if !r.OK {
+				return silent(exitDegraded)
+			}
+		}
+		return nil
+	}
+	return cmd
+}
+
+// writeProbe prints one block per check.
+func writeProbe(w io.Writer, reply *api.ProbeReply) {
+	fmt.Fprintf(w, "%s, probed by node %s\n", reply.Endpoint, reply.Node)
+	if len(reply.Results) == 0 {
+		fmt.Fprintln(w, "nothing is dialled for it: it has no check, or reports itself")
+	}
+	for _, r := range reply.Results {
+		state, why := health.Up, ""
+		if !r.OK {
+			state, why = health.Down, ": "+r.Reason
+		}
+		fmt.Fprintf(w, "\n%s %s: check %s (%s) %s%s\n", state.Shape(), map[bool]string{true: "passed", false: "failed"}[r.OK], r.Check, r.Type, r.Address, why)
+		if r.Warning != "" {
+			fmt.Fprintf(w, "  warning: %s\n", r.Warning)
+		}
+		if r.CertificateExpires != nil {
+			fmt.Fprintf(w, "  certificate ends %s\n", r.CertificateExpires.UTC().Format(time.RFC3339))
+		}
+		fmt.Fprintf(w, "  phases: connect %s, TLS %s, first byte %s, total %s\n", phase(r.ConnectSeconds), phase(r.TLSSeconds), phase(r.FirstByteSeconds), phase(r.TotalSeconds))
+		writeExchange(w, ">", r.Sent)
+		writeExchange(w, "<", r.Received)
+	}
+}
+
+// phase is a duration, or a dash for a phase that was not reached.
+func phase(seconds float64) string {
+	if seconds == 0 {
+		return "-"
+	}
+	return time.Duration(seconds * float64(time.Second)).Round(time.Microsecond).String()
+}
+
+// writeExchange prints octets line by line; what is no text is quoted, so that a peer cannot paint the terminal.
+func writeExchange(w io.Writer, sign string, octets []byte) {
+	for line := range bytes.Lines(octets) {
+		text := strconv.Quote(strings.TrimRight(string(line), "\r\n"))
+		fmt.Fprintf(w, "  %s %s\n", sign, text[1:len(text)-1])
+	}
+}
