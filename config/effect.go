@@ -22,9 +22,6 @@ type effectRow struct {
 // deletes its row.
 var zoneNotInEffect = []effectRow{
 	{path: "regions.*.location"},
-	{path: "checks.*.type", values: []string{"grpc", "dns", "icmp", "exec", "push"}},
-	{path: "checks.*.send"},
-	{path: "checks.*.expect.read"},
 	{path: "checks.*.quorum"},
 	{path: "checks.*.vantages"},
 	{path: "pools.*.max_share"},
@@ -48,9 +45,7 @@ var zoneNotInEffect = []effectRow{
 }
 
 // nodeNotInEffect is the same for the node file.
-var nodeNotInEffect = []effectRow{
-	{path: "probe.allow"},
-}
+var nodeNotInEffect = []effectRow{}
 
 // An effectTree is a table as a tree, so that a file is walked once however many rows there are.
 type effectTree struct {

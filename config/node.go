@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"gopkg.in/yaml.v3"
 )
 
 // The defaults of a node file.
@@ -41,8 +43,12 @@ type Admin struct {
 type Probe struct {
 	// MaxInFlight is how many probes run at once; 0 means by the limit of file descriptors.
 	MaxInFlight int
-	// Allow holds the only prefixes that are dialled; nil means all.
+	// Allow opens prefixes that probes refuse by default: link-local addresses, metadata services, multicast.
 	Allow []netip.Prefix
+	// Exec lets checks of type exec run programs.
+	Exec bool
+	// SourceV4 and SourceV6 are where probes come from; invalid means that the system chooses.
+	SourceV4, SourceV6 netip.Addr
 }
 
 // DefaultNode is the node without a node file.
@@ -67,6 +73,8 @@ func nodeShape() *shape {
 		optional("probe", object(
 			optional("max_in_flight", integer(0, maxInFlight)),
 			optional("allow", list(prefix())),
+			optional("exec", boolean()),
+			optional("source", list(address())),
 		)),
 	)
 }
@@ -126,9 +134,29 @@ func ParseNode(file string, content []byte) (*Node, Problems) {
 			n.Probe.Allow = append(n.Probe.Allow, p)
 		}
 	}
+	n.Probe.Exec = boolOf(field(probe, "exec"))
+	n.sources(r, items(field(probe, "source")))
 	problems := r.finish()
 	if problems.HasErrors() {
 		return nil, problems
 	}
 	return n, problems
+}
+
+// sources takes at most one address of each family.
+func (n *Node) sources(r *report, list []*yaml.Node) {
+	for _, item := range list {
+		a, err := netip.ParseAddr(stringOf(item))
+		if err != nil {
+			continue
+		}
+		to := &n.Probe.SourceV4
+		if a.Is6() {
+			to = &n.Probe.SourceV6
+		}
+		if to.IsValid() {
+			r.node(item, Error, "probe.source", "a second address of one family", "probes come from one address of each")
+		}
+		*to = a
+	}
 }

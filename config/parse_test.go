@@ -2,6 +2,7 @@ package config
 
 import (
 	"io/fs"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -129,15 +130,27 @@ func TestHashCoversFiles(t *testing.T) {
 }
 
 func TestNode(t *testing.T) {
-	n, problems := ParseNode("node.yaml", []byte("name: n1\nregion: eu\naz: eu-a\nadmin: {socket: /run/f.sock}\nstate_max_age: 10m\nprobe: {max_in_flight: 5, allow: [10.0.0.0/8]}\n"))
+	n, problems := ParseNode("node.yaml", []byte("name: n1\nregion: eu\naz: eu-a\nadmin: {socket: /run/f.sock}\nstate_max_age: 10m\nprobe: {max_in_flight: 5, allow: [169.254.1.0/24], exec: true, source: [192.0.2.1, \"2001:db8::1\"]}\nreferences: [\"192.0.2.9:443\"]\n"))
 	require.NotNil(t, n, "%s", problems)
-	assert.Equal(t, "node.yaml:6:27: notice: probe.allow: accepted, not in effect yet", problems[0].head())
-	assert.Equal(t, "n1 eu eu-a /run/f.sock 10m0s 5 [10.0.0.0/8]", strings.Join([]string{n.Name, n.Region, n.AZ, n.Admin.Socket, n.StateMaxAge.String(), "5", "[" + n.Probe.Allow[0].String() + "]"}, " "))
+	assert.Empty(t, problems)
+	addr := netip.MustParseAddr
+	assert.Equal(t, &Node{
+		Name: "n1", Region: "eu", AZ: "eu-a", Admin: Admin{Socket: "/run/f.sock"}, StateMaxAge: 10 * time.Minute,
+		Probe: Probe{
+			MaxInFlight: 5, Allow: []netip.Prefix{netip.MustParsePrefix("169.254.1.0/24")}, Exec: true,
+			SourceV4: addr("192.0.2.1"), SourceV6: addr("2001:db8::1"),
+		},
+		References: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.9:443")},
+	}, n)
 	for _, tt := range []struct{ yaml, want string }{
 		{"nam: x\n", `:1:1: error: nam: unknown key "nam"`},
 		{"az: a\n", ":1:5: error: az: an AZ without a region"},
 		{"state_max_age: 5\n", ":1:16: error: state_max_age: want a duration, got the number 5"},
 		{"probe: {max_in_flight: -1}\n", ":1:24: error: probe.max_in_flight: -1 is out of range, want 0 to 1000000"},
+		{"references: [192.0.2.1]\n", `:1:14: error: references[0]: want an address with a port, as in 192.0.2.1:443, got "192.0.2.1"`},
+		{"references: [\"0.0.0.0:53\"]\n", ":1:14: error: references[0]: 0.0.0.0:53 cannot be dialled"},
+		{"probe: {source: [192.0.2.1, 192.0.2.2]}\n", ":1:29: error: probe.source: a second address of one family"},
+		{"probe: {exec: yes}\n", `:1:15: error: probe.exec: want true or false, got "yes"`},
 		{"name: a b\n", `:1:7: error: name: the character ' ' in the name "a b"`},
 	} {
 		n, problems := ParseNode("n", []byte(tt.yaml))

@@ -13,7 +13,7 @@ import (
 	"github.com/fairlead-dns/fairlead/config"
 )
 
-var fence = regexp.MustCompile("(?s)(?:~~~ |```)(\\w+)\n(.*?)(?:~~~|```)")
+var fence = regexp.MustCompile("(?s)(?:~~~ |```)([\\w-]+)\n(.*?)(?:~~~|```)")
 
 // TestDocs loads every Corefile and every zone file of the documentation.
 func TestDocs(t *testing.T) {
@@ -29,6 +29,9 @@ func TestDocs(t *testing.T) {
 		case "corefile":
 			corefiles++
 			parseCorefile(t, b[2])
+		case "yaml-node":
+			_, problems := config.ParseNode("README.md", []byte(b[2]))
+			require.Empty(t, problems)
 		case "yaml":
 			zones++
 			_, problems := config.Parse("README.md", []byte(b[2]), config.ParseOptions{})

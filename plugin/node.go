@@ -105,6 +105,7 @@ func (n *node) makeEngine() error {
 	out := new(sink)
 	n.probing = probe.Options{
 		Sink: out, Logger: n.logger, Registerer: n.scope, MaxInFlight: cfg.Probe.MaxInFlight, Seed: seed(cfg.Name),
+		Allow: cfg.Probe.Allow, AllowExec: cfg.Probe.Exec, Source: probe.Source{V4: cfg.Probe.SourceV4, V6: cfg.Probe.SourceV6},
 	}
 	prober, err := probe.New(n.probing)
 	if err != nil {

@@ -47,7 +47,7 @@ func changedNode(old, next *config.Node) error {
 		{"name", old.Name, next.Name},
 		{"admin.socket", old.Admin.Socket, next.Admin.Socket},
 		{"references", fmt.Sprint(old.References), fmt.Sprint(next.References)},
-		{"probe.max_in_flight", old.Probe.MaxInFlight, next.Probe.MaxInFlight},
+		{"probe", fmt.Sprint(old.Probe), fmt.Sprint(next.Probe)},
 	} {
 		if k.old != k.new {
 			errs = append(errs, fmt.Errorf("node file: %s: %v cannot become %v while the process runs: start it anew", k.key, k.old, k.new))
