@@ -98,12 +98,10 @@ func (in pingIn) setup() string {
 			return "ip: " + err.Error() + ": " + string(out)
 		}
 	}
-	group := "1 0"
-	if in.Group {
-		group = "0 0"
-	}
-	if err := os.WriteFile("/proc/sys/net/ipv4/ping_group_range", []byte(group), 0); err != nil {
-		return err.Error()
+	if in.Group { // a new namespace has "1 0": nobody
+		if err := os.WriteFile("/proc/sys/net/ipv4/ping_group_range", []byte("0 0"), 0); err != nil {
+			return err.Error()
+		}
 	}
 	if in.Capable {
 		return ""
