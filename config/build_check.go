@@ -183,7 +183,7 @@ func (b *builder) checkDetails(c *Check, k, n *yaml.Node, at *yamlPath) {
 }
 
 func (b *builder) httpCheck(n, expect *yaml.Node, host string, at *yamlPath) *HTTPCheck {
-	h := &HTTPCheck{Method: defaultMethod, Path: defaultPath, Host: host, Body: stringOf(field(expect, "body"))}
+	h := &HTTPCheck{Method: defaultMethod, Path: defaultPath, Host: host, Body: stringOf(field(expect, "body")), HTTP2: boolOf(field(n, "http2"))}
 	if s := stringOf(field(n, "method")); s != "" {
 		h.Method = s
 	}

@@ -85,6 +85,8 @@ type HTTPCheck struct {
 	// Host is the Host header and the SNI; empty means the address.
 	Host    string
 	Headers []Header
+	// HTTP2 offers nothing but h2 (RFC 9113): a server without it fails the check. Only for https.
+	HTTP2 bool
 	// Status holds the accepted ranges; never empty.
 	Status []StatusRange
 	// Body must occur in the first MaxBody octets of the response; empty means any.

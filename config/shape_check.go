@@ -19,6 +19,7 @@ func checkShape() *shape {
 		optional("method", enum("GET", "HEAD", "POST", "PUT", "OPTIONS")),
 		optional("path", text("a path", urlPath)),
 		optional("host", text("a host name", checkHost)),
+		optional("http2", boolean()),
 		optional("headers", dict("header", text("a header value", lineText))),
 		optional("expect", object(
 			optional("status", either(rangeOf(100, 599), list(rangeOf(100, 599)))),
@@ -70,7 +71,7 @@ var (
 // checkKeys are the keys that each type takes besides countingKeys and vantageKeys; expect.X stands for a key of expect.
 var checkKeys = map[CheckType][]string{
 	CheckHTTP:      {"port", "method", "path", "host", "headers", "expect", "expect.status", "expect.body"},
-	CheckHTTPS:     {"port", "method", "path", "host", "headers", "expect", "expect.status", "expect.body", "tls"},
+	CheckHTTPS:     {"port", "method", "path", "host", "http2", "headers", "expect", "expect.status", "expect.body", "tls"},
 	CheckTCP:       {"port", "send", "expect", "expect.read"},
 	CheckTLS:       {"port", "host", "send", "expect", "expect.read", "tls"},
 	CheckGRPC:      {"port", "host", "service", "tls"},

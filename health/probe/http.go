@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/net/http2"
+
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 )
@@ -29,6 +31,8 @@ type httpChecker struct {
 	request *http.Request
 	status  []config.StatusRange
 	want    []byte
+	// http2 speaks HTTP/2 instead.
+	http2 bool
 	// port is the one that a Host header need not name.
 	port uint16
 }
@@ -64,7 +68,13 @@ func newHTTPChecker(check *config.Check, dial *dialer) (checker, error) {
 	if check.TLS != nil && check.TLS.ServerName != "" {
 		name = check.TLS.ServerName
 	}
-	c.tls, err = newTLSPart(check.TLS, name, "http/1.1")
+	protocol := "http/1.1"
+	if c.http2 = h.HTTP2; c.http2 {
+		protocol = http2.NextProtoTLS
+	}
+	if c.tls, err = newTLSPart(check.TLS, name, protocol); err == nil && c.http2 {
+		c.tls.protocol = protocol
+	}
 	return c, err
 }
 
@@ -97,16 +107,19 @@ func (c *httpChecker) probe(ctx context.Context, target health.Target, r *Result
 		return
 	}
 	defer end()
-	s := scratches.Get().(*scratch)
-	defer scratches.Put(s)
-	m := newMeter(conn)
-	defer func() { r.Phases.FirstByte = m.firstByte() }()
-
 	request := c.request
 	if request.Host == "" {
 		request = request.WithContext(ctx) // a shallow copy
 		request.Host = c.hostHeader(target)
 	}
+	if c.http2 {
+		c.probeHTTP2(ctx, conn, request, target, r)
+		return
+	}
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	m := newMeter(conn)
+	defer func() { r.Phases.FirstByte = m.firstByte() }()
 	s.out.Reset()
 	if err := request.Write(&s.out); err != nil {
 		r.fail(because(Unsupported, "request: %v", err))
@@ -124,7 +137,8 @@ func (c *httpChecker) probe(ctx context.Context, target health.Target, r *Result
 		r.fail(headerReason(err, m, target))
 		return
 	}
-	c.judge(answer, m, s, target, r)
+	m.left = MaxBody + maxFraming
+	c.judge(answer, s, target, r)
 }
 
 // readAnswer reads the header of the final answer. All headers together may have MaxHeader octets.
@@ -157,7 +171,7 @@ func headerReason(err error, m *meter, target health.Target) Reason {
 }
 
 // judge compares the answer with what the check expects.
-func (c *httpChecker) judge(answer *http.Response, m *meter, s *scratch, target health.Target, r *Result) {
+func (c *httpChecker) judge(answer *http.Response, s *scratch, target health.Target, r *Result) {
 	if !accepted(c.status, answer.StatusCode) {
 		r.fail(statusReason(answer, c.status))
 		return
@@ -165,7 +179,6 @@ func (c *httpChecker) judge(answer *http.Response, m *meter, s *scratch, target 
 	if len(c.want) == 0 {
 		return
 	}
-	m.left = MaxBody + maxFraming
 	found, n, err := search(io.LimitReader(answer.Body, MaxBody), c.want, s.body[:])
 	switch {
 	case found:

@@ -59,9 +59,9 @@ func Once(ctx context.Context, target health.Target, opts Options) Result {
 		r.fail(because(Unsupported, "%v", err))
 		return r
 	}
-	var t Transcript
-	r = probeOnce(withTranscript(ctx, &t), c, target)
-	r.Transcript = t
+	var rec scribe
+	r = probeOnce(withScribe(ctx, &rec), c, target)
+	r.Transcript = rec.get()
 	return r
 }
 

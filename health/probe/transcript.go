@@ -1,8 +1,10 @@
 package probe
 
 import (
+	"bytes"
 	"context"
 	"net"
+	"sync"
 )
 
 // maxTranscript is how much of each direction a transcript keeps, in octets.
@@ -14,38 +16,52 @@ type Transcript struct {
 	Sent, Received []byte
 }
 
-type transcriptKey struct{}
+// A scribe makes a Transcript. HTTP/2 reads on a goroutine of its own, which may outlive the probe by a moment.
+type scribe struct {
+	mu         sync.Mutex
+	transcript Transcript // guarded by mu
+}
 
-// withTranscript makes the probes under ctx write down what they exchange.
-func withTranscript(ctx context.Context, t *Transcript) context.Context {
-	return context.WithValue(ctx, transcriptKey{}, t)
+func (r *scribe) get() Transcript {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return Transcript{Sent: bytes.Clone(r.transcript.Sent), Received: bytes.Clone(r.transcript.Received)}
+}
+
+func (r *scribe) keep(to *[]byte, more []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	*to = append(*to, more[:min(len(more), maxTranscript-len(*to))]...)
+}
+
+type scribeKey struct{}
+
+// withScribe makes the probes under ctx write down what they exchange.
+func withScribe(ctx context.Context, r *scribe) context.Context {
+	return context.WithValue(ctx, scribeKey{}, r)
 }
 
 // transcribe is conn, written down if ctx asks for it.
 func transcribe(ctx context.Context, conn net.Conn) net.Conn {
-	if t, ok := ctx.Value(transcriptKey{}).(*Transcript); ok {
-		return &transcribed{Conn: conn, t: t}
+	if r, ok := ctx.Value(scribeKey{}).(*scribe); ok {
+		return &transcribed{Conn: conn, r: r}
 	}
 	return conn
 }
 
 type transcribed struct {
 	net.Conn
-	t *Transcript
+	r *scribe
 }
 
 func (c *transcribed) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
-	c.t.Received = keep(c.t.Received, b[:n])
+	c.r.keep(&c.r.transcript.Received, b[:n])
 	return n, err
 }
 
 func (c *transcribed) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
-	c.t.Sent = keep(c.t.Sent, b[:n])
+	c.r.keep(&c.r.transcript.Sent, b[:n])
 	return n, err
-}
-
-func keep(have, more []byte) []byte {
-	return append(have, more[:min(len(more), maxTranscript-len(have))]...)
 }
