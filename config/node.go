@@ -47,6 +47,8 @@ type Probe struct {
 	Allow []netip.Prefix
 	// Exec lets checks of type exec run programs.
 	Exec bool
+	// Reports is a directory of report files for checks of type push; empty means none.
+	Reports string
 	// SourceV4 and SourceV6 are where probes come from; invalid means that the system chooses.
 	SourceV4, SourceV6 netip.Addr
 }
@@ -74,6 +76,7 @@ func nodeShape() *shape {
 			optional("max_in_flight", integer(0, maxInFlight)),
 			optional("allow", list(prefix())),
 			optional("exec", boolean()),
+			optional("reports", text("a path", lineText)),
 			optional("source", list(address())),
 		)),
 	)
@@ -134,7 +137,7 @@ func ParseNode(file string, content []byte) (*Node, Problems) {
 			n.Probe.Allow = append(n.Probe.Allow, p)
 		}
 	}
-	n.Probe.Exec = boolOf(field(probe, "exec"))
+	n.Probe.Exec, n.Probe.Reports = boolOf(field(probe, "exec")), stringOf(field(probe, "reports"))
 	n.sources(r, items(field(probe, "source")))
 	problems := r.finish()
 	if problems.HasErrors() {

@@ -142,7 +142,12 @@ func (n *node) socket(cfg *config.Node) string {
 func (n *node) run(ctx context.Context) {
 	defer close(n.done)
 	var g errgroup.Group
-	for _, part := range []func(context.Context) error{n.engine.Run, n.admin.Run} {
+	parts := []func(context.Context) error{n.engine.Run, n.admin.Run}
+	if path := n.config.Load().Probe.Reports; path != "" {
+		d := &reportDir{path: path, logger: n.logger, report: n.Report, lease: n.pushLease}
+		parts = append(parts, d.run)
+	}
+	for _, part := range parts {
 		g.Go(func() error {
 			err := part(ctx)
 			if err != nil && ctx.Err() == nil {
