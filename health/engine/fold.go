@@ -10,6 +10,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/judge"
 )
 
 // observations holds the latest observation of each target. Run's goroutine writes; status reads.
@@ -60,7 +61,7 @@ func (e *Engine) fold(now time.Time) {
 			continue
 		}
 		was, known := e.observations.get(id)
-		moved[id] = !known || was.State != o.State || was.Suspect() != o.Suspect() || o.Reason != was.Reason || o.Reduction != was.Reduction || e.trustMoved(id, was, o)
+		moved[id] = !known || was.State != o.State || was.Suspect() != o.Suspect() || o.Reason != was.Reason || o.Reduction != was.Reduction || e.standingMoved(id, was, o)
 	}
 	e.observations.put(batch)
 	looked := e.look(now)
@@ -191,10 +192,15 @@ func (e *Engine) look(now time.Time) (changed bool) {
 	return true
 }
 
-// trustMoved tells whether the vantage's blindness made something of was that it no longer makes of o.
-func (e *Engine) trustMoved(id health.TargetID, was, o health.Observation) bool {
+// standingMoved tells whether was no longer counted, or only now does not, though o says the same: it had gone stale, or
+// this vantage's blindness stood between them.
+func (e *Engine) standingMoved(id health.TargetID, was, o health.Observation) bool {
 	use := e.cur.targets[id]
-	return use != nil && !e.sight.restored.IsZero() && e.sight.trusts(use.target.Check, was) != e.sight.trusts(use.target.Check, o)
+	if use == nil {
+		return false
+	}
+	c := use.target.Check
+	return !o.At.Before(judge.FreshUntil(c, was)) || e.sight.trusts(c, was) != e.sight.trusts(c, o)
 }
 
 // rejudge marks every pool.

@@ -24,13 +24,22 @@ type chooser struct {
 	skipped []Skip
 	// kept are the endpoints that the speed limit keeps; nil while it is being found out.
 	kept map[endpointRef]bool
+	// last is the first tier whose only members are kept.
+	last *Plan
 }
 
-// firstTier is the plan from the first tier that has an available pool at level l; nil if none has.
+// firstTier is the plan from the first tier that has an available pool at level l; nil if none has. A tier in which nobody
+// is up but for the speed limit waits in c.last: whoever is really up goes before it.
 func (c *chooser) firstTier(source Source, l level) *Plan {
 	c.skipped = nil
 	for t, tier := range c.svc.Tiers {
 		p, why := c.tierPlan(t, tier, l)
+		if p != nil && p.Kept == p.size() {
+			if c.last == nil {
+				c.last = p
+			}
+			p, why = nil, SkipNothingUp
+		}
 		if p == nil {
 			c.skipped = append(c.skipped, Skip{Tier: t, Why: why})
 			continue

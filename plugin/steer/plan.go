@@ -145,5 +145,11 @@ func Compute(zv *health.ZoneView, svc *config.Service) *Plan {
 			return c.panicOver(p)
 		}
 	}
+	if c.last != nil {
+		return c.last
+	}
 	return c.allDown()
 }
+
+// size is the number of the plan's members, of the family that has most.
+func (p *Plan) size() int { return max(len(p.Sets[V4]), len(p.Sets[V6]), len(p.Sets[Target])) }
