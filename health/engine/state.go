@@ -22,8 +22,10 @@ import (
 const (
 	stateName    = "verdicts.json"
 	stateVersion = 2
-	// saveEvery bounds how often the file is written.
+	// saveEvery bounds how often the file is written; saveShare, how much of the time writing may take: 1/saveShare. The
+	// state of 40,000 endpoints costs 0.15 s of a core.
 	saveEvery = time.Second
+	saveShare = 20
 	// maxStateSize bounds what is read back: 128 octets for each of a million targets.
 	maxStateSize = 128 << 20
 )
@@ -185,8 +187,9 @@ func (s *stateFile) run(ctx context.Context) error {
 			s.flush()
 			return nil
 		case <-s.wake:
+			begin := time.Now()
 			s.flush()
-			pause.Reset(saveEvery)
+			pause.Reset(max(saveEvery, saveShare*time.Since(begin)))
 		}
 	}
 }

@@ -163,8 +163,10 @@ func (t *table) endHolds(now time.Time) {
 
 // endFreshness marks the pools of which an observation no longer counts.
 func (t *table) endFreshness(now time.Time) {
+	t.obs.mu.RLock()
+	defer t.obs.mu.RUnlock()
 	for id, use := range t.targets {
-		if o, ok := t.obs.get(id); ok && !now.Before(judge.FreshUntil(use.target.Check, o)) {
+		if o, ok := t.obs.m[id]; ok && !now.Before(judge.FreshUntil(use.target.Check, o)) {
 			t.observed(id, true)
 		}
 	}
