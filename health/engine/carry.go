@@ -2,6 +2,7 @@ package engine
 
 import (
 	"slices"
+	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
@@ -56,8 +57,21 @@ func (b *poolsBefore) carry(z *config.Zone, p *config.Pool, pt *poolTable, state
 			view.Endpoints[i].Verdict = v
 		}
 	}
-	if was.view.ReturnedAZ != nil && slices.EqualFunc(old.AZWeights, p.AZWeights, func(a, b config.AZWeight) bool { return a.AZ == b.AZ }) {
-		view.ReturnedAZ = slices.Clone(was.view.ReturnedAZ)
+	if was.view.ReturnedAZ != nil {
+		view.ReturnedAZ = b.returnedAZ(old, was.view, z, p)
 	}
 	return view
+}
+
+// returnedAZ carries the holds of AZs over by their names: places in the file move.
+func (b *poolsBefore) returnedAZ(old *config.Pool, was *health.PoolView, z *config.Zone, p *config.Pool) []time.Time {
+	byName := make(map[string]time.Time, len(old.AZWeights))
+	for i, w := range old.AZWeights {
+		byName[b.zone.AZs[w.AZ].Name] = was.ReturnedAZ[i]
+	}
+	returned := make([]time.Time, len(p.AZWeights))
+	for i, w := range p.AZWeights {
+		returned[i] = byName[z.AZs[w.AZ].Name]
+	}
+	return returned
 }

@@ -80,6 +80,7 @@ const freshnessTicks = 4
 // onTick does what time alone brings: holds that end, observations that go stale, horizons that moved.
 func (e *Engine) onTick(now time.Time) {
 	e.ticks++
+	e.state.expire(now)
 	for _, t := range []*table{e.cur, e.next} {
 		if t == nil {
 			continue

@@ -1,38 +1,120 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/judge"
 )
 
-// flip is the earliest instant at which health could take a member of the pool out; zero when nothing can.
+// flip is the earliest instant at which health could take a member of the pool out; zero when nothing can. What is behind a
+// closed gate is answered by nobody.
 //
 // A vantage with k failures whose next probe starts at s can be down at s + (fall - 1 - k) × interval⁻ (DESIGN.md section
 // 6, "Horizon, exactly"). While a probe is in flight s lies in the past, which errs on the safe side. A later success only
-// moves the instant on, so an old value is a lower bound. Each leaf of a composite counts by itself, which errs on the safe
-// side too: a whole falls no sooner than one of its leaves changes. A `not` falls when its leaf rises, in one probe.
+// moves the instant on, so an old value is a lower bound.
 func (t *table) flip(ref poolRef) time.Time {
 	z, pt := t.model.Zones[ref.zone], &t.zones[ref.zone].pools[ref.pool]
+	p := z.Pools[ref.pool]
+	if pt.view.GateClosed {
+		return time.Time{}
+	}
 	var least time.Time
+	watched := p.Watched()
 	for i, e := range pt.view.Endpoints {
-		if !e.Eligible() {
-			continue
-		}
-		for l, check := range pt.leaves {
-			c := z.Checks[check]
-			o, ok := t.obs.get(pt.targets[i][l])
-			if !ok || c.Type == config.CheckPush {
-				// Believed without an observation of its own, or by a report that may be taken back at any time.
-				return pt.view.At
-			}
-			if at := o.Next.Add(time.Duration(c.Fall-1-o.Failures) * shortest(c)); least.IsZero() || at.Before(least) {
-				least = at
-			}
+		if e.Eligible() {
+			least = sooner(least, t.fall(z, pt, watched, i))
 		}
 	}
-	return least
+	if !p.Gate.ByCheck {
+		return least
+	}
+	// The gate closes with the last endpoint for which it holds.
+	var last time.Time
+	gate := []int{p.Gate.Check}
+	for i := range pt.view.Endpoints {
+		if !t.holds(z, pt, gate, i, time.Time{}) {
+			continue
+		}
+		at := t.fall(z, pt, gate, i)
+		if at.IsZero() {
+			return least
+		}
+		if at.After(last) {
+			last = at
+		}
+	}
+	return sooner(least, last)
+}
+
+// sooner is the earlier of two instants; zero stands for never.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// fall is the earliest instant at which one of checks could cease to hold for endpoint i; zero if none can. A composite
+// holds until so many of its leaves may have changed that it is no longer sure: a `not` falls when its leaf rises, and an
+// `any` not with one leaf of two.
+func (t *table) fall(z *config.Zone, pt *poolTable, checks []int, i int) time.Time {
+	leaves := checks
+	composite := slices.ContainsFunc(checks, func(c int) bool { return z.Checks[c].Composite != nil })
+	if composite {
+		leaves = z.Leaves(checks...)
+	}
+	var instants []time.Time
+	var least time.Time
+	for _, check := range leaves {
+		at := t.change(z, pt, i, check)
+		least = sooner(least, at)
+		if composite {
+			instants = append(instants, at)
+		}
+	}
+	if !composite {
+		return least
+	}
+	slices.SortFunc(instants, time.Time.Compare)
+	for _, at := range instants {
+		if !t.holds(z, pt, checks, i, at) {
+			return at
+		}
+	}
+	return time.Time{}
+}
+
+// holds tells whether checks surely hold for endpoint i, when whatever could change until at may have changed.
+func (t *table) holds(z *config.Zone, pt *poolTable, checks []int, i int, at time.Time) bool {
+	p := &config.Pool{Check: -1, Needs: checks}
+	return judge.Combine(z, p, func(check int) health.Verdict {
+		if !at.IsZero() && !t.change(z, pt, i, check).After(at) {
+			return health.Verdict{}
+		}
+		return t.leaves[leafKey{t.target(pt, i, check), z.Checks[check].Quorum}]
+	}).InService()
+}
+
+// change is the earliest instant at which the verdict on what check dials for endpoint i could change.
+func (t *table) change(z *config.Zone, pt *poolTable, i, check int) time.Time {
+	c, id := z.Checks[check], t.target(pt, i, check)
+	o, ok := t.obs.get(id)
+	believed := t.leaves[leafKey{id, c.Quorum}]
+	if !ok || c.Type == config.CheckPush || believed.InService() != (o.State == health.Up) {
+		// Believed without an observation of its own, or against it, or by a report that may be taken back at any time.
+		return pt.view.At
+	}
+	left := 0
+	switch o.State {
+	case health.Up:
+		left = c.Fall - 1 - o.Failures
+	case health.Down:
+		left = c.Rise - 1 - o.Successes
+	}
+	return o.Next.Add(time.Duration(left) * shortest(c))
 }
 
 // shortest is the least time between the starts of two probes.

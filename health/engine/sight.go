@@ -23,7 +23,8 @@ func (s *sight) trusts(c *config.Check, o health.Observation) bool {
 	switch {
 	case s.blind:
 		return false
-	case s.restored.IsZero() || o.Failures == 0:
+	case s.restored.IsZero() || o.Failures == 0 && o.State != health.Down:
+		// A success that is not yet enough to rise still shows the down of the dark: it is no good news.
 		return true
 	}
 	longest := c.Interval + c.Interval*health.JitterPercent/100

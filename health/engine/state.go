@@ -35,12 +35,14 @@ const (
 type stateFile struct {
 	path   string // empty: nothing is kept
 	logger *slog.Logger
-	loaded map[string]savedVerdict // by zone/pool/endpoint; never written after openState
-	// targets are the verdicts on targets that stand alone behind an endpoint; never written after openState
+	// loaded, by zone/pool/endpoint, and targets, the verdicts on targets that stand alone behind an endpoint, are owned by
+	// the engine's goroutine. They are dropped when they are too old to begin with.
+	loaded  map[string]savedVerdict
 	targets map[health.TargetID]health.Verdict
 
-	// savedAt is when loaded was written, on this process's clock.
+	// savedAt is when loaded was written, on this process's clock; maxAge is how long it counts.
 	savedAt time.Time
+	maxAge  time.Duration
 
 	mu   sync.Mutex
 	view *health.View // guarded by mu: the latest one that is not on disk
@@ -59,13 +61,15 @@ type savedVerdict struct {
 	Targets    []health.TargetID `json:"targets"`
 	State      health.State      `json:"state"`
 	AgeSeconds float64           `json:"age_seconds"`
-	Reason     string            `json:"reason,omitempty"`
+	// LeftSeconds is how long ago health took the endpoint out; nil if it did not.
+	LeftSeconds *float64 `json:"left_seconds,omitempty"`
+	Reason      string   `json:"reason,omitempty"`
 }
 
 // openState reads what an earlier run left in dir, unless it is older than maxAge. A file that cannot be understood is
 // reported and ignored; a directory that cannot be written is an error.
 func openState(dir string, maxAge time.Duration, now time.Time, logger *slog.Logger) (*stateFile, error) {
-	s := &stateFile{logger: logger, wake: make(chan struct{}, 1)}
+	s := &stateFile{logger: logger, maxAge: maxAge, wake: make(chan struct{}, 1)}
 	if dir == "" {
 		return s, nil
 	}
@@ -118,7 +122,19 @@ func readState(path string) (*savedVerdicts, error) {
 
 func (v savedVerdict) verdict(savedAt time.Time) health.Verdict {
 	age := time.Duration(v.AgeSeconds * float64(time.Second))
-	return health.Verdict{State: v.State, Stale: true, Since: savedAt.Add(-age), Reason: v.Reason}
+	verdict := health.Verdict{State: v.State, Stale: true, Since: savedAt.Add(-age), Reason: v.Reason}
+	if v.LeftSeconds != nil {
+		verdict.Left = savedAt.Add(-time.Duration(*v.LeftSeconds * float64(time.Second)))
+	}
+	return verdict
+}
+
+// expire drops what an earlier run believed once it is older than maxAge: an endpoint that comes back into the file then
+// has nothing to build on.
+func (s *stateFile) expire(now time.Time) {
+	if s.loaded != nil && now.Sub(s.savedAt) > s.maxAge {
+		s.loaded, s.targets = nil, nil
+	}
 }
 
 // verdict is what an earlier run believed of a target.
@@ -230,6 +246,10 @@ func (s *savedVerdicts) add(z *config.Zone, p *config.Pool, view *health.PoolVie
 			continue
 		}
 		v := savedVerdict{State: settled(verdict.State), AgeSeconds: now.Sub(verdict.Since).Seconds(), Reason: verdict.Reason}
+		if !verdict.Left.IsZero() {
+			left := now.Sub(verdict.Left).Seconds()
+			v.LeftSeconds = &left
+		}
 		for _, check := range leaves {
 			v.Targets = append(v.Targets, health.TargetOf(z.Checks[check], e).ID)
 		}

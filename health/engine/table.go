@@ -198,11 +198,20 @@ func (t *table) judge(now time.Time) []change {
 	return changes
 }
 
+// target is what check dials for endpoint i of the pool.
+func (t *table) target(pt *poolTable, i, check int) health.TargetID {
+	l, _ := slices.BinarySearch(pt.leaves, check)
+	return pt.targets[i][l]
+}
+
 // leaf judges what check dials for endpoint i of the pool.
 func (t *table) leaf(z *config.Zone, pt *poolTable, i, check int, now time.Time) health.Verdict {
-	l, _ := slices.BinarySearch(pt.leaves, check)
-	id, c := pt.targets[i][l], z.Checks[check]
+	id, c := t.target(pt, i, check), z.Checks[check]
 	key := leafKey{id, c.Quorum}
+	if known := t.leaves[key]; t.freeze.On && !known.Pending() {
+		// Gates rest on leaves too: an operator's freeze holds them as it holds endpoints.
+		return known
+	}
 	var obs []health.Observation
 	if o, ok := t.obs.get(id); ok && t.sight.trusts(c, o) {
 		obs = []health.Observation{o}

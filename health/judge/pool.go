@@ -39,7 +39,10 @@ func Pool(in PoolInput) (view *health.PoolView, wake time.Time) {
 			p.Calm = false
 		}
 	}
-	p.GateClosed = in.gateClosed()
+	gate := in.gate()
+	p.GateClosed = !gate.InService()
+	// The pool leaves with its gate, as it leaves with its members.
+	p.Calm = p.Calm && gate.State != health.Suspect && !(gate.InService() && gate.Stale)
 	if in.Prev != nil {
 		in.holds(p)
 	}
@@ -58,10 +61,11 @@ func (in *PoolInput) verdict(i int) health.Verdict {
 		}
 		return health.Verdict{State: health.Up, Unmonitored: true, Since: in.Now}
 	}
+	// Leaves are asked also while frozen: what they remember must not depend on who was heard first.
+	v := Combine(in.Zone, in.Pool, func(check int) health.Verdict { return in.Leaf(i, check) })
 	if in.Frozen && !prev.Pending() {
 		return prev
 	}
-	v := Combine(in.Zone, in.Pool, func(check int) health.Verdict { return in.Leaf(i, check) })
 	if v.State == health.Unknown && !prev.Pending() {
 		prev.Stale, prev.Unmonitored = true, false
 		return prev
@@ -78,18 +82,22 @@ func (in *PoolInput) verdict(i int) health.Verdict {
 	return v
 }
 
-// gateClosed tells whether the pool's gate keeps it out. A closed gate is no outage: the endpoints stay what they are.
-func (in *PoolInput) gateClosed() bool {
+// gate is the best verdict of the gate's check on any endpoint; up without a gate. A closed gate is no outage: the endpoints
+// stay what they are. Every leaf is asked, whatever the others say: each has a memory that must not depend on them.
+func (in *PoolInput) gate() health.Verdict {
 	if !in.Pool.Gate.ByCheck {
-		return false
+		return health.Verdict{State: health.Up}
 	}
 	gate := &config.Pool{Check: in.Pool.Gate.Check}
+	var best health.Verdict
+	calm := false
 	for i := range in.Pool.Endpoints {
-		if Combine(in.Zone, gate, func(check int) health.Verdict { return in.Leaf(i, check) }).InService() {
-			return false
+		v := Combine(in.Zone, gate, func(check int) health.Verdict { return in.Leaf(i, check) })
+		if v.InService() && !calm {
+			best, calm = v, v.State == health.Up && !v.Stale
 		}
 	}
-	return true
+	return best
 }
 
 // answerable tells whether weights let endpoint i be answered at all.

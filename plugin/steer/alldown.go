@@ -19,7 +19,7 @@ func (c *chooser) panicOver(p *Plan) *Plan {
 	if below == 0 || p.Source == FromPending || c.laterTier(p.Tier) {
 		return p
 	}
-	all := c.everyone(c.svc.Tiers[p.Tier], anyHealth)
+	all := c.everyone(c.open(c.svc.Tiers[p.Tier]), anyHealth)
 	for f := range families {
 		var up, total uint64
 		for _, m := range flatten(all, f) {
@@ -91,7 +91,11 @@ func (c *chooser) allDown() *Plan {
 		for _, t := range c.svc.Tiers {
 			tier = append(tier, t...)
 		}
-		c.fill(p, merge(c.everyone(tier, anyHealth)))
+		pools := c.everyone(c.open(tier), anyHealth)
+		if pools == nil {
+			pools = c.everyone(tier, anyHealth)
+		}
+		c.fill(p, merge(pools))
 	default:
 		c.lastGood(p)
 	}
@@ -101,26 +105,55 @@ func (c *chooser) allDown() *Plan {
 	return p
 }
 
+// open is tier without the pools that a gate keeps out: what never stood in service is no last resort, unless there is
+// nothing else at all.
+func (c *chooser) open(tier config.Tier) config.Tier {
+	var open config.Tier
+	for _, share := range tier {
+		if !c.zv.Pools[share.Pool].GateClosed {
+			open = append(open, share)
+		}
+	}
+	return open
+}
+
 // lastGood fills p with the last set that had something up. It follows from the verdicts alone: an endpoint that left
 // within lastGoodWindow of the last one to leave was part of that outage. The first tier with such an endpoint answers.
+// Where nobody is known to have left, because all were down from the start, whoever was judged last counts.
 func (c *chooser) lastGood(p *Plan) {
 	p.Source = FromLastGood
+	left := func(e health.EndpointView) (time.Time, bool) { return e.Left, !e.Left.IsZero() }
+	judged := func(e health.EndpointView) (time.Time, bool) { return e.Since, true }
+	if !c.lastOutage(p, c.open, left) && !c.lastOutage(p, c.open, judged) {
+		c.lastOutage(p, func(t config.Tier) config.Tier { return t }, judged)
+	}
+}
+
+// lastOutage fills p from the first of the tiers, as seen through pick, in which an endpoint that could answer has a stamp
+// close to the latest one. It tells whether there is such a tier.
+func (c *chooser) lastOutage(p *Plan, pick func(config.Tier) config.Tier, stamp func(health.EndpointView) (time.Time, bool)) bool {
 	var last time.Time
-	for _, i := range c.svc.Pools {
-		for _, e := range c.zv.Pools[i].Endpoints {
-			if !e.Drained && e.Since.After(last) {
-				last = e.Since
+	for _, tier := range c.svc.Tiers {
+		for _, u := range c.everyone(pick(tier), anyHealth) {
+			for _, i := range u.members {
+				if at, ok := stamp(u.view.Endpoints[i]); ok && at.After(last) {
+					last = at
+				}
 			}
 		}
 	}
-	recent := func(e health.EndpointView) bool { return !e.Since.Before(last.Add(-lastGoodWindow)) }
+	recent := func(e health.EndpointView) bool {
+		at, ok := stamp(e)
+		return ok && !at.Before(last.Add(-lastGoodWindow))
+	}
 	for t, tier := range c.svc.Tiers {
-		if pools := c.everyone(tier, recent); pools != nil {
+		if pools := c.everyone(pick(tier), recent); pools != nil {
 			p.Tier = t
 			c.fill(p, pools)
-			return
+			return true
 		}
 	}
+	return false
 }
 
 // merge joins entries of the same pool, which happen when a pool stands in several tiers: the first one counts.

@@ -34,7 +34,7 @@ func (c *chooser) firstTier(source Source, l level) *Plan {
 	c.skipped = nil
 	for t, tier := range c.svc.Tiers {
 		p, why := c.tierPlan(t, tier, l)
-		if p != nil && p.Kept == p.size() {
+		if p != nil && p.Kept == p.members {
 			if c.last == nil {
 				c.last = p
 			}
@@ -77,8 +77,11 @@ func (c *chooser) tierPlan(t int, tier config.Tier, l level) (*Plan, SkipReason)
 	p := &Plan{Service: c.svc, Tier: t}
 	for _, u := range usable {
 		p.Kept += u.kept
+		p.members += len(u.members)
+		// A member that was never judged answers at the floor, also beside a pool that is up.
+		p.Floor = p.Floor || u.pending
 	}
-	p.Floor = p.Kept > 0
+	p.Floor = p.Floor || p.Kept > 0
 	c.fill(p, usable)
 	if pending {
 		p.Source, p.Floor = FromPending, true
@@ -124,17 +127,22 @@ func (c *chooser) usable(share config.Share, l level) (usablePool, SkipReason) {
 			drained++
 		case !e.InService() && c.kept[endpointRef{share.Pool, i}]:
 			up++
-			u.kept++
+			if u.answerable(i) {
+				u.kept++
+			}
 			u.add(i)
 		case !e.InService():
 		case l == ordinary && c.heldAZ(pool, view, pool.Endpoints[i].AZ):
-			held++
+			if u.answerable(i) {
+				held++
+			}
 		default:
 			up++
 			u.add(i)
 		}
 	}
-	if up == 0 && held == 0 {
+	// One that is up and weighs nothing answers nobody: it keeps no pending one from answering.
+	if len(u.members) == 0 && held == 0 {
 		u.pending = true
 		for i, e := range view.Endpoints {
 			if !e.Drained && e.Pending() {
@@ -170,9 +178,14 @@ func (c *chooser) heldAZ(pool *config.Pool, view *health.PoolView, az int) bool 
 
 // add adds endpoint i unless a weight of 0 keeps it from ever answering.
 func (u *usablePool) add(i int) {
-	if u.endpointWeight(i) > 0 && azWeight(u.pool, u.pool.Endpoints[i].AZ) > 0 {
+	if u.answerable(i) {
 		u.members = append(u.members, i)
 	}
+}
+
+// answerable tells whether the weights let endpoint i answer at all.
+func (u *usablePool) answerable(i int) bool {
+	return u.endpointWeight(i) > 0 && azWeight(u.pool, u.pool.Endpoints[i].AZ) > 0
 }
 
 // endpointWeight is the weight of endpoint i in hundredths, less what it asks to be relieved of.

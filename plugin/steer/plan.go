@@ -104,6 +104,8 @@ type Plan struct {
 	Kept int
 	// Floor forces the TTL to ttl.min: what is answered rests on no good evidence.
 	Floor bool
+	// members counts the endpoints in Sets, each once whatever its families.
+	members int
 }
 
 // Equal tells whether p and q answer the same: same members, same weights, same TTL rule.
@@ -150,6 +152,3 @@ func Compute(zv *health.ZoneView, svc *config.Service) *Plan {
 	}
 	return c.allDown()
 }
-
-// size is the number of the plan's members, of the family that has most.
-func (p *Plan) size() int { return max(len(p.Sets[V4]), len(p.Sets[V6]), len(p.Sets[Target])) }

@@ -133,7 +133,7 @@ func TestPlans(t *testing.T) {
 		{name: "drained is never answered", states: "XU UX U", want: "tier 1 b:7 c:3"},
 		{name: "drained and down", states: "xU xx U", want: "tier 1 b:1"},
 		{name: "pending waits while its pool has somebody", states: "?U UU U", want: "tier 1 b:28 c:3 d:9"},
-		{name: "pending answers when its pool has nobody", states: "?D UU U", want: "tier 1 a:28 c:3 d:9"},
+		{name: "pending answers when its pool has nobody, at the floor", states: "?D UU U", want: "tier 1 a:28 c:3 d:9 floor"},
 		{name: "cold start", states: "?? ?? ?", want: "pending 1 a:56 b:84 c:15 d:45 floor"},
 		{name: "last_good is the last tier that answered", states: "OO OO D", want: "last_good 2 z:1 floor"},
 		{name: "last_good is the whole set of one outage", states: "DD DD O", want: "last_good 1 a:56 b:84 c:15 d:45 floor"},
