@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"gopkg.in/yaml.v3"
 )
@@ -31,23 +30,23 @@ func (b *builder) buildServices() {
 		}
 	}
 	for i, p := range b.zone.Pools {
-		p.Holds = b.holds(p)
+		p.Failbacks = b.failbacks(p)
 		b.checkFence(i, p)
 	}
 }
 
-// holds are the distinct failback holds of a pool's services, ascending.
-func (b *builder) holds(p *Pool) []time.Duration {
-	var holds []time.Duration
-	seen := make(map[time.Duration]bool)
+// failbacks are the distinct ways in which a pool's services let it return.
+func (b *builder) failbacks(p *Pool) []Failback {
+	var all []Failback
 	for _, s := range p.Services {
-		if h := b.zone.Services[s].Failback.Hold; !seen[h] {
-			seen[h] = true
-			holds = append(holds, h)
+		f := b.zone.Services[s].FailbackOf(p)
+		if !slices.ContainsFunc(all, func(g Failback) bool {
+			return f.Mode == g.Mode && f.Hold == g.Hold && f.Step == g.Step && slices.Equal(f.Ramp, g.Ramp)
+		}) {
+			all = append(all, f)
 		}
 	}
-	slices.Sort(holds)
-	return holds
+	return all
 }
 
 func (b *builder) service(k, n *yaml.Node, at *yamlPath) *Service {

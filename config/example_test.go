@@ -77,7 +77,9 @@ func TestExampleModel(t *testing.T) {
 	assert.Equal(t, netip.MustParseAddr("2001:db8:1::10"), web.Endpoints[0].V6)
 	assert.Equal(t, netip.MustParseAddr("203.0.113.10"), web.Endpoints[0].ProbeAddr)
 	assert.Equal(t, uint16(8443), web.Endpoints[2].ProbePort)
-	assert.Equal(t, []time.Duration{30 * time.Second, 5 * time.Minute}, web.Holds)
+	assert.Equal(t, []Failback{
+		{Hold: 5 * time.Minute, Ramp: []int{10, 30, 60, 100}, Step: time.Minute}, {Hold: 30 * time.Second},
+	}, web.Failbacks)
 	assert.Equal(t, []int{0, 1, 2, 3, 4, 5, 6}, web.Services)
 
 	www := z.Services[0]

@@ -122,8 +122,8 @@ type Pool struct {
 	Endpoints []*Endpoint
 	// Services index Zone.Services: those whose answer may depend on this pool.
 	Services []int
-	// Holds are the distinct failback holds of those services, ascending.
-	Holds []time.Duration
+	// Failbacks are the distinct ways in which those services let the pool return.
+	Failbacks []Failback
 }
 
 // An AZWeight is the weight of one AZ inside a pool, 0..65535; 0 means never answered, still probed.
@@ -275,6 +275,21 @@ type Failback struct {
 	// Ramp is ascending percents that end at 100; nil means at once. Step is the time between them.
 	Ramp []int
 	Step time.Duration
+}
+
+// RampTime is how long the ramp takes from the end of the hold until everything is back.
+func (f Failback) RampTime() time.Duration {
+	// The last step is the whole share.
+	return time.Duration(max(0, len(f.Ramp)-1)) * f.Step
+}
+
+// FailbackOf is how pool p returns to service s: a pool that holds data waits for a person unless the file says never.
+func (s *Service) FailbackOf(p *Pool) Failback {
+	f := s.Failback
+	if p.Stateful && f.Mode == FailbackAuto {
+		f.Mode = FailbackManual
+	}
+	return f
 }
 
 // Safety holds the rules for drains; 0 means no rule.

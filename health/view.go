@@ -1,6 +1,7 @@
 package health
 
 import (
+	"maps"
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
@@ -54,22 +55,20 @@ func (e EndpointView) Shown() State {
 type PoolView struct {
 	// Endpoints stand in the order of config.Pool.Endpoints.
 	Endpoints []EndpointView
-	// Returned is when the pool became available again after it had nothing eligible; zero when nothing is held back.
-	// ReturnedAZ says the same of each AZ, in the order of config.Pool.AZWeights; nil when all are zero.
-	// A service that asks for a failback hold does not use the pool or AZ before Returned + hold.
-	Returned   time.Time
-	ReturnedAZ []time.Time
+	// Return is how the pool comes back after it had nothing eligible; the zero Return holds nothing back.
+	// ReturnAZ says the same of each AZ, in the order of config.Pool.AZWeights; nil when all are zero.
+	Return   Return
+	ReturnAZ []Return
 	// At is the instant for which holds were reckoned: a hold has passed when At is not before its end.
 	At time.Time
 	// GateClosed is set while the pool's gate keeps it out of service.
 	GateClosed bool
+	// Weight is what an operator's override makes of the pool's weight in every tier; nil without one. EndpointWeights are
+	// the same for endpoints, by index; nil without any.
+	Weight          *int
+	EndpointWeights map[int]int
 	// Calm is unset while a member is suspect or pending, which forces the TTL of services in ceiling mode to its floor.
 	Calm bool
-}
-
-// Held tells whether a hold that began at since still holds at p.At.
-func (p *PoolView) Held(since time.Time, hold time.Duration) bool {
-	return !since.IsZero() && p.At.Before(since.Add(hold))
 }
 
 // RemovalWindow is the time within which automatic removals count together (DESIGN.md section 4, speed limit).
@@ -84,7 +83,10 @@ func (p *PoolView) Leaving(i int) bool {
 // SameSteering tells whether p and q differ in nothing that a plan depends on: a member that becomes suspect moves TTLs,
 // which needs no new plan. Where time itself is in a view, it is never the same.
 func (p *PoolView) SameSteering(q *PoolView) bool {
-	if !p.Returned.IsZero() || !q.Returned.IsZero() || p.ReturnedAZ != nil || q.ReturnedAZ != nil || p.GateClosed != q.GateClosed {
+	if p.Return.On() || q.Return.On() || p.ReturnAZ != nil || q.ReturnAZ != nil || p.GateClosed != q.GateClosed {
+		return false
+	}
+	if !equalInts(p.Weight, q.Weight) || !maps.Equal(p.EndpointWeights, q.EndpointWeights) {
 		return false
 	}
 	for i, e := range p.Endpoints {
@@ -100,6 +102,60 @@ func (p *PoolView) SameSteering(q *PoolView) bool {
 type ZoneView struct {
 	Zone  *config.Zone
 	Pools []*PoolView
+	// Scoped holds what intents for one service alone change, by index of Zone.Services; nil for most zones. A service for
+	// which nothing changed keeps its ServiceView.
+	Scoped map[int]*ServiceView
+}
+
+// A ServiceView is what intents that name one service change for it. It is never written after it was published.
+type ServiceView struct {
+	// Drained are the endpoints that the service must not answer.
+	Drained map[EndpointRef]bool
+	// PoolWeights and EndpointWeights replace weights in this service; they go before those of PoolView.
+	PoolWeights     map[int]int
+	EndpointWeights map[EndpointRef]int
+}
+
+// An EndpointRef names an endpoint of a zone by index of Zone.Pools and Pool.Endpoints.
+type EndpointRef struct{ Pool, Endpoint int }
+
+// Drained tells whether an effective intent keeps the endpoint out of the service's answers.
+func (z *ZoneView) Drained(service int, ref EndpointRef) bool {
+	if z.Pools[ref.Pool].Endpoints[ref.Endpoint].Drained {
+		return true
+	}
+	s := z.Scoped[service]
+	return s != nil && s.Drained[ref]
+}
+
+// PoolWeight is the weight of a pool in a tier of the service, given the configured one.
+func (z *ZoneView) PoolWeight(service, pool, configured int) int {
+	if configured == 0 {
+		// 0 = never: no override brings in what the file keeps out.
+		return 0
+	}
+	if s := z.Scoped[service]; s != nil {
+		if w, ok := s.PoolWeights[pool]; ok {
+			return w
+		}
+	}
+	if w := z.Pools[pool].Weight; w != nil {
+		return *w
+	}
+	return configured
+}
+
+// EndpointWeight is the weight of an endpoint in the service.
+func (z *ZoneView) EndpointWeight(service int, ref EndpointRef) int {
+	if s := z.Scoped[service]; s != nil {
+		if w, ok := s.EndpointWeights[ref]; ok {
+			return w
+		}
+	}
+	if w, ok := z.Pools[ref.Pool].EndpointWeights[ref.Endpoint]; ok {
+		return w
+	}
+	return z.Zone.Pools[ref.Pool].Endpoints[ref.Endpoint].Weight
 }
 
 // A View is all verdicts and intents at one instant.
@@ -121,4 +177,8 @@ type PoolHorizon struct {
 	Zone, Pool int
 	// Flip is zero when nothing in the pool can flip (no check).
 	Flip time.Time
+}
+
+func equalInts(a, b *int) bool {
+	return a == b || a != nil && b != nil && *a == *b
 }

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"slices"
-	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
@@ -48,7 +47,7 @@ func (b *poolsBefore) carry(z *config.Zone, p *config.Pool, pt *poolTable, state
 	for i, e := range old.Endpoints {
 		byName[e.Name] = i
 	}
-	view := &health.PoolView{Endpoints: make([]health.EndpointView, len(p.Endpoints)), At: was.view.At, Returned: was.view.Returned}
+	view := &health.PoolView{Endpoints: make([]health.EndpointView, len(p.Endpoints)), At: was.view.At, Return: was.view.Return}
 	for i, e := range p.Endpoints {
 		j, ok := byName[e.Name]
 		if ok && slices.Equal(pt.targets[i], was.targets[j]) {
@@ -57,19 +56,19 @@ func (b *poolsBefore) carry(z *config.Zone, p *config.Pool, pt *poolTable, state
 			view.Endpoints[i].Verdict = v
 		}
 	}
-	if was.view.ReturnedAZ != nil {
-		view.ReturnedAZ = b.returnedAZ(old, was.view, z, p)
+	if was.view.ReturnAZ != nil {
+		view.ReturnAZ = b.returnAZ(old, was.view, z, p)
 	}
 	return view
 }
 
-// returnedAZ carries the holds of AZs over by their names: places in the file move.
-func (b *poolsBefore) returnedAZ(old *config.Pool, was *health.PoolView, z *config.Zone, p *config.Pool) []time.Time {
-	byName := make(map[string]time.Time, len(old.AZWeights))
+// returnAZ carries the holds of AZs over by their names: places in the file move.
+func (b *poolsBefore) returnAZ(old *config.Pool, was *health.PoolView, z *config.Zone, p *config.Pool) []health.Return {
+	byName := make(map[string]health.Return, len(old.AZWeights))
 	for i, w := range old.AZWeights {
-		byName[b.zone.AZs[w.AZ].Name] = was.ReturnedAZ[i]
+		byName[b.zone.AZs[w.AZ].Name] = was.ReturnAZ[i]
 	}
-	returned := make([]time.Time, len(p.AZWeights))
+	returned := make([]health.Return, len(p.AZWeights))
 	for i, w := range p.AZWeights {
 		returned[i] = byName[z.AZs[w.AZ].Name]
 	}

@@ -106,7 +106,7 @@ func (p *fakePublisher) count() int {
 // testZone is a pool of endpoints, one per address, in one AZ, and a service in horizon mode.
 func testZone(name string, addresses ...string) *config.Zone {
 	check := &config.Check{Name: "ready", Type: config.CheckTCP, Port: 80, Interval: 2 * time.Second, Timeout: time.Second, Fall: 3, Rise: 2}
-	p := &config.Pool{Name: "web", Check: 0, AZWeights: []config.AZWeight{{AZ: 0}}, Services: []int{0}, Holds: []time.Duration{30 * time.Second}}
+	p := &config.Pool{Name: "web", Check: 0, AZWeights: []config.AZWeight{{AZ: 0}}, Services: []int{0}, Failbacks: []config.Failback{{Hold: 30 * time.Second}}}
 	for _, a := range addresses {
 		addr := netip.MustParseAddr(a)
 		p.Endpoints = append(p.Endpoints, &config.Endpoint{Name: "e" + a, V4: addr, ProbeAddr: addr, Weight: 1})
@@ -217,14 +217,14 @@ func TestHoldEndsByItself(t *testing.T) {
 		b.report(z, 0, health.Down, 3)
 		b.report(z, 0, health.Up, 0)
 		returned := time.Now()
-		require.Equal(t, returned, b.View().Zones[0].Pools[0].Returned)
+		require.Equal(t, returned, b.View().Zones[0].Pools[0].Return.Since)
 		for range 30 {
 			time.Sleep(time.Second)
 			b.report(z, 0, health.Up, 0)
 		}
 		time.Sleep(tick)
 		synctest.Wait()
-		require.True(t, b.View().Zones[0].Pools[0].Returned.IsZero())
+		require.True(t, b.View().Zones[0].Pools[0].Return.Since.IsZero())
 	})
 }
 

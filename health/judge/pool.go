@@ -24,8 +24,8 @@ type PoolInput struct {
 	Now    time.Time
 }
 
-// Pool is the view of one pool at in.Now, and the next instant at which it changes without any new input (the end of a
-// failback hold); zero if there is none.
+// Pool is the view of one pool at in.Now, and the next instant at which it changes without any new input (a step of a
+// failback); zero if there is none.
 func Pool(in PoolInput) (view *health.PoolView, wake time.Time) {
 	p := &health.PoolView{Endpoints: make([]health.EndpointView, len(in.Pool.Endpoints)), At: in.Now, Calm: true}
 	for i := range p.Endpoints {
@@ -118,27 +118,26 @@ func (in *PoolInput) answerable(i int) bool {
 
 // holds carries the failback holds of the pool and of its AZs from in.Prev to p.
 func (in *PoolInput) holds(p *health.PoolView) {
-	longest := in.longestHold()
 	all := func(int) bool { return true }
-	p.Returned = in.returned(p, all, in.Prev.Returned, longest)
-	azs := make([]time.Time, len(in.Pool.AZWeights))
+	p.Return = in.returned(p, all, in.Prev.Return)
+	azs := make([]health.Return, len(in.Pool.AZWeights))
 	some := false
 	for a, w := range in.Pool.AZWeights {
-		var since time.Time
-		if in.Prev.ReturnedAZ != nil {
-			since = in.Prev.ReturnedAZ[a]
+		var was health.Return
+		if in.Prev.ReturnAZ != nil {
+			was = in.Prev.ReturnAZ[a]
 		}
-		azs[a] = in.returned(p, func(i int) bool { return in.Pool.Endpoints[i].AZ == w.AZ }, since, longest)
-		some = some || !azs[a].IsZero()
+		azs[a] = in.returned(p, func(i int) bool { return in.Pool.Endpoints[i].AZ == w.AZ }, was)
+		some = some || azs[a].On()
 	}
 	if some {
-		p.ReturnedAZ = azs
+		p.ReturnAZ = azs
 	}
 }
 
-// returned is when the group came back: now if it had nothing eligible before and has now, since if it was already on its
-// way, zero if it is out or all holds have passed.
-func (in *PoolInput) returned(p *health.PoolView, group func(int) bool, since time.Time, longest time.Duration) time.Time {
+// returned is how the group comes back: from now on if it had nothing eligible before and has now, as before if it was
+// already on its way, zero if it is out or has wholly returned.
+func (in *PoolInput) returned(p *health.PoolView, group func(int) bool, was health.Return) health.Return {
 	now, before, judged := 0, 0, false
 	for i := range p.Endpoints {
 		if !group(i) {
@@ -147,41 +146,43 @@ func (in *PoolInput) returned(p *health.PoolView, group func(int) bool, since ti
 		if p.Endpoints[i].Eligible() {
 			now++
 		}
-		was := in.Prev.Endpoints[i]
-		if was.Eligible() {
+		prev := in.Prev.Endpoints[i]
+		if prev.Eligible() {
 			before++
 		}
-		judged = judged || was.Drained || !was.Pending()
+		judged = judged || prev.Drained || !prev.Pending()
 	}
 	switch {
-	case now == 0 || longest == 0:
-		return time.Time{}
+	case now == 0:
+		return health.Return{}
 	case before == 0 && judged:
-		return in.Now
-	case before == 0 || since.IsZero() || !in.Now.Before(since.Add(longest)):
-		return time.Time{}
+		was = health.Return{Since: in.Now}
+	case before == 0:
+		return health.Return{}
 	}
-	return since
+	if in.whole(was) {
+		return health.Return{}
+	}
+	return was
 }
 
-// longestHold is the greatest hold of all services that use the pool.
-func (in *PoolInput) longestHold() time.Duration {
-	if n := len(in.Pool.Holds); n > 0 {
-		return in.Pool.Holds[n-1]
+// whole tells whether r holds nothing back from any service that uses the pool.
+func (in *PoolInput) whole(r health.Return) bool {
+	for _, f := range in.Pool.Failbacks {
+		if percent, _ := r.Share(f, in.Now); percent < health.Whole {
+			return false
+		}
 	}
-	return 0
+	return true
 }
 
 // wake is the nearest end of a hold or of a removal window after in.Now.
 func (in *PoolInput) wake(p *health.PoolView) time.Time {
 	var wake time.Time
-	consider := func(since time.Time) {
-		if since.IsZero() {
-			return
-		}
-		for _, h := range in.Pool.Holds {
-			if end := since.Add(h); end.After(in.Now) && (wake.IsZero() || end.Before(wake)) {
-				wake = end
+	consider := func(r health.Return) {
+		for _, f := range in.Pool.Failbacks {
+			if _, next := r.Share(f, in.Now); !next.IsZero() && (wake.IsZero() || next.Before(wake)) {
+				wake = next
 			}
 		}
 	}
@@ -190,9 +191,9 @@ func (in *PoolInput) wake(p *health.PoolView) time.Time {
 			wake = end
 		}
 	}
-	consider(p.Returned)
-	for _, t := range p.ReturnedAZ {
-		consider(t)
+	consider(p.Return)
+	for _, r := range p.ReturnAZ {
+		consider(r)
 	}
 	return wake
 }

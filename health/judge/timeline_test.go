@@ -12,7 +12,7 @@ import (
 
 // pool is two AZs of two endpoints, used by services with holds of 10 and 30 s.
 func pool() *config.Pool {
-	p := &config.Pool{Name: "web", Holds: []time.Duration{10 * time.Second, 30 * time.Second}, AZWeights: []config.AZWeight{{AZ: 0}, {AZ: 1}}}
+	p := &config.Pool{Name: "web", Failbacks: []config.Failback{{Hold: 10 * time.Second}, {Hold: 30 * time.Second}}, AZWeights: []config.AZWeight{{AZ: 0}, {AZ: 1}}}
 	for _, az := range []int{0, 0, 1, 1} {
 		p.Endpoints = append(p.Endpoints, &config.Endpoint{AZ: az, Weight: 1})
 	}
@@ -124,12 +124,12 @@ func runTimeline(t *testing.T, steps []step) {
 		})
 		require.Equalf(t, s.want, letters(view), "states at %d s", s.at)
 		require.Equalf(t, s.calm, view.Calm, "calm at %d s", s.at)
-		require.Equalf(t, instant(s.returned), view.Returned, "pool returned, at %d s", s.at)
-		var azs []time.Time
+		require.Equalf(t, instant(s.returned), view.Return.Since, "pool returned, at %d s", s.at)
+		var azs []health.Return
 		for _, r := range s.returnedAZ {
-			azs = append(azs, instant(r))
+			azs = append(azs, health.Return{Since: instant(r)})
 		}
-		require.Equalf(t, azs, view.ReturnedAZ, "AZs returned, at %d s", s.at)
+		require.Equalf(t, azs, view.ReturnAZ, "AZs returned, at %d s", s.at)
 		require.Equalf(t, instant(s.wake), wake, "wake, at %d s", s.at)
 		prev = view
 	}
@@ -165,7 +165,7 @@ func TestDrainOverlays(t *testing.T) {
 	require.Equal(t, health.Up, v.Endpoints[0].State, "the verdict stays visible below the drain")
 	require.False(t, v.Endpoints[0].Eligible())
 	back, _ := Pool(PoolInput{Zone: zone, Pool: p, Prev: v, Now: now, Leaf: up})
-	require.Equal(t, now, back.ReturnedAZ[0], "an AZ that was drained returns through failback")
+	require.Equal(t, now, back.ReturnAZ[0].Since, "an AZ that was drained returns through failback")
 }
 
 func TestQuorum(t *testing.T) {

@@ -204,7 +204,7 @@ func TestStatus(t *testing.T) {
 		Name: "example.org.", SOA: config.SOA{MName: "ns1.example.org.", RName: "h.example.org.", Serial: 7, NegativeTTL: 10},
 		Regions: []config.Region{{Name: "eu"}}, AZs: []config.AZ{{Name: "eu-a"}}, Checks: []*config.Check{check},
 		Pools: []*config.Pool{{
-			Name: "web", AZWeights: []config.AZWeight{{}}, MinHealthy: config.Amount{N: 1}, Services: []int{0}, Holds: []time.Duration{time.Minute},
+			Name: "web", AZWeights: []config.AZWeight{{}}, MinHealthy: config.Amount{N: 1}, Services: []int{0}, Failbacks: []config.Failback{{Hold: time.Minute}},
 			Endpoints: []*config.Endpoint{
 				{Name: "one", V4: netip.MustParseAddr("192.0.2.1"), Weight: 40, ProbeAddr: netip.MustParseAddr("192.0.2.1")},
 				{Name: "two", V4: netip.MustParseAddr("192.0.2.2"), V6: netip.MustParseAddr("2001:db8::2"), Weight: 60, ProbeAddr: netip.MustParseAddr("192.0.2.2")},
@@ -217,7 +217,7 @@ func TestStatus(t *testing.T) {
 	up := health.EndpointView{Verdict: health.Verdict{State: health.Up, Since: now}}
 	down := health.EndpointView{Verdict: health.Verdict{State: health.Down, Since: now, Reason: "refused"}}
 	view := &health.View{Generation: 3, At: now, Model: config.NewModel([]*config.Zone{zone}), Zones: []*health.ZoneView{{
-		Zone: zone, Pools: []*health.PoolView{{Endpoints: []health.EndpointView{up, up, down}, Returned: now.Add(-time.Hour), At: now, Calm: true}},
+		Zone: zone, Pools: []*health.PoolView{{Endpoints: []health.EndpointView{up, up, down}, Return: health.Return{Since: now.Add(-time.Hour)}, At: now, Calm: true}},
 	}}}
 	n := &fakeNode{
 		snap: answer.NewCompiler("n1", now).Compile(nil, view),

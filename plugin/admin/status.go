@@ -81,17 +81,15 @@ func (z *zoneStatus) pool(i int) api.Pool {
 
 // heldUntil is the end of the longest hold that still runs.
 func (z *zoneStatus) heldUntil(cfg *config.Pool, view *health.PoolView) *time.Time {
-	if len(cfg.Holds) == 0 {
-		return nil
-	}
-	longest := cfg.Holds[len(cfg.Holds)-1]
 	var last time.Time
-	for _, since := range append([]time.Time{view.Returned}, view.ReturnedAZ...) {
-		if end := since.Add(longest); !since.IsZero() && end.After(last) {
-			last = end
+	for _, r := range append([]health.Return{view.Return}, view.ReturnAZ...) {
+		for _, f := range cfg.Failbacks {
+			if percent, next := r.Share(f, z.now); percent == 0 && next.After(last) {
+				last = next
+			}
 		}
 	}
-	if !last.After(z.now) {
+	if last.IsZero() {
 		return nil
 	}
 	return &last

@@ -2,6 +2,7 @@ package answer
 
 import (
 	"encoding/binary"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -30,8 +31,30 @@ type Question struct {
 	Size int
 	// Stripe is any number that differs among concurrent queries, such as the client's port.
 	Stripe uint32
+	// Client is who asked: the resolver, as the transport knows it. It is invalid where the transport has no addresses.
+	Client netip.Addr
+	// ECS is the client subnet that the resolver speaks for; the zero value when there is no such option.
+	ECS ECS
+	// Locator tells where a client is; nil without a geo database.
+	Locator Locator
 	// Files, when not empty, leaves only zones whose File begins with it: a server block answers from its own directory.
 	Files string
+}
+
+// An ECS is the EDNS Client Subnet option of a query (RFC 7871). The zero value means that there was none.
+type ECS struct {
+	// Present is set when the query has the option; the reply then has it too.
+	Present bool
+	// Family is 1 for IPv4, 2 for IPv6, 0 where the resolver says nothing about its client.
+	Family uint16
+	// Prefix is the client's network, masked to the source prefix length; with length 0 it says nothing.
+	Prefix netip.Prefix
+}
+
+// A Locator tells where on the internet an address is. It must be safe for concurrent use, and must not block.
+type Locator interface {
+	// Locate is what is known of addr; the zero Location if nothing is. The result must not be written to.
+	Locate(addr netip.Addr) *steer.Location
 }
 
 // limit is the greatest length of the reply in octets.

@@ -117,7 +117,7 @@ func (c *chooser) usable(share config.Share, l level) (usablePool, SkipReason) {
 	if view.GateClosed {
 		return u, SkipGate
 	}
-	if l == ordinary && view.Held(view.Returned, c.svc.Failback.Hold) {
+	if percent, _ := view.Return.Share(c.svc.FailbackOf(pool), view.At); l == ordinary && percent == 0 {
 		return u, SkipHeld
 	}
 	up, drained, held := 0, 0, 0
@@ -165,12 +165,13 @@ func (c *chooser) usable(share config.Share, l level) (usablePool, SkipReason) {
 }
 
 func (c *chooser) heldAZ(pool *config.Pool, view *health.PoolView, az int) bool {
-	if view.ReturnedAZ == nil {
+	if view.ReturnAZ == nil {
 		return false
 	}
 	for i, w := range pool.AZWeights {
 		if w.AZ == az {
-			return view.Held(view.ReturnedAZ[i], c.svc.Failback.Hold)
+			percent, _ := view.ReturnAZ[i].Share(c.svc.FailbackOf(pool), view.At)
+			return percent == 0
 		}
 	}
 	return false

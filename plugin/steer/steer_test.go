@@ -183,14 +183,14 @@ func TestHold(t *testing.T) {
 	z := demo()
 	svc := &config.Service{Tiers: tiersOf("0:70 1:30 | 2:1"), Pools: []int{0, 1, 2}, Failback: config.Failback{Hold: 30 * time.Second}}
 	zv := viewOf(z, "UU UU U")
-	zv.Pools[0].ReturnedAZ = []time.Time{now.Add(-29 * time.Second), {}}
+	zv.Pools[0].ReturnAZ = []health.Return{{Since: now.Add(-29 * time.Second)}, {}}
 	require.Equal(t, "tier 1 b:28 c:3 d:9", text(z, Compute(zv, svc)), "an AZ is held")
-	zv.Pools[0].Returned = now.Add(-29 * time.Second)
+	zv.Pools[0].Return = health.Return{Since: now.Add(-29 * time.Second)}
 	require.Equal(t, "tier 1 c:1 d:3", text(z, Compute(zv, svc)), "a pool is held")
 	zv.Pools[0].At = now.Add(time.Second)
 	require.Equal(t, "tier 1 a:56 b:84 c:15 d:45", text(z, Compute(zv, svc)), "the hold has passed")
 	zv = viewOf(z, "UU DD D")
-	zv.Pools[0].Returned = now
+	zv.Pools[0].Return = health.Return{Since: now}
 	require.Equal(t, "held 1 a:2 b:3 floor", text(z, Compute(zv, svc)), "held is better than nothing")
 	other := &config.Service{Tiers: svc.Tiers, Pools: svc.Pools}
 	require.Equal(t, "tier 1 a:2 b:3", text(z, Compute(zv, other)), "each service has its own hold")

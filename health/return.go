@@ -1,0 +1,95 @@
+package health
+
+import (
+	"math"
+	"time"
+
+	"github.com/fairlead-dns/fairlead/config"
+)
+
+// maxHold caps a hold that failed returns have doubled (DESIGN.md section 5).
+const maxHold = time.Hour
+
+// A Return is how a pool, or one of its AZs, comes back after it had nothing eligible. It is the same for all services; each
+// reads it with its own failback. The zero Return holds nothing back.
+type Return struct {
+	// Since is when something became eligible again; zero while nothing is on its way back.
+	Since time.Time
+	// Retries are the instants at which a failed probe during some service's ramp sent it back to the hold, ascending.
+	Retries []time.Time
+	// Doubled counts the retries of earlier returns that never came to their end: each doubles the hold.
+	Doubled int
+	// Admitted is when an operator let it in (`fairlead failback POOL`), Reloaded when a new version of the zone file did;
+	// zero if nobody did.
+	Admitted, Reloaded time.Time
+}
+
+// On tells whether something is on its way back.
+func (r *Return) On() bool { return !r.Since.IsZero() }
+
+// Whole is the share of one that is fully back, in percent.
+const Whole = 100
+
+// Share is how much of its ordinary share a service with failback f gives at `at`, in percent: 0 while it is held back,
+// then the steps of the ramp, then 100. next is when the share changes by itself; zero if it does not.
+func (r *Return) Share(f config.Failback, at time.Time) (percent int, next time.Time) {
+	if !r.On() {
+		return Whole, time.Time{}
+	}
+	start, hold, ok := r.start(f)
+	if !ok {
+		return 0, time.Time{}
+	}
+	for _, retry := range r.Retries {
+		if retry.After(at) || !retry.Before(start.Add(hold+f.RampTime())) || f.RampTime() == 0 {
+			continue
+		}
+		start, hold = retry, doubled(max(f.Hold, time.Second), 1+r.Doubled+r.before(retry))
+	}
+	since := at.Sub(start.Add(hold))
+	if since < 0 {
+		return 0, start.Add(hold)
+	}
+	if len(f.Ramp) == 0 || since >= f.RampTime() {
+		return Whole, time.Time{}
+	}
+	step := int(since / f.Step)
+	return f.Ramp[step], start.Add(hold + time.Duration(step+1)*f.Step)
+}
+
+// start is when the hold begins and how long it lasts before any retry; not ok while it waits for a person.
+func (r *Return) start(f config.Failback) (since time.Time, hold time.Duration, ok bool) {
+	switch {
+	case f.Mode == config.FailbackManual && r.Admitted.IsZero(), f.Mode == config.FailbackNever && r.Reloaded.IsZero():
+		return time.Time{}, 0, false
+	case f.Mode == config.FailbackManual:
+		return r.Admitted, 0, true
+	case f.Mode == config.FailbackNever:
+		return r.Reloaded, 0, true
+	case r.Doubled > 0 && f.RampTime() > 0:
+		return r.Since, doubled(max(f.Hold, time.Second), r.Doubled), true
+	}
+	return r.Since, f.Hold, true
+}
+
+// before counts the retries before t.
+func (r *Return) before(t time.Time) int {
+	n := 0
+	for _, retry := range r.Retries {
+		if retry.Before(t) {
+			n++
+		}
+	}
+	return n
+}
+
+// doubled is hold·2^times, at most an hour, or the hold itself if that is longer.
+func doubled(hold time.Duration, times int) time.Duration {
+	if hold >= maxHold {
+		return hold
+	}
+	if times > 30 || hold > math.MaxInt64>>times {
+		return maxHold
+	}
+	return min(maxHold, hold<<times)
+}
