@@ -77,12 +77,18 @@ func (b *builder) cellFailover(c *Cells, n *yaml.Node, at *yamlPath) {
 		if !homes[from] {
 			b.errorf(k, at, "", "the pool %q is the home of no shard", k.Value)
 		}
+		if b.zone.Pools[from].Fence {
+			b.errorf(k, at, "without failover its shards answer as on_all_down says while it is down", "the pool %q is fenced: its shards never leave it", k.Value)
+			continue
+		}
 		for i, item := range items(v) {
 			to := b.refer(item, at.item(i), "pool", b.pools)
 			switch {
 			case to < 0:
 			case to == from:
 				b.errorf(item, at.item(i), "", "the pool %q cannot take over from itself", k.Value)
+			case b.zone.Pools[to].Fence:
+				b.errorf(item, at.item(i), "", "the pool %q is fenced: it takes no shards but its own", item.Value)
 			case slices.Contains(c.Failover[from], to):
 				b.errorf(item, at.item(i), "", "duplicate pool %q", item.Value)
 			default:

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -54,6 +55,8 @@ type Zone struct {
 	Checks   []*Check
 	Pools    []*Pool
 	Services []*Service
+	// Hosts are the host names of endpoints to which SRV records lead.
+	Hosts []Host
 	// AllowShrink lets a new version of the file drop more than ShrinkLimit of the names or endpoints.
 	AllowShrink bool
 }
@@ -198,7 +201,9 @@ type Service struct {
 	Health    Limits
 	Standby   Standby
 	Also      []AlsoKind
-	Clients   []ClientRule
+	// Places are the owner names of Also, regions before AZs as the file has them.
+	Places  []Place
+	Clients []ClientRule
 	// Nearest is set for `order: nearest`.
 	Nearest bool
 	ECS     bool
@@ -316,6 +321,30 @@ const (
 	AlsoRegion AlsoKind = iota
 	AlsoAZ
 )
+
+// A Place is an extra owner name of a service: what it has in one region or AZ alone.
+type Place struct {
+	// Name is the FQDN.
+	Name string
+	// Region indexes Zone.Regions. AZ indexes Zone.AZs; -1 for a whole region.
+	Region, AZ int
+}
+
+// A Host is the host name of one endpoint: an SRV record needs one for its target (RFC 2782).
+type Host struct {
+	// Name is the FQDN ENDPOINT.POOL.ZONE.
+	Name string
+	// Pool indexes Zone.Pools, Endpoint indexes Pool.Endpoints.
+	Pool, Endpoint int
+	// TTL is that of the first service whose SRV records lead here.
+	TTL TTL
+}
+
+// HostName is the FQDN of an endpoint's host name, whether or not the zone has it.
+func (z *Zone) HostName(pool, endpoint int) string {
+	p := z.Pools[pool]
+	return strings.ToLower(p.Endpoints[endpoint].Name+"."+p.Name) + "." + z.Name
+}
 
 // A ClientRule chooses tiers by who asks.
 type ClientRule struct {

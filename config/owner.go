@@ -142,32 +142,62 @@ func (b *builder) claimServices() {
 			b.claimAlso(s, b.serviceNodes[i], root.child(b.serviceNodes[i].Value).child("also"))
 		}
 	}
+	hosts := make(map[[2]int]bool)
+	for i, s := range b.zone.Services {
+		if s.Name != "" && s.SRV != nil && s.Kind == Addresses {
+			b.claimHosts(s, b.serviceNodes[i], root.child(b.serviceNodes[i].Value).child("srv"), hosts)
+		}
+	}
+}
+
+// claimHosts gives the endpoints behind SRV records their host names.
+func (b *builder) claimHosts(s *Service, n *yaml.Node, at *yamlPath, seen map[[2]int]bool) {
+	for _, i := range s.Pools {
+		for j := range b.zone.Pools[i].Endpoints {
+			if seen[[2]int{i, j}] {
+				continue
+			}
+			seen[[2]int{i, j}] = true
+			c := b.claim("an SRV target", n, at)
+			c.service, c.also = s, true
+			name := b.zone.HostName(i, j)
+			if err := hostName(name); err != nil {
+				c.errorf("rename the pool or the endpoint", "no SRV target can be made of the endpoint %s/%s: %s", b.zone.Pools[i].Name, b.zone.Pools[i].Endpoints[j].Name, err)
+				continue
+			}
+			b.owners.claimMain(name, c)
+			b.zone.Hosts = append(b.zone.Hosts, Host{Name: name, Pool: i, Endpoint: j, TTL: s.TTL})
+		}
+	}
 }
 
 func (b *builder) claimAlso(s *Service, n *yaml.Node, at *yamlPath) {
 	regions, azs := b.places(s)
-	var places []string
 	for _, kind := range s.Also {
 		if kind == AlsoRegion {
 			for _, r := range slices.Sorted(maps.Keys(regions)) {
-				places = append(places, b.zone.Regions[r].Name)
+				b.claimPlace(s, n, at, b.zone.Regions[r].Name, Place{Region: r, AZ: -1})
 			}
 			continue
 		}
 		for _, az := range slices.Sorted(maps.Keys(azs)) {
-			places = append(places, b.zone.AZs[az].Name)
+			b.claimPlace(s, n, at, b.zone.AZs[az].Name, Place{Region: b.zone.AZs[az].Region, AZ: az})
 		}
 	}
-	for _, place := range places {
-		c := b.claim("an also name", n, at)
-		c.service, c.also = s, true
-		name, err := alsoName(s.Name, b.zone.Name, place)
-		if err != nil {
-			c.errorf("", "no also name can be made of %q: %s", place, err)
-			continue
-		}
-		b.owners.claimMain(name, c)
+}
+
+// claimPlace gives the service the name of one place.
+func (b *builder) claimPlace(s *Service, n *yaml.Node, at *yamlPath, label string, place Place) {
+	c := b.claim("an also name", n, at)
+	c.service, c.also = s, true
+	name, err := alsoName(s.Name, b.zone.Name, label)
+	if err != nil {
+		c.errorf("", "no also name can be made of %q: %s", label, err)
+		return
 	}
+	b.owners.claimMain(name, c)
+	place.Name = name
+	s.Places = append(s.Places, place)
 }
 
 // alsoName is the name of a service in one place alone: www.eu-west.ZONE for www.ZONE, eu-west.ZONE for the apex.

@@ -138,6 +138,17 @@ func TestRejectContent(t *testing.T) {
 		{"cells out of range", withPools, `services:
   www: {tiers: [{web: 1}], cells: {shards: 4, home: {web: 0-4}}}
 `, []string{":11:59: error: services.www.cells.home.web: the shards 0-4 are not within 0-3"}},
+		{"failover from and to a fence", withRegions, `pools:
+  a: {region: eu, fence: true, endpoints: [{name: a, addresses: [192.0.2.1], az: eu-a}]}
+  b: {region: eu, endpoints: [{name: a, addresses: [192.0.2.2], az: eu-a}]}
+services:
+  www:
+    tiers: [{a: 1}]
+    cells: {shards: 2, home: {a: 0, b: 1}, failover: {a: [b], b: [a]}}
+`, []string{
+			":10:55: error: services.www.cells.failover.a: the pool \"a\" is fenced: its shards never leave it",
+			":10:67: error: services.www.cells.failover.b[0]: the pool \"a\" is fenced: it takes no shards but its own",
+		}},
 		{"fence without home", withRegions, `pools:
   web: {region: eu, fence: true, endpoints: [{name: a, addresses: [192.0.2.1], az: eu-a}]}
 services:

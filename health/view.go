@@ -130,10 +130,6 @@ func (z *ZoneView) Drained(service int, ref EndpointRef) bool {
 
 // PoolWeight is the weight of a pool in a tier of the service, given the configured one.
 func (z *ZoneView) PoolWeight(service, pool, configured int) int {
-	if configured == 0 {
-		// 0 = never: no override brings in what the file keeps out.
-		return 0
-	}
 	if s := z.Scoped[service]; s != nil {
 		if w, ok := s.PoolWeights[pool]; ok {
 			return w

@@ -289,8 +289,8 @@ func (b *timelineBed) ground(fqdn string) string {
 	}
 	p := snap.Plan(z, i)
 	text := "from " + p.Source.String()
-	if p.Tier >= 0 {
-		text += fmt.Sprintf(" %d", p.Tier+1)
+	if p.Tier.Index >= 0 {
+		text += fmt.Sprintf(" %d", p.Tier.Index+1)
 	}
 	if p.Kept > 0 {
 		text += fmt.Sprintf(", %d kept", p.Kept)

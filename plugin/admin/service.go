@@ -13,13 +13,13 @@ func (z *zoneStatus) service(i int) api.Service {
 	plan := z.snap.Plan(z.view.Zone, i)
 	ttl, _ := z.snap.ServiceTTL(z.view.Zone, i, z.now)
 	s := api.Service{
-		Name: cfg.Name, Source: plan.Source.String(), Degraded: plan.Source.Degraded(), Tier: plan.Tier + 1, TTLSeconds: ttl,
+		Name: cfg.Name, Source: plan.Source.String(), Degraded: plan.Source.Degraded(), Tier: plan.Tier.Index + 1, TTLSeconds: ttl,
 		BoundSeconds:  steer.BoundOf(z.view.Zone, cfg, steer.DefaultAllowances()).S.Seconds(),
 		TargetSeconds: cfg.Staleness.Target.Seconds(),
 		Shares:        z.shares(plan),
 	}
 	for _, skip := range plan.Skipped {
-		s.Skipped = append(s.Skipped, fmt.Sprintf("tier %d: %s", skip.Tier+1, skip.Why))
+		s.Skipped = append(s.Skipped, fmt.Sprintf("tier %d: %s", skip.Tier.Index+1, skip.Why))
 	}
 	z.degraded = z.degraded || s.Degraded || plan.Kept > 0
 	return s

@@ -168,7 +168,7 @@ func TestCompileSharesWhatDidNotChange(t *testing.T) {
 	require.Same(t, before.index, after.index)
 	require.Same(t, before.services[0], after.services[0])
 	require.NotSame(t, before.services[2], after.services[2])
-	require.Same(t, before.services[2].tickets, after.services[2].tickets)
+	require.Same(t, before.services[2].plans[0].sets[0].turn, after.services[2].plans[0].sets[0].turn)
 	again := f.snap.zones[0]
 	f.move(base, "SU", "UD")
 	require.Same(t, again.services[0], f.snap.zones[0].services[0], "suspicion moves the TTL, not the plan")
@@ -182,8 +182,8 @@ func TestReloadKeepsTicketsAndCounters(t *testing.T) {
 	z := testZone()
 	model := config.NewModel([]*config.Zone{z})
 	snap := f.compiler.Compile(f.snap, viewOf(z, model, nil, base, "UU", "UU"))
-	require.Equal(t, uint64(3), snap.zones[0].services[0].tickets[0].next())
-	require.Equal(t, f.snap.zones[0].services[0].sets[0].base, snap.zones[0].services[0].sets[0].base, "the order goes on")
+	require.Equal(t, uint64(3), snap.zones[0].services[0].plans[0].sets[0].turn.next())
+	require.Equal(t, f.snap.zones[0].services[0].plans[0].sets[0].base, snap.zones[0].services[0].plans[0].sets[0].base, "the order goes on")
 	require.Equal(t, uint64(3), snap.zones[0].counters.Total(Answered))
 	require.Zero(t, snap.zones[0].services[0].ttl.floorUntil, "a reload that changes nothing shortens no TTL")
 }

@@ -2,7 +2,6 @@ package answer
 
 import (
 	"encoding/binary"
-	"hash/fnv"
 	"slices"
 	"sync"
 	"time"
@@ -10,7 +9,6 @@ import (
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
-	"github.com/miekg/dns"
 )
 
 // maxSequences bounds the table of shared sequences; past it the table starts anew, and nothing is lost but sharing.
@@ -44,8 +42,8 @@ type Snapshot struct {
 type zone struct {
 	cfg   *config.Zone
 	index *index
-	// services stand in the order of Zone.Services.
-	services []*service
+	// services stand in the order of Zone.Services, hosts in that of Zone.Hosts.
+	services, hosts []*service
 	// pools stand in the order of Zone.Pools; troubled is set for those with a suspect or pending member.
 	pools    []*poolCell
 	troubled []bool
@@ -120,9 +118,19 @@ func (c *Compiler) whole(old *zone, zv *health.ZoneView, at time.Time) *zone {
 		}
 	}
 	for i, svc := range cfg.Services {
-		z.services[i] = c.service(z, zv, svc, before[svc.Name], at)
+		z.services[i] = c.service(z, zv, i, before[svc.Name], at)
 	}
+	z.hosts = c.hosts(zv)
 	return z
+}
+
+// hosts compiles all host names.
+func (c *Compiler) hosts(zv *health.ZoneView) []*service {
+	var hosts []*service
+	for _, h := range zv.Zone.Hosts {
+		hosts = append(hosts, c.host(zv, h))
+	}
+	return hosts
 }
 
 // update compiles the services whose pools changed.
@@ -130,6 +138,23 @@ func (c *Compiler) update(old *zone, was, zv *health.ZoneView, at time.Time) *zo
 	z := *old
 	z.troubled = slices.Clone(old.troubled)
 	var stale []bool
+	touch := func(service int) {
+		if stale == nil {
+			stale = make([]bool, len(z.services))
+			z.services = slices.Clone(z.services)
+		}
+		stale[service] = true
+	}
+	for i := range was.Scoped {
+		if was.Scoped[i] != zv.Scoped[i] {
+			touch(i)
+		}
+	}
+	for i := range zv.Scoped {
+		if was.Scoped[i] != zv.Scoped[i] {
+			touch(i)
+		}
+	}
 	for i, p := range zv.Pools {
 		if p == was.Pools[i] {
 			continue
@@ -138,71 +163,19 @@ func (c *Compiler) update(old *zone, was, zv *health.ZoneView, at time.Time) *zo
 		if was.Pools[i].SameSteering(p) {
 			continue
 		}
-		if stale == nil {
-			stale = make([]bool, len(z.services))
-			z.services = slices.Clone(z.services)
-		}
 		for _, s := range z.cfg.Pools[i].Services {
-			stale[s] = true
+			touch(s)
 		}
 	}
 	for i, again := range stale {
 		if again {
-			z.services[i] = c.service(&z, zv, z.cfg.Services[i], old.services[i], at)
+			z.services[i] = c.service(&z, zv, i, old.services[i], at)
 		}
+	}
+	if stale != nil && z.hosts != nil {
+		z.hosts = c.hosts(zv)
 	}
 	return &z
-}
-
-// service compiles one service; old is what the name had before, nil for a new name.
-func (c *Compiler) service(z *zone, zv *health.ZoneView, svc *config.Service, old *service, at time.Time) *service {
-	plan := steer.Compute(zv, svc)
-	s := &service{plan: plan}
-	switch {
-	case plan.Source == steer.FromFixed:
-		s.sets = [2]rrset{fixedSet(svc, dns.TypeA), fixedSet(svc, dns.TypeAAAA)}
-	case svc.Kind == config.Targets:
-		s.sets[0] = c.newRRset(z.cfg, svc, plan.Sets[steer.Target], steer.Target)
-	default:
-		s.sets[0] = c.newRRset(z.cfg, svc, plan.Sets[steer.V4], steer.V4)
-		s.sets[1] = c.newRRset(z.cfg, svc, plan.Sets[steer.V6], steer.V6)
-	}
-	s.ttl = ttlRule{mode: svc.TTL.Mode, min: svc.TTL.Min, max: svc.TTL.Max, floor: plan.Floor, pools: svc.Pools}
-	s.tickets = new([2]ticket)
-	if old != nil {
-		s.tickets, s.ttl.floorUntil = old.tickets, old.ttl.floorUntil
-	}
-	c.goOn(s, old, svc.Name, at)
-	return s
-}
-
-// goOn continues the sequences of old where nothing changed and begins anew where something did: a change starts a new
-// count, so that the split is exact from then on, and in ceiling mode a time of short TTLs.
-func (c *Compiler) goOn(s, old *service, name string, at time.Time) {
-	for i := range s.sets {
-		r := &s.sets[i]
-		if old != nil && r.same(&old.sets[i]) {
-			r.base = old.sets[i].base
-			continue
-		}
-		if r.seq != nil {
-			t := s.tickets[i].next()
-			r.base = r.seq.Start(c.phase(name, i, t)) - t
-		}
-		if old != nil {
-			s.ttl.floorUntil = int64(at.Sub(c.base)) + int64(s.ttl.max)*int64(time.Second)
-		}
-	}
-}
-
-// phase spreads where nodes begin: each node, name, family and change begins elsewhere.
-func (c *Compiler) phase(name string, family int, t uint64) uint64 {
-	h := fnv.New64a()
-	h.Write([]byte(c.node))
-	h.Write([]byte{0, byte(family)})
-	h.Write([]byte(name))
-	h.Write(binary.BigEndian.AppendUint64(nil, t))
-	return h.Sum64()
 }
 
 // sequence is the shared sequence for weights.

@@ -19,12 +19,19 @@ type index struct {
 	soa []byte
 }
 
-// An owner is one name. It is an empty non-terminal if it has neither a service nor static RRsets.
+// An owner is one name. It is an empty non-terminal if nothing stands there.
 type owner struct {
-	// service indexes Zone.Services; -1 for none.
-	service int32
-	static  []staticSet
+	// service indexes Zone.Services; -1 for none. place indexes the service's Places; -1 for the service's own name.
+	service, place int32
+	// host indexes Zone.Hosts; -1 for none.
+	host int32
+	// cells is set when each label below is a cell of the service.
+	cells  bool
+	static []staticSet
 }
+
+// empty tells whether the name exists only because of names below it.
+func (o *owner) empty() bool { return o.service < 0 && o.host < 0 && o.static == nil }
 
 // A staticSet is one RRset, ready to be written: each record's owner is a pointer to the question's name.
 type staticSet struct {
@@ -48,7 +55,15 @@ const (
 func newIndex(z *config.Zone) *index {
 	x := &index{apex: mustPackName(z.Name), byName: make(map[string]int32, len(z.Services)+len(z.Records)+8)}
 	for i, svc := range z.Services {
-		x.owners[x.add(svc.Name)].service = int32(i)
+		o := &x.owners[x.add(svc.Name)]
+		o.service, o.cells = int32(i), svc.Cells != nil
+		for j, place := range svc.Places {
+			o := &x.owners[x.add(place.Name)]
+			o.service, o.place = int32(i), int32(j)
+		}
+	}
+	for i, host := range z.Hosts {
+		x.owners[x.add(host.Name)].host = int32(i)
 	}
 	x.addApex(z)
 	for _, r := range z.Records {
@@ -65,7 +80,7 @@ func (x *index) add(name string) int32 {
 			break
 		}
 		x.byName[string(n)] = int32(len(x.owners))
-		x.owners = append(x.owners, owner{service: -1})
+		x.owners = append(x.owners, owner{service: -1, place: -1, host: -1})
 	}
 	return x.byName[string(wire)]
 }
@@ -143,23 +158,32 @@ func inside(name, apex []byte) bool {
 }
 
 // find is the owner of a lower-case name inside the zone: by name, else by the wildcard at the closest encloser
-// (RFC 4592 section 3.3.1); -1 means NXDOMAIN.
-func (x *index) find(name []byte) int32 {
+// (RFC 4592 section 3.3.1); -1 means NXDOMAIN. For a cell it is the owner of the service, with the cell's label.
+func (x *index) find(name []byte) (o int32, cell []byte) {
 	if i, ok := x.byName[string(name)]; ok {
-		return i
+		return i, nil
 	}
-	for n := cutLabel(name); len(n) >= len(x.apex); n = cutLabel(n) {
-		if _, ok := x.byName[string(n)]; !ok {
+	parent := cutLabel(name)
+	for n := parent; len(n) >= len(x.apex); n = cutLabel(n) {
+		i, ok := x.byName[string(n)]
+		if !ok {
 			continue
+		}
+		if x.owners[i].cells {
+			if len(n) == len(parent) {
+				return i, name[1 : 1+int(name[0])]
+			}
+			// Below a cell there is nothing.
+			return -1, nil
 		}
 		var buf [maxNameLen + 2]byte
 		wild := append(append(buf[:0], 1, '*'), n...)
 		if i, ok := x.byName[string(wild)]; ok {
-			return i
+			return i, nil
 		}
-		return -1
+		return -1, nil
 	}
-	return -1
+	return -1, nil
 }
 
 func (o *owner) set(typ uint16) *staticSet {

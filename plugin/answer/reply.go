@@ -36,7 +36,7 @@ type Question struct {
 	// ECS is the client subnet that the resolver speaks for; the zero value when there is no such option.
 	ECS ECS
 	// Locator tells where a client is; nil without a geo database.
-	Locator Locator
+	Locator steer.Locator
 	// Files, when not empty, leaves only zones whose File begins with it: a server block answers from its own directory.
 	Files string
 }
@@ -49,12 +49,6 @@ type ECS struct {
 	Family uint16
 	// Prefix is the client's network, masked to the source prefix length; with length 0 it says nothing.
 	Prefix netip.Prefix
-}
-
-// A Locator tells where on the internet an address is. It must be safe for concurrent use, and must not block.
-type Locator interface {
-	// Locate is what is known of addr; the zero Location if nothing is. The result must not be written to.
-	Locate(addr netip.Addr) *steer.Location
 }
 
 // limit is the greatest length of the reply in octets.
@@ -88,6 +82,8 @@ type reply struct {
 	outcome                        Outcome
 	// apexAt is the offset of the zone's name in the message.
 	apexAt uint16
+	// scope is the SCOPE PREFIX-LENGTH of an ECS option: how much of the client's subnet was looked at.
+	scope uint8
 }
 
 // Append appends the whole reply to q at now to dst. ok is unset, and dst unchanged, when no zone of s holds the name.
@@ -140,13 +136,13 @@ func (r *reply) fill(name []byte) {
 // answer writes what stands at name, whose text is at the pointer owner. For a CNAME that must be followed it returns the
 // target and where it stands.
 func (r *reply) answer(name []byte, owner uint16) (target []byte, at uint16) {
-	i := r.z.index.find(name)
+	i, cell := r.z.index.find(name)
 	if i < 0 {
 		r.negative(dns.RcodeNameError, NXDomain)
 		return nil, 0
 	}
 	o := &r.z.index.owners[i]
-	if r.q.Type == dns.TypeANY && (o.service >= 0 || o.static != nil) {
+	if r.q.Type == dns.TypeANY && !o.empty() {
 		r.hinfo(owner)
 		return nil, 0
 	}
@@ -159,8 +155,13 @@ func (r *reply) answer(name []byte, owner uint16) (target []byte, at uint16) {
 		r.static(set, owner)
 		return set.target, r.rdataOffset(at)
 	}
-	if o.service >= 0 {
-		return r.service(r.z.services[o.service], owner)
+	switch {
+	case o.place >= 0:
+		return r.service(r.z.services[o.service].places[o.place], nil, owner)
+	case o.service >= 0:
+		return r.service(r.z.services[o.service], cell, owner)
+	case o.host >= 0:
+		return r.service(r.z.hosts[o.host], nil, owner)
 	}
 	r.negative(dns.RcodeSuccess, NoData)
 	return nil, 0
@@ -185,29 +186,54 @@ func (r *reply) static(set *staticSet, owner uint16) {
 	r.outcome = Static
 }
 
-// service writes the records whose turn it is.
-func (r *reply) service(s *service, owner uint16) (target []byte, at uint16) {
-	i := 0
-	if r.q.Type == dns.TypeAAAA && s.sets[0].typ != dns.TypeCNAME {
-		i = 1
-	}
-	set := &s.sets[i]
-	if set.per == 0 || set.typ != r.q.Type && set.typ != dns.TypeCNAME {
+// service writes the records whose turn it is; cell is the label of the cell that was asked for, nil for the service itself.
+func (r *reply) service(s *service, cell []byte, owner uint16) (target []byte, at uint16) {
+	p, key := r.class(s, cell)
+	set := p.set(r.q.Type)
+	if set == nil {
 		r.negative(dns.RcodeSuccess, NoData)
 		return nil, 0
 	}
-	begin := len(r.buf)
-	var first, n int
-	r.buf, first, n = set.append(r.buf, &s.tickets[i], s.ttl.at(r.z, r.now), owner)
-	r.answers += uint16(n)
+	begin, first := len(r.buf), set.first(key)
+	r.buf = set.append(r.buf, first, s.ttl.at(r.z, r.now), owner)
+	r.answers += uint16(set.per)
 	r.outcome = Answered
-	if s.plan.Source.Degraded() {
+	if p.plan.Source.Degraded() {
 		r.outcome = Degraded
 	}
 	if set.targets != nil && r.q.Type != dns.TypeCNAME {
 		return set.targets[first], r.rdataOffset(begin)
 	}
 	return nil, 0
+}
+
+// class is the plan for whoever asks, and the key of a client that is to stay with one endpoint.
+func (r *reply) class(s *service, cell []byte) (p *compiledPlan, key uint64) {
+	if s.decision == nil {
+		return &s.plans[0], 0
+	}
+	at, client, bits := 0, r.q.Client, 0
+	subnet := s.cfg.ECS && r.q.ECS.Prefix.Bits() > 0
+	if subnet {
+		client = r.q.ECS.Prefix.Addr()
+	}
+	switch {
+	case cell != nil:
+		at = s.decision.Cells[steer.Home(s.cfg.Cells, steer.Shard(s.cfg.Cells, cell))]
+	case s.chooser != nil:
+		var class *steer.Class
+		class, bits = s.chooser.Choose(s.decision, client, r.q.Locator)
+		at = class.Plan
+	}
+	if s.cfg.Sticky != nil {
+		var length int
+		key, length = steer.StickyKey(s.cfg, s.seed, client)
+		bits = max(bits, length)
+	}
+	if subnet {
+		r.scope = max(r.scope, uint8(bits))
+	}
+	return &s.plans[at], key
 }
 
 // hinfo answers ANY with one small record (RFC 8482 section 4.2).
@@ -268,10 +294,16 @@ func (r *reply) finish() {
 // emptyOPT is an OPT record without options and flags (RFC 6891 section 6.1.2).
 var emptyOPT = [11]byte{0, 0, byte(dns.TypeOPT), ednsSize >> 8, ednsSize & 0xff}
 
-// Plan is what a service of the zone answers, as decided for s.View. zone must be one of its zones.
+// Plan is what a service of the zone answers clients that no rule names, as decided for s.View. zone must be one of its zones.
 func (s *Snapshot) Plan(zone *config.Zone, service int) *steer.Plan {
 	z, _ := s.zoneNamed(zone.Name)
-	return z.services[service].plan
+	return z.services[service].plans[0].plan
+}
+
+// Decision is all that a service of the zone answers. zone must be one of its zones.
+func (s *Snapshot) Decision(zone *config.Zone, service int) *steer.Decision {
+	z, _ := s.zoneNamed(zone.Name)
+	return z.services[service].decision
 }
 
 // ServiceTTL is the TTL in seconds that a service's answers carry at now.

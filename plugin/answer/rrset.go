@@ -9,16 +9,6 @@ import (
 	"github.com/miekg/dns"
 )
 
-// A service is the compiled form of one plan. It is immutable but for the tickets and cells that it points to.
-type service struct {
-	plan *steer.Plan
-	// sets holds A and AAAA, or CNAME in the first place.
-	sets [2]rrset
-	// tickets belong to the owner name and family, one for each of sets.
-	tickets *[2]ticket
-	ttl     ttlRule
-}
-
 // An rrset is the records of all members of one family, of which each reply holds some. The zero rrset is NODATA.
 type rrset struct {
 	typ uint16
@@ -27,17 +17,20 @@ type rrset struct {
 	ends []uint32
 	// per is how many records a reply holds: members in a row on a ring that begins with the one whose turn it is.
 	per int
-	// seq says whose turn it is; nil when every reply holds all members.
-	seq *steer.Sequence
-	// base is added to a ticket to give the position in seq.
+	// seq says whose turn it is, and pick who answers a client that is to stay with one; both are nil when every reply
+	// holds all members.
+	seq  *steer.Sequence
+	pick *steer.Rendezvous
+	// turn is the ticket for seq; base is added to it to give the position.
+	turn *ticket
 	base uint64
-	// target is the CNAME target of each member in lower-case wire format; nil for addresses.
+	// targets are the CNAME targets of the members in lower-case wire format; nil for other types.
 	targets [][]byte
 }
 
 // same tells whether r and o give the same replies but for the position in the sequence.
 func (r *rrset) same(o *rrset) bool {
-	return r.typ == o.typ && r.per == o.per && r.seq == o.seq && bytes.Equal(r.rrs, o.rrs)
+	return r.typ == o.typ && r.per == o.per && r.seq == o.seq && (r.pick == nil) == (o.pick == nil) && bytes.Equal(r.rrs, o.rrs)
 }
 
 // record is member i's record.
@@ -48,35 +41,44 @@ func (r *rrset) record(i int) []byte {
 	return r.rrs[r.ends[i-1]:r.ends[i]]
 }
 
-// newRRset compiles the members of one family.
-func (c *Compiler) newRRset(z *config.Zone, svc *config.Service, members []steer.Member, f steer.Family) rrset {
-	if len(members) == 0 {
-		return rrset{}
-	}
+// newRRset compiles the members of one set of a plan into records of one type.
+func (c *Compiler) newRRset(z *config.Zone, svc *config.Service, typ uint16, members []steer.Member) rrset {
 	r := rrset{per: svc.Answers, ends: make([]uint32, 0, len(members))}
 	weights := make([]uint64, len(members))
+	var sum uint64
 	for i, m := range members {
-		e := z.Pools[m.Pool].Endpoints[m.Endpoint]
 		weights[i] = m.Weight
-		switch f {
-		case steer.V4:
-			r.add(dns.TypeA, e.V4.AsSlice())
-		case steer.V6:
-			r.add(dns.TypeAAAA, e.V6.AsSlice())
+		sum += m.Weight
+	}
+	for _, m := range members {
+		e := z.Pools[m.Pool].Endpoints[m.Endpoint]
+		switch typ {
+		case dns.TypeA:
+			r.add(typ, e.V4.AsSlice())
+		case dns.TypeAAAA:
+			r.add(typ, e.V6.AsSlice())
+		case dns.TypeSRV:
+			r.add(typ, srvData(z, svc.SRV, m, sum))
+		case dns.TypeHTTPS:
+			r.add(typ, httpsData(svc.HTTPS, e))
 		default:
 			target := mustPackName(e.Target)
-			r.add(dns.TypeCNAME, target)
+			r.add(typ, target)
 			r.targets = append(r.targets, target)
 		}
 	}
 	if r.per == 0 || r.per >= len(members) {
 		r.per = len(members)
 	}
-	if f == steer.Target {
+	if typ == dns.TypeCNAME {
 		// A CNAME RRset has one record (RFC 2181 section 10.1).
 		r.per = 1
 	}
-	if r.per < len(members) {
+	switch {
+	case r.per == len(members):
+	case svc.Sticky != nil:
+		r.pick = steer.NewRendezvous(z, members)
+	default:
 		r.seq = c.sequence(weights)
 	}
 	return r
@@ -100,13 +102,19 @@ func (r *rrset) add(typ uint16, rdata []byte) {
 	r.ends = append(r.ends, uint32(len(r.rrs)))
 }
 
-// append writes the records of one reply with the given TTL and owner pointer. It returns the first member's index and the
-// number of records.
-func (r *rrset) append(dst []byte, t *ticket, ttl uint32, owner uint16) ([]byte, int, int) {
-	first := 0
-	if r.seq != nil {
-		first = r.seq.At(t.take() + r.base)
+// first is the member that begins the next reply; key is that of the client where it is to stay with one.
+func (r *rrset) first(key uint64) int {
+	switch {
+	case r.seq != nil:
+		return r.seq.At(r.turn.take() + r.base)
+	case r.pick != nil:
+		return r.pick.Pick(key)
 	}
+	return 0
+}
+
+// append writes the records of one reply, from the member first on, with the given TTL and owner pointer.
+func (r *rrset) append(dst []byte, first int, ttl uint32, owner uint16) []byte {
 	for k := range r.per {
 		i := first + k
 		if i >= len(r.ends) {
@@ -117,5 +125,5 @@ func (r *rrset) append(dst []byte, t *ticket, ttl uint32, owner uint16) ([]byte,
 		binary.BigEndian.PutUint16(dst[at:], owner)
 		binary.BigEndian.PutUint32(dst[at+ttlOffset:], ttl)
 	}
-	return dst, first, r.per
+	return dst
 }

@@ -12,14 +12,14 @@ import (
 // seen to go one after the other, and the last to be noticed is not the only one worth answering.
 const lastGoodWindow = time.Minute
 
-// panicOver replaces p by all non-drained members of its tier if that is the last eligible one and less than
-// health.panic_below percent of its weight is up.
-func (c *chooser) panicOver(p *Plan) *Plan {
+// panicOver replaces p, the plan of c.steps[at], by all non-drained members of its tier if that is the last eligible one and
+// less than health.panic_below percent of its weight is up.
+func (c *chooser) panicOver(p *Plan, at int) *Plan {
 	below := uint64(c.svc.Health.PanicBelow)
-	if below == 0 || p.Source == FromPending || c.laterTier(p.Tier) {
+	if below == 0 || p.Source == FromPending || c.laterTier(at) {
 		return p
 	}
-	all := c.everyone(c.open(c.svc.Tiers[p.Tier]), anyHealth)
+	all := c.everyone(c.open(at), anyHealth)
 	for f := range families {
 		var up, total uint64
 		for _, m := range flatten(all, f) {
@@ -30,7 +30,7 @@ func (c *chooser) panicOver(p *Plan) *Plan {
 		}
 		if lessProduct(up, 100, below, total) {
 			q := &Plan{Service: c.svc, Source: FromPanic, Tier: p.Tier, Skipped: p.Skipped, Floor: true}
-			c.fill(q, all)
+			q.fill(all)
 			return q
 		}
 	}
@@ -44,10 +44,10 @@ func lessProduct(a, b, c, d uint64) bool {
 	return h1 < h2 || h1 == h2 && l1 < l2
 }
 
-// laterTier tells whether a tier after t could answer.
-func (c *chooser) laterTier(t int) bool {
-	for i := t + 1; i < len(c.svc.Tiers); i++ {
-		if p, _ := c.tierPlan(i, c.svc.Tiers[i], ordinary); p != nil {
+// laterTier tells whether a step after at could answer.
+func (c *chooser) laterTier(at int) bool {
+	for _, st := range c.steps[at+1:] {
+		if offers, _ := c.offers(st, ordinary); offers != nil {
 			return true
 		}
 	}
@@ -55,29 +55,30 @@ func (c *chooser) laterTier(t int) bool {
 }
 
 // everyone is each pool of tier with the non-drained endpoints that ok admits, whatever their health.
-func (c *chooser) everyone(tier config.Tier, ok func(health.EndpointView) bool) []usablePool {
-	var pools []usablePool
+func (s *subject) everyone(tier config.Tier, ok func(health.EndpointView) bool) []offer {
+	var offers []offer
 	for _, share := range tier {
-		if share.Weight == 0 {
+		weight := s.zv.PoolWeight(s.index, share.Pool, share.Weight)
+		if weight == 0 {
 			continue
 		}
-		pool := c.zv.Zone.Pools[share.Pool]
-		u := usablePool{index: share.Pool, weight: share.Weight, pool: pool, view: c.zv.Pools[share.Pool]}
-		for i, e := range c.zv.Pools[share.Pool].Endpoints {
-			if !e.Drained && ok(e) {
-				u.add(i)
+		view := s.zv.Pools[share.Pool]
+		o := offer{subject: s, pool: share.Pool, weight: uint64(weight), cfg: s.zv.Zone.Pools[share.Pool], view: view}
+		for i, e := range view.Endpoints {
+			if ok(e) && !s.zv.Drained(s.index, health.EndpointRef{Pool: share.Pool, Endpoint: i}) {
+				o.add(i)
 			}
 		}
-		if u.members != nil {
-			pools = append(pools, u)
+		if o.members != nil {
+			offers = append(offers, o)
 		}
 	}
-	return pools
+	return offers
 }
 
 // allDown is the plan when nothing is up: the service's on_all_down.
 func (c *chooser) allDown() *Plan {
-	p := &Plan{Service: c.svc, Tier: -1, Skipped: c.skipped, Floor: true}
+	p := &Plan{Service: c.svc, Tier: noTier, Skipped: c.skipped, Floor: true}
 	switch c.svc.OnAllDown.Policy {
 	case config.NoData:
 		p.Source = FromNothing
@@ -87,27 +88,59 @@ func (c *chooser) allDown() *Plan {
 		return p
 	case config.AnswerAll:
 		p.Source = FromAll
-		var tier config.Tier
-		for _, t := range c.svc.Tiers {
-			tier = append(tier, t...)
+		offers := c.everyone(c.joined(c.open), anyHealth)
+		if offers == nil {
+			offers = c.everyone(c.joined(c.inTurn), anyHealth)
 		}
-		pools := c.everyone(c.open(tier), anyHealth)
-		if pools == nil {
-			pools = c.everyone(tier, anyHealth)
-		}
-		c.fill(p, merge(pools))
+		p.fill(offers)
 	default:
 		c.lastGood(p)
 	}
 	if p.empty() {
-		p.Source, p.Tier = FromNothing, -1
+		p.Source, p.Tier = FromNothing, noTier
 	}
 	return p
 }
 
-// open is tier without the pools that a gate keeps out: what never stood in service is no last resort, unless there is
+// joined are the tiers of all steps as pick shows them, taken as one; where a pool stands in several, the first counts.
+func (c *chooser) joined(pick func(at int) config.Tier) config.Tier {
+	var all config.Tier
+	seen := make(map[int]bool)
+	for at := range c.steps {
+		for _, share := range pick(at) {
+			if !seen[share.Pool] {
+				seen[share.Pool] = true
+				all = append(all, share)
+			}
+		}
+	}
+	return all
+}
+
+// inTurn is the tier of a step without the pools that must not be answered there even as a last resort: those with data
+// outside the first step, and those with data that wait for a person.
+func (c *chooser) inTurn(at int) config.Tier {
+	var tier config.Tier
+	for _, share := range c.steps[at].tier {
+		cfg, view := c.zv.Zone.Pools[share.Pool], c.zv.Pools[share.Pool]
+		if keepsData(cfg) && (at > 0 || c.returned(cfg, view, &view.Return, evenBelowMin) == 0) {
+			continue
+		}
+		tier = append(tier, share)
+	}
+	return tier
+}
+
+// open is inTurn without the pools that a gate keeps out: what never stood in service is no last resort, unless there is
 // nothing else at all.
-func (c *chooser) open(tier config.Tier) config.Tier {
+func (c *chooser) open(at int) config.Tier {
+	return c.ungated(c.inTurn(at))
+}
+
+// served is the tier of a step without the pools that a gate keeps out: whoever was the last to leave it has had its turn.
+func (c *chooser) served(at int) config.Tier { return c.ungated(c.steps[at].tier) }
+
+func (c *chooser) ungated(tier config.Tier) config.Tier {
 	var open config.Tier
 	for _, share := range tier {
 		if !c.zv.Pools[share.Pool].GateClosed {
@@ -124,19 +157,19 @@ func (c *chooser) lastGood(p *Plan) {
 	p.Source = FromLastGood
 	left := func(e health.EndpointView) (time.Time, bool) { return e.Left, !e.Left.IsZero() }
 	judged := func(e health.EndpointView) (time.Time, bool) { return e.Since, true }
-	if !c.lastOutage(p, c.open, left) && !c.lastOutage(p, c.open, judged) {
-		c.lastOutage(p, func(t config.Tier) config.Tier { return t }, judged)
+	if !c.lastOutage(p, c.served, left) && !c.lastOutage(p, c.open, judged) {
+		c.lastOutage(p, c.inTurn, judged)
 	}
 }
 
-// lastOutage fills p from the first of the tiers, as seen through pick, in which an endpoint that could answer has a stamp
-// close to the latest one. It tells whether there is such a tier.
-func (c *chooser) lastOutage(p *Plan, pick func(config.Tier) config.Tier, stamp func(health.EndpointView) (time.Time, bool)) bool {
+// lastOutage fills p from the first of the steps, as seen through pick, in which an endpoint that could answer has a stamp
+// close to the latest one. It tells whether there is such a step.
+func (c *chooser) lastOutage(p *Plan, pick func(at int) config.Tier, stamp func(health.EndpointView) (time.Time, bool)) bool {
 	var last time.Time
-	for _, tier := range c.svc.Tiers {
-		for _, u := range c.everyone(pick(tier), anyHealth) {
-			for _, i := range u.members {
-				if at, ok := stamp(u.view.Endpoints[i]); ok && at.After(last) {
+	for at := range c.steps {
+		for _, o := range c.everyone(pick(at), anyHealth) {
+			for _, i := range o.members {
+				if at, ok := stamp(o.view.Endpoints[i]); ok && at.After(last) {
 					last = at
 				}
 			}
@@ -146,34 +179,12 @@ func (c *chooser) lastOutage(p *Plan, pick func(config.Tier) config.Tier, stamp 
 		at, ok := stamp(e)
 		return ok && !at.Before(last.Add(-lastGoodWindow))
 	}
-	for t, tier := range c.svc.Tiers {
-		if pools := c.everyone(pick(tier), recent); pools != nil {
-			p.Tier = t
-			c.fill(p, pools)
+	for at, st := range c.steps {
+		if offers := c.everyone(pick(at), recent); offers != nil {
+			p.Tier = st.ref
+			p.fill(offers)
 			return true
 		}
 	}
 	return false
-}
-
-// merge joins entries of the same pool, which happen when a pool stands in several tiers: the first one counts.
-func merge(pools []usablePool) []usablePool {
-	seen := make(map[int]bool, len(pools))
-	out := pools[:0]
-	for _, u := range pools {
-		if !seen[u.index] {
-			seen[u.index] = true
-			out = append(out, u)
-		}
-	}
-	return out
-}
-
-func (p *Plan) empty() bool {
-	for _, s := range p.Sets {
-		if len(s) > 0 {
-			return false
-		}
-	}
-	return true
 }

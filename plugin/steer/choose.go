@@ -9,39 +9,57 @@ import (
 type level uint8
 
 const (
-	// ordinary asks for health, the failback hold and min_healthy.
+	// ordinary asks for health, failback and min_healthy.
 	ordinary level = iota
-	// evenHeld overlooks the failback hold.
+	// evenHeld overlooks failback, but for pools with data that wait for a person.
 	evenHeld
 	// evenBelowMin overlooks min_healthy too.
 	evenBelowMin
 )
 
-// chooser carries the inputs of one Compute.
+// A chooser makes one plan: that of one class.
 type chooser struct {
-	zv      *health.ZoneView
-	svc     *config.Service
+	*subject
+	steps   []step
 	skipped []Skip
-	// kept are the endpoints that the speed limit keeps; nil while it is being found out.
-	kept map[endpointRef]bool
 	// last is the first tier whose only members are kept.
 	last *Plan
 }
 
-// firstTier is the plan from the first tier that has an available pool at level l; nil if none has. A tier in which nobody
-// is up but for the speed limit waits in c.last: whoever is really up goes before it.
-func (c *chooser) firstTier(source Source, l level) *Plan {
+// plan is the plan of the class.
+func (c *chooser) plan() *Plan {
+	for _, attempt := range []struct {
+		source Source
+		level  level
+	}{
+		{FromTier, ordinary}, {FromHeld, evenHeld}, {FromBelowMin, evenBelowMin},
+	} {
+		if p, at := c.firstTier(attempt.source, attempt.level); p != nil {
+			return c.panicOver(p, at)
+		}
+	}
+	if c.last != nil {
+		return c.last
+	}
+	return c.allDown()
+}
+
+// firstTier is the plan from the first step that has an available pool at level l, and which one that is; nil if none has. A
+// tier in which nobody is up but for the speed limit waits in c.last: whoever is really up goes before it.
+func (c *chooser) firstTier(source Source, l level) (*Plan, int) {
 	c.skipped = nil
-	for t, tier := range c.svc.Tiers {
-		p, why := c.tierPlan(t, tier, l)
-		if p != nil && p.Kept == p.members {
+	for at, st := range c.steps {
+		offers, why := c.offers(st, l)
+		if offers == nil {
+			c.skip(st.ref, why)
+			continue
+		}
+		p := c.planFrom(at, offers, l)
+		if p.Kept == p.members() {
 			if c.last == nil {
 				c.last = p
 			}
-			p, why = nil, SkipNothingUp
-		}
-		if p == nil {
-			c.skipped = append(c.skipped, Skip{Tier: t, Why: why})
+			c.skip(st.ref, SkipNothingUp)
 			continue
 		}
 		p.Skipped = c.skipped
@@ -49,160 +67,152 @@ func (c *chooser) firstTier(source Source, l level) *Plan {
 			p.Source = source
 		}
 		p.Floor = p.Floor || source != FromTier
-		return p
+		return p, at
 	}
-	return nil
+	return nil, 0
 }
 
-// tierPlan is the plan from one tier, or why the tier cannot answer at level l.
-func (c *chooser) tierPlan(t int, tier config.Tier, l level) (*Plan, SkipReason) {
+// skip notes why a tier is passed over. A tier that is split by distance is noted once.
+func (c *chooser) skip(ref TierRef, why SkipReason) {
+	if n := len(c.skipped); n > 0 && c.skipped[n-1].Tier == ref {
+		c.skipped[n-1].Why = max(c.skipped[n-1].Why, why)
+		return
+	}
+	c.skipped = append(c.skipped, Skip{Tier: ref, Why: why})
+}
+
+// offers are the pools of a step that are available at level l, or why there are none.
+func (c *chooser) offers(st step, l level) ([]offer, SkipReason) {
 	why := SkipNothingUp
-	var usable []usablePool
-	pending := true
-	for _, share := range tier {
-		if share.Weight == 0 {
+	var offers []offer
+	for _, share := range st.tier {
+		weight := c.zv.PoolWeight(c.index, share.Pool, share.Weight)
+		if weight == 0 {
 			continue
 		}
-		u, w := c.usable(share, l)
-		if u.members == nil {
+		o, w := c.usable(share.Pool, l)
+		if o.members == nil {
 			why = max(why, w)
 			continue
 		}
-		pending = pending && u.pending
-		usable = append(usable, u)
+		o.weight, o.ref, o.rest = uint64(weight), st.ref, st.rest
+		offers = append(offers, o)
 	}
-	if len(usable) == 0 {
-		return nil, why
+	return offers, why
+}
+
+// planFrom is the plan of c.steps[at], whose offers these are.
+func (c *chooser) planFrom(at int, offers []offer, l level) *Plan {
+	p := &Plan{Service: c.svc, Tier: c.steps[at].ref}
+	pending := true
+	for _, o := range offers {
+		pending = pending && o.pending
 	}
-	p := &Plan{Service: c.svc, Tier: t}
-	for _, u := range usable {
-		p.Kept += u.kept
-		p.members += len(u.members)
+	if !pending && l == ordinary {
+		offers = c.distribute(at, offers)
+	}
+	for _, o := range offers {
+		p.Kept += o.kept
 		// A member that was never judged answers at the floor, also beside a pool that is up.
-		p.Floor = p.Floor || u.pending
+		p.Floor = p.Floor || o.pending
 	}
 	p.Floor = p.Floor || p.Kept > 0
-	c.fill(p, usable)
+	p.fill(offers)
 	if pending {
 		p.Source, p.Floor = FromPending, true
 	}
-	return p, 0
+	return p
 }
 
-// fill flattens the pools into the sets of p.
-func (c *chooser) fill(p *Plan, pools []usablePool) {
-	if c.svc.Kind == config.Targets {
-		p.Sets[Target] = flatten(pools, Target)
+// fill flattens the offers into the sets of p.
+func (p *Plan) fill(offers []offer) {
+	p.offers = offers
+	if p.Service.Kind == config.Targets {
+		p.Sets[Target] = flatten(offers, Target)
 		return
 	}
-	p.Sets[V4] = flatten(pools, V4)
-	p.Sets[V6] = flatten(pools, V6)
-}
-
-// usablePool is a pool with those of its endpoints that may answer.
-type usablePool struct {
-	index   int
-	weight  int
-	pool    *config.Pool
-	view    *health.PoolView
-	members []int
-	pending bool
-	kept    int
-}
-
-// usable is what share's pool offers at level l: nothing, with the reason, if it is not available.
-func (c *chooser) usable(share config.Share, l level) (usablePool, SkipReason) {
-	pool, view := c.zv.Zone.Pools[share.Pool], c.zv.Pools[share.Pool]
-	u := usablePool{index: share.Pool, weight: share.Weight, pool: pool, view: view}
-	if view.GateClosed {
-		return u, SkipGate
+	p.Sets[V4] = flatten(offers, V4)
+	p.Sets[V6] = flatten(offers, V6)
+	if p.Service.SRV != nil || p.Service.HTTPS != nil {
+		p.Sets[Any] = flatten(offers, Any)
 	}
-	if percent, _ := view.Return.Share(c.svc.FailbackOf(pool), view.At); l == ordinary && percent == 0 {
-		return u, SkipHeld
+}
+
+// usable is what a pool offers at level l: nothing, with the reason, if it is not available.
+func (s *subject) usable(pool int, l level) (offer, SkipReason) {
+	cfg, view := s.zv.Zone.Pools[pool], s.zv.Pools[pool]
+	o := offer{subject: s, pool: pool, cfg: cfg, view: view, percent: health.Whole}
+	if view.GateClosed {
+		return offer{}, SkipGate
+	}
+	o.percent = s.returned(cfg, view, &view.Return, l)
+	if o.percent == 0 {
+		return offer{}, SkipHeld
 	}
 	up, drained, held := 0, 0, 0
 	for i, e := range view.Endpoints {
+		ref := health.EndpointRef{Pool: pool, Endpoint: i}
 		switch {
-		case e.Drained:
+		case s.zv.Drained(s.index, ref):
 			drained++
-		case !e.InService() && c.kept[endpointRef{share.Pool, i}]:
+		case !e.InService() && s.kept[ref]:
 			up++
-			if u.answerable(i) {
-				u.kept++
+			if o.answerable(i) {
+				o.kept++
 			}
-			u.add(i)
+			o.add(i)
 		case !e.InService():
-		case l == ordinary && c.heldAZ(pool, view, pool.Endpoints[i].AZ):
-			if u.answerable(i) {
+		case s.heldAZ(cfg, view, cfg.Endpoints[i].AZ, l):
+			if o.answerable(i) {
 				held++
 			}
 		default:
 			up++
-			u.add(i)
+			o.add(i)
 		}
 	}
 	// One that is up and weighs nothing answers nobody: it keeps no pending one from answering.
-	if len(u.members) == 0 && held == 0 {
-		u.pending = true
+	if len(o.members) == 0 && held == 0 {
+		o.pending = true
 		for i, e := range view.Endpoints {
-			if !e.Drained && e.Pending() {
+			if e.Pending() && !s.zv.Drained(s.index, health.EndpointRef{Pool: pool, Endpoint: i}) {
 				up++
-				u.add(i)
+				o.add(i)
 			}
 		}
 	}
 	switch {
-	case len(u.members) == 0 && held > 0:
-		return usablePool{}, SkipHeld
-	case len(u.members) == 0 && drained > 0:
-		return usablePool{}, SkipDrained
-	case len(u.members) == 0:
-		return usablePool{}, SkipNothingUp
-	case l != evenBelowMin && up < pool.MinHealthy.Of(len(pool.Endpoints)):
-		return usablePool{}, SkipBelowMin
+	case len(o.members) == 0 && held > 0:
+		return offer{}, SkipHeld
+	case len(o.members) == 0 && drained > 0:
+		return offer{}, SkipDrained
+	case len(o.members) == 0:
+		return offer{}, SkipNothingUp
+	case l != evenBelowMin && up < cfg.MinHealthy.Of(len(cfg.Endpoints)):
+		return offer{}, SkipBelowMin
 	}
-	return u, 0
+	return o, 0
 }
 
-func (c *chooser) heldAZ(pool *config.Pool, view *health.PoolView, az int) bool {
-	if view.ReturnAZ == nil {
-		return false
+// returned is how much of its share a pool or AZ on its way back gives at level l, in percent. A pool with data that waits
+// for a person is let in by nobody else: it may lack what was written while it was away.
+func (s *subject) returned(cfg *config.Pool, view *health.PoolView, r *health.Return, l level) int {
+	f := s.svc.FailbackOf(cfg)
+	percent, _ := r.Share(f, view.At)
+	if percent == 0 && l != ordinary && !(keepsData(cfg) && f.Mode != config.FailbackAuto) {
+		return health.Whole
 	}
-	for i, w := range pool.AZWeights {
-		if w.AZ == az {
-			percent, _ := view.ReturnAZ[i].Share(c.svc.FailbackOf(pool), view.At)
-			return percent == 0
+	return percent
+}
+
+// keepsData tells whether the pool must never be answered outside its turn.
+func keepsData(p *config.Pool) bool { return p.Stateful || p.Fence }
+
+func (s *subject) heldAZ(cfg *config.Pool, view *health.PoolView, az int, l level) bool {
+	for i := range view.ReturnAZ {
+		if cfg.AZWeights[i].AZ == az {
+			return s.returned(cfg, view, &view.ReturnAZ[i], l) == 0
 		}
 	}
 	return false
-}
-
-// add adds endpoint i unless a weight of 0 keeps it from ever answering.
-func (u *usablePool) add(i int) {
-	if u.answerable(i) {
-		u.members = append(u.members, i)
-	}
-}
-
-// answerable tells whether the weights let endpoint i answer at all.
-func (u *usablePool) answerable(i int) bool {
-	return u.endpointWeight(i) > 0 && azWeight(u.pool, u.pool.Endpoints[i].AZ) > 0
-}
-
-// endpointWeight is the weight of endpoint i in hundredths, less what it asks to be relieved of.
-func (u *usablePool) endpointWeight(i int) uint64 {
-	return uint64(u.pool.Endpoints[i].Weight) * uint64(100-u.view.Endpoints[i].Reduction)
-}
-
-// azWeight is the explicit weight of an AZ in pool, or 1 where the file gives none.
-func azWeight(pool *config.Pool, az int) int {
-	if !pool.Explicit {
-		return 1
-	}
-	for _, w := range pool.AZWeights {
-		if w.AZ == az {
-			return w.Weight
-		}
-	}
-	return 0
 }

@@ -12,53 +12,33 @@ import (
 //
 // The share of an endpoint is P/ΣP · A/ΣA · E/ΣE. ΣP is common to all, so the weight is P·A·E / (ΣA·ΣE) over the least
 // common denominator. It is exact; 64 bits suffice for all but odd weights, which take the big.Int path.
-func flatten(pools []usablePool, f Family) []Member {
+func flatten(offers []offer, f Family) []Member {
 	var members []Member
-	var nums, dens []uint64
-	for _, u := range pools {
-		sums, azTotal := azSums(u, f)
-		if azTotal == 0 {
-			continue
+	var w weights
+	for k := range offers {
+		o := &offers[k]
+		azs := o.azShares(f)
+		var total uint64
+		for _, az := range azs {
+			total += az.weight
 		}
-		for _, i := range u.members {
-			e := u.pool.Endpoints[i]
+		for _, i := range o.members {
+			e := o.cfg.Endpoints[i]
 			if !hasFamily(e, f) {
 				continue
 			}
-			// At most 65535 · 6553500 · 65535 < 2^55.
-			num := uint64(u.weight) * u.endpointWeight(i)
-			den := azTotal
-			if u.pool.Explicit {
-				num *= uint64(azWeight(u.pool, e.AZ))
-				den *= sums[e.AZ]
+			az := azs[0]
+			for _, other := range azs {
+				if other.az == e.AZ {
+					az = other
+				}
 			}
-			g := gcd(num, den)
-			members = append(members, Member{Pool: u.index, Endpoint: i})
-			nums, dens = append(nums, num/g), append(dens, den/g)
+			members = append(members, Member{Pool: int32(o.pool), Endpoint: int32(i)})
+			w.add([3]uint64{o.weight, az.weight, o.endpointWeight(i)}, [2]uint64{total, az.sum})
 		}
 	}
-	weigh(members, nums, dens)
+	w.set(members)
 	return members
-}
-
-// azSums is the sum of the endpoint weights in each AZ and the sum over the AZs: of the AZ weights where the file gives
-// them, else of the endpoint weights.
-func azSums(u usablePool, f Family) (map[int]uint64, uint64) {
-	sums := make(map[int]uint64, len(u.pool.AZWeights))
-	var total uint64
-	for _, i := range u.members {
-		e := u.pool.Endpoints[i]
-		if !hasFamily(e, f) {
-			continue
-		}
-		if u.pool.Explicit && sums[e.AZ] == 0 {
-			total += uint64(azWeight(u.pool, e.AZ))
-		} else if !u.pool.Explicit {
-			total += u.endpointWeight(i)
-		}
-		sums[e.AZ] += u.endpointWeight(i)
-	}
-	return sums, total
 }
 
 func hasFamily(e *config.Endpoint, f Family) bool {
@@ -67,21 +47,69 @@ func hasFamily(e *config.Endpoint, f Family) bool {
 		return e.V4.IsValid()
 	case V6:
 		return e.V6.IsValid()
-	case anyFamily:
-		return true
-	default:
+	case Target:
 		return e.Target != ""
+	default:
+		return true
 	}
 }
 
-// weigh sets the members' weights to nums/dens over their least common denominator, reduced.
-func weigh(members []Member, nums, dens []uint64) {
+// weights are rational weights, one for each member: products of nums over products of dens.
+type weights struct {
+	nums, dens []uint64
+	// exact holds them once 64 bits no longer do.
+	exact []*big.Rat
+}
+
+// add adds one weight, as factors of numerator and denominator.
+func (w *weights) add(num [3]uint64, den [2]uint64) {
+	if w.exact == nil {
+		for i := range num {
+			for j := range den {
+				g := gcd(num[i], den[j])
+				num[i], den[j] = num[i]/g, den[j]/g
+			}
+		}
+		h1, n := bits.Mul64(num[0], num[1])
+		h2, n := bits.Mul64(n, num[2])
+		h3, d := bits.Mul64(den[0], den[1])
+		if h1|h2|h3 == 0 {
+			w.nums, w.dens = append(w.nums, n), append(w.dens, d)
+			return
+		}
+		w.grow()
+	}
+	r := ratio(num[0], den[0])
+	r.Mul(r, ratio(num[1], den[1]))
+	w.exact = append(w.exact, r.Mul(r, ratio(num[2], 1)))
+}
+
+// grow goes on with big numbers.
+func (w *weights) grow() {
+	w.exact = make([]*big.Rat, len(w.nums))
+	for i := range w.nums {
+		w.exact[i] = ratio(w.nums[i], w.dens[i])
+	}
+}
+
+// set sets the members' weights over their least common denominator, reduced.
+func (w *weights) set(members []Member) {
+	if w.exact == nil && setSmall(members, w.nums, w.dens) {
+		return
+	}
+	if w.exact == nil {
+		w.grow()
+	}
+	setBig(members, w.exact)
+}
+
+// setSmall does it in 64 bits, if they suffice.
+func setSmall(members []Member, nums, dens []uint64) bool {
 	lcm := uint64(1)
 	for _, d := range dens {
 		hi, lo := bits.Mul64(lcm/gcd(lcm, d), d)
 		if hi != 0 {
-			weighBig(members, nums, dens)
-			return
+			return false
 		}
 		lcm = lo
 	}
@@ -89,8 +117,7 @@ func weigh(members []Member, nums, dens []uint64) {
 	for i := range members {
 		hi, lo := bits.Mul64(nums[i], lcm/dens[i])
 		if hi != 0 {
-			weighBig(members, nums, dens)
-			return
+			return false
 		}
 		members[i].Weight = lo
 		common = gcd(common, lo)
@@ -102,21 +129,17 @@ func weigh(members []Member, nums, dens []uint64) {
 		sum, c = bits.Add64(sum, members[i].Weight, 0)
 		carry |= c
 	}
-	if carry != 0 {
-		weighBig(members, nums, dens)
-	}
+	return carry == 0
 }
 
 // bigSum is what the weights add up to where the exact ones do not fit: each share is then right to within 2^-40.
 const bigSum = 1 << 40
 
-// weighBig scales the exact rational weights to a sum near bigSum; nobody falls to 0.
-func weighBig(members []Member, nums, dens []uint64) {
+// setBig scales the exact rational weights to a sum near bigSum; nobody falls to 0.
+func setBig(members []Member, exact []*big.Rat) {
 	sum := new(big.Rat)
-	exact := make([]*big.Rat, len(members))
-	for i := range members {
-		exact[i] = new(big.Rat).SetFrac(new(big.Int).SetUint64(nums[i]), new(big.Int).SetUint64(dens[i]))
-		sum.Add(sum, exact[i])
+	for _, r := range exact {
+		sum.Add(sum, r)
 	}
 	for i, r := range exact {
 		r.Quo(r, sum).Mul(r, new(big.Rat).SetInt64(bigSum))

@@ -1,8 +1,9 @@
 package steer
 
 import (
+	"slices"
+
 	"github.com/fairlead-dns/fairlead/config"
-	"github.com/fairlead-dns/fairlead/health"
 )
 
 // A Source says on what ground the members of a Plan answer.
@@ -49,27 +50,27 @@ func (s Source) Degraded() bool { return s != FromTier && s != FromPending }
 // A Family is what a query asks for. The tier is chosen once per name; a family without members is NODATA.
 type Family uint8
 
-// The families. CNAME services have members in Target alone.
+// The families. CNAME services have members in Target alone. Any has every endpoint whatever its addresses: SRV and HTTPS
+// services answer from it.
 const (
 	V4 Family = iota
 	V6
 	Target
+	Any
 	families
-	// anyFamily stands for whatever an endpoint has, where only its weight matters.
-	anyFamily = families
 )
 
 // A Member is one endpoint in a plan.
 type Member struct {
 	// Pool indexes Zone.Pools, Endpoint indexes Pool.Endpoints.
-	Pool, Endpoint int
+	Pool, Endpoint int32
 	// Weight is the member's share times the sum of all weights in its set; always greater than 0.
 	Weight uint64
 }
 
 // A Skip says why a tier did not answer.
 type Skip struct {
-	Tier int
+	Tier TierRef
 	Why  SkipReason
 }
 
@@ -90,12 +91,15 @@ var skipNames = [...]string{SkipNothingUp: "nothing up", SkipBelowMin: "below mi
 // String is the reason in words.
 func (r SkipReason) String() string { return skipNames[r] }
 
-// A Plan is what one service answers. It is immutable.
+// A Plan is what one client class of one service gets. It is immutable.
 type Plan struct {
 	Service *config.Service
-	Source  Source
-	// Tier indexes Service.Tiers; -1 for FromAll, FromFixed and FromNothing.
-	Tier int
+	// Key says in words for which clients it is, as in "rule 1 near eu-west"; empty for all that no rule names.
+	Key    string
+	Source Source
+	// Tier is where the members stand, or the first of them if some of the traffic overflows; Tier.Index is -1 for FromAll,
+	// FromFixed and FromNothing.
+	Tier TierRef
 	// Sets holds the members by family, each with weights that are as small as they can be.
 	Sets [families][]Member
 	// Skipped are the tiers before Tier, with reasons.
@@ -104,9 +108,16 @@ type Plan struct {
 	Kept int
 	// Floor forces the TTL to ttl.min: what is answered rests on no good evidence.
 	Floor bool
-	// members counts the endpoints in Sets, each once whatever its families.
-	members int
+	// offers are the pools that answer, with what each gives.
+	offers []offer
 }
+
+// A TierRef names a tier: Service.Tiers[Index] when Rule is -1, else Service.Clients[Rule].Tiers[Index]. In a plan for a cell
+// Index 0 is the home, and each pool that may take over is the next.
+type TierRef struct{ Rule, Index int }
+
+// noTier is where no tier answers.
+var noTier = TierRef{Rule: -1, Index: -1}
 
 // Equal tells whether p and q answer the same: same members, same weights, same TTL rule.
 func (p *Plan) Equal(q *Plan) bool {
@@ -114,41 +125,27 @@ func (p *Plan) Equal(q *Plan) bool {
 		return false
 	}
 	for f := range p.Sets {
-		if !sameMembers(p.Sets[f], q.Sets[f]) {
+		if !slices.Equal(p.Sets[f], q.Sets[f]) {
 			return false
 		}
 	}
 	return true
 }
 
-func sameMembers(a, b []Member) bool {
-	if len(a) != len(b) {
-		return false
+// members counts the endpoints in p, each once whatever its families.
+func (p *Plan) members() int {
+	n := 0
+	for _, o := range p.offers {
+		n += len(o.members)
 	}
-	for i := range a {
-		if a[i] != b[i] {
+	return n
+}
+
+func (p *Plan) empty() bool {
+	for _, s := range p.Sets {
+		if len(s) > 0 {
 			return false
 		}
 	}
 	return true
-}
-
-// Compute makes the plan for svc. The order is DESIGN.md section 5: drains, health, panic, on_all_down, NODATA.
-func Compute(zv *health.ZoneView, svc *config.Service) *Plan {
-	c := chooser{zv: zv, svc: svc}
-	c.kept = c.keep()
-	for _, attempt := range []struct {
-		source Source
-		level  level
-	}{
-		{FromTier, ordinary}, {FromHeld, evenHeld}, {FromBelowMin, evenBelowMin},
-	} {
-		if p := c.firstTier(attempt.source, attempt.level); p != nil {
-			return c.panicOver(p)
-		}
-	}
-	if c.last != nil {
-		return c.last
-	}
-	return c.allDown()
 }

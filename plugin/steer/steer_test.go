@@ -90,9 +90,12 @@ func viewOf(zone *config.Zone, states string) *health.ZoneView {
 	return zv
 }
 
+// planOf is what most clients of svc get.
+func planOf(zv *health.ZoneView, svc *config.Service) *Plan { return Decide(zv, svc, -1).Plans[0] }
+
 // text is a plan in one line: source, tier, then members with weights, A before AAAA.
 func text(z *config.Zone, p *Plan) string {
-	s := fmt.Sprintf("%v %d", p.Source, p.Tier+1)
+	s := fmt.Sprintf("%v %d", p.Source, p.Tier.Index+1)
 	for f, set := range p.Sets {
 		if len(set) > 0 && Family(f) == V6 {
 			s += " | 6"
@@ -153,7 +156,7 @@ func TestPlans(t *testing.T) {
 			svc := tt.svc
 			svc.Tiers = tiersOf(cmpOr(tt.tiers, tiers))
 			svc.Pools = []int{0, 1, 2}
-			require.Equal(t, tt.want, text(z, Compute(viewOf(z, tt.states), &svc)))
+			require.Equal(t, tt.want, text(z, planOf(viewOf(z, tt.states), &svc)))
 		})
 	}
 }
@@ -173,10 +176,10 @@ func TestMinHealthy(t *testing.T) {
 		"UDD U": "tier 2 d:1",
 		"UDD D": "below_min_healthy 1 a:1 floor",
 	} {
-		require.Equal(t, want, text(z, Compute(viewOf(z, states), svc)), states)
+		require.Equal(t, want, text(z, planOf(viewOf(z, states), svc)), states)
 	}
 	z.Pools[0].MinHealthy = config.Amount{N: 67, Percent: true}
-	require.Equal(t, "tier 2 d:1", text(z, Compute(viewOf(z, "UUD U"), svc)), "67 %% of three are three")
+	require.Equal(t, "tier 2 d:1", text(z, planOf(viewOf(z, "UUD U"), svc)), "67 %% of three are three")
 }
 
 func TestHold(t *testing.T) {
@@ -184,16 +187,16 @@ func TestHold(t *testing.T) {
 	svc := &config.Service{Tiers: tiersOf("0:70 1:30 | 2:1"), Pools: []int{0, 1, 2}, Failback: config.Failback{Hold: 30 * time.Second}}
 	zv := viewOf(z, "UU UU U")
 	zv.Pools[0].ReturnAZ = []health.Return{{Since: now.Add(-29 * time.Second)}, {}}
-	require.Equal(t, "tier 1 b:28 c:3 d:9", text(z, Compute(zv, svc)), "an AZ is held")
+	require.Equal(t, "tier 1 b:28 c:3 d:9", text(z, planOf(zv, svc)), "an AZ is held")
 	zv.Pools[0].Return = health.Return{Since: now.Add(-29 * time.Second)}
-	require.Equal(t, "tier 1 c:1 d:3", text(z, Compute(zv, svc)), "a pool is held")
+	require.Equal(t, "tier 1 c:1 d:3", text(z, planOf(zv, svc)), "a pool is held")
 	zv.Pools[0].At = now.Add(time.Second)
-	require.Equal(t, "tier 1 a:56 b:84 c:15 d:45", text(z, Compute(zv, svc)), "the hold has passed")
+	require.Equal(t, "tier 1 a:56 b:84 c:15 d:45", text(z, planOf(zv, svc)), "the hold has passed")
 	zv = viewOf(z, "UU DD D")
 	zv.Pools[0].Return = health.Return{Since: now}
-	require.Equal(t, "held 1 a:2 b:3 floor", text(z, Compute(zv, svc)), "held is better than nothing")
+	require.Equal(t, "held 1 a:2 b:3 floor", text(z, planOf(zv, svc)), "held is better than nothing")
 	other := &config.Service{Tiers: svc.Tiers, Pools: svc.Pools}
-	require.Equal(t, "tier 1 a:2 b:3", text(z, Compute(zv, other)), "each service has its own hold")
+	require.Equal(t, "tier 1 a:2 b:3", text(z, planOf(zv, other)), "each service has its own hold")
 }
 
 func TestFamilies(t *testing.T) {
@@ -202,8 +205,8 @@ func TestFamilies(t *testing.T) {
 		poolOf("us", 1, nil, "c+ 1@2"),
 	}}
 	svc := &config.Service{Tiers: tiersOf("0:70 1:30"), Pools: []int{0, 1}}
-	require.Equal(t, "tier 1 a:2 b:3 | 6 a:7 c:3", text(z, Compute(viewOf(z, "UU U"), svc)))
-	require.Equal(t, "tier 1 b:1 | 6 c:1", text(z, Compute(viewOf(z, "DU U"), svc)), "one tier for both families")
+	require.Equal(t, "tier 1 a:2 b:3 | 6 a:7 c:3", text(z, planOf(viewOf(z, "UU U"), svc)))
+	require.Equal(t, "tier 1 b:1 | 6 c:1", text(z, planOf(viewOf(z, "DU U"), svc)), "one tier for both families")
 }
 
 // TestFlattenAgreesWithTwin compares flatten with the same sum in rationals, over random models.
@@ -211,7 +214,8 @@ func TestFlattenAgreesWithTwin(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for range 2000 {
 		limit := 1 + r.IntN([]int{4, 100, 65535}[r.IntN(3)])
-		var pools []usablePool
+		var pools []offer
+		s := &subject{zv: &health.ZoneView{Zone: new(config.Zone)}}
 		for i := range 1 + r.IntN(4) {
 			weights := map[int]int{}
 			var words []string
@@ -223,7 +227,9 @@ func TestFlattenAgreesWithTwin(t *testing.T) {
 				}
 			}
 			p := poolOf("p", 1, weights, words...)
-			u := usablePool{index: i, weight: 1 + r.IntN(limit), pool: p, view: &health.PoolView{Endpoints: make([]health.EndpointView, len(p.Endpoints))}}
+			view := &health.PoolView{Endpoints: make([]health.EndpointView, len(p.Endpoints))}
+			s.zv.Zone.Pools, s.zv.Pools = append(s.zv.Zone.Pools, p), append(s.zv.Pools, view)
+			u := offer{subject: s, pool: i, weight: uint64(1 + r.IntN(limit)), cfg: p, view: view}
 			for e := range p.Endpoints {
 				if r.IntN(3) > 0 || e == 0 {
 					u.members = append(u.members, e)
@@ -235,7 +241,7 @@ func TestFlattenAgreesWithTwin(t *testing.T) {
 	}
 }
 
-func requireShares(t *testing.T, pools []usablePool) {
+func requireShares(t *testing.T, pools []offer) {
 	t.Helper()
 	got := flatten(pools, V4)
 	sum := new(big.Int)
@@ -252,21 +258,21 @@ func requireShares(t *testing.T, pools []usablePool) {
 }
 
 // twin is the definition: P/ΣP · A/ΣA · E/ΣE.
-func twin(pools []usablePool) []*big.Rat {
+func twin(pools []offer) []*big.Rat {
 	ratio := func(a, b int) *big.Rat { return big.NewRat(int64(a), int64(b)) }
 	sumP := 0
 	for _, u := range pools {
-		sumP += u.weight
+		sumP += int(u.weight)
 	}
 	var out []*big.Rat
 	for _, u := range pools {
 		sumE, sumA := map[int]int{}, 0
 		for _, i := range u.members {
-			sumE[u.pool.Endpoints[i].AZ] += u.pool.Endpoints[i].Weight
+			sumE[u.cfg.Endpoints[i].AZ] += u.cfg.Endpoints[i].Weight
 		}
 		azw := func(az int) int {
-			if u.pool.Explicit {
-				return azWeight(u.pool, az)
+			if u.cfg.Explicit {
+				return int(u.explicitWeight(az))
 			}
 			return sumE[az]
 		}
@@ -274,8 +280,8 @@ func twin(pools []usablePool) []*big.Rat {
 			sumA += azw(az)
 		}
 		for _, i := range u.members {
-			e := u.pool.Endpoints[i]
-			share := ratio(u.weight, sumP)
+			e := u.cfg.Endpoints[i]
+			share := ratio(int(u.weight), sumP)
 			share.Mul(share, ratio(azw(e.AZ), sumA))
 			out = append(out, share.Mul(share, ratio(e.Weight, sumE[e.AZ])))
 		}
@@ -338,7 +344,7 @@ func TestSpeedLimit(t *testing.T) {
 		{"100 %% is no limit", &config.Service{Tiers: ap.Tiers, Pools: ap.Pools, Health: config.Limits{MaxRemoval: 100}}, "UU UU DUDDUU", []int{203, 222, 231}, "tier 1 f:1 i:1 j:1", 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := Compute(left(viewOf(z, tt.states), tt.left...), tt.svc)
+			p := planOf(left(viewOf(z, tt.states), tt.left...), tt.svc)
 			require.Equal(t, tt.want, text(z, p))
 			require.Equal(t, tt.kept, p.Kept)
 		})
@@ -350,9 +356,9 @@ func TestGate(t *testing.T) {
 	svc := &config.Service{Tiers: tiersOf("0:1 | 1:1"), Pools: []int{0, 1}}
 	zv := viewOf(z, "UU UU U")
 	zv.Pools[0].GateClosed = true
-	p := Compute(zv, svc)
+	p := planOf(zv, svc)
 	require.Equal(t, "tier 2 c:1 d:3", text(z, p))
-	require.Equal(t, []Skip{{Tier: 0, Why: SkipGate}}, p.Skipped)
+	require.Equal(t, []Skip{{Tier: TierRef{Rule: -1, Index: 0}, Why: SkipGate}}, p.Skipped)
 }
 
 func TestReduction(t *testing.T) {
@@ -360,9 +366,9 @@ func TestReduction(t *testing.T) {
 	svc := &config.Service{Tiers: tiersOf("1:1 | 2:1"), Pools: []int{1, 2}}
 	zv := viewOf(z, "UU UU U")
 	zv.Pools[1].Endpoints[1].Reduction = 50
-	require.Equal(t, "tier 1 c:2 d:3", text(z, Compute(zv, svc)), "an endpoint asks for half of its weight")
+	require.Equal(t, "tier 1 c:2 d:3", text(z, planOf(zv, svc)), "an endpoint asks for half of its weight")
 	zv.Pools[1].Endpoints[1].Reduction = 100
-	require.Equal(t, "tier 1 c:1", text(z, Compute(zv, svc)))
+	require.Equal(t, "tier 1 c:1", text(z, planOf(zv, svc)))
 	zv.Pools[1].Endpoints[0].Reduction = 100
-	require.Equal(t, "tier 2 z:1", text(z, Compute(zv, svc)))
+	require.Equal(t, "tier 2 z:1", text(z, planOf(zv, svc)))
 }

@@ -1,0 +1,219 @@
+package answer
+
+import (
+	"encoding/binary"
+	"hash/fnv"
+	"net/netip"
+	"time"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/plugin/steer"
+	"github.com/miekg/dns"
+)
+
+// A service is the compiled form of a decision, or of one place of it, or of a host. It is immutable but for the tickets and
+// cells that it points to.
+type service struct {
+	cfg *config.Service
+	// decision is nil for places and hosts, which have one plan for everybody.
+	decision *steer.Decision
+	// plans stand in the order of Decision.Plans.
+	plans []compiledPlan
+	// chooser finds the class of a client; nil where all are in one. It is the same as long as the file is.
+	chooser *steer.Chooser
+	// seed sets the choices for sticky clients apart from those of other services.
+	seed uint64
+	// places stand in the order of Service.Places.
+	places []*service
+	ttl    ttlRule
+}
+
+// A compiledPlan is what one class of clients gets.
+type compiledPlan struct {
+	plan *steer.Plan
+	sets []rrset
+}
+
+// set is what answers a question of type typ: the RRset of that type, or the CNAME; nil means NODATA.
+func (p *compiledPlan) set(typ uint16) *rrset {
+	for i := range p.sets {
+		if p.sets[i].typ == typ || p.sets[i].typ == dns.TypeCNAME {
+			return &p.sets[i]
+		}
+	}
+	return nil
+}
+
+// service compiles one service; old is what the name had before, nil for a new name.
+func (c *Compiler) service(z *zone, zv *health.ZoneView, i int, old *service, at time.Time) *service {
+	svc := zv.Zone.Services[i]
+	d := steer.Decide(zv, svc, i)
+	s := &service{cfg: svc, decision: d, plans: make([]compiledPlan, len(d.Plans))}
+	if old != nil && old.cfg == svc {
+		s.chooser, s.seed = old.chooser, old.seed
+	} else {
+		s.chooser = steer.NewChooser(zv.Zone, svc)
+		if svc.Sticky != nil {
+			s.seed = steer.StickySeed(svc)
+		}
+	}
+	for k, p := range d.Plans {
+		s.plans[k] = c.plan(z.cfg, svc, p)
+	}
+	s.ttl = ttlRule{mode: svc.TTL.Mode, min: svc.TTL.Min, max: svc.TTL.Max, floor: d.Floor, pools: svc.Pools}
+	c.goOn(s, old, svc.Name, at)
+	for k, place := range svc.Places {
+		var before *service
+		if old != nil && k < len(old.places) && old.cfg.Places[k].Name == place.Name {
+			before = old.places[k]
+		}
+		s.places = append(s.places, c.place(z, svc, place, d.Places[k], before, at))
+	}
+	return s
+}
+
+// place compiles an `also` name, which has a TTL of its own.
+func (c *Compiler) place(z *zone, svc *config.Service, place config.Place, p *steer.Plan, old *service, at time.Time) *service {
+	s := &service{cfg: svc, plans: []compiledPlan{c.plan(z.cfg, svc, p)}}
+	s.ttl = ttlRule{mode: svc.TTL.Mode, min: svc.TTL.Min, max: svc.TTL.Max, floor: p.Floor}
+	for _, pool := range svc.Pools {
+		if z.cfg.Pools[pool].Region == place.Region {
+			s.ttl.pools = append(s.ttl.pools, pool)
+		}
+	}
+	c.goOn(s, old, place.Name, at)
+	return s
+}
+
+// plan compiles the sets of one plan.
+func (c *Compiler) plan(z *config.Zone, svc *config.Service, p *steer.Plan) compiledPlan {
+	out := compiledPlan{plan: p}
+	add := func(typ uint16, f steer.Family) {
+		if members := p.Sets[f]; len(members) > 0 {
+			out.sets = append(out.sets, c.newRRset(z, svc, typ, members))
+		}
+	}
+	switch {
+	case p.Source == steer.FromFixed:
+		for _, typ := range []uint16{dns.TypeA, dns.TypeAAAA} {
+			if set := fixedSet(svc, typ); set.per > 0 {
+				out.sets = append(out.sets, set)
+			}
+		}
+	case svc.Kind == config.Targets:
+		add(dns.TypeCNAME, steer.Target)
+	default:
+		add(dns.TypeA, steer.V4)
+		add(dns.TypeAAAA, steer.V6)
+		if svc.SRV != nil {
+			add(dns.TypeSRV, steer.Any)
+		}
+		if svc.HTTPS != nil {
+			add(dns.TypeHTTPS, steer.Any)
+		}
+	}
+	return out
+}
+
+// goOn continues the sequences of old where nothing changed and begins anew where something did: a change starts a new
+// count, so that the split is exact from then on, and in ceiling mode a time of short TTLs.
+func (c *Compiler) goOn(s, old *service, name string, at time.Time) {
+	changed := old == nil || len(s.plans) != len(old.plans)
+	if old != nil {
+		s.ttl.floorUntil = old.ttl.floorUntil
+	}
+	for i := range s.plans {
+		before := old.planOf(s.plans[i].plan.Key, i)
+		changed = changed || before == nil || len(before.sets) != len(s.plans[i].sets)
+		for k := range s.plans[i].sets {
+			r := &s.plans[i].sets[k]
+			was := before.same(r)
+			switch {
+			case was != nil && r.same(was):
+				r.turn, r.base = was.turn, was.base
+				continue
+			case was != nil:
+				r.turn = was.turn
+			}
+			changed = true
+			if r.seq == nil {
+				continue
+			}
+			if r.turn == nil {
+				r.turn = new(ticket)
+			}
+			t := r.turn.next()
+			r.base = r.seq.Start(c.phase(name, s.plans[i].plan.Key, r.typ, t)) - t
+		}
+	}
+	if changed && old != nil {
+		s.ttl.floorUntil = int64(at.Sub(c.base)) + int64(s.ttl.max)*int64(time.Second)
+	}
+}
+
+// planOf is the plan for the same clients, which is mostly at the same place i; nil if there was none.
+func (s *service) planOf(key string, i int) *compiledPlan {
+	if s == nil {
+		return nil
+	}
+	if i < len(s.plans) && s.plans[i].plan.Key == key {
+		return &s.plans[i]
+	}
+	for k := range s.plans {
+		if s.plans[k].plan.Key == key {
+			return &s.plans[k]
+		}
+	}
+	return nil
+}
+
+// same is the set of the type of r; nil if there was none.
+func (p *compiledPlan) same(r *rrset) *rrset {
+	if p == nil {
+		return nil
+	}
+	if was := p.set(r.typ); was != nil && was.typ == r.typ {
+		return was
+	}
+	return nil
+}
+
+// phase spreads where nodes begin: each node, name, class of clients, type and change begins elsewhere.
+func (c *Compiler) phase(name, key string, typ uint16, t uint64) uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(c.node))
+	h.Write([]byte{0, byte(typ >> 8), byte(typ)})
+	h.Write([]byte(name))
+	h.Write([]byte(key))
+	h.Write(binary.BigEndian.AppendUint64(nil, t))
+	return h.Sum64()
+}
+
+// host compiles the host name of an endpoint, to which SRV records lead. They follow the plan; the address itself goes only
+// with a drain.
+func (c *Compiler) host(zv *health.ZoneView, host config.Host) *service {
+	e := zv.Zone.Pools[host.Pool].Endpoints[host.Endpoint]
+	p := compiledPlan{plan: &steer.Plan{Source: steer.FromNothing}}
+	if !zv.Pools[host.Pool].Endpoints[host.Endpoint].Drained {
+		p.plan = new(steer.Plan)
+		for _, a := range []netip.Addr{e.V4, e.V6} {
+			if !a.IsValid() {
+				continue
+			}
+			r := rrset{per: 1}
+			r.add(addressType(a), a.AsSlice())
+			p.sets = append(p.sets, r)
+		}
+	}
+	s := &service{plans: []compiledPlan{p}}
+	s.ttl = ttlRule{mode: host.TTL.Mode, min: host.TTL.Min, max: host.TTL.Max, pools: []int{host.Pool}}
+	return s
+}
+
+func addressType(a netip.Addr) uint16 {
+	if a.Is4() {
+		return dns.TypeA
+	}
+	return dns.TypeAAAA
+}
