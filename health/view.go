@@ -173,6 +173,8 @@ type PoolHorizon struct {
 	Zone, Pool int
 	// Flip is zero when nothing in the pool can flip (no check).
 	Flip time.Time
+	// Endpoint is who could go first, an index of Pool.Endpoints; -1 for the gate.
+	Endpoint int
 }
 
 func equalInts(a, b *int) bool {

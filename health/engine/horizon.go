@@ -10,26 +10,28 @@ import (
 )
 
 // flip is the earliest instant at which health could take a member of the pool out; zero when nothing can. What is behind a
-// closed gate is answered by nobody.
+// closed gate is answered by nobody. who is the endpoint, -1 for the gate.
 //
 // A vantage with k failures whose next probe starts at s can be down at s + (fall - 1 - k) × interval⁻ (DESIGN.md section
 // 6, "Horizon, exactly"). While a probe is in flight s lies in the past, which errs on the safe side. A later success only
 // moves the instant on, so an old value is a lower bound.
-func (t *table) flip(ref poolRef) time.Time {
+func (t *table) flip(ref poolRef) (least time.Time, who int) {
 	z, pt := t.model.Zones[ref.zone], &t.zones[ref.zone].pools[ref.pool]
 	p := z.Pools[ref.pool]
 	if pt.view.GateClosed {
-		return time.Time{}
+		return time.Time{}, -1
 	}
-	var least time.Time
 	watched := p.Watched()
 	for i, e := range pt.view.Endpoints {
-		if e.Eligible() {
-			least = sooner(least, t.fall(z, pt, watched, i))
+		if !e.Eligible() {
+			continue
+		}
+		if at := t.fall(z, pt, watched, i); sooner(least, at) != least {
+			least, who = at, i
 		}
 	}
 	if !p.Gate.ByCheck {
-		return least
+		return least, who
 	}
 	// The gate closes with the last endpoint for which it holds.
 	var last time.Time
@@ -40,13 +42,16 @@ func (t *table) flip(ref poolRef) time.Time {
 		}
 		at := t.fall(z, pt, gate, i)
 		if at.IsZero() {
-			return least
+			return least, who
 		}
 		if at.After(last) {
 			last = at
 		}
 	}
-	return sooner(least, last)
+	if at := sooner(least, last); at != least {
+		return at, -1
+	}
+	return least, who
 }
 
 // sooner is the earlier of two instants; zero stands for never.
@@ -129,12 +134,12 @@ func (t *table) horizons() []health.PoolHorizon {
 		if !t.zones[ref.zone].pools[ref.pool].horizon {
 			continue
 		}
-		flip := t.flip(ref)
+		flip, who := t.flip(ref)
 		if was, ok := t.sent[ref]; ok && was.Equal(flip) {
 			continue
 		}
 		t.sent[ref] = flip
-		moves = append(moves, health.PoolHorizon{Zone: ref.zone, Pool: ref.pool, Flip: flip})
+		moves = append(moves, health.PoolHorizon{Zone: ref.zone, Pool: ref.pool, Flip: flip, Endpoint: who})
 	}
 	clear(t.moved)
 	return moves
@@ -148,9 +153,9 @@ func (t *table) lowered() []health.PoolHorizon {
 		if !ok || !t.zones[ref.zone].pools[ref.pool].horizon {
 			continue
 		}
-		if flip := t.flip(ref); !flip.IsZero() && (was.IsZero() || flip.Before(was)) {
+		if flip, who := t.flip(ref); !flip.IsZero() && (was.IsZero() || flip.Before(was)) {
 			t.sent[ref] = flip
-			moves = append(moves, health.PoolHorizon{Zone: ref.zone, Pool: ref.pool, Flip: flip})
+			moves = append(moves, health.PoolHorizon{Zone: ref.zone, Pool: ref.pool, Flip: flip, Endpoint: who})
 		}
 	}
 	return moves

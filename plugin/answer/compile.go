@@ -204,6 +204,8 @@ func (s *Snapshot) MoveHorizons(moves []health.PoolHorizon) {
 		if !m.Flip.IsZero() {
 			flip = int64(m.Flip.Sub(s.base))
 		}
-		s.zones[m.Zone].pools[m.Pool].flip.Store(flip)
+		cell := s.zones[m.Zone].pools[m.Pool]
+		cell.flip.Store(flip)
+		cell.first.Store(int32(m.Endpoint))
 	}
 }

@@ -188,17 +188,21 @@ func (r *reply) static(set *staticSet, owner uint16) {
 
 // service writes the records whose turn it is; cell is the label of the cell that was asked for, nil for the service itself.
 func (r *reply) service(s *service, cell []byte, owner uint16) (target []byte, at uint16) {
-	p, key := r.class(s, cell)
-	set := p.set(r.q.Type)
+	c := r.class(s, cell)
+	if c.subnet {
+		r.scope = max(r.scope, uint8(c.bits))
+	}
+	set := c.plan.set(r.q.Type)
 	if set == nil {
 		r.negative(dns.RcodeSuccess, NoData)
 		return nil, 0
 	}
-	begin, first := len(r.buf), set.first(key)
-	r.buf = set.append(r.buf, first, s.ttl.at(r.z, r.now), owner)
+	begin, first := len(r.buf), set.first(c.key)
+	ttl, _, _ := s.ttl.at(r.z, r.now)
+	r.buf = set.append(r.buf, first, ttl, owner)
 	r.answers += uint16(set.per)
 	r.outcome = Answered
-	if p.plan.Source.Degraded() {
+	if c.plan.plan.Source.Degraded() {
 		r.outcome = Degraded
 	}
 	if set.targets != nil && r.q.Type != dns.TypeCNAME {
@@ -207,33 +211,43 @@ func (r *reply) service(s *service, cell []byte, owner uint16) (target []byte, a
 	return nil, 0
 }
 
-// class is the plan for whoever asks, and the key of a client that is to stay with one endpoint.
-func (r *reply) class(s *service, cell []byte) (p *compiledPlan, key uint64) {
+// A choice is the class of whoever asks.
+type choice struct {
+	plan *compiledPlan
+	// client is the address that decided; subnet is set when it came from an ECS option, bits is how much of it counted.
+	client netip.Addr
+	subnet bool
+	bits   int
+	// key is that of a client that is to stay with one endpoint.
+	key uint64
+}
+
+// class finds the class of whoever asks for s, or for a cell of it.
+func (r *reply) class(s *service, cell []byte) choice {
+	c := choice{client: r.q.Client}
 	if s.decision == nil {
-		return &s.plans[0], 0
+		c.plan = &s.plans[0]
+		return c
 	}
-	at, client, bits := 0, r.q.Client, 0
-	subnet := s.cfg.ECS && r.q.ECS.Prefix.Bits() > 0
-	if subnet {
-		client = r.q.ECS.Prefix.Addr()
+	if c.subnet = s.cfg.ECS && r.q.ECS.Prefix.Bits() > 0; c.subnet {
+		c.client = r.q.ECS.Prefix.Addr()
 	}
+	at := 0
 	switch {
 	case cell != nil:
 		at = s.decision.Cells[steer.Home(s.cfg.Cells, steer.Shard(s.cfg.Cells, cell))]
 	case s.chooser != nil:
 		var class *steer.Class
-		class, bits = s.chooser.Choose(s.decision, client, r.q.Locator)
+		class, c.bits = s.chooser.Choose(s.decision, c.client, r.q.Locator)
 		at = class.Plan
 	}
 	if s.cfg.Sticky != nil {
 		var length int
-		key, length = steer.StickyKey(s.cfg, s.seed, client)
-		bits = max(bits, length)
+		c.key, length = steer.StickyKey(s.cfg, s.seed, c.client)
+		c.bits = max(c.bits, length)
 	}
-	if subnet {
-		r.scope = max(r.scope, uint8(bits))
-	}
-	return &s.plans[at], key
+	c.plan = &s.plans[at]
+	return c
 }
 
 // hinfo answers ANY with one small record (RFC 8482 section 4.2).
@@ -312,5 +326,6 @@ func (s *Snapshot) ServiceTTL(zone *config.Zone, service int, now time.Time) (ui
 	if z == nil || z.cfg != zone {
 		return 0, false
 	}
-	return z.services[service].ttl.at(z, int64(now.Sub(s.base))), true
+	ttl, _, _ := z.services[service].ttl.at(z, int64(now.Sub(s.base)))
+	return ttl, true
 }

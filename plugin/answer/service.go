@@ -89,31 +89,51 @@ func (c *Compiler) place(z *zone, svc *config.Service, place config.Place, p *st
 // plan compiles the sets of one plan.
 func (c *Compiler) plan(z *config.Zone, svc *config.Service, p *steer.Plan) compiledPlan {
 	out := compiledPlan{plan: p}
-	add := func(typ uint16, f steer.Family) {
-		if members := p.Sets[f]; len(members) > 0 {
-			out.sets = append(out.sets, c.newRRset(z, svc, typ, members))
-		}
-	}
-	switch {
-	case p.Source == steer.FromFixed:
+	if p.Source == steer.FromFixed {
 		for _, typ := range []uint16{dns.TypeA, dns.TypeAAAA} {
 			if set := fixedSet(svc, typ); set.per > 0 {
 				out.sets = append(out.sets, set)
 			}
 		}
-	case svc.Kind == config.Targets:
-		add(dns.TypeCNAME, steer.Target)
-	default:
-		add(dns.TypeA, steer.V4)
-		add(dns.TypeAAAA, steer.V6)
-		if svc.SRV != nil {
-			add(dns.TypeSRV, steer.Any)
-		}
-		if svc.HTTPS != nil {
-			add(dns.TypeHTTPS, steer.Any)
+		return out
+	}
+	for _, typ := range typesOf(svc) {
+		f, _ := familyOf(typ)
+		if members := p.Sets[f]; len(members) > 0 {
+			out.sets = append(out.sets, c.newRRset(z, svc, typ, members))
 		}
 	}
 	return out
+}
+
+// typesOf are the types of the records that a service has.
+func typesOf(svc *config.Service) []uint16 {
+	if svc.Kind == config.Targets {
+		return []uint16{dns.TypeCNAME}
+	}
+	types := []uint16{dns.TypeA, dns.TypeAAAA}
+	if svc.SRV != nil {
+		types = append(types, dns.TypeSRV)
+	}
+	if svc.HTTPS != nil {
+		types = append(types, dns.TypeHTTPS)
+	}
+	return types
+}
+
+// familyOf is the family of the members that have records of a type.
+func familyOf(typ uint16) (f steer.Family, ok bool) {
+	switch typ {
+	case dns.TypeA:
+		return steer.V4, true
+	case dns.TypeAAAA:
+		return steer.V6, true
+	case dns.TypeCNAME:
+		return steer.Target, true
+	case dns.TypeSRV, dns.TypeHTTPS:
+		return steer.Any, true
+	}
+	return 0, false
 }
 
 // goOn continues the sequences of old where nothing changed and begins anew where something did: a change starts a new

@@ -17,6 +17,8 @@ type poolCell struct {
 	// flip is the earliest instant, in nanoseconds since the compiler's base, at which health could take a member out;
 	// never if none can. It is a lower bound: an old value only makes TTLs shorter.
 	flip atomic.Int64
+	// first is the endpoint that could go then, -1 for the gate. It is for explanations: the two may differ for an instant.
+	first atomic.Int32
 }
 
 // A ttlRule is how the TTL of one service follows its pools. All RRsets of the name share it: one TTL per owner name and
@@ -32,29 +34,53 @@ type ttlRule struct {
 	pools []int
 }
 
-// at is the TTL in seconds at now, nanoseconds since the base.
-func (r *ttlRule) at(z *zone, now int64) uint32 {
+// A TTLReason is what sets a TTL.
+type TTLReason uint8
+
+// The reasons.
+const (
+	// TTLPeace: nothing asks for less than ttl.max.
+	TTLPeace TTLReason = iota
+	// TTLPlan: the answer rests on no good evidence.
+	TTLPlan
+	// TTLChange: what is answered changed less than ttl.max ago (ceiling mode).
+	TTLChange
+	// TTLTrouble: a member is suspect, pending or stale (ceiling mode).
+	TTLTrouble
+	// TTLHorizon: the earliest instant at which health could take a member out (horizon mode).
+	TTLHorizon
+)
+
+// at is the TTL in seconds at now, nanoseconds since the base; why it is that and, for trouble and horizon, which pool of
+// zone.pools makes it so.
+func (r *ttlRule) at(z *zone, now int64) (ttl uint32, why TTLReason, pool int) {
 	if r.floor {
-		return r.min
+		return r.min, TTLPlan, 0
 	}
 	if r.mode == config.Horizon {
 		flip := int64(never)
 		for _, p := range r.pools {
-			flip = min(flip, z.pools[p].flip.Load())
+			if f := z.pools[p].flip.Load(); f < flip {
+				flip, pool = f, p
+			}
 		}
 		if flip == never {
-			return r.max
+			return r.max, TTLPeace, 0
 		}
 		left := max(0, (flip-now)/int64(time.Second))
-		return max(r.min, min(r.max, config.Ladder(uint32(min(left, math.MaxUint32)))))
+		ttl = max(r.min, min(r.max, config.Ladder(uint32(min(left, math.MaxUint32)))))
+		if ttl == r.max {
+			return ttl, TTLPeace, 0
+		}
+		return ttl, TTLHorizon, pool
 	}
 	if now < r.floorUntil {
-		return r.min
+		return r.min, TTLChange, 0
 	}
 	for _, p := range r.pools {
 		if z.troubled[p] {
-			return r.min
+			return r.min, TTLTrouble, p
 		}
 	}
-	return r.max
+	return r.max, TTLPeace, 0
 }

@@ -45,7 +45,12 @@ type Near struct {
 // Decide makes the decision for svc, which is zv.Zone.Services[index]. The order is DESIGN.md section 5: drains, health,
 // panic, on_all_down, NODATA.
 func Decide(zv *health.ZoneView, svc *config.Service, index int) *Decision {
-	s := &subject{zv: zv, svc: svc, index: index}
+	return decide(zv, svc, index, func(*chooser, *Plan, string) {})
+}
+
+// decide is Decide; observe sees each plan but those of places while it still has its offers.
+func decide(zv *health.ZoneView, svc *config.Service, index int, observe func(c *chooser, p *Plan, key string)) *Decision {
+	s := &subject{zv: zv, svc: svc, index: index, observe: observe}
 	s.kept = s.keep()
 	d := &Decision{Service: svc}
 	d.Default = d.class(s, s.steps(-1), "")
@@ -54,8 +59,8 @@ func Decide(zv *health.ZoneView, svc *config.Service, index int) *Decision {
 	}
 	if svc.Cells != nil {
 		for home, cell := range svc.Cells.Home {
-			p := (&chooser{subject: s, steps: s.cellSteps(home)}).plan()
-			d.Cells = append(d.Cells, d.add(p, "cell "+zv.Zone.Pools[cell.Pool].Name))
+			c := &chooser{subject: s, steps: s.cellSteps(home)}
+			d.Cells = append(d.Cells, d.add(c, c.plan(), "cell "+zv.Zone.Pools[cell.Pool].Name))
 		}
 	}
 	for _, place := range svc.Places {
@@ -67,7 +72,8 @@ func Decide(zv *health.ZoneView, svc *config.Service, index int) *Decision {
 }
 
 // add adds a plan of the owner name and returns its index. Its offers are let go: they lead to the whole view of this instant.
-func (d *Decision) add(p *Plan, key string) int {
+func (d *Decision) add(c *chooser, p *Plan, key string) int {
+	c.observe(c, p, key)
 	p.Key, p.offers = key, nil
 	d.Floor = d.Floor || p.Floor
 	d.Plans = append(d.Plans, p)
@@ -92,7 +98,7 @@ func (d *Decision) near(s *subject, steps []step, key string, nearest []int, bud
 	}
 	p := c.plan()
 	regions := s.undecided(p)
-	class := &Class{Plan: d.add(p, key)}
+	class := &Class{Plan: d.add(c, p, key)}
 	for _, region := range regions {
 		if *budget--; *budget < 0 {
 			break
@@ -110,6 +116,8 @@ type subject struct {
 	index int
 	// kept are the endpoints that the speed limit keeps; nil while it is being found out.
 	kept map[health.EndpointRef]bool
+	// observe sees each plan.
+	observe func(c *chooser, p *Plan, key string)
 }
 
 // A step is one tier as one class of clients sees it, in the order in which they are tried.
