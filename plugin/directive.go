@@ -1,6 +1,7 @@
 package fairlead
 
 import (
+	"net/netip"
 	"path/filepath"
 	"strconv"
 
@@ -20,12 +21,14 @@ type directive struct {
 	zones, node, state string
 	// laneAuto is set for `fastlane auto`.
 	laneAuto bool
-	fall     fall.F
+	// explain are the clients that may ask for explanations by TXT.
+	explain []netip.Prefix
+	fall    fall.F
 }
 
 // parseDirective reads the block. It opens nothing.
 func parseDirective(c *caddy.Controller) (*directive, error) {
-	d := &directive{origins: plugin.OriginsFromArgsOrServerBlock(nil, c.ServerBlockKeys)}
+	d := &directive{origins: plugin.OriginsFromArgsOrServerBlock(nil, c.ServerBlockKeys), explain: loopback()}
 	blocks := 0
 	for c.Next() {
 		if blocks++; blocks > 1 {
@@ -65,11 +68,13 @@ func (d *directive) option(c *caddy.Controller, option string) error {
 		return onePath(c, args, &d.state)
 	case "fastlane":
 		return d.fastlane(c, args)
+	case "explain":
+		return d.explainers(c, args)
 	case "fallthrough":
 		d.fall.SetZonesFromArgs(args)
 		return nil
 	}
-	return c.Errf("unknown option %q: want zones, node, state, fastlane or fallthrough", option)
+	return c.Errf("unknown option %q: want zones, node, state, fastlane, explain or fallthrough", option)
 }
 
 // below makes relative paths relative to root, if there is one.
@@ -86,6 +91,28 @@ func onePath(c *caddy.Controller, args []string, to *string) error {
 		return c.ArgErr()
 	}
 	*to = args[0]
+	return nil
+}
+
+// explainers reads who may ask for explanations: prefixes, addresses, or off.
+func (d *directive) explainers(c *caddy.Controller, args []string) error {
+	if len(args) == 0 {
+		return c.ArgErr()
+	}
+	d.explain = nil
+	if len(args) == 1 && args[0] == "off" {
+		return nil
+	}
+	for _, text := range args {
+		p, err := netip.ParsePrefix(text)
+		if addr, errAddr := netip.ParseAddr(text); err != nil && errAddr == nil {
+			p, err = netip.PrefixFrom(addr, addr.BitLen()), nil
+		}
+		if err != nil {
+			return c.Errf("explain %q: want prefixes as in 192.0.2.0/24, addresses, or off", text)
+		}
+		d.explain = append(d.explain, p.Masked())
+	}
 	return nil
 }
 

@@ -46,7 +46,7 @@ func (h *Handler) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Msg
 	if !s.read(w, r) {
 		return dns.RcodeFormatError, nil
 	}
-	ours, err := h.reply(w, s)
+	ours, err := h.reply(w, r, s)
 	switch {
 	case err != nil:
 		return dns.RcodeServerFailure, err
@@ -61,7 +61,7 @@ func (h *Handler) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Msg
 }
 
 // reply writes the answer to the question in s. ours is unset, and nothing written, when the name is in no zone of ours.
-func (h *Handler) reply(w dns.ResponseWriter, s *scratch) (ours bool, err error) {
+func (h *Handler) reply(w dns.ResponseWriter, r *dns.Msg, s *scratch) (ours bool, err error) {
 	n := h.node.Load()
 	if n == nil {
 		return false, plugin.Error(pluginName, errNoSnapshot)
@@ -71,6 +71,9 @@ func (h *Handler) reply(w dns.ResponseWriter, s *scratch) (ours bool, err error)
 	defer lease.Leave()
 	if lease.Snapshot == nil {
 		return false, plugin.Error(pluginName, errNoSnapshot)
+	}
+	if h.directive.explains(&s.question) {
+		return h.explain(n, w, r, &s.question)
 	}
 	packed, info, ours := lease.Snapshot.Append(s.reply[:0], &s.question, time.Now())
 	if !ours {

@@ -31,12 +31,14 @@ type node struct {
 	state   string
 	logger  *slog.Logger
 	current *answer.Current
-	lock    *os.File
-	source  *source
-	engine  *engine.Engine
-	admin   *admin.Server
-	metrics *nodeMetrics
-	scope   *scope
+	// compiler is set before anything runs.
+	compiler *answer.Compiler
+	lock     *os.File
+	source   *source
+	engine   *engine.Engine
+	admin    *admin.Server
+	metrics  *nodeMetrics
+	scope    *scope
 
 	// prober and probing, the options that it was made with, are set before anything runs.
 	prober  *probe.Prober
@@ -113,9 +115,9 @@ func (n *node) makeEngine() error {
 	}
 	n.prober = prober
 	// The base lies before everything that the engine can speak of.
-	compiler := answer.NewCompiler(cfg.Name, time.Now())
+	n.compiler = answer.NewCompiler(cfg.Name, time.Now())
 	n.engine, err = engine.New(engine.Options{
-		Publisher: &publisher{compiler: compiler, current: n.current}, Prober: prober,
+		Publisher: &publisher{compiler: n.compiler, current: n.current}, Prober: prober,
 		Model: n.source.model, Source: n.source, State: n.state, StateMaxAge: cfg.StateMaxAge,
 		References: referenceTargets(cfg.References),
 		Logger:     n.logger, Registerer: n.scope,

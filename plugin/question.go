@@ -40,9 +40,9 @@ func (s *scratch) read(w dns.ResponseWriter, r *dns.Msg) (ok bool) {
 	}
 	switch client := w.RemoteAddr().(type) {
 	case *net.UDPAddr:
-		q.Stripe = uint32(client.Port)
+		q.Stripe, q.Client = uint32(client.Port), client.AddrPort().Addr().Unmap().WithZone("")
 	case *net.TCPAddr:
-		q.Stripe, q.Size = uint32(client.Port), 0
+		q.Stripe, q.Size, q.Client = uint32(client.Port), 0, client.AddrPort().Addr().Unmap().WithZone("")
 	default:
 		q.Size = 0
 	}

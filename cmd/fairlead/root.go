@@ -38,6 +38,8 @@ func commands() []*cobra.Command {
 		checkCommand(),
 		schemaCommand(),
 		statusCommand(),
+		explainCommand(),
+		whatIfCommand(),
 		probeCommand(),
 		freezeCommand(),
 		unfreezeCommand(),

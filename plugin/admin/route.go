@@ -35,6 +35,8 @@ func (s *Server) routes() []route {
 		{http.MethodGet, "/healthz", anyone, s.healthz},
 		{http.MethodGet, "/readyz", anyone, s.readyz},
 		{http.MethodGet, api.StatusPath, viewer, s.status},
+		{http.MethodGet, api.ExplainPath, viewer, s.explain},
+		{http.MethodGet, api.WhatIfPath, viewer, s.whatIf},
 		{http.MethodPost, api.FreezePath, operator, s.freeze},
 		{http.MethodPost, api.UnfreezePath, operator, s.unfreeze},
 		{http.MethodPost, api.ProbePath, viewer, s.probe},

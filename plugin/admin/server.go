@@ -47,6 +47,9 @@ type Node interface {
 	Probe(ctx context.Context, endpoint string) ([]api.ProbeResult, error)
 	// Report takes what an endpoint says of itself.
 	Report(api.ReportRequest) error
+	// Explain explains the answer to a question, WhatIf what assumptions would change. Errors are ErrInvalid.
+	Explain(api.Question) (*api.Explanation, error)
+	WhatIf(api.Assumptions) (*api.WhatIf, error)
 }
 
 // Options are what a Server needs. Node and Socket are required.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -39,6 +40,17 @@ func (n *fakeNode) Probe(_ context.Context, endpoint string) ([]api.ProbeResult,
 		return nil, ErrNoEndpoint
 	}
 	return []api.ProbeResult{{Check: "ready", OK: true}}, nil
+}
+
+func (n *fakeNode) Explain(q api.Question) (*api.Explanation, error) {
+	if q.Name == "nowhere" {
+		return nil, fmt.Errorf("%w: nowhere", ErrInvalid)
+	}
+	return &api.Explanation{Question: q}, nil
+}
+
+func (n *fakeNode) WhatIf(a api.Assumptions) (*api.WhatIf, error) {
+	return &api.WhatIf{Assumptions: a}, nil
 }
 
 func (n *fakeNode) Report(r api.ReportRequest) error {

@@ -16,7 +16,7 @@ func (z *zoneStatus) service(i int) api.Service {
 		Name: cfg.Name, Source: plan.Source.String(), Degraded: plan.Source.Degraded(), Tier: plan.Tier.Index + 1, TTLSeconds: ttl,
 		BoundSeconds:  steer.BoundOf(z.view.Zone, cfg, steer.DefaultAllowances()).S.Seconds(),
 		TargetSeconds: cfg.Staleness.Target.Seconds(),
-		Shares:        z.shares(plan),
+		Shares:        Shares(z.view.Zone, plan),
 	}
 	for _, skip := range plan.Skipped {
 		s.Skipped = append(s.Skipped, fmt.Sprintf("tier %d: %s", skip.Tier.Index+1, skip.Why))
@@ -25,21 +25,25 @@ func (z *zoneStatus) service(i int) api.Service {
 	return s
 }
 
-// shares are the parts of the members of each family, in the order of the file.
-func (z *zoneStatus) shares(plan *steer.Plan) []api.Share {
+// Shares are the parts of the members of each family of a plan for a service of zone, in the order of the file.
+func Shares(zone *config.Zone, plan *steer.Plan) []api.Share {
 	shares := []api.Share{}
 	if plan.Source == steer.FromFixed {
 		return fixedShares(plan.Service)
 	}
 	for f, members := range plan.Sets {
+		if steer.Family(f) == steer.Any {
+			// The same endpoints once more.
+			continue
+		}
 		var sum float64
 		for _, m := range members {
 			sum += float64(m.Weight)
 		}
 		for _, m := range members {
-			pool := z.view.Zone.Pools[m.Pool]
+			pool := zone.Pools[m.Pool]
 			e := pool.Endpoints[m.Endpoint]
-			s := api.Share{Pool: pool.Name, AZ: z.view.Zone.AZs[e.AZ].Name, Endpoint: e.Name, Fraction: float64(m.Weight) / sum}
+			s := api.Share{Pool: pool.Name, AZ: zone.AZs[e.AZ].Name, Endpoint: e.Name, Fraction: float64(m.Weight) / sum}
 			switch steer.Family(f) {
 			case steer.V4:
 				s.Family, s.Data = "A", e.V4.String()

@@ -20,7 +20,9 @@ const (
 // A chooser makes one plan: that of one class.
 type chooser struct {
 	*subject
-	steps   []step
+	steps []step
+	// cell is set for the plan of a cell.
+	cell    bool
 	skipped []Skip
 	// last is the first tier whose only members are kept.
 	last *Plan

@@ -27,6 +27,19 @@ type Decision struct {
 	Floor bool
 }
 
+// PlanOf is the plan of the clients that key names: without one of its own, that of the class which they are a part of.
+func (d *Decision) PlanOf(key string) *Plan {
+	for {
+		for _, p := range d.Plans {
+			if p.Key == key {
+				return p
+			}
+		}
+		key = key[:max(0, strings.LastIndex(key, "near "))]
+		key = strings.TrimSpace(key)
+	}
+}
+
 // A Class is what the clients get that one rule names, or that none does: a plan for those whose location is not known or
 // plays no part and, with `order: nearest`, one for each region that could be the nearest.
 type Class struct {
@@ -59,7 +72,7 @@ func decide(zv *health.ZoneView, svc *config.Service, index int, observe func(c 
 	}
 	if svc.Cells != nil {
 		for home, cell := range svc.Cells.Home {
-			c := &chooser{subject: s, steps: s.cellSteps(home)}
+			c := &chooser{subject: s, steps: s.cellSteps(home), cell: true}
 			d.Cells = append(d.Cells, d.add(c, c.plan(), "cell "+zv.Zone.Pools[cell.Pool].Name))
 		}
 	}

@@ -9,17 +9,17 @@ import (
 // distribute sets the weights of the offers of c.steps[at] to what they get of the service's traffic, and adds those of
 // later steps that get the rest: what max_share leaves over goes to the next tiers; what a pool on its way back may not have
 // yet goes to the others of its tier, else to the next ones; the standby trickle goes to the second tier. Where nobody is
-// left to take a rest, those who are there share it.
+// left to take a rest, those who are there share it. Cells know no max_share: a shard's data is at its home.
 func (c *chooser) distribute(at int, offers []offer) []offer {
 	trickle := c.trickle(at)
 	simple := trickle == nil
 	for _, o := range offers {
-		simple = simple && o.percent == health.Whole && o.cfg.MaxShare == 0
+		simple = simple && o.percent == health.Whole && (o.cfg.MaxShare == 0 || c.cell)
 	}
 	if simple {
 		return offers
 	}
-	s := &spread{share: make(map[int]*big.Rat)}
+	s := &spread{share: make(map[int]*big.Rat), uncapped: c.cell}
 	rest := s.pour(big.NewRat(1, 1), offers)
 	for next := at + 1; next < len(c.steps) && rest.Sign() > 0; next++ {
 		rest = s.pour(rest, c.spare(next))
@@ -63,6 +63,8 @@ type spread struct {
 	// given are the pools in the order in which they first got a share.
 	given []offer
 	share map[int]*big.Rat
+	// uncapped overlooks max_share.
+	uncapped bool
 }
 
 // pour gives amount, a part of 1, to the offers by their weights and returns what they may not take.
@@ -106,7 +108,7 @@ func (s *spread) give(o offer, want *big.Rat) (over *big.Rat) {
 		s.given = append(s.given, o)
 	}
 	over = new(big.Rat)
-	if limit := o.cfg.MaxShare; limit > 0 {
+	if limit := o.cfg.MaxShare; limit > 0 && !s.uncapped {
 		room := new(big.Rat).Sub(ratio(uint64(limit), 100), has)
 		if want.Cmp(room) > 0 {
 			over.Sub(want, room)

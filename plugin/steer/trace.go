@@ -34,7 +34,7 @@ type PoolTrace struct {
 	Why       SkipReason
 	// Returned is how many percent of its share a pool on its way back may have.
 	Returned int
-	// MaxShare is set when the share stands at the pool's max_share.
+	// Capped is set when the share stands at the pool's max_share, or above it because nobody else can take the rest.
 	Capped bool
 	AZs    []AZTrace
 }
@@ -148,7 +148,7 @@ func (c *chooser) tracePool(share config.Share, st step, shares map[health.Endpo
 		az.Share += e.Share
 		az.Endpoints = append(az.Endpoints, e)
 	}
-	pt.Capped = cfg.MaxShare > 0 && pt.Share > 0 && pt.Share*100 >= float64(cfg.MaxShare)-1e-9
+	pt.Capped = !c.cell && cfg.MaxShare > 0 && pt.Share > 0 && pt.Share*100 >= float64(cfg.MaxShare)-1e-9
 	return pt
 }
 

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fairlead-dns/fairlead/config"
+	fairlead "github.com/fairlead-dns/fairlead/plugin"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+// assumeHelp explains the flags that both commands have.
+const assumeHelp = `--down and --drain take endpoint=POOL/ENDPOINT, pool=POOL, az=AZ or region=REGION; --weight takes POOL=N or POOL/ENDPOINT=N.
+Each may be given several times. What is assumed to be down is shown as it is once the speed limit (health.max_removal) no
+longer holds anybody back. With --zones DIR the files are read and no node is asked: all endpoints are up, but for what is
+assumed. Else a running node is asked, and what it believes now counts.`
+
+// An asker answers explain and what-if: a running node, or the files.
+type asker struct {
+	server, zones string
+	assume        api.Assumptions
+}
+
+func (a *asker) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&a.zones, "zones", "", "zone file or directory of zone files to read instead of asking a node")
+	f.StringArrayVar(&a.assume.Down, "down", nil, "assume KIND=NAME to be down")
+	f.StringArrayVar(&a.assume.Drain, "drain", nil, "assume KIND=NAME to be drained")
+	f.StringArrayVar(&a.assume.Weight, "weight", nil, "assume the weight POOL=N")
+	f.StringVar(&a.server, "server", "", "admin socket of the node, as unix:PATH (default: $"+serverEnv+", see below)")
+}
+
+// values are the assumptions as a query string has them.
+func (a *asker) values() url.Values {
+	return url.Values{"down": a.assume.Down, "drain": a.assume.Drain, "weight": a.assume.Weight}
+}
+
+// offline is the explainer of the files; nil when a node is to be asked.
+func (a *asker) offline(cmd *cobra.Command) (*fairlead.Explainer, error) {
+	if a.zones == "" {
+		return nil, nil
+	}
+	if a.server != "" {
+		return nil, usagef(cmd, "--zones and --server exclude each other")
+	}
+	zones, problems := readZones([]string{a.zones})
+	if problems.HasErrors() {
+		return nil, withHint(fmt.Errorf("%s has errors", a.zones), "see `fairlead check %s`", a.zones)
+	}
+	return fairlead.NewExplainer(config.NewModel(zones), nil, time.Now()), nil
+}
+
+// ask fills out from the node.
+func (a *asker) ask(ctx context.Context, path string, values url.Values, out any) error {
+	c, err := newClient(a.server)
+	if err != nil {
+		return err
+	}
+	return c.call(orBackground(ctx), http.MethodGet, path+"?"+values.Encode(), nil, out)
+}
+
+func explainCommand() *cobra.Command {
+	var a asker
+	var q api.Question
+	var output string
+	cmd := &cobra.Command{
+		Use:   "explain NAME [TYPE]",
+		Short: "what a client gets for a name, and why: each step from the name to the endpoints",
+		Long: `Explain runs the code that serves and prints its steps: the class of the client, each tier and why it answers or not, each
+pool, AZ and endpoint with its weight as configured and its share of the answers, and the TTL with who makes it so.
+
+` + assumeHelp + `
+
+` + serverHelp + `
+
+Exit codes: 0 done, 1 the node cannot be reached or the files have errors, 2 wrong usage.`,
+		Example: `  fairlead explain www.gslb.example.org
+  fairlead explain www.gslb.example.org AAAA --client 203.0.113.7
+  fairlead explain geo.gslb.example.org --subnet 198.51.100.0/24 --down az=eu-west-1a
+  fairlead explain www.gslb.example.org --zones /etc/fairlead/zones.d --drain region=eu-west -o json`,
+		Args: usageArgs(cobra.RangeArgs(1, 2)),
+	}
+	a.flags(cmd)
+	cmd.Flags().StringVar(&q.Client, "client", "", "address of the client's resolver")
+	cmd.Flags().StringVar(&q.Subnet, "subnet", "", "EDNS Client Subnet that the resolver sends, as in 192.0.2.0/24")
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := choice(cmd, "output", output, "text", "json"); err != nil {
+			return err
+		}
+		q.Name, q.Assumptions = args[0], a.assume
+		if len(args) > 1 {
+			q.Type = args[1]
+		}
+		e, err := a.explain(cmd, q)
+		if err != nil {
+			return err
+		}
+		if output == "json" {
+			return writeJSON(cmd.OutOrStdout(), e)
+		}
+		explanationText{out: cmd.OutOrStdout(), style: styleFor(cmd.OutOrStdout())}.write(e)
+		return nil
+	}
+	return cmd
+}
+
+func (a *asker) explain(cmd *cobra.Command, q api.Question) (*api.Explanation, error) {
+	x, err := a.offline(cmd)
+	if err != nil {
+		return nil, err
+	}
+	if x != nil {
+		return x.Explain(q, time.Now())
+	}
+	values := a.values()
+	values["name"] = []string{q.Name}
+	for key, v := range map[string]string{"type": q.Type, "client": q.Client, "subnet": q.Subnet} {
+		if v != "" {
+			values[key] = []string{v}
+		}
+	}
+	e := new(api.Explanation)
+	return e, a.ask(cmd.Context(), api.ExplainPath, values, e)
+}
+
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}

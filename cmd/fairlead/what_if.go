@@ -1,0 +1,130 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+func whatIfCommand() *cobra.Command {
+	var a asker
+	var output string
+	cmd := &cobra.Command{
+		Use:   "what-if --down|--drain|--weight …",
+		Short: "which services would answer otherwise under an assumption, before and after",
+		Long: `What-if runs the code that serves on what is assumed and prints every service, and class of its clients, whose answers
+would change, with shares before and after. Nothing changes.
+
+` + assumeHelp + `
+
+` + serverHelp + `
+
+Exit codes: 0 done, 1 the node cannot be reached or the files have errors, 2 wrong usage, 3 a service would be degraded.`,
+		Example: `  fairlead what-if --drain az=eu-west-1a
+  fairlead what-if --down region=eu-west --weight web-us=10
+  fairlead what-if --zones /etc/fairlead/zones.d --down pool=web-eu -o json`,
+		Args: usageArgs(cobra.NoArgs),
+	}
+	a.flags(cmd)
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := choice(cmd, "output", output, "text", "json"); err != nil {
+			return err
+		}
+		if len(a.assume.Down)+len(a.assume.Drain)+len(a.assume.Weight) == 0 {
+			return usagef(cmd, "what is to be assumed? give --down, --drain or --weight")
+		}
+		w, err := a.whatIf(cmd)
+		if err != nil {
+			return err
+		}
+		if output == "json" {
+			err = writeJSON(cmd.OutOrStdout(), w)
+		} else {
+			writeWhatIf(cmd.OutOrStdout(), w)
+		}
+		if err == nil && worse(w) {
+			return silent(exitDegraded)
+		}
+		return err
+	}
+	return cmd
+}
+
+func (a *asker) whatIf(cmd *cobra.Command) (*api.WhatIf, error) {
+	x, err := a.offline(cmd)
+	if err != nil {
+		return nil, err
+	}
+	if x != nil {
+		return x.WhatIf(a.assume, time.Now())
+	}
+	w := new(api.WhatIf)
+	return w, a.ask(cmd.Context(), api.WhatIfPath, a.values(), w)
+}
+
+// worse tells whether a service would be degraded that is not.
+func worse(w *api.WhatIf) bool {
+	for _, s := range w.Services {
+		if s.After.Degraded && !s.Before.Degraded {
+			return true
+		}
+	}
+	return false
+}
+
+func writeWhatIf(out io.Writer, w *api.WhatIf) {
+	st := styleFor(out)
+	for _, line := range assumptionLines(w.Assumptions) {
+		fmt.Fprintln(out, line)
+	}
+	for _, s := range w.Services {
+		name := display(s.Service)
+		if s.Class != "" {
+			name += " for " + s.Class
+		}
+		was, is := stateMark(s.Before), stateMark(s.After)
+		fmt.Fprintf(out, "\n%s\n  %s  ttl %ds -> %s  ttl %ds\n", st.paint(bold, name),
+			st.paint(was.colour, was.text()), s.Before.TTLSeconds, st.paint(is.colour, is.text()), s.After.TTLSeconds)
+		for _, f := range groupShares(s.Before.Shares, func(x api.Share) string { return x.Family }) {
+			if !slices.ContainsFunc(s.After.Shares, func(x api.Share) bool { return x.Family == f.key }) {
+				fmt.Fprintf(out, "  %s: nobody, every query would get NODATA\n", f.key)
+			}
+		}
+		writeMoves(out, st, s)
+	}
+	if len(w.Services) > 0 {
+		fmt.Fprintln(out)
+	}
+	fmt.Fprintf(out, "%s unchanged\n", count(w.Unchanged, "service"))
+}
+
+func stateMark(s api.WhatIfState) mark {
+	return serviceMark(api.Service{Source: s.Source, Degraded: s.Degraded, Tier: s.Tier})
+}
+
+// writeMoves prints each member's share before and after.
+func writeMoves(out io.Writer, st style, s api.WhatIfService) {
+	type key struct{ family, data string }
+	after := make(map[key]api.Share)
+	for _, x := range s.After.Shares {
+		after[key{x.Family, x.Data}] = x
+	}
+	t := newTable("", "", "", "BEFORE", "AFTER").alignRight(3, 4)
+	for _, x := range s.Before.Shares {
+		k := key{x.Family, x.Data}
+		t.add("", x.Family, x.Data, x.Pool+"/"+x.Endpoint, share(x.Fraction), share(after[k].Fraction))
+		delete(after, k)
+	}
+	for _, x := range s.After.Shares {
+		if _, ok := after[key{x.Family, x.Data}]; ok {
+			t.add("", x.Family, x.Data, x.Pool+"/"+x.Endpoint, share(0), share(x.Fraction))
+		}
+	}
+	t.write(out, st, "    ")
+}

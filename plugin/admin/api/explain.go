@@ -1,0 +1,161 @@
+package api
+
+import "time"
+
+// ExplainPath answers GET with an Explanation, WhatIfPath with a WhatIf. Both read a Question from the query string: name,
+// type, client, subnet, and any number of down, drain and weight.
+const (
+	ExplainPath = Base + "/explain"
+	WhatIfPath  = Base + "/what-if"
+)
+
+// Assumptions are what is to be taken for granted, beside what is the case.
+type Assumptions struct {
+	// Down and Drain are KIND=NAME: endpoint=POOL/ENDPOINT, pool=POOL, az=AZ or region=REGION.
+	Down  []string `json:"down,omitempty"`
+	Drain []string `json:"drain,omitempty"`
+	// Weight is POOL=N or POOL/ENDPOINT=N.
+	Weight []string `json:"weight,omitempty"`
+}
+
+// A Question is a DNS question and who asks it.
+type Question struct {
+	// Name is the owner name, Type its type; A if it is empty.
+	Name string `json:"name"`
+	Type string `json:"type"`
+	// Client is the address of the resolver, Subnet the prefix in its EDNS Client Subnet option; both may be empty.
+	Client string `json:"client,omitempty"`
+	Subnet string `json:"subnet,omitempty"`
+	Assumptions
+}
+
+// An Explanation is what a node answers to a question and why: each step from the name to the endpoints.
+type Explanation struct {
+	Question   Question  `json:"question"`
+	Node       string    `json:"node,omitempty"`
+	At         time.Time `json:"at"`
+	Generation uint64    `json:"generation,omitempty"`
+	Zone       string    `json:"zone"`
+	// Kind is what stands at the name: service, cell, place, host, static, empty or nxdomain.
+	Kind    string `json:"kind"`
+	Service string `json:"service,omitempty"`
+	// Shard is set for cells.
+	Shard *int `json:"shard,omitempty"`
+	// Class says for which clients the plan is, as in "rule 1 near eu-west"; empty for all that no rule names.
+	Class  string       `json:"class"`
+	Client *ClientFound `json:"client,omitempty"`
+	// Source is on what ground the members answer, as in Service; Tier counts from 1, Rule too, and is 0 for the service's own.
+	Source   string `json:"source"`
+	Degraded bool   `json:"degraded"`
+	Tier     int    `json:"tier"`
+	Rule     int    `json:"rule,omitempty"`
+	// Kept counts members that are down and answer because the speed limit holds.
+	Kept  int           `json:"kept,omitempty"`
+	Tiers []ExplainTier `json:"tiers,omitempty"`
+	TTL   ExplainTTL    `json:"ttl"`
+	// Answers is how many records a reply holds; Shares are the records with the part of the replies that begin with each.
+	Answers int     `json:"answers"`
+	Shares  []Share `json:"shares"`
+	// Sticky is set when this client always gets the same: then Shares are those over all clients, and Stays is its record.
+	Sticky bool   `json:"sticky,omitempty"`
+	Stays  string `json:"stays,omitempty"`
+	// Then is the explanation of the CNAME's target where it lies in our zones and there is one target alone.
+	Then *Explanation `json:"then,omitempty"`
+}
+
+// ClientFound is what is known of the client.
+type ClientFound struct {
+	Address string `json:"address"`
+	// From is address or ecs.
+	From string `json:"from"`
+	// ScopeBits is how many bits of the address were looked at: the scope of an ECS reply.
+	ScopeBits   int      `json:"scope_bits"`
+	Continent   string   `json:"continent,omitempty"`
+	Country     string   `json:"country,omitempty"`
+	Subdivision []string `json:"subdivisions,omitempty"`
+	ASN         uint32   `json:"asn,omitempty"`
+	Latitude    *float64 `json:"latitude,omitempty"`
+	Longitude   *float64 `json:"longitude,omitempty"`
+}
+
+// An ExplainTier is one tier, or the part of it in one region where distance splits it.
+type ExplainTier struct {
+	Tier    int  `json:"tier"`
+	Rule    int  `json:"rule,omitempty"`
+	Answers bool `json:"answers"`
+	// Why says why it does not answer.
+	Why   string        `json:"why,omitempty"`
+	Share float64       `json:"share"`
+	Pools []ExplainPool `json:"pools"`
+}
+
+// An ExplainPool is one pool of a tier. Share is its part of the answers, 0..1.
+type ExplainPool struct {
+	Pool   string `json:"pool"`
+	Region string `json:"region"`
+	// WeightConfigured is the weight in the file, Weight the one in force.
+	WeightConfigured int     `json:"weight_configured"`
+	Weight           int     `json:"weight"`
+	Share            float64 `json:"share"`
+	// Why says why it does not answer, or what limits it.
+	Why string      `json:"why,omitempty"`
+	AZs []ExplainAZ `json:"azs"`
+}
+
+// An ExplainAZ is one AZ of a pool. WeightConfigured is absent where the AZ weighs the sum of its endpoints.
+type ExplainAZ struct {
+	AZ               string            `json:"az"`
+	WeightConfigured *int              `json:"weight_configured,omitempty"`
+	Share            float64           `json:"share"`
+	Why              string            `json:"why,omitempty"`
+	Endpoints        []ExplainEndpoint `json:"endpoints"`
+}
+
+// An ExplainEndpoint is one endpoint of an AZ.
+type ExplainEndpoint struct {
+	Endpoint string `json:"endpoint"`
+	// State is as in Endpoint.
+	State            string  `json:"state"`
+	WeightConfigured int     `json:"weight_configured"`
+	Weight           float64 `json:"weight"`
+	Share            float64 `json:"share"`
+	Why              string  `json:"why,omitempty"`
+}
+
+// An ExplainTTL is the TTL and what makes it so.
+type ExplainTTL struct {
+	Seconds    uint32 `json:"seconds"`
+	Mode       string `json:"mode,omitempty"`
+	MinSeconds uint32 `json:"min_seconds,omitempty"`
+	MaxSeconds uint32 `json:"max_seconds,omitempty"`
+	// Why says in words what sets it, ForcedBy are the members that do, as pool/endpoint.
+	Why      string   `json:"why"`
+	ForcedBy []string `json:"forced_by,omitempty"`
+}
+
+// A WhatIf is how answers would change under assumptions.
+type WhatIf struct {
+	Assumptions Assumptions `json:"assumptions"`
+	Node        string      `json:"node,omitempty"`
+	At          time.Time   `json:"at"`
+	// Services are those whose answers would change, Unchanged counts the others that were looked at.
+	Services  []WhatIfService `json:"services"`
+	Unchanged int             `json:"unchanged"`
+}
+
+// A WhatIfService is one class of clients of one service before and after.
+type WhatIfService struct {
+	Service string      `json:"service"`
+	Class   string      `json:"class,omitempty"`
+	Before  WhatIfState `json:"before"`
+	After   WhatIfState `json:"after"`
+}
+
+// A WhatIfState is what a class of clients gets.
+type WhatIfState struct {
+	Source     string  `json:"source"`
+	Degraded   bool    `json:"degraded"`
+	Tier       int     `json:"tier"`
+	TTLSeconds uint32  `json:"ttl_seconds"`
+	Shares     []Share `json:"shares"`
+}
