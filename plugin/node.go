@@ -21,6 +21,7 @@ import (
 	"github.com/fairlead-dns/fairlead/plugin/admin"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
+	"github.com/fairlead-dns/fairlead/plugin/steer"
 )
 
 // stopTimeout is how long the node may take to end. Its parts have shorter deadlines of their own.
@@ -33,12 +34,14 @@ type node struct {
 	current *answer.Current
 	// compiler is set before anything runs.
 	compiler *answer.Compiler
-	lock     *os.File
-	source   *source
-	engine   *engine.Engine
-	admin    *admin.Server
-	metrics  *nodeMetrics
-	scope    *scope
+	// locator tells where clients are; nil without a geo database. Set before anything runs.
+	locator steer.Locator
+	lock    *os.File
+	source  *source
+	engine  *engine.Engine
+	admin   *admin.Server
+	metrics *nodeMetrics
+	scope   *scope
 
 	// prober and probing, the options that it was made with, are set before anything runs.
 	prober  *probe.Prober
