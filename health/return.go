@@ -2,6 +2,7 @@ package health
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
@@ -26,6 +27,42 @@ type Return struct {
 
 // On tells whether something is on its way back.
 func (r *Return) On() bool { return !r.Since.IsZero() }
+
+// IsZero tells whether there is nothing to remember.
+func (r *Return) IsZero() bool { return !r.On() && r.Doubled == 0 }
+
+// Equal tells whether r and o are the same return at the same point.
+func (r *Return) Equal(o *Return) bool {
+	return r.Since.Equal(o.Since) && r.Doubled == o.Doubled && r.Admitted.Equal(o.Admitted) && r.Reloaded.Equal(o.Reloaded) &&
+		slices.EqualFunc(r.Retries, o.Retries, time.Time.Equal)
+}
+
+// maxRetries bounds the retries that are remembered one by one: by then every hold has grown to its cap.
+const maxRetries = 16
+
+// Retry is r after a failed probe at now, during a ramp.
+func (r Return) Retry(now time.Time) Return {
+	if len(r.Retries) < maxRetries {
+		r.Retries = append(slices.Clone(r.Retries), now)
+	}
+	return r
+}
+
+// Out is what stays of r when nothing is eligible any more: how often it failed.
+func (r Return) Out() Return {
+	return Return{Doubled: min(r.Doubled+len(r.Retries), maxRetries)}
+}
+
+// Let is r once a person let it in, or a new version of the zone file came, if that was after it began.
+func (r Return) Let(admitted, reloaded time.Time) Return {
+	if r.On() && r.Admitted.IsZero() && !admitted.Before(r.Since) {
+		r.Admitted = admitted
+	}
+	if r.On() && r.Reloaded.IsZero() && !reloaded.Before(r.Since) {
+		r.Reloaded = reloaded
+	}
+	return r
+}
 
 // Whole is the share of one that is fully back, in percent.
 const Whole = 100

@@ -81,9 +81,9 @@ func (p *PoolView) Leaving(i int) bool {
 }
 
 // SameSteering tells whether p and q differ in nothing that a plan depends on: a member that becomes suspect moves TTLs,
-// which needs no new plan. Where time itself is in a view, it is never the same.
-func (p *PoolView) SameSteering(q *PoolView) bool {
-	if p.Return.On() || q.Return.On() || p.ReturnAZ != nil || q.ReturnAZ != nil || p.GateClosed != q.GateClosed {
+// which needs no new plan. failbacks are those of the pool (config.Pool.Failbacks).
+func (p *PoolView) SameSteering(q *PoolView, failbacks []config.Failback) bool {
+	if p.GateClosed != q.GateClosed || !p.sameReturns(q, failbacks) {
 		return false
 	}
 	if !equalInts(p.Weight, q.Weight) || !maps.Equal(p.EndpointWeights, q.EndpointWeights) {
@@ -92,6 +92,40 @@ func (p *PoolView) SameSteering(q *PoolView) bool {
 	for i, e := range p.Endpoints {
 		f := q.Endpoints[i]
 		if e.Drained != f.Drained || e.Reduction != f.Reduction || e.InService() != f.InService() || e.Pending() != f.Pending() || !e.Since.Equal(f.Since) || p.Leaving(i) != q.Leaving(i) {
+			return false
+		}
+	}
+	return true
+}
+
+// sameReturns tells whether pool and AZs give every service the same part of their share.
+func (p *PoolView) sameReturns(q *PoolView, failbacks []config.Failback) bool {
+	if !sameShares(p.Return, p.At, q.Return, q.At, failbacks) {
+		return false
+	}
+	for i := range max(len(p.ReturnAZ), len(q.ReturnAZ)) {
+		if !sameShares(p.returnAZ(i), p.At, q.returnAZ(i), q.At, failbacks) {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *PoolView) returnAZ(i int) Return {
+	if p.ReturnAZ == nil {
+		return Return{}
+	}
+	return p.ReturnAZ[i]
+}
+
+func sameShares(a Return, at time.Time, b Return, bt time.Time, failbacks []config.Failback) bool {
+	if !a.Equal(&b) {
+		return false
+	}
+	for _, f := range failbacks {
+		p, _ := a.Share(f, at)
+		q, _ := b.Share(f, bt)
+		if p != q {
 			return false
 		}
 	}

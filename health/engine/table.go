@@ -188,7 +188,7 @@ func (t *table) judge(now time.Time) []change {
 		} else {
 			t.wakes[ref] = wake
 		}
-		if !same(pt.view, view) {
+		if !same(z.Pools[ref.pool], pt.view, view) {
 			changes = append(changes, diff(z, z.Pools[ref.pool], pt.view, view)...)
 			pt.view = view
 			t.moved[ref] = true
@@ -233,8 +233,8 @@ func (t *table) reduction(pt *poolTable, i int) int {
 }
 
 // same tells whether nothing that anybody could see differs.
-func same(a, b *health.PoolView) bool {
-	return a != nil && a.Calm == b.Calm && a.SameSteering(b) && slices.Equal(a.Endpoints, b.Endpoints)
+func same(p *config.Pool, a, b *health.PoolView) bool {
+	return a != nil && a.Calm == b.Calm && a.SameSteering(b, p.Failbacks) && slices.Equal(a.Endpoints, b.Endpoints)
 }
 
 func diff(z *config.Zone, p *config.Pool, a, b *health.PoolView) []change {

@@ -19,6 +19,14 @@ type PoolInput struct {
 	Reduction func(i int) int
 	// Drained tells whether an effective intent takes endpoint i out; nil means never.
 	Drained func(i int) bool
+	// Ready tells whether an operator has opened the gate of a pool whose gate is manual.
+	Ready bool
+	// Admitted is the latest time at which an operator let the pool return, Reloaded at which a new version of the zone file
+	// came; zero for never. They concern returns that began before.
+	Admitted, Reloaded time.Time
+	// Weight and EndpointWeights are the overrides in force, as in health.PoolView.
+	Weight          *int
+	EndpointWeights map[int]int
 	// Frozen keeps every verdict that there is.
 	Frozen bool
 	Now    time.Time
@@ -27,7 +35,7 @@ type PoolInput struct {
 // Pool is the view of one pool at in.Now, and the next instant at which it changes without any new input (a step of a
 // failback); zero if there is none.
 func Pool(in PoolInput) (view *health.PoolView, wake time.Time) {
-	p := &health.PoolView{Endpoints: make([]health.EndpointView, len(in.Pool.Endpoints)), At: in.Now, Calm: true}
+	p := &health.PoolView{Endpoints: make([]health.EndpointView, len(in.Pool.Endpoints)), At: in.Now, Calm: true, Weight: in.Weight, EndpointWeights: in.EndpointWeights}
 	for i := range p.Endpoints {
 		e := &p.Endpoints[i]
 		e.Verdict = in.verdict(i)
@@ -40,7 +48,7 @@ func Pool(in PoolInput) (view *health.PoolView, wake time.Time) {
 		}
 	}
 	gate := in.gate()
-	p.GateClosed = !gate.InService()
+	p.GateClosed = !gate.InService() || in.Pool.Gate.Manual && !in.Ready
 	// The pool leaves with its gate, as it leaves with its members.
 	p.Calm = p.Calm && gate.State != health.Suspect && !(gate.InService() && gate.Stale)
 	if in.Prev != nil {
@@ -116,10 +124,9 @@ func (in *PoolInput) answerable(i int) bool {
 	return true
 }
 
-// holds carries the failback holds of the pool and of its AZs from in.Prev to p.
+// holds carries the returns of the pool and of its AZs from in.Prev to p.
 func (in *PoolInput) holds(p *health.PoolView) {
-	all := func(int) bool { return true }
-	p.Return = in.returned(p, all, in.Prev.Return)
+	p.Return = in.returned(p, func(int) bool { return true }, in.Prev.Return)
 	azs := make([]health.Return, len(in.Pool.AZWeights))
 	some := false
 	for a, w := range in.Pool.AZWeights {
@@ -128,7 +135,7 @@ func (in *PoolInput) holds(p *health.PoolView) {
 			was = in.Prev.ReturnAZ[a]
 		}
 		azs[a] = in.returned(p, func(i int) bool { return in.Pool.Endpoints[i].AZ == w.AZ }, was)
-		some = some || azs[a].On()
+		some = some || !azs[a].IsZero()
 	}
 	if some {
 		p.ReturnAZ = azs
@@ -136,38 +143,56 @@ func (in *PoolInput) holds(p *health.PoolView) {
 }
 
 // returned is how the group comes back: from now on if it had nothing eligible before and has now, as before if it was
-// already on its way, zero if it is out or has wholly returned.
+// already on its way, zero if it has wholly returned. While it is out, what it has failed before is kept.
 func (in *PoolInput) returned(p *health.PoolView, group func(int) bool, was health.Return) health.Return {
-	now, before, judged := 0, 0, false
+	now, before, judged, failed := 0, 0, false, false
 	for i := range p.Endpoints {
 		if !group(i) {
 			continue
 		}
-		if p.Endpoints[i].Eligible() {
+		is, prev := p.Endpoints[i], in.Prev.Endpoints[i]
+		if is.Eligible() {
 			now++
 		}
-		prev := in.Prev.Endpoints[i]
 		if prev.Eligible() {
 			before++
 		}
 		judged = judged || prev.Drained || !prev.Pending()
+		failed = failed || prev.State == health.Up && !prev.Drained && !is.Drained && in.answerable(i) && (is.State == health.Suspect || is.State == health.Down)
 	}
 	switch {
 	case now == 0:
-		return health.Return{}
+		return was.Out()
 	case before == 0 && judged:
-		was = health.Return{Since: in.Now}
+		was = was.Out()
+		was.Since = in.Now
 	case before == 0:
 		return health.Return{}
+	case failed && in.ramping(was):
+		was = was.Retry(in.Now)
 	}
+	was = was.Let(in.Admitted, in.Reloaded)
 	if in.whole(was) {
 		return health.Return{}
 	}
 	return was
 }
 
+// ramping tells whether some service gives r a part of its share and not all.
+func (in *PoolInput) ramping(r health.Return) bool {
+	for _, f := range in.Pool.Failbacks {
+		if percent, _ := r.Share(f, in.Now); percent > 0 && percent < health.Whole {
+			return true
+		}
+	}
+	return false
+}
+
 // whole tells whether r holds nothing back from any service that uses the pool.
 func (in *PoolInput) whole(r health.Return) bool {
+	if !r.On() {
+		return r.IsZero()
+	}
 	for _, f := range in.Pool.Failbacks {
 		if percent, _ := r.Share(f, in.Now); percent < health.Whole {
 			return false

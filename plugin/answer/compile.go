@@ -160,7 +160,7 @@ func (c *Compiler) update(old *zone, was, zv *health.ZoneView, at time.Time) *zo
 			continue
 		}
 		z.troubled[i] = !p.Calm
-		if was.Pools[i].SameSteering(p) {
+		if was.Pools[i].SameSteering(p, z.cfg.Pools[i].Failbacks) {
 			continue
 		}
 		for _, s := range z.cfg.Pools[i].Services {
