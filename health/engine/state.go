@@ -153,7 +153,7 @@ func (s *stateFile) endpoint(z *config.Zone, p *config.Pool, pt *poolTable, i in
 		return health.Verdict{}, false
 	}
 	v, ok := s.loaded[endpointKey(z, p, i)]
-	if !ok || !slices.Equal(v.Targets, pt.targets[i]) {
+	if !ok || !slices.Equal(v.Targets, pt.dialled(i)) {
 		return health.Verdict{}, false
 	}
 	return v.verdict(s.savedAt), true
