@@ -23,7 +23,7 @@ func (b *builder) buildNameServers() {
 			b.errorf(n, at.child("name"), "", "duplicate name server %s; it stands at line %d already", name, line)
 			continue
 		}
-		lines[name] = n.Line
+		lines[name] = int(n.Line)
 		ns := NameServer{Name: name}
 		list := field(item, "addresses")
 		for j, a := range items(list) {

@@ -8,7 +8,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-func (b *builder) cells(s *Service, n *yaml.Node, at *yamlPath) {
+func (b *builder) cells(s *Service, n *yamlNode, at *yamlPath) {
 	if n == nil || n.Kind != yaml.MappingNode {
 		return
 	}
@@ -36,7 +36,7 @@ func (b *builder) cells(s *Service, n *yaml.Node, at *yamlPath) {
 }
 
 // cellCover reports shards that have no home, or more than one.
-func (b *builder) cellCover(c *Cells, n *yaml.Node, at *yamlPath) {
+func (b *builder) cellCover(c *Cells, n *yamlNode, at *yamlPath) {
 	sorted := slices.Clone(c.Home)
 	slices.SortFunc(sorted, func(a, b CellRange) int { return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.Last, b.Last)) })
 	next := 0
@@ -63,7 +63,7 @@ func shardText(first, last int) string {
 	return fmt.Sprintf("the shards %d-%d", first, last)
 }
 
-func (b *builder) cellFailover(c *Cells, n *yaml.Node, at *yamlPath) {
+func (b *builder) cellFailover(c *Cells, n *yamlNode, at *yamlPath) {
 	homes := make(map[int]bool)
 	for _, r := range c.Home {
 		homes[r.Pool] = true

@@ -16,7 +16,7 @@ func (b *builder) buildChecks() {
 	root := (*yamlPath)(nil).child("checks")
 	section := field(b.root, "checks")
 	b.checkNames = checkShape().keyNames()
-	var keys []*yaml.Node
+	var keys []*yamlNode
 	for k, v := range entries(section) {
 		if err := parseIdentifier(k.Value); err != nil {
 			b.errorf(k, root.child(k.Value), "", "%s", err)
@@ -34,7 +34,7 @@ func (b *builder) buildChecks() {
 	b.digestChecks()
 }
 
-func (b *builder) check(k, n *yaml.Node, at *yamlPath) *Check {
+func (b *builder) check(k, n *yamlNode, at *yamlPath) *Check {
 	c := &Check{Name: k.Value, Type: b.checkType(k, n, at)}
 	b.checkKeysOf(n, c.Type, at)
 	if c.Type == CheckComposite {
@@ -67,7 +67,7 @@ func (b *builder) check(k, n *yaml.Node, at *yamlPath) *Check {
 }
 
 // checkType is the type in the file, or composite. It is empty when the file has none or an unknown one.
-func (b *builder) checkType(k, n *yaml.Node, at *yamlPath) CheckType {
+func (b *builder) checkType(k, n *yamlNode, at *yamlPath) CheckType {
 	var found []string
 	for _, key := range append([]string{"type"}, compositeKeys...) {
 		if kn, _ := fieldOf(n, key); kn != nil {
@@ -95,11 +95,11 @@ func (b *builder) checkType(k, n *yaml.Node, at *yamlPath) CheckType {
 }
 
 // checkKeysOf reports keys that the type does not take.
-func (b *builder) checkKeysOf(n *yaml.Node, t CheckType, at *yamlPath) {
+func (b *builder) checkKeysOf(n *yamlNode, t CheckType, at *yamlPath) {
 	if t == "" {
 		return
 	}
-	report := func(k *yaml.Node, key string, at *yamlPath) {
+	report := func(k *yamlNode, key string, at *yamlPath) {
 		if !t.takes(key) {
 			b.errorf(k, at, "", "the key %q does not apply to a %s check", k.Value, t)
 		}
@@ -121,7 +121,7 @@ func (b *builder) checkKeysOf(n *yaml.Node, t CheckType, at *yamlPath) {
 	}
 }
 
-func (b *builder) timing(c *Check, k, n *yaml.Node, at *yamlPath) {
+func (b *builder) timing(c *Check, k, n *yamlNode, at *yamlPath) {
 	c.Interval = durationOf(field(n, "interval"), defaultInterval)
 	otherwise := defaultTimeout
 	if c.Interval <= otherwise {
@@ -140,7 +140,7 @@ func (b *builder) timing(c *Check, k, n *yaml.Node, at *yamlPath) {
 	}
 }
 
-func (b *builder) quorum(n *yaml.Node) Quorum {
+func (b *builder) quorum(n *yamlNode) Quorum {
 	if n == nil || stringOf(n) == "majority" {
 		return Quorum{}
 	}
@@ -148,7 +148,7 @@ func (b *builder) quorum(n *yaml.Node) Quorum {
 }
 
 // checkDetails reads what belongs to one type only.
-func (b *builder) checkDetails(c *Check, k, n *yaml.Node, at *yamlPath) {
+func (b *builder) checkDetails(c *Check, k, n *yamlNode, at *yamlPath) {
 	expect := field(n, "expect")
 	host := strings.TrimSuffix(stringOf(field(n, "host")), ".")
 	switch c.Type {
@@ -182,7 +182,7 @@ func (b *builder) checkDetails(c *Check, k, n *yaml.Node, at *yamlPath) {
 	}
 }
 
-func (b *builder) httpCheck(n, expect *yaml.Node, host string, at *yamlPath) *HTTPCheck {
+func (b *builder) httpCheck(n, expect *yamlNode, host string, at *yamlPath) *HTTPCheck {
 	h := &HTTPCheck{Method: defaultMethod, Path: defaultPath, Host: host, Body: stringOf(field(expect, "body")), HTTP2: boolOf(field(n, "http2"))}
 	if s := stringOf(field(n, "method")); s != "" {
 		h.Method = s
@@ -207,7 +207,7 @@ func (b *builder) httpCheck(n, expect *yaml.Node, host string, at *yamlPath) *HT
 	return h
 }
 
-func (b *builder) dnsCheck(n, expect, k *yaml.Node, at *yamlPath) *DNSCheck {
+func (b *builder) dnsCheck(n, expect, k *yamlNode, at *yamlPath) *DNSCheck {
 	d := &DNSCheck{QType: dns.TypeA, Answer: stringOf(field(expect, "answer")), TCP: boolOf(field(n, "tcp"))}
 	if t, ok := parseType(stringOf(field(n, "qtype"))); ok {
 		d.QType = t
@@ -220,7 +220,7 @@ func (b *builder) dnsCheck(n, expect, k *yaml.Node, at *yamlPath) *DNSCheck {
 	return d
 }
 
-func (b *builder) tlsCheck(n *yaml.Node, host string, at *yamlPath) *TLSCheck {
+func (b *builder) tlsCheck(n *yamlNode, host string, at *yamlPath) *TLSCheck {
 	t := &TLSCheck{ServerName: host, WarnBefore: durationOf(field(n, "warn_before"), defaultWarnBefore)}
 	for _, f := range []struct {
 		key string

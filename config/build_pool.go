@@ -19,11 +19,13 @@ func (b *builder) buildPools() {
 		}
 		b.pools[k.Value] = len(b.zone.Pools)
 		b.zone.Pools = append(b.zone.Pools, b.pool(k, v, at))
-		b.poolNodes = append(b.poolNodes, v)
+		fence, _ := fieldOf(v, "fence")
+		b.fenceKeys = append(b.fenceKeys, fence)
+		b.done(v)
 	}
 }
 
-func (b *builder) pool(k, n *yaml.Node, at *yamlPath) *Pool {
+func (b *builder) pool(k, n *yamlNode, at *yamlPath) *Pool {
 	p := &Pool{Name: k.Value, Check: -1, MaxShare: percentOf(field(n, "max_share"), 0)}
 	p.Region = b.refer(field(n, "region"), at.child("region"), "region", b.regions)
 	if c := field(n, "check"); c != nil {
@@ -53,7 +55,7 @@ func (b *builder) pool(k, n *yaml.Node, at *yamlPath) *Pool {
 }
 
 // checkPool says what concerns all endpoints of a pool together.
-func (b *builder) checkPool(p *Pool, k *yaml.Node, at *yamlPath) {
+func (b *builder) checkPool(p *Pool, k *yamlNode, at *yamlPath) {
 	var addresses, targets int
 	weight := 0
 	for _, e := range p.Endpoints {
@@ -73,7 +75,7 @@ func (b *builder) checkPool(p *Pool, k *yaml.Node, at *yamlPath) {
 	}
 }
 
-func (b *builder) endpoints(p *Pool, n *yaml.Node, at *yamlPath) {
+func (b *builder) endpoints(p *Pool, n *yamlNode, at *yamlPath) {
 	lines := make(map[string]int)
 	addresses := make(map[netip.Addr]string)
 	for i, item := range items(n) {
@@ -86,7 +88,7 @@ func (b *builder) endpoints(p *Pool, n *yaml.Node, at *yamlPath) {
 		if line, dup := lines[e.Name]; dup && e.Name != "" {
 			b.errorf(name, at.child("name"), "", "duplicate endpoint %q; it stands at line %d already", shorten(e.Name), line)
 		} else if name != nil {
-			lines[e.Name] = name.Line
+			lines[e.Name] = int(name.Line)
 		}
 		for _, a := range []netip.Addr{e.V4, e.V6} {
 			if other, dup := addresses[a]; dup && a.IsValid() {
@@ -102,7 +104,7 @@ func (b *builder) endpoints(p *Pool, n *yaml.Node, at *yamlPath) {
 	}
 }
 
-func (b *builder) endpoint(n *yaml.Node, at *yamlPath) *Endpoint {
+func (b *builder) endpoint(n *yamlNode, at *yamlPath) *Endpoint {
 	e := &Endpoint{Name: stringOf(field(n, "name")), Weight: intOf(field(n, "weight"), defaultWeight)}
 	e.AZ = b.refer(field(n, "az"), at.child("az"), "AZ", b.azs)
 	list, target := field(n, "addresses"), field(n, "target")
@@ -140,7 +142,7 @@ func (b *builder) endpoint(n *yaml.Node, at *yamlPath) *Endpoint {
 }
 
 // azWeights makes one entry for each AZ that has an endpoint.
-func (b *builder) azWeights(p *Pool, n *yaml.Node, at *yamlPath) {
+func (b *builder) azWeights(p *Pool, n *yamlNode, at *yamlPath) {
 	index := make(map[int]int)
 	for _, e := range p.Endpoints {
 		if _, known := index[e.AZ]; !known && e.AZ >= 0 {

@@ -2,8 +2,6 @@ package config
 
 import (
 	"strconv"
-
-	"gopkg.in/yaml.v3"
 )
 
 func (b *builder) buildRegions() {
@@ -30,13 +28,13 @@ func (b *builder) buildRegions() {
 				b.errorf(az, at.at("azs", i), "an AZ belongs to one region", "duplicate AZ %q; it stands at line %d already", shorten(name), azLines[name])
 				continue
 			}
-			b.azs[name], azLines[name] = len(b.zone.AZs), az.Line
+			b.azs[name], azLines[name] = len(b.zone.AZs), int(az.Line)
 			b.zone.AZs = append(b.zone.AZs, AZ{Name: name, Region: index})
 		}
 	}
 }
 
-func (b *builder) region(name string, location *yaml.Node, at *yamlPath) Region {
+func (b *builder) region(name string, location *yamlNode, at *yamlPath) Region {
 	r := Region{Name: name}
 	degrees := items(location)
 	if len(degrees) != 2 {

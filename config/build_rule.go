@@ -8,7 +8,7 @@ import (
 )
 
 // rules reads the rules for drains and for automatic removal.
-func (b *builder) rules(s *Service, n *yaml.Node, at *yamlPath) {
+func (b *builder) rules(s *Service, n *yamlNode, at *yamlPath) {
 	safety, health := field(n, "safety"), field(n, "health")
 	s.Safety = Safety{
 		KeepRegions: intOf(field(safety, "keep_regions"), 0),
@@ -42,7 +42,7 @@ func (b *builder) places(s *Service) (regions, azs map[int]bool) {
 	return regions, azs
 }
 
-func (b *builder) standby(s *Service, n *yaml.Node, at *yamlPath) {
+func (b *builder) standby(s *Service, n *yamlNode, at *yamlPath) {
 	if n == nil {
 		return
 	}
@@ -61,7 +61,7 @@ func (b *builder) standby(s *Service, n *yaml.Node, at *yamlPath) {
 }
 
 // extras reads the keys that stand alone.
-func (b *builder) extras(s *Service, n *yaml.Node, at *yamlPath) {
+func (b *builder) extras(s *Service, n *yamlNode, at *yamlPath) {
 	for i, item := range items(field(n, "also")) {
 		kind := AlsoRegion
 		if stringOf(item) == "az" {
@@ -94,7 +94,7 @@ func (b *builder) extras(s *Service, n *yaml.Node, at *yamlPath) {
 	}
 }
 
-func (b *builder) clients(s *Service, n *yaml.Node, at *yamlPath) {
+func (b *builder) clients(s *Service, n *yamlNode, at *yamlPath) {
 	seen := make(map[netip.Prefix]int)
 	for i, item := range items(n) {
 		if item.Kind != yaml.MappingNode {
@@ -114,7 +114,7 @@ func (b *builder) clients(s *Service, n *yaml.Node, at *yamlPath) {
 			if line, dup := seen[p]; dup {
 				b.errorf(c, at.at("match", "cidr", j), "", "duplicate prefix %s; it stands at line %d already", p, line)
 			}
-			seen[p] = c.Line
+			seen[p] = int(c.Line)
 			rule.CIDR = append(rule.CIDR, p)
 		}
 		rule.Continent = words(field(match, "continent"))
@@ -127,7 +127,7 @@ func (b *builder) clients(s *Service, n *yaml.Node, at *yamlPath) {
 	}
 }
 
-func words(n *yaml.Node) []string {
+func words(n *yamlNode) []string {
 	var out []string
 	for _, item := range items(n) {
 		out = append(out, strings.ToUpper(stringOf(item)))
@@ -149,7 +149,6 @@ func (b *builder) checkFence(i int, p *Pool) {
 			}
 		}
 	}
-	k, _ := fieldOf(b.poolNodes[i], "fence")
-	b.errorf(k, (*yamlPath)(nil).at("pools", p.Name, "fence"), "name the pool in cells.home of a service, or use stateful: true",
+	b.errorf(b.fenceKeys[i], (*yamlPath)(nil).at("pools", p.Name, "fence"), "name the pool in cells.home of a service, or use stateful: true",
 		"a fence without a home: no service gives the pool shards")
 }

@@ -25,6 +25,7 @@ func (b *builder) buildServices() {
 		index := len(b.zone.Services)
 		b.zone.Services = append(b.zone.Services, s)
 		b.serviceNodes = append(b.serviceNodes, k)
+		b.done(v)
 		for _, p := range s.Pools {
 			b.zone.Pools[p].Services = append(b.zone.Pools[p].Services, index)
 		}
@@ -49,9 +50,9 @@ func (b *builder) failbacks(p *Pool) []Failback {
 	return all
 }
 
-func (b *builder) service(k, n *yaml.Node, at *yamlPath) *Service {
+func (b *builder) service(k, n *yamlNode, at *yamlPath) *Service {
 	s := &Service{
-		Line: k.Line, Name: b.ownerName(k, at), Answers: defaultAnswers,
+		Line: int(k.Line), Name: b.ownerName(k, at), Answers: defaultAnswers,
 		Nearest: stringOf(field(n, "order")) == "nearest", ECS: boolOf(field(n, "ecs")),
 	}
 	s.Tiers = b.tiers(field(n, "tiers"), at.child("tiers"))
@@ -76,7 +77,7 @@ func (b *builder) service(k, n *yaml.Node, at *yamlPath) *Service {
 }
 
 // ownerName is the FQDN of a service or a static record.
-func (b *builder) ownerName(n *yaml.Node, at *yamlPath) string {
+func (b *builder) ownerName(n *yamlNode, at *yamlPath) string {
 	text := stringOf(n)
 	if text == "" {
 		return ""
@@ -97,7 +98,7 @@ func (b *builder) ownerName(n *yaml.Node, at *yamlPath) string {
 	return name
 }
 
-func (b *builder) tiers(n *yaml.Node, at *yamlPath) []Tier {
+func (b *builder) tiers(n *yamlNode, at *yamlPath) []Tier {
 	var tiers []Tier
 	for i, item := range items(n) {
 		if item.Kind != yaml.MappingNode {
@@ -156,7 +157,7 @@ func (b *builder) poolsOf(s *Service) []int {
 }
 
 // kind sets what the service answers and reports what does not go together.
-func (b *builder) kind(s *Service, k *yaml.Node, at *yamlPath) {
+func (b *builder) kind(s *Service, k *yamlNode, at *yamlPath) {
 	var of [2]string
 	for _, i := range s.Pools {
 		p := b.zone.Pools[i]
@@ -182,7 +183,7 @@ func (b *builder) kind(s *Service, k *yaml.Node, at *yamlPath) {
 	}
 }
 
-func (b *builder) serviceTTL(n *yaml.Node, at *yamlPath) TTL {
+func (b *builder) serviceTTL(n *yamlNode, at *yamlPath) TTL {
 	t := TTL{Max: ttlOf(field(n, "max"), defaultTTLMax)}
 	if stringOf(field(n, "mode")) == "horizon" {
 		t.Mode = Horizon
@@ -199,7 +200,7 @@ func (b *builder) serviceTTL(n *yaml.Node, at *yamlPath) TTL {
 	return t
 }
 
-func (b *builder) onAllDown(s *Service, n *yaml.Node, at *yamlPath) OnAllDown {
+func (b *builder) onAllDown(s *Service, n *yamlNode, at *yamlPath) OnAllDown {
 	o := OnAllDown{}
 	if n == nil || n.Kind == yaml.ScalarNode {
 		o.Policy = map[string]AllDownPolicy{"all": AnswerAll, "nodata": NoData}[stringOf(n)]
@@ -223,7 +224,7 @@ func (b *builder) onAllDown(s *Service, n *yaml.Node, at *yamlPath) OnAllDown {
 	return o
 }
 
-func (b *builder) failback(n *yaml.Node, at *yamlPath) Failback {
+func (b *builder) failback(n *yamlNode, at *yamlPath) Failback {
 	f := Failback{Hold: durationOf(field(n, "hold"), defaultFailbackHold)}
 	f.Mode = map[string]FailbackMode{"manual": FailbackManual, "never": FailbackNever}[stringOf(field(n, "mode"))]
 	ramp, step := field(n, "ramp"), field(n, "step")

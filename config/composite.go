@@ -3,11 +3,9 @@ package config
 import (
 	"crypto/sha256"
 	"encoding/json"
-
-	"gopkg.in/yaml.v3"
 )
 
-func (b *builder) composite(n *yaml.Node, at *yamlPath) *Composite {
+func (b *builder) composite(n *yamlNode, at *yamlPath) *Composite {
 	c := new(Composite)
 	for op, key := range compositeKeys {
 		v := field(n, key)
@@ -43,7 +41,7 @@ func (b *builder) composite(n *yaml.Node, at *yamlPath) *Composite {
 }
 
 // checkCycles reports each composite that leads back to itself, once per cycle.
-func (b *builder) checkCycles(keys []*yaml.Node, root *yamlPath) {
+func (b *builder) checkCycles(keys []*yamlNode, root *yamlPath) {
 	const visiting, done = 1, 2
 	marks := make([]int, len(b.zone.Checks))
 	var visit func(i int)

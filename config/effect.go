@@ -62,13 +62,13 @@ func newEffectTree(rows []effectRow) *effectTree {
 }
 
 // noteEffects adds a Notice for each key below n that t lists.
-func (r *report) noteEffects(n *yaml.Node, t *effectTree, at *yamlPath) {
+func (r *report) noteEffects(n *yamlNode, t *effectTree, at *yamlPath) {
 	n = follow(n)
 	if t.below == nil || n.Kind != yaml.MappingNode {
 		return
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		k, v := follow(n.Content[i]), follow(n.Content[i+1])
+		k, v := follow(&n.Content[i]), follow(&n.Content[i+1])
 		sub := t.below[k.Value]
 		if sub == nil {
 			sub = t.below["*"]

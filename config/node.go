@@ -6,8 +6,6 @@ import (
 	"os"
 	"strings"
 	"time"
-
-	"gopkg.in/yaml.v3"
 )
 
 // The defaults of a node file.
@@ -147,7 +145,7 @@ func ParseNode(file string, content []byte) (*Node, Problems) {
 }
 
 // sources takes at most one address of each family.
-func (n *Node) sources(r *report, list []*yaml.Node) {
+func (n *Node) sources(r *report, list []*yamlNode) {
 	for _, item := range list {
 		a, err := netip.ParseAddr(stringOf(item))
 		if err != nil {

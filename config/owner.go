@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/miekg/dns"
-	"gopkg.in/yaml.v3"
 )
 
 // A claim is somebody who wants to answer under an owner name.
@@ -115,11 +114,11 @@ func (o owners) claimRecord(name string, c *claim) bool {
 	return true
 }
 
-func (b *builder) claim(what string, n *yaml.Node, at *yamlPath) *claim {
-	return &claim{what: what, report: b.report, line: n.Line, col: n.Column, at: at}
+func (b *builder) claim(what string, n *yamlNode, at *yamlPath) *claim {
+	return &claim{what: what, report: b.report, line: int(n.Line), col: int(n.Column), at: at}
 }
 
-func (b *builder) claimNameServer(ns *NameServer, n *yaml.Node, at *yamlPath) {
+func (b *builder) claimNameServer(ns *NameServer, n *yamlNode, at *yamlPath) {
 	c := b.claim("a name server", n, at.child("name"))
 	c.ns = ns
 	b.owners.claimMain(ns.Name, c)
@@ -171,7 +170,7 @@ func (b *builder) claimHosts(s *Service, n *yaml.Node, at *yamlPath, seen map[[2
 	}
 }
 
-func (b *builder) claimAlso(s *Service, n *yaml.Node, at *yamlPath) {
+func (b *builder) claimAlso(s *Service, n *yamlNode, at *yamlPath) {
 	regions, azs := b.places(s)
 	for _, kind := range s.Also {
 		if kind == AlsoRegion {

@@ -2,8 +2,6 @@ package config
 
 import (
 	"fmt"
-
-	"gopkg.in/yaml.v3"
 )
 
 // ParseOptions are the outside world of Parse.
@@ -37,14 +35,15 @@ func Parse(file string, content []byte, opts ParseOptions) (*Zone, Problems) {
 // A builder turns a tree into a Zone. It says what the shape cannot: references, sums, contradictions.
 type builder struct {
 	*report
-	root  *yaml.Node
+	root  *yamlNode
 	files *files
 	zone  *Zone
 
 	// Where the named things stand in the zone, by name.
 	regions, azs, checks, pools map[string]int
-	// checkNodes, poolNodes and serviceNodes are the nodes of the values, by index.
-	checkNodes, poolNodes, serviceNodes []*yaml.Node
+	// checkNodes are the values of checks, serviceNodes the keys of services, by index. fenceKeys are the keys `fence` of
+	// pools; nil where there is none.
+	checkNodes, serviceNodes, fenceKeys []*yamlNode
 	owners                              owners
 	// checkNames are the known keys of checks.
 	checkNames []string
@@ -72,13 +71,20 @@ func (b *builder) build(file string) *Zone {
 	return b.zone
 }
 
+// done lets go of what stands below n, once its value is built: in a big file the tree is larger than the zone.
+func (b *builder) done(n *yamlNode) {
+	if !b.aliased {
+		n.Content = nil
+	}
+}
+
 // errorf is an error at n.
-func (b *builder) errorf(n *yaml.Node, at *yamlPath, help, format string, args ...any) {
+func (b *builder) errorf(n *yamlNode, at *yamlPath, help, format string, args ...any) {
 	b.node(n, Error, at.String(), fmt.Sprintf(format, args...), help)
 }
 
 // names lists the keys of a section in the order of the file, for suggestions.
-func names(section *yaml.Node) []string {
+func names(section *yamlNode) []string {
 	var out []string
 	for k := range entries(section) {
 		out = append(out, k.Value)
@@ -87,7 +93,7 @@ func names(section *yaml.Node) []string {
 }
 
 // refer looks up n's value among known; kind is what it should be. It reports what is unknown, once, and returns -1.
-func (b *builder) refer(n *yaml.Node, at *yamlPath, kind string, known map[string]int) int {
+func (b *builder) refer(n *yamlNode, at *yamlPath, kind string, known map[string]int) int {
 	name := stringOf(n)
 	if name == "" {
 		return -1

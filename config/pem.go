@@ -6,8 +6,6 @@ import (
 	"encoding/pem"
 	"fmt"
 	"strings"
-
-	"gopkg.in/yaml.v3"
 )
 
 // checkPEM looks into a PEM file for the key that names it. The error never quotes the file.
@@ -27,7 +25,7 @@ func checkPEM(key string, content []byte) error {
 }
 
 // keyPair checks that certificate and key are both there and belong together.
-func (b *builder) keyPair(n *yaml.Node, t *TLSCheck, at *yamlPath) {
+func (b *builder) keyPair(n *yamlNode, t *TLSCheck, at *yamlPath) {
 	cert, key := field(n, "client_cert"), field(n, "client_key")
 	switch {
 	case cert != nil && key == nil:

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -80,14 +81,16 @@ func readRegular(root *os.Root, name string) ([]byte, fileStamp, error) {
 	if err != nil {
 		return nil, fileStamp{}, plainError(err)
 	}
-	content, err := io.ReadAll(io.LimitReader(f, MaxFileBytes+1))
-	if err != nil {
+	// In one piece, unless the file grows meanwhile: growing a slice to a big file takes several times its size.
+	var content bytes.Buffer
+	content.Grow(int(info.Size()) + bytes.MinRead)
+	if _, err := content.ReadFrom(io.LimitReader(f, MaxFileBytes+1)); err != nil {
 		return nil, fileStamp{}, plainError(err)
 	}
-	if len(content) > MaxFileBytes {
+	if content.Len() > MaxFileBytes {
 		return nil, fileStamp{}, fmt.Errorf("the file has more than %d octets", MaxFileBytes)
 	}
-	return content, stampOf(info), nil
+	return content.Bytes(), stampOf(info), nil
 }
 
 // plainError takes the operation and the path away, which the message around it says; fs.ErrNotExist stays visible.

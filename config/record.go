@@ -27,7 +27,7 @@ func (b *builder) buildRecords() {
 	b.importZoneFile()
 }
 
-func (b *builder) record(n *yaml.Node, at *yamlPath) {
+func (b *builder) record(n *yamlNode, at *yamlPath) {
 	typeNode := field(n, "type")
 	name := b.ownerName(field(n, "name"), at.child("name"))
 	typ, known := parseType(stringOf(typeNode))

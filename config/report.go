@@ -3,8 +3,6 @@ package config
 import (
 	"strconv"
 	"strings"
-
-	"gopkg.in/yaml.v3"
 )
 
 // A report collects the problems of one file while it is parsed.
@@ -12,6 +10,8 @@ type report struct {
 	file     string
 	src      *source
 	problems Problems
+	// aliased is set when the tree has aliases: then a value can stand in more than one place.
+	aliased bool
 }
 
 func newReport(file string, text []byte) *report {
@@ -27,12 +27,12 @@ func (r *report) at(line, col int, s Severity, path, msg, help string) {
 func (r *report) whole(msg, help string) { r.at(0, 0, Error, "", msg, help) }
 
 // node adds a problem at n; without n, one of the file as a whole.
-func (r *report) node(n *yaml.Node, s Severity, path, msg, help string) {
+func (r *report) node(n *yamlNode, s Severity, path, msg, help string) {
 	if n == nil {
 		r.at(0, 0, s, path, msg, help)
 		return
 	}
-	r.at(n.Line, n.Column, s, path, msg, help)
+	r.at(int(n.Line), int(n.Column), s, path, msg, help)
 }
 
 func (r *report) hasErrors() bool { return r.problems.HasErrors() }

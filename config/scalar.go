@@ -8,15 +8,13 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"gopkg.in/yaml.v3"
 )
 
 // A scalar is a kind of single value: how it is checked, what it is called in messages, and its JSON Schema.
 type scalar struct {
 	want string
 	// check returns what is wrong with n, which is a scalar node, and perhaps what to write instead.
-	check  func(n *yaml.Node) (msg, help string)
+	check  func(n *yamlNode) (msg, help string)
 	schema map[string]any
 }
 
@@ -33,10 +31,10 @@ var (
 const durationPattern = `^([0-9]+d)?([0-9]+(\.[0-9]+)?(h|m|s|ms))*$`
 
 // parseInteger is strict: decimal digits only, plain (not quoted).
-func parseInteger(n *yaml.Node) (int64, string, string) {
+func parseInteger(n *yamlNode) (int64, string, string) {
 	text := n.Value
 	switch {
-	case n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0:
+	case n.quoted():
 		return 0, fmt.Sprintf("want an integer, got the text %q", shorten(text)), "remove the quotes"
 	case len(text) > 1 && text[0] == '0' && (text[1] == 'x' || text[1] == 'X'):
 		return 0, fmt.Sprintf("%s is hexadecimal; want a decimal integer", shorten(text)), ""
@@ -52,8 +50,8 @@ func parseInteger(n *yaml.Node) (int64, string, string) {
 	return v, "", ""
 }
 
-func valueText(n *yaml.Node) string {
-	if isNull(n) {
+func valueText(n *yamlNode) string {
+	if n.isNull() {
 		return "nothing"
 	}
 	return strconv.Quote(shorten(n.Value))
@@ -63,7 +61,7 @@ func valueText(n *yaml.Node) string {
 func integer(low, high int64) *shape {
 	return &shape{scalar: &scalar{
 		want: "an integer",
-		check: func(n *yaml.Node) (string, string) {
+		check: func(n *yamlNode) (string, string) {
 			v, msg, help := parseInteger(n)
 			if msg == "" && (v < low || v > high) {
 				msg = fmt.Sprintf("%d is out of range, want %d to %d", v, low, high)
@@ -100,7 +98,7 @@ func parseDuration(text string) (time.Duration, bool) {
 func duration(low, high time.Duration) *shape {
 	return &shape{scalar: &scalar{
 		want: "a duration",
-		check: func(n *yaml.Node) (string, string) {
+		check: func(n *yamlNode) (string, string) {
 			d, ok := parseDuration(n.Value)
 			switch {
 			case !ok && numberText.MatchString(n.Value):
@@ -137,7 +135,7 @@ func ttl(low, high uint32, rung bool) *shape {
 	sh := duration(time.Duration(low)*time.Second, time.Duration(high)*time.Second)
 	inner := sh.scalar.check
 	sh.scalar.want = "a TTL"
-	sh.scalar.check = func(n *yaml.Node) (string, string) {
+	sh.scalar.check = func(n *yamlNode) (string, string) {
 		if msg, help := inner(n); msg != "" {
 			return msg, help
 		}
@@ -166,7 +164,7 @@ func parsePercent(text string) (int, bool) {
 func percent(low, high int) *shape {
 	return &shape{scalar: &scalar{
 		want: "a percentage",
-		check: func(n *yaml.Node) (string, string) {
+		check: func(n *yamlNode) (string, string) {
 			v, ok := parsePercent(n.Value)
 			switch {
 			case !ok && numberText.MatchString(n.Value):
@@ -188,7 +186,7 @@ func orWord(sh *shape, words ...string) *shape {
 	want := inner.want + " or " + strings.Join(words, ", ")
 	return &shape{scalar: &scalar{
 		want: want,
-		check: func(n *yaml.Node) (string, string) {
+		check: func(n *yamlNode) (string, string) {
 			if slices.Contains(words, n.Value) {
 				return "", ""
 			}
@@ -207,7 +205,7 @@ func orPercent(sh *shape, low, high int) *shape {
 	inner, share := sh.scalar, percent(low, high).scalar
 	return &shape{scalar: &scalar{
 		want: inner.want + " or " + share.want,
-		check: func(n *yaml.Node) (string, string) {
+		check: func(n *yamlNode) (string, string) {
 			if strings.HasSuffix(n.Value, "%") {
 				return share.check(n)
 			}

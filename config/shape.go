@@ -38,10 +38,10 @@ type key struct {
 }
 
 // walk checks n against sh and reports what does not fit. It follows aliases; parseTree made sure that this ends.
-func (r *report) walk(n *yaml.Node, sh *shape, at *yamlPath) {
+func (r *report) walk(n *yamlNode, sh *shape, at *yamlPath) {
 	n = follow(n)
-	if n.Style&yaml.TaggedStyle != 0 {
-		r.node(n, Error, at.String(), fmt.Sprintf("the tag %s: tags are not supported", shorten(n.Tag)), "")
+	if n.tag() != "" {
+		r.node(n, Error, at.String(), fmt.Sprintf("the tag %s: tags are not supported", shorten(n.tag())), "")
 		return
 	}
 	if sh = sh.choose(n.Kind); !sh.fits(n.Kind) {
@@ -84,9 +84,9 @@ func (sh *shape) fits(k yaml.Kind) bool {
 	}
 }
 
-func (r *report) wrongKind(n *yaml.Node, sh *shape, at *yamlPath) {
+func (r *report) wrongKind(n *yamlNode, sh *shape, at *yamlPath) {
 	got := map[yaml.Kind]string{yaml.ScalarNode: "one value", yaml.SequenceNode: "a list", yaml.MappingNode: "a mapping"}[n.Kind]
-	if isNull(n) {
+	if n.isNull() {
 		got = "nothing"
 	}
 	want, help := "a mapping", ""
@@ -99,14 +99,14 @@ func (r *report) wrongKind(n *yaml.Node, sh *shape, at *yamlPath) {
 	r.node(n, Error, at.String(), fmt.Sprintf("want %s, got %s", want, got), help)
 }
 
-func (r *report) walkList(n *yaml.Node, sh *shape, at *yamlPath) {
+func (r *report) walkList(n *yamlNode, sh *shape, at *yamlPath) {
 	r.bounds(n, sh, at, len(n.Content), "entry", "entries")
-	for i, c := range n.Content {
-		r.walk(c, sh.list, at.item(i))
+	for i := range n.Content {
+		r.walk(&n.Content[i], sh.list, at.item(i))
 	}
 }
 
-func (r *report) bounds(n *yaml.Node, sh *shape, at *yamlPath, got int, one, many string) {
+func (r *report) bounds(n *yamlNode, sh *shape, at *yamlPath, got int, one, many string) {
 	switch {
 	case got == 0 && sh.least == 1:
 		r.node(n, Error, at.String(), "is empty; at least one "+one+" is needed", "")
@@ -126,10 +126,10 @@ func countText(least, most int) string {
 	}
 }
 
-func (r *report) walkMapping(n *yaml.Node, sh *shape, at *yamlPath) {
+func (r *report) walkMapping(n *yamlNode, sh *shape, at *yamlPath) {
 	seen, bad := make(map[string]int, len(n.Content)/2), false
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		k, v := follow(n.Content[i]), n.Content[i+1]
+		k, v := follow(&n.Content[i]), &n.Content[i+1]
 		if !r.keyOK(k, at) {
 			bad = true
 			continue
@@ -139,7 +139,7 @@ func (r *report) walkMapping(n *yaml.Node, sh *shape, at *yamlPath) {
 			r.node(k, Error, child.String(), fmt.Sprintf("duplicate key %q", shorten(k.Value)), fmt.Sprintf("it stands at line %d already", line))
 			continue
 		}
-		seen[k.Value] = k.Line
+		seen[k.Value] = int(k.Line)
 		if sh.dict != nil {
 			r.walk(v, sh.dict, &child)
 			continue
@@ -162,14 +162,14 @@ func (r *report) walkMapping(n *yaml.Node, sh *shape, at *yamlPath) {
 
 // keyOK reports keys that are not plain strings, and merge keys: what they override is hard to see, and an alias for the
 // whole value does nearly the same.
-func (r *report) keyOK(k *yaml.Node, at *yamlPath) bool {
+func (r *report) keyOK(k *yamlNode, at *yamlPath) bool {
 	switch {
-	case k.Tag == "!!merge":
+	case k.isMerge():
 		r.node(k, Error, at.String(), "merge keys (<<) are not supported", "use an alias for the whole value: key: *anchor")
 	case k.Kind != yaml.ScalarNode:
 		r.node(k, Error, at.String(), "a key must be one word", "")
-	case k.Style&yaml.TaggedStyle != 0:
-		r.node(k, Error, at.String(), fmt.Sprintf("the tag %s: tags are not supported", shorten(k.Tag)), "")
+	case k.tag() != "":
+		r.node(k, Error, at.String(), fmt.Sprintf("the tag %s: tags are not supported", shorten(k.tag())), "")
 	case k.Value == "":
 		r.node(k, Error, at.String(), "an empty key", "")
 	default:
@@ -178,7 +178,7 @@ func (r *report) keyOK(k *yaml.Node, at *yamlPath) bool {
 	return false
 }
 
-func (r *report) walkKey(k, v *yaml.Node, sh *shape, child *yamlPath) {
+func (r *report) walkKey(k, v *yamlNode, sh *shape, child *yamlPath) {
 	for i := range sh.object {
 		known := &sh.object[i]
 		if known.name != k.Value {
@@ -205,5 +205,3 @@ func (sh *shape) keyNames() []string {
 	}
 	return names
 }
-
-func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }

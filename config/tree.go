@@ -28,7 +28,7 @@ const (
 
 // parseTree reads the one document in text and returns its root, nil when there is no usable one. A tree that it returns
 // has no cycles and a bounded size with all aliases followed.
-func (r *report) parseTree(text []byte) *yaml.Node {
+func (r *report) parseTree(text []byte) *yamlNode {
 	if len(text) > MaxFileBytes {
 		r.whole(fmt.Sprintf("the file has %d octets; at most %d are read", len(text), MaxFileBytes), "")
 		return nil
@@ -38,30 +38,13 @@ func (r *report) parseTree(text []byte) *yaml.Node {
 		r.at(line, col, Error, "", what+" in the file", "")
 		return nil
 	}
-	dec := yaml.NewDecoder(bytes.NewReader(text))
-	var doc, second yaml.Node
-	err := dec.Decode(&doc)
-	if errors.Is(err, io.EOF) {
-		r.whole("the file is empty", "")
-		return nil
+	root := readParts(text, partSize)
+	if root == nil {
+		if root = r.readWhole(text); root == nil {
+			return nil
+		}
 	}
-	if err != nil {
-		r.syntax(err)
-		return nil
-	}
-	switch err := dec.Decode(&second); {
-	case err == nil:
-		r.at(second.Line, second.Column, Error, "", "a second document in the file", "one file holds one zone; remove the --- line")
-	case !errors.Is(err, io.EOF):
-		r.syntax(err)
-		return nil
-	}
-	if doc.Kind != yaml.DocumentNode || len(doc.Content) != 1 {
-		r.whole("the file is empty", "")
-		return nil
-	}
-	root := doc.Content[0]
-	s := &treeSize{sizes: make(map[*yaml.Node]int)}
+	s := &treeSize{sizes: make(map[*yamlNode]int)}
 	total := s.of(root, 0)
 	switch {
 	case s.cycle != nil:
@@ -78,18 +61,40 @@ func (r *report) parseTree(text []byte) *yaml.Node {
 	return root
 }
 
+// readWhole is the tree of text, all of it parsed at once; nil after an error.
+func (r *report) readWhole(text []byte) *yamlNode {
+	doc, err := readDocument(text)
+	var second secondDocument
+	switch {
+	case errors.As(err, &second):
+		r.at(second.line, second.column, Error, "", "a second document in the file", "one file holds one zone; remove the --- line")
+	case err != nil && !errors.Is(err, io.EOF):
+		r.syntax(err)
+		return nil
+	}
+	if doc == nil {
+		r.whole("the file is empty", "")
+		return nil
+	}
+	c := converter{anchors: make(map[*yaml.Node]*yamlNode)}
+	root := new(yamlNode)
+	c.convert(root, doc)
+	r.aliased = len(c.anchors) > 0
+	return root
+}
+
 // treeSize counts the nodes of a tree with its aliases followed, each anchor once.
 type treeSize struct {
 	// sizes holds the finished anchors; inProgress marks those that are being counted.
-	sizes map[*yaml.Node]int
+	sizes map[*yamlNode]int
 	own   int
 	// alias is the first one of the file, cycle the first that leads back to itself, deep the first node too deep.
-	alias, cycle, deep *yaml.Node
+	alias, cycle, deep *yamlNode
 }
 
 const inProgress = -1
 
-func (s *treeSize) of(n *yaml.Node, depth int) int {
+func (s *treeSize) of(n *yamlNode, depth int) int {
 	if depth > maxDepth && s.deep == nil {
 		s.deep = n
 	}
@@ -100,7 +105,7 @@ func (s *treeSize) of(n *yaml.Node, depth int) int {
 		if s.alias == nil {
 			s.alias = n
 		}
-		size, known := s.sizes[n.Alias]
+		size, known := s.sizes[n.more.alias]
 		if size == inProgress {
 			s.cycle = n
 			return 0
@@ -108,28 +113,20 @@ func (s *treeSize) of(n *yaml.Node, depth int) int {
 		if known {
 			return size
 		}
-		return s.of(n.Alias, depth)
+		return s.of(n.more.alias, depth)
 	}
 	s.own++
-	if n.Anchor != "" {
+	if n.anchored() {
 		s.sizes[n] = inProgress
 	}
 	total := 1
-	for _, c := range n.Content {
-		total = min(total+s.of(c, depth+1), 2*(aliasLimit+MaxFileBytes))
+	for i := range n.Content {
+		total = min(total+s.of(&n.Content[i], depth+1), 2*(aliasLimit+MaxFileBytes))
 	}
-	if n.Anchor != "" {
+	if n.anchored() {
 		s.sizes[n] = total
 	}
 	return total
-}
-
-// follow is the node that n stands for.
-func follow(n *yaml.Node) *yaml.Node {
-	for n != nil && n.Kind == yaml.AliasNode {
-		n = n.Alias
-	}
-	return n
 }
 
 var (

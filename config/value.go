@@ -12,36 +12,36 @@ import (
 // then, so they return the default, and the checks that follow say nothing more about it.
 
 // field is the value of a key, nil when it is not there.
-func field(n *yaml.Node, key string) *yaml.Node {
+func field(n *yamlNode, key string) *yamlNode {
 	_, v := fieldOf(n, key)
 	return v
 }
 
 // fieldOf is the key's node and its value's.
-func fieldOf(n *yaml.Node, key string) (k, v *yaml.Node) {
+func fieldOf(n *yamlNode, key string) (k, v *yamlNode) {
 	if n == nil || n.Kind != yaml.MappingNode {
 		return nil, nil
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		if k := follow(n.Content[i]); k.Kind == yaml.ScalarNode && k.Value == key {
-			return k, follow(n.Content[i+1])
+		if k := follow(&n.Content[i]); k.Kind == yaml.ScalarNode && k.Value == key {
+			return k, follow(&n.Content[i+1])
 		}
 	}
 	return nil, nil
 }
 
 // entries goes through a mapping.
-func entries(n *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
-	return func(yield func(k, v *yaml.Node) bool) {
+func entries(n *yamlNode) iter.Seq2[*yamlNode, *yamlNode] {
+	return func(yield func(k, v *yamlNode) bool) {
 		if n == nil || n.Kind != yaml.MappingNode {
 			return
 		}
 		for i := 0; i+1 < len(n.Content); i += 2 {
-			k := follow(n.Content[i])
-			if k.Kind != yaml.ScalarNode || k.Value == "" || k.Tag == "!!merge" {
+			k := follow(&n.Content[i])
+			if k.Kind != yaml.ScalarNode || k.Value == "" || k.isMerge() {
 				continue
 			}
-			if !yield(k, follow(n.Content[i+1])) {
+			if !yield(k, follow(&n.Content[i+1])) {
 				return
 			}
 		}
@@ -49,30 +49,30 @@ func entries(n *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
 }
 
 // items is the entries of a list; a single value counts as a list of one.
-func items(n *yaml.Node) []*yaml.Node {
+func items(n *yamlNode) []*yamlNode {
 	switch {
 	case n == nil:
 		return nil
 	case n.Kind == yaml.ScalarNode:
-		return []*yaml.Node{n}
+		return []*yamlNode{n}
 	case n.Kind != yaml.SequenceNode:
 		return nil
 	}
-	out := make([]*yaml.Node, len(n.Content))
-	for i, c := range n.Content {
-		out[i] = follow(c)
+	out := make([]*yamlNode, len(n.Content))
+	for i := range n.Content {
+		out[i] = follow(&n.Content[i])
 	}
 	return out
 }
 
-func stringOf(n *yaml.Node) string {
-	if n == nil || n.Kind != yaml.ScalarNode || isNull(n) {
+func stringOf(n *yamlNode) string {
+	if n == nil || n.Kind != yaml.ScalarNode || n.isNull() {
 		return ""
 	}
 	return n.Value
 }
 
-func intOf(n *yaml.Node, otherwise int) int {
+func intOf(n *yamlNode, otherwise int) int {
 	if n == nil || n.Kind != yaml.ScalarNode {
 		return otherwise
 	}
@@ -83,20 +83,20 @@ func intOf(n *yaml.Node, otherwise int) int {
 	return int(v)
 }
 
-func boolOf(n *yaml.Node) bool { return stringOf(n) == "true" }
+func boolOf(n *yamlNode) bool { return stringOf(n) == "true" }
 
-func durationOf(n *yaml.Node, otherwise time.Duration) time.Duration {
+func durationOf(n *yamlNode, otherwise time.Duration) time.Duration {
 	if d, ok := parseDuration(stringOf(n)); ok {
 		return d
 	}
 	return otherwise
 }
 
-func ttlOf(n *yaml.Node, otherwise uint32) uint32 {
+func ttlOf(n *yamlNode, otherwise uint32) uint32 {
 	return uint32(durationOf(n, time.Duration(otherwise)*time.Second) / time.Second)
 }
 
-func percentOf(n *yaml.Node, otherwise int) int {
+func percentOf(n *yamlNode, otherwise int) int {
 	if v, ok := parsePercent(stringOf(n)); ok {
 		return v
 	}
@@ -104,7 +104,7 @@ func percentOf(n *yaml.Node, otherwise int) int {
 }
 
 // amountOf reads a count or a share.
-func amountOf(n *yaml.Node, otherwise int) Amount {
+func amountOf(n *yamlNode, otherwise int) Amount {
 	if strings.HasSuffix(stringOf(n), "%") {
 		return Amount{N: percentOf(n, otherwise), Percent: true}
 	}

@@ -5,16 +5,14 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-
-	"gopkg.in/yaml.v3"
 )
 
 // boolean is true or false, in these letters only: YAML 1.1's yes, no, on and off are mistakes waiting to happen.
 func boolean() *shape {
 	return &shape{scalar: &scalar{
 		want: "true or false",
-		check: func(n *yaml.Node) (string, string) {
-			if n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) == 0 && (n.Value == "true" || n.Value == "false") {
+		check: func(n *yamlNode) (string, string) {
+			if !n.quoted() && (n.Value == "true" || n.Value == "false") {
 				return "", ""
 			}
 			return fmt.Sprintf("want true or false, got %s", valueText(n)), ""
@@ -27,7 +25,7 @@ func boolean() *shape {
 func enum(words ...string) *shape {
 	return &shape{scalar: &scalar{
 		want: "one of " + strings.Join(words, ", "),
-		check: func(n *yaml.Node) (string, string) {
+		check: func(n *yamlNode) (string, string) {
 			for _, w := range words {
 				if n.Value == w {
 					return "", ""
@@ -44,8 +42,8 @@ func enum(words ...string) *shape {
 func text(want string, check func(s string) error) *shape {
 	return &shape{scalar: &scalar{
 		want: want,
-		check: func(n *yaml.Node) (string, string) {
-			if isNull(n) || n.Value == "" {
+		check: func(n *yamlNode) (string, string) {
+			if n.isNull() || n.Value == "" {
 				return "want " + want + ", got nothing", ""
 			}
 			if err := check(n.Value); err != nil {
@@ -172,7 +170,7 @@ func rangeOf(low, high int) *shape {
 func coordinate(want string, limit float64) *shape {
 	return &shape{scalar: &scalar{
 		want: want,
-		check: func(n *yaml.Node) (string, string) {
+		check: func(n *yamlNode) (string, string) {
 			if !floatText.MatchString(n.Value) {
 				return fmt.Sprintf("want %s in degrees, got %s", want, valueText(n)), "as in 53.35"
 			}
@@ -189,7 +187,7 @@ func coordinate(want string, limit float64) *shape {
 func trickle() *shape {
 	return &shape{scalar: &scalar{
 		want: "a percentage",
-		check: func(n *yaml.Node) (string, string) {
+		check: func(n *yamlNode) (string, string) {
 			v, ok := parseTrickle(n.Value)
 			if !ok {
 				return fmt.Sprintf("want a percentage, got %s", valueText(n)), "as in 1% or 0.5%"

@@ -15,6 +15,10 @@ import (
 
 const subsystem = "fairlead"
 
+// maxPoolSeries is up to how many pools of a zone have series of their own. CoreDNS cuts a scrape off after 5 s, which
+// 100,000 pools in 5 states exceed.
+const maxPoolSeries = 1000
+
 // The results of a reload of the Corefile.
 const (
 	reloadDone   = "done"
@@ -84,15 +88,11 @@ func (m *nodeMetrics) Collect(ch chan<- prometheus.Metric) {
 	gauge(generationDesc, float64(snap.View.Generation))
 	gauge(ageDesc, time.Since(snap.View.At).Seconds())
 	for _, zv := range snap.View.Zones {
-		for i, p := range zv.Pools {
-			var count [5]int
-			for _, e := range p.Endpoints {
-				count[e.Shown()]++
-			}
+		eachPool(zv, func(pool string, count stateCount) {
 			for _, s := range health.States() {
-				gauge(endpointsDesc, float64(count[s]), zv.Zone.Name, zv.Zone.Pools[i].Name, s.String())
+				gauge(endpointsDesc, float64(count[s]), zv.Zone.Name, pool, s.String())
 			}
-		}
+		})
 		count := make(map[steer.Source]int)
 		for i := range zv.Zone.Services {
 			count[snap.Plan(zv.Zone, i).Source]++
@@ -106,6 +106,27 @@ func (m *nodeMetrics) Collect(ch chan<- prometheus.Metric) {
 			ch <- prometheus.MustNewConstMetric(repliesDesc, prometheus.CounterValue, float64(c.Total(o)), zone, o.String())
 		})
 	})
+}
+
+// stateCount is how many endpoints are shown in each state.
+type stateCount map[health.State]int
+
+// eachPool calls f with the endpoints of each pool, or once for all pools of a zone that has too many, by the name "".
+func eachPool(zv *health.ZoneView, f func(pool string, count stateCount)) {
+	together := len(zv.Pools) > maxPoolSeries
+	count := make(stateCount)
+	for i, p := range zv.Pools {
+		for _, e := range p.Endpoints {
+			count[e.Shown()]++
+		}
+		if !together {
+			f(zv.Zone.Pools[i].Name, count)
+			clear(count)
+		}
+	}
+	if together {
+		f("", count)
+	}
 }
 
 func number(b bool) float64 {

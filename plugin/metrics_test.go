@@ -8,6 +8,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
 )
 
 // total is the sum over all series of a metric.
@@ -67,4 +70,23 @@ func ourMetrics(t *testing.T) []string {
 	}
 	require.NotEmpty(t, names)
 	return names
+}
+
+// TestPoolSeries: so many pools that a scrape would take too long are counted together.
+func TestPoolSeries(t *testing.T) {
+	for _, tt := range []struct{ pools, series int }{{2, 2}, {maxPoolSeries, maxPoolSeries}, {maxPoolSeries + 1, 1}} {
+		zv := &health.ZoneView{Zone: new(config.Zone)}
+		for range tt.pools {
+			zv.Zone.Pools = append(zv.Zone.Pools, &config.Pool{Name: "p"})
+			zv.Pools = append(zv.Pools, &health.PoolView{Endpoints: make([]health.EndpointView, 3)})
+		}
+		series, endpoints := 0, 0
+		eachPool(zv, func(pool string, count stateCount) {
+			require.Equal(t, tt.pools > maxPoolSeries, pool == "")
+			series++
+			endpoints += count[health.Unknown]
+		})
+		require.Equal(t, tt.series, series)
+		require.Equal(t, 3*tt.pools, endpoints)
+	}
 }

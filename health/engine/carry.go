@@ -50,7 +50,7 @@ func (b *poolsBefore) carry(z *config.Zone, p *config.Pool, pt *poolTable, state
 	view := &health.PoolView{Endpoints: make([]health.EndpointView, len(p.Endpoints)), At: was.view.At, Return: was.view.Return}
 	for i, e := range p.Endpoints {
 		j, ok := byName[e.Name]
-		if ok && slices.Equal(pt.targets[i], was.targets[j]) {
+		if ok && slices.Equal(pt.dialled(i), was.dialled(j)) {
 			view.Endpoints[i] = was.view.Endpoints[j]
 		} else if v, ok := state.endpoint(z, p, pt, i); ok {
 			view.Endpoints[i].Verdict = v

@@ -105,6 +105,7 @@ type Engine struct {
 
 	orders chan order    // taken by Run's goroutine
 	ended  chan struct{} // closed when the loop has ended
+	untidy chan struct{} // holds at most one token, for tidy
 
 	observations observations // readers lock; written by Run's goroutine alone
 
@@ -131,6 +132,7 @@ func New(opts Options) (*Engine, error) {
 		prepared: make(chan *table, 1),
 		orders:   make(chan order),
 		ended:    make(chan struct{}),
+		untidy:   make(chan struct{}, 1),
 	}
 	var err error
 	now := time.Now()
@@ -149,6 +151,7 @@ func New(opts Options) (*Engine, error) {
 	opts.Prober.SetTargets(e.targets(e.cur))
 	e.restore(e.cur)
 	e.publish(now, true)
+	e.tookUp(opts.Model, nil)
 	return e, nil
 }
 
@@ -200,6 +203,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return e.opts.Prober.Run(ctx) })
 	g.Go(func() error { return e.state.run(ctx) })
+	g.Go(func() error { return e.tidy(ctx) })
 	if e.opts.Source != nil {
 		g.Go(func() error { return e.poll(ctx) })
 	}

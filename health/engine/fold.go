@@ -150,6 +150,7 @@ func (e *Engine) takeModel(g *errgroup.Group, now time.Time) {
 // takeUp serves a model that has been compiled. What was observed meanwhile is judged first.
 func (e *Engine) takeUp(t *table, now time.Time) {
 	old := e.cur.model
+	defer e.tookUp(t.model, old)
 	e.cur, e.next = t, nil
 	e.opts.Prober.SetTargets(e.targets(t))
 	e.observations.forget(e.wants)

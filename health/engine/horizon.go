@@ -131,9 +131,6 @@ func shortest(c *config.Check) time.Duration {
 func (t *table) horizons() []health.PoolHorizon {
 	var moves []health.PoolHorizon
 	for ref := range t.moved {
-		if !t.zones[ref.zone].pools[ref.pool].horizon {
-			continue
-		}
 		flip, who := t.flip(ref)
 		if was, ok := t.sent[ref]; ok && was.Equal(flip) {
 			continue
@@ -141,7 +138,7 @@ func (t *table) horizons() []health.PoolHorizon {
 		t.sent[ref] = flip
 		moves = append(moves, health.PoolHorizon{Zone: ref.zone, Pool: ref.pool, Flip: flip, Endpoint: who})
 	}
-	clear(t.moved)
+	t.moved = make(map[poolRef]bool)
 	return moves
 }
 
@@ -150,7 +147,7 @@ func (t *table) lowered() []health.PoolHorizon {
 	var moves []health.PoolHorizon
 	for ref := range t.moved {
 		was, ok := t.sent[ref]
-		if !ok || !t.zones[ref.zone].pools[ref.pool].horizon {
+		if !ok {
 			continue
 		}
 		if flip, who := t.flip(ref); !flip.IsZero() && (was.IsZero() || flip.Before(was)) {

@@ -25,7 +25,7 @@ type table struct {
 	// dirty pools are judged by the next judge; wakes are pools that change without new input.
 	dirty map[poolRef]bool
 	wakes map[poolRef]time.Time
-	// moved are pools whose horizon may have moved since the last horizons.
+	// moved are pools with a horizon that may have moved since the last horizons.
 	moved map[poolRef]bool
 	// sent is the horizon that was last sent for a pool.
 	sent map[poolRef]time.Time
@@ -44,12 +44,19 @@ type leafKey struct {
 
 // poolTable is one pool: the checks behind it that dial something, and what they dial for each endpoint.
 type poolTable struct {
-	// leaves index Zone.Checks; targets[i][l] is what leaves[l] dials for endpoint i.
+	// leaves index Zone.Checks. targets are what they dial for the first endpoint, then for the second, and so on; both are
+	// empty where nobody looks.
 	leaves  []int
-	targets [][]health.TargetID
+	targets []health.TargetID
 	view    *health.PoolView
 	// horizon is set when a service that uses the pool is in horizon mode.
 	horizon bool
+}
+
+// dialled is what the leaves dial for endpoint i.
+func (pt *poolTable) dialled(i int) []health.TargetID {
+	n := len(pt.leaves)
+	return pt.targets[i*n : (i+1)*n]
 }
 
 // poolRef indexes Model.Zones and Zone.Pools.
@@ -83,7 +90,8 @@ func (e *Engine) newTable(m *config.Model, old *table) *table {
 			t.addPool(pt, z, p, ref)
 			pt.view = before.carry(z, p, pt, state)
 			t.remember(z, pt, old, state)
-			t.dirty[ref], t.moved[ref] = true, true
+			t.dirty[ref] = true
+			t.moves(ref)
 			if flip, ok := old.horizonOf(before, z, pi); ok {
 				t.sent[ref] = flip
 			}
@@ -98,12 +106,14 @@ func (t *table) addPool(pt *poolTable, z *config.Zone, p *config.Pool, ref poolR
 		pt.horizon = pt.horizon || z.Services[s].TTL.Mode == config.Horizon
 	}
 	pt.leaves = judge.Leaves(z, p)
-	pt.targets = make([][]health.TargetID, len(p.Endpoints))
-	for i, e := range p.Endpoints {
-		pt.targets[i] = make([]health.TargetID, len(pt.leaves))
-		for l, check := range pt.leaves {
+	if len(pt.leaves) == 0 {
+		return
+	}
+	pt.targets = make([]health.TargetID, 0, len(p.Endpoints)*len(pt.leaves))
+	for _, e := range p.Endpoints {
+		for _, check := range pt.leaves {
 			target := health.TargetOf(z.Checks[check], e)
-			pt.targets[i][l] = target.ID
+			pt.targets = append(pt.targets, target.ID)
 			t.use(target, ref)
 		}
 	}
@@ -122,19 +132,24 @@ func (t *table) use(target health.Target, ref poolRef) {
 
 // remember takes the verdicts on the pool's targets over from old, which may be nil, or from what was persisted.
 func (t *table) remember(z *config.Zone, pt *poolTable, old *table, state *stateFile) {
-	for i := range pt.targets {
-		for l, id := range pt.targets[i] {
-			key := leafKey{id, z.Checks[pt.leaves[l]].Quorum}
-			if old != nil {
-				if v, ok := old.leaves[key]; ok {
-					t.leaves[key] = v
-					continue
-				}
-			}
-			if v, ok := state.verdict(id); ok {
+	for i, id := range pt.targets {
+		key := leafKey{id, z.Checks[pt.leaves[i%len(pt.leaves)]].Quorum}
+		if old != nil {
+			if v, ok := old.leaves[key]; ok {
 				t.leaves[key] = v
+				continue
 			}
 		}
+		if v, ok := state.verdict(id); ok {
+			t.leaves[key] = v
+		}
+	}
+}
+
+// moves notes that the pool's horizon may have moved. Only services in horizon mode ask for one.
+func (t *table) moves(ref poolRef) {
+	if t.zones[ref.zone].pools[ref.pool].horizon {
+		t.moved[ref] = true
 	}
 }
 
@@ -145,7 +160,7 @@ func (t *table) observed(id health.TargetID, moved bool) {
 		return
 	}
 	for _, ref := range use.pools {
-		t.moved[ref] = true
+		t.moves(ref)
 		if moved {
 			t.dirty[ref] = true
 		}
@@ -175,6 +190,7 @@ func (t *table) endFreshness(now time.Time) {
 // judge reckons the dirty pools anew and returns the endpoints that changed. A pool that did not change keeps its view.
 func (t *table) judge(now time.Time) []change {
 	var changes []change
+	shared := make(sharedViews)
 	for ref := range t.dirty {
 		z := t.model.Zones[ref.zone]
 		pt := &t.zones[ref.zone].pools[ref.pool]
@@ -190,18 +206,39 @@ func (t *table) judge(now time.Time) []change {
 		}
 		if !same(z.Pools[ref.pool], pt.view, view) {
 			changes = append(changes, diff(z, z.Pools[ref.pool], pt.view, view)...)
+			if pt.view == nil {
+				view = shared.of(pt, view)
+			}
 			pt.view = view
-			t.moved[ref] = true
+			t.moves(ref)
 		}
 	}
-	clear(t.dirty)
+	// Not cleared: after a model was taken up it holds every pool, and would be as large ever after.
+	t.dirty = make(map[poolRef]bool)
 	return changes
+}
+
+// sharedViews are the first views of pools that nobody watches, by the number of endpoints: in a big zone most of them are
+// equal, and a view is never written.
+type sharedViews map[int]*health.PoolView
+
+// of is view, or one equal to it. All views that it is asked for are of one instant.
+func (s sharedViews) of(pt *poolTable, view *health.PoolView) *health.PoolView {
+	if len(pt.leaves) > 0 {
+		return view
+	}
+	known := s[len(view.Endpoints)]
+	if known == nil || !same(known, view) {
+		s[len(view.Endpoints)] = view
+		return view
+	}
+	return known
 }
 
 // target is what check dials for endpoint i of the pool.
 func (t *table) target(pt *poolTable, i, check int) health.TargetID {
 	l, _ := slices.BinarySearch(pt.leaves, check)
-	return pt.targets[i][l]
+	return pt.dialled(i)[l]
 }
 
 // leaf judges what check dials for endpoint i of the pool.
@@ -224,7 +261,7 @@ func (t *table) leaf(z *config.Zone, pt *poolTable, i, check int, now time.Time)
 // reduction is the greatest that a fresh report on endpoint i asks for.
 func (t *table) reduction(pt *poolTable, i int) int {
 	most := 0
-	for _, id := range pt.targets[i] {
+	for _, id := range pt.dialled(i) {
 		if o, ok := t.obs.get(id); ok && o.State == health.Up {
 			most = max(most, o.Reduction)
 		}

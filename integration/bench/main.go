@@ -42,7 +42,9 @@ func (r result) failed() bool { return r.limit > 0 && r.value > r.limit }
 
 func main() {
 	binary := flag.String("binary", "bin/fairlead", "the fairlead to measure")
-	services := flag.Int("services", 10000, "services, each with a pool of its own")
+	services := flag.Int("services", 10000, "services of the scale part")
+	pools := flag.Int("pools", 0, "pools that the services share; 0 for one each")
+	checks := flag.Bool("checks", true, "probe the endpoints of the scale part")
 	endpoints := flag.Int("endpoints", 4, "endpoints of each pool")
 	changes := flag.Int("changes", 20, "verdict changes to time")
 	only := flag.String("only", "", "scale or probe: one part; empty for all")
@@ -56,10 +58,13 @@ func main() {
 		}
 		return
 	}
+	if *pools <= 0 || *pools > *services {
+		*pools = *services
+	}
 	var results []result
 	var err error
 	if *only != "probe" {
-		results, err = measureScale(*binary, *services, *endpoints, *changes)
+		results, err = measureScale(*binary, scale{services: *services, pools: *pools, endpoints: *endpoints, checks: *checks}, *changes)
 	}
 	if err == nil && *only != "scale" {
 		var more []result

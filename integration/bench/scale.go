@@ -24,7 +24,38 @@ const (
 	// probeEvery spreads the probes of 40,000 endpoints: 1,333 a second.
 	probeEvery = 30 * time.Second
 	patience   = 3 * time.Minute
+	// settle is how long after the first answer a node counts as loaded: what loading left behind has been given back.
+	settle = 5 * time.Second
 )
+
+// A scale is the shape of the big zone.
+type scale struct {
+	// services share pools evenly; pools has endpoints in each.
+	services, pools, endpoints int
+	// checks is unset for pools that nobody probes.
+	checks bool
+}
+
+func (s scale) String() string {
+	what := "not monitored"
+	if s.checks {
+		what = fmt.Sprintf("TCP checks every %v", probeEvery)
+	}
+	return fmt.Sprintf("%d services over %d pools × %d endpoints, %s", s.services, s.pools, s.endpoints, what)
+}
+
+// loadAims are what loading may take, in seconds (NUMBERS.md, "100,000 names × 4"): of wall time for few pools, of CPU time
+// where there are so many pools that only other servers are a measure. 0 is no aim.
+func (s scale) loadAims() (wall, cpu float64) {
+	const manyPools = 50_000
+	if s.pools >= manyPools {
+		return 0, 15
+	}
+	return 5, 0
+}
+
+// rssAim is in MiB.
+const rssAim = 400
 
 // scaleBed is a node over one big zone, and the one listener that all endpoints are.
 type scaleBed struct {
@@ -36,10 +67,10 @@ type scaleBed struct {
 	toggle string
 }
 
-// measureScale loads services pools of endpoints each and times what a verdict change costs.
-func measureScale(binary string, services, endpoints, changes int) ([]result, error) {
-	fmt.Printf("%d services × %d endpoints, each service with a pool of its own, TCP checks every %v\n", services, endpoints, probeEvery)
-	b, err := newScaleBed(services, endpoints)
+// measureScale loads a zone of shape s and times what a verdict change costs.
+func measureScale(binary string, s scale, changes int) ([]result, error) {
+	fmt.Println(s)
+	b, err := newScaleBed(s)
 	if err != nil {
 		return nil, err
 	}
@@ -56,20 +87,27 @@ func measureScale(binary string, services, endpoints, changes int) ([]result, er
 	if err != nil {
 		return nil, err
 	}
+	wallAim, cpuAim := s.loadAims()
 	results := []result{
-		{name: "load: start to first answer", value: loaded.Seconds(), unit: "s", aim: 5},
-		{name: "load: CPU", value: cpu, unit: "s", aim: 15},
+		{name: "load: start to first answer", value: loaded.Seconds(), unit: "s", aim: wallAim},
+		{name: "load: CPU", value: cpu, unit: "s", aim: cpuAim},
 	}
-	rss, err := b.rssMiB()
-	if err != nil {
+	time.Sleep(settle)
+	memory, err := b.memory(fmt.Sprintf("once loaded (%v after)", settle))
+	results = append(results, memory...)
+	if err != nil || !s.checks {
 		return results, err
 	}
-	results = append(results, result{name: "RSS once loaded", value: rss, unit: "MiB", aim: 400})
-	more, err := b.timeChanges(endpoints, changes)
-	return append(results, more...), err
+	more, err := b.timeChanges(s.endpoints, changes)
+	if err != nil {
+		return append(results, more...), err
+	}
+	time.Sleep(time.Until(begin.Add(loaded + probeEvery + settle)))
+	memory, err = b.memory("after a round of probes")
+	return append(append(results, more...), memory...), err
 }
 
-func newScaleBed(services, endpoints int) (*scaleBed, error) {
+func newScaleBed(s scale) (*scaleBed, error) {
 	dir, err := os.MkdirTemp("", "fairlead-bench-")
 	if err != nil {
 		return nil, err
@@ -103,7 +141,7 @@ func newScaleBed(services, endpoints int) (*scaleBed, error) {
 	corefile := fmt.Sprintf("%s:%s {\n\tbind 127.0.0.1\n\tfairlead {\n\t\tzones %s/zones\n\t\tstate %s/state\n\t}\n\tprometheus %s\n\terrors\n}\n", scaleZone, dnsPort, dir, dir, b.metrics)
 	return b, errors.Join(
 		os.WriteFile(filepath.Join(dir, "Corefile"), []byte(corefile), 0o644),
-		os.WriteFile(filepath.Join(dir, "zones", "scale.yaml"), scaleYAML(services, endpoints, port, b.toggle), 0o644),
+		os.WriteFile(filepath.Join(dir, "zones", "scale.yaml"), scaleYAML(s, port, b.toggle), 0o644),
 	)
 }
 
@@ -127,31 +165,34 @@ func freeAddress() (string, error) {
 }
 
 // scaleYAML is the zone. The first endpoint of service 0 is probed at toggle, so that it can be made to fail alone.
-func scaleYAML(services, endpoints, port int, toggle string) []byte {
+func scaleYAML(shape scale, port int, toggle string) []byte {
 	toggleHost, togglePort, _ := net.SplitHostPort(toggle)
 	var y bytes.Buffer
 	w := bufio.NewWriter(&y)
 	fmt.Fprintf(w, "zone: %s\nnameservers: [{name: ns1.%s, addresses: [127.0.0.1]}]\nregions: {eu: {azs: [eu-a, eu-b]}}\n", scaleZone, scaleZone)
 	fmt.Fprintf(w, "checks:\n  up: {type: tcp, port: %d, interval: %v, timeout: 1s, fall: 1, rise: 1}\n", port, probeEvery)
 	fmt.Fprintf(w, "  quick: {type: tcp, port: %d, interval: 200ms, timeout: 100ms, fall: 1, rise: 1}\npools:\n", port)
-	for s := range services {
-		check := "up"
-		if s == 0 {
-			check = "quick"
+	for p := range shape.pools {
+		check := "    check: up\n"
+		switch {
+		case !shape.checks:
+			check = ""
+		case p == 0:
+			check = "    check: quick\n"
 		}
-		fmt.Fprintf(w, "  p%d:\n    region: eu\n    check: %s\n    endpoints:\n", s, check)
-		for e := range endpoints {
+		fmt.Fprintf(w, "  p%d:\n    region: eu\n%s    endpoints:\n", p, check)
+		for e := range shape.endpoints {
 			probe := ""
-			if s == 0 && e == 0 {
+			if shape.checks && p == 0 && e == 0 {
 				probe = fmt.Sprintf(", probe: {address: %s, port: %s}", toggleHost, togglePort)
 			}
-			n := s*endpoints + e
+			n := p*shape.endpoints + e
 			fmt.Fprintf(w, "      - {name: e%d, addresses: [127.%d.%d.%d], az: eu-%c%s}\n", e, 100+n>>16, n>>8&255, n&255, 'a'+rune(e%2), probe)
 		}
 	}
 	fmt.Fprint(w, "services:\n")
-	for s := range services {
-		fmt.Fprintf(w, "  s%d: {tiers: [{p%d: 1}], failback: {hold: 0s}}\n", s, s)
+	for s := range shape.services {
+		fmt.Fprintf(w, "  s%d: {tiers: [{p%d: 1}], failback: {hold: 0s}}\n", s, s%shape.pools)
 	}
 	w.Flush()
 	return y.Bytes()
@@ -212,18 +253,26 @@ func cpuOf(pid int) (float64, error) {
 	return (user + system) / ticks, errors.Join(err1, err2)
 }
 
-func (b *scaleBed) rssMiB() (float64, error) {
+// memory is what the node holds now and the most that it ever held.
+func (b *scaleBed) memory(when string) ([]result, error) {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", b.cmd.Process.Pid))
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
+	mib := make(map[string]float64)
 	for line := range strings.Lines(string(raw)) {
-		if f := strings.Fields(line); len(f) == 3 && f[0] == "VmRSS:" {
+		if f := strings.Fields(line); len(f) == 3 && f[2] == "kB" {
 			kib, err := strconv.ParseFloat(f[1], 64)
-			return kib / 1024, err
+			if err != nil {
+				return nil, err
+			}
+			mib[f[0]] = kib / 1024
 		}
 	}
-	return 0, errors.New("no VmRSS")
+	return []result{
+		{name: "RSS " + when, value: mib["VmRSS:"], unit: "MiB", aim: rssAim},
+		{name: "peak RSS until then", value: mib["VmHWM:"], unit: "MiB"},
+	}, nil
 }
 
 // metric is one series of the node's metrics.
