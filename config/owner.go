@@ -150,7 +150,7 @@ func (b *builder) claimServices() {
 }
 
 // claimHosts gives the endpoints behind SRV records their host names.
-func (b *builder) claimHosts(s *Service, n *yaml.Node, at *yamlPath, seen map[[2]int]bool) {
+func (b *builder) claimHosts(s *Service, n *yamlNode, at *yamlPath, seen map[[2]int]bool) {
 	for _, i := range s.Pools {
 		for j := range b.zone.Pools[i].Endpoints {
 			if seen[[2]int{i, j}] {
@@ -186,7 +186,7 @@ func (b *builder) claimAlso(s *Service, n *yamlNode, at *yamlPath) {
 }
 
 // claimPlace gives the service the name of one place.
-func (b *builder) claimPlace(s *Service, n *yaml.Node, at *yamlPath, label string, place Place) {
+func (b *builder) claimPlace(s *Service, n *yamlNode, at *yamlPath, label string, place Place) {
 	c := b.claim("an also name", n, at)
 	c.service, c.also = s, true
 	name, err := alsoName(s.Name, b.zone.Name, label)

@@ -204,7 +204,7 @@ func (t *table) judge(now time.Time) []change {
 		} else {
 			t.wakes[ref] = wake
 		}
-		if !same(z.Pools[ref.pool], pt.view, view) {
+		if !same(z.Pools[ref.pool].Failbacks, pt.view, view) {
 			changes = append(changes, diff(z, z.Pools[ref.pool], pt.view, view)...)
 			if pt.view == nil {
 				view = shared.of(pt, view)
@@ -228,7 +228,7 @@ func (s sharedViews) of(pt *poolTable, view *health.PoolView) *health.PoolView {
 		return view
 	}
 	known := s[len(view.Endpoints)]
-	if known == nil || !same(known, view) {
+	if known == nil || !same(nil, known, view) {
 		s[len(view.Endpoints)] = view
 		return view
 	}
@@ -270,8 +270,8 @@ func (t *table) reduction(pt *poolTable, i int) int {
 }
 
 // same tells whether nothing that anybody could see differs.
-func same(p *config.Pool, a, b *health.PoolView) bool {
-	return a != nil && a.Calm == b.Calm && a.SameSteering(b, p.Failbacks) && slices.Equal(a.Endpoints, b.Endpoints)
+func same(failbacks []config.Failback, a, b *health.PoolView) bool {
+	return a != nil && a.Calm == b.Calm && a.SameSteering(b, failbacks) && slices.Equal(a.Endpoints, b.Endpoints)
 }
 
 func diff(z *config.Zone, p *config.Pool, a, b *health.PoolView) []change {
