@@ -3,6 +3,7 @@ package config
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"net/netip"
 	"strings"
 	"time"
@@ -13,6 +14,18 @@ type Hash [sha256.Size]byte
 
 // String is the first 12 hex digits: enough to tell two versions apart, short enough to read aloud.
 func (h Hash) String() string { return hex.EncodeToString(h[:6]) }
+
+// MarshalText is all of the hash in hexadecimal.
+func (h Hash) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, h[:]), nil }
+
+// UnmarshalText is the inverse of MarshalText.
+func (h *Hash) UnmarshalText(b []byte) error {
+	if len(b) != hex.EncodedLen(len(h)) {
+		return fmt.Errorf("hash: %d digits, want %d", len(b), hex.EncodedLen(len(h)))
+	}
+	_, err := hex.Decode(h[:], b)
+	return err
+}
 
 // A Model is everything that the zone files say at one moment. It is a value: a change makes a new Model, which shares
 // the zones that did not change.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"slices"
+	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
@@ -30,6 +31,17 @@ func (t *table) poolsOf(name string) *poolsBefore {
 		}
 	}
 	return &poolsBefore{}
+}
+
+// reloaded is when z replaced another version of the zone file; zero if there was none.
+func (b *poolsBefore) reloaded(z *config.Zone) time.Time {
+	switch b.zone {
+	case nil:
+		return time.Time{}
+	case z:
+		return b.table.reloaded
+	}
+	return time.Now()
 }
 
 // carry is the view with which p starts: an endpoint keeps its verdict while its name and what is dialled stay the same,

@@ -46,6 +46,10 @@ type stateFile struct {
 	savedAt time.Time
 	maxAge  time.Duration
 
+	// returns and returnsAt are what loadReturns found.
+	returns   map[string]savedReturn
+	returnsAt time.Time
+
 	mu   sync.Mutex
 	view *health.View // guarded by mu: the latest one that is not on disk
 	wake chan struct{}
@@ -76,6 +80,10 @@ func openState(dir string, maxAge time.Duration, now time.Time, logger *slog.Log
 		return s, nil
 	}
 	s.path = filepath.Join(dir, stateName)
+	var err error
+	if s.returns, s.returnsAt, err = loadReturns(dir, now); err != nil {
+		return nil, err
+	}
 	saved, err := readState(s.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -172,7 +180,7 @@ func (s *stateFile) carry(z *config.Zone, p *config.Pool, pt *poolTable) *health
 			view.Endpoints[i].Verdict = v
 		}
 	}
-	return view
+	return s.carryReturns(z, p, view, time.Now())
 }
 
 // save asks for v to be written soon.
@@ -222,6 +230,9 @@ func (s *stateFile) flush() {
 	}
 	if err := s.write(v, time.Now()); err != nil {
 		s.logger.Warn("last verdicts not kept", "file", s.path, "err", err)
+	}
+	if err := writeReturns(filepath.Dir(s.path), v, time.Now()); err != nil {
+		s.logger.Warn("pools on their way back not kept", "file", returnsName, "err", err)
 	}
 }
 

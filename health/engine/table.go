@@ -32,8 +32,10 @@ type table struct {
 }
 
 type zoneTable struct {
-	view  *health.ZoneView
-	pools []poolTable
+	view *health.ZoneView
+	// reloaded is when this version of the zone file replaced another; zero for the first one.
+	reloaded time.Time
+	pools    []poolTable
 }
 
 // leafKey: checks that dial the same may still want different quorums.
@@ -84,6 +86,7 @@ func (e *Engine) newTable(m *config.Model, old *table) *table {
 	for zi, z := range m.Zones {
 		t.zones[zi].pools = make([]poolTable, len(z.Pools))
 		before := old.poolsOf(z.Name)
+		t.zones[zi].reloaded = before.reloaded(z)
 		for pi, p := range z.Pools {
 			pt := &t.zones[zi].pools[pi]
 			ref := poolRef{zi, pi}
@@ -195,7 +198,7 @@ func (t *table) judge(now time.Time) []change {
 		z := t.model.Zones[ref.zone]
 		pt := &t.zones[ref.zone].pools[ref.pool]
 		view, wake := judge.Pool(judge.PoolInput{
-			Zone: z, Pool: z.Pools[ref.pool], Prev: pt.view, Now: now, Frozen: t.freeze.On,
+			Zone: z, Pool: z.Pools[ref.pool], Prev: pt.view, Now: now, Frozen: t.freeze.On, Reloaded: t.zones[ref.zone].reloaded,
 			Leaf:      func(i, check int) health.Verdict { return t.leaf(z, pt, i, check, now) },
 			Reduction: func(i int) int { return t.reduction(pt, i) },
 		})

@@ -145,7 +145,7 @@ func (in *PoolInput) holds(p *health.PoolView) {
 // returned is how the group comes back: from now on if it had nothing eligible before and has now, as before if it was
 // already on its way, zero if it has wholly returned. While it is out, what it has failed before is kept.
 func (in *PoolInput) returned(p *health.PoolView, group func(int) bool, was health.Return) health.Return {
-	now, before, judged, failed := 0, 0, false, false
+	now, before, known, judged, failed := 0, 0, false, false, false
 	for i := range p.Endpoints {
 		if !group(i) {
 			continue
@@ -157,16 +157,20 @@ func (in *PoolInput) returned(p *health.PoolView, group func(int) bool, was heal
 		if prev.Eligible() {
 			before++
 		}
+		known = known || is.Drained || !is.Pending()
 		judged = judged || prev.Drained || !prev.Pending()
 		failed = failed || prev.State == health.Up && !prev.Drained && !is.Drained && in.answerable(i) && (is.State == health.Suspect || is.State == health.Down)
 	}
 	switch {
+	case now == 0 && !known:
+		// A node that begins has not looked yet.
+		return was
 	case now == 0:
 		return was.Out()
 	case before == 0 && judged:
 		was = was.Out()
 		was.Since = in.Now
-	case before == 0:
+	case before == 0 && !was.On():
 		return health.Return{}
 	case failed && in.ramping(was):
 		was = was.Retry(in.Now)

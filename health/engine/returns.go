@@ -1,0 +1,206 @@
+package engine
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/config/durable"
+	"github.com/fairlead-dns/fairlead/health"
+)
+
+const (
+	returnsName    = "returns.json"
+	returnsVersion = 1
+)
+
+// savedReturns are the pools and AZs that are on their way back, or that have to wait for a person when they come back. They
+// have no age limit: a site that was out must not slip in because the node was stopped for a day.
+type savedReturns struct {
+	Version int       `json:"version"`
+	SavedAt time.Time `json:"saved_at"`
+	// Returns are by zone/pool and zone/pool@az.
+	Returns map[string]savedReturn `json:"returns"`
+}
+
+// A savedReturn is a health.Return in ages; nil is for never.
+type savedReturn struct {
+	// Zone is the hash of the zone file, Out is set while nothing was eligible.
+	Zone            config.Hash `json:"zone"`
+	Out             bool        `json:"out,omitempty"`
+	SinceSeconds    *float64    `json:"since_seconds,omitempty"`
+	RetriesSeconds  []float64   `json:"retries_seconds,omitempty"`
+	Doubled         int         `json:"doubled,omitempty"`
+	AdmittedSeconds *float64    `json:"admitted_seconds,omitempty"`
+	ReloadedSeconds *float64    `json:"reloaded_seconds,omitempty"`
+}
+
+// loadReturns reads what an earlier run left in dir. A file that cannot be understood is an error: who may return is not to be
+// guessed.
+func loadReturns(dir string, now time.Time) (returns map[string]savedReturn, savedAt time.Time, err error) {
+	if dir == "" {
+		return nil, now, nil
+	}
+	path := filepath.Join(dir, returnsName)
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, now, nil
+	}
+	var saved savedReturns
+	if err == nil {
+		err = json.Unmarshal(b, &saved)
+	}
+	if err == nil && saved.Version != returnsVersion {
+		err = fmt.Errorf("version %d, want %d", saved.Version, returnsVersion)
+	}
+	if err != nil {
+		return nil, now, fmt.Errorf("%s: %w (remove it to let every pool return)", path, err)
+	}
+	// A clock that went back must not make a return older than it is.
+	return saved.Returns, now.Add(-max(0, now.Sub(saved.SavedAt))), nil
+}
+
+// writeReturns writes those of v. A file is kept also when there are none: the next run must not find older ones.
+func writeReturns(dir string, v *health.View, now time.Time) error {
+	saved := savedReturns{Version: returnsVersion, SavedAt: now, Returns: make(map[string]savedReturn)}
+	for _, zv := range v.Zones {
+		for pi, p := range zv.Zone.Pools {
+			saved.add(zv.Zone, p, zv.Pools[pi], now)
+		}
+	}
+	b, err := json.Marshal(saved)
+	if err != nil {
+		return err
+	}
+	return durable.WriteFile(filepath.Join(dir, returnsName), b)
+}
+
+func (s *savedReturns) add(z *config.Zone, p *config.Pool, view *health.PoolView, now time.Time) {
+	put := func(key string, r health.Return, az int) {
+		out := waits(p) && isOut(p, view, az)
+		if !out && r.IsZero() {
+			return
+		}
+		saved := savedReturn{Zone: z.Hash, Out: out, Doubled: r.Doubled}
+		saved.SinceSeconds, saved.AdmittedSeconds, saved.ReloadedSeconds = ageOf(r.Since, now), ageOf(r.Admitted, now), ageOf(r.Reloaded, now)
+		for _, retry := range r.Retries {
+			saved.RetriesSeconds = append(saved.RetriesSeconds, now.Sub(retry).Seconds())
+		}
+		s.Returns[key] = saved
+	}
+	put(returnKey(z, p, ""), view.Return, -1)
+	for i, w := range p.AZWeights {
+		var r health.Return
+		if view.ReturnAZ != nil {
+			r = view.ReturnAZ[i]
+		}
+		put(returnKey(z, p, z.AZs[w.AZ].Name), r, w.AZ)
+	}
+}
+
+// waits tells whether a pool waits for a person when it comes back to some service.
+func waits(p *config.Pool) bool {
+	for _, f := range p.Failbacks {
+		if f.Mode != config.FailbackAuto {
+			return true
+		}
+	}
+	return false
+}
+
+// isOut tells whether the pool, or one AZ of it unless az is -1, has been judged and has nothing eligible.
+func isOut(p *config.Pool, view *health.PoolView, az int) bool {
+	judged := false
+	for i, e := range view.Endpoints {
+		if az >= 0 && p.Endpoints[i].AZ != az {
+			continue
+		}
+		if e.Eligible() {
+			return false
+		}
+		judged = judged || e.Drained || !e.Pending()
+	}
+	return judged
+}
+
+func returnKey(z *config.Zone, p *config.Pool, az string) string {
+	key := z.Name + "/" + p.Name
+	if az != "" {
+		key += "@" + az
+	}
+	return key
+}
+
+func ageOf(t, now time.Time) *float64 {
+	if t.IsZero() {
+		return nil
+	}
+	age := now.Sub(t).Seconds()
+	return &age
+}
+
+// restored is the return as it stands now, given when it was saved. A new version of the zone file lets in who waits for one.
+func (s savedReturn) restored(z *config.Zone, savedAt, now time.Time) health.Return {
+	at := func(age *float64) time.Time {
+		if age == nil {
+			return time.Time{}
+		}
+		return savedAt.Add(-seconds(*age))
+	}
+	r := health.Return{Since: at(s.SinceSeconds), Doubled: s.Doubled, Admitted: at(s.AdmittedSeconds), Reloaded: at(s.ReloadedSeconds)}
+	for _, age := range s.RetriesSeconds {
+		r.Retries = append(r.Retries, savedAt.Add(-seconds(age)))
+	}
+	if s.Zone != z.Hash {
+		r = r.Let(time.Time{}, now)
+	}
+	return r
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// carryReturns adds the returns of an earlier run to the view with which a pool starts; both may be nil. What was out and is
+// too long ago to be believed in detail starts as down, so that its return is one.
+func (s *stateFile) carryReturns(z *config.Zone, p *config.Pool, view *health.PoolView, now time.Time) *health.PoolView {
+	if len(s.returns) == 0 {
+		return view
+	}
+	made := func() *health.PoolView {
+		if view == nil {
+			view = &health.PoolView{Endpoints: make([]health.EndpointView, len(p.Endpoints)), At: now}
+		}
+		return view
+	}
+	out := func(az int) {
+		for i := range made().Endpoints {
+			if e := &view.Endpoints[i]; (az < 0 || p.Endpoints[i].AZ == az) && e.Pending() {
+				e.Verdict = health.Verdict{State: health.Down, Stale: true, Since: s.returnsAt, Reason: "was down when the node stopped"}
+			}
+		}
+	}
+	if saved, ok := s.returns[returnKey(z, p, "")]; ok {
+		made().Return = saved.restored(z, s.returnsAt, now)
+		if saved.Out {
+			out(-1)
+		}
+	}
+	for i, w := range p.AZWeights {
+		saved, ok := s.returns[returnKey(z, p, z.AZs[w.AZ].Name)]
+		if !ok {
+			continue
+		}
+		if made().ReturnAZ == nil {
+			view.ReturnAZ = make([]health.Return, len(p.AZWeights))
+		}
+		view.ReturnAZ[i] = saved.restored(z, s.returnsAt, now)
+		if saved.Out {
+			out(w.AZ)
+		}
+	}
+	return view
+}
