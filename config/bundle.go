@@ -1,11 +1,17 @@
 package config
 
 import (
+	"cmp"
+	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/fairlead-dns/fairlead/config/durable"
 )
@@ -53,18 +59,67 @@ func loadKept(state, name string) *bundle {
 
 // keep writes the bundle so that a crash leaves the old version or the new one, and no temporary file after an error.
 func (b *bundle) keep(state string) error {
-	text, err := json.Marshal(b)
-	if err != nil {
-		return fmt.Errorf("keep %s: %w", b.Name, err)
-	}
 	path := keptPath(state, b.Name)
 	dir := filepath.Dir(path)
 	// Client keys are inside: for the owner's eyes only.
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("keep %s: %w", b.Name, err)
 	}
-	if err := durable.WriteFile(path, text); err != nil {
+	if err := durable.Write(path, b.writeJSON); err != nil {
 		return fmt.Errorf("keep %s: %w", b.Name, err)
 	}
 	return nil
+}
+
+// writeJSON writes what json.Marshal makes of b, without holding it: the contents can be 64 MiB each.
+func (b *bundle) writeJSON(w io.Writer) error {
+	j := jsonWriter{w: w}
+	j.raw(`{"name":`)
+	j.value(b.Name)
+	j.raw(`,"path":`)
+	j.value(b.Path)
+	j.raw(`,"content":`)
+	j.octets(b.Content)
+	before := `,"files":{`
+	for _, name := range slices.Sorted(maps.Keys(b.Files)) {
+		j.raw(before)
+		j.value(name)
+		j.raw(":")
+		j.octets(b.Files[name])
+		before = ","
+	}
+	if len(b.Files) > 0 {
+		j.raw("}")
+	}
+	j.raw("}")
+	return j.err
+}
+
+// A jsonWriter writes pieces of JSON. The first error stays and ends the writing.
+type jsonWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (j *jsonWriter) raw(s string) {
+	if j.err == nil {
+		_, j.err = io.WriteString(j.w, s)
+	}
+}
+
+func (j *jsonWriter) value(v string) {
+	text, err := json.Marshal(v)
+	j.err = cmp.Or(j.err, err)
+	j.raw(string(text))
+}
+
+// octets writes b as base64.
+func (j *jsonWriter) octets(b []byte) {
+	j.raw(`"`)
+	if j.err == nil {
+		e := base64.NewEncoder(base64.StdEncoding, j.w)
+		_, err := e.Write(b)
+		j.err = errors.Join(err, e.Close())
+	}
+	j.raw(`"`)
 }

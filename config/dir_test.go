@@ -1,6 +1,8 @@
 package config
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -349,4 +351,20 @@ func TestParseFile(t *testing.T) {
 	require.NotNil(t, zone, "%s", problems)
 	_, problems = ParseFile("testdata/nothing.yaml")
 	assert.Equal(t, "testdata/nothing.yaml: error: cannot be read: no such file or directory\n", problems.String())
+}
+
+// TestBundleJSON: what keep writes piece by piece is what encoding/json would write, but for the escaping of HTML.
+func TestBundleJSON(t *testing.T) {
+	for _, b := range []bundle{
+		{},
+		{Name: "a.yaml", Path: "zones/a.yaml", Content: []byte("zone: example.org\n")},
+		{Name: `b"é`, Content: []byte{0, 1}, Files: map[string][]byte{"y.pem": []byte("22"), "x.pem": []byte("1"), "empty": {}}},
+	} {
+		var got bytes.Buffer
+		require.NoError(t, b.writeJSON(&got))
+		var back bundle
+		require.NoError(t, json.Unmarshal(got.Bytes(), &back), got.String())
+		require.True(t, b.same(&back))
+		require.Equal(t, []string{b.Name, b.Path}, []string{back.Name, back.Path})
+	}
 }

@@ -3,21 +3,39 @@
 package durable
 
 import (
+	"bufio"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 )
 
+// bufferSize is in octets.
+const bufferSize = 64 << 10
+
 // WriteFile replaces path by b, mode 0600: temp, write, fsync, rename, fsync of the directory. An error before the rename
 // leaves the old content; an error after it means that a crash may still bring the old content back.
 func WriteFile(path string, b []byte) error {
+	return Write(path, func(w io.Writer) error {
+		_, err := w.Write(b)
+		return err
+	})
+}
+
+// Write is WriteFile of what content writes, which need not be in memory as a whole. An error of content is one of the
+// file's.
+func Write(path string, content func(io.Writer) error) error {
 	dir := filepath.Dir(path)
 	// A dot file: nobody takes it for the real one.
 	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")
 	if err != nil {
 		return err
 	}
-	if _, err = f.Write(b); err == nil {
+	w := bufio.NewWriterSize(f, bufferSize)
+	if err = content(w); err == nil {
+		err = w.Flush()
+	}
+	if err == nil {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err == nil {
