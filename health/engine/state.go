@@ -1,10 +1,12 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -224,37 +226,74 @@ func (s *stateFile) flush() {
 }
 
 func (s *stateFile) write(v *health.View, now time.Time) error {
-	saved := savedVerdicts{Version: stateVersion, SavedAt: now, Endpoints: make(map[string]savedVerdict)}
-	for _, zv := range v.Zones {
-		for pi, p := range zv.Zone.Pools {
-			saved.add(zv.Zone, p, zv.Pools[pi], now)
-		}
-	}
-	b, err := json.Marshal(saved)
+	return durable.Write(s.path, func(w io.Writer) error { return writeVerdicts(w, v, now) })
+}
+
+// writeVerdicts writes the JSON of a savedVerdicts, endpoint by endpoint: as a whole it would be a fourth of the engine.
+func writeVerdicts(w io.Writer, v *health.View, now time.Time) error {
+	head, err := json.Marshal(savedVerdicts{Version: stateVersion, SavedAt: now, Endpoints: map[string]savedVerdict{}})
 	if err != nil {
 		return err
 	}
-	return durable.WriteFile(s.path, b)
+	const tail = "}}"
+	head, found := bytes.CutSuffix(head, []byte(tail))
+	if !found {
+		return fmt.Errorf("the endpoints are not the last of %s", head)
+	}
+	if _, err := w.Write(head); err != nil {
+		return err
+	}
+	out := verdictWriter{w: w, now: now}
+	for _, zv := range v.Zones {
+		for pi, p := range zv.Zone.Pools {
+			if err := out.pool(zv.Zone, p, zv.Pools[pi]); err != nil {
+				return err
+			}
+		}
+	}
+	_, err = io.WriteString(w, tail)
+	return err
 }
 
-// add adds what is known of the endpoints of p.
-func (s *savedVerdicts) add(z *config.Zone, p *config.Pool, view *health.PoolView, now time.Time) {
+// A verdictWriter writes the members of savedVerdicts.Endpoints.
+type verdictWriter struct {
+	w   io.Writer
+	now time.Time
+	// some is set behind the first member.
+	some bool
+}
+
+// pool writes what is known of the endpoints of p.
+func (w *verdictWriter) pool(z *config.Zone, p *config.Pool, view *health.PoolView) error {
 	leaves := judge.Leaves(z, p)
 	for i, e := range p.Endpoints {
 		verdict := view.Endpoints[i].Verdict
 		if verdict.Pending() || len(leaves) == 0 {
 			continue
 		}
-		v := savedVerdict{State: settled(verdict.State), AgeSeconds: now.Sub(verdict.Since).Seconds(), Reason: verdict.Reason}
+		v := savedVerdict{State: settled(verdict.State), AgeSeconds: w.now.Sub(verdict.Since).Seconds(), Reason: verdict.Reason}
 		if !verdict.Left.IsZero() {
-			left := now.Sub(verdict.Left).Seconds()
+			left := w.now.Sub(verdict.Left).Seconds()
 			v.LeftSeconds = &left
 		}
 		for _, check := range leaves {
 			v.Targets = append(v.Targets, health.TargetOf(z.Checks[check], e).ID)
 		}
-		s.Endpoints[endpointKey(z, p, i)] = v
+		// A map of one: its text without the braces is the member.
+		text, err := json.Marshal(map[string]savedVerdict{endpointKey(z, p, i): v})
+		if err != nil {
+			return err
+		}
+		text[0], text = ',', text[:len(text)-1]
+		if !w.some {
+			text = text[1:]
+		}
+		if _, err := w.w.Write(text); err != nil {
+			return err
+		}
+		w.some = true
 	}
+	return nil
 }
 
 // settled leaves out what is about single failures: their count is not kept.
