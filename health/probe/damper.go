@@ -12,6 +12,11 @@ import (
 // keep it down for flap.hold, whatever the probes say. Every further change in that time begins the hold anew. The zero
 // damper holds nothing.
 type damper struct {
+	// flaps is nil before the first change of a counter whose check has flap: a node has many dampers and few flaps.
+	*flaps
+}
+
+type flaps struct {
 	// changes are when the counter changed, the latest ones, at most transitions + 1.
 	changes []time.Time
 	// since and until are when the target is held out.
@@ -22,6 +27,9 @@ type damper struct {
 func (d *damper) note(f *config.Flap, now time.Time) {
 	if f == nil {
 		return
+	}
+	if d.flaps == nil {
+		d.flaps = new(flaps)
 	}
 	if d.changes = append(d.changes, now); len(d.changes) > f.Transitions+1 {
 		d.changes = d.changes[1:]
@@ -34,7 +42,7 @@ func (d *damper) note(f *config.Flap, now time.Time) {
 	}
 }
 
-func (d *damper) held(now time.Time) bool { return now.Before(d.until) }
+func (d *damper) held(now time.Time) bool { return d.flaps != nil && now.Before(d.until) }
 
 // apply puts the hold over an observation that ended at o.At.
 func (d *damper) apply(f *config.Flap, o health.Observation) health.Observation {
