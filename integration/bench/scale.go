@@ -304,7 +304,11 @@ func (b *scaleBed) timeChanges(endpoints, changes int) ([]result, error) {
 			l.Close()
 		}
 	}()
-	first := "127.100.0.0"
+	const first = "127.100.0.0"
+	// Before it was found to be down it answers, as everything that has not been judged does.
+	if err := b.until(func() bool { return !b.given(first, 4*endpoints) }); err != nil {
+		return nil, fmt.Errorf("first verdict: %w", err)
+	}
 	for i := range changes {
 		wantUp := i%2 == 0
 		before, n, err := b.published()
