@@ -118,11 +118,11 @@ func (l *Look) at(r *reply, s *service, cell []byte) {
 	if set == nil {
 		return
 	}
-	l.Type, l.Per = set.typ, set.per
+	l.Type, l.Per = set.typ, int(set.per)
 	if f, ok := familyOf(set.typ); ok {
 		l.Members = l.Plan.Sets[f]
 	}
-	if set.pick != nil {
-		l.Sticky = set.pick.Pick(c.key)
+	if pick := set.pick(); pick != nil {
+		l.Sticky = pick.Pick(c.key)
 	}
 }

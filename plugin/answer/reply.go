@@ -200,13 +200,13 @@ func (r *reply) service(s *service, cell []byte, owner uint16) (target []byte, a
 	begin, first := len(r.buf), set.first(c.key)
 	ttl, _, _ := s.ttl.at(r.z, r.now)
 	r.buf = set.append(r.buf, first, ttl, owner)
-	r.answers += uint16(set.per)
+	r.answers += set.per
 	r.outcome = Answered
 	if c.plan.plan.Source.Degraded() {
 		r.outcome = Degraded
 	}
-	if set.targets != nil && r.q.Type != dns.TypeCNAME {
-		return set.targets[first], r.rdataOffset(begin)
+	if set.typ == dns.TypeCNAME && r.q.Type != dns.TypeCNAME {
+		return set.more.targets[first], r.rdataOffset(begin)
 	}
 	return nil, 0
 }

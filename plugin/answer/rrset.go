@@ -9,41 +9,62 @@ import (
 	"github.com/miekg/dns"
 )
 
-// An rrset is the records of all members of one family, of which each reply holds some. The zero rrset is NODATA.
+// An rrset is the records of all members of one set, of which each reply holds some. There are as many as services, so
+// what only some need stands apart.
 type rrset struct {
 	typ uint16
-	// rrs holds one record per member, one after the other; ends[i] is where member i's record ends.
-	rrs  []byte
-	ends []uint32
-	// per is how many records a reply holds: members in a row on a ring that begins with the one whose turn it is.
-	per int
-	// seq says whose turn it is, and pick who answers a client that is to stay with one; both are nil when every reply
-	// holds all members.
-	seq  *steer.Sequence
-	pick *steer.Rendezvous
+	// per is how many records a reply holds: members in a row on a ring that begins with the one whose turn it is. count is
+	// how many there are.
+	per, count uint16
+	// size is the length of each record, all owners being pointers; 0 where they differ: then more.ends has them.
+	size uint16
+	// rrs holds one record per member, one after the other.
+	rrs []byte
+	// seq says whose turn it is; nil when every reply holds all members, or where more.pick decides.
+	seq *steer.Sequence
 	// turn is the ticket for seq; base is added to it to give the position.
 	turn *ticket
 	base uint64
-	// targets are the CNAME targets of the members in lower-case wire format; nil for other types.
+	more *rrsetMore
+}
+
+// rrsetMore is what few sets need.
+type rrsetMore struct {
+	// ends[i] is where member i's record ends, where they have different sizes.
+	ends []uint32
+	// pick says who answers a client that is to stay with one member.
+	pick *steer.Rendezvous
+	// targets are the CNAME targets of the members in lower-case wire format.
 	targets [][]byte
+}
+
+// pick is the choice for clients that are to stay with one member; nil where there is a turn.
+func (r *rrset) pick() *steer.Rendezvous {
+	if r.more == nil {
+		return nil
+	}
+	return r.more.pick
 }
 
 // same tells whether r and o give the same replies but for the position in the sequence.
 func (r *rrset) same(o *rrset) bool {
-	return r.typ == o.typ && r.per == o.per && r.seq == o.seq && (r.pick == nil) == (o.pick == nil) && bytes.Equal(r.rrs, o.rrs)
+	return r.typ == o.typ && r.per == o.per && r.seq == o.seq && (r.pick() == nil) == (o.pick() == nil) && bytes.Equal(r.rrs, o.rrs)
 }
 
 // record is member i's record.
 func (r *rrset) record(i int) []byte {
-	if i == 0 {
-		return r.rrs[:r.ends[0]]
+	switch {
+	case r.size > 0:
+		return r.rrs[i*int(r.size) : (i+1)*int(r.size)]
+	case i == 0:
+		return r.rrs[:r.more.ends[0]]
 	}
-	return r.rrs[r.ends[i-1]:r.ends[i]]
+	return r.rrs[r.more.ends[i-1]:r.more.ends[i]]
 }
 
 // newRRset compiles the members of one set of a plan into records of one type.
 func (c *Compiler) newRRset(z *config.Zone, svc *config.Service, typ uint16, members []steer.Member) rrset {
-	r := rrset{per: svc.Answers, ends: make([]uint32, 0, len(members))}
+	var r rrset
 	weights := make([]uint64, len(members))
 	var sum uint64
 	for i, m := range members {
@@ -64,24 +85,35 @@ func (c *Compiler) newRRset(z *config.Zone, svc *config.Service, typ uint16, mem
 		default:
 			target := mustPackName(e.Target)
 			r.add(typ, target)
-			r.targets = append(r.targets, target)
+			r.extra().targets = append(r.extra().targets, target)
 		}
 	}
-	if r.per == 0 || r.per >= len(members) {
-		r.per = len(members)
+	per := svc.Answers
+	if per == 0 || per >= len(members) {
+		per = len(members)
 	}
 	if typ == dns.TypeCNAME {
 		// A CNAME RRset has one record (RFC 2181 section 10.1).
-		r.per = 1
+		per = 1
 	}
+	r.per = uint16(per)
 	switch {
-	case r.per == len(members):
+	case per == len(members):
 	case svc.Sticky != nil:
-		r.pick = steer.NewRendezvous(z, members)
+		r.extra().pick = steer.NewRendezvous(z, members)
 	default:
 		r.seq = c.sequence(weights)
 	}
+	r.rrs = bytes.Clone(r.rrs)
 	return r
+}
+
+// extra is r.more, made if need be.
+func (r *rrset) extra() *rrsetMore {
+	if r.more == nil {
+		r.more = new(rrsetMore)
+	}
+	return r.more
 }
 
 // fixedSet is the records of on_all_down's fixed addresses, all in each reply.
@@ -92,14 +124,29 @@ func fixedSet(svc *config.Service, typ uint16) rrset {
 			r.add(typ, a.AsSlice())
 		}
 	}
-	r.per = len(r.ends)
+	r.per = r.count
 	return r
 }
 
+// add adds a record. As long as all are of one size, their ends need not be kept.
 func (r *rrset) add(typ uint16, rdata []byte) {
+	begin := len(r.rrs)
 	r.typ = typ
 	r.rrs = appendRR(r.rrs, typ, 0, rdata)
-	r.ends = append(r.ends, uint32(len(r.rrs)))
+	size := uint16(len(r.rrs) - begin)
+	switch {
+	case r.count == 0:
+		r.size = size
+	case r.size > 0 && r.size != size:
+		for i := range r.count {
+			r.extra().ends = append(r.extra().ends, uint32(i+1)*uint32(r.size))
+		}
+		r.size = 0
+	}
+	r.count++
+	if r.size == 0 {
+		r.extra().ends = append(r.extra().ends, uint32(len(r.rrs)))
+	}
 }
 
 // first is the member that begins the next reply; key is that of the client where it is to stay with one.
@@ -107,8 +154,8 @@ func (r *rrset) first(key uint64) int {
 	switch {
 	case r.seq != nil:
 		return r.seq.At(r.turn.take() + r.base)
-	case r.pick != nil:
-		return r.pick.Pick(key)
+	case r.pick() != nil:
+		return r.pick().Pick(key)
 	}
 	return 0
 }
@@ -116,9 +163,9 @@ func (r *rrset) first(key uint64) int {
 // append writes the records of one reply, from the member first on, with the given TTL and owner pointer.
 func (r *rrset) append(dst []byte, first int, ttl uint32, owner uint16) []byte {
 	for k := range r.per {
-		i := first + k
-		if i >= len(r.ends) {
-			i -= len(r.ends)
+		i := first + int(k)
+		if i >= int(r.count) {
+			i -= int(r.count)
 		}
 		at := len(dst)
 		dst = append(dst, r.record(i)...)

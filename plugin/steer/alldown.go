@@ -14,7 +14,7 @@ const lastGoodWindow = time.Minute
 
 // panicOver replaces p, the plan of c.steps[at], by all non-drained members of its tier if that is the last eligible one and
 // less than health.panic_below percent of its weight is up.
-func (c *chooser) panicOver(p *Plan, at int) *Plan {
+func (c *chooser) panicOver(p *draft, at int) *draft {
 	below := uint64(c.svc.Health.PanicBelow)
 	if below == 0 || p.Source == FromPending || c.laterTier(at) {
 		return p
@@ -29,7 +29,7 @@ func (c *chooser) panicOver(p *Plan, at int) *Plan {
 			}
 		}
 		if lessProduct(up, 100, below, total) {
-			q := &Plan{Service: c.svc, Source: FromPanic, Tier: p.Tier, Skipped: p.Skipped, Floor: true}
+			q := &draft{Plan: &Plan{Service: c.svc, Source: FromPanic, Tier: p.Tier, Skipped: p.Skipped, Floor: true}}
 			q.fill(all)
 			return q
 		}
@@ -77,8 +77,8 @@ func (s *subject) everyone(tier config.Tier, ok func(health.EndpointView) bool) 
 }
 
 // allDown is the plan when nothing is up: the service's on_all_down.
-func (c *chooser) allDown() *Plan {
-	p := &Plan{Service: c.svc, Tier: noTier, Skipped: c.skipped, Floor: true}
+func (c *chooser) allDown() *draft {
+	p := &draft{Plan: &Plan{Service: c.svc, Tier: noTier, Skipped: c.skipped, Floor: true}}
 	switch c.svc.OnAllDown.Policy {
 	case config.NoData:
 		p.Source = FromNothing
@@ -153,7 +153,7 @@ func (c *chooser) ungated(tier config.Tier) config.Tier {
 // lastGood fills p with the last set that had something up. It follows from the verdicts alone: an endpoint that left
 // within lastGoodWindow of the last one to leave was part of that outage. The first tier with such an endpoint answers.
 // Where nobody is known to have left, because all were down from the start, whoever was judged last counts.
-func (c *chooser) lastGood(p *Plan) {
+func (c *chooser) lastGood(p *draft) {
 	p.Source = FromLastGood
 	left := func(e health.EndpointView) (time.Time, bool) { return e.Left, !e.Left.IsZero() }
 	judged := func(e health.EndpointView) (time.Time, bool) { return e.Since, true }
@@ -164,7 +164,7 @@ func (c *chooser) lastGood(p *Plan) {
 
 // lastOutage fills p from the first of the steps, as seen through pick, in which an endpoint that could answer has a stamp
 // close to the latest one. It tells whether there is such a step.
-func (c *chooser) lastOutage(p *Plan, pick func(at int) config.Tier, stamp func(health.EndpointView) (time.Time, bool)) bool {
+func (c *chooser) lastOutage(p *draft, pick func(at int) config.Tier, stamp func(health.EndpointView) (time.Time, bool)) bool {
 	var last time.Time
 	for at := range c.steps {
 		for _, o := range c.everyone(pick(at), anyHealth) {

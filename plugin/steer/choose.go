@@ -17,6 +17,23 @@ const (
 	evenBelowMin
 )
 
+// A draft is a plan in the making.
+type draft struct {
+	*Plan
+	// offers are the pools that answer, with what each gives. They lead to the whole view of this instant, so no plan keeps
+	// them.
+	offers []offer
+}
+
+// members counts the endpoints in p, each once whatever its families.
+func (p *draft) members() int {
+	n := 0
+	for _, o := range p.offers {
+		n += len(o.members)
+	}
+	return n
+}
+
 // A chooser makes one plan: that of one class.
 type chooser struct {
 	*subject
@@ -25,11 +42,11 @@ type chooser struct {
 	cell    bool
 	skipped []Skip
 	// last is the first tier whose only members are kept.
-	last *Plan
+	last *draft
 }
 
 // plan is the plan of the class.
-func (c *chooser) plan() *Plan {
+func (c *chooser) plan() *draft {
 	for _, attempt := range []struct {
 		source Source
 		level  level
@@ -48,7 +65,7 @@ func (c *chooser) plan() *Plan {
 
 // firstTier is the plan from the first step that has an available pool at level l, and which one that is; nil if none has. A
 // tier in which nobody is up but for the speed limit waits in c.last: whoever is really up goes before it.
-func (c *chooser) firstTier(source Source, l level) (*Plan, int) {
+func (c *chooser) firstTier(source Source, l level) (*draft, int) {
 	c.skipped = nil
 	for at, st := range c.steps {
 		offers, why := c.offers(st, l)
@@ -104,8 +121,8 @@ func (c *chooser) offers(st step, l level) ([]offer, SkipReason) {
 }
 
 // planFrom is the plan of c.steps[at], whose offers these are.
-func (c *chooser) planFrom(at int, offers []offer, l level) *Plan {
-	p := &Plan{Service: c.svc, Tier: c.steps[at].ref}
+func (c *chooser) planFrom(at int, offers []offer, l level) *draft {
+	p := &draft{Plan: &Plan{Service: c.svc, Tier: c.steps[at].ref}}
 	pending := true
 	for _, o := range offers {
 		pending = pending && o.pending
@@ -127,7 +144,7 @@ func (c *chooser) planFrom(at int, offers []offer, l level) *Plan {
 }
 
 // fill flattens the offers into the sets of p.
-func (p *Plan) fill(offers []offer) {
+func (p *draft) fill(offers []offer) {
 	p.offers = offers
 	if p.Service.Kind == config.Targets {
 		p.Sets[Target] = flatten(offers, Target)

@@ -58,11 +58,11 @@ type Near struct {
 // Decide makes the decision for svc, which is zv.Zone.Services[index]. The order is DESIGN.md section 5: drains, health,
 // panic, on_all_down, NODATA.
 func Decide(zv *health.ZoneView, svc *config.Service, index int) *Decision {
-	return decide(zv, svc, index, func(*chooser, *Plan, string) {})
+	return decide(zv, svc, index, func(*chooser, *draft, string) {})
 }
 
-// decide is Decide; observe sees each plan but those of places while it still has its offers.
-func decide(zv *health.ZoneView, svc *config.Service, index int, observe func(c *chooser, p *Plan, key string)) *Decision {
+// decide is Decide; observe sees each plan but those of places.
+func decide(zv *health.ZoneView, svc *config.Service, index int, observe func(c *chooser, p *draft, key string)) *Decision {
 	s := &subject{zv: zv, svc: svc, index: index, observe: observe}
 	s.kept = s.keep()
 	d := &Decision{Service: svc}
@@ -77,19 +77,17 @@ func decide(zv *health.ZoneView, svc *config.Service, index int, observe func(c 
 		}
 	}
 	for _, place := range svc.Places {
-		p := s.place(place, d.Plans[0])
-		p.offers = nil
-		d.Places = append(d.Places, p)
+		d.Places = append(d.Places, s.place(place, d.Plans[0]))
 	}
 	return d
 }
 
-// add adds a plan of the owner name and returns its index. Its offers are let go: they lead to the whole view of this instant.
-func (d *Decision) add(c *chooser, p *Plan, key string) int {
+// add adds a plan of the owner name and returns its index.
+func (d *Decision) add(c *chooser, p *draft, key string) int {
 	c.observe(c, p, key)
-	p.Key, p.offers = key, nil
+	p.Key = key
 	d.Floor = d.Floor || p.Floor
-	d.Plans = append(d.Plans, p)
+	d.Plans = append(d.Plans, p.Plan)
 	return len(d.Plans) - 1
 }
 
@@ -130,7 +128,7 @@ type subject struct {
 	// kept are the endpoints that the speed limit keeps; nil while it is being found out.
 	kept map[health.EndpointRef]bool
 	// observe sees each plan.
-	observe func(c *chooser, p *Plan, key string)
+	observe func(c *chooser, p *draft, key string)
 }
 
 // A step is one tier as one class of clients sees it, in the order in which they are tried.
@@ -221,7 +219,7 @@ func (s *subject) byDistance(steps []step, nearest []int) []step {
 
 // undecided are the regions of which more than one answers in the same unsplit step of p, in the order of the file. Last
 // resorts go by weights: distance is no reason to prefer what is down.
-func (s *subject) undecided(p *Plan) []int {
+func (s *subject) undecided(p *draft) []int {
 	if !s.svc.Nearest || p.Source > FromBelowMin {
 		return nil
 	}

@@ -11,7 +11,7 @@ import (
 // nothing else: failback, gates, min_healthy, the speed limit, panic and on_all_down protect the traffic of the service, and
 // this name is for a look at one place. Pools that keep data are in it only while they answer for the service itself.
 func (s *subject) place(place config.Place, served *Plan) *Plan {
-	p := &Plan{Service: s.svc, Source: FromNothing, Tier: noTier, Floor: true}
+	p := &draft{Plan: &Plan{Service: s.svc, Source: FromNothing, Tier: noTier, Floor: true}}
 	up := func(e health.EndpointView) bool { return e.InService() }
 	for _, grade := range []struct {
 		source Source
@@ -22,11 +22,11 @@ func (s *subject) place(place config.Place, served *Plan) *Plan {
 			if len(offers) > 0 {
 				p.Source, p.Tier, p.Floor = grade.source, st.ref, grade.source == FromPending
 				p.fill(offers)
-				return p
+				return p.Plan
 			}
 		}
 	}
-	return p
+	return p.Plan
 }
 
 // everyStep are the tiers of the service, then those of its rules.

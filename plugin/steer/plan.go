@@ -108,8 +108,6 @@ type Plan struct {
 	Kept int
 	// Floor forces the TTL to ttl.min: what is answered rests on no good evidence.
 	Floor bool
-	// offers are the pools that answer, with what each gives.
-	offers []offer
 }
 
 // A TierRef names a tier: Service.Tiers[Index] when Rule is -1, else Service.Clients[Rule].Tiers[Index]. In a plan for a cell
@@ -130,15 +128,6 @@ func (p *Plan) Equal(q *Plan) bool {
 		}
 	}
 	return true
-}
-
-// members counts the endpoints in p, each once whatever its families.
-func (p *Plan) members() int {
-	n := 0
-	for _, o := range p.offers {
-		n += len(o.members)
-	}
-	return n
 }
 
 func (p *Plan) empty() bool {

@@ -68,7 +68,7 @@ type EndpointTrace struct {
 // about, with shares for family f; nil if there is no such plan. Places are not explained: they have but one rule.
 func Explain(zv *health.ZoneView, svc *config.Service, index int, key string, f Family) *Trace {
 	var t *Trace
-	decide(zv, svc, index, func(c *chooser, p *Plan, made string) {
+	decide(zv, svc, index, func(c *chooser, p *draft, made string) {
 		if made == key && t == nil {
 			t = c.trace(p, f)
 		}
@@ -77,8 +77,8 @@ func Explain(zv *health.ZoneView, svc *config.Service, index int, key string, f 
 }
 
 // trace notes what c made of its steps.
-func (c *chooser) trace(p *Plan, f Family) *Trace {
-	t := &Trace{Plan: p}
+func (c *chooser) trace(p *draft, f Family) *Trace {
+	t := &Trace{Plan: p.Plan}
 	shares := sharesOf(p.Sets[f])
 	l := levelOf(p.Source)
 	reached, seen := true, make(map[int]bool)
@@ -124,7 +124,7 @@ func sharesOf(members []Member) map[health.EndpointRef]float64 {
 	return shares
 }
 
-func (c *chooser) tracePool(share config.Share, st step, shares map[health.EndpointRef]float64, p *Plan, l level) PoolTrace {
+func (c *chooser) tracePool(share config.Share, st step, shares map[health.EndpointRef]float64, p *draft, l level) PoolTrace {
 	cfg, view := c.zv.Zone.Pools[share.Pool], c.zv.Pools[share.Pool]
 	pt := PoolTrace{Pool: share.Pool, Configured: share.Weight, Weight: c.zv.PoolWeight(c.index, share.Pool, share.Weight)}
 	o, why := c.usable(share.Pool, l)
@@ -153,7 +153,7 @@ func (c *chooser) tracePool(share config.Share, st step, shares map[health.Endpo
 }
 
 // standsIn tells whether the pool answers as a part of st. Last resorts take whole tiers, or all of them.
-func (p *Plan) standsIn(pool int, st step) bool {
+func (p *draft) standsIn(pool int, st step) bool {
 	for _, o := range p.offers {
 		if o.pool != pool {
 			continue
