@@ -7,11 +7,13 @@ import (
 	"sync/atomic"
 
 	"github.com/oschwald/maxminddb-golang/v2"
+
+	"github.com/fairlead-dns/fairlead/config"
 )
 
 const (
-	// maxDatabases bounds the files of a Set: each costs a walk down a tree per lookup.
-	maxDatabases = 8
+	// maxDatabases bounds the files of a Set.
+	maxDatabases = config.MaxGeoDatabases
 	// places is how many Places are kept ready; a power of two. A node with clients everywhere sees some ten thousand
 	// networks; all of them together have 2 or 3 MB.
 	places = 1 << 14
