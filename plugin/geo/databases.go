@@ -107,14 +107,13 @@ func (d *Databases) Empty() bool {
 	return s == nil || len(s.databases) == 0
 }
 
-// Locate is what is known of addr; the zero Place if nothing is. An IPv4-mapped address is taken as IPv4, and Bits counts
-// in that. The result is shared and must not be written to.
+// Locate is what is known of addr; the zero Place if nothing is. An IPv4-mapped address is taken as IPv4, and its Bits count
+// all of the 128. The result is shared and must not be written to.
 func (d *Databases) Locate(addr netip.Addr) (p *Place) {
 	s := d.set.Load()
 	if s == nil || len(s.databases) == 0 || !addr.IsValid() {
 		return nowhere
 	}
-	addr = addr.Unmap()
 	defer func() {
 		// Verified files give no reason to; a mistake in the reader must not cost answers.
 		if recover() != nil {

@@ -113,9 +113,16 @@ func (s *Set) with(db *database) *Set {
 	return newSet(list)
 }
 
-// locate is what is known of addr, which is not IPv4-mapped. failed is set when a database could not be read.
+// mappedBits is where the IPv4 address begins in an IPv4-mapped one.
+const mappedBits = 96
+
+// locate is what is known of addr. failed is set when a database could not be read.
 func (s *Set) locate(addr netip.Addr) (p *Place, failed bool) {
 	var k key
+	before := uint8(0)
+	if addr.Is4In6() {
+		addr, before = addr.Unmap(), mappedBits
+	}
 	for i, db := range s.databases {
 		at, bits, err := db.find(addr)
 		if err != nil {
@@ -124,6 +131,7 @@ func (s *Set) locate(addr netip.Addr) (p *Place, failed bool) {
 		}
 		k.at[i], k.bits = at, max(k.bits, uint8(bits))
 	}
+	k.bits += before
 	slot := &s.ready[k.hash(len(s.databases))%places]
 	if e := slot.Load(); e != nil && e.key == k {
 		return &e.place, failed
