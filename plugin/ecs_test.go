@@ -198,19 +198,19 @@ func TestSubnetsOverSockets(t *testing.T) {
 		{"an octet too many, zero", "0001 18 00 c0000200", dns.RcodeSuccess},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			m := s.raw(t, tt.option)
+			m := s.raw(t, "www.example.org.", tt.option)
 			require.Equal(t, tt.rcode, m.Rcode)
 			require.Equal(t, tt.rcode == dns.RcodeSuccess, len(m.Answer) == 1)
 		})
 	}
 }
 
-// raw asks for www over UDP with the octets of a client subnet option.
-func (s *site) raw(t *testing.T, option string) *dns.Msg {
+// raw asks for the A records of name over UDP with the octets of a client subnet option.
+func (s *site) raw(t *testing.T, name, option string) *dns.Msg {
 	t.Helper()
 	data, err := hex.DecodeString(unspaced(option))
 	require.NoError(t, err)
-	q := new(dns.Msg).SetQuestion("www.example.org.", dns.TypeA)
+	q := new(dns.Msg).SetQuestion(name, dns.TypeA)
 	q.SetEdns0(1232, false)
 	q.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_LOCAL{Code: dns.EDNS0SUBNET, Data: data}}
 	packed, err := q.Pack()

@@ -1,6 +1,7 @@
 package fairlead
 
 import (
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/coredns/caddy"
+	"github.com/miekg/dns"
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead-dns/fairlead/plugin/geo/geotest"
@@ -96,4 +98,50 @@ func TestLocator(t *testing.T) {
 	n, addr := process.node, netip.MustParseAddr("192.0.2.1")
 	require.Equal(t, &steer.Location{Country: "IE", Bits: 24}, n.where().Locate(addr))
 	require.Zero(t, testing.AllocsPerRun(100, func() { n.where().Locate(addr) }))
+}
+
+const geoZone = `zone: example.org
+nameservers: [{name: ns1.example.org, addresses: [192.0.2.53]}]
+regions:
+  eu: {location: [53.35, -6.26], azs: [eu-a]}
+  us: {location: [39.04, -77.49], azs: [us-a]}
+pools:
+  eu: {region: eu, endpoints: [{name: one, addresses: [192.0.2.1], az: eu-a}]}
+  us: {region: us, endpoints: [{name: one, addresses: [192.0.2.2], az: us-a}]}
+services:
+  www: {tiers: [{us: 1}], ecs: true, clients: [{match: {country: [IE]}, tiers: [{eu: 1}]}]}
+  near: {tiers: [{eu: 1, us: 1}], ecs: true, order: nearest}
+  deaf: {tiers: [{us: 1}], clients: [{match: {country: [IE]}, tiers: [{eu: 1}]}]}
+`
+
+// TestGeoOverSockets: databases, client rules and client subnets from the file to the wire.
+func TestGeoOverSockets(t *testing.T) {
+	s := newSite(t)
+	path := filepath.Join(s.dir, "city.mmdb")
+	geotest.Database{Networks: map[string]geotest.Network{
+		"192.0.2.0/25":  {Country: "IE", Point: []float64{53, -6}},
+		"2001:db8::/40": {Country: "US", Point: []float64{40, -75}},
+	}}.Write(t, path)
+	require.NoError(t, os.WriteFile(s.path("a.yaml"), []byte(geoZone), 0o644))
+	require.NoError(t, s.start(s.withNode("geo: {databases: ["+path+"]}")))
+	for _, tt := range []struct {
+		name, qname, option string
+		want, echo          string
+	}{
+		{"a rule by country", "www", "0001 18 00 c00002", "192.0.2.1", "192.0.2.0/24/25"},
+		{"no rule", "www", "0002 38 00 20010db8000100", "192.0.2.2", "2001:db8:1::/56/40"},
+		{"nearest", "near", "0001 20 00 c0000201", "192.0.2.1", "192.0.2.1/32/25"},
+		{"nearest over there", "near", "0002 38 00 20010db8000100", "192.0.2.2", "2001:db8:1::/56/40"},
+		{"a mapped client", "www", "0002 78 00 00000000000000000000ffffc00002", "192.0.2.1", "192.0.2.0/120/121"},
+		{"not opted in", "deaf", "0001 18 00 c00002", "192.0.2.2", "192.0.2.0/24/0"},
+		{"says nothing", "www", "0001 00 00", "192.0.2.2", "0.0.0.0/0/0"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m := s.raw(t, tt.qname+".example.org.", tt.option)
+			require.Len(t, m.Answer, 1)
+			require.Equal(t, tt.want, m.Answer[0].(*dns.A).A.String())
+			echo := m.IsEdns0().Option[0].(*dns.EDNS0_SUBNET)
+			require.Equal(t, tt.echo, fmt.Sprintf("%s/%d/%d", echo.Address, echo.SourceNetmask, echo.SourceScope))
+		})
+	}
 }
