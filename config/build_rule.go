@@ -1,12 +1,5 @@
 package config
 
-import (
-	"net/netip"
-	"strings"
-
-	"gopkg.in/yaml.v3"
-)
-
 // rules reads the rules for drains and for automatic removal.
 func (b *builder) rules(s *Service, n *yamlNode, at *yamlPath) {
 	safety, health := field(n, "safety"), field(n, "health")
@@ -92,47 +85,6 @@ func (b *builder) extras(s *Service, n *yamlNode, at *yamlPath) {
 			b.errorf(k, at.child(key), "use pools with addresses", "%s next to CNAME targets: a CNAME stands alone", key)
 		}
 	}
-}
-
-func (b *builder) clients(s *Service, n *yamlNode, at *yamlPath) {
-	seen := make(map[netip.Prefix]int)
-	for i, item := range items(n) {
-		if item.Kind != yaml.MappingNode {
-			continue
-		}
-		at := at.item(i)
-		rule := ClientRule{Strict: boolOf(field(item, "strict")), Tiers: b.tiers(field(item, "tiers"), at.child("tiers"))}
-		match := field(item, "match")
-		if match != nil && match.Kind == yaml.MappingNode && len(match.Content) == 0 {
-			b.errorf(match, at.child("match"), "name one of cidr, continent, country, subdivision, asn", "the rule matches nobody")
-		}
-		for j, c := range items(field(match, "cidr")) {
-			p, err := parsePrefix(stringOf(c))
-			if err != nil {
-				continue
-			}
-			if line, dup := seen[p]; dup {
-				b.errorf(c, at.at("match", "cidr", j), "", "duplicate prefix %s; it stands at line %d already", p, line)
-			}
-			seen[p] = int(c.Line)
-			rule.CIDR = append(rule.CIDR, p)
-		}
-		rule.Continent = words(field(match, "continent"))
-		rule.Country = words(field(match, "country"))
-		rule.Subdivision = words(field(match, "subdivision"))
-		for _, a := range items(field(match, "asn")) {
-			rule.ASN = append(rule.ASN, uint32(intOf(a, 0)))
-		}
-		s.Clients = append(s.Clients, rule)
-	}
-}
-
-func words(n *yamlNode) []string {
-	var out []string
-	for _, item := range items(n) {
-		out = append(out, strings.ToUpper(stringOf(item)))
-	}
-	return out
 }
 
 // checkFence reports a fenced pool that has no home although services use it.

@@ -53,12 +53,13 @@ func (b *builder) failbacks(p *Pool) []Failback {
 func (b *builder) service(k, n *yamlNode, at *yamlPath) *Service {
 	s := &Service{
 		Line: int(k.Line), Name: b.ownerName(k, at), Answers: defaultAnswers,
-		Nearest: stringOf(field(n, "order")) == "nearest", ECS: boolOf(field(n, "ecs")),
+		ECS: boolOf(field(n, "ecs")),
 	}
 	s.Tiers = b.tiers(field(n, "tiers"), at.child("tiers"))
 	b.clients(s, field(n, "clients"), at.child("clients"))
 	b.cells(s, field(n, "cells"), at.child("cells"))
 	s.Pools = b.poolsOf(s)
+	b.nearest(s, n, at)
 	b.kind(s, k, at)
 	if a := field(n, "answers"); stringOf(a) == "all" {
 		s.Answers = 0

@@ -33,6 +33,7 @@ func (b *bundle) readFile(name string) ([]byte, error) {
 	return nil, fs.ErrNotExist
 }
 
+// parse does not ask for a geo database: a version that was good once runs on without one, rather than nothing.
 func (b *bundle) parse() (*Zone, Problems) {
 	return Parse(b.Path, b.Content, ParseOptions{ReadFile: b.readFile})
 }

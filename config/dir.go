@@ -20,6 +20,8 @@ type DirOptions struct {
 	Origins []string
 	// Force lets versions that drop more than ShrinkLimit pass.
 	Force bool
+	// Geo says whether the node has a geo database.
+	Geo GeoDatabase
 	// Logger gets changes of state; nil means none.
 	Logger *slog.Logger
 	// Now is time.Now unless a test says otherwise.
@@ -84,7 +86,7 @@ func (d *Dir) Files() []FileStatus { return d.now.Load().files }
 // yields no zone. Load fails when the directory cannot be read.
 func (d *Dir) Load() ([]*Zone, Problems, error) {
 	if _, err := d.visit(func(f *dirFile, root *os.Root) {
-		d.judge(f, newGlance(root, f.name).parse(f.path, d.opts.Now()))
+		d.judge(f, newGlance(root, f.name, d.opts.Geo).parse(f.path, d.opts.Now()))
 	}); err != nil {
 		return nil, nil, err
 	}

@@ -347,9 +347,9 @@ func TestDirQuiet(t *testing.T) {
 }
 
 func TestParseFile(t *testing.T) {
-	zone, problems := ParseFile("testdata/zone.example.yaml")
+	zone, problems := ParseFile("testdata/zone.example.yaml", GeoPresent)
 	require.NotNil(t, zone, "%s", problems)
-	_, problems = ParseFile("testdata/nothing.yaml")
+	_, problems = ParseFile("testdata/nothing.yaml", GeoUnknown)
 	assert.Equal(t, "testdata/nothing.yaml: error: cannot be read: no such file or directory\n", problems.String())
 }
 

@@ -35,7 +35,7 @@ func (d *Dir) poll(f *dirFile, root *os.Root) {
 		return
 	}
 	f.polls = 0
-	g := newGlance(root, f.name)
+	g := newGlance(root, f.name, d.opts.Geo)
 	switch {
 	case f.current != nil && g.digest(f.current.names()) == f.current.digest:
 		f.pending = nil

@@ -21,11 +21,9 @@ type effectRow struct {
 // zoneNotInEffect lists the keys of a zone file that are checked and otherwise ignored. Whoever puts a key into effect
 // deletes its row.
 var zoneNotInEffect = []effectRow{
-	{path: "regions.*.location"},
 	{path: "checks.*.quorum"},
 	{path: "checks.*.vantages"},
 	{path: "pools.*.gate", values: []string{"manual"}},
-	{path: "services.*.ecs"},
 	{path: "services.*.failback.mode", values: []string{"manual", "never"}},
 	{path: "services.*.failback.ramp"},
 	{path: "services.*.failback.step"},

@@ -31,7 +31,7 @@ func exampleText(t testing.TB) []byte {
 
 func parseExample(t testing.TB) (*Zone, Problems) {
 	t.Helper()
-	return Parse("zone.example.yaml", exampleText(t), ParseOptions{ReadFile: readTestdata})
+	return Parse("zone.example.yaml", exampleText(t), ParseOptions{ReadFile: readTestdata, Geo: GeoPresent})
 }
 
 // TestExampleGolden: the example has every key, so its problems are all Notices, and the golden file is the list of what

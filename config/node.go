@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -29,6 +30,25 @@ type Node struct {
 	// References are hosts that are up whenever this node's own network is: while none of them answers a TCP connect and
 	// most probes fail, the node calls itself blind and abstains.
 	References []netip.AddrPort
+	// Geo tells where clients are.
+	Geo Geo
+}
+
+// MaxGeoDatabases is how many geo databases a node can have; each costs a walk down a tree per lookup.
+const MaxGeoDatabases = 8
+
+// Geo names the geo databases.
+type Geo struct {
+	// Databases are paths of files in MaxMind's format, the one that is believed first. No two have the same last element.
+	Databases []string
+}
+
+// GeoDatabase says whether the node has one.
+func (n *Node) GeoDatabase() GeoDatabase {
+	if len(n.Geo.Databases) == 0 {
+		return GeoNone
+	}
+	return GeoPresent
 }
 
 // Admin is how operators reach the node.
@@ -70,6 +90,9 @@ func nodeShape() *shape {
 		)),
 		optional("state_max_age", duration(0, maxHold)),
 		optional("references", list(text("an address with a port, as in 192.0.2.1:443", referenceText))),
+		optional("geo", object(
+			required("databases", &shape{list: text("a path", lineText), least: 1, most: MaxGeoDatabases}),
+		)),
 		optional("probe", object(
 			optional("max_in_flight", integer(0, maxInFlight)),
 			optional("allow", list(prefix())),
@@ -137,11 +160,27 @@ func ParseNode(file string, content []byte) (*Node, Problems) {
 	}
 	n.Probe.Exec, n.Probe.Reports = boolOf(field(probe, "exec")), stringOf(field(probe, "reports"))
 	n.sources(r, items(field(probe, "source")))
+	n.databases(r, items(field(field(root, "geo"), "databases")))
 	problems := r.finish()
 	if problems.HasErrors() {
 		return nil, problems
 	}
 	return n, problems
+}
+
+// databases takes files that metrics can tell apart.
+func (n *Node) databases(r *report, list []*yamlNode) {
+	lines := make(map[string]int)
+	for i, item := range list {
+		path := stringOf(item)
+		name := filepath.Base(path)
+		if line, dup := lines[name]; dup {
+			r.node(item, Error, (*yamlPath)(nil).at("geo", "databases", i).String(),
+				fmt.Sprintf("the file name %q stands at line %d already", shorten(name), line), "metrics tell databases apart by it")
+		}
+		lines[name] = int(item.Line)
+		n.Geo.Databases = append(n.Geo.Databases, path)
+	}
 }
 
 // sources takes at most one address of each family.

@@ -9,6 +9,8 @@ type ParseOptions struct {
 	// ReadFile reads a file that the zone file names: relative to the zone file's directory, with forward slashes, already
 	// cleaned, never leading out of it. Nil means that there are no such files. It must keep to MaxFileBytes.
 	ReadFile func(name string) ([]byte, error)
+	// Geo says whether the node that the zone is for has a geo database.
+	Geo GeoDatabase
 }
 
 // Parse reads one zone file. file is its path for messages. It returns all problems at once, sorted by place; with an
@@ -23,7 +25,7 @@ func Parse(file string, content []byte, opts ParseOptions) (*Zone, Problems) {
 	}
 	r.walk(root, zoneShape(), nil)
 	r.noteEffects(root, newEffectTree(zoneNotInEffect), nil)
-	b := &builder{report: r, root: root, files: newFiles(content, opts.ReadFile)}
+	b := &builder{report: r, root: root, files: newFiles(content, opts.ReadFile), geo: opts.Geo}
 	zone := b.build(file)
 	problems := r.finish()
 	if problems.HasErrors() {
@@ -38,6 +40,9 @@ type builder struct {
 	root  *yamlNode
 	files *files
 	zone  *Zone
+	geo   GeoDatabase
+	// geoWarned is set once it has been said that a database is needed.
+	geoWarned bool
 
 	// Where the named things stand in the zone, by name.
 	regions, azs, checks, pools map[string]int

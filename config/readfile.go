@@ -105,8 +105,8 @@ func plainError(err error) error {
 	return pe.Err
 }
 
-// ParseFile reads the zone file at path and what it names, all below its directory.
-func ParseFile(path string) (*Zone, Problems) {
+// ParseFile reads the zone file at path and what it names, all below its directory. geo is as in ParseOptions.
+func ParseFile(path string, geo GeoDatabase) (*Zone, Problems) {
 	dir, name := filepath.Split(path)
 	if dir == "" {
 		dir = "."
@@ -123,7 +123,7 @@ func ParseFile(path string) (*Zone, Problems) {
 	if err != nil {
 		return fail(err)
 	}
-	return Parse(path, content, ParseOptions{ReadFile: func(name string) ([]byte, error) {
+	return Parse(path, content, ParseOptions{Geo: geo, ReadFile: func(name string) ([]byte, error) {
 		content, _, err := readRegular(root, name)
 		return content, err
 	}})

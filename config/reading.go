@@ -34,6 +34,7 @@ type reading struct {
 type glance struct {
 	root *os.Root
 	name string
+	geo  GeoDatabase
 	got  map[string]glanced
 }
 
@@ -43,8 +44,8 @@ type glanced struct {
 	err     error
 }
 
-func newGlance(root *os.Root, name string) *glance {
-	return &glance{root: root, name: name, got: make(map[string]glanced)}
+func newGlance(root *os.Root, name string, geo GeoDatabase) *glance {
+	return &glance{root: root, name: name, geo: geo, got: make(map[string]glanced)}
 }
 
 func (g *glance) read(name string) glanced {
@@ -80,7 +81,7 @@ func (g *glance) parse(path string, now time.Time) *reading {
 	if main.err != nil {
 		r.problems = Problems{{File: path, Message: "cannot be read: " + main.err.Error()}}
 	} else {
-		r.zone, r.problems = Parse(path, main.content, ParseOptions{ReadFile: func(name string) ([]byte, error) {
+		r.zone, r.problems = Parse(path, main.content, ParseOptions{Geo: g.geo, ReadFile: func(name string) ([]byte, error) {
 			f := g.read(name)
 			r.stamps[name] = f.stamp
 			if f.err == nil {

@@ -41,6 +41,8 @@ var fences = []fence{
 	{"gopkg.in/yaml.v3", []string{"config"}, "one strict decoder"},
 	{"go.yaml.in/", nil, "one strict decoder"},
 	{"github.com/miekg/dns", []string{"plugin", "plugin/answer", "plugin/fastlane", "cmd/fairlead", "health/probe", "config"}, "decisions know no DNS wire"},
+	{"github.com/oschwald/maxminddb-golang", []string{"plugin/geo"}, "a Place is all that the others know of geo databases"},
+	{"github.com/maxmind/mmdbwriter", nil, "databases are made for tests alone"},
 	{"github.com/spf13/cobra", []string{"cmd/fairlead"}, "a command line is for the command"},
 	{module + "plugin", []string{"plugin", "plugin/steer", "plugin/answer", "plugin/fastlane", "plugin/geo", "plugin/admin", "plugin/admin/api", "plugin/admin/ui", "cmd/fairlead"}, "health never imports plugin: there is one writer"},
 	{"log", []string{"cmd/fairlead"}, "logs go through slog, or through CoreDNS's logger in plugin"},

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/plugin/geo"
 )
 
 // An attachment is what one CoreDNS instance wants from the node: all its `fairlead` blocks together. setup fills
@@ -13,8 +14,9 @@ import (
 type attachment struct {
 	blocks []block
 
-	// config is the node file and dirs are the zone directories, loaded, from attach on.
+	// config is the node file, geo are its databases and dirs are the zone directories, loaded, from attach on.
 	config *config.Node
+	geo    *geo.Set
 	dirs   []*zoneDir
 }
 

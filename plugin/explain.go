@@ -34,7 +34,7 @@ func (n *node) explainer() (*Explainer, error) {
 	if snap == nil {
 		return nil, errNoSnapshot
 	}
-	return &Explainer{Compiler: n.compiler, Snapshot: snap, Locator: n.locator, Node: n.Name()}, nil
+	return &Explainer{Compiler: n.compiler, Snapshot: snap, Locator: n.where(), Node: n.Name()}, nil
 }
 
 // Explain explains the answer to a question.

@@ -23,6 +23,8 @@ func FuzzServeDNS(f *testing.F) {
 			add(f, m)
 		}
 	}
+	add(f, withSubnet("www.example.org.", dns.TypeA, subnet(1, 24, "192.0.2.0")))
+	add(f, withSubnet("large.example.org.", dns.TypeA, subnet(2, 56, "2001:db8::")))
 	m := new(dns.Msg).SetQuestion("www.example.org.", dns.TypeA)
 	m.Response, m.Opcode, m.Rcode = true, 15, 15
 	add(f, m)

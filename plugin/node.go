@@ -21,6 +21,7 @@ import (
 	"github.com/fairlead-dns/fairlead/plugin/admin"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
+	"github.com/fairlead-dns/fairlead/plugin/geo"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
 )
 
@@ -34,7 +35,8 @@ type node struct {
 	current *answer.Current
 	// compiler is set before anything runs.
 	compiler *answer.Compiler
-	// locator tells where clients are; nil without a geo database. Set before anything runs.
+	// geo are the geo databases, and locator asks them where clients are; set before anything runs. See where.
+	geo     *geo.Databases
 	locator steer.Locator
 	lock    *os.File
 	source  *source
@@ -91,7 +93,15 @@ func (n *node) prepare(a *attachment) (err error) {
 	if n.lock, err = lockState(a.state()); err != nil {
 		return err
 	}
-	if a.dirs, err = loadDirs(a.wanted(), nil, n.state, n.logger); err != nil {
+	if n.geo, err = geo.New(geo.Options{Logger: n.logger, Registerer: n.scope}); err != nil {
+		return err
+	}
+	n.locator = &locator{n.geo}
+	if err := n.readGeo(a); err != nil {
+		return err
+	}
+	n.geo.Use(a.geo)
+	if a.dirs, err = loadDirs(a.wanted(), nil, a.config.GeoDatabase(), n.state, n.logger); err != nil {
 		return err
 	}
 	n.source = newSource(n.logger, a.dirs)
@@ -147,7 +157,7 @@ func (n *node) socket(cfg *config.Node) string {
 func (n *node) run(ctx context.Context) {
 	defer close(n.done)
 	var g errgroup.Group
-	parts := []func(context.Context) error{n.engine.Run, n.admin.Run}
+	parts := []func(context.Context) error{n.engine.Run, n.admin.Run, n.geo.Run}
 	if path := n.config.Load().Probe.Reports; path != "" {
 		d := &reportDir{path: path, logger: n.logger, report: n.Report, lease: n.pushLease}
 		parts = append(parts, d.run)
@@ -190,13 +200,17 @@ func (n *node) admit(a *attachment) (err error) {
 	if err := changedNode(n.config.Load(), a.config); err != nil {
 		return err
 	}
-	a.dirs, err = loadDirs(a.wanted(), n.source.watched(), n.state, n.logger)
+	if err := n.readGeo(a); err != nil {
+		return err
+	}
+	a.dirs, err = loadDirs(a.wanted(), n.source.watched(), a.config.GeoDatabase(), n.state, n.logger)
 	return err
 }
 
 // take makes what admit prepared the configuration in force.
 func (n *node) take(a *attachment) {
 	n.config.Store(a.config)
+	n.geo.Use(a.geo)
 	if m := n.source.replace(a.dirs); m != nil {
 		n.engine.SetModel(m)
 	}

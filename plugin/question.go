@@ -2,6 +2,7 @@ package fairlead
 
 import (
 	"net"
+	"net/netip"
 	"sync"
 
 	"github.com/miekg/dns"
@@ -22,7 +23,7 @@ type scratch struct {
 
 var scratches = sync.Pool{New: func() any { return &scratch{reply: make([]byte, 0, replySpace)} }}
 
-// read fills the question from r, which has exactly one. ok is unset when the name is none.
+// read fills the question from r, which has exactly one. ok is unset when the name is none, or the client subnet malformed.
 func (s *scratch) read(w dns.ResponseWriter, r *dns.Msg) (ok bool) {
 	asked := &r.Question[0]
 	n, err := dns.PackDomainName(asked.Name, s.name[:], 0, nil, false)
@@ -37,14 +38,67 @@ func (s *scratch) read(w dns.ResponseWriter, r *dns.Msg) (ok bool) {
 	if opt := r.IsEdns0(); opt != nil {
 		q.EDNS, q.DO = true, opt.Do()
 		q.Size = max(dns.MinMsgSize, int(opt.UDPSize()))
+		if q.ECS, ok = subnetOf(opt); !ok {
+			return false
+		}
 	}
 	switch client := w.RemoteAddr().(type) {
 	case *net.UDPAddr:
-		q.Stripe, q.Client = uint32(client.Port), client.AddrPort().Addr().Unmap().WithZone("")
+		q.Stripe, q.Client = uint32(client.Port), clientOf(client.IP)
 	case *net.TCPAddr:
-		q.Stripe, q.Size, q.Client = uint32(client.Port), 0, client.AddrPort().Addr().Unmap().WithZone("")
+		q.Stripe, q.Size, q.Client = uint32(client.Port), 0, clientOf(client.IP)
 	default:
 		q.Size = 0
 	}
 	return true
+}
+
+// clientOf is who asks, without the zone that only this host understands. A socket for both families shows IPv4 mapped.
+func clientOf(ip net.IP) netip.Addr {
+	a, _ := netip.AddrFromSlice(ip)
+	return a.Unmap()
+}
+
+// The address families of the client subnet option (RFC 7871 section 6, from the registry of address family numbers).
+const (
+	familyNone = 0
+	familyIPv4 = 1
+	familyIPv6 = 2
+)
+
+// subnetOf is the client subnet option of a query. ok is unset where RFC 7871 wants FORMERR: section 7.2.1 for an option in
+// the wrong format, an unknown family among that; section 6 for a scope in a query and for bits beyond the source prefix.
+// Two options say two things of one client. Family 0 without an address is what dig sends for "+subnet=0".
+//
+// An address with too few or too many octets, which section 6 wants refused too, was padded or cut before it came here.
+func subnetOf(opt *dns.OPT) (ecs answer.ECS, ok bool) {
+	for _, o := range opt.Option {
+		s, is := o.(*dns.EDNS0_SUBNET)
+		if !is {
+			continue
+		}
+		if ecs.Present || s.SourceScope != 0 {
+			return answer.ECS{}, false
+		}
+		ecs.Present, ecs.Family = true, s.Family
+		var addr netip.Addr
+		switch s.Family {
+		case familyNone:
+			if s.SourceNetmask != 0 {
+				return answer.ECS{}, false
+			}
+			continue
+		case familyIPv4:
+			addr, _ = netip.AddrFromSlice(s.Address.To4())
+		case familyIPv6:
+			addr, _ = netip.AddrFromSlice(s.Address.To16())
+		}
+		// Of a family that we do not know there is no address.
+		p, err := addr.Prefix(int(s.SourceNetmask))
+		if !addr.IsValid() || err != nil || p.Addr() != addr {
+			return answer.ECS{}, false
+		}
+		ecs.Prefix = p
+	}
+	return ecs, true
 }

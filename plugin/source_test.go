@@ -45,7 +45,7 @@ func TestSourceJoinsDirectories(t *testing.T) {
 	writeZone(t, filepath.Join(one, "z.yaml"), "b.example", 1)
 	writeZone(t, filepath.Join(two, "z.yaml"), "a.example", 2)
 	dirs := func() []*zoneDir { return []*zoneDir{{path: one, shown: one}, {path: two, shown: two}} }
-	loaded, err := loadDirs(dirs(), nil, state, newLogger())
+	loaded, err := loadDirs(dirs(), nil, config.GeoUnknown, state, newLogger())
 	require.NoError(t, err)
 	s := newSource(newLogger(), loaded)
 	require.Equal(t, []string{"a.example.", "b.example."}, names(s.model), "sorted over directories")
@@ -68,11 +68,11 @@ func TestSourceJoinsDirectories(t *testing.T) {
 		}
 	}
 	require.Equal(t, 1, refused)
-	_, err = loadDirs(dirs(), nil, state, newLogger())
+	_, err = loadDirs(dirs(), nil, config.GeoUnknown, state, newLogger())
 	require.ErrorContains(t, err, "the zone a.example. runs from", "at a start it is an error")
 
 	// Directories that go on keep their watch; the model that they make is the one that runs.
-	kept, err := loadDirs([]*zoneDir{{path: two, shown: two}}, s.watched(), state, newLogger())
+	kept, err := loadDirs([]*zoneDir{{path: two, shown: two}}, s.watched(), config.GeoUnknown, state, newLogger())
 	require.NoError(t, err)
 	require.Same(t, loaded[1], kept[0])
 	m = s.replace(kept)
@@ -85,7 +85,7 @@ func TestSourceKeepsZonesThatDidNotChange(t *testing.T) {
 	dir, state := filepath.Join(root, "zones"), filepath.Join(root, "state")
 	writeZone(t, filepath.Join(dir, "a.yaml"), "a.example", 1)
 	load := func() []*zoneDir {
-		d, err := loadDirs([]*zoneDir{{path: dir, shown: dir}}, nil, state, newLogger())
+		d, err := loadDirs([]*zoneDir{{path: dir, shown: dir}}, nil, config.GeoUnknown, state, newLogger())
 		require.NoError(t, err)
 		return d
 	}
@@ -97,7 +97,7 @@ func TestSourceWithoutItsDirectory(t *testing.T) {
 	root := t.TempDir()
 	dir := filepath.Join(root, "zones")
 	writeZone(t, filepath.Join(dir, "a.yaml"), "a.example", 1)
-	d, err := loadDirs([]*zoneDir{{path: dir, shown: dir}}, nil, filepath.Join(root, "state"), newLogger())
+	d, err := loadDirs([]*zoneDir{{path: dir, shown: dir}}, nil, config.GeoUnknown, filepath.Join(root, "state"), newLogger())
 	require.NoError(t, err)
 	s := newSource(newLogger(), d)
 	require.NoError(t, os.Rename(dir, dir+".away"))

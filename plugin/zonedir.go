@@ -19,19 +19,25 @@ type zoneDir struct {
 	path, shown string
 	// origins are the names of the server blocks that serve it, sorted.
 	origins []string
-	dir     *config.Dir
+	// geo says whether the node has a geo database; set by loadDirs.
+	geo config.GeoDatabase
+	dir *config.Dir
 	// failing is the error of the last look, as text; owned by source.
 	failing string
 }
 
-// loadDirs loads the directories that are wanted. Those that run already, with the same names, go on as they are: zone
-// files have a watch of their own, and a reload of the Corefile is no reason to forget a last good version. Errors name
-// every problem.
-func loadDirs(wanted, running []*zoneDir, state string, logger *slog.Logger) ([]*zoneDir, error) {
+// loadDirs loads the directories that are wanted, for a node with or without a geo database. Those that run already, with
+// the same names, go on as they are: zone files have a watch of their own, and a reload of the Corefile is no reason to
+// forget a last good version. Errors name every problem.
+func loadDirs(wanted, running []*zoneDir, geo config.GeoDatabase, state string, logger *slog.Logger) ([]*zoneDir, error) {
 	var errs []error
 	owners := make(map[string]string)
 	for i, d := range wanted {
-		if j := slices.IndexFunc(running, func(r *zoneDir) bool { return r.path == d.path && slices.Equal(r.origins, d.origins) }); j >= 0 {
+		d.geo = geo
+		same := func(r *zoneDir) bool {
+			return r.path == d.path && r.geo == d.geo && slices.Equal(r.origins, d.origins)
+		}
+		if j := slices.IndexFunc(running, same); j >= 0 {
 			wanted[i] = running[j]
 		} else if err := d.load(state, logger); err != nil {
 			errs = append(errs, err)
@@ -51,7 +57,7 @@ func loadDirs(wanted, running []*zoneDir, state string, logger *slog.Logger) ([]
 }
 
 func (d *zoneDir) load(state string, logger *slog.Logger) error {
-	d.dir = config.OpenDir(d.shown, config.DirOptions{State: keptState(state, d.path), Origins: d.origins, Logger: logger})
+	d.dir = config.OpenDir(d.shown, config.DirOptions{State: keptState(state, d.path), Origins: d.origins, Geo: d.geo, Logger: logger})
 	_, problems, err := d.dir.Load()
 	if err != nil {
 		return err

@@ -12,7 +12,7 @@ import (
 )
 
 func checkCommand() *cobra.Command {
-	var output string
+	var output, node string
 	cmd := &cobra.Command{
 		Use:   "check PATH...",
 		Short: "every mistake in zone files, and how stale each service can get",
@@ -31,18 +31,23 @@ honest cache has forgotten it.
 G, Q and X are allowances: for gossip, for the older answers to leave the node, for a resolver that accepts late. An S above
 the service's staleness.target is an error; the help line says which setting brings it under.
 
+With --node the zones are for the node of that node file, which is checked too: client rules by continent, country,
+subdivision or asn, and order: nearest, are errors if it names no geo database. Without --node they are a warning.
+
 Exit codes: 0 no error, 1 errors, 2 wrong usage.`,
 		Example: `  fairlead check /etc/fairlead/zones.d
   fairlead check gslb.yaml shop.yaml
+  fairlead check --node /etc/fairlead/node.yaml /etc/fairlead/zones.d
   fairlead check -o json zones.d | jq '.zones[].services[] | {name, s_seconds}'`,
 		Args: usageArgs(cobra.MinimumNArgs(1)),
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	cmd.Flags().StringVar(&node, "node", "", "the node file of the node that will serve the zones")
 	cmd.RunE = func(cmd *cobra.Command, paths []string) error {
 		if err := choice(cmd, "output", output, "text", "json"); err != nil {
 			return err
 		}
-		r := checkPaths(paths, steer.DefaultAllowances())
+		r := checkPaths(paths, node, steer.DefaultAllowances())
 		out := bufio.NewWriter(cmd.OutOrStdout())
 		if err := r.print(out, output); err != nil {
 			return err
@@ -86,10 +91,11 @@ func (r *checkResult) problems() config.Problems {
 	return append(r.inFiles[:len(r.inFiles):len(r.inFiles)], r.computed...)
 }
 
-// checkPaths reads and judges everything at paths.
-func checkPaths(paths []string, a steer.Allowances) *checkResult {
-	zones, problems := readZones(paths)
-	r := &checkResult{allowances: a, inFiles: problems}
+// checkPaths reads and judges everything at paths, for the node with the node file at node; an empty path means any node.
+func checkPaths(paths []string, node string, a steer.Allowances) *checkResult {
+	geo, inNode := readNode(node)
+	zones, problems := readZones(paths, geo)
+	r := &checkResult{allowances: a, inFiles: append(inNode, problems...)}
 	for _, z := range zones {
 		c := checkedZone{zone: z}
 		for _, svc := range z.Services {

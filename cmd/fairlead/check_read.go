@@ -9,13 +9,31 @@ import (
 	"github.com/fairlead-dns/fairlead/config"
 )
 
-// readZones reads the zone files at paths. A file that is named twice, itself or by its directory, is read once.
-func readZones(paths []string) ([]*config.Zone, config.Problems) {
+// readNode reads the node file at path and tells whether the node has a geo database: unknown without a file, or with one
+// that is broken.
+func readNode(path string) (config.GeoDatabase, config.Problems) {
+	if path == "" {
+		return config.GeoUnknown, nil
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return config.GeoUnknown, config.Problems{{File: path, Message: "cannot be read: " + plainPathError(err)}}
+	}
+	n, problems := config.ParseNode(path, content)
+	if n == nil {
+		return config.GeoUnknown, problems
+	}
+	return n.GeoDatabase(), problems
+}
+
+// readZones reads the zone files at paths, for a node with or without a geo database. A file that is named twice, itself or
+// by its directory, is read once.
+func readZones(paths []string, geo config.GeoDatabase) ([]*config.Zone, config.Problems) {
 	var zones []*config.Zone
 	var problems config.Problems
 	seen := map[string]string{}
 	for _, path := range paths {
-		found, ps := readPath(path)
+		found, ps := readPath(path, geo)
 		problems = append(problems, ps...)
 		for _, z := range found {
 			first, ok := seen[z.Name]
@@ -33,19 +51,19 @@ func readZones(paths []string) ([]*config.Zone, config.Problems) {
 }
 
 // readPath reads one zone file, or the zone files of a directory as a node would that has no state.
-func readPath(path string) ([]*config.Zone, config.Problems) {
+func readPath(path string, geo config.GeoDatabase) ([]*config.Zone, config.Problems) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, config.Problems{{File: path, Message: "cannot be read: " + plainPathError(err)}}
 	}
 	if !info.IsDir() {
-		z, problems := config.ParseFile(path)
+		z, problems := config.ParseFile(path, geo)
 		if z == nil {
 			return nil, problems
 		}
 		return []*config.Zone{z}, problems
 	}
-	d := config.OpenDir(path, config.DirOptions{})
+	d := config.OpenDir(path, config.DirOptions{Geo: geo})
 	zones, problems, err := d.Load()
 	if err != nil {
 		return nil, config.Problems{{File: path, Message: plainPathError(err)}}

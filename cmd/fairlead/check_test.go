@@ -96,7 +96,7 @@ services:
 	require.NoError(t, os.WriteFile(path, []byte(b.String()), 0o600))
 
 	start := time.Now()
-	r := checkPaths([]string{path}, steer.DefaultAllowances())
+	r := checkPaths([]string{path}, "", steer.DefaultAllowances())
 	var out bytes.Buffer
 	r.writeText(&out)
 	assert.Less(t, time.Since(start), 20*time.Second)

@@ -50,7 +50,7 @@ func (a *asker) offline(cmd *cobra.Command) (*fairlead.Explainer, error) {
 	if a.server != "" {
 		return nil, usagef(cmd, "--zones and --server exclude each other")
 	}
-	zones, problems := readZones([]string{a.zones})
+	zones, problems := readZones([]string{a.zones}, config.GeoUnknown)
 	if problems.HasErrors() {
 		return nil, withHint(fmt.Errorf("%s has errors", a.zones), "see `fairlead check %s`", a.zones)
 	}

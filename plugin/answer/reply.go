@@ -271,7 +271,7 @@ func (r *reply) negative(rcode int, o Outcome) {
 func (r *reply) finish() {
 	opt := 0
 	if r.q.EDNS {
-		opt = len(emptyOPT)
+		opt = len(emptyOPT) + r.q.ECS.size()
 	}
 	var tc byte
 	if len(r.buf)-r.start+opt > r.q.limit() {
@@ -284,6 +284,8 @@ func (r *reply) finish() {
 		if r.q.DO {
 			r.buf[len(r.buf)-4] = 1 << 7
 		}
+		r.buf[len(r.buf)-1] = byte(r.q.ECS.size())
+		r.buf = r.q.ECS.append(r.buf, r.scope)
 		r.additional++
 	}
 	h := r.buf[r.start:]

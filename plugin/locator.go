@@ -1,0 +1,33 @@
+package fairlead
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/fairlead-dns/fairlead/plugin/geo"
+	"github.com/fairlead-dns/fairlead/plugin/steer"
+)
+
+// A locator shows geo databases to answers. It implements steer.Locator.
+type locator struct{ databases *geo.Databases }
+
+// Locate is what the databases know of addr.
+func (l *locator) Locate(addr netip.Addr) *steer.Location {
+	return (*steer.Location)(l.databases.Locate(addr))
+}
+
+// where tells where clients are; nil while there is no geo database.
+func (n *node) where() steer.Locator {
+	if n.geo != nil && n.geo.Empty() {
+		return nil
+	}
+	return n.locator
+}
+
+// readGeo reads the databases that a's node file names, for Use. Those in use stay in use.
+func (n *node) readGeo(a *attachment) (err error) {
+	if a.geo, err = n.geo.Read(a.config.Geo.Databases); err != nil {
+		return fmt.Errorf("node file %s: geo.databases: %w", a.node(), err)
+	}
+	return nil
+}
