@@ -16,6 +16,23 @@ func (l *locator) Locate(addr netip.Addr) *steer.Location {
 	return (*steer.Location)(l.databases.Locate(addr))
 }
 
+// OpenLocator reads geo databases for an Explainer; nil for none. They are not watched.
+func OpenLocator(paths []string) (steer.Locator, error) {
+	if len(paths) == 0 {
+		return nil, nil
+	}
+	d, err := geo.New(geo.Options{})
+	if err != nil {
+		return nil, err
+	}
+	set, err := d.Read(paths)
+	if err != nil {
+		return nil, err
+	}
+	d.Use(set)
+	return &locator{d}, nil
+}
+
 // where tells where clients are; nil while there is no geo database.
 func (n *node) where() steer.Locator {
 	if n.geo != nil && n.geo.Empty() {

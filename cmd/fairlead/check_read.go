@@ -12,18 +12,23 @@ import (
 // readNode reads the node file at path and tells whether the node has a geo database: unknown without a file, or with one
 // that is broken.
 func readNode(path string) (config.GeoDatabase, config.Problems) {
-	if path == "" {
-		return config.GeoUnknown, nil
-	}
-	content, err := os.ReadFile(path)
-	if err != nil {
-		return config.GeoUnknown, config.Problems{{File: path, Message: "cannot be read: " + plainPathError(err)}}
-	}
-	n, problems := config.ParseNode(path, content)
+	n, problems := parseNode(path)
 	if n == nil {
 		return config.GeoUnknown, problems
 	}
 	return n.GeoDatabase(), problems
+}
+
+// parseNode reads the node file at path; nil without a path, or if it is broken.
+func parseNode(path string) (*config.Node, config.Problems) {
+	if path == "" {
+		return nil, nil
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, config.Problems{{File: path, Message: "cannot be read: " + plainPathError(err)}}
+	}
+	return config.ParseNode(path, content)
 }
 
 // readZones reads the zone files at paths, for a node with or without a geo database. A file that is named twice, itself or

@@ -20,17 +20,19 @@ import (
 const assumeHelp = `--down and --drain take endpoint=POOL/ENDPOINT, pool=POOL, az=AZ or region=REGION; --weight takes POOL=N or POOL/ENDPOINT=N.
 Each may be given several times. What is assumed to be down is shown as it is once the speed limit (health.max_removal) no
 longer holds anybody back. With --zones DIR the files are read and no node is asked: all endpoints are up, but for what is
-assumed. Else a running node is asked, and what it believes now counts.`
+assumed, and --node FILE names the node file with the geo databases, if rules need some. Else a running node is asked, and
+what it believes now counts.`
 
 // An asker answers explain and what-if: a running node, or the files.
 type asker struct {
-	server, zones string
+	server, zones, node string
 	assume        api.Assumptions
 }
 
 func (a *asker) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&a.zones, "zones", "", "zone file or directory of zone files to read instead of asking a node")
+	f.StringVar(&a.node, "node", "", "with --zones: the node file that names the geo databases")
 	f.StringArrayVar(&a.assume.Down, "down", nil, "assume KIND=NAME to be down")
 	f.StringArrayVar(&a.assume.Drain, "drain", nil, "assume KIND=NAME to be drained")
 	f.StringArrayVar(&a.assume.Weight, "weight", nil, "assume the weight POOL=N")
@@ -44,17 +46,31 @@ func (a *asker) values() url.Values {
 
 // offline is the explainer of the files; nil when a node is to be asked.
 func (a *asker) offline(cmd *cobra.Command) (*fairlead.Explainer, error) {
-	if a.zones == "" {
+	switch {
+	case a.zones == "" && a.node != "":
+		return nil, usagef(cmd, "--node is for --zones: a running node knows its own databases")
+	case a.zones == "":
 		return nil, nil
-	}
-	if a.server != "" {
+	case a.server != "":
 		return nil, usagef(cmd, "--zones and --server exclude each other")
 	}
-	zones, problems := readZones([]string{a.zones}, config.GeoUnknown)
+	node, problems := parseNode(a.node)
+	if problems.HasErrors() {
+		return nil, withHint(fmt.Errorf("%s has errors", a.node), "see `fairlead check --node %s %s`", a.node, a.zones)
+	}
+	known, databases := config.GeoUnknown, []string(nil)
+	if node != nil {
+		known, databases = node.GeoDatabase(), node.Geo.Databases
+	}
+	zones, problems := readZones([]string{a.zones}, known)
 	if problems.HasErrors() {
 		return nil, withHint(fmt.Errorf("%s has errors", a.zones), "see `fairlead check %s`", a.zones)
 	}
-	return fairlead.NewExplainer(config.NewModel(zones), nil, time.Now()), nil
+	locator, err := fairlead.OpenLocator(databases)
+	if err != nil {
+		return nil, fmt.Errorf("node file %s: geo.databases: %w", a.node, err)
+	}
+	return fairlead.NewExplainer(config.NewModel(zones), locator, time.Now()), nil
 }
 
 // ask fills out from the node.
