@@ -86,14 +86,17 @@ func returning(r health.Return, f config.Failback, at time.Time) []string {
 	case percent == health.Whole:
 		return nil
 	case percent > 0:
-		return []string{fmt.Sprintf("ramp: %d %% of its share until %s", percent, next.UTC().Format(time.TimeOnly))}
+		return []string{fmt.Sprintf("ramp: %d %% of its share until %s", percent, clock(next))}
 	case next.IsZero() && f.Mode == config.FailbackNever:
 		return []string{"returns only with a new configuration"}
 	case next.IsZero():
 		return []string{"waits for `fairlead failback`"}
 	}
-	return []string{"held until " + next.UTC().Format(time.TimeOnly)}
+	return []string{"held until " + clock(next)}
 }
+
+// clock is a time of day in UTC.
+func clock(t time.Time) string { return t.UTC().Format("15:04:05Z") }
 
 func (e *explanation) az(svc *config.Service, pool int, a steer.AZTrace) api.ExplainAZ {
 	cfg, view := e.zone.Pools[pool], e.look.Zone.Pools[pool]
@@ -131,11 +134,10 @@ func (e *explanation) endpoint(cfg *config.Endpoint, view health.EndpointView, t
 		}
 	}
 	say(t.Drained, "drained")
-	say(t.Kept, "down, kept by the speed limit")
-	say(!t.Kept && view.State == health.Down, strings.TrimSuffix("down: "+view.Reason, ": "))
+	say(t.Kept, "kept by the speed limit")
+	say(view.State == health.Down || view.State == health.Suspect, view.Reason)
 	say(view.Pending(), "never judged")
 	say(view.Stale, "judged long ago")
-	say(view.State == health.Suspect, strings.TrimSuffix("suspect: "+view.Reason, ": "))
 	say(view.Reduction > 0, fmt.Sprintf("asks for %d %% less", view.Reduction))
 	say(t.Weight == 0 && view.Reduction < hundredths, "weight 0")
 	say(t.Weight != uint64(t.Configured*(hundredths-view.Reduction)), "weight overridden")

@@ -123,7 +123,7 @@ func poolLines(p api.ExplainPool) []string {
 		}
 		for _, e := range az.Endpoints {
 			if e.State != "up" {
-				lines = append(lines, fmt.Sprintf("%s/%s %s: %s", p.Pool, e.Endpoint, e.State, e.Why))
+				lines = append(lines, strings.TrimSuffix(fmt.Sprintf("%s/%s %s: %s", p.Pool, e.Endpoint, e.State, e.Why), ": "))
 			}
 		}
 	}
