@@ -2,14 +2,16 @@ package steer
 
 import (
 	"math/big"
+	"slices"
 
 	"github.com/fairlead-dns/fairlead/health"
 )
 
 // distribute sets the weights of the offers of c.steps[at] to what they get of the service's traffic, and adds those of
 // later steps that get the rest: what max_share leaves over goes to the next tiers; what a pool on its way back may not have
-// yet goes to the others of its tier, else to the next ones; the standby trickle goes to the second tier. Where nobody is
-// left to take a rest, those who are there share it.
+// yet goes to the others of its tier, else to the next ones; the standby trickle goes to the second tier. A pool that stands
+// in several tiers has what the first of them gives it. What no later tier takes goes to those with room below their
+// max_share, and only where nobody has any do all share it.
 func (c *chooser) distribute(at int, offers []offer) []offer {
 	trickle := c.trickle(at)
 	simple := trickle == nil
@@ -22,7 +24,10 @@ func (c *chooser) distribute(at int, offers []offer) []offer {
 	s := &spread{share: make(map[int]*big.Rat)}
 	rest := s.pour(big.NewRat(1, 1), offers)
 	for next := at + 1; next < len(c.steps) && rest.Sign() > 0; next++ {
-		rest = s.pour(rest, c.spare(next))
+		rest = s.pour(rest, s.fresh(c.spare(next)))
+	}
+	for roomy := s.roomy(); rest.Sign() > 0 && roomy != nil; roomy = s.roomy() {
+		rest = s.pour(rest, roomy)
 	}
 	if trickle != nil {
 		s.trickle(trickle, big.NewRat(int64(c.svc.Standby.Trickle), 10000))
@@ -63,6 +68,23 @@ type spread struct {
 	// given are the pools in the order in which they first got a share.
 	given []offer
 	share map[int]*big.Rat
+}
+
+// fresh are the offers of pools that were not asked yet.
+func (s *spread) fresh(offers []offer) []offer {
+	return slices.DeleteFunc(offers, func(o offer) bool { return s.share[o.pool] != nil })
+}
+
+// roomy are the pools that may take more: wholly there, and below their max_share.
+func (s *spread) roomy() []offer {
+	var roomy []offer
+	for _, o := range s.given {
+		limit := o.cfg.MaxShare
+		if o.percent == health.Whole && (limit == 0 || s.share[o.pool].Cmp(ratio(uint64(limit), 100)) < 0) {
+			roomy = append(roomy, o)
+		}
+	}
+	return roomy
 }
 
 // pour gives amount, a part of 1, to the offers by their weights and returns what they may not take.

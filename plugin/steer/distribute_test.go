@@ -1,0 +1,46 @@
+package steer
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
+)
+
+
+func TestMaxShare(t *testing.T) {
+	for _, tt := range []struct {
+		name, tiers, states string
+		limits              [3]int
+		want                string
+	}{
+		{"the rest goes to the next tier", "0:1 | 2:1", "UU UU U", [3]int{80, 0, 0}, "tier 1 a:8 b:12 z:5"},
+		{"and to the one after that", "0:1 | 2:1 | 1:1", "UU UU U", [3]int{50, 0, 25}, "tier 1 a:16 b:24 z:20 c:5 d:15"},
+		{"a later tier that is down takes nothing", "0:1 | 2:1 | 1:1", "UU UU D", [3]int{80, 0, 0}, "tier 1 a:32 b:48 c:5 d:15"},
+		{"nobody else: all of it", "0:1", "UU UU U", [3]int{80, 0, 0}, "tier 1 a:2 b:3"},
+		{"nobody else but one in the tier that has room", "0:70 1:30", "UU UU U", [3]int{50, 0, 0}, "tier 1 a:8 b:12 c:5 d:15"},
+		{"nobody has room: in proportion", "0:70 1:30", "UU UU U", [3]int{40, 20, 0}, "tier 1 a:16 b:24 c:5 d:15"},
+		{"a pool of both tiers is capped once", "0:1 | 0:1 1:1", "UU UU U", [3]int{80, 0, 0}, "tier 1 a:32 b:48 c:5 d:15"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			z := demo()
+			for i, limit := range tt.limits {
+				z.Pools[i].MaxShare = limit
+			}
+			svc := &config.Service{Tiers: tiersOf(tt.tiers), Pools: []int{0, 1, 2}}
+			require.Equal(t, tt.want, text(z, planOf(viewOf(z, tt.states), svc)))
+		})
+	}
+}
+
+// TestRampOfAPoolInTwoTiers: what a pool on its way back may not have yet does not come to it by a later tier.
+func TestRampOfAPoolInTwoTiers(t *testing.T) {
+	z := demo()
+	svc := &config.Service{Tiers: tiersOf("0:1 | 0:1 1:1"), Pools: []int{0, 1}, Failback: config.Failback{Ramp: []int{10, 100}, Step: time.Minute}}
+	zv := viewOf(z, "UU UU U")
+	zv.Pools[0].Return = health.Return{Since: now}
+	require.Equal(t, "tier 1 a:8 b:12 c:45 d:135", text(z, planOf(zv, svc)))
+}
