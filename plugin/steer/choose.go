@@ -22,6 +22,8 @@ type chooser struct {
 	*subject
 	steps   []step
 	skipped []Skip
+	// cell is set for the plan of a cell: the pools that may take its shards over are no standby of the service.
+	cell bool
 	// last is the first tier whose only members are kept.
 	last *Plan
 }

@@ -54,7 +54,7 @@ func Decide(zv *health.ZoneView, svc *config.Service, index int) *Decision {
 	}
 	if svc.Cells != nil {
 		for home, cell := range svc.Cells.Home {
-			p := (&chooser{subject: s, steps: s.cellSteps(home)}).plan()
+			p := (&chooser{subject: s, steps: s.cellSteps(home), cell: true}).plan()
 			d.Cells = append(d.Cells, d.add(p, "cell "+zv.Zone.Pools[cell.Pool].Name))
 		}
 	}

@@ -37,7 +37,7 @@ func (c *chooser) distribute(at int, offers []offer) []offer {
 
 // trickle are the offers of the second tier that get the standby trickle while the first one answers; nil for none.
 func (c *chooser) trickle(at int) []offer {
-	if c.svc.Standby.Trickle == 0 || c.steps[at].ref != (TierRef{Rule: -1}) {
+	if c.svc.Standby.Trickle == 0 || c.cell || c.steps[at].ref != (TierRef{Rule: -1}) {
 		return nil
 	}
 	for next := at + 1; next < len(c.steps); next++ {

@@ -10,7 +10,6 @@ import (
 	"github.com/fairlead-dns/fairlead/health"
 )
 
-
 func TestMaxShare(t *testing.T) {
 	for _, tt := range []struct {
 		name, tiers, states string
@@ -43,4 +42,15 @@ func TestRampOfAPoolInTwoTiers(t *testing.T) {
 	zv := viewOf(z, "UU UU U")
 	zv.Pools[0].Return = health.Return{Since: now}
 	require.Equal(t, "tier 1 a:8 b:12 c:45 d:135", text(z, planOf(zv, svc)))
+}
+
+func TestTrickleIsNotForCells(t *testing.T) {
+	z := demo()
+	svc := &config.Service{
+		Tiers: tiersOf("0:1 | 1:1"), Pools: []int{0, 1}, Standby: config.Standby{Trickle: 100},
+		Cells: &config.Cells{Shards: 2, Home: []config.CellRange{{Pool: 0, First: 0, Last: 1}}, Failover: map[int][]int{0: {1}}},
+	}
+	d := Decide(viewOf(z, "UU UU U"), svc, 0)
+	require.Equal(t, "tier 1 a:792 b:1188 c:5 d:15", text(z, d.Plans[0]))
+	require.Equal(t, "tier 1 a:2 b:3", text(z, d.Plans[d.Cells[0]]), "a shard is at home")
 }
