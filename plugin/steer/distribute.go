@@ -4,6 +4,7 @@ import (
 	"math/big"
 	"slices"
 
+	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 )
 
@@ -35,19 +36,26 @@ func (c *chooser) distribute(at int, offers []offer) []offer {
 	return s.offers()
 }
 
-// trickle are the offers of the second tier that get the standby trickle while the first one answers; nil for none.
+// trickle are the offers of the second tier that get the standby trickle while the first one answers; nil for none. A pool
+// that stands in the first tier too has its share there.
 func (c *chooser) trickle(at int) []offer {
 	if c.svc.Standby.Trickle == 0 || c.cell || c.steps[at].ref != (TierRef{Rule: -1}) {
 		return nil
 	}
 	for next := at + 1; next < len(c.steps); next++ {
 		if c.steps[next].ref == (TierRef{Rule: -1, Index: 1}) {
-			if spare := c.spare(next); spare != nil {
+			if spare := slices.DeleteFunc(c.spare(next), c.inFirst); len(spare) > 0 {
 				return spare
 			}
 		}
 	}
 	return nil
+}
+
+func (c *chooser) inFirst(o offer) bool {
+	return slices.ContainsFunc(c.svc.Tiers[0], func(share config.Share) bool {
+		return share.Pool == o.pool && c.zv.PoolWeight(c.index, share.Pool, share.Weight) > 0
+	})
 }
 
 // spare are the offers of a later step that may take a part of the traffic before its turn: pools that are judged and really

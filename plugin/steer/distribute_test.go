@@ -54,3 +54,9 @@ func TestTrickleIsNotForCells(t *testing.T) {
 	require.Equal(t, "tier 1 a:792 b:1188 c:5 d:15", text(z, d.Plans[0]))
 	require.Equal(t, "tier 1 a:2 b:3", text(z, d.Plans[d.Cells[0]]), "a shard is at home")
 }
+
+func TestTrickleIsForTheStandby(t *testing.T) {
+	z := demo()
+	svc := &config.Service{Tiers: tiersOf("0:1 | 0:1 1:1"), Pools: []int{0, 1}, Standby: config.Standby{Trickle: 1000}}
+	require.Equal(t, "tier 1 a:72 b:108 c:5 d:15", text(z, planOf(viewOf(z, "UU UU U"), svc)), "eu has its share")
+}
