@@ -54,7 +54,7 @@ func (c *chooser) laterTier(at int) bool {
 	return false
 }
 
-// everyone is each pool of tier with the non-drained endpoints that ok admits, whatever their health.
+// everyone is each pool of tier with the non-drained endpoints that ok admits, whatever their health and failback.
 func (s *subject) everyone(tier config.Tier, ok func(health.EndpointView) bool) []offer {
 	var offers []offer
 	for _, share := range tier {
@@ -63,7 +63,7 @@ func (s *subject) everyone(tier config.Tier, ok func(health.EndpointView) bool) 
 			continue
 		}
 		view := s.zv.Pools[share.Pool]
-		o := offer{subject: s, pool: share.Pool, weight: uint64(weight), cfg: s.zv.Zone.Pools[share.Pool], view: view}
+		o := offer{subject: s, pool: share.Pool, weight: uint64(weight), cfg: s.zv.Zone.Pools[share.Pool], view: view, regardless: true}
 		for i, e := range view.Endpoints {
 			if ok(e) && !s.zv.Drained(s.index, health.EndpointRef{Pool: share.Pool, Endpoint: i}) {
 				o.add(i)

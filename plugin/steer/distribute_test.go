@@ -60,3 +60,21 @@ func TestTrickleIsForTheStandby(t *testing.T) {
 	svc := &config.Service{Tiers: tiersOf("0:1 | 0:1 1:1"), Pools: []int{0, 1}, Standby: config.Standby{Trickle: 1000}}
 	require.Equal(t, "tier 1 a:72 b:108 c:5 d:15", text(z, planOf(viewOf(z, "UU UU U"), svc)), "eu has its share")
 }
+
+// TestLastResortsKnowNoRamp: `also` names, panic and on_all_down overlook failback, so an AZ on its way back counts in full.
+func TestLastResortsKnowNoRamp(t *testing.T) {
+	z := demo()
+	svc := &config.Service{
+		Tiers: tiersOf("0:1"), Pools: []int{0}, Failback: config.Failback{Ramp: []int{10, 100}, Step: time.Minute},
+		Places: []config.Place{{Region: 0, AZ: -1}}, OnAllDown: config.OnAllDown{Policy: config.AnswerAll},
+	}
+	zv := viewOf(z, "UU UU U")
+	zv.Pools[0].ReturnAZ = []health.Return{{Since: now}, {}}
+	d := Decide(zv, svc, 0)
+	require.Equal(t, "tier 1 a:1 b:24", text(z, d.Plans[0]), "10 %% of 40:60")
+	require.Equal(t, "tier 1 a:2 b:3", text(z, d.Places[0]))
+	for i := range zv.Pools[0].Endpoints {
+		zv.Pools[0].Endpoints[i].State = health.Down
+	}
+	require.Equal(t, "all 0 a:2 b:3 floor", text(z, planOf(zv, svc)))
+}

@@ -20,6 +20,8 @@ type offer struct {
 	percent int
 	// pending is set when none of the members has ever been judged.
 	pending bool
+	// regardless is set where failback plays no part: AZs on their way back count in full.
+	regardless bool
 	// ref and rest are those of the step that the pool stands in.
 	ref  TierRef
 	rest bool
@@ -93,7 +95,7 @@ func (o *offer) azShares(f Family) []azShare {
 
 // rampAZs scales the shares of AZs on their way back.
 func (o *offer) rampAZs(shares []azShare) {
-	if o.view.ReturnAZ == nil {
+	if o.view.ReturnAZ == nil || o.regardless {
 		return
 	}
 	percents := make([]int, len(shares))
