@@ -1,6 +1,8 @@
 package steer
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -77,4 +79,24 @@ func TestLastResortsKnowNoRamp(t *testing.T) {
 		zv.Pools[0].Endpoints[i].State = health.Down
 	}
 	require.Equal(t, "all 0 a:2 b:3 floor", text(z, planOf(zv, svc)))
+}
+
+// TestRampOfManyHeavyEndpoints: products of the greatest weights that the file allows do not overflow.
+func TestRampOfManyHeavyEndpoints(t *testing.T) {
+	var words []string
+	for i := range 600 {
+		words = append(words, fmt.Sprintf("e%d %d@%d", i, 65535-i%7, i%2))
+	}
+	z := &config.Zone{Pools: []*config.Pool{poolOf("eu", 1, nil, words...)}}
+	svc := &config.Service{Tiers: tiersOf("0:1"), Pools: []int{0}, Failback: config.Failback{Ramp: []int{10, 100}, Step: time.Minute}}
+	zv := viewOf(z, strings.Repeat("U", 600))
+	zv.Pools[0].ReturnAZ = []health.Return{{Since: now}, {}}
+	sum, back := 0.0, 0.0
+	for _, m := range planOf(zv, svc).Sets[V4] {
+		sum += float64(m.Weight)
+		if m.Endpoint%2 == 0 {
+			back += float64(m.Weight)
+		}
+	}
+	require.InDelta(t, 0.05, back/sum, 1e-4, "10 %% of about half")
 }

@@ -1,6 +1,8 @@
 package steer
 
 import (
+	"math/bits"
+
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 )
@@ -98,6 +100,7 @@ func (o *offer) rampAZs(shares []azShare) {
 	if o.view.ReturnAZ == nil || o.regardless {
 		return
 	}
+	bindShares(shares)
 	percents := make([]int, len(shares))
 	var all, whole, less uint64
 	for k, s := range shares {
@@ -124,6 +127,26 @@ func (o *offer) rampAZs(shares []azShare) {
 		}
 	}
 	reduceShares(shares)
+}
+
+// maxShares bounds the sum of shares that are to be multiplied by a hundred of it.
+const maxShares = 1 << 28
+
+// bindShares makes shares small, exactly if their common divisor suffices.
+func bindShares(shares []azShare) {
+	reduceShares(shares)
+	var all uint64
+	for _, s := range shares {
+		all += s.weight
+	}
+	if all <= maxShares {
+		return
+	}
+	for k := range shares {
+		hi, lo := bits.Mul64(shares[k].weight, maxShares)
+		q, _ := bits.Div64(hi, lo, all)
+		shares[k].weight = max(1, q)
+	}
 }
 
 // reduceShares divides the weights by their common divisor, so that later products stay small.
