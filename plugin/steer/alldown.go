@@ -2,6 +2,7 @@ package steer
 
 import (
 	"math/bits"
+	"slices"
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
@@ -19,7 +20,7 @@ func (c *chooser) panicOver(p *Plan, at int) *Plan {
 	if below == 0 || p.Source == FromPending || c.laterTier(at) {
 		return p
 	}
-	all := c.everyone(c.open(at), anyHealth)
+	all := c.everyone(c.openOr(at, p), anyHealth)
 	for f := range families {
 		var up, total uint64
 		for _, m := range flatten(all, f) {
@@ -135,6 +136,14 @@ func (c *chooser) inTurn(at int) config.Tier {
 // nothing else at all.
 func (c *chooser) open(at int) config.Tier {
 	return c.ungated(c.inTurn(at))
+}
+
+// openOr is open with the pools that answer in p: those with data are in their turn.
+func (c *chooser) openOr(at int, p *Plan) config.Tier {
+	open := c.open(at)
+	return slices.DeleteFunc(slices.Clone(c.steps[at].tier), func(share config.Share) bool {
+		return !p.has(share.Pool) && !slices.Contains(open, share)
+	})
 }
 
 // served is the tier of a step without the pools that a gate keeps out: whoever was the last to leave it has had its turn.
