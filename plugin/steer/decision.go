@@ -199,7 +199,7 @@ func (s *subject) byDistance(steps []step, nearest []int) []step {
 }
 
 // undecided are the regions of which more than one answers in the same unsplit step of p, in the order of the file. Last
-// resorts go by weights: distance is no reason to prefer what is down.
+// resorts go by weights: distance is no reason to prefer what is down. So do regions without a location, after all others.
 func (s *subject) undecided(p *Plan) []int {
 	if !s.svc.Nearest || p.Source > FromBelowMin {
 		return nil
@@ -216,7 +216,7 @@ func (s *subject) undecided(p *Plan) []int {
 			continue
 		}
 		for _, r := range regions {
-			if !slices.Contains(all, r) {
+			if s.zv.Zone.Regions[r].HasLocation && !slices.Contains(all, r) {
 				all = append(all, r)
 			}
 		}
