@@ -141,6 +141,11 @@ func (p *Plan) members() int {
 	return n
 }
 
+// pending tells whether none of the members has ever been judged, whatever else is overlooked for them.
+func (p *Plan) pending() bool {
+	return !slices.ContainsFunc(p.offers, func(o offer) bool { return !o.pending })
+}
+
 func (p *Plan) empty() bool {
 	for _, s := range p.Sets {
 		if len(s) > 0 {
