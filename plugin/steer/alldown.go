@@ -17,7 +17,7 @@ const lastGoodWindow = time.Minute
 // less than health.panic_below percent of its weight is up.
 func (c *chooser) panicOver(p *Plan, at int) *Plan {
 	below := uint64(c.svc.Health.PanicBelow)
-	if below == 0 || p.pending() || c.laterTier(at) {
+	if below == 0 || c.near || p.pending() || c.laterTier(at) {
 		return p
 	}
 	all := c.everyone(c.openOr(at, p), anyHealth)

@@ -24,6 +24,8 @@ type chooser struct {
 	skipped []Skip
 	// cell is set for the plan of a cell: the pools that may take its shards over are no standby of the service.
 	cell bool
+	// near is set for clients whose location splits the tiers: panic is decided over whole tiers, where it is not known.
+	near bool
 	// last is the first tier whose only members are kept.
 	last *Plan
 }

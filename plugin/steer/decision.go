@@ -86,7 +86,7 @@ func (d *Decision) class(s *subject, steps []step, key string) *Class {
 // near makes the class of clients to which the regions of nearest are the nearest ones, in that order. It splits only where
 // distance can make a difference: a region that has nothing to give now needs no class.
 func (d *Decision) near(s *subject, steps []step, key string, nearest []int, budget *int) *Class {
-	c := &chooser{subject: s, steps: steps}
+	c := &chooser{subject: s, steps: steps, near: len(nearest) > 0}
 	if s.svc.Nearest {
 		c.steps = s.byDistance(steps, nearest)
 	}

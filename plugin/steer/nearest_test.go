@@ -39,3 +39,18 @@ func TestNearestWithoutLocation(t *testing.T) {
 		require.Equal(t, want, text(z, d.Plans[class.Plan]), states)
 	}
 }
+
+// TestPanicIsOverWholeTiers: how much of a tier is up does not depend on who asks.
+func TestPanicIsOverWholeTiers(t *testing.T) {
+	z := demo()
+	z.Regions = []config.Region{{Name: "eu", HasLocation: true}, {Name: "us", Longitude: -77, HasLocation: true}}
+	z.Pools[1].Region = 1
+	for _, p := range z.Pools[:2] {
+		p.MinHealthy = config.Amount{N: 2}
+	}
+	svc := &config.Service{Tiers: tiersOf("0:1 1:1"), Pools: []int{0, 1}, Nearest: true, Health: config.Limits{PanicBelow: 50}}
+	d := Decide(viewOf(z, "UO OU U"), svc, 0)
+	here := netip.MustParseAddr("192.0.2.1")
+	class, _ := NewChooser(z, svc).Choose(d, here, mapLocator{here: {HasPoint: true}})
+	require.Equal(t, "below_min_healthy 1 a:1 floor", text(z, d.Plans[class.Plan]), "40 %% of eu is up, 57 %% of the tier")
+}
