@@ -170,9 +170,9 @@ func (s *spread) trickle(offers []offer, part *big.Rat) {
 	}
 }
 
-// maxCommon bounds the weights of pools, so that products with those of AZs and endpoints stay within 64 bits in all but odd
-// cases.
-const maxCommon = 1 << 32
+// maxCommon bounds the sum of the weights of pools. A family in which only the smallest of them has members still has their
+// shares to within 2^-16, for weights of 1 beside 65535.
+const maxCommon = 1 << 48
 
 // offers are the pools that got something, with whole numbers as weights: exact unless they would pass maxCommon.
 func (s *spread) offers() []offer {
