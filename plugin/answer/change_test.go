@@ -1,0 +1,41 @@
+package answer
+
+import (
+	"fmt"
+	"math"
+	"net/netip"
+	"testing"
+
+	"github.com/miekg/dns"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/config"
+)
+
+// TestSplitIsExactFromAChangeOn: answers that older snapshots still give, and all that are given while a model is compiled
+// beside the engine, are not counted against the new weights.
+func TestSplitIsExactFromAChangeOn(t *testing.T) {
+	weights := []int{13, 11, 7, 5, 3, 2, 1}
+	worst := 0.0
+	for late := range 42 {
+		f := newFixture("UU", "UU")
+		z := testZone()
+		z.Pools[0].Endpoints = nil
+		for i, w := range weights {
+			z.Pools[0].Endpoints = append(z.Pools[0].Endpoints, &config.Endpoint{Name: fmt.Sprintf("e%d", i), Weight: w, V4: netip.AddrFrom4([4]byte{192, 0, 2, byte(i)})})
+		}
+		next := f.compiler.Compile(f.snap, viewOf(z, config.NewModel([]*config.Zone{z}), nil, base, "UUUUUUU", "UU"))
+		for range late {
+			f.ask(t, "www.example.org.", dns.TypeA, base)
+		}
+		f.snap = next
+		given := make([]int, len(weights))
+		for n := 1; n <= 84; n++ {
+			given[f.ask(t, "www.example.org.", dns.TypeA, base).Answer[0].(*dns.A).A.To4()[3]]++
+			for i, w := range weights {
+				worst = max(worst, math.Abs(float64(given[i])-float64(n*w)/42))
+			}
+		}
+	}
+	require.LessOrEqual(t, worst, 1.0)
+}
