@@ -39,3 +39,33 @@ func TestSplitIsExactFromAChangeOn(t *testing.T) {
 	}
 	require.LessOrEqual(t, worst, 1.0)
 }
+
+// sticky makes www stay with one member for each client, and gives it the `also` name www.eu.
+func sticky(weights ...int) *config.Zone {
+	z := testZone()
+	www := z.Services[0]
+	www.Sticky = &config.Sticky{V4: 24, V6: 56}
+	www.Places = []config.Place{{Name: "www.eu.example.org.", AZ: -1}}
+	for i, w := range weights {
+		z.Pools[0].Endpoints[i].Weight = w
+	}
+	return z
+}
+
+// TestStickyPlaces: the `also` names of a sticky service keep their clients apart too.
+func TestStickyPlaces(t *testing.T) {
+	f := &fixture{zone: sticky(40, 60), compiler: NewCompiler("n1", base)}
+	f.model = config.NewModel([]*config.Zone{f.zone})
+	f.snap = f.compiler.Compile(nil, viewOf(f.zone, f.model, nil, base, "UU", "UU"))
+	of := func(name string, client byte) string {
+		q := question(name, dns.TypeA)
+		q.Client = netip.AddrFrom4([4]byte{198, 51, client, 7})
+		return f.reply(t, q, base).Answer[0].(*dns.A).A.String()
+	}
+	got := map[string]int{}
+	for c := range byte(250) {
+		got[of("www.eu.example.org.", c)]++
+		require.Equal(t, of("www.example.org.", c), of("www.eu.example.org.", c), "client %d", c)
+	}
+	require.InDelta(t, 100, got["192.0.2.10"], 25, "40 %% of 250: %v", got)
+}

@@ -209,7 +209,8 @@ func (r *reply) service(s *service, cell []byte, owner uint16) (target []byte, a
 
 // class is the plan for whoever asks, and the key of a client that is to stay with one endpoint.
 func (r *reply) class(s *service, cell []byte) (p *compiledPlan, key uint64) {
-	if s.decision == nil {
+	if s.cfg == nil {
+		// A host: everybody gets the same.
 		return &s.plans[0], 0
 	}
 	at, client, bits := 0, r.q.Client, 0

@@ -76,6 +76,9 @@ func (c *Compiler) service(z *zone, zv *health.ZoneView, i int, old *service, at
 // place compiles an `also` name, which has a TTL of its own.
 func (c *Compiler) place(z *zone, svc *config.Service, place config.Place, p *steer.Plan, old *service, at time.Time) *service {
 	s := &service{cfg: svc, plans: []compiledPlan{c.plan(z.cfg, svc, p)}}
+	if svc.Sticky != nil {
+		s.seed = steer.StickySeed(svc)
+	}
 	s.ttl = ttlRule{mode: svc.TTL.Mode, min: svc.TTL.Min, max: svc.TTL.Max, floor: p.Floor}
 	for _, pool := range svc.Pools {
 		if z.cfg.Pools[pool].Region == place.Region {
