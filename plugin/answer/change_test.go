@@ -69,3 +69,16 @@ func TestStickyPlaces(t *testing.T) {
 	}
 	require.InDelta(t, 100, got["192.0.2.10"], 25, "40 %% of 250: %v", got)
 }
+// TestStickyWeightsAreAChange: some clients get another answer, so TTLs are short for one ttl.max, as after any change.
+func TestStickyWeightsAreAChange(t *testing.T) {
+	z := sticky(40, 60)
+	c := NewCompiler("n1", base)
+	before := c.Compile(nil, viewOf(z, config.NewModel([]*config.Zone{z}), nil, base, "UU", "UU"))
+	for weight, want := range map[int]uint32{60: 30, 61: 2} {
+		z := sticky(40, weight)
+		after := c.Compile(before, viewOf(z, config.NewModel([]*config.Zone{z}), nil, base, "UU", "UU"))
+		ttl, _ := after.ServiceTTL(z, 0, base)
+		require.Equal(t, want, ttl, "40:60 becomes 40:%d", weight)
+	}
+}
+

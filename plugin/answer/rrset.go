@@ -30,7 +30,7 @@ type rrset struct {
 
 // same tells whether r and o give the same replies but for the position in the sequence.
 func (r *rrset) same(o *rrset) bool {
-	return r.typ == o.typ && r.per == o.per && r.seq == o.seq && (r.pick == nil) == (o.pick == nil) && bytes.Equal(r.rrs, o.rrs)
+	return r.typ == o.typ && r.per == o.per && r.seq == o.seq && r.pick.Equal(o.pick) && bytes.Equal(r.rrs, o.rrs)
 }
 
 // record is member i's record.
