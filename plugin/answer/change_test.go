@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/miekg/dns"
@@ -69,6 +70,7 @@ func TestStickyPlaces(t *testing.T) {
 	}
 	require.InDelta(t, 100, got["192.0.2.10"], 25, "40 %% of 250: %v", got)
 }
+
 // TestStickyWeightsAreAChange: some clients get another answer, so TTLs are short for one ttl.max, as after any change.
 func TestStickyWeightsAreAChange(t *testing.T) {
 	z := sticky(40, 60)
@@ -82,3 +84,26 @@ func TestStickyWeightsAreAChange(t *testing.T) {
 	}
 }
 
+// TestTruncatedTakesNoTurn: a client that is told to come again over TCP has its turn there.
+func TestTruncatedTakesNoTurn(t *testing.T) {
+	f := newFixture("UU", "UU")
+	pool := f.zone.Pools[0]
+	pool.Endpoints = nil
+	for i := range 80 {
+		pool.Endpoints = append(pool.Endpoints, &config.Endpoint{Name: fmt.Sprintf("e%d", i), Weight: 1, V4: netip.AddrFrom4([4]byte{192, 0, 2, byte(i)})})
+	}
+	f.zone.Services[0].Answers = 40
+	f.snap = f.compiler.Compile(nil, viewOf(f.zone, f.model, nil, base, strings.Repeat("U", 80), "UU"))
+	first := map[string]bool{}
+	for range 80 {
+		q := question("www.example.org.", dns.TypeA)
+		m := f.reply(t, q, base)
+		require.True(t, m.Truncated)
+		require.Empty(t, m.Answer)
+		q.Size = 0
+		m = f.reply(t, q, base)
+		require.Len(t, m.Answer, 40)
+		first[m.Answer[0].(*dns.A).A.String()] = true
+	}
+	require.Len(t, first, 80, "everybody begins once")
+}

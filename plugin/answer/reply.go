@@ -82,6 +82,8 @@ type reply struct {
 	outcome                        Outcome
 	// apexAt is the offset of the zone's name in the message.
 	apexAt uint16
+	// full is set when the answer has no room; nobody's turn was taken for it.
+	full bool
 	// scope is the SCOPE PREFIX-LENGTH of an ECS option: how much of the client's subnet was looked at.
 	scope uint8
 }
@@ -194,6 +196,10 @@ func (r *reply) service(s *service, cell []byte, owner uint16) (target []byte, a
 		r.negative(dns.RcodeSuccess, NoData)
 		return nil, 0
 	}
+	if set.seq != nil && !r.room(set.longest) {
+		r.full = true
+		return nil, 0
+	}
 	begin, first := len(r.buf), set.first(key)
 	r.buf = set.append(r.buf, first, s.ttl.at(r.z, r.now), owner)
 	r.answers += uint16(set.per)
@@ -254,14 +260,18 @@ func (r *reply) negative(rcode int, o Outcome) {
 	r.authority++
 }
 
+// room tells whether so many octets more fit into the message.
+func (r *reply) room(octets int) bool {
+	if r.q.EDNS {
+		octets += len(emptyOPT)
+	}
+	return len(r.buf)-r.start+octets <= r.q.limit()
+}
+
 // finish writes OPT and header, and empties the message if it is too long.
 func (r *reply) finish() {
-	opt := 0
-	if r.q.EDNS {
-		opt = len(emptyOPT)
-	}
 	var tc byte
-	if len(r.buf)-r.start+opt > r.q.limit() {
+	if r.full || !r.room(0) {
 		r.buf = r.buf[:r.start+headerLen+len(r.q.Name)+4]
 		r.answers, r.authority, r.additional = 0, 0, 0
 		r.outcome, tc = Truncated, 1<<1

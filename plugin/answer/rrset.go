@@ -15,6 +15,8 @@ type rrset struct {
 	// rrs holds one record per member, one after the other; ends[i] is where member i's record ends.
 	rrs  []byte
 	ends []uint32
+	// longest is the greatest number of octets that the records of one reply have.
+	longest int
 	// per is how many records a reply holds: members in a row on a ring that begins with the one whose turn it is.
 	per int
 	// seq says whose turn it is, and pick who answers a client that is to stay with one; both are nil when every reply
@@ -79,9 +81,21 @@ func (c *Compiler) newRRset(z *config.Zone, svc *config.Service, typ uint16, mem
 	case svc.Sticky != nil:
 		r.pick = steer.NewRendezvous(z, members)
 	default:
-		r.seq = c.sequence(weights)
+		r.seq, r.longest = c.sequence(weights), r.longestReply()
 	}
 	return r
+}
+
+// longestReply is how many octets the records of the longest reply have.
+func (r *rrset) longestReply() int {
+	n, longest := 0, 0
+	for i := range len(r.ends) + r.per {
+		if n += len(r.record(i % len(r.ends))); i >= r.per {
+			n -= len(r.record(i - r.per))
+		}
+		longest = max(longest, n)
+	}
+	return longest
 }
 
 // fixedSet is the records of on_all_down's fixed addresses, all in each reply.
