@@ -107,3 +107,24 @@ func TestTruncatedTakesNoTurn(t *testing.T) {
 	}
 	require.Len(t, first, 80, "everybody begins once")
 }
+
+// TestChaseStopsAtAnotherZone: what stands in a zone below ours is not for our zone to say.
+func TestChaseStopsAtAnotherZone(t *testing.T) {
+	z := testZone()
+	target := mustPackName("www.sub.example.org.")
+	z.Records = []config.Record{{Name: "alias.example.org.", Type: dns.TypeCNAME, TTL: 60, RData: [][]byte{target}}}
+	below := testZone()
+	below.Name, below.NameServers = "sub.example.org.", nil
+	for _, s := range below.Services {
+		s.Name = strings.Replace(s.Name, "example.org.", "sub.example.org.", 1)
+	}
+	model := config.NewModel([]*config.Zone{z, below})
+	v := viewOf(z, model, nil, base, "UU", "UU")
+	v.Zones = append(v.Zones, viewOf(below, model, nil, base, "UU", "UU").Zones...)
+	f := &fixture{zone: z, model: model, compiler: NewCompiler("n1", base)}
+	f.snap = f.compiler.Compile(nil, v)
+	m := f.ask(t, "alias.example.org.", dns.TypeA, base)
+	require.Equal(t, dns.RcodeSuccess, m.Rcode)
+	require.Len(t, m.Answer, 1)
+	require.Empty(t, m.Ns)
+}

@@ -101,7 +101,7 @@ func (s *Snapshot) Append(dst []byte, q *Question, now time.Time) (out []byte, i
 	r.buf = append(r.buf, q.Name...)
 	r.buf = binary.BigEndian.AppendUint16(r.buf, q.Type)
 	r.buf = binary.BigEndian.AppendUint16(r.buf, q.Class)
-	r.fill(name)
+	r.fill(s, name)
 	r.finish()
 	z.counters.add(q.Stripe, r.outcome)
 	return r.buf, Reply{RCode: r.rcode, Outcome: r.outcome}, true
@@ -117,8 +117,9 @@ func (s *Snapshot) zoneOf(name []byte) (*zone, int) {
 	return nil, 0
 }
 
-// fill writes the sections for the lower-cased QNAME.
-func (r *reply) fill(name []byte) {
+// fill writes the sections for the lower-cased QNAME. CNAMEs are followed inside the zone; what stands in another one, also in
+// one below it, is left to the resolver.
+func (r *reply) fill(s *Snapshot, name []byte) {
 	switch {
 	case r.q.Class != classIN, r.q.Type == dns.TypeAXFR, r.q.Type == dns.TypeIXFR:
 		// Transfers would hand out the whole pool list (RELIABILITY.md S6).
@@ -128,7 +129,10 @@ func (r *reply) fill(name []byte) {
 	owner := uint16(pointerToQName)
 	for range maxChase {
 		target, at := r.answer(name, owner)
-		if target == nil || !inside(target, r.z.index.apex) {
+		if target == nil {
+			return
+		}
+		if z, _ := s.zoneOf(target); z != r.z {
 			return
 		}
 		name, owner = target, 0xC000|at
