@@ -26,7 +26,7 @@ what it believes now counts.`
 // An asker answers explain and what-if: a running node, or the files.
 type asker struct {
 	server, zones, node string
-	assume        api.Assumptions
+	assume              api.Assumptions
 }
 
 func (a *asker) flags(cmd *cobra.Command) {

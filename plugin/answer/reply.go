@@ -82,6 +82,8 @@ type reply struct {
 	outcome                        Outcome
 	// apexAt is the offset of the zone's name in the message.
 	apexAt uint16
+	// full is set when the answer has no room; nobody's turn was taken for it.
+	full bool
 	// scope is the SCOPE PREFIX-LENGTH of an ECS option: how much of the client's subnet was looked at.
 	scope uint8
 }
@@ -99,7 +101,7 @@ func (s *Snapshot) Append(dst []byte, q *Question, now time.Time) (out []byte, i
 	r.buf = append(r.buf, q.Name...)
 	r.buf = binary.BigEndian.AppendUint16(r.buf, q.Type)
 	r.buf = binary.BigEndian.AppendUint16(r.buf, q.Class)
-	r.fill(name)
+	r.fill(s, name)
 	r.finish()
 	z.counters.add(q.Stripe, r.outcome)
 	return r.buf, Reply{RCode: r.rcode, Outcome: r.outcome}, true
@@ -115,8 +117,9 @@ func (s *Snapshot) zoneOf(name []byte) (*zone, int) {
 	return nil, 0
 }
 
-// fill writes the sections for the lower-cased QNAME.
-func (r *reply) fill(name []byte) {
+// fill writes the sections for the lower-cased QNAME. CNAMEs are followed inside the zone; what stands in another one, also in
+// one below it, is left to the resolver.
+func (r *reply) fill(s *Snapshot, name []byte) {
 	switch {
 	case r.q.Class != classIN, r.q.Type == dns.TypeAXFR, r.q.Type == dns.TypeIXFR:
 		// Transfers would hand out the whole pool list (RELIABILITY.md S6).
@@ -126,7 +129,10 @@ func (r *reply) fill(name []byte) {
 	owner := uint16(pointerToQName)
 	for range maxChase {
 		target, at := r.answer(name, owner)
-		if target == nil || !inside(target, r.z.index.apex) {
+		if target == nil {
+			return
+		}
+		if z, _ := s.zoneOf(target); z != r.z {
 			return
 		}
 		name, owner = target, 0xC000|at
@@ -197,6 +203,10 @@ func (r *reply) service(s *service, cell []byte, owner uint16) (target []byte, a
 		r.negative(dns.RcodeSuccess, NoData)
 		return nil, 0
 	}
+	if set.seq != nil && !r.room(int(set.longest)) {
+		r.full = true
+		return nil, 0
+	}
 	begin, first := len(r.buf), set.first(c.key)
 	ttl, _, _ := s.ttl.at(r.z, r.now)
 	r.buf = set.append(r.buf, first, ttl, owner)
@@ -225,7 +235,8 @@ type choice struct {
 // class finds the class of whoever asks for s, or for a cell of it.
 func (r *reply) class(s *service, cell []byte) choice {
 	c := choice{client: r.q.Client}
-	if s.decision == nil {
+	if s.cfg == nil {
+		// A host: everybody gets the same.
 		c.plan = &s.plans[0]
 		return c
 	}
@@ -267,14 +278,18 @@ func (r *reply) negative(rcode int, o Outcome) {
 	r.authority++
 }
 
+// room tells whether so many octets more fit into the message.
+func (r *reply) room(octets int) bool {
+	if r.q.EDNS {
+		octets += len(emptyOPT) + r.q.ECS.size()
+	}
+	return len(r.buf)-r.start+octets <= r.q.limit()
+}
+
 // finish writes OPT and header, and empties the message if it is too long.
 func (r *reply) finish() {
-	opt := 0
-	if r.q.EDNS {
-		opt = len(emptyOPT) + r.q.ECS.size()
-	}
 	var tc byte
-	if len(r.buf)-r.start+opt > r.q.limit() {
+	if r.full || !r.room(0) {
 		r.buf = r.buf[:r.start+headerLen+len(r.q.Name)+4]
 		r.answers, r.authority, r.additional = 0, 0, 0
 		r.outcome, tc = Truncated, 1<<1

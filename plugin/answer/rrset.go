@@ -16,8 +16,10 @@ type rrset struct {
 	// per is how many records a reply holds: members in a row on a ring that begins with the one whose turn it is. count is
 	// how many there are.
 	per, count uint16
-	// size is the length of each record, all owners being pointers; 0 where they differ: then more.ends has them.
-	size uint16
+	// size is the length of each record, all owners being pointers; 0 where they differ: then more.ends has them. longest is
+	// the greatest number of octets that the records of one reply have.
+	size    uint16
+	longest uint32
 	// rrs holds one record per member, one after the other.
 	rrs []byte
 	// seq says whose turn it is; nil when every reply holds all members, or where more.pick decides.
@@ -48,7 +50,7 @@ func (r *rrset) pick() *steer.Rendezvous {
 
 // same tells whether r and o give the same replies but for the position in the sequence.
 func (r *rrset) same(o *rrset) bool {
-	return r.typ == o.typ && r.per == o.per && r.seq == o.seq && (r.pick() == nil) == (o.pick() == nil) && bytes.Equal(r.rrs, o.rrs)
+	return r.typ == o.typ && r.per == o.per && r.seq == o.seq && r.pick().Equal(o.pick()) && bytes.Equal(r.rrs, o.rrs)
 }
 
 // record is member i's record.
@@ -102,7 +104,7 @@ func (c *Compiler) newRRset(z *config.Zone, svc *config.Service, typ uint16, mem
 	case svc.Sticky != nil:
 		r.extra().pick = steer.NewRendezvous(z, members)
 	default:
-		r.seq = c.sequence(weights)
+		r.seq, r.longest = c.sequence(weights), r.longestReply()
 	}
 	r.rrs = bytes.Clone(r.rrs)
 	return r
@@ -114,6 +116,18 @@ func (r *rrset) extra() *rrsetMore {
 		r.more = new(rrsetMore)
 	}
 	return r.more
+}
+
+// longestReply is how many octets the records of the longest reply have.
+func (r *rrset) longestReply() uint32 {
+	count, per, n, longest := int(r.count), int(r.per), 0, 0
+	for i := range count + per {
+		if n += len(r.record(i % count)); i >= per {
+			n -= len(r.record(i - per))
+		}
+		longest = max(longest, n)
+	}
+	return uint32(longest)
 }
 
 // fixedSet is the records of on_all_down's fixed addresses, all in each reply.

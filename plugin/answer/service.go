@@ -76,6 +76,9 @@ func (c *Compiler) service(z *zone, zv *health.ZoneView, i int, old *service, at
 // place compiles an `also` name, which has a TTL of its own.
 func (c *Compiler) place(z *zone, svc *config.Service, place config.Place, p *steer.Plan, old *service, at time.Time) *service {
 	s := &service{cfg: svc, plans: []compiledPlan{c.plan(z.cfg, svc, p)}}
+	if svc.Sticky != nil {
+		s.seed = steer.StickySeed(svc)
+	}
 	s.ttl = ttlRule{mode: svc.TTL.Mode, min: svc.TTL.Min, max: svc.TTL.Max, floor: p.Floor}
 	for _, pool := range svc.Pools {
 		if z.cfg.Pools[pool].Region == place.Region {
@@ -149,21 +152,21 @@ func (c *Compiler) goOn(s, old *service, name string, at time.Time) {
 		for k := range s.plans[i].sets {
 			r := &s.plans[i].sets[k]
 			was := before.same(r)
-			switch {
-			case was != nil && r.same(was):
+			if was != nil && r.same(was) {
 				r.turn, r.base = was.turn, was.base
 				continue
-			case was != nil:
-				r.turn = was.turn
 			}
 			changed = true
+			var t uint64
+			if was != nil && was.turn != nil {
+				t, r.turn = was.turn.next(), was.turn
+			}
 			if r.seq == nil {
 				continue
 			}
-			if r.turn == nil {
-				r.turn = new(ticket)
-			}
-			t := r.turn.next()
+			// A new ticket: answers that the older snapshot still gives do not count.
+			r.turn = new(ticket)
+			r.turn.n.Store(t)
 			r.base = r.seq.Start(c.phase(name, s.plans[i].plan.Key, r.typ, t)) - t
 		}
 	}

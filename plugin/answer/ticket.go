@@ -3,7 +3,8 @@ package answer
 import "sync/atomic"
 
 // A ticket counts the answers given for one owner name and family. It is the one shared counter on the query path; the
-// padding keeps it alone on its cache line. It survives recompilation, so that the order of answers goes on.
+// padding keeps it alone on its cache line. It survives recompilation as long as members and weights stay, so that the order
+// of answers goes on.
 type ticket struct {
 	n atomic.Uint64
 	_ [56]byte

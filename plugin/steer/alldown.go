@@ -2,6 +2,7 @@ package steer
 
 import (
 	"math/bits"
+	"slices"
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
@@ -16,10 +17,10 @@ const lastGoodWindow = time.Minute
 // less than health.panic_below percent of its weight is up.
 func (c *chooser) panicOver(p *draft, at int) *draft {
 	below := uint64(c.svc.Health.PanicBelow)
-	if below == 0 || p.Source == FromPending || c.laterTier(at) {
+	if below == 0 || c.near || p.pending() || c.laterTier(at) {
 		return p
 	}
-	all := c.everyone(c.open(at), anyHealth)
+	all := c.everyone(c.openOr(at, p), anyHealth)
 	for f := range families {
 		var up, total uint64
 		for _, m := range flatten(all, f) {
@@ -54,7 +55,7 @@ func (c *chooser) laterTier(at int) bool {
 	return false
 }
 
-// everyone is each pool of tier with the non-drained endpoints that ok admits, whatever their health.
+// everyone is each pool of tier with the non-drained endpoints that ok admits, whatever their health and failback.
 func (s *subject) everyone(tier config.Tier, ok func(health.EndpointView) bool) []offer {
 	var offers []offer
 	for _, share := range tier {
@@ -63,7 +64,7 @@ func (s *subject) everyone(tier config.Tier, ok func(health.EndpointView) bool) 
 			continue
 		}
 		view := s.zv.Pools[share.Pool]
-		o := offer{subject: s, pool: share.Pool, weight: uint64(weight), cfg: s.zv.Zone.Pools[share.Pool], view: view}
+		o := offer{subject: s, pool: share.Pool, weight: uint64(weight), cfg: s.zv.Zone.Pools[share.Pool], view: view, regardless: true}
 		for i, e := range view.Endpoints {
 			if ok(e) && !s.zv.Drained(s.index, health.EndpointRef{Pool: share.Pool, Endpoint: i}) {
 				o.add(i)
@@ -135,6 +136,14 @@ func (c *chooser) inTurn(at int) config.Tier {
 // nothing else at all.
 func (c *chooser) open(at int) config.Tier {
 	return c.ungated(c.inTurn(at))
+}
+
+// openOr is open with the pools that answer in p: those with data are in their turn.
+func (c *chooser) openOr(at int, p *draft) config.Tier {
+	open := c.open(at)
+	return slices.DeleteFunc(slices.Clone(c.steps[at].tier), func(share config.Share) bool {
+		return !p.has(share.Pool) && !slices.Contains(open, share)
+	})
 }
 
 // served is the tier of a step without the pools that a gate keeps out: whoever was the last to leave it has had its turn.

@@ -1,6 +1,8 @@
 package steer
 
 import (
+	"slices"
+
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 )
@@ -34,13 +36,21 @@ func (p *draft) members() int {
 	return n
 }
 
+// pending tells whether none of the members has ever been judged, whatever else is overlooked for them.
+func (p *draft) pending() bool {
+	return !slices.ContainsFunc(p.offers, func(o offer) bool { return !o.pending })
+}
+
 // A chooser makes one plan: that of one class.
 type chooser struct {
 	*subject
-	steps []step
-	// cell is set for the plan of a cell.
-	cell    bool
+	steps   []step
 	skipped []Skip
+	// cell is set for the plan of a cell: the pools that may take its shards over are no standby of the service, and its data
+	// is at its home, whatever max_share says.
+	cell bool
+	// near is set for clients whose location splits the tiers: panic is decided over whole tiers, where it is not known.
+	near bool
 	// last is the first tier whose only members are kept.
 	last *draft
 }

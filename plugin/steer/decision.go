@@ -103,7 +103,7 @@ func (d *Decision) class(s *subject, steps []step, key string) *Class {
 // near makes the class of clients to which the regions of nearest are the nearest ones, in that order. It splits only where
 // distance can make a difference: a region that has nothing to give now needs no class.
 func (d *Decision) near(s *subject, steps []step, key string, nearest []int, budget *int) *Class {
-	c := &chooser{subject: s, steps: steps}
+	c := &chooser{subject: s, steps: steps, near: len(nearest) > 0}
 	if s.svc.Nearest {
 		c.steps = s.byDistance(steps, nearest)
 	}
@@ -218,7 +218,7 @@ func (s *subject) byDistance(steps []step, nearest []int) []step {
 }
 
 // undecided are the regions of which more than one answers in the same unsplit step of p, in the order of the file. Last
-// resorts go by weights: distance is no reason to prefer what is down.
+// resorts go by weights: distance is no reason to prefer what is down. So do regions without a location, after all others.
 func (s *subject) undecided(p *draft) []int {
 	if !s.svc.Nearest || p.Source > FromBelowMin {
 		return nil
@@ -235,7 +235,7 @@ func (s *subject) undecided(p *draft) []int {
 			continue
 		}
 		for _, r := range regions {
-			if !slices.Contains(all, r) {
+			if s.zv.Zone.Regions[r].HasLocation && !slices.Contains(all, r) {
 				all = append(all, r)
 			}
 		}

@@ -2,14 +2,17 @@ package steer
 
 import (
 	"math/big"
+	"slices"
 
+	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 )
 
 // distribute sets the weights of the offers of c.steps[at] to what they get of the service's traffic, and adds those of
 // later steps that get the rest: what max_share leaves over goes to the next tiers; what a pool on its way back may not have
-// yet goes to the others of its tier, else to the next ones; the standby trickle goes to the second tier. Where nobody is
-// left to take a rest, those who are there share it. Cells know no max_share: a shard's data is at its home.
+// yet goes to the others of its tier, else to the next ones; the standby trickle goes to the second tier. A pool that stands
+// in several tiers has what the first of them gives it. What no later tier takes goes to those with room below their
+// max_share, and only where nobody has any do all share it. Cells know no max_share: a shard's data is at its home.
 func (c *chooser) distribute(at int, offers []offer) []offer {
 	trickle := c.trickle(at)
 	simple := trickle == nil
@@ -22,7 +25,10 @@ func (c *chooser) distribute(at int, offers []offer) []offer {
 	s := &spread{share: make(map[int]*big.Rat), uncapped: c.cell}
 	rest := s.pour(big.NewRat(1, 1), offers)
 	for next := at + 1; next < len(c.steps) && rest.Sign() > 0; next++ {
-		rest = s.pour(rest, c.spare(next))
+		rest = s.pour(rest, s.fresh(c.spare(next)))
+	}
+	for roomy := s.roomy(); rest.Sign() > 0 && roomy != nil; roomy = s.roomy() {
+		rest = s.pour(rest, roomy)
 	}
 	if trickle != nil {
 		s.trickle(trickle, big.NewRat(int64(c.svc.Standby.Trickle), 10000))
@@ -30,19 +36,26 @@ func (c *chooser) distribute(at int, offers []offer) []offer {
 	return s.offers()
 }
 
-// trickle are the offers of the second tier that get the standby trickle while the first one answers; nil for none.
+// trickle are the offers of the second tier that get the standby trickle while the first one answers; nil for none. A pool
+// that stands in the first tier too has its share there.
 func (c *chooser) trickle(at int) []offer {
-	if c.svc.Standby.Trickle == 0 || c.steps[at].ref != (TierRef{Rule: -1}) {
+	if c.svc.Standby.Trickle == 0 || c.cell || c.steps[at].ref != (TierRef{Rule: -1}) {
 		return nil
 	}
 	for next := at + 1; next < len(c.steps); next++ {
 		if c.steps[next].ref == (TierRef{Rule: -1, Index: 1}) {
-			if spare := c.spare(next); spare != nil {
+			if spare := slices.DeleteFunc(c.spare(next), c.inFirst); len(spare) > 0 {
 				return spare
 			}
 		}
 	}
 	return nil
+}
+
+func (c *chooser) inFirst(o offer) bool {
+	return slices.ContainsFunc(c.svc.Tiers[0], func(share config.Share) bool {
+		return share.Pool == o.pool && c.zv.PoolWeight(c.index, share.Pool, share.Weight) > 0
+	})
 }
 
 // spare are the offers of a later step that may take a part of the traffic before its turn: pools that are judged and really
@@ -65,6 +78,23 @@ type spread struct {
 	share map[int]*big.Rat
 	// uncapped overlooks max_share.
 	uncapped bool
+}
+
+// fresh are the offers of pools that were not asked yet.
+func (s *spread) fresh(offers []offer) []offer {
+	return slices.DeleteFunc(offers, func(o offer) bool { return s.share[o.pool] != nil })
+}
+
+// roomy are the pools that may take more: wholly there, and below their max_share.
+func (s *spread) roomy() []offer {
+	var roomy []offer
+	for _, o := range s.given {
+		limit := o.cfg.MaxShare
+		if o.percent == health.Whole && (limit == 0 || s.uncapped || s.share[o.pool].Cmp(ratio(uint64(limit), 100)) < 0) {
+			roomy = append(roomy, o)
+		}
+	}
+	return roomy
 }
 
 // pour gives amount, a part of 1, to the offers by their weights and returns what they may not take.
@@ -142,9 +172,9 @@ func (s *spread) trickle(offers []offer, part *big.Rat) {
 	}
 }
 
-// maxCommon bounds the weights of pools, so that products with those of AZs and endpoints stay within 64 bits in all but odd
-// cases.
-const maxCommon = 1 << 32
+// maxCommon bounds the sum of the weights of pools. A family in which only the smallest of them has members still has their
+// shares to within 2^-16, for weights of 1 beside 65535.
+const maxCommon = 1 << 48
 
 // offers are the pools that got something, with whole numbers as weights: exact unless they would pass maxCommon.
 func (s *spread) offers() []offer {

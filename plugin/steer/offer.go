@@ -1,6 +1,8 @@
 package steer
 
 import (
+	"math/bits"
+
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 )
@@ -20,6 +22,8 @@ type offer struct {
 	percent int
 	// pending is set when none of the members has ever been judged.
 	pending bool
+	// regardless is set where failback plays no part: AZs on their way back count in full.
+	regardless bool
 	// ref and rest are those of the step that the pool stands in.
 	ref  TierRef
 	rest bool
@@ -93,9 +97,10 @@ func (o *offer) azShares(f Family) []azShare {
 
 // rampAZs scales the shares of AZs on their way back.
 func (o *offer) rampAZs(shares []azShare) {
-	if o.view.ReturnAZ == nil {
+	if o.view.ReturnAZ == nil || o.regardless {
 		return
 	}
+	bindShares(shares)
 	percents := make([]int, len(shares))
 	var all, whole, less uint64
 	for k, s := range shares {
@@ -122,6 +127,26 @@ func (o *offer) rampAZs(shares []azShare) {
 		}
 	}
 	reduceShares(shares)
+}
+
+// maxShares bounds the sum of shares that are to be multiplied by a hundred of it.
+const maxShares = 1 << 28
+
+// bindShares makes shares small, exactly if their common divisor suffices.
+func bindShares(shares []azShare) {
+	reduceShares(shares)
+	var all uint64
+	for _, s := range shares {
+		all += s.weight
+	}
+	if all <= maxShares {
+		return
+	}
+	for k := range shares {
+		hi, lo := bits.Mul64(shares[k].weight, maxShares)
+		q, _ := bits.Div64(hi, lo, all)
+		shares[k].weight = max(1, q)
+	}
 }
 
 // reduceShares divides the weights by their common divisor, so that later products stay small.

@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 	"math"
 	"net/netip"
+	"slices"
 
 	"github.com/fairlead-dns/fairlead/config"
 )
@@ -41,6 +42,15 @@ func NewRendezvous(z *config.Zone, members []Member) *Rendezvous {
 		}
 	}
 	return r
+}
+
+// Equal tells whether r and o pick the same members for all keys. Both may be nil.
+func (r *Rendezvous) Equal(o *Rendezvous) bool {
+	return r == o || r != nil && o != nil && slices.EqualFunc(r.root, o.root, branch.equal)
+}
+
+func (b branch) equal(c branch) bool {
+	return b.id == c.id && b.weight == c.weight && b.member == c.member && slices.EqualFunc(b.below, c.below, branch.equal)
 }
 
 // descend adds weight to the branch with that id, which it makes if need be, and returns what lies below.
