@@ -28,7 +28,6 @@ var zoneNotInEffect = []effectRow{
 	{path: "services.*.failback.ramp"},
 	{path: "services.*.failback.step"},
 	{path: "services.*.safety"},
-	{path: "services.*.staleness.rto"},
 }
 
 // nodeNotInEffect is the same for the node file.

@@ -54,6 +54,9 @@ type checkService struct {
 	Target      *float64 `json:"target_seconds"`
 	// WithinTarget is null without a target.
 	WithinTarget *bool `json:"within_target"`
+	// RTO and WithinRTO are the same for staleness.rto.
+	RTO       *float64 `json:"rto_seconds"`
+	WithinRTO *bool    `json:"within_rto"`
 }
 
 func (r *checkResult) document() checkDocument {
@@ -91,6 +94,9 @@ func serviceDocument(svc *config.Service, b steer.Bound) checkService {
 	}
 	if target := svc.Staleness.Target; target > 0 {
 		s.Target, s.WithinTarget = new(target.Seconds()), new(b.Check != "" && b.S <= target)
+	}
+	if rto := svc.Staleness.RTO; rto > 0 {
+		s.RTO, s.WithinRTO = new(rto.Seconds()), new(b.Check != "" && b.S <= rto)
 	}
 	return s
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
@@ -16,7 +17,7 @@ func judgeZone(c checkedZone, a steer.Allowances) config.Problems {
 	at := locator{file: c.zone.File}
 	for i, svc := range c.zone.Services {
 		b := c.bounds[i]
-		if p, ok := judgeTarget(c.zone, svc, b, a); ok {
+		for _, p := range judgeStaleness(c.zone, svc, b, a) {
 			out = append(out, at.problem(p, svc.Line))
 		}
 		if p, ok := judgeHorizon(c.zone, svc, b); ok {
@@ -33,21 +34,30 @@ func judgeZone(c checkedZone, a steer.Allowances) config.Problems {
 	return out
 }
 
-// judgeTarget compares S with staleness.target.
-func judgeTarget(z *config.Zone, svc *config.Service, b steer.Bound, a steer.Allowances) (config.Problem, bool) {
-	target := svc.Staleness.Target
-	p := config.Problem{Severity: config.Error, Path: servicePath(z, svc) + ".staleness.target"}
-	switch {
-	case target == 0 || b.Check != "" && b.S <= target:
-		return p, false
-	case b.Check == "":
-		p.Message = fmt.Sprintf("nothing is probed, so the staleness has no bound; the target is %s", target)
-		p.Help = "give a check to the pools of the service"
-	default:
-		p.Message = fmt.Sprintf("the worst-case staleness is %s, above the target of %s (check %s)", b.S, target, b.Check)
-		p.Help = remedy(z, svc, a)
+// judgeStaleness compares S with what the file declares: staleness.target, and staleness.rto, for nobody has recovered while
+// an honest cache still leads to what died.
+func judgeStaleness(z *config.Zone, svc *config.Service, b steer.Bound, a steer.Allowances) config.Problems {
+	var out config.Problems
+	for _, declared := range []struct {
+		key, noun string
+		limit     time.Duration
+	}{{"target", "target", svc.Staleness.Target}, {"rto", "recovery time (RTO)", svc.Staleness.RTO}} {
+		p := config.Problem{Severity: config.Error, Path: servicePath(z, svc) + ".staleness." + declared.key}
+		switch {
+		case declared.limit == 0 || b.Check != "" && b.S <= declared.limit:
+			continue
+		case b.Check == "":
+			p.Message = fmt.Sprintf("nothing is probed, so the staleness has no bound; the %s is %s", declared.noun, declared.limit)
+			p.Help = "give a check to the pools of the service"
+		default:
+			p.Message = fmt.Sprintf("the worst-case staleness is %s, above the %s of %s (check %s)", b.S, declared.noun, declared.limit, b.Check)
+			within := *svc
+			within.Staleness.Target = declared.limit
+			p.Help = remedy(z, &within, a)
+		}
+		out = append(out, p)
 	}
-	return p, true
+	return out
 }
 
 // judgeHorizon warns of a ttl.max that horizon mode cannot reach: nobody is harmed, but resolvers ask more often than the

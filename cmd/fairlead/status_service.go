@@ -119,8 +119,15 @@ func (r report) service(w io.Writer, row serviceRow) {
 	if svc.BoundSeconds == 0 {
 		bound = "no bound: nothing is probed"
 	}
+	var declared []string
 	if svc.TargetSeconds > 0 {
-		bound += fmt.Sprintf(" (target %s)", seconds(svc.TargetSeconds))
+		declared = append(declared, "target "+seconds(svc.TargetSeconds))
+	}
+	if svc.RTOSeconds > 0 {
+		declared = append(declared, "RTO "+seconds(svc.RTOSeconds))
+	}
+	if declared != nil {
+		bound += " (" + strings.Join(declared, ", ") + ")"
 	}
 	fmt.Fprintf(w, "  %s  %s  ttl %ds, %s\n", r.style.paint(row.mark.colour, row.mark.text()), display(svc.Name), svc.TTLSeconds, bound)
 	if len(svc.Skipped) > 0 {

@@ -15,8 +15,8 @@ func (z *zoneStatus) service(i int) api.Service {
 	s := api.Service{
 		Name: cfg.Name, Source: plan.Source.String(), Degraded: plan.Source.Degraded(), Tier: plan.Tier.Index + 1, TTLSeconds: ttl,
 		BoundSeconds:  steer.BoundOf(z.view.Zone, cfg, steer.DefaultAllowances()).S.Seconds(),
-		TargetSeconds: cfg.Staleness.Target.Seconds(),
-		Shares:        Shares(z.view.Zone, plan),
+		TargetSeconds: cfg.Staleness.Target.Seconds(), RTOSeconds: cfg.Staleness.RTO.Seconds(),
+		Shares: Shares(z.view.Zone, plan),
 	}
 	for _, skip := range plan.Skipped {
 		s.Skipped = append(s.Skipped, fmt.Sprintf("tier %d: %s", skip.Tier.Index+1, skip.Why))

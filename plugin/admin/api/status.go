@@ -93,9 +93,11 @@ type Service struct {
 	Tier       int      `json:"tier"`
 	Skipped    []string `json:"skipped,omitempty"`
 	TTLSeconds uint32   `json:"ttl_seconds"`
-	// BoundSeconds is the worst-case staleness known before anything happens; TargetSeconds is the declared one, if any.
+	// BoundSeconds is the worst-case staleness known before anything happens; TargetSeconds is the declared one, RTOSeconds the
+	// declared recovery time, if any.
 	BoundSeconds  float64 `json:"bound_seconds"`
 	TargetSeconds float64 `json:"target_seconds,omitempty"`
+	RTOSeconds    float64 `json:"rto_seconds,omitempty"`
 	Shares        []Share `json:"shares"`
 }
 
