@@ -181,6 +181,8 @@ www answers from eu and us by weight, api from eu and, when nothing there is up,
   %[1]s %[2]s +short
   for i in $(seq 100); do %[1]s %[2]s +short; done | sort | uniq -c
   %[3]s status%[4]s --watch
+  %[3]s explain %[2]s%[4]s                      # why, step by step
+  %[3]s what-if --drain az=eu-a%[4]s            # and what would be
 
 Break an AZ and look again; within %[5]s nobody is sent there any more. Heal it; within %[6]s it is back:
 

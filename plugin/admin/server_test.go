@@ -118,6 +118,14 @@ func TestRoutes(t *testing.T) {
 		{name: "unknown path", method: "GET", path: "/api/v1/nothing", status: 404, media: api.ProblemType},
 		{name: "root", method: "GET", path: "/", status: 404, media: api.ProblemType},
 		{name: "wrong method", method: "POST", path: api.StatusPath, status: 405, media: api.ProblemType, allow: "GET, HEAD"},
+		{name: "explain", method: "GET", path: api.ExplainPath + "?name=www.example.org&down=az%3Deu-a&down=az%3Deu-b", status: 200, media: "application/json"},
+		{name: "explain nothing", method: "GET", path: api.ExplainPath, status: 400, media: api.ProblemType},
+		{name: "explain what is not there", method: "GET", path: api.ExplainPath + "?name=nowhere", status: 400, media: api.ProblemType},
+		{name: "a parameter that does not exist", method: "GET", path: api.ExplainPath + "?name=www.example.org&donw=az%3Deu-a", status: 400, media: api.ProblemType},
+		{name: "a broken query string", method: "GET", path: api.ExplainPath + "?name=%zz", status: 400, media: api.ProblemType},
+		{name: "too many parameters", method: "GET", path: api.WhatIfPath + "?" + strings.Repeat("down=az%3Da&", 101), status: 400, media: api.ProblemType},
+		{name: "what if", method: "GET", path: api.WhatIfPath + "?drain=az%3Deu-a", status: 200, media: "application/json"},
+		{name: "what if, by POST", method: "POST", path: api.WhatIfPath, status: 405, media: api.ProblemType, allow: "GET, HEAD"},
 		{name: "made-up method", method: "BREW", path: "/healthz", status: 405, media: api.ProblemType, allow: "GET, HEAD"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
