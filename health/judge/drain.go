@@ -1,0 +1,284 @@
+package judge
+
+import (
+	"fmt"
+	"maps"
+	"math/big"
+	"slices"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
+)
+
+// A Fate is what the safety rules make of a drain: the zero Fate is effective, the other is suspended.
+type Fate struct {
+	health.Suspension
+	// Why says in words what would be left.
+	Why string
+}
+
+// Effective tells whether no rule holds the drain back.
+func (f Fate) Effective() bool { return f.Rule == "" }
+
+// Drains settles which of the drains are effective, in any order: the result is by index. Those that contradict each other
+// by a safety rule of some service are decided by their ids: the lesser one is effective, the other is suspended as a whole.
+// It reads nothing but the model and the drains, so that every node says the same; in particular, it knows no health.
+//
+// A rule suspends a drain only if the drain makes worse what the rule is about, and if the drain neither overrides it nor is
+// confirmed. A later drain never changes the fate of an earlier one. Intents that take nothing out are effective.
+func Drains(zones []*config.Zone, drains []*health.Intent) []Fate {
+	order := make([]int, len(drains))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return drains[a].ID.Compare(drains[b].ID) })
+	fates := make([]Fate, len(drains))
+	services := make(map[serviceRef]*coverage)
+	for _, i := range order {
+		if drains[i].TakesOut() {
+			fates[i] = settle(zones, services, drains[i])
+		}
+	}
+	return fates
+}
+
+type serviceRef struct{ zone, service int }
+
+// settle applies d to the services unless a rule suspends it.
+func settle(zones []*config.Zone, services map[serviceRef]*coverage, d *health.Intent) Fate {
+	hits := make(map[serviceRef][]health.EndpointRef)
+	for zi, z := range zones {
+		for _, ref := range Endpoints(z, d.Scope) {
+			for _, si := range z.Pools[ref.Pool].Services {
+				if d.Service == "" || d.Service == z.Services[si].Name {
+					s := serviceRef{zi, si}
+					hits[s] = append(hits[s], ref)
+				}
+			}
+		}
+	}
+	// In the order of the files, so that the same service is named everywhere.
+	order := slices.SortedFunc(maps.Keys(hits), func(a, b serviceRef) int {
+		if a.zone != b.zone {
+			return a.zone - b.zone
+		}
+		return a.service - b.service
+	})
+	for _, s := range order {
+		if services[s] == nil {
+			services[s] = newCoverage(zones[s.zone], zones[s.zone].Services[s.service])
+		}
+	}
+	for _, rule := range health.Rules() {
+		if d.Overrides(rule) {
+			continue
+		}
+		for _, s := range order {
+			if why := services[s].breaks(rule, hits[s]); why != "" {
+				return Fate{Suspension: health.Suspension{Rule: rule, Service: services[s].service.Name}, Why: why}
+			}
+		}
+	}
+	for _, s := range order {
+		for _, ref := range hits[s] {
+			services[s].drained[ref] = true
+		}
+	}
+	return Fate{}
+}
+
+// Endpoints are those of z that the scope names. Nodes are no endpoints.
+func Endpoints(z *config.Zone, scope health.Scope) []health.EndpointRef {
+	var refs []health.EndpointRef
+	for pi, p := range z.Pools {
+		switch scope.Kind {
+		case health.ScopeEndpoint, health.ScopePool:
+			if z.Name != scope.Zone || p.Name != scope.Pool {
+				continue
+			}
+		case health.ScopeRegion, health.ScopeAZ:
+		default:
+			return nil
+		}
+		for i, e := range p.Endpoints {
+			az := z.AZs[e.AZ]
+			switch {
+			case scope.Kind == health.ScopeEndpoint && e.Name != scope.Endpoint:
+			case scope.Kind == health.ScopeAZ && az.Name != scope.Name:
+			case scope.Kind == health.ScopeRegion && regionOf(z, p, e) != scope.Name:
+			default:
+				refs = append(refs, health.EndpointRef{Pool: pi, Endpoint: i})
+			}
+		}
+	}
+	return refs
+}
+
+// regionOf is the region in which the endpoint stands: its AZ's.
+func regionOf(z *config.Zone, p *config.Pool, e *config.Endpoint) string {
+	region := p.Region
+	if e.AZ < len(z.AZs) {
+		region = z.AZs[e.AZ].Region
+	}
+	if region >= len(z.Regions) {
+		return ""
+	}
+	return z.Regions[region].Name
+}
+
+// coverage is what a service could answer, and how much of it drains have taken out.
+type coverage struct {
+	zone    *config.Zone
+	service *config.Service
+	// shares are the parts of the service's weight, with all tiers taken as one, of the endpoints that weights let answer.
+	shares  map[health.EndpointRef]*big.Rat
+	drained map[health.EndpointRef]bool
+}
+
+func newCoverage(z *config.Zone, s *config.Service) *coverage {
+	c := &coverage{zone: z, service: s, shares: make(map[health.EndpointRef]*big.Rat), drained: make(map[health.EndpointRef]bool)}
+	total := new(big.Rat)
+	weights := poolWeights(s)
+	for _, pi := range s.Pools {
+		if w, ok := weights[pi]; ok {
+			c.addPool(pi, w)
+		}
+	}
+	for _, share := range c.shares {
+		total.Add(total, share)
+	}
+	for _, share := range c.shares {
+		if total.Sign() > 0 {
+			share.Quo(share, total)
+		}
+	}
+	return c
+}
+
+// poolWeights are the weights of the pools that the service may answer from, the first tier that names a pool deciding, as
+// the speed limit has it. Pools that stand in no tier of the service's own count without weight.
+func poolWeights(s *config.Service) map[int]int {
+	weights := make(map[int]int)
+	for _, tier := range s.Tiers {
+		for _, share := range tier {
+			if _, ok := weights[share.Pool]; !ok && share.Weight > 0 {
+				weights[share.Pool] = share.Weight
+			}
+		}
+	}
+	also := func(pool int) {
+		if _, ok := weights[pool]; !ok {
+			weights[pool] = 0
+		}
+	}
+	for _, rule := range s.Clients {
+		for _, tier := range rule.Tiers {
+			for _, share := range tier {
+				if share.Weight > 0 {
+					also(share.Pool)
+				}
+			}
+		}
+	}
+	if s.Cells != nil {
+		for _, r := range s.Cells.Home {
+			also(r.Pool)
+		}
+		for _, pools := range s.Cells.Failover {
+			for _, p := range pools {
+				also(p)
+			}
+		}
+	}
+	return weights
+}
+
+// addPool adds the endpoints of a pool, each with pool weight × AZ weight × endpoint weight, each level over its sum.
+func (c *coverage) addPool(pi, weight int) {
+	p := c.zone.Pools[pi]
+	in := PoolInput{Pool: p}
+	sums, azTotal := make(map[int]int64), int64(0)
+	for i, e := range p.Endpoints {
+		if !in.answerable(i) {
+			continue
+		}
+		if p.Explicit && sums[e.AZ] == 0 {
+			azTotal += int64(azWeight(p, e.AZ))
+		} else if !p.Explicit {
+			azTotal += int64(e.Weight)
+		}
+		sums[e.AZ] += int64(e.Weight)
+	}
+	for i, e := range p.Endpoints {
+		if !in.answerable(i) {
+			continue
+		}
+		share := new(big.Rat).Mul(big.NewRat(int64(weight), 1), big.NewRat(int64(e.Weight), azTotal))
+		if p.Explicit {
+			share.Mul(share, big.NewRat(int64(azWeight(p, e.AZ)), sums[e.AZ]))
+		}
+		c.shares[health.EndpointRef{Pool: pi, Endpoint: i}] = share
+	}
+}
+
+func azWeight(p *config.Pool, az int) int {
+	for _, w := range p.AZWeights {
+		if w.AZ == az {
+			return w.Weight
+		}
+	}
+	return 0
+}
+
+// breaks says what would be left if more were drained, or nothing when the rule allows it.
+func (c *coverage) breaks(rule string, more []health.EndpointRef) (why string) {
+	after := maps.Clone(c.drained)
+	for _, ref := range more {
+		after[ref] = true
+	}
+	was, is := c.measure(c.drained), c.measure(after)
+	safety := c.service.Safety
+	switch rule {
+	case health.RuleNeverEmpty:
+		if is.endpoints == 0 && was.endpoints > 0 {
+			return "nothing would be left to answer with"
+		}
+	case health.RuleKeepRegions:
+		if is.regions < safety.KeepRegions && is.regions < was.regions {
+			return fmt.Sprintf("endpoints would be left in %d regions, and %d must keep some", is.regions, safety.KeepRegions)
+		}
+	case health.RuleKeepAZs:
+		if is.azs < safety.KeepAZs && is.azs < was.azs {
+			return fmt.Sprintf("endpoints would be left in %d AZs, and %d must keep some", is.azs, safety.KeepAZs)
+		}
+	case health.RuleMaxDrained:
+		if safety.MaxDrained > 0 && is.drained.Cmp(big.NewRat(int64(safety.MaxDrained), 100)) > 0 && is.drained.Cmp(was.drained) > 0 {
+			percent := new(big.Rat).Mul(is.drained, big.NewRat(100, 1))
+			return fmt.Sprintf("%s %% of its weight would be drained, and at most %d %% may be", percent.FloatString(1), safety.MaxDrained)
+		}
+	}
+	return ""
+}
+
+// measures is what the rules look at.
+type measures struct {
+	endpoints, regions, azs int
+	drained                 *big.Rat
+}
+
+func (c *coverage) measure(drained map[health.EndpointRef]bool) measures {
+	m := measures{drained: new(big.Rat)}
+	azs, regions := make(map[int]bool), make(map[string]bool)
+	for ref, share := range c.shares {
+		if drained[ref] {
+			m.drained.Add(m.drained, share)
+			continue
+		}
+		p := c.zone.Pools[ref.Pool]
+		e := p.Endpoints[ref.Endpoint]
+		m.endpoints++
+		azs[e.AZ], regions[regionOf(c.zone, p, e)] = true, true
+	}
+	m.azs, m.regions = len(azs), len(regions)
+	return m
+}
