@@ -14,6 +14,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/intent"
 )
 
 const (
@@ -25,6 +26,8 @@ const (
 	settleInterval = 500 * time.Millisecond
 	// DefaultStateMaxAge is how old persisted verdicts may be at a start.
 	DefaultStateMaxAge = time.Hour
+	// DefaultNode is the name of a node that has none.
+	DefaultNode = "node"
 )
 
 // A Publisher makes what is served from views. All calls but Prepare come from Run's goroutine, one at a time.
@@ -64,7 +67,9 @@ type Options struct {
 	Model *config.Model
 	// Source may be nil: then only SetModel changes the model.
 	Source Source
-	// State is the directory for the last verdicts; empty for none. StateMaxAge is DefaultStateMaxAge when 0.
+	// Node names this node in the ids of intents; DefaultNode when empty.
+	Node string
+	// State is the directory for intents and the last verdicts; empty for none. StateMaxAge is DefaultStateMaxAge when 0.
 	State       string
 	StateMaxAge time.Duration
 	// References are probed only to tell a broken vantage from a broken world; none means that it never abstains.
@@ -76,6 +81,9 @@ type Options struct {
 func (o *Options) validate() error {
 	if o.Publisher == nil || o.Prober == nil || o.Model == nil {
 		return errors.New("engine: Publisher, Prober and Model are required")
+	}
+	if o.Node == "" {
+		o.Node = DefaultNode
 	}
 	if o.StateMaxAge == 0 {
 		o.StateMaxAge = DefaultStateMaxAge
@@ -98,6 +106,8 @@ type Engine struct {
 	view   atomic.Pointer[health.View] // swapped, never mutated
 	frozen atomic.Pointer[FreezeOrder] // swapped, never mutated
 
+	shownIntents atomic.Pointer[[]health.IntentState] // swapped, never mutated
+
 	mu    sync.Mutex
 	inbox map[health.TargetID]health.Observation // guarded by mu: the latest one per target since the last fold
 	model *config.Model                          // guarded by mu: to be taken up
@@ -116,6 +126,9 @@ type Engine struct {
 	ticks      int
 	sight      sight
 	freeze     FreezeOrder
+	intents    *intent.Store
+	// intentWake is the nearest start or end of an intent; zero for none.
+	intentWake time.Time
 }
 
 // New judges opts.Model from what was persisted and publishes the first view, so that an answer exists before the first
@@ -142,12 +155,16 @@ func New(opts Options) (*Engine, error) {
 	if e.freeze, err = loadFreeze(opts.State); err != nil {
 		return nil, fmt.Errorf("state of the engine: %w", err)
 	}
+	if e.intents, err = intent.Open(opts.State, opts.Node, now); err != nil {
+		return nil, fmt.Errorf("state of the engine: %w", err)
+	}
 	loaded := e.freeze
 	e.frozen.Store(&loaded)
 	e.metrics.frozen.Set(boolValue(e.freeze.On))
 	e.sight.references = opts.References
 	e.observations.m = make(map[health.TargetID]health.Observation)
 	e.cur = e.newTable(opts.Model, nil)
+	e.applyIntents(now)
 	opts.Prober.SetTargets(e.targets(e.cur))
 	e.restore(e.cur)
 	e.publish(now, true)
@@ -229,7 +246,7 @@ func (e *Engine) loop(ctx context.Context, g *errgroup.Group) error {
 			e.takeUp(t, time.Now())
 			e.takeModel(g, time.Now())
 		case o := <-e.orders:
-			e.obey(o, time.Now())
+			o.done <- o.do(time.Now())
 		case <-ticker.C:
 			e.onTick(time.Now())
 		}

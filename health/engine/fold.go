@@ -90,7 +90,11 @@ func (e *Engine) onTick(now time.Time) {
 			t.endFreshness(now)
 		}
 	}
-	e.publish(now, e.look(now))
+	looked := e.look(now)
+	if !e.intentWake.IsZero() && !now.Before(e.intentWake) {
+		looked = e.applyIntents(now) || looked
+	}
+	e.publish(now, looked)
 	if moves := e.cur.horizons(); len(moves) > 0 {
 		e.opts.Publisher.MoveHorizons(moves)
 	}
@@ -136,6 +140,7 @@ func (e *Engine) takeModel(g *errgroup.Group, now time.Time) {
 		return
 	}
 	t := e.newTable(m, e.cur)
+	t.overlay(e.intents.Set().Open(now), now)
 	t.judge(now)
 	v := t.newView(0, now)
 	e.next = t
@@ -154,6 +159,7 @@ func (e *Engine) takeUp(t *table, now time.Time) {
 	e.cur, e.next = t, nil
 	e.opts.Prober.SetTargets(e.targets(t))
 	e.observations.forget(e.wants)
+	e.applyIntents(now)
 	changes := t.judge(now)
 	e.opts.Logger.Info("configuration taken up", "old", old.Hash.String(), "new", t.model.Hash.String(), "zones", len(t.model.Zones))
 	e.serve(changes, now)

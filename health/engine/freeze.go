@@ -43,43 +43,31 @@ func loadFreeze(dir string) (FreezeOrder, error) {
 	return f, nil
 }
 
-// order is a FreezeOrder that waits for the engine's goroutine.
-type order struct {
-	freeze FreezeOrder
-	done   chan error
-}
-
 // Freeze stops every automatic verdict, or lets them move again. When it returns nil the order is on disk and in force.
 func (e *Engine) Freeze(on bool, actor, reason string) error {
-	o := order{freeze: FreezeOrder{On: on, Actor: actor, Reason: reason, Since: time.Now()}, done: make(chan error, 1)}
-	select {
-	case e.orders <- o:
-		return <-o.done
-	case <-e.ended:
-		return errors.New("the engine has ended")
-	}
+	f := FreezeOrder{On: on, Actor: actor, Reason: reason, Since: time.Now()}
+	return e.command(func(now time.Time) error { return e.setFreeze(f, now) })
 }
 
 // Frozen is the latest order.
 func (e *Engine) Frozen() FreezeOrder { return *e.frozen.Load() }
 
-// obey carries an order out. What cannot be kept is not done either.
-func (e *Engine) obey(o order, now time.Time) {
+// setFreeze carries an order out. What cannot be kept is not done either.
+func (e *Engine) setFreeze(f FreezeOrder, now time.Time) error {
 	if e.opts.State != "" {
-		b, err := json.Marshal(o.freeze)
+		b, err := json.Marshal(f)
 		if err == nil {
 			err = durable.WriteFile(filepath.Join(e.opts.State, freezeName), b)
 		}
 		if err != nil {
-			o.done <- fmt.Errorf("freeze: %w", err)
-			return
+			return fmt.Errorf("freeze: %w", err)
 		}
 	}
-	e.freeze = o.freeze
-	e.frozen.Store(&o.freeze)
+	e.freeze = f
+	e.frozen.Store(&f)
 	e.metrics.frozen.Set(boolValue(e.freeze.On))
-	e.opts.Logger.Info("automatic verdicts", "frozen", o.freeze.On, "actor", o.freeze.Actor, "reason", o.freeze.Reason)
+	e.opts.Logger.Info("automatic verdicts", "frozen", f.On, "actor", f.Actor, "reason", f.Reason)
 	e.rejudge()
 	e.serve(e.cur.judge(now), now)
-	o.done <- nil
+	return nil
 }

@@ -19,8 +19,8 @@ const (
 	returnsVersion = 1
 )
 
-// savedReturns are the pools and AZs that are on their way back, or that have to wait for a person when they come back. They
-// have no age limit: a site that was out must not slip in because the node was stopped for a day.
+// savedReturns are the pools and AZs that are out, or on their way back. They have no age limit: a site that was out must not
+// slip in because the node was stopped for a day.
 type savedReturns struct {
 	Version int       `json:"version"`
 	SavedAt time.Time `json:"saved_at"`
@@ -82,7 +82,7 @@ func writeReturns(dir string, v *health.View, now time.Time) error {
 
 func (s *savedReturns) add(z *config.Zone, p *config.Pool, view *health.PoolView, now time.Time) {
 	put := func(key string, r health.Return, az int) {
-		out := waits(p) && isOut(p, view, az)
+		out := isOut(p, view, az)
 		if !out && r.IsZero() {
 			return
 		}
@@ -164,8 +164,9 @@ func (s savedReturn) restored(z *config.Zone, savedAt, now time.Time) health.Ret
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
-// carryReturns adds the returns of an earlier run to the view with which a pool starts; both may be nil. What was out and is
-// too long ago to be believed in detail starts as down, so that its return is one.
+// carryReturns adds the returns of an earlier run to the view with which a pool starts; both may be nil. What was out starts as
+// out, so that its return is one: by a drain that may be over, or, where a person has to let it in and the verdict is too
+// old to be believed, as down.
 func (s *stateFile) carryReturns(z *config.Zone, p *config.Pool, view *health.PoolView, now time.Time) *health.PoolView {
 	if len(s.returns) == 0 {
 		return view
@@ -178,7 +179,12 @@ func (s *stateFile) carryReturns(z *config.Zone, p *config.Pool, view *health.Po
 	}
 	out := func(az int) {
 		for i := range made().Endpoints {
-			if e := &view.Endpoints[i]; (az < 0 || p.Endpoints[i].AZ == az) && e.Pending() {
+			e := &view.Endpoints[i]
+			switch {
+			case az >= 0 && p.Endpoints[i].AZ != az:
+			case e.InService():
+				e.Drained = true
+			case e.Pending() && waits(p):
 				e.Verdict = health.Verdict{State: health.Down, Stale: true, Since: s.returnsAt, Reason: "was down when the node stopped"}
 			}
 		}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -36,6 +37,8 @@ type zoneTable struct {
 	// reloaded is when this version of the zone file replaced another; zero for the first one.
 	reloaded time.Time
 	pools    []poolTable
+	// scoped is what intents for one service alone change.
+	scoped map[int]*health.ServiceView
 }
 
 // leafKey: checks that dial the same may still want different quorums.
@@ -51,6 +54,8 @@ type poolTable struct {
 	leaves  []int
 	targets []health.TargetID
 	view    *health.PoolView
+	// overlay is nil for most pools.
+	overlay *poolOverlay
 	// horizon is set when a service that uses the pool is in horizon mode.
 	horizon bool
 }
@@ -197,8 +202,11 @@ func (t *table) judge(now time.Time) []change {
 	for ref := range t.dirty {
 		z := t.model.Zones[ref.zone]
 		pt := &t.zones[ref.zone].pools[ref.pool]
+		overlay := pt.overlay.or()
 		view, wake := judge.Pool(judge.PoolInput{
 			Zone: z, Pool: z.Pools[ref.pool], Prev: pt.view, Now: now, Frozen: t.freeze.On, Reloaded: t.zones[ref.zone].reloaded,
+			Drained: func(i int) bool { return overlay.drained[i] }, Ready: overlay.ready, Admitted: overlay.admitted,
+			Weight: overlay.weight, EndpointWeights: overlay.weights,
 			Leaf:      func(i, check int) health.Verdict { return t.leaf(z, pt, i, check, now) },
 			Reduction: func(i int) int { return t.reduction(pt, i) },
 		})
@@ -309,7 +317,7 @@ func (t *table) newView(generation uint64, now time.Time) *health.View {
 	for zi := range t.zones {
 		zt := &t.zones[zi]
 		if zt.view == nil || zt.stale() {
-			zt.view = &health.ZoneView{Zone: t.model.Zones[zi], Pools: make([]*health.PoolView, len(zt.pools))}
+			zt.view = &health.ZoneView{Zone: t.model.Zones[zi], Pools: make([]*health.PoolView, len(zt.pools)), Scoped: zt.scoped}
 			for pi := range zt.pools {
 				zt.view.Pools[pi] = zt.pools[pi].view
 			}
@@ -326,5 +334,5 @@ func (zt *zoneTable) stale() bool {
 			return true
 		}
 	}
-	return false
+	return !maps.Equal(zt.scoped, zt.view.Scoped)
 }

@@ -1,0 +1,212 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/intent"
+	"github.com/fairlead-dns/fairlead/health/judge"
+)
+
+// Intend takes an order. A start of zero is now, an end of zero that is not Forever is health.DefaultIntent later. When it
+// returns without an error the intent is on disk and, if it has started, in force. An order that replaces another one of the
+// same kind, scope and service ends that one. A safety rule refuses by a *health.RuleError.
+func (e *Engine) Intend(i health.Intent) (id health.IntentID, err error) {
+	err = e.command(func(now time.Time) error {
+		id, err = e.intend(i, now)
+		return err
+	})
+	return id, err
+}
+
+// EndIntents ends intents that are open; all of them or none.
+func (e *Engine) EndIntents(ids []health.IntentID, actor, reason string) error {
+	return e.command(func(now time.Time) error {
+		if err := e.intents.End(intent.End{Actor: actor, Reason: reason, At: now}, ids...); err != nil {
+			return err
+		}
+		e.opts.Logger.Info("intents ended", "ids", fmt.Sprint(ids), "actor", actor, "reason", reason)
+		e.applyIntents(now)
+		e.publish(now, true)
+		return nil
+	})
+}
+
+// Intents are the intents in force and those planned, by id, as of the latest change.
+func (e *Engine) Intents() []health.IntentState { return *e.shownIntents.Load() }
+
+func (e *Engine) intend(i health.Intent, now time.Time) (health.IntentID, error) {
+	if i.Start.IsZero() || i.Start.Before(now) {
+		i.Start = now
+	}
+	if i.End.IsZero() && !i.Forever {
+		i.End = i.Start.Add(health.DefaultIntent)
+	}
+	i.ID, i.Confirmed = health.IntentID{}, false
+	if err := i.Validate(); err != nil {
+		return i.ID, err
+	}
+	if err := e.admissible(&i, now); err != nil {
+		return i.ID, err
+	}
+	// A node that is alone is every configured node.
+	i.Confirmed = true
+	id, err := e.intents.Put(i, now, e.replacedBy(&i, now)...)
+	if err != nil {
+		return id, fmt.Errorf("%s %s: %w", i.Kind, i.Scope, err)
+	}
+	e.opts.Logger.Info("intent taken", "id", id.String(), "kind", i.Kind.String(), "scope", i.Scope.String(), "service", i.Service,
+		"actor", i.Actor, "reason", i.Reason)
+	e.applyIntents(now)
+	e.publish(now, true)
+	return id, nil
+}
+
+// admissible refuses what would have no effect, or an effect that a rule forbids.
+func (e *Engine) admissible(i *health.Intent, now time.Time) error {
+	if e.namesNothing(e.cur.model, i) {
+		what := i.Scope.String()
+		if i.Service != "" {
+			what += " for service " + i.Service
+		}
+		return fmt.Errorf("%w: %s", health.ErrNothingNamed, what)
+	}
+	switch i.Kind {
+	case health.IntentReady:
+		if p, _ := e.poolNamed(i.Scope); !p.Gate.Manual {
+			return fmt.Errorf("%w: %s has no gate that waits for `ready`", health.ErrIntentConflict, i.Scope)
+		}
+	case health.IntentFailback:
+		return e.canReturn(i)
+	}
+	if !i.TakesOut() {
+		return nil
+	}
+	// With the ids that are given now it is the last one: only its own fate can be new.
+	last := *i
+	last.ID = health.IntentID{Node: "\U0010FFFF"}
+	drains := []*health.Intent{}
+	for _, other := range e.intents.Set().Open(now) {
+		if overlap(&other, i) && !slices.Contains(e.replacedBy(i, now), other.ID) {
+			drains = append(drains, &other)
+		}
+	}
+	fates := judge.Drains(e.cur.model.Zones, append(drains, &last))
+	if f := fates[len(fates)-1]; !f.Effective() {
+		return &health.RuleError{Suspension: f.Suspension, Why: f.Why}
+	}
+	return nil
+}
+
+// overlap tells whether there is an instant at which both are in force.
+func overlap(a, b *health.Intent) bool {
+	return (a.Forever || b.Start.Before(a.End)) && (b.Forever || a.Start.Before(b.End))
+}
+
+// canReturn tells whether a failback would let anything in.
+func (e *Engine) canReturn(i *health.Intent) error {
+	p, view := e.poolNamed(i.Scope)
+	if len(p.Failbacks) > 0 && !slices.ContainsFunc(p.Failbacks, func(f config.Failback) bool { return f.Mode != config.FailbackNever }) {
+		return fmt.Errorf("%w: %s never returns by itself or by hand (failback.mode: never): it returns with a new version of its zone file",
+			health.ErrIntentConflict, i.Scope)
+	}
+	if view.Return.On() || slices.ContainsFunc(view.ReturnAZ, func(r health.Return) bool { return r.On() }) {
+		return nil
+	}
+	return fmt.Errorf("%w: %s is not on its way back: it is in service, or nothing in it is eligible", health.ErrIntentConflict, i.Scope)
+}
+
+// replacedBy are the open intents that i, in force from now on, takes the place of. A second drain stands beside the first:
+// each has an end and a reason of its own.
+func (e *Engine) replacedBy(i *health.Intent, now time.Time) []health.IntentID {
+	var ids []health.IntentID
+	if i.Kind == health.IntentDrain || i.Start.After(now) {
+		return nil
+	}
+	for _, other := range e.intents.Set().Open(now) {
+		if other.Active(now) && other.Kind == i.Kind && other.Scope == i.Scope && other.Service == i.Service {
+			ids = append(ids, other.ID)
+		}
+	}
+	return ids
+}
+
+// poolNamed is the pool that scope names in the model in force, which is known to have it.
+func (e *Engine) poolNamed(scope health.Scope) (*config.Pool, *health.PoolView) {
+	for zi, z := range e.cur.model.Zones {
+		if z.Name != scope.Zone {
+			continue
+		}
+		for pi, p := range z.Pools {
+			if p.Name == scope.Pool {
+				return p, e.cur.zones[zi].pools[pi].view
+			}
+		}
+	}
+	return nil, nil
+}
+
+// namesNothing tells whether the scope, or the service in it, is not in the model.
+func (e *Engine) namesNothing(m *config.Model, i *health.Intent) bool {
+	if i.Scope.Kind == health.ScopeNode {
+		return i.Scope.Name != e.opts.Node
+	}
+	for _, z := range m.Zones {
+		for _, ref := range judge.Endpoints(z, i.Scope) {
+			if i.Service == "" || slices.ContainsFunc(z.Pools[ref.Pool].Services, func(s int) bool { return z.Services[s].Name == i.Service }) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// applyIntents brings what the intents change at now into the tables. The pools that it concerns are judged by the next
+// judge; changed tells whether anything is different.
+func (e *Engine) applyIntents(now time.Time) (changed bool) {
+	set := e.intents.Set()
+	e.intentWake = set.Next(now)
+	open := set.Open(now)
+	for _, t := range []*table{e.cur, e.next} {
+		if t != nil && t.overlay(open, now) {
+			changed = true
+		}
+	}
+	e.showIntents(open, now)
+	return changed
+}
+
+// showIntents publishes what has become of the intents.
+func (e *Engine) showIntents(open []health.Intent, now time.Time) {
+	active := activeAt(open, now)
+	fates := judge.Drains(e.cur.model.Zones, active)
+	states := make([]health.IntentState, 0, len(open))
+	for _, i := range open {
+		s := health.IntentState{Intent: i, Planned: !i.Active(now), Nothing: e.namesNothing(e.cur.model, &i)}
+		if i.Scope.Kind == health.ScopeNode {
+			s.NoEffect = "a drain of a node takes effect with the cluster"
+		}
+		for n, a := range active {
+			if a.ID == i.ID && !fates[n].Effective() {
+				s.Suspended = &fates[n].Suspension
+			}
+		}
+		states = append(states, s)
+	}
+	e.shownIntents.Store(&states)
+}
+
+func activeAt(open []health.Intent, now time.Time) []*health.Intent {
+	var active []*health.Intent
+	for _, i := range open {
+		if i.Active(now) {
+			active = append(active, &i)
+		}
+	}
+	// The greatest id is the latest order of a node: it is applied last and wins.
+	slices.SortFunc(active, func(a, b *health.Intent) int { return a.ID.Compare(b.ID) })
+	return active
+}
