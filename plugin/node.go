@@ -132,7 +132,7 @@ func (n *node) makeEngine() error {
 	n.engine, err = engine.New(engine.Options{
 		Publisher: &publisher{compiler: n.compiler, current: n.current}, Prober: prober,
 		Model: n.source.model, Source: n.source, State: n.state, StateMaxAge: cfg.StateMaxAge,
-		References: referenceTargets(cfg.References),
+		References: referenceTargets(cfg.References), Node: cfg.Name,
 		Logger:     n.logger, Registerer: n.scope,
 	})
 	out.engine = n.engine
@@ -238,6 +238,17 @@ func (n *node) Frozen() api.Freeze {
 	f := n.engine.Frozen()
 	return api.Freeze{Frozen: f.On, Actor: f.Actor, Reason: f.Reason, Since: f.Since}
 }
+
+// Intend takes an operator's order.
+func (n *node) Intend(i health.Intent) (health.IntentID, error) { return n.engine.Intend(i) }
+
+// EndIntents ends orders.
+func (n *node) EndIntents(ids []health.IntentID, actor, reason string) error {
+	return n.engine.EndIntents(ids, actor, reason)
+}
+
+// Intents are the orders in force and those planned.
+func (n *node) Intents() []health.IntentState { return n.engine.Intents() }
 
 // Ready is nil while queries are answered from a snapshot and the prober turns.
 func (n *node) Ready() error {

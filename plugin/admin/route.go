@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -24,6 +25,7 @@ const (
 
 // A route is one thing that the API does.
 type route struct {
+	// path is a path, in which {name} stands for one segment: http.Request.PathValue has it.
 	method, path string
 	role         role
 	// handle returns the status and the body, to be encoded as JSON.
@@ -41,16 +43,24 @@ func (s *Server) routes() []route {
 		{http.MethodPost, api.UnfreezePath, operator, s.unfreeze},
 		{http.MethodPost, api.ProbePath, viewer, s.probe},
 		{http.MethodPost, api.ReportPath, operator, s.report},
+		{http.MethodGet, api.IntentsPath, viewer, s.listIntents},
+		{http.MethodPost, api.IntentsPath, operator, s.createIntent},
+		{http.MethodDelete, api.IntentsPath + "/{id}", operator, s.endIntent},
+		{http.MethodPost, api.Base + "/pools/{zone}/{pool}/ready", operator, s.ready},
+		{http.MethodDelete, api.Base + "/pools/{zone}/{pool}/ready", operator, s.unready},
+		{http.MethodPost, api.Base + "/pools/{zone}/{pool}/failback", operator, s.failback},
 	}
 }
 
 func (s *Server) handler() http.Handler {
 	byPath := make(map[string][]route)
+	var paths []string
 	for _, r := range s.routes() {
 		byPath[r.path] = append(byPath[r.path], r)
+		paths = append(paths, r.path)
 	}
 	h := http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		routes, ok := byPath[req.URL.Path]
+		routes, ok := byPath[match(paths, req)]
 		if !ok {
 			problem(w, http.StatusNotFound, "no such path: "+req.URL.Path)
 			return
@@ -74,6 +84,33 @@ func (s *Server) handler() http.Handler {
 		reply(w, status, mediaType, body)
 	})
 	return http.MaxBytesHandler(h, maxBody)
+}
+
+// match is the path of the table that the request asks for, and gives the request its values; empty if there is none.
+func match(paths []string, req *http.Request) string {
+	// Segments are taken apart before they are unescaped: an escaped slash is part of a name.
+	got := strings.Split(req.URL.EscapedPath(), "/")
+	for _, path := range paths {
+		want := strings.Split(path, "/")
+		if len(want) != len(got) {
+			continue
+		}
+		values := make(map[string]string)
+		if slices.EqualFunc(want, got, func(w, g string) bool {
+			g, err := url.PathUnescape(g)
+			if name, ok := strings.CutPrefix(w, "{"); ok && err == nil && g != "" {
+				values[strings.TrimSuffix(name, "}")] = g
+				return true
+			}
+			return err == nil && w == g
+		}) {
+			for name, v := range values {
+				req.SetPathValue(name, v)
+			}
+			return path
+		}
+	}
+	return ""
 }
 
 func methods(routes []route) string {

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,7 +32,30 @@ type fakeNode struct {
 
 	frozen    api.Freeze
 	freezeErr error
+
+	// intents are those that were asked for; intendErr is what comes of the next order.
+	intents   []health.IntentState
+	intendErr error
 }
+
+func (n *fakeNode) Intend(i health.Intent) (health.IntentID, error) {
+	if n.intendErr != nil {
+		return health.IntentID{}, n.intendErr
+	}
+	i.ID = health.IntentID{Node: "n1", Incarnation: 1, Counter: uint64(len(n.intents) + 1)}
+	n.intents = append(n.intents, health.IntentState{Intent: i})
+	return i.ID, nil
+}
+
+func (n *fakeNode) EndIntents(ids []health.IntentID, _, _ string) error {
+	if n.intendErr != nil {
+		return n.intendErr
+	}
+	n.intents = slices.DeleteFunc(slices.Clone(n.intents), func(i health.IntentState) bool { return slices.Contains(ids, i.ID) })
+	return nil
+}
+
+func (n *fakeNode) Intents() []health.IntentState { return n.intents }
 
 func (n *fakeNode) Frozen() api.Freeze { return n.frozen }
 

@@ -35,6 +35,10 @@ func NewStatus(n Node, version string, startedAt, now time.Time) *api.Status {
 		out.Freeze = &f
 	}
 	out.Degraded = out.Degraded || out.Blind || out.Freeze != nil
+	out.Intents = intentsOf(n)
+	for _, i := range out.Intents {
+		out.Degraded = out.Degraded || i.State == api.IntentSuspended
+	}
 	for _, zv := range snap.View.Zones {
 		z := zoneStatus{node: n, snap: snap, view: zv, now: now}
 		zone, degraded := z.build()
@@ -73,6 +77,8 @@ func (z *zoneStatus) pool(i int) api.Pool {
 		check = z.view.Zone.Checks[cfg.Check]
 		p.Check = check.Name
 	}
+	z.returning(&p, cfg, view)
+	p.Weight = view.Weight
 	for j, e := range cfg.Endpoints {
 		p.Endpoints = append(p.Endpoints, z.endpoint(check, e, view.Endpoints[j]))
 	}
@@ -94,6 +100,36 @@ func (z *zoneStatus) heldUntil(cfg *config.Pool, view *health.PoolView) *time.Ti
 	}
 	return &last
 }
+
+// returning says what the pool waits for, and how far its ramp is.
+func (z *zoneStatus) returning(p *api.Pool, cfg *config.Pool, view *health.PoolView) {
+	if view.GateClosed && cfg.Gate.Manual {
+		p.WaitsFor = waitsReady
+	}
+	for _, r := range append([]health.Return{view.Return}, view.ReturnAZ...) {
+		for _, f := range cfg.Failbacks {
+			percent, next := r.Share(f, z.now)
+			switch {
+			case percent == 0 && next.IsZero():
+				z.degraded = true
+				if f.Mode == config.FailbackManual && p.WaitsFor != waitsReady {
+					p.WaitsFor = waitsFailback
+				} else if p.WaitsFor == "" {
+					p.WaitsFor = waitsConfig
+				}
+			case r.Ramping(f, z.now) && (p.RampPercent == 0 || percent < p.RampPercent):
+				p.RampPercent, p.RampNext = percent, &next
+			}
+		}
+	}
+}
+
+// The values of api.Pool.WaitsFor.
+const (
+	waitsReady    = "ready"
+	waitsFailback = "failback"
+	waitsConfig   = "config"
+)
 
 func (z *zoneStatus) endpoint(check *config.Check, cfg *config.Endpoint, view health.EndpointView) api.Endpoint {
 	e := api.Endpoint{

@@ -15,6 +15,9 @@ type Problem struct {
 	Title  string `json:"title"`
 	Status int    `json:"status"`
 	Detail string `json:"detail,omitempty"`
+	// Rule is the safety rule that refuses, Service the service for which it does.
+	Rule    string `json:"rule,omitempty"`
+	Service string `json:"service,omitempty"`
 }
 
 // Error is the title and the detail.

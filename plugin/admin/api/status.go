@@ -13,8 +13,8 @@ type Status struct {
 	StartedAt  time.Time `json:"started_at"`
 	Generation uint64    `json:"generation"`
 	ConfigHash string    `json:"config_hash"`
-	// Degraded is set while an endpoint is suspect or down, a service answers on a last resort, a file has problems or
-	// the prober is stuck.
+	// Degraded is set while an endpoint is suspect or down, a service answers on a last resort, a file has problems, the
+	// prober is stuck, a pool waits to be let back in, or a rule suspends a drain.
 	Degraded bool `json:"degraded"`
 	// Ready is what the `ready` plugin says; NotReady says why not.
 	Ready    bool   `json:"ready"`
@@ -25,6 +25,8 @@ type Status struct {
 	Freeze *Freeze `json:"freeze,omitempty"`
 	Files  []File  `json:"files"`
 	Zones  []Zone  `json:"zones"`
+	// Intents are what operators asked for, in force or planned.
+	Intents []Intent `json:"intents,omitempty"`
 }
 
 // A File is one zone file.
@@ -57,6 +59,15 @@ type Pool struct {
 	Check string `json:"check,omitempty"`
 	// HeldUntil is the end of the longest failback hold that runs, of the pool or of one of its AZs.
 	HeldUntil *time.Time `json:"held_until,omitempty"`
+	// WaitsFor is what the pool, or one of its AZs, waits for that no time brings: ready (`fairlead ready POOL`), failback
+	// (`fairlead failback POOL`) or config (a new version of the zone file).
+	WaitsFor string `json:"waits_for,omitempty"`
+	// RampPercent is the least share that a service gives it, or one of its AZs, while it comes back by steps; RampNext is the
+	// next step.
+	RampPercent int        `json:"ramp_percent,omitempty"`
+	RampNext    *time.Time `json:"ramp_next,omitempty"`
+	// Weight is an operator's override of the pool's weight in every tier.
+	Weight    *int       `json:"weight,omitempty"`
 	Endpoints []Endpoint `json:"endpoints"`
 }
 

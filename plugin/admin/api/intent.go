@@ -1,0 +1,95 @@
+package api
+
+import (
+	"net/url"
+	"time"
+)
+
+// IntentsPath answers GET with an Intents and POST with the Intent that an IntentRequest made. IntentPath answers DELETE: the
+// intent is over.
+const IntentsPath = Base + "/intents"
+
+// IntentPath is the path of one intent.
+func IntentPath(id string) string { return IntentsPath + "/" + url.PathEscape(id) }
+
+// ReadyPath is where POST with a PoolRequest opens the gate of a pool that waits for a person, and DELETE closes it again.
+func ReadyPath(zone, pool string) string { return poolPath(zone, pool) + "/ready" }
+
+// FailbackPath is where POST with a PoolRequest lets a pool return that is on its way back.
+func FailbackPath(zone, pool string) string { return poolPath(zone, pool) + "/failback" }
+
+func poolPath(zone, pool string) string {
+	return Base + "/pools/" + url.PathEscape(zone) + "/" + url.PathEscape(pool)
+}
+
+// A Scope is what an intent is about: kind is endpoint, pool, az, region or node; name is ZONE/POOL/ENDPOINT, ZONE/POOL or
+// NAME.
+type Scope struct {
+	Kind string `json:"kind"`
+	Name string `json:"name"`
+}
+
+// An IntentRequest asks for a drain or a weight.
+type IntentRequest struct {
+	// Kind is drain or weight.
+	Kind  string `json:"kind"`
+	Scope Scope  `json:"scope"`
+	// Service limits it to one service, an FQDN; empty means all.
+	Service string `json:"service,omitempty"`
+	// Weight is for kind weight, 0..65535.
+	Weight *int   `json:"weight,omitempty"`
+	Actor  string `json:"actor"`
+	Reason string `json:"reason"`
+	// Override names safety rules that shall not refuse it: never_empty, keep_regions, keep_azs, max_drained.
+	Override []string `json:"override,omitempty"`
+	// StartsInSeconds plans a start; 0 is now. ForSeconds is how long it is in force, an hour unless it or Forever says.
+	StartsInSeconds float64 `json:"starts_in_seconds,omitempty"`
+	ForSeconds      float64 `json:"for_seconds,omitempty"`
+	Forever         bool    `json:"forever,omitempty"`
+}
+
+// A PoolRequest says who asks for ready or failback, and why.
+type PoolRequest struct {
+	Actor  string `json:"actor"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// An EndRequest says who ends an intent, and why. An empty body does too.
+type EndRequest struct {
+	Actor  string `json:"actor"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// Intents are all that are in force or planned, by id.
+type Intents struct {
+	Intents []Intent `json:"intents"`
+}
+
+// The states of an Intent.
+const (
+	IntentPlanned   = "planned"
+	IntentInForce   = "in_force"
+	IntentSuspended = "suspended"
+	IntentNoEffect  = "no_effect"
+)
+
+// An Intent is what an operator asked for.
+type Intent struct {
+	ID string `json:"id"`
+	// Kind is drain, weight, ready or failback.
+	Kind    string `json:"kind"`
+	Scope   Scope  `json:"scope"`
+	Service string `json:"service,omitempty"`
+	Weight  *int   `json:"weight,omitempty"`
+	// State is planned, in_force, suspended (by Rule, for RuleService) or no_effect (Note says why).
+	State       string   `json:"state"`
+	Rule        string   `json:"rule,omitempty"`
+	RuleService string   `json:"rule_service,omitempty"`
+	Note        string   `json:"note,omitempty"`
+	Actor       string   `json:"actor"`
+	Reason      string   `json:"reason,omitempty"`
+	Override    []string `json:"override,omitempty"`
+	// StartsAt and EndsAt are by this node's clock; without EndsAt it is forever.
+	StartsAt time.Time  `json:"starts_at"`
+	EndsAt   *time.Time `json:"ends_at,omitempty"`
+}

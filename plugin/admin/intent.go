@@ -1,0 +1,215 @@
+package admin
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+// maxIntentSeconds bounds a start and an end that are given: ten years.
+const maxIntentSeconds = 10 * 365 * 24 * 3600
+
+// errReason is what a drain without a reason gets.
+var errReason = errors.New("reason: required, it is what the next person reads")
+
+func (s *Server) listIntents(*http.Request) (int, any) {
+	return http.StatusOK, api.Intents{Intents: intentsOf(s.opts.Node)}
+}
+
+func (s *Server) createIntent(r *http.Request) (int, any) {
+	var req api.IntentRequest
+	if err := decode(r, &req); err != nil {
+		return invalid(err)
+	}
+	i, err := intentOf(&req, time.Now())
+	if err != nil {
+		return invalid(err)
+	}
+	return s.intend(i)
+}
+
+// intentOf is the order that req makes at now.
+func intentOf(req *api.IntentRequest, now time.Time) (i health.Intent, err error) {
+	var kind health.ScopeKind
+	switch req.Kind {
+	case "drain":
+		i.Kind = health.IntentDrain
+	case "weight":
+		i.Kind = health.IntentWeight
+	default:
+		return i, fmt.Errorf("kind %q: want drain or weight; ready and failback have paths of their own", req.Kind)
+	}
+	if err := kind.UnmarshalText([]byte(req.Scope.Kind)); err != nil {
+		return i, err
+	}
+	if i.Scope, err = health.ParseScope(kind, req.Scope.Name); err != nil {
+		return i, err
+	}
+	if req.Service != "" {
+		i.Service = strings.ToLower(strings.TrimSuffix(req.Service, ".")) + "."
+	}
+	i.Actor, i.Reason, i.Override, i.Start, i.Forever = req.Actor, req.Reason, req.Override, now.Add(durationOf(req.StartsInSeconds)), req.Forever
+	switch {
+	case req.Reason == "":
+		return i, errReason
+	case (req.Weight != nil) != (i.Kind == health.IntentWeight):
+		return i, errors.New("weight: required for kind weight, and for no other")
+	case req.StartsInSeconds < 0 || req.StartsInSeconds > maxIntentSeconds:
+		return i, errors.New("starts_in_seconds: want 0 to ten years")
+	case req.ForSeconds < 0 || req.ForSeconds > maxIntentSeconds:
+		return i, errors.New("for_seconds: want 0 to ten years, or forever")
+	case req.Forever && req.ForSeconds != 0:
+		return i, errors.New("forever and for_seconds: want one of them")
+	case req.ForSeconds != 0:
+		i.End = i.Start.Add(durationOf(req.ForSeconds))
+	}
+	if req.Weight != nil {
+		i.Weight = *req.Weight
+	}
+	return i, nil
+}
+
+func durationOf(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
+
+func (s *Server) ready(r *http.Request) (int, any) {
+	// A gate that closed by itself would take a pool out of service that somebody let in.
+	return s.poolIntent(r, health.Intent{Kind: health.IntentReady, Forever: true})
+}
+
+func (s *Server) failback(r *http.Request) (int, any) {
+	return s.poolIntent(r, health.Intent{Kind: health.IntentFailback})
+}
+
+func (s *Server) poolIntent(r *http.Request, i health.Intent) (int, any) {
+	var req api.PoolRequest
+	if err := decode(r, &req); err != nil {
+		return invalid(err)
+	}
+	var err error
+	if i.Scope, err = poolOf(r); err != nil {
+		return invalid(err)
+	}
+	i.Actor, i.Reason = req.Actor, req.Reason
+	return s.intend(i)
+}
+
+// poolOf is the pool that the path names.
+func poolOf(r *http.Request) (health.Scope, error) {
+	return health.ParseScope(health.ScopePool, r.PathValue("zone")+"/"+r.PathValue("pool"))
+}
+
+func (s *Server) intend(i health.Intent) (int, any) {
+	id, err := s.opts.Node.Intend(i)
+	if err != nil {
+		return intentRefused(err)
+	}
+	for _, shown := range intentsOf(s.opts.Node) {
+		if shown.ID == id.String() {
+			return http.StatusCreated, shown
+		}
+	}
+	return intentRefused(fmt.Errorf("%w: %s was ended at once by somebody else", health.ErrNoIntent, id))
+}
+
+func (s *Server) endIntent(r *http.Request) (int, any) {
+	id, err := health.ParseIntentID(r.PathValue("id"))
+	if err != nil {
+		return invalid(err)
+	}
+	return s.end(r, func(i *health.IntentState) bool { return i.ID == id }, id.String())
+}
+
+func (s *Server) unready(r *http.Request) (int, any) {
+	scope, err := poolOf(r)
+	if err != nil {
+		return invalid(err)
+	}
+	return s.end(r, func(i *health.IntentState) bool { return i.Kind == health.IntentReady && i.Scope == scope }, "ready for "+scope.String())
+}
+
+// end ends the intents that match, and answers with what they were.
+func (s *Server) end(r *http.Request, match func(*health.IntentState) bool, what string) (int, any) {
+	var req api.EndRequest
+	if err := decode(r, &req); err != nil && !errors.Is(err, io.EOF) {
+		return invalid(err)
+	}
+	if len(req.Actor) > api.MaxText || len(req.Reason) > api.MaxText {
+		return invalid(errors.New("actor and reason have at most 1,000 octets"))
+	}
+	var ids []health.IntentID
+	ended := api.Intents{Intents: []api.Intent{}}
+	for _, i := range s.opts.Node.Intents() {
+		if match(&i) {
+			ids = append(ids, i.ID)
+			ended.Intents = append(ended.Intents, intentShown(&i))
+		}
+	}
+	if len(ids) == 0 {
+		return intentRefused(fmt.Errorf("%w: %s", health.ErrNoIntent, what))
+	}
+	if err := s.opts.Node.EndIntents(ids, req.Actor, req.Reason); err != nil {
+		return intentRefused(err)
+	}
+	return http.StatusOK, ended
+}
+
+// intentRefused is the reply to an order that was not carried out.
+func intentRefused(err error) (int, any) {
+	status := http.StatusInsufficientStorage
+	switch {
+	case errors.Is(err, health.ErrInvalidIntent):
+		status = http.StatusBadRequest
+	case errors.Is(err, health.ErrNothingNamed), errors.Is(err, health.ErrNoIntent):
+		status = http.StatusNotFound
+	case errors.Is(err, health.ErrIntentConflict):
+		status = http.StatusConflict
+	}
+	if refused, ok := errors.AsType[*health.RuleError](err); ok {
+		p := failure(http.StatusConflict, err)
+		p.Rule, p.Service = refused.Rule, refused.Service
+		return p.Status, p
+	}
+	return status, failure(status, err)
+}
+
+func intentsOf(n Node) []api.Intent {
+	states := n.Intents()
+	shown := make([]api.Intent, 0, len(states))
+	for i := range states {
+		shown = append(shown, intentShown(&states[i]))
+	}
+	return shown
+}
+
+func intentShown(i *health.IntentState) api.Intent {
+	out := api.Intent{
+		ID: i.ID.String(), Kind: i.Kind.String(), Scope: api.Scope{Kind: i.Scope.Kind.String(), Name: i.Scope.Path()}, Service: i.Service,
+		State: api.IntentInForce, Actor: i.Actor, Reason: i.Reason, Override: slices.Clone(i.Override), StartsAt: i.Start,
+	}
+	if i.Kind == health.IntentWeight {
+		weight := i.Weight
+		out.Weight = &weight
+	}
+	if !i.Forever {
+		end := i.End
+		out.EndsAt = &end
+	}
+	switch {
+	case i.Planned:
+		out.State = api.IntentPlanned
+	case i.Suspended != nil:
+		out.State, out.Rule, out.RuleService = api.IntentSuspended, i.Suspended.Rule, i.Suspended.Service
+	case i.Nothing:
+		out.State, out.Note = api.IntentNoEffect, "it names nothing in the configuration"
+	case i.NoEffect != "":
+		out.State, out.Note = api.IntentNoEffect, i.NoEffect
+	}
+	return out
+}
