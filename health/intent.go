@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 const (
@@ -260,6 +261,9 @@ func (i *Intent) Validate() error {
 		return bad("forever, and an end")
 	case len(i.Actor) > MaxIntentText || len(i.Reason) > MaxIntentText:
 		return bad("actor and reason have at most %d octets", MaxIntentText)
+	case strings.ContainsFunc(i.Actor+i.Reason, unicode.IsControl):
+		// They are printed on terminals.
+		return bad("actor and reason hold no control characters")
 	}
 	for _, rule := range i.Override {
 		if !slices.Contains(Rules(), rule) {

@@ -69,6 +69,7 @@ func TestValidateIntent(t *testing.T) {
 		"ends at its start":    func(i *Intent) { i.End = i.Start },
 		"forever and an end":   func(i *Intent) { i.Forever = true },
 		"rule that is not one": func(i *Intent) { i.Override = []string{"keep_calm"} },
+		"a painted reason":     func(i *Intent) { i.Reason = "\x1b[31m" },
 		"a long reason":        func(i *Intent) { i.Reason = string(make([]byte, MaxIntentText+1)) },
 	} {
 		i := good

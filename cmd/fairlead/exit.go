@@ -13,6 +13,9 @@ const (
 	exitFailed   = 1
 	exitUsage    = 2
 	exitDegraded = 3
+	// exitRefused: a safety rule says no. exitConflict: nothing is in the state that the order wants to change.
+	exitRefused  = 4
+	exitConflict = 5
 )
 
 // An exitError ends the program with a code of its own. main prints Err, then Hint; without Err nothing is printed,

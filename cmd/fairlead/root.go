@@ -43,6 +43,13 @@ func commands() []*cobra.Command {
 		probeCommand(),
 		freezeCommand(),
 		unfreezeCommand(),
+		drainCommand(),
+		undrainCommand(),
+		intentsCommand(),
+		weightCommand(),
+		readyCommand(),
+		unreadyCommand(),
+		failbackCommand(),
 	}
 }
 

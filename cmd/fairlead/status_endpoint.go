@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
@@ -131,10 +132,7 @@ func (r report) poolRows() (bad, well []poolRow) {
 				st := parseState(e.State)
 				up += one(st == health.Up || st == health.Suspect)
 			}
-			m, note := poolMark(p), ""
-			if p.HeldUntil != nil && p.HeldUntil.After(r.status.At) {
-				note = fmt.Sprintf("held back until %s (%s left)", clock(*p.HeldUntil, r.status.At), age(p.HeldUntil.Sub(r.status.At)))
-			}
+			m, note := poolMark(p), r.poolNote(z, p)
 			check := p.Check
 			if check == "" {
 				check = "none: always up"
@@ -150,6 +148,30 @@ func (r report) poolRows() (bad, well []poolRow) {
 	}
 	slices.SortStableFunc(bad, func(a, b poolRow) int { return cmp.Compare(markRank(a.mark), markRank(b.mark)) })
 	return bad, well
+}
+
+// poolNote says what keeps the pool out or comes to it, with the command to type.
+func (r report) poolNote(z api.Zone, p api.Pool) string {
+	var notes []string
+	name := display(z.Name) + "/" + p.Name
+	switch p.WaitsFor {
+	case "ready":
+		notes = append(notes, "gate closed: waits for `fairlead ready "+name+"`")
+	case "failback":
+		notes = append(notes, "back, and waits for `fairlead failback "+name+"`")
+	case "config":
+		notes = append(notes, "back, and waits for a new version of its zone file (failback.mode: never)")
+	}
+	if p.HeldUntil != nil && p.HeldUntil.After(r.status.At) {
+		notes = append(notes, fmt.Sprintf("held back until %s (%s left)", clock(*p.HeldUntil, r.status.At), age(p.HeldUntil.Sub(r.status.At))))
+	}
+	if p.RampNext != nil {
+		notes = append(notes, fmt.Sprintf("comes back by steps: %d%% now, more at %s (in %s)", p.RampPercent, clock(*p.RampNext, r.status.At), age(p.RampNext.Sub(r.status.At))))
+	}
+	if p.Weight != nil {
+		notes = append(notes, fmt.Sprintf("weight %d by order", *p.Weight))
+	}
+	return strings.Join(notes, "; ")
 }
 
 // poolMark is the common state of the pool's endpoints, or "partly up".

@@ -24,6 +24,7 @@ func (r report) write(w io.Writer) {
 		s.Node, s.Version, age(s.At.Sub(s.StartedAt)), s.Generation, s.ConfigHash, s.At.UTC().Format("2006-01-02 15:04:05Z"))
 	r.headline(w)
 	r.files(w)
+	r.intents(w)
 	r.endpoints(w)
 	r.pools(w)
 	r.services(w)
@@ -151,6 +152,15 @@ func (r report) files(w io.Writer) {
 			fmt.Fprintln(w, "      "+strings.ReplaceAll(strings.TrimRight(p, "\n"), "\n", "\n      "))
 		}
 	}
+}
+
+// intents prints what operators asked for.
+func (r report) intents(w io.Writer) {
+	if len(r.status.Intents) == 0 {
+		return
+	}
+	r.title(w, "INTENTS: what operators asked for")
+	intentTable(r.status.Intents, r.status.At).write(w, r.style, "  ")
 }
 
 func (r report) title(w io.Writer, text string) {

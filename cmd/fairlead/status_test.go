@@ -125,6 +125,22 @@ func TestReport(t *testing.T) {
 	frozen := wellStatus()
 	frozen.Degraded, frozen.Blind = true, true
 	frozen.Freeze = &api.Freeze{Frozen: true, Actor: "ada", Reason: "network maintenance", Since: *moment(time.Hour)}
+	ordered := wellStatus()
+	ordered.Degraded = true
+	zone := &ordered.Zones[0]
+	seven := 7
+	zone.Pools[0].WaitsFor, zone.Pools[0].Weight = "ready", &seven
+	for _, p := range []api.Pool{{Name: "ledger", WaitsFor: "failback"}, {Name: "old", WaitsFor: "config"}, {Name: "ramps", RampPercent: 30, RampNext: moment(-40 * time.Second)}} {
+		p.Region, p.Check, p.Endpoints = "eu-west", "ready", []api.Endpoint{upEndpoint("e", "eu-west-1a", "203.0.113.99")}
+		zone.Pools = append(zone.Pools, p)
+	}
+	ordered.Intents = []api.Intent{
+		{ID: "n1-1-1", Kind: "drain", Scope: api.Scope{Kind: "az", Name: "eu-west-1a"}, State: api.IntentInForce, Actor: "ada", Reason: "CHG-1", Override: []string{"keep_azs"}, StartsAt: testEarly, EndsAt: moment(-time.Hour)},
+		{ID: "n1-1-2", Kind: "drain", Scope: api.Scope{Kind: "az", Name: "eu-west-1b"}, Service: "www.gslb.example.org.", State: api.IntentSuspended, Rule: "never_empty", RuleService: "www.gslb.example.org.", Actor: "bob", Reason: "CHG-2", StartsAt: testEarly},
+		{ID: "n1-1-3", Kind: "weight", Scope: api.Scope{Kind: "pool", Name: "gslb.example.org/web-eu"}, Weight: &seven, State: api.IntentInForce, Actor: "ada", StartsAt: testEarly},
+		{ID: "n1-1-4", Kind: "drain", Scope: api.Scope{Kind: "region", Name: "mars"}, State: api.IntentNoEffect, Note: "it names nothing in the configuration", Actor: "ada", Reason: "CHG-3", StartsAt: testEarly},
+		{ID: "n1-1-5", Kind: "drain", Scope: api.Scope{Kind: "region", Name: "us-east"}, State: api.IntentPlanned, Actor: "ada", Reason: "CHG-4", StartsAt: *moment(-time.Minute), EndsAt: moment(-30 * time.Hour)},
+	}
 	for _, tc := range []struct {
 		name   string
 		status *api.Status
@@ -134,6 +150,7 @@ func TestReport(t *testing.T) {
 		{name: "well", status: wellStatus()},
 		{name: "starting", status: starting},
 		{name: "frozen", status: frozen},
+		{name: "ordered", status: ordered},
 		{name: "night", status: nightStatus()},
 		{name: "colour", status: nightStatus(), style: style{colour: true}},
 		{name: "big", status: bigStatus()},

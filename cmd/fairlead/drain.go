@@ -1,0 +1,232 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+// drainKinds are what can be drained by command.
+var drainKinds = []string{"endpoint", "pool", "az", "region"}
+
+func drainCommand() *cobra.Command {
+	var f orderFlags
+	cmd := &cobra.Command{
+		Use:   "drain endpoint|pool|az|region NAME --reason TEXT",
+		Short: "take an endpoint, a pool, an AZ or a region out of all answers for a time",
+		Long: `Drain keeps what NAME names out of the answers of all services, or of one, whatever health says. It outlives a restart and
+ends by itself: after an hour unless --for says otherwise; forever must be typed. Several drains of one thing stand beside each
+other. A pool or an AZ comes back through its failback.
+
+NAME of an endpoint is ENDPOINT, POOL/ENDPOINT or ZONE/POOL/ENDPOINT, of a pool POOL or ZONE/POOL; AZs and regions are those of
+all zones.
+
+The safety rules of each service refuse what would leave too little: never_empty, keep_regions, keep_azs, max_drained. They look
+at the configuration and the other drains, never at health.
+
+` + serverHelp + "\n\n" + orderExits,
+		Example: `  fairlead drain az eu-west-1a --for 2h --reason "power work, CHG-1234"
+  fairlead drain pool web-eu --service www.gslb.example.org --reason "canary failed"
+  fairlead drain region eu-west --override keep_regions --reason "evacuation"`,
+		Args: usageArgs(cobra.ExactArgs(2)),
+	}
+	f.add(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if !slices.Contains(drainKinds, args[0]) {
+			return usagef(cmd, "%q: want %s", args[0], orList(drainKinds))
+		}
+		req, err := f.request(cmd, "drain")
+		if err != nil {
+			return err
+		}
+		req.Scope = api.Scope{Kind: args[0], Name: args[1]}
+		return f.send(cmd, req)
+	}
+	return cmd
+}
+
+func weightCommand() *cobra.Command {
+	var f orderFlags
+	cmd := &cobra.Command{
+		Use:   "weight POOL=N --reason TEXT",
+		Short: "replace the weight of a pool in every tier for a time",
+		Long: `Weight gives a pool another weight than the file does, in every tier of all services, or of one. It outlives a restart and ends by
+itself: after an hour unless --for says otherwise; forever must be typed. A later weight replaces an earlier one of the same pool
+and service. N is 0 to 65535; 0 takes the pool out, and safety rules hold for it as for a drain. A weight of 0 in the file stays.
+
+POOL is POOL or ZONE/POOL; with an endpoint's full name, ZONE/POOL/ENDPOINT=N, it is the endpoint's weight.
+
+` + serverHelp + "\n\n" + orderExits,
+		Example: `  fairlead weight web-eu=10 --for 30m --reason "canary at a tenth"`,
+		Args:    usageArgs(cobra.ExactArgs(1)),
+	}
+	f.add(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		name, number, ok := strings.Cut(args[0], "=")
+		n, err := strconv.Atoi(number)
+		if !ok || err != nil || name == "" || n < 0 || n > health.MaxWeight {
+			return usagef(cmd, "%q: want POOL=N with N from 0 to %d", args[0], health.MaxWeight)
+		}
+		req, err := f.request(cmd, "weight")
+		if err != nil {
+			return err
+		}
+		req.Weight, req.Scope = &n, api.Scope{Kind: "pool", Name: name}
+		if strings.Count(name, "/") == 2 {
+			req.Scope.Kind = "endpoint"
+		}
+		return f.send(cmd, req)
+	}
+	return cmd
+}
+
+func undrainCommand() *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{
+		Use:   "undrain ID|NAME",
+		Short: "end a drain, or all drains of a name",
+		Long: `Undrain ends the intent ID, as ` + "`fairlead intents`" + ` shows it, whatever its kind; or every drain of an endpoint, pool, AZ or region
+NAME. A drain that was made elsewhere meanwhile stays.
+
+` + serverHelp + "\n\n" + orderExits,
+		Example: `  fairlead undrain n1-3-17
+  fairlead undrain eu-west-1a`,
+		Args: usageArgs(cobra.ExactArgs(1)),
+	}
+	server := addServerFlag(cmd)
+	cmd.Flags().StringVar(&reason, "reason", "", "why; kept in the log")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		c, err := newClient(*server)
+		if err != nil {
+			return err
+		}
+		return undrain(orBackground(cmd.Context()), c, cmd.OutOrStdout(), args[0], reason)
+	}
+	return cmd
+}
+
+func undrain(ctx context.Context, c *client, w io.Writer, name, reason string) error {
+	var list api.Intents
+	if err := c.call(ctx, http.MethodGet, api.IntentsPath, nil, &list); err != nil {
+		return err
+	}
+	matched, names := matchIntents(list.Intents, name)
+	switch {
+	case len(matched) == 0:
+		return withHint(fmt.Errorf("no drain is named %s", name), "see `fairlead intents`")
+	case len(names) > 1:
+		return withHint(fmt.Errorf("%s is ambiguous", name), "name one of %s", orList(names))
+	}
+	for _, i := range matched {
+		var ended api.Intents
+		if err := c.order(ctx, http.MethodDelete, api.IntentPath(i.ID), api.EndRequest{Actor: actor(), Reason: reason}, &ended); err != nil {
+			return err
+		}
+		fmt.Fprintf(w, "%s: %s has ended\n", i.ID, intentWhat(&i))
+	}
+	return nil
+}
+
+// matchIntents are the intent with that id, or the drains of that name, and what they are drains of.
+func matchIntents(all []api.Intent, name string) (matched []api.Intent, names []string) {
+	for _, i := range all {
+		if i.ID == name {
+			return []api.Intent{i}, []string{name}
+		}
+		if i.Kind != "drain" || i.Scope.Name != name && !strings.HasSuffix(i.Scope.Name, "/"+name) {
+			continue
+		}
+		matched = append(matched, i)
+		if what := i.Scope.Kind + " " + i.Scope.Name; !slices.Contains(names, what) {
+			names = append(names, what)
+		}
+	}
+	return matched, names
+}
+
+func intentsCommand() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:     "intents",
+		Short:   "what operators asked for: drains, weights, ready and failback, in force and planned",
+		Long:    "Intents lists every order that is in force or planned: what it does, by whom and why, until when, and the rule that suspends it.\n\n" + serverHelp,
+		Example: `  fairlead intents`,
+		Args:    usageArgs(cobra.NoArgs),
+	}
+	server := addServerFlag(cmd)
+	cmd.Flags().StringVarP(&output, "output", "o", "table", "table or json")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := choice(cmd, "output", output, "table", "json"); err != nil {
+			return err
+		}
+		c, err := newClient(*server)
+		if err != nil {
+			return err
+		}
+		var list api.Intents
+		if err := c.call(orBackground(cmd.Context()), http.MethodGet, api.IntentsPath, nil, &list); err != nil {
+			return err
+		}
+		w := cmd.OutOrStdout()
+		if output == "json" {
+			return json.NewEncoder(w).Encode(list)
+		}
+		if len(list.Intents) == 0 {
+			fmt.Fprintln(w, "none")
+			return nil
+		}
+		intentTable(list.Intents, time.Now()).write(w, styleFor(w), "")
+		return nil
+	}
+	return cmd
+}
+
+// intentTable is one line for each intent, those that have no effect first.
+func intentTable(list []api.Intent, now time.Time) *table {
+	rank := map[string]int{api.IntentSuspended: 0, api.IntentNoEffect: 1, api.IntentInForce: 2, api.IntentPlanned: 3}
+	list = slices.Clone(list)
+	slices.SortStableFunc(list, func(a, b api.Intent) int { return rank[a.State] - rank[b.State] })
+	t := newTable("STATE", "ID", "WHAT", "UNTIL", "BY", "WHY")
+	for _, i := range list {
+		m := intentMark(&i)
+		why := i.Reason
+		switch i.State {
+		case api.IntentSuspended:
+			why = joinWords("; ", fmt.Sprintf("suspended by %s of %s", i.Rule, display(i.RuleService)), why)
+		case api.IntentPlanned:
+			why = joinWords("; ", fmt.Sprintf("starts %s (in %s)", clock(i.StartsAt, now), age(i.StartsAt.Sub(now))), why)
+		}
+		if len(i.Override) > 0 {
+			why = joinWords("; ", why, "overrides "+ruleWords(i.Override))
+		}
+		t.add(m.colour, m.text(), i.ID, intentWhat(&i), intentUntil(&i, now), i.Actor, joinWords("; ", i.Note, why))
+	}
+	return t
+}
+
+// intentMark: a drain in force is blue and a suspended one is trouble; others are no states of endpoints.
+func intentMark(i *api.Intent) mark {
+	switch i.State {
+	case api.IntentSuspended:
+		return markOf(health.Suspect, "suspended")
+	case api.IntentNoEffect:
+		return markOf(health.Suspect, "no effect")
+	case api.IntentPlanned:
+		return markOf(health.Unknown, "planned")
+	}
+	if i.Kind == "drain" {
+		return markOf(health.Drained, "in force")
+	}
+	return markOf(health.Up, "in force")
+}

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+// orderExits ends the help text of every command that gives an order.
+const orderExits = `Exit codes: 0 done, 1 the node cannot be reached or knows no such thing, 2 wrong usage, 4 refused by a safety rule,
+5 in conflict with what is.`
+
+// order sends what an operator wants; refusals get exit codes of their own.
+func (c *client) order(ctx context.Context, method, path string, in, out any) error {
+	err := c.call(ctx, method, path, in, out)
+	p, ok := errors.AsType[*api.Problem](err)
+	switch {
+	case ok && p.Rule != "":
+		return &exitError{Code: exitRefused, Err: errors.New(p.Detail),
+			Hint: fmt.Sprintf("`--override %s` does it all the same, with the reason on record", p.Rule)}
+	case ok && p.Status == http.StatusConflict:
+		return &exitError{Code: exitConflict, Err: errors.New(p.Detail)}
+	}
+	return err
+}
+
+// qualify is the full name of a pool or an endpoint, ZONE/POOL or ZONE/POOL/ENDPOINT, from the end of it that was typed. It
+// asks the node only where the name is not full.
+func (c *client) qualify(ctx context.Context, kind, name string) (string, error) {
+	full := map[string]int{"pool": 2, "endpoint": 3}[kind]
+	if full == 0 || strings.Count(name, "/")+1 >= full {
+		return name, nil
+	}
+	s, err := c.status(ctx)
+	if err != nil {
+		return "", err
+	}
+	var found []string
+	for _, z := range s.Zones {
+		for _, p := range z.Pools {
+			names := []string{display(z.Name) + "/" + p.Name}
+			if kind == "endpoint" {
+				names = names[:0]
+				for _, e := range p.Endpoints {
+					names = append(names, display(z.Name)+"/"+p.Name+"/"+e.Name)
+				}
+			}
+			for _, n := range names {
+				if strings.HasSuffix(n, "/"+name) {
+					found = append(found, n)
+				}
+			}
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return "", fmt.Errorf("no %s is named %s", kind, name)
+	}
+	return "", withHint(fmt.Errorf("%s %s is ambiguous", kind, name), "name one of %s", orList(found))
+}
+
+// splitPool is the zone and the pool of a full name.
+func splitPool(name string) (zone, pool string) {
+	zone, pool, _ = strings.Cut(name, "/")
+	return zone, pool
+}
+
+// poolCommand is a command that takes one pool.
+func poolCommand(use, short, long, example string, send func(ctx context.Context, c *client, zone, pool, reason string) (string, error)) *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{Use: use, Short: short, Long: long + "\n\nPOOL is POOL or ZONE/POOL.\n\n" + serverHelp + "\n\n" + orderExits, Example: example, Args: usageArgs(cobra.ExactArgs(1))}
+	server := addServerFlag(cmd)
+	cmd.Flags().StringVar(&reason, "reason", "", "why; shown to everybody who looks at the status")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		c, err := newClient(*server)
+		if err != nil {
+			return err
+		}
+		ctx := orBackground(cmd.Context())
+		name, err := c.qualify(ctx, "pool", args[0])
+		if err != nil {
+			return err
+		}
+		zone, pool := splitPool(name)
+		done, err := send(ctx, c, zone, pool, reason)
+		if err == nil {
+			fmt.Fprintln(cmd.OutOrStdout(), name+": "+done)
+		}
+		return err
+	}
+	return cmd
+}
+
+func readyCommand() *cobra.Command {
+	return poolCommand("ready POOL", "open the gate of a pool that waits for a person (gate: manual)",
+		`Ready lets a pool with `+"`gate: manual`"+` enter service: it may be answered when its turn comes. It stays so, also after a restart,
+until `+"`fairlead unready POOL`"+`.`, `  fairlead ready ledger-us --reason "database promoted, CHG-1234"`,
+		func(ctx context.Context, c *client, zone, pool, reason string) (string, error) {
+			var i api.Intent
+			err := c.order(ctx, http.MethodPost, api.ReadyPath(zone, pool), api.PoolRequest{Actor: actor(), Reason: reason}, &i)
+			return "ready: its gate is open until `fairlead unready " + zone + "/" + pool + "`", err
+		})
+}
+
+func unreadyCommand() *cobra.Command {
+	return poolCommand("unready POOL", "close the gate of a pool again",
+		"Unready ends `fairlead ready POOL`: the pool is answered by nobody until it is ready again.", `  fairlead unready ledger-us`,
+		func(ctx context.Context, c *client, zone, pool, reason string) (string, error) {
+			var ended api.Intents
+			err := c.order(ctx, http.MethodDelete, api.ReadyPath(zone, pool), api.EndRequest{Actor: actor(), Reason: reason}, &ended)
+			return "not ready: its gate is closed", err
+		})
+}
+
+func failbackCommand() *cobra.Command {
+	return poolCommand("failback POOL", "let a pool, and its AZs, return that wait for a person or for their hold",
+		`Failback lets in what is on its way back: a pool or an AZ that had nothing eligible, has again, and waits for a person
+(failback.mode: manual, stateful) or for its hold. The ramp begins at once, if there is one. It is for this return alone.
+A pool in failback.mode never returns only with a new version of its zone file.`, `  fairlead failback ledger-us --reason "replication caught up"`,
+		func(ctx context.Context, c *client, zone, pool, reason string) (string, error) {
+			var i api.Intent
+			err := c.order(ctx, http.MethodPost, api.FailbackPath(zone, pool), api.PoolRequest{Actor: actor(), Reason: reason}, &i)
+			return "let in: its ramp, if it has one, begins now", err
+		})
+}
+
+// An orderFlags is what drains and weights have in common.
+type orderFlags struct {
+	service, reason, duration string
+	override                  []string
+	server                    *string
+}
+
+func (f *orderFlags) add(cmd *cobra.Command) {
+	f.server = addServerFlag(cmd)
+	cmd.Flags().StringVar(&f.service, "service", "", "for one service alone, by its full name (default: all)")
+	cmd.Flags().StringVar(&f.duration, "for", "1h", "how long, as 90s, 45m or 2h, or forever")
+	cmd.Flags().StringVar(&f.reason, "reason", "", "why; shown to everybody who looks at the status")
+	cmd.Flags().StringSliceVar(&f.override, "override", nil, "safety rule that shall not refuse it: never_empty, keep_regions, keep_azs or max_drained")
+}
+
+// request is the order that the flags make.
+func (f *orderFlags) request(cmd *cobra.Command, kind string) (*api.IntentRequest, error) {
+	req := &api.IntentRequest{Kind: kind, Service: f.service, Actor: actor(), Reason: f.reason, Override: f.override}
+	if f.reason == "" {
+		return nil, usagef(cmd, "--reason is required: it is what the next person reads")
+	}
+	if req.Forever = f.duration == "forever"; req.Forever {
+		return req, nil
+	}
+	d, err := time.ParseDuration(f.duration)
+	if err != nil || d < time.Second {
+		return nil, usagef(cmd, "--for %q: want a duration of a second or more, or forever", f.duration)
+	}
+	req.ForSeconds = d.Seconds()
+	return req, nil
+}
+
+// send sends the order and prints what came of it.
+func (f *orderFlags) send(cmd *cobra.Command, req *api.IntentRequest) error {
+	c, err := newClient(*f.server)
+	if err != nil {
+		return err
+	}
+	ctx := orBackground(cmd.Context())
+	if req.Scope.Name, err = c.qualify(ctx, req.Scope.Kind, req.Scope.Name); err != nil {
+		return err
+	}
+	var i api.Intent
+	if err := c.order(ctx, http.MethodPost, api.IntentsPath, req, &i); err != nil {
+		return err
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%s: %s %s; `fairlead undrain %s` ends it\n", i.ID, intentWhat(&i), intentUntil(&i, time.Now()), i.ID)
+	return nil
+}
+
+// intentWhat is what an intent does, in words.
+func intentWhat(i *api.Intent) string {
+	text := i.Kind + " " + i.Scope.Kind + " " + i.Scope.Name
+	if i.Weight != nil {
+		text += fmt.Sprintf(" = %d", *i.Weight)
+	}
+	if i.Service != "" {
+		text += " for " + display(i.Service)
+	}
+	return text
+}
+
+func intentUntil(i *api.Intent, now time.Time) string {
+	if i.EndsAt == nil {
+		return "forever"
+	}
+	return fmt.Sprintf("until %s (%s left)", clock(*i.EndsAt, now), age(i.EndsAt.Sub(now)))
+}
+
+// ruleWords are the rules, for messages.
+func ruleWords(override []string) string {
+	return strings.Join(slices.Sorted(slices.Values(override)), ", ")
+}

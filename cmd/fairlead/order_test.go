@@ -1,0 +1,100 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+// A recordingNode answers like a node and keeps what it was asked.
+type recordingNode struct {
+	// asked are the requests other than GET: method, path, body.
+	asked   []string
+	intents []api.Intent
+}
+
+func (n *recordingNode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	reply := func(v any) { _ = json.NewEncoder(w).Encode(v) }
+	switch {
+	case r.Method == http.MethodGet && r.URL.Path == api.StatusPath:
+		reply(wellStatus())
+		return
+	case r.Method == http.MethodGet:
+		reply(api.Intents{Intents: n.intents})
+		return
+	}
+	var body bytes.Buffer
+	_, _ = body.ReadFrom(r.Body)
+	n.asked = append(n.asked, r.Method+" "+r.URL.Path+" "+body.String())
+	end := time.Now().Add(time.Hour)
+	reply(api.Intent{ID: "n1-1-1", Kind: "drain", Scope: api.Scope{Kind: "az", Name: "eu-a"}, EndsAt: &end})
+}
+
+// say runs a command line against n and returns what it printed.
+func (n *recordingNode) say(t *testing.T, line string) (string, error) {
+	t.Helper()
+	socket := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", socket)
+	require.NoError(t, err)
+	server := &http.Server{Handler: n}
+	go func() { _ = server.Serve(l) }()
+	defer server.Close()
+	root := rootCommand()
+	var out bytes.Buffer
+	root.SetOut(&out)
+	root.SetArgs(append(strings.Fields(line), "--server", "unix:"+socket))
+	err = root.Execute()
+	return out.String(), err
+}
+
+func TestOrders(t *testing.T) {
+	for line, want := range map[string]string{
+		"drain az eu-a --reason x":                           `POST /api/v1/intents {"kind":"drain","scope":{"kind":"az","name":"eu-a"},"actor":"ME","reason":"x","for_seconds":3600}`,
+		"drain endpoint web-1a --for forever --reason x":     `POST /api/v1/intents {"kind":"drain","scope":{"kind":"endpoint","name":"gslb.example.org/web-eu/web-1a"},"actor":"ME","reason":"x","forever":true}`,
+		"drain region eu --reason x --override keep_regions": `POST /api/v1/intents {"kind":"drain","scope":{"kind":"region","name":"eu"},"actor":"ME","reason":"x","override":["keep_regions"],"for_seconds":3600}`,
+		"weight web-eu=0 --for 90s --service www --reason x": `POST /api/v1/intents {"kind":"weight","scope":{"kind":"pool","name":"gslb.example.org/web-eu"},"service":"www","weight":0,"actor":"ME","reason":"x","for_seconds":90}`,
+		"weight gslb.example.org/web-eu/web-1a=5 --reason x": `POST /api/v1/intents {"kind":"weight","scope":{"kind":"endpoint","name":"gslb.example.org/web-eu/web-1a"},"weight":5,"actor":"ME","reason":"x","for_seconds":3600}`,
+		"ready web-eu":                    `POST /api/v1/pools/gslb.example.org/web-eu/ready {"actor":"ME"}`,
+		"unready gslb.example.org/web-eu": `DELETE /api/v1/pools/gslb.example.org/web-eu/ready {"actor":"ME"}`,
+		"failback web-eu --reason x":      `POST /api/v1/pools/gslb.example.org/web-eu/failback {"actor":"ME","reason":"x"}`,
+	} {
+		n := &recordingNode{}
+		out, err := n.say(t, line)
+		require.NoError(t, err, line)
+		require.NotEmpty(t, out)
+		require.Equal(t, []string{strings.ReplaceAll(want, "ME", actor())}, n.asked, line)
+	}
+}
+
+func TestUndrain(t *testing.T) {
+	drain := func(id, kind, name string) api.Intent {
+		return api.Intent{ID: id, Kind: "drain", Scope: api.Scope{Kind: kind, Name: name}}
+	}
+	n := &recordingNode{intents: []api.Intent{
+		drain("n1-1-1", "az", "eu-a"), drain("n1-1-2", "az", "eu-a"), drain("n1-1-3", "pool", "a.example/web"), drain("n1-1-4", "pool", "b.example/web"),
+		{ID: "n1-1-5", Kind: "weight", Scope: api.Scope{Kind: "pool", Name: "a.example/other"}},
+	}}
+	for line, want := range map[string]int{"undrain eu-a": 2, "undrain n1-1-5": 1, "undrain a.example/web": 1} {
+		n.asked = nil
+		_, err := n.say(t, line)
+		require.NoError(t, err, line)
+		require.Len(t, n.asked, want)
+	}
+	_, err := n.say(t, "undrain web")
+	require.ErrorContains(t, err, "ambiguous")
+	_, err = n.say(t, "undrain other")
+	require.ErrorContains(t, err, "no drain is named other", "a weight is ended by its id alone")
+	out, err := n.say(t, "intents")
+	require.NoError(t, err)
+	require.Contains(t, out, "drain az eu-a")
+}
