@@ -23,11 +23,6 @@ type effectRow struct {
 var zoneNotInEffect = []effectRow{
 	{path: "checks.*.quorum"},
 	{path: "checks.*.vantages"},
-	{path: "pools.*.gate", values: []string{"manual"}},
-	{path: "services.*.failback.mode", values: []string{"manual", "never"}},
-	{path: "services.*.failback.ramp"},
-	{path: "services.*.failback.step"},
-	{path: "services.*.safety"},
 }
 
 // nodeNotInEffect is the same for the node file.

@@ -11,6 +11,9 @@ import (
 // maxHold caps a hold that failed returns have doubled (DESIGN.md section 5).
 const maxHold = time.Hour
 
+// leastHold is what doubles where the file says that there is no hold.
+const leastHold = time.Second
+
 // A Return is how a pool, or one of its AZs, comes back after it had nothing eligible. It is the same for all services; each
 // reads it with its own failback. The zero Return holds nothing back.
 type Return struct {
@@ -55,7 +58,7 @@ func (r Return) Out() Return {
 
 // Let is r once a person let it in, or a new version of the zone file came, if that was after it began.
 func (r Return) Let(admitted, reloaded time.Time) Return {
-	if r.On() && r.Admitted.IsZero() && !admitted.Before(r.Since) {
+	if r.On() && admitted.After(r.Admitted) && !admitted.Before(r.Since) {
 		r.Admitted = admitted
 	}
 	if r.On() && r.Reloaded.IsZero() && !reloaded.Before(r.Since) {
@@ -73,55 +76,69 @@ func (r *Return) Share(f config.Failback, at time.Time) (percent int, next time.
 	if !r.On() {
 		return Whole, time.Time{}
 	}
-	start, hold, ok := r.start(f)
-	if !ok {
+	begin, ok := r.begin(f, at)
+	switch since := at.Sub(begin); {
+	case !ok:
 		return 0, time.Time{}
+	case since < 0:
+		return 0, begin
+	case since >= f.RampTime():
+		return Whole, time.Time{}
+	default:
+		step := int(since / f.Step)
+		return f.Ramp[step], begin.Add(time.Duration(step+1) * f.Step)
 	}
+}
+
+// Ramping tells whether the service gives a part of the share, but not all of it.
+func (r *Return) Ramping(f config.Failback, at time.Time) bool {
+	percent, _ := r.Share(f, at)
+	return percent > 0 && percent < Whole
+}
+
+// begin is when the latest hold ends, as it looks at the given instant; not ok while the return waits for a person.
+func (r *Return) begin(f config.Failback, at time.Time) (begin time.Time, ok bool) {
+	start, begin, ok := r.start(f)
+	if !ok {
+		return time.Time{}, false
+	}
+	times := r.Doubled
 	for _, retry := range r.Retries {
-		if retry.After(at) || !retry.Before(start.Add(hold+f.RampTime())) || f.RampTime() == 0 {
+		begin = r.cut(f, start, begin)
+		// Another service's ramp failed, before this one began its own or after it was whole.
+		if retry.After(at) || retry.Before(begin) || !retry.Before(begin.Add(f.RampTime())) {
 			continue
 		}
-		start, hold = retry, doubled(max(f.Hold, time.Second), 1+r.Doubled+r.before(retry))
+		times++
+		start, begin = retry, retry.Add(doubled(f.Hold, times))
 	}
-	since := at.Sub(start.Add(hold))
-	if since < 0 {
-		return 0, start.Add(hold)
-	}
-	if len(f.Ramp) == 0 || since >= f.RampTime() {
-		return Whole, time.Time{}
-	}
-	step := int(since / f.Step)
-	return f.Ramp[step], start.Add(hold + time.Duration(step+1)*f.Step)
+	return r.cut(f, start, begin), true
 }
 
-// start is when the hold begins and how long it lasts before any retry; not ok while it waits for a person.
-func (r *Return) start(f config.Failback) (since time.Time, hold time.Duration, ok bool) {
+// start is when the first hold starts and ends; not ok while it waits for a person.
+func (r *Return) start(f config.Failback) (start, end time.Time, ok bool) {
 	switch {
-	case f.Mode == config.FailbackManual && r.Admitted.IsZero(), f.Mode == config.FailbackNever && r.Reloaded.IsZero():
-		return time.Time{}, 0, false
 	case f.Mode == config.FailbackManual:
-		return r.Admitted, 0, true
+		return r.Admitted, r.Admitted, !r.Admitted.IsZero()
 	case f.Mode == config.FailbackNever:
-		return r.Reloaded, 0, true
+		return r.Reloaded, r.Reloaded, !r.Reloaded.IsZero()
 	case r.Doubled > 0 && f.RampTime() > 0:
-		return r.Since, doubled(max(f.Hold, time.Second), r.Doubled), true
+		return r.Since, r.Since.Add(doubled(f.Hold, r.Doubled)), true
 	}
-	return r.Since, f.Hold, true
+	return r.Since, r.Since.Add(f.Hold), true
 }
 
-// before counts the retries before t.
-func (r *Return) before(t time.Time) int {
-	n := 0
-	for _, retry := range r.Retries {
-		if retry.Before(t) {
-			n++
-		}
+// cut ends a hold when an operator lets the return in. Mode never asks for a new file.
+func (r *Return) cut(f config.Failback, start, end time.Time) time.Time {
+	if f.Mode != config.FailbackNever && !r.Admitted.Before(start) && r.Admitted.Before(end) {
+		return r.Admitted
 	}
-	return n
+	return end
 }
 
 // doubled is hold·2^times, at most an hour, or the hold itself if that is longer.
 func doubled(hold time.Duration, times int) time.Duration {
+	hold = max(hold, leastHold)
 	if hold >= maxHold {
 		return hold
 	}

@@ -185,7 +185,7 @@ func (in *PoolInput) returned(p *health.PoolView, group func(int) bool, was heal
 // ramping tells whether some service gives r a part of its share and not all.
 func (in *PoolInput) ramping(r health.Return) bool {
 	for _, f := range in.Pool.Failbacks {
-		if percent, _ := r.Share(f, in.Now); percent > 0 && percent < health.Whole {
+		if r.Ramping(f, in.Now) {
 			return true
 		}
 	}
