@@ -77,6 +77,10 @@ func (e *Engine) fold(now time.Time) {
 // freshnessTicks is how many ticks pass between two looks for observations that went stale.
 const freshnessTicks = 4
 
+// saveTicks is how many ticks pass between two writings while nothing changes: a minute. Verdicts that go on being true must
+// not look old to the run after a crash.
+const saveTicks = 240
+
 // onTick does what time alone brings: holds that end, observations that go stale, horizons that moved.
 func (e *Engine) onTick(now time.Time) {
 	e.ticks++
@@ -95,6 +99,9 @@ func (e *Engine) onTick(now time.Time) {
 		looked = e.applyIntents(now) || looked
 	}
 	e.publish(now, looked)
+	if e.ticks%saveTicks == 0 {
+		e.state.save(e.view.Load())
+	}
 	if moves := e.cur.horizons(); len(moves) > 0 {
 		e.opts.Publisher.MoveHorizons(moves)
 	}

@@ -184,6 +184,7 @@ func (e *Engine) showIntents(open []health.Intent, now time.Time) {
 	active := activeAt(open, now)
 	fates := judge.Drains(e.cur.model.Zones, active)
 	states := make([]health.IntentState, 0, len(open))
+	counts := make(map[string]float64)
 	for _, i := range open {
 		s := health.IntentState{Intent: i, Planned: !i.Active(now), Nothing: e.namesNothing(e.cur.model, &i)}
 		if i.Scope.Kind == health.ScopeNode {
@@ -195,6 +196,17 @@ func (e *Engine) showIntents(open []health.Intent, now time.Time) {
 			}
 		}
 		states = append(states, s)
+		switch {
+		case s.Planned:
+			counts[intentPlanned]++
+		case s.Suspended != nil:
+			counts[intentSuspended]++
+		default:
+			counts[intentInForce]++
+		}
+	}
+	for state, gauge := range e.metrics.intents {
+		gauge.Set(counts[state])
 	}
 	e.shownIntents.Store(&states)
 }

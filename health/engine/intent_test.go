@@ -11,6 +11,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/intent"
 )
 
 var (
@@ -274,5 +275,33 @@ func TestDrainsFollowTheModel(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		synctest.Wait()
 		require.Equal(t, []bool{true, true, false}, []bool{b.pool().Endpoints[0].Drained, b.pool().Endpoints[1].Drained, b.pool().Endpoints[2].Drained})
+	})
+}
+
+// TestConflictingDrains: two that contradict each other, as two sides of a partition can accept them, are settled by their ids.
+func TestConflictingDrains(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		for _, side := range []struct {
+			node  string
+			scope health.Scope
+		}{{"n2", oneEnd}, {"n1", twoEnd}} {
+			store, err := intent.Open(dir, side.node, now)
+			require.NoError(t, err)
+			i := drainOf(side.scope)
+			i.Start, i.Forever = now, true
+			_, err = store.Put(i, now)
+			require.NoError(t, err)
+		}
+		b := start(t, Options{Model: config.NewModel([]*config.Zone{testZone("example.org.", "192.0.2.1", "192.0.2.2")}), State: dir, Node: "n1"})
+		shown := b.Intents()
+		require.Len(t, shown, 2)
+		require.Nil(t, shown[0].Suspended)
+		require.Equal(t, &health.Suspension{Rule: health.RuleNeverEmpty, Service: "www.example.org."}, shown[1].Suspended)
+		require.Equal(t, []bool{false, true}, []bool{b.pool().Endpoints[0].Drained, b.pool().Endpoints[1].Drained}, "the lesser id, of n1, is effective")
+		require.NoError(t, b.EndIntents([]health.IntentID{shown[0].ID}, "ada", ""))
+		require.Equal(t, []bool{true, false}, []bool{b.pool().Endpoints[0].Drained, b.pool().Endpoints[1].Drained}, "nothing stands against the other any more")
+		require.Nil(t, b.Intents()[0].Suspended)
 	})
 }

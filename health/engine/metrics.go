@@ -11,7 +11,15 @@ type metrics struct {
 	transitions map[health.State]prometheus.Counter
 	blind       prometheus.Gauge
 	frozen      prometheus.Gauge
+	intents     map[string]prometheus.Gauge
 }
+
+// The states by which intents are counted.
+const (
+	intentInForce   = "in_force"
+	intentPlanned   = "planned"
+	intentSuspended = "suspended"
+)
 
 func boolValue(b bool) float64 {
 	if b {
@@ -44,6 +52,14 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	for _, s := range health.States() {
 		m.transitions[s] = vec.WithLabelValues(s.String())
 	}
-	reg.MustRegister(m.publish, vec, m.blind, m.frozen)
+	intents := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "fairlead_intents",
+		Help: "What operators asked for, by its state: in_force, planned, or suspended by a safety rule.",
+	}, []string{"state"})
+	m.intents = make(map[string]prometheus.Gauge)
+	for _, s := range []string{intentInForce, intentPlanned, intentSuspended} {
+		m.intents[s] = intents.WithLabelValues(s)
+	}
+	reg.MustRegister(m.publish, vec, m.blind, m.frozen, intents)
 	return m
 }

@@ -52,6 +52,7 @@ type stateFile struct {
 
 	mu   sync.Mutex
 	view *health.View // guarded by mu: the latest one that is not on disk
+	last *health.View // guarded by mu: the latest one; its ages grow while nothing changes
 	wake chan struct{}
 }
 
@@ -189,7 +190,7 @@ func (s *stateFile) save(v *health.View) {
 		return
 	}
 	s.mu.Lock()
-	s.view = v
+	s.view, s.last = v, v
 	s.mu.Unlock()
 	select {
 	case s.wake <- struct{}{}:
@@ -204,13 +205,13 @@ func (s *stateFile) run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			s.flush()
+			s.end()
 			return nil
 		case <-pause.C:
 		}
 		select {
 		case <-ctx.Done():
-			s.flush()
+			s.end()
 			return nil
 		case <-s.wake:
 			begin := time.Now()
@@ -218,6 +219,14 @@ func (s *stateFile) run(ctx context.Context) error {
 			pause.Reset(max(saveEvery, saveShare*time.Since(begin)))
 		}
 	}
+}
+
+// end writes a last time, with the ages as they are now.
+func (s *stateFile) end() {
+	s.mu.Lock()
+	s.view = s.last
+	s.mu.Unlock()
+	s.flush()
 }
 
 func (s *stateFile) flush() {
