@@ -133,7 +133,7 @@ func (n *node) makeEngine() error {
 		Publisher: &publisher{compiler: n.compiler, current: n.current}, Prober: prober,
 		Model: n.source.model, Source: n.source, State: n.state, StateMaxAge: cfg.StateMaxAge,
 		References: referenceTargets(cfg.References), Node: cfg.Name,
-		Logger:     n.logger, Registerer: n.scope,
+		Logger: n.logger, Registerer: n.scope,
 	})
 	out.engine = n.engine
 	return err

@@ -21,6 +21,17 @@ import (
 //	at SECONDS ask NAME TYPE -> WANT     all records that 60 replies hold, with their weights where they differ, the TTL
 //	                                     and on what ground they answer
 //	at SECONDS state POOL -> WANT        each endpoint's state
+//	at SECONDS share POOL -> WANT        what each service gives the pool, and its AZs, that are on their way back, in percent
+//	at SECONDS drained NAME -> WANT      the endpoints that intents keep out of the service's answers
+//	at SECONDS weights NAME -> WANT      the weights of the service's pools, and the overrides of its endpoints
+//	at SECONDS intents -> WANT           what operators asked for, with its state
+//
+// Orders go to the engine; without -> they must be carried out:
+//
+//	at SECONDS ready|unready|failback POOL [-> WANT]
+//	at SECONDS drain KIND NAME [for SECONDS|forever] [service NAME] [override RULE] [-> WANT]
+//	at SECONDS weight POOL[/ENDPOINT] N [for ...] [service ...] [override ...] [-> WANT]
+//	at SECONDS undrain KIND NAME         ends every drain of it; KIND weight ends its weights
 //
 // Probes run from 0.1 s on, an interval apart; a vantage that has a reference says so by a line "with reference".
 type scenario struct {
@@ -39,6 +50,8 @@ type scenarioRow struct {
 	verb string
 	args []string
 	want string
+	// asked is set when the row says what it wants.
+	asked bool
 }
 
 // readScenario reads a file; what it does not understand fails the test.
@@ -65,13 +78,18 @@ func readScenario(t *testing.T, path string) *scenario {
 
 // verbs are the rows with the least number of arguments that each takes; those in questions have a wanted value.
 var (
-	verbs     = map[string]int{"ok": 1, "fail": 1, "silent": 1, "freeze": 0, "unfreeze": 0, "stop": 0, "start": 0, "config": 3, "ask": 2, "state": 1}
-	questions = map[string]bool{"ask": true, "state": true}
+	verbs = map[string]int{
+		"ok": 1, "fail": 1, "silent": 1, "freeze": 0, "unfreeze": 0, "stop": 0, "start": 0, "config": 3, "ask": 2, "state": 1,
+		"share": 1, "drained": 1, "weights": 1, "intents": 0,
+		"ready": 1, "unready": 1, "failback": 1, "drain": 2, "weight": 2, "undrain": 2,
+	}
+	questions = map[string]bool{"ask": true, "state": true, "share": true, "drained": true, "weights": true, "intents": true}
+	orders    = map[string]bool{"ready": true, "unready": true, "failback": true, "drain": true, "weight": true, "undrain": true}
 )
 
 func (r *scenarioRow) parse(line string) error {
 	line, want, asked := strings.Cut(line, " ->")
-	r.want = strings.TrimSpace(want)
+	r.want, r.asked = strings.TrimSpace(want), asked
 	words := strings.Fields(line)
 	if len(words) < 3 || words[0] != "at" {
 		return fmt.Errorf("want: at SECONDS EVENT")
@@ -89,7 +107,7 @@ func (r *scenarioRow) parse(line string) error {
 		return fmt.Errorf("unknown event %q", r.verb)
 	case len(r.args) < least:
 		return fmt.Errorf("%s takes %d arguments", r.verb, least)
-	case asked != questions[r.verb]:
+	case asked != questions[r.verb] && !orders[r.verb]:
 		return fmt.Errorf("%s: a question has ->, an event has not", r.verb)
 	}
 	if r.verb == "config" {
@@ -109,7 +127,7 @@ func (s *scenario) write(t *testing.T) {
 	var b strings.Builder
 	b.WriteString(s.head)
 	for _, r := range s.rows {
-		if questions[r.verb] {
+		if r.asked {
 			before, _, _ := strings.Cut(r.text, " ->")
 			r.text = before + " -> " + r.want
 		}
@@ -131,6 +149,9 @@ func TestScenarioRowsAreRead(t *testing.T) {
 		"at 1 config weight: 1 => x":   "",
 		"at 12.7 silent eu/a@db us *":  "",
 		"at 5 state eu -> a up, b low": "",
+		"at 5 drain az":                "drain takes 2 arguments",
+		"at 5 drain az eu-a":           "",
+		"at 5 drain az eu-a -> done":   "",
 	} {
 		var r scenarioRow
 		if err := r.parse(line); want == "" {
@@ -141,7 +162,7 @@ func TestScenarioRowsAreRead(t *testing.T) {
 	}
 	var r scenarioRow
 	require.NoError(t, r.parse("at 12.7 ask www A -> 192.0.2.1 ttl 2"))
-	require.Equal(t, scenarioRow{at: 12700 * time.Millisecond, verb: "ask", args: []string{"www", "A"}, want: "192.0.2.1 ttl 2"}, r)
+	require.Equal(t, scenarioRow{at: 12700 * time.Millisecond, verb: "ask", args: []string{"www", "A"}, want: "192.0.2.1 ttl 2", asked: true}, r)
 }
 
 // scenarios are all files of testdata/timeline.

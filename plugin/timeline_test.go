@@ -113,11 +113,18 @@ func (b *timelineBed) play() {
 			got = b.ask(r.args[0], r.args[1])
 		case "state":
 			got = b.states(r.args[0])
+		case "share", "drained", "weights", "intents":
+			got = b.intended(r)
 		default:
-			b.event(r)
-			continue
+			if !orders[r.verb] {
+				b.event(r)
+				continue
+			}
+			if got = b.order(r); !r.asked {
+				r.want = "done"
+			}
 		}
-		if *update {
+		if *update && r.asked {
 			r.want = got
 		} else if got != r.want {
 			b.t.Errorf("%s:%d: %s\n got %s", b.scenario.path, r.line, r.text, got)
