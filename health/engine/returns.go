@@ -22,13 +22,13 @@ const (
 // savedReturns are the pools and AZs that are out, or on their way back. They have no age limit: a site that was out must not
 // slip in because the node was stopped for a day.
 type savedReturns struct {
-	Version int       `json:"version"`
-	SavedAt time.Time `json:"saved_at"`
+	Version int `json:"version"`
 	// Returns are by zone/pool and zone/pool@az.
 	Returns map[string]savedReturn `json:"returns"`
 }
 
-// A savedReturn is a health.Return in ages; nil is for never.
+// A savedReturn is a health.Return in ages; nil is for never. They do not grow while no node runs: holds and ramps are for
+// somebody to watch.
 type savedReturn struct {
 	// Zone is the hash of the zone file, Out is set while nothing was eligible.
 	Zone            config.Hash `json:"zone"`
@@ -42,14 +42,14 @@ type savedReturn struct {
 
 // loadReturns reads what an earlier run left in dir. A file that cannot be understood is an error: who may return is not to be
 // guessed.
-func loadReturns(dir string, now time.Time) (returns map[string]savedReturn, savedAt time.Time, err error) {
+func loadReturns(dir string) (returns map[string]savedReturn, err error) {
 	if dir == "" {
-		return nil, now, nil
+		return nil, nil
 	}
 	path := filepath.Join(dir, returnsName)
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, now, nil
+		return nil, nil
 	}
 	var saved savedReturns
 	if err == nil {
@@ -59,15 +59,14 @@ func loadReturns(dir string, now time.Time) (returns map[string]savedReturn, sav
 		err = fmt.Errorf("version %d, want %d", saved.Version, returnsVersion)
 	}
 	if err != nil {
-		return nil, now, fmt.Errorf("%s: %w (remove it to let every pool return)", path, err)
+		return nil, fmt.Errorf("%s: %w (remove it to let every pool return)", path, err)
 	}
-	// A clock that went back must not make a return older than it is.
-	return saved.Returns, now.Add(-max(0, now.Sub(saved.SavedAt))), nil
+	return saved.Returns, nil
 }
 
 // writeReturns writes those of v. A file is kept also when there are none: the next run must not find older ones.
 func writeReturns(dir string, v *health.View, now time.Time) error {
-	saved := savedReturns{Version: returnsVersion, SavedAt: now, Returns: make(map[string]savedReturn)}
+	saved := savedReturns{Version: returnsVersion, Returns: make(map[string]savedReturn)}
 	for _, zv := range v.Zones {
 		for pi, p := range zv.Zone.Pools {
 			saved.add(zv.Zone, p, zv.Pools[pi], now)
@@ -144,17 +143,17 @@ func ageOf(t, now time.Time) *float64 {
 	return &age
 }
 
-// restored is the return as it stands now, given when it was saved. A new version of the zone file lets in who waits for one.
-func (s savedReturn) restored(z *config.Zone, savedAt, now time.Time) health.Return {
+// restored is the return as it goes on from now. A new version of the zone file lets in who waits for one.
+func (s savedReturn) restored(z *config.Zone, now time.Time) health.Return {
 	at := func(age *float64) time.Time {
 		if age == nil {
 			return time.Time{}
 		}
-		return savedAt.Add(-seconds(*age))
+		return now.Add(-seconds(*age))
 	}
 	r := health.Return{Since: at(s.SinceSeconds), Doubled: s.Doubled, Admitted: at(s.AdmittedSeconds), Reloaded: at(s.ReloadedSeconds)}
 	for _, age := range s.RetriesSeconds {
-		r.Retries = append(r.Retries, savedAt.Add(-seconds(age)))
+		r.Retries = append(r.Retries, now.Add(-seconds(age)))
 	}
 	if s.Zone != z.Hash {
 		r = r.Let(time.Time{}, now)
@@ -185,12 +184,12 @@ func (s *stateFile) carryReturns(z *config.Zone, p *config.Pool, view *health.Po
 			case e.InService():
 				e.Drained = true
 			case e.Pending() && waits(p):
-				e.Verdict = health.Verdict{State: health.Down, Stale: true, Since: s.returnsAt, Reason: "was down when the node stopped"}
+				e.Verdict = health.Verdict{State: health.Down, Stale: true, Since: now, Reason: "was down when the node stopped"}
 			}
 		}
 	}
 	if saved, ok := s.returns[returnKey(z, p, "")]; ok {
-		made().Return = saved.restored(z, s.returnsAt, now)
+		made().Return = saved.restored(z, now)
 		if saved.Out {
 			out(-1)
 		}
@@ -203,7 +202,7 @@ func (s *stateFile) carryReturns(z *config.Zone, p *config.Pool, view *health.Po
 		if made().ReturnAZ == nil {
 			view.ReturnAZ = make([]health.Return, len(p.AZWeights))
 		}
-		view.ReturnAZ[i] = saved.restored(z, s.returnsAt, now)
+		view.ReturnAZ[i] = saved.restored(z, now)
 		if saved.Out {
 			out(w.AZ)
 		}

@@ -46,9 +46,8 @@ type stateFile struct {
 	savedAt time.Time
 	maxAge  time.Duration
 
-	// returns and returnsAt are what loadReturns found.
-	returns   map[string]savedReturn
-	returnsAt time.Time
+	// returns are what loadReturns found.
+	returns map[string]savedReturn
 
 	mu   sync.Mutex
 	view *health.View // guarded by mu: the latest one that is not on disk
@@ -82,7 +81,7 @@ func openState(dir string, maxAge time.Duration, now time.Time, logger *slog.Log
 	}
 	s.path = filepath.Join(dir, stateName)
 	var err error
-	if s.returns, s.returnsAt, err = loadReturns(dir, now); err != nil {
+	if s.returns, err = loadReturns(dir); err != nil {
 		return nil, err
 	}
 	saved, err := readState(s.path)
