@@ -33,6 +33,10 @@ func Drains(zones []*config.Zone, drains []*health.Intent) []Fate {
 	}
 	slices.SortFunc(order, func(a, b int) int { return drains[a].ID.Compare(drains[b].ID) })
 	fates := make([]Fate, len(drains))
+	if !slices.ContainsFunc(drains, func(d *health.Intent) bool { return d.TakesOut() && !d.Confirmed }) {
+		// Nothing can be suspended. On a node that is alone it is always so.
+		return fates
+	}
 	services := make(map[serviceRef]*coverage)
 	for _, i := range order {
 		if drains[i].TakesOut() {
@@ -69,12 +73,16 @@ func settle(zones []*config.Zone, services map[serviceRef]*coverage, d *health.I
 			services[s] = newCoverage(zones[s.zone], zones[s.zone].Services[s.service])
 		}
 	}
-	for _, rule := range health.Rules() {
-		if d.Overrides(rule) {
-			continue
+	rules := slices.DeleteFunc(health.Rules(), d.Overrides)
+	moves := make([]move, len(order))
+	for i, s := range order {
+		if len(rules) > 0 {
+			moves[i] = services[s].move(hits[s])
 		}
-		for _, s := range order {
-			if why := services[s].breaks(rule, hits[s]); why != "" {
+	}
+	for _, rule := range rules {
+		for i, s := range order {
+			if why := moves[i].breaks(rule, services[s].service.Safety); why != "" {
 				return Fate{Suspension: health.Suspension{Rule: rule, Service: services[s].service.Name}, Why: why}
 			}
 		}
@@ -130,18 +138,30 @@ func regionOf(z *config.Zone, p *config.Pool, e *config.Endpoint) string {
 type coverage struct {
 	zone    *config.Zone
 	service *config.Service
-	// shares are the parts of the service's weight, with all tiers taken as one, of the endpoints that weights let answer.
-	shares  map[health.EndpointRef]*big.Rat
-	drained map[health.EndpointRef]bool
+	// endpoints are those that weights let answer. shares are their parts of the service's weight, with all tiers taken as
+	// one; nil where no rule asks for them.
+	endpoints []health.EndpointRef
+	shares    []*big.Rat
+	drained   map[health.EndpointRef]bool
 }
 
 func newCoverage(z *config.Zone, s *config.Service) *coverage {
-	c := &coverage{zone: z, service: s, shares: make(map[health.EndpointRef]*big.Rat), drained: make(map[health.EndpointRef]bool)}
-	total := new(big.Rat)
+	c := &coverage{zone: z, service: s, drained: make(map[health.EndpointRef]bool)}
 	weights := poolWeights(s)
+	total := new(big.Rat)
 	for _, pi := range s.Pools {
-		if w, ok := weights[pi]; ok {
-			c.addPool(pi, w)
+		weight, ok := weights[pi]
+		if !ok {
+			continue
+		}
+		in := PoolInput{Pool: z.Pools[pi]}
+		for i := range in.Pool.Endpoints {
+			if in.answerable(i) {
+				c.endpoints = append(c.endpoints, health.EndpointRef{Pool: pi, Endpoint: i})
+			}
+		}
+		if s.Safety.MaxDrained > 0 {
+			c.addShares(pi, weight)
 		}
 	}
 	for _, share := range c.shares {
@@ -193,8 +213,8 @@ func poolWeights(s *config.Service) map[int]int {
 	return weights
 }
 
-// addPool adds the endpoints of a pool, each with pool weight × AZ weight × endpoint weight, each level over its sum.
-func (c *coverage) addPool(pi, weight int) {
+// addShares adds those of a pool's endpoints: pool weight × AZ weight × endpoint weight, each level over its sum.
+func (c *coverage) addShares(pi, weight int) {
 	p := c.zone.Pools[pi]
 	in := PoolInput{Pool: p}
 	sums, azTotal := make(map[int]int64), int64(0)
@@ -217,7 +237,7 @@ func (c *coverage) addPool(pi, weight int) {
 		if p.Explicit {
 			share.Mul(share, big.NewRat(int64(azWeight(p, e.AZ)), sums[e.AZ]))
 		}
-		c.shares[health.EndpointRef{Pool: pi, Endpoint: i}] = share
+		c.shares = append(c.shares, share)
 	}
 }
 
@@ -230,14 +250,21 @@ func azWeight(p *config.Pool, az int) int {
 	return 0
 }
 
-// breaks says what would be left if more were drained, or nothing when the rule allows it.
-func (c *coverage) breaks(rule string, more []health.EndpointRef) (why string) {
+// A move is what a service has left before a drain and after it.
+type move struct{ was, is measures }
+
+// move is what draining more does.
+func (c *coverage) move(more []health.EndpointRef) move {
 	after := maps.Clone(c.drained)
 	for _, ref := range more {
 		after[ref] = true
 	}
-	was, is := c.measure(c.drained), c.measure(after)
-	safety := c.service.Safety
+	return move{c.measure(c.drained), c.measure(after)}
+}
+
+// breaks says what would be left, or nothing when the rule allows it.
+func (s move) breaks(rule string, safety config.Safety) (why string) {
+	was, is := s.was, s.is
 	switch rule {
 	case health.RuleNeverEmpty:
 		if is.endpoints == 0 && was.endpoints > 0 {
@@ -252,7 +279,7 @@ func (c *coverage) breaks(rule string, more []health.EndpointRef) (why string) {
 			return fmt.Sprintf("endpoints would be left in %d AZs, and %d must keep some", is.azs, safety.KeepAZs)
 		}
 	case health.RuleMaxDrained:
-		if safety.MaxDrained > 0 && is.drained.Cmp(big.NewRat(int64(safety.MaxDrained), 100)) > 0 && is.drained.Cmp(was.drained) > 0 {
+		if is.drained != nil && is.drained.Cmp(big.NewRat(int64(safety.MaxDrained), 100)) > 0 && is.drained.Cmp(was.drained) > 0 {
 			percent := new(big.Rat).Mul(is.drained, big.NewRat(100, 1))
 			return fmt.Sprintf("%s %% of its weight would be drained, and at most %d %% may be", percent.FloatString(1), safety.MaxDrained)
 		}
@@ -263,21 +290,33 @@ func (c *coverage) breaks(rule string, more []health.EndpointRef) (why string) {
 // measures is what the rules look at.
 type measures struct {
 	endpoints, regions, azs int
-	drained                 *big.Rat
+	// drained is the part of the weight; nil where no rule asks for it.
+	drained *big.Rat
 }
 
 func (c *coverage) measure(drained map[health.EndpointRef]bool) measures {
-	m := measures{drained: new(big.Rat)}
-	azs, regions := make(map[int]bool), make(map[string]bool)
-	for ref, share := range c.shares {
+	var m measures
+	if c.shares != nil {
+		m.drained = new(big.Rat)
+	}
+	var azs []int
+	var regions []string
+	for i, ref := range c.endpoints {
 		if drained[ref] {
-			m.drained.Add(m.drained, share)
+			if m.drained != nil {
+				m.drained.Add(m.drained, c.shares[i])
+			}
 			continue
 		}
+		m.endpoints++
 		p := c.zone.Pools[ref.Pool]
 		e := p.Endpoints[ref.Endpoint]
-		m.endpoints++
-		azs[e.AZ], regions[regionOf(c.zone, p, e)] = true, true
+		if !slices.Contains(azs, e.AZ) {
+			azs = append(azs, e.AZ)
+		}
+		if r := regionOf(c.zone, p, e); !slices.Contains(regions, r) {
+			regions = append(regions, r)
+		}
 	}
 	m.azs, m.regions = len(azs), len(regions)
 	return m
