@@ -242,9 +242,9 @@ func (n *node) Frozen() api.Freeze {
 // Intend takes an operator's order.
 func (n *node) Intend(i health.Intent) (health.IntentID, error) { return n.engine.Intend(i) }
 
-// EndIntents ends orders.
-func (n *node) EndIntents(ids []health.IntentID, actor, reason string) error {
-	return n.engine.EndIntents(ids, actor, reason)
+// EndIntent ends orders.
+func (n *node) EndIntent(ids []health.IntentID, actor, reason string) error {
+	return n.engine.EndIntent(ids, actor, reason)
 }
 
 // Intents are the orders in force and those planned.

@@ -114,7 +114,7 @@ func (b *timelineBed) end(r *scenarioRow) error {
 			ids = append(ids, i.ID)
 		}
 	}
-	return b.engine.EndIntents(ids, "ada", "timeline")
+	return b.engine.EndIntent(ids, "ada", "timeline")
 }
 
 // intended answers the questions about intents and returns.

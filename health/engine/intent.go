@@ -22,8 +22,8 @@ func (e *Engine) Intend(i health.Intent) (id health.IntentID, err error) {
 	return id, err
 }
 
-// EndIntents ends intents that are open; all of them or none.
-func (e *Engine) EndIntents(ids []health.IntentID, actor, reason string) error {
+// EndIntent ends intents that are open; all of them or none.
+func (e *Engine) EndIntent(ids []health.IntentID, actor, reason string) error {
 	return e.command(func(now time.Time) error {
 		if err := e.intents.End(intent.End{Actor: actor, Reason: reason, At: now}, ids...); err != nil {
 			return err

@@ -154,7 +154,7 @@ func (s *Server) end(r *http.Request, match func(*health.IntentState) bool, what
 	if len(ids) == 0 {
 		return intentRefused(fmt.Errorf("%w: %s", health.ErrNoIntent, what))
 	}
-	if err := s.opts.Node.EndIntents(ids, req.Actor, req.Reason); err != nil {
+	if err := s.opts.Node.EndIntent(ids, req.Actor, req.Reason); err != nil {
 		return intentRefused(err)
 	}
 	return http.StatusOK, ended

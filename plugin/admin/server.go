@@ -43,10 +43,10 @@ type Node interface {
 	Freeze(on bool, actor, reason string) error
 	// Frozen is the latest such order.
 	Frozen() api.Freeze
-	// Intend takes an order; nil means that it is on disk and, if it has started, in force. EndIntents ends some, Intents are
+	// Intend takes an order; nil means that it is on disk and, if it has started, in force. EndIntent ends some, Intents are
 	// those in force and planned. Their errors are those of package health.
 	Intend(health.Intent) (health.IntentID, error)
-	EndIntents(ids []health.IntentID, actor, reason string) error
+	EndIntent(ids []health.IntentID, actor, reason string) error
 	Intents() []health.IntentState
 	// Probe probes an endpoint, named zone/pool/endpoint, at once.
 	Probe(ctx context.Context, endpoint string) ([]api.ProbeResult, error)

@@ -47,7 +47,7 @@ func (n *fakeNode) Intend(i health.Intent) (health.IntentID, error) {
 	return i.ID, nil
 }
 
-func (n *fakeNode) EndIntents(ids []health.IntentID, _, _ string) error {
+func (n *fakeNode) EndIntent(ids []health.IntentID, _, _ string) error {
 	if n.intendErr != nil {
 		return n.intendErr
 	}
