@@ -173,6 +173,11 @@ func (s *stateFile) carryReturns(z *config.Zone, p *config.Pool, view *health.Po
 	made := func() *health.PoolView {
 		if view == nil {
 			view = &health.PoolView{Endpoints: make([]health.EndpointView, len(p.Endpoints)), At: now}
+			for i := range view.Endpoints {
+				if len(p.Watched()) == 0 {
+					view.Endpoints[i].Verdict = health.Verdict{State: health.Up, Unmonitored: true, Since: now}
+				}
+			}
 		}
 		return view
 	}

@@ -126,7 +126,7 @@ func (in *PoolInput) answerable(i int) bool {
 
 // holds carries the returns of the pool and of its AZs from in.Prev to p.
 func (in *PoolInput) holds(p *health.PoolView) {
-	p.Return = in.returned(p, func(int) bool { return true }, in.Prev.Return)
+	p.Return = in.returned(p, func(int) bool { return true }, true, in.Prev.Return)
 	azs := make([]health.Return, len(in.Pool.AZWeights))
 	some := false
 	for a, w := range in.Pool.AZWeights {
@@ -134,7 +134,7 @@ func (in *PoolInput) holds(p *health.PoolView) {
 		if in.Prev.ReturnAZ != nil {
 			was = in.Prev.ReturnAZ[a]
 		}
-		azs[a] = in.returned(p, func(i int) bool { return in.Pool.Endpoints[i].AZ == w.AZ }, was)
+		azs[a] = in.returned(p, func(i int) bool { return in.Pool.Endpoints[i].AZ == w.AZ }, false, was)
 		some = some || !azs[a].IsZero()
 	}
 	if some {
@@ -143,8 +143,9 @@ func (in *PoolInput) holds(p *health.PoolView) {
 }
 
 // returned is how the group comes back: from now on if it had nothing eligible before and has now, as before if it was
-// already on its way, zero if it has wholly returned. While it is out, what it has failed before is kept.
-func (in *PoolInput) returned(p *health.PoolView, group func(int) bool, was health.Return) health.Return {
+// already on its way, zero if it has wholly returned. While it is out, what it has failed before is kept. In the whole pool
+// those who were never judged may have answered; in an AZ they did not while another AZ had somebody up.
+func (in *PoolInput) returned(p *health.PoolView, group func(int) bool, whole bool, was health.Return) health.Return {
 	now, before, known, judged, failed := 0, 0, false, false, false
 	for i := range p.Endpoints {
 		if !group(i) {
@@ -154,7 +155,7 @@ func (in *PoolInput) returned(p *health.PoolView, group func(int) bool, was heal
 		if is.Eligible() {
 			now++
 		}
-		if prev.Eligible() {
+		if prev.Eligible() || whole && prev.Pending() && !prev.Drained {
 			before++
 		}
 		known = known || is.Drained || !is.Pending()
