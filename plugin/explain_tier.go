@@ -59,7 +59,7 @@ func (e *explanation) pool(svc *config.Service, p steer.PoolTrace) api.ExplainPo
 	switch {
 	case p.Weight == 0:
 		why = append(why, "weight 0")
-	case !p.Available:
+	case !p.Available && (p.Why != steer.SkipHeld || !view.Return.On()):
 		why = append(why, p.Why.String())
 	}
 	if p.Weight != p.Configured {
@@ -133,7 +133,7 @@ func (e *explanation) endpoint(cfg *config.Endpoint, view health.EndpointView, t
 			why = append(why, words)
 		}
 	}
-	say(t.Drained, "drained")
+	say(t.Drained && state != health.Drained, "drained")
 	say(t.Kept, "kept by the speed limit")
 	say(view.State == health.Down || view.State == health.Suspect, view.Reason)
 	say(view.Pending(), "never judged")

@@ -94,15 +94,16 @@ POOL is POOL or ZONE/POOL; with an endpoint's full name, ZONE/POOL/ENDPOINT=N, i
 func undrainCommand() *cobra.Command {
 	var reason string
 	cmd := &cobra.Command{
-		Use:   "undrain ID|NAME",
+		Use:   "undrain ID|[KIND] NAME",
 		Short: "end a drain, or all drains of a name",
 		Long: `Undrain ends the intent ID, as ` + "`fairlead intents`" + ` shows it, whatever its kind; or every drain of an endpoint, pool, AZ or region
-NAME. A drain that was made elsewhere meanwhile stays.
+NAME; KIND, as after drain, tells names apart that are the same. A drain that was made elsewhere meanwhile stays.
 
 ` + serverHelp + "\n\n" + orderExits,
 		Example: `  fairlead undrain n1-3-17
-  fairlead undrain eu-west-1a`,
-		Args: usageArgs(cobra.ExactArgs(1)),
+  fairlead undrain eu-west-1a
+  fairlead undrain az eu-west-1a`,
+		Args: usageArgs(cobra.RangeArgs(1, 2)),
 	}
 	server := addServerFlag(cmd)
 	cmd.Flags().StringVar(&reason, "reason", "", "why; kept in the log")
@@ -111,20 +112,25 @@ NAME. A drain that was made elsewhere meanwhile stays.
 		if err != nil {
 			return err
 		}
-		return undrain(orBackground(cmd.Context()), c, cmd.OutOrStdout(), args[0], reason)
+		return undrain(orBackground(cmd.Context()), c, cmd.OutOrStdout(), args, reason)
 	}
 	return cmd
 }
 
-func undrain(ctx context.Context, c *client, w io.Writer, name, reason string) error {
+// undrain ends the intent, or the drains, that args name: ID, NAME, or KIND and NAME.
+func undrain(ctx context.Context, c *client, w io.Writer, args []string, reason string) error {
 	var list api.Intents
 	if err := c.call(ctx, http.MethodGet, api.IntentsPath, nil, &list); err != nil {
 		return err
 	}
-	matched, names := matchIntents(list.Intents, name)
+	name, kind := args[len(args)-1], ""
+	if len(args) == 2 {
+		kind = args[0]
+	}
+	matched, names := matchIntents(list.Intents, kind, name)
 	switch {
 	case len(matched) == 0:
-		return withHint(fmt.Errorf("no drain is named %s", name), "see `fairlead intents`")
+		return withHint(fmt.Errorf("no drain is named %s", strings.Join(args, " ")), "see `fairlead intents`")
 	case len(names) > 1:
 		return withHint(fmt.Errorf("%s is ambiguous", name), "name one of %s", orList(names))
 	}
@@ -138,11 +144,15 @@ func undrain(ctx context.Context, c *client, w io.Writer, name, reason string) e
 	return nil
 }
 
-// matchIntents are the intent with that id, or the drains of that name, and what they are drains of.
-func matchIntents(all []api.Intent, name string) (matched []api.Intent, names []string) {
+// matchIntents are the intent with that id, or the drains of that name and kind of scope, if one is given, and what they are
+// drains of.
+func matchIntents(all []api.Intent, kind, name string) (matched []api.Intent, names []string) {
 	for _, i := range all {
-		if i.ID == name {
+		if i.ID == name && kind == "" {
 			return []api.Intent{i}, []string{name}
+		}
+		if kind != "" && i.Scope.Kind != kind {
+			continue
 		}
 		if i.Kind != "drain" || i.Scope.Name != name && !strings.HasSuffix(i.Scope.Name, "/"+name) {
 			continue
