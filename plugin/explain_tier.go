@@ -133,7 +133,6 @@ func (e *explanation) endpoint(cfg *config.Endpoint, view health.EndpointView, t
 			why = append(why, words)
 		}
 	}
-	say(t.Drained && state != health.Drained, "drained")
 	say(t.Kept, "kept by the speed limit")
 	say(view.State == health.Down || view.State == health.Suspect, view.Reason)
 	say(view.Pending(), "never judged")
