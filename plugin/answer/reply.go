@@ -246,7 +246,7 @@ func (r *reply) class(s *service, cell []byte) choice {
 	at := 0
 	switch {
 	case cell != nil:
-		at = s.decision.Cells[steer.Home(s.cfg.Cells, steer.Shard(s.cfg.Cells, cell))]
+		at = s.decision.Cell(steer.Shard(s.cfg.Cells, cell))
 	case s.chooser != nil:
 		var class *steer.Class
 		class, c.bits = s.chooser.Choose(s.decision, c.client, r.q.Locator)

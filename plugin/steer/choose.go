@@ -49,6 +49,8 @@ type chooser struct {
 	// cell is set for the plan of a cell: the pools that may take its shards over are no standby of the service, and its data
 	// is at its home, whatever max_share says.
 	cell bool
+	// turn is that of the shards of the cell, 0..99: a pool on its way back takes those whose turn is below its percentage.
+	turn int
 	// near is set for clients whose location splits the tiers: panic is decided over whole tiers, where it is not known.
 	near bool
 	// last is the first tier whose only members are kept.
@@ -120,6 +122,9 @@ func (c *chooser) offers(st step, l level) ([]offer, SkipReason) {
 			continue
 		}
 		o, w := c.usable(share.Pool, l)
+		if c.cell && o.members != nil && l == ordinary {
+			o, w = c.wholly(o)
+		}
 		if o.members == nil {
 			why = max(why, w)
 			continue

@@ -18,8 +18,8 @@ type Decision struct {
 	// Default is for clients that no rule names; Rules stand in the order of Service.Clients.
 	Default *Class
 	Rules   []*Class
-	// Cells index Plans, in the order of Cells.Home: shards with the same home share a plan. Nil without cells.
-	Cells []int
+	// Cells stand in the order of Cells.Home: shards with the same home share plans. Nil without cells.
+	Cells [][]CellPlan
 	// Places stand in the order of Service.Places: the `also` names.
 	Places []*Plan
 	// Floor forces the TTL of the owner name to ttl.min: one class at least rests on no good evidence, and a name has one
@@ -35,8 +35,7 @@ func (d *Decision) PlanOf(key string) *Plan {
 				return p
 			}
 		}
-		key = key[:max(0, strings.LastIndex(key, "near "))]
-		key = strings.TrimSpace(key)
+		key = strings.TrimSpace(key[:max(0, strings.LastIndex(key, "near "), strings.LastIndex(key, " from "))])
 	}
 }
 
@@ -72,8 +71,7 @@ func decide(zv *health.ZoneView, svc *config.Service, index int, observe func(c 
 	}
 	if svc.Cells != nil {
 		for home, cell := range svc.Cells.Home {
-			c := &chooser{subject: s, steps: s.cellSteps(home), cell: true}
-			d.Cells = append(d.Cells, d.add(c, c.plan(), "cell "+zv.Zone.Pools[cell.Pool].Name))
+			d.Cells = append(d.Cells, d.cell(s, s.cellSteps(home), "cell "+zv.Zone.Pools[cell.Pool].Name))
 		}
 	}
 	for _, place := range svc.Places {

@@ -54,7 +54,7 @@ func TestTrickleIsNotForCells(t *testing.T) {
 	}
 	d := Decide(viewOf(z, "UU UU U"), svc, 0)
 	require.Equal(t, "tier 1 a:792 b:1188 c:5 d:15", text(z, d.Plans[0]))
-	require.Equal(t, "tier 1 a:2 b:3", text(z, d.Plans[d.Cells[0]]), "a shard is at home")
+	require.Equal(t, "tier 1 a:2 b:3", text(z, d.Plans[d.Cells[0][0].Plan]), "a shard is at home")
 }
 
 func TestTrickleIsForTheStandby(t *testing.T) {

@@ -16,7 +16,9 @@ type dumbTwin struct {
 	index int
 	f     Family
 	// home is set for the plan of a cell, whose data is at its home whatever max_share says.
+	// While a pool ramps it takes the shards whose turn is below its percentage, and no part of the others.
 	home bool
+	turn int
 }
 
 func (t *dumbTwin) maxShare(p int) int {
@@ -116,6 +118,11 @@ func (t *dumbTwin) available(s config.Share, level int) (out twinPool, ok bool) 
 	out = twinPool{pool: p, weight: t.poolWeight(s), percent: t.percent(p, view.Return), ramps: true}
 	if out.weight == 0 || view.GateClosed {
 		return out, false
+	}
+	if t.home && level == 0 && out.percent < 100 {
+		if out.percent = 100; t.turn >= t.percent(p, view.Return) {
+			return out, false
+		}
 	}
 	overlook := level > 0 && !t.waitsForPerson(p)
 	if out.percent == 0 && overlook {

@@ -296,8 +296,14 @@ func (w *twinWorld) compare(t *testing.T, bySource map[Source]int) {
 			break
 		}
 	}
-	for home, plan := range d.Cells {
-		check(fmt.Sprintf("cell home %d", home), d.Plans[plan], func() (shares, Source) { return twin.cell(home) })
+	for home, plans := range d.Cells {
+		turn := 0
+		for _, part := range plans {
+			for _, at := range []int{turn, part.Below - 1} {
+				check(fmt.Sprintf("cell home %d, turn %d", home, at), d.Plans[part.Plan], func() (shares, Source) { return twin.cell(home, at) })
+			}
+			turn = part.Below
+		}
 	}
 	for i, place := range w.svc.Places {
 		check(fmt.Sprintf("place %v", place), d.Places[i], func() (shares, Source) { return twin.place(place, poolsIn(d.Plans[0])) })
