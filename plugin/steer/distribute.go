@@ -12,17 +12,18 @@ import (
 // later steps that get the rest: what max_share leaves over goes to the next tiers; what a pool on its way back may not have
 // yet goes to the others of its tier, else to the next ones; the standby trickle goes to the second tier. A pool that stands
 // in several tiers has what the first of them gives it. What no later tier takes goes to those with room below their
-// max_share, and only where nobody has any do all share it. Cells know no max_share: a shard's data is at its home.
+// max_share, and only where nobody has any do all share it. Cells know no max_share, and no parts of a pool: a shard's data is in
+// one place.
 func (c *chooser) distribute(at int, offers []offer) []offer {
 	trickle := c.trickle(at)
 	simple := trickle == nil
 	for _, o := range offers {
-		simple = simple && o.percent == health.Whole && (o.cfg.MaxShare == 0 || c.cell)
+		simple = simple && o.percent == health.Whole && o.cfg.MaxShare == 0
 	}
-	if simple {
+	if simple || c.cell {
 		return offers
 	}
-	s := &spread{share: make(map[int]*big.Rat), uncapped: c.cell}
+	s := &spread{share: make(map[int]*big.Rat)}
 	rest := s.pour(big.NewRat(1, 1), offers)
 	for next := at + 1; next < len(c.steps) && rest.Sign() > 0; next++ {
 		rest = s.pour(rest, s.fresh(c.spare(next)))
@@ -76,8 +77,6 @@ type spread struct {
 	// given are the pools in the order in which they first got a share.
 	given []offer
 	share map[int]*big.Rat
-	// uncapped overlooks max_share.
-	uncapped bool
 }
 
 // fresh are the offers of pools that were not asked yet.
@@ -90,7 +89,7 @@ func (s *spread) roomy() []offer {
 	var roomy []offer
 	for _, o := range s.given {
 		limit := o.cfg.MaxShare
-		if o.percent == health.Whole && (limit == 0 || s.uncapped || s.share[o.pool].Cmp(ratio(uint64(limit), 100)) < 0) {
+		if o.percent == health.Whole && (limit == 0 || s.share[o.pool].Cmp(ratio(uint64(limit), 100)) < 0) {
 			roomy = append(roomy, o)
 		}
 	}
@@ -138,7 +137,7 @@ func (s *spread) give(o offer, want *big.Rat) (over *big.Rat) {
 		s.given = append(s.given, o)
 	}
 	over = new(big.Rat)
-	if limit := o.cfg.MaxShare; limit > 0 && !s.uncapped {
+	if limit := o.cfg.MaxShare; limit > 0 {
 		room := new(big.Rat).Sub(ratio(uint64(limit), 100), has)
 		if want.Cmp(room) > 0 {
 			over.Sub(want, room)
