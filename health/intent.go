@@ -229,6 +229,17 @@ func (i *Intent) TakesOut() bool {
 // Overrides tells whether rule may not hold the intent back.
 func (i *Intent) Overrides(rule string) bool { return i.Confirmed || slices.Contains(i.Override, rule) }
 
+// Fill sets what an order at now leaves open: it begins now and ends DefaultIntent later, and nobody has confirmed it.
+func (i *Intent) Fill(now time.Time) {
+	if i.Start.IsZero() || i.Start.Before(now) {
+		i.Start = now
+	}
+	if i.End.IsZero() && !i.Forever {
+		i.End = i.Start.Add(DefaultIntent)
+	}
+	i.ID, i.Confirmed = IntentID{}, false
+}
+
 // Validate tells what is wrong with an order by itself, whatever the configuration. The error is an ErrInvalidIntent.
 func (i *Intent) Validate() error {
 	bad := func(format string, args ...any) error {

@@ -64,7 +64,7 @@ pools:
 		return fmt.Sprintf("[{p%d: %d, p%d: %d}, {p%d: 1}, {p%d: 1}]", perm[0], weight(), perm[1], weight(), perm[2], perm[3])
 	}
 	fmt.Fprintf(&b, `services:
-  www: {tiers: %s, also: [region, az]}
+  www: {tiers: %s, also: [region, az], safety: {keep_regions: 2, max_drained: 80%%}}
   many: {tiers: %s, answers: 2}
   standby: {tiers: %s, standby: {trickle: %d%%}}
   geo:

@@ -16,7 +16,14 @@ func (x *Explainer) WhatIf(a api.Assumptions, now time.Time) (*api.WhatIf, error
 	if err != nil {
 		return nil, err
 	}
-	out := &api.WhatIf{Assumptions: a, Node: x.Node, At: now, Services: []api.WhatIfService{}}
+	out := x.compare(then, now)
+	out.Assumptions = a
+	return out, nil
+}
+
+// compare compares what is the case with another snapshot of the same model.
+func (x *Explainer) compare(then *answer.Snapshot, now time.Time) *api.WhatIf {
+	out := &api.WhatIf{Node: x.Node, At: now, Services: []api.WhatIfService{}}
 	for _, zv := range x.Snapshot.View.Zones {
 		for i := range zv.Zone.Services {
 			d := difference{before: x.Snapshot, after: then, zv: zv, service: i, now: now}
@@ -27,7 +34,7 @@ func (x *Explainer) WhatIf(a api.Assumptions, now time.Time) (*api.WhatIf, error
 			out.Services = append(out.Services, moved...)
 		}
 	}
-	return out, nil
+	return out
 }
 
 // A difference is that of one service in two snapshots.

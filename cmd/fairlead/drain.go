@@ -33,12 +33,14 @@ NAME of an endpoint is ENDPOINT, POOL/ENDPOINT or ZONE/POOL/ENDPOINT, of a pool 
 all zones.
 
 The safety rules of each service refuse what would leave too little: never_empty, keep_regions, keep_azs, max_drained. They look
-at the configuration and the other drains, never at health.
+at the configuration and the other drains, never at health. --dry-run changes nothing: it shows which answers would change, before
+and after, what a rule would refuse, and when honest caches would have forgotten.
 
 ` + serverHelp + "\n\n" + orderExits,
 		Example: `  fairlead drain az eu-west-1a --for 2h --reason "power work, CHG-1234"
   fairlead drain pool web-eu --service www.gslb.example.org --reason "canary failed"
-  fairlead drain region eu-west --override keep_regions --reason "evacuation"`,
+  fairlead drain region eu-west --reason "evacuation" --dry-run
+  fairlead drain region eu-west --reason "evacuation" --override keep_regions`,
 		Args: usageArgs(cobra.ExactArgs(2)),
 	}
 	f.add(cmd)
@@ -63,7 +65,8 @@ func weightCommand() *cobra.Command {
 		Short: "replace the weight of a pool in every tier for a time",
 		Long: `Weight gives a pool another weight than the file does, in every tier of all services, or of one. It outlives a restart and ends by
 itself: after an hour unless --for says otherwise; forever must be typed. A later weight replaces an earlier one of the same pool
-and service. N is 0 to 65535; 0 takes the pool out, and safety rules hold for it as for a drain. A weight of 0 in the file stays.
+and service. N is 0 to 65535; 0 takes the pool out, and safety rules hold for it as for a drain. A weight of 0 in the file
+is no bar.
 
 POOL is POOL or ZONE/POOL; with an endpoint's full name, ZONE/POOL/ENDPOINT=N, it is the endpoint's weight.
 

@@ -138,6 +138,7 @@ A pool in failback.mode never returns only with a new version of its zone file.`
 type orderFlags struct {
 	service, reason, duration string
 	override                  []string
+	dryRun                    bool
 	server                    *string
 }
 
@@ -146,12 +147,13 @@ func (f *orderFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.service, "service", "", "for one service alone, by its full name (default: all)")
 	cmd.Flags().StringVar(&f.duration, "for", "1h", "how long, as 90s, 45m or 2h, or forever")
 	cmd.Flags().StringVar(&f.reason, "reason", "", "why; shown to everybody who looks at the status")
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "show what would change, and change nothing")
 	cmd.Flags().StringSliceVar(&f.override, "override", nil, "safety rule that shall not refuse it: never_empty, keep_regions, keep_azs or max_drained")
 }
 
 // request is the order that the flags make.
 func (f *orderFlags) request(cmd *cobra.Command, kind string) (*api.IntentRequest, error) {
-	req := &api.IntentRequest{Kind: kind, Service: f.service, Actor: actor(), Reason: f.reason, Override: f.override}
+	req := &api.IntentRequest{Kind: kind, Service: f.service, Actor: actor(), Reason: f.reason, Override: f.override, DryRun: f.dryRun}
 	if f.reason == "" {
 		return nil, usagef(cmd, "--reason is required: it is what the next person reads")
 	}
@@ -176,12 +178,34 @@ func (f *orderFlags) send(cmd *cobra.Command, req *api.IntentRequest) error {
 	if req.Scope.Name, err = c.qualify(ctx, req.Scope.Kind, req.Scope.Name); err != nil {
 		return err
 	}
+	if f.dryRun {
+		return f.preview(cmd, c, req)
+	}
 	var i api.Intent
 	if err := c.order(ctx, http.MethodPost, api.IntentsPath, req, &i); err != nil {
 		return err
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "%s: %s %s; `fairlead undrain %s` ends it\n", i.ID, intentWhat(&i), intentUntil(&i, time.Now()), i.ID)
 	return nil
+}
+
+// preview prints what the order would do. A refusal has the exit code that the order itself would have.
+func (f *orderFlags) preview(cmd *cobra.Command, c *client, req *api.IntentRequest) error {
+	var p api.Preview
+	if err := c.order(orBackground(cmd.Context()), http.MethodPost, api.IntentsPath, req, &p); err != nil {
+		return err
+	}
+	out := cmd.OutOrStdout()
+	fmt.Fprintf(out, "dry run: %s; nothing has changed\n", intentWhat(&p.Intent))
+	writeWhatIf(out, &p.WhatIf)
+	if p.ForgottenWithinSeconds > 0 {
+		fmt.Fprintf(out, "honest caches forget within %s, if resolvers accept within 5s\n", seconds(p.ForgottenWithinSeconds))
+	}
+	if p.Rule == "" {
+		return nil
+	}
+	return &exitError{Code: exitRefused, Err: fmt.Errorf("would be %s", p.Refused),
+		Hint: fmt.Sprintf("`--override %s` would do it all the same, with the reason on record", p.Rule)}
 }
 
 // intentWhat is what an intent does, in words.

@@ -22,6 +22,17 @@ func (e *Engine) Intend(i health.Intent) (id health.IntentID, err error) {
 	return id, err
 }
 
+// Admissible tells whether Intend would take an order, and changes nothing.
+func (e *Engine) Admissible(i health.Intent) error {
+	return e.command(func(now time.Time) error {
+		i.Fill(now)
+		if err := i.Validate(); err != nil {
+			return err
+		}
+		return e.admissible(&i, now)
+	})
+}
+
 // EndIntent ends intents that are open; all of them or none.
 func (e *Engine) EndIntent(ids []health.IntentID, actor, reason string) error {
 	return e.command(func(now time.Time) error {
@@ -39,13 +50,7 @@ func (e *Engine) EndIntent(ids []health.IntentID, actor, reason string) error {
 func (e *Engine) Intents() []health.IntentState { return *e.shownIntents.Load() }
 
 func (e *Engine) intend(i health.Intent, now time.Time) (health.IntentID, error) {
-	if i.Start.IsZero() || i.Start.Before(now) {
-		i.Start = now
-	}
-	if i.End.IsZero() && !i.Forever {
-		i.End = i.Start.Add(health.DefaultIntent)
-	}
-	i.ID, i.Confirmed = health.IntentID{}, false
+	i.Fill(now)
 	if err := i.Validate(); err != nil {
 		return i.ID, err
 	}

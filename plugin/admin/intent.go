@@ -32,7 +32,16 @@ func (s *Server) createIntent(r *http.Request) (int, any) {
 	if err != nil {
 		return invalid(err)
 	}
-	return s.intend(i)
+	if !req.DryRun {
+		return s.intend(i)
+	}
+	p, err := s.opts.Node.Preview(i)
+	if err != nil {
+		return intentRefused(err)
+	}
+	p.Intent = intentShown(&health.IntentState{Intent: i, Planned: true})
+	p.Intent.ID = ""
+	return http.StatusOK, p
 }
 
 // intentOf is the order that req makes at now.

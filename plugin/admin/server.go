@@ -55,6 +55,8 @@ type Node interface {
 	// Explain explains the answer to a question, WhatIf what assumptions would change. Errors are ErrInvalid.
 	Explain(api.Question) (*api.Explanation, error)
 	WhatIf(api.Assumptions) (*api.WhatIf, error)
+	// Preview is what an order would do; a refusal by a safety rule is a part of it.
+	Preview(health.Intent) (*api.Preview, error)
 }
 
 // Options are what a Server needs. Node and Socket are required.

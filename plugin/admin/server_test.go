@@ -38,6 +38,10 @@ type fakeNode struct {
 	intendErr error
 }
 
+func (n *fakeNode) Preview(health.Intent) (*api.Preview, error) {
+	return &api.Preview{Rule: health.RuleNeverEmpty}, n.intendErr
+}
+
 func (n *fakeNode) Intend(i health.Intent) (health.IntentID, error) {
 	if n.intendErr != nil {
 		return health.IntentID{}, n.intendErr

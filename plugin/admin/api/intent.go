@@ -46,6 +46,21 @@ type IntentRequest struct {
 	StartsInSeconds float64 `json:"starts_in_seconds,omitempty"`
 	ForSeconds      float64 `json:"for_seconds,omitempty"`
 	Forever         bool    `json:"forever,omitempty"`
+	// DryRun asks for a Preview instead: nothing changes.
+	DryRun bool `json:"dry_run,omitempty"`
+}
+
+// A Preview is what an order would do, by the code that serves.
+type Preview struct {
+	Intent Intent `json:"intent"`
+	// Rule and RuleService are set when a safety rule would refuse it; Refused says in words what would be refused and why.
+	Rule        string `json:"rule,omitempty"`
+	RuleService string `json:"rule_service,omitempty"`
+	Refused     string `json:"refused,omitempty"`
+	WhatIf      WhatIf `json:"what_if"`
+	// ForgottenWithinSeconds is how long after the order honest caches may still hold what it takes out: the longest TTL of
+	// the services that it touches, and the allowances for the older answers to leave the node and for late acceptance.
+	ForgottenWithinSeconds float64 `json:"forgotten_within_seconds"`
 }
 
 // A PoolRequest says who asks for ready or failback, and why.

@@ -1,0 +1,105 @@
+package fairlead
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/judge"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+	"github.com/fairlead-dns/fairlead/plugin/steer"
+)
+
+// Preview is what a drain or a weight would do to the answers of every service.
+func (n *node) Preview(i health.Intent) (*api.Preview, error) {
+	x, err := n.explainer()
+	if err != nil {
+		return nil, err
+	}
+	p := new(api.Preview)
+	err = n.engine.Admissible(i)
+	if rule, ok := errors.AsType[*health.RuleError](err); ok {
+		p.Rule, p.RuleService, p.Refused = rule.Rule, rule.Service, rule.Error()
+	} else if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	w := world{view: *x.Snapshot.View}
+	w.view.Zones = slices.Clone(w.view.Zones)
+	w.order(i)
+	p.WhatIf = *x.compare(x.Compiler.Compile(x.Snapshot, &w.view), now)
+	p.ForgottenWithinSeconds = forgottenWithin(w.view.Model, p.WhatIf.Services).Seconds()
+	return p, nil
+}
+
+// forgottenWithin is the longest that an honest cache may hold an answer which one of the services gives no more.
+func forgottenWithin(m *config.Model, touched []api.WhatIfService) time.Duration {
+	a := steer.DefaultAllowances()
+	var longest time.Duration
+	for _, z := range m.Zones {
+		for _, svc := range z.Services {
+			if slices.ContainsFunc(touched, func(t api.WhatIfService) bool { return t.Service == svc.Name }) {
+				longest = max(longest, time.Duration(svc.TTL.Max)*time.Second+a.Quiesce+a.Transit)
+			}
+		}
+	}
+	return longest
+}
+
+// order changes the world as a drain or a weight would.
+func (w *world) order(i health.Intent) {
+	for zi, zv := range w.view.Zones {
+		for _, ref := range judge.Endpoints(zv.Zone, i.Scope) {
+			if i.Service == "" {
+				w.orderPool(zi, ref, i)
+				continue
+			}
+			for _, si := range zv.Zone.Pools[ref.Pool].Services {
+				if zv.Zone.Services[si].Name == i.Service {
+					w.orderService(zi, si, ref, i)
+				}
+			}
+		}
+	}
+}
+
+func (w *world) orderPool(zone int, ref health.EndpointRef, i health.Intent) {
+	p := w.pool(zone, ref.Pool)
+	switch {
+	case i.Kind == health.IntentDrain:
+		p.Endpoints[ref.Endpoint].Drained = true
+	case i.Scope.Kind == health.ScopePool:
+		p.Weight = &i.Weight
+	default:
+		weights := map[int]int{}
+		maps.Copy(weights, p.EndpointWeights)
+		weights[ref.Endpoint] = i.Weight
+		p.EndpointWeights = weights
+	}
+}
+
+func (w *world) orderService(zone, service int, ref health.EndpointRef, i health.Intent) {
+	s := health.ServiceView{Drained: map[health.EndpointRef]bool{}, PoolWeights: map[int]int{}, EndpointWeights: map[health.EndpointRef]int{}}
+	zv := *w.view.Zones[zone]
+	if was := zv.Scoped[service]; was != nil {
+		maps.Copy(s.Drained, was.Drained)
+		maps.Copy(s.PoolWeights, was.PoolWeights)
+		maps.Copy(s.EndpointWeights, was.EndpointWeights)
+	}
+	switch {
+	case i.Kind == health.IntentDrain:
+		s.Drained[ref] = true
+	case i.Scope.Kind == health.ScopePool:
+		s.PoolWeights[ref.Pool] = i.Weight
+	default:
+		s.EndpointWeights[ref] = i.Weight
+	}
+	scoped := map[int]*health.ServiceView{}
+	maps.Copy(scoped, zv.Scoped)
+	scoped[service] = &s
+	zv.Scoped = scoped
+	w.view.Zones[zone] = &zv
+}
