@@ -89,3 +89,37 @@ func BenchmarkAppendPolicies(b *testing.B) {
 		})
 	}
 }
+
+// FuzzAppendPolicies asks anything of every policy: no panic, and a reply that unpacks and fits.
+func FuzzAppendPolicies(f *testing.F) {
+	snap, questions := policyQuestions(f)
+	for _, q := range questions {
+		f.Add(q.Name, q.Type, uint16(1232), []byte{198, 51, 101, 0}, uint8(24))
+	}
+	f.Add(mustPackName("a.b.orders.example.org."), uint16(dns.TypeA), uint16(512), []byte{}, uint8(0))
+	f.Add(mustPackName("a.eu.example.org."), uint16(dns.TypeAAAA), uint16(0), []byte{1}, uint8(128))
+	f.Fuzz(func(t *testing.T, name []byte, typ, size uint16, address []byte, bits uint8) {
+		if _, end, err := dns.UnpackDomainName(name, 0); err != nil || end != len(name) || len(name) > maxNameLen {
+			return
+		}
+		q := &Question{Name: name, Type: typ, Class: classIN, EDNS: size > 0, Size: int(size), Locator: onePlace{&steer.Location{HasPoint: true}}}
+		if addr, ok := netip.AddrFromSlice(address); ok {
+			q.Client = addr
+			if p, err := addr.Prefix(int(bits)); err == nil {
+				q.ECS = ECS{Present: true, Family: 1, Prefix: p}
+				if addr.Is6() {
+					q.ECS.Family = 2
+				}
+			}
+		}
+		out, _, ok := snap.Append(nil, q, base)
+		if !ok {
+			return
+		}
+		require.LessOrEqual(t, len(out), q.limit())
+		m := new(dns.Msg)
+		require.NoError(t, m.Unpack(out))
+		_, ok = snap.Look(q, base)
+		require.True(t, ok)
+	})
+}
