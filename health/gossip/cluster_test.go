@@ -138,7 +138,10 @@ func (c *cluster) start(i int, addr netip.AddrPort, incarnation uint64) *node {
 	n.Peer = p
 	var ctx context.Context
 	ctx, n.cancel = context.WithCancel(context.Background())
-	go func() { n.done <- p.Run(ctx) }()
+	go func() {
+		n.done <- p.Run(ctx)
+		close(n.done)
+	}()
 	return n
 }
 

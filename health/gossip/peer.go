@@ -100,8 +100,8 @@ func New(o Options) (*Peer, error) {
 	return p, err
 }
 
-// Publish replaces the state of this node. The parts are copied. A change is sent at once, at most five times a second; the
-// state is sent once a second in any case. A part that should survive loss on its own is best kept within ShardSize.
+// Publish replaces the state of this node. The parts are copied. A change is sent at once and twice more within half a
+// second, at most five rounds a second; the state is sent once a second in any case. A part that should survive loss on its own is best kept within ShardSize.
 func (p *Peer) Publish(parts map[string][]byte) error {
 	if err := checkParts(parts); err != nil {
 		return err

@@ -62,7 +62,7 @@ func TestState(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 		time.Sleep(time.Second)
-		require.InDelta(t, 11, value(t, c.nodes[0].metrics.rounds)-sent, 2)
+		require.InDelta(t, 13, value(t, c.nodes[0].metrics.rounds)-sent, 2)
 		require.Equal(t, "1999", c.nodes[1].has("n1", "a"))
 		require.Zero(t, value(t, c.nodes[1].metrics.dropped[dropSignature]))
 	})
