@@ -2,6 +2,7 @@ package gossip
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -56,10 +57,12 @@ func TestConvergence(t *testing.T) {
 	}
 }
 
-// TestTraffic prints what a node sends, with a state of 1 kB for each 1,000 endpoints.
+// TestTraffic prints what a node sends, with a state of 1 kB for each 1,000 endpoints:
+//
+//	FAIRLEAD_GOSSIP_TRAFFIC=1 go test -v -timeout 30m -run TestTraffic ./health/gossip
 func TestTraffic(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes its time")
+	if os.Getenv("FAIRLEAD_GOSSIP_TRAFFIC") == "" {
+		t.Skip("FAIRLEAD_GOSSIP_TRAFFIC is not set: it takes minutes")
 	}
 	const seconds = 20
 	for _, way := range []struct {

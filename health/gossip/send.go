@@ -94,7 +94,8 @@ func (p *Peer) makeRound(list *memberlist.Memberlist, urgent bool) {
 		}
 		return
 	}
-	messages := bundle(p.snapshot(now, true, relayAge), p.room)
+	// A change goes alone: whoever gets it passes it on at once. What the others say goes along once a second.
+	messages := bundle(p.snapshot(now, !urgent, relayAge), p.room)
 	for _, to := range p.targets(p.pick(now)) {
 		for _, m := range messages {
 			p.sendPacket(list, to, m.b, m.packets)

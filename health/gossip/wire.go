@@ -186,7 +186,7 @@ func (r *reader) addr() netip.AddrPort {
 	}
 	ip, ok := netip.AddrFromSlice(r.take(n))
 	port := r.uint16()
-	if !ok || port == 0 {
+	if !ok || port == 0 || ip.Is4In6() {
 		r.bad = true
 	}
 	return netip.AddrPortFrom(ip, port)
@@ -198,7 +198,7 @@ func decodePacket(b []byte) (packet, error) {
 	if len(b) == 0 || b[0] != protocol {
 		return p, errVersion
 	}
-	if len(b) > maxDatagram || len(b) < ed25519.SignatureSize {
+	if len(b) > maxDatagram || len(b) < 2+ed25519.SignatureSize {
 		return p, errMalformed
 	}
 	p.signed, p.sig = b[:len(b)-ed25519.SignatureSize], b[len(b)-ed25519.SignatureSize:]
@@ -310,7 +310,7 @@ func decodeMessage(b []byte) (message, error) {
 	if len(b) == 0 || b[0] != protocol {
 		return m, errVersion
 	}
-	if len(b) < ed25519.SignatureSize || len(b) > MaxAsk+maxDatagram {
+	if len(b) < 2+ed25519.SignatureSize || len(b) > MaxAsk+maxDatagram {
 		return m, errMalformed
 	}
 	m.signed, m.sig = b[:len(b)-ed25519.SignatureSize], b[len(b)-ed25519.SignatureSize:]
