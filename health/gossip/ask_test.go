@@ -41,9 +41,8 @@ func TestAsk(t *testing.T) {
 		})
 		ctx := t.Context()
 		n := c.nodes[0]
-		_, err := n.Ask(ctx, "n2", "echo", nil)
-		require.ErrorIs(t, err, ErrStopped, "Run has not come so far")
 		<-n.Ready()
+		<-c.nodes[1].Ready()
 		// At once: nothing was heard of n2, and its incarnation is not known.
 		reply, err := n.Ask(ctx, "n2", "echo", []byte("hello"))
 		require.NoError(t, err)
@@ -169,6 +168,8 @@ func TestSeen(t *testing.T) {
 func TestAskNames(t *testing.T) {
 	p, err := New((&cluster{name: "test", roster: []Member{testMember(0, testAddress(0))}}).options(0, testAddress(0), 1))
 	require.NoError(t, err)
+	_, err = p.Ask(t.Context(), "n2", "x", nil)
+	require.ErrorIs(t, err, ErrStopped)
 	_, err = p.Ask(t.Context(), "n1", strings.Repeat("x", 64), nil)
 	require.ErrorContains(t, err, "1 to 63")
 }

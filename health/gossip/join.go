@@ -157,6 +157,7 @@ func (p *Peer) lookup(ctx context.Context, address string, limit int) []netip.Ad
 		p.log.Debug("gossip: look-up", "name", host, "err", err)
 		return nil
 	}
+	ips = slices.Clone(ips)
 	rand.Shuffle(len(ips), func(i, j int) { ips[i], ips[j] = ips[j], ips[i] })
 	list := make([]netip.AddrPort, 0, len(ips))
 	for _, ip := range ips[:min(len(ips), limit)] {

@@ -227,7 +227,7 @@ func (p *Peer) Run(ctx context.Context) error {
 	p.advertise = unmap(netip.AddrPortFrom(ip, self.Port))
 	p.mu.Unlock()
 	close(p.ready)
-	p.log.Info("gossip started", "node", p.o.Node, "cluster", p.o.Cluster, "address", p.advertise.String(), "encrypted", p.ring != nil)
+	p.log.Info("gossip started", "node", p.o.Node, "cluster", p.o.Cluster, "address", p.advertise.String(), "encrypted", false)
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { p.send(ctx, list); return nil })
@@ -286,7 +286,7 @@ func (p *Peer) create() (*memberlist.Memberlist, error) {
 			return nil, err
 		}
 	}
-	w := newMeter(t, p.metrics, c.TCPTimeout)
+	w := newMeter(t, p.metrics, c.TCPTimeout, p.ring != nil)
 	c.Transport = w
 	list, err := memberlist.Create(c)
 	if err != nil {

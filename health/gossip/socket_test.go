@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -153,11 +154,22 @@ func TestAddressInUse(t *testing.T) {
 }
 
 // names is a Resolver.
-type names map[string][]netip.Addr
+type names struct {
+	mu   sync.Mutex
+	zone map[string][]netip.Addr
+}
 
-func (n names) LookupNetIP(ctx context.Context, _, host string) ([]netip.Addr, error) {
-	list, ok := n[host]
-	if !ok {
+func (n *names) set(host string, list ...netip.Addr) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.zone[host] = list
+}
+
+func (n *names) LookupNetIP(ctx context.Context, _, host string) ([]netip.Addr, error) {
+	n.mu.Lock()
+	list := n.zone[host]
+	n.mu.Unlock()
+	if list == nil {
 		<-ctx.Done()
 		return nil, errors.Join(ctx.Err(), errors.New("no such name"))
 	}
@@ -169,8 +181,11 @@ func TestNames(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		net := gossiptest.New(23)
 		net.SetLink(lan)
-		zone := names{"n1.example.org": {testAddress(0).Addr()}, "n2.example.org": {testAddress(1).Addr()},
-			"n3.example.org": {testAddress(2).Addr()}, "gossip.example.org": {testAddress(0).Addr(), testAddress(1).Addr()}}
+		zone := &names{zone: map[string][]netip.Addr{}}
+		for i := range 3 {
+			zone.set(fmt.Sprintf("n%d.example.org", i+1), testAddress(i).Addr())
+		}
+		zone.set("gossip.example.org", testAddress(0).Addr(), testAddress(1).Addr())
 		c := &cluster{t: t, net: net, name: "test", change: func(o *Options) {
 			o.Resolver = zone
 			o.Seeds = []string{"gossip.example.org:7946", "nowhere.example.org:7946"}
@@ -190,9 +205,9 @@ func TestNames(t *testing.T) {
 			n.stop()
 		}
 		for i := range 3 {
-			zone[fmt.Sprintf("n%d.example.org", i+1)] = []netip.Addr{testAddress(10 + i).Addr()}
+			zone.set(fmt.Sprintf("n%d.example.org", i+1), testAddress(10+i).Addr())
 		}
-		delete(zone, "gossip.example.org")
+		zone.set("gossip.example.org")
 		for i := range 3 {
 			c.nodes[i] = c.start(i, testAddress(10+i), 2)
 		}
@@ -201,7 +216,7 @@ func TestNames(t *testing.T) {
 		// One moves, and only its name says so.
 		net.Kill(testAddress(12))
 		c.nodes[2].stop()
-		zone["n3.example.org"] = []netip.Addr{testAddress(20).Addr()}
+		zone.set("n3.example.org", testAddress(20).Addr())
 		time.Sleep(time.Minute)
 		c.nodes[2] = c.start(2, testAddress(20), 3)
 		c.publish(0, "k", "moved again")

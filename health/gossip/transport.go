@@ -2,6 +2,8 @@ package gossip
 
 import (
 	"bytes"
+	"encoding/binary"
+	"errors"
 	"log/slog"
 	"net"
 	"sync"
@@ -10,33 +12,48 @@ import (
 	"github.com/hashicorp/memberlist"
 )
 
-// meter counts the octets of a transport and gives every connection a deadline, which memberlist leaves out when it streams
-// user messages.
+// meter stands between a transport and memberlist. It counts octets, gives every connection a deadline, which memberlist leaves
+// out when it streams user messages, and refuses what a holder of the gossip key can make memberlist v0.7.0 panic with: the
+// padding of encryption version 0, and a stream without content.
 type meter struct {
 	memberlist.Transport
-	metrics *metrics
-	timeout time.Duration
-	packets chan *memberlist.Packet
-	done    chan struct{}
-	once    sync.Once
+	metrics   *metrics
+	timeout   time.Duration
+	encrypted bool
+	packets   chan *memberlist.Packet
+	streams   chan net.Conn
+	done      chan struct{}
+	once      sync.Once
 }
 
-func newMeter(t memberlist.Transport, m *metrics, timeout time.Duration) *meter {
-	w := &meter{Transport: t, metrics: m, timeout: timeout, packets: make(chan *memberlist.Packet), done: make(chan struct{})}
+func newMeter(t memberlist.Transport, m *metrics, timeout time.Duration, encrypted bool) *meter {
+	w := &meter{Transport: t, metrics: m, timeout: timeout, encrypted: encrypted, packets: make(chan *memberlist.Packet),
+		streams: make(chan net.Conn), done: make(chan struct{})}
 	go w.pump()
 	return w
 }
 
 // pump ends after Shutdown: until then memberlist reads, and the transport may wait for both.
 func (w *meter) pump() {
-	in := w.Transport.PacketCh()
+	packets, streams := w.Transport.PacketCh(), w.Transport.StreamCh()
 	for {
 		select {
-		case p := <-in:
+		case p := <-packets:
 			w.metrics.octets[packetIn].Add(float64(len(p.Buf)))
+			if w.encrypted && !sound(p.Buf) {
+				w.metrics.refused[refusedOther].Inc()
+				continue
+			}
 			select {
 			case w.packets <- p:
 			case <-w.done:
+				return
+			}
+		case c := <-streams:
+			select {
+			case w.streams <- w.metered(c, true):
+			case <-w.done:
+				c.Close()
 				return
 			}
 		case <-w.done:
@@ -46,6 +63,8 @@ func (w *meter) pump() {
 }
 
 func (w *meter) PacketCh() <-chan *memberlist.Packet { return w.packets }
+
+func (w *meter) StreamCh() <-chan net.Conn { return w.streams }
 
 func (w *meter) WriteTo(b []byte, addr string) (time.Time, error) {
 	w.metrics.octets[packetOut].Add(float64(len(b)))
@@ -62,7 +81,7 @@ func (w *meter) DialTimeout(addr string, timeout time.Duration) (net.Conn, error
 		c.Close()
 		return nil, err
 	}
-	return meteredConn{c, w.metrics}, nil
+	return w.metered(c, false), nil
 }
 
 // Shutdown may be called twice, since memberlist may or may not do it after a failed start.
@@ -75,18 +94,82 @@ func (w *meter) Shutdown() error {
 	return err
 }
 
+// What memberlist writes: see its label.go, security.go and net.go.
+const (
+	labelType, encryptType = 244, 10
+	// streamHead is type, length and encryption version of an encrypted stream, emptySealed the length of nothing, sealed.
+	streamHead  = 1 + 4 + 1
+	emptySealed = 29
+)
+
+// sound tells whether a packet has the one encryption version that we send. What memberlist refuses anyway is sound.
+func sound(b []byte) bool {
+	if len(b) > 1 && b[0] == labelType {
+		b = b[min(len(b), 2+int(b[1])):]
+	}
+	return len(b) == 0 || b[0] == 1
+}
+
 type meteredConn struct {
 	net.Conn
 	metrics *metrics
+	// head collects the start of what is read until it has been looked at; nil afterwards.
+	head []byte
+	// labelled says that the stream starts with a label.
+	labelled bool
 }
 
-func (c meteredConn) Read(b []byte) (int, error) {
+func (w *meter) metered(c net.Conn, labelled bool) net.Conn {
+	m := &meteredConn{Conn: c, metrics: w.metrics, labelled: labelled}
+	if w.encrypted {
+		m.head = []byte{}
+	}
+	return m
+}
+
+var errUnsound = errors.New("neither encryption version 1 nor any content")
+
+// Read has one caller, as memberlist's streams do.
+func (c *meteredConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	c.metrics.octets[streamIn].Add(float64(n))
+	if c.head != nil {
+		c.head = append(c.head, b[:min(n, 2+maxName+streamHead)]...)
+		ok, done := c.soundHead()
+		if !ok {
+			c.metrics.refused[refusedOther].Inc()
+			return 0, errUnsound
+		}
+		if done {
+			c.head = nil
+		}
+	}
 	return n, err
 }
 
-func (c meteredConn) Write(b []byte) (int, error) {
+// soundHead looks at head; done says that it has seen enough.
+func (c *meteredConn) soundHead() (ok, done bool) {
+	h := c.head
+	if c.labelled && len(h) > 0 && h[0] == labelType {
+		if len(h) < 2 || len(h) < 2+int(h[1]) {
+			return true, false
+		}
+		h = h[2+int(h[1]):]
+	}
+	if len(h) == 0 {
+		return true, false
+	}
+	if h[0] != encryptType {
+		// In clear: memberlist refuses it.
+		return true, true
+	}
+	if len(h) < streamHead {
+		return true, false
+	}
+	return h[5] == 1 && binary.BigEndian.Uint32(h[1:]) > emptySealed, true
+}
+
+func (c *meteredConn) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
 	c.metrics.octets[streamOut].Add(float64(n))
 	return n, err
