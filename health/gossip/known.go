@@ -17,9 +17,11 @@ const (
 type known struct {
 	incarnation, seq uint64
 	// at is when the newest round came.
-	at    time.Time
-	addr  netip.AddrPort
-	count uint16
+	at time.Time
+	// direct is when the newest that came straight from its origin did.
+	direct time.Time
+	addr   netip.AddrPort
+	count  uint16
 	// packets has the newest packet at each index, to be relayed.
 	packets map[uint16]held
 	// shards has the newest seq of each shard.
@@ -51,9 +53,9 @@ func (k *known) isOld(p packet) bool {
 
 // accept takes a packet that is not old and whose signature is right, and returns the entries that are newer than what was
 // there, and how many were not noted because there are too many shards.
-func (k *known) accept(p packet, raw []byte, at time.Time) (fresh []entry, crowded int) {
+func (k *known) accept(p packet, raw []byte, at time.Time, direct bool) (fresh []entry, crowded int) {
 	if p.incarnation > k.incarnation {
-		*k = known{incarnation: p.incarnation, at: k.at, packets: map[uint16]held{}, shards: map[shardID]uint64{}}
+		*k = known{incarnation: p.incarnation, at: k.at, direct: k.direct, packets: map[uint16]held{}, shards: map[shardID]uint64{}}
 	}
 	if p.seq > k.seq || len(k.packets) == 0 {
 		k.seq, k.count, k.addr = p.seq, p.count, p.addr
@@ -61,6 +63,9 @@ func (k *known) accept(p packet, raw []byte, at time.Time) (fresh []entry, crowd
 			k.at = at
 		}
 		k.tidy()
+	}
+	if direct && p.seq == k.seq && at.After(k.direct) {
+		k.direct = at
 	}
 	k.packets[p.index] = held{seq: p.seq, at: at, raw: raw}
 	for _, e := range p.entries {

@@ -48,6 +48,8 @@ type Round struct {
 	Data          []byte
 	// At is when it arrived on this node's monotonic clock, less how long relays held it.
 	At time.Time
+	// Relayed says that it came by push/pull or through a relay, and not straight from its node.
+	Relayed bool
 }
 
 // A Handler answers what the node from asks. ctx ends with the Peer, or when nobody waits any more.

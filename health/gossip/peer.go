@@ -177,6 +177,9 @@ type Heard struct {
 	Incarnation, Seq uint64
 	// At is when the newest round came, on the monotonic clock, less how long relays held it; zero when none has come.
 	At time.Time
+	// Direct is when the newest one that came straight from the node did. Push/pull with a third node renews At over a one-way
+	// cut now and then; it does not renew Direct. In a roster above Options.Direct nothing does.
+	Direct time.Time
 	// Address is where the node wants its messages.
 	Address netip.AddrPort
 }
@@ -189,9 +192,9 @@ func (p *Peer) Heard() []Heard {
 	for _, name := range p.roster.names {
 		h := Heard{Node: name}
 		if name == p.o.Node {
-			h = Heard{Node: name, Incarnation: p.incarnation, Seq: p.seq, At: p.ownAt, Address: p.advertise}
+			h = Heard{Node: name, Incarnation: p.incarnation, Seq: p.seq, At: p.ownAt, Direct: p.ownAt, Address: p.advertise}
 		} else if k := p.known[name]; k != nil {
-			h = Heard{Node: name, Incarnation: k.incarnation, Seq: k.seq, At: k.at, Address: k.addr}
+			h = Heard{Node: name, Incarnation: k.incarnation, Seq: k.seq, At: k.at, Direct: k.direct, Address: k.addr}
 		}
 		list = append(list, h)
 	}
@@ -211,12 +214,13 @@ func (p *Peer) Addr() netip.AddrPort {
 // ErrStopped says that the Peer does not run.
 var ErrStopped = errors.New("gossip does not run")
 
-// Run listens, sends and delivers until ctx ends; then it says farewell and returns nil. It can be called once.
+// Run listens, sends and delivers until ctx ends; then it says farewell and returns nil, a dial's timeout and a
+// second later at most. It can be called once.
 func (p *Peer) Run(ctx context.Context) error {
 	if p.started.Swap(true) {
 		return errors.New("gossip: Run was called before")
 	}
-	list, err := p.create()
+	list, err := p.create(ctx)
 	if err != nil {
 		return fmt.Errorf("gossip: %w", err)
 	}
@@ -247,8 +251,8 @@ func (p *Peer) Run(ctx context.Context) error {
 	return err
 }
 
-// create makes the memberlist.
-func (p *Peer) create() (*memberlist.Memberlist, error) {
+// create makes the memberlist. What it dials ends with ctx.
+func (p *Peer) create(ctx context.Context) (*memberlist.Memberlist, error) {
 	c := memberlist.DefaultLANConfig()
 	c.TCPTimeout = 2 * time.Second
 	c.PushPullInterval = 15 * time.Second
@@ -286,7 +290,7 @@ func (p *Peer) create() (*memberlist.Memberlist, error) {
 			return nil, err
 		}
 	}
-	w := newMeter(t, p.metrics, c.TCPTimeout, p.ring != nil)
+	w := newMeter(ctx, t, p.metrics, c.TCPTimeout, p.ring != nil)
 	c.Transport = w
 	list, err := memberlist.Create(c)
 	if err != nil {

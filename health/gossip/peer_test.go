@@ -2,6 +2,7 @@ package gossip
 
 import (
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,6 +26,8 @@ func TestState(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		net := gossiptest.New(1)
 		net.SetLink(lan)
+		var largest atomic.Int64
+		net.Tap(func(p gossiptest.Packet) { largest.Store(max(largest.Load(), int64(len(p.Data)))) })
 		c := newCluster(t, net, 3, nil)
 		big := make([]byte, 5*ShardSize+7)
 		for i := range big {
@@ -65,5 +68,7 @@ func TestState(t *testing.T) {
 		require.InDelta(t, 13, value(t, c.nodes[0].metrics.rounds)-sent, 2)
 		require.Equal(t, "1999", c.nodes[1].has("n1", "a"))
 		require.Zero(t, value(t, c.nodes[1].metrics.dropped[dropSignature]))
+		require.LessOrEqual(t, largest.Load(), int64(maxDatagram))
+		require.Greater(t, largest.Load(), int64(ShardSize))
 	})
 }

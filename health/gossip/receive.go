@@ -103,9 +103,9 @@ func (p *Peer) receive(i item) {
 	}
 	switch i.b[1] {
 	case kindRound:
-		p.round(i.b, i.at)
+		p.round(i.b, i.at, true)
 	case kindRelay:
-		if err := eachRelayed(i.b, func(r relayed) { p.round(bytes.Clone(r.raw), i.at.Add(-r.age)) }); err != nil {
+		if err := eachRelayed(i.b, func(r relayed) { p.round(bytes.Clone(r.raw), i.at.Add(-r.age), false) }); err != nil {
 			p.drop(dropMalformed)
 		}
 	case kindAsk, kindReply:
@@ -115,8 +115,9 @@ func (p *Peer) receive(i item) {
 	}
 }
 
-// round takes a packet, which it keeps. at is when it came, less how long it was held on the way.
-func (p *Peer) round(raw []byte, at time.Time) {
+// round takes a packet, which it keeps. at is when it came, less how long it was held on the way; direct says that it came straight from its
+// origin.
+func (p *Peer) round(raw []byte, at time.Time, direct bool) {
 	if len(raw) > maxDatagram {
 		p.drop(dropOversize)
 		return
@@ -171,7 +172,7 @@ func (p *Peer) round(raw []byte, at time.Time) {
 		p.known[pk.node] = k
 	}
 	before, new := k.incarnation, pk.incarnation > k.incarnation
-	fresh, crowded := k.accept(pk, raw, at)
+	fresh, crowded := k.accept(pk, raw, at, direct)
 	relays := len(p.roster.names) > p.o.Direct
 	p.mu.Unlock()
 	if new {
@@ -184,7 +185,7 @@ func (p *Peer) round(raw []byte, at time.Time) {
 	}
 	for _, e := range fresh {
 		p.o.Deliver(Round{Node: pk.node, Incarnation: pk.incarnation, Seq: pk.seq, Key: e.key,
-			Shard: int(e.shard), Shards: int(e.shards), Data: e.data, At: at})
+			Shard: int(e.shard), Shards: int(e.shards), Data: e.data, At: at, Relayed: !direct})
 	}
 }
 

@@ -2,6 +2,7 @@ package gossip
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"log/slog"
@@ -24,11 +25,15 @@ type meter struct {
 	streams   chan net.Conn
 	done      chan struct{}
 	once      sync.Once
+	// dialed ends the streams that this side opened, open all of them.
+	dialed, open context.Context
+	hangUp       context.CancelFunc
 }
 
-func newMeter(t memberlist.Transport, m *metrics, timeout time.Duration, encrypted bool) *meter {
+func newMeter(ctx context.Context, t memberlist.Transport, m *metrics, timeout time.Duration, encrypted bool) *meter {
 	w := &meter{Transport: t, metrics: m, timeout: timeout, encrypted: encrypted, packets: make(chan *memberlist.Packet),
-		streams: make(chan net.Conn), done: make(chan struct{})}
+		streams: make(chan net.Conn), done: make(chan struct{}), dialed: ctx}
+	w.open, w.hangUp = context.WithCancel(context.WithoutCancel(ctx))
 	go w.pump()
 	return w
 }
@@ -51,7 +56,7 @@ func (w *meter) pump() {
 			}
 		case c := <-streams:
 			select {
-			case w.streams <- w.metered(c, true):
+			case w.streams <- w.metered(w.open, c, true):
 			case <-w.done:
 				c.Close()
 				return
@@ -81,7 +86,7 @@ func (w *meter) DialTimeout(addr string, timeout time.Duration) (net.Conn, error
 		c.Close()
 		return nil, err
 	}
-	return w.metered(c, false), nil
+	return w.metered(w.dialed, c, false), nil
 }
 
 // Shutdown may be called twice, since memberlist may or may not do it after a failed start.
@@ -90,6 +95,7 @@ func (w *meter) Shutdown() error {
 	w.once.Do(func() {
 		err = w.Transport.Shutdown()
 		close(w.done)
+		w.hangUp()
 	})
 	return err
 }
@@ -117,10 +123,14 @@ type meteredConn struct {
 	head []byte
 	// labelled says that the stream starts with a label.
 	labelled bool
+	// forget undoes the hanging up.
+	forget func() bool
 }
 
-func (w *meter) metered(c net.Conn, labelled bool) net.Conn {
+// metered closes the connection when ctx ends.
+func (w *meter) metered(ctx context.Context, c net.Conn, labelled bool) net.Conn {
 	m := &meteredConn{Conn: c, metrics: w.metrics, labelled: labelled}
+	m.forget = context.AfterFunc(ctx, func() { c.Close() })
 	if w.encrypted {
 		m.head = []byte{}
 	}
@@ -167,6 +177,11 @@ func (c *meteredConn) soundHead() (ok, done bool) {
 		return true, false
 	}
 	return h[5] == 1 && binary.BigEndian.Uint32(h[1:]) > emptySealed, true
+}
+
+func (c *meteredConn) Close() error {
+	c.forget()
+	return c.Conn.Close()
 }
 
 func (c *meteredConn) Write(b []byte) (int, error) {

@@ -92,7 +92,7 @@ func TestMerge(t *testing.T) {
 				if k.isOld(p) {
 					continue
 				}
-				fresh, _ := k.accept(p, nil, now)
+				fresh, _ := k.accept(p, nil, now, true)
 				for _, e := range fresh {
 					id, at := shardID{e.key, e.shard}, [2]uint64{p.incarnation, p.seq}
 					require.Equal(t, 1, slices.Compare(at[:], earlier(last[id])), "newer each time")
@@ -115,7 +115,7 @@ func TestKnownIsBounded(t *testing.T) {
 		for i := range 100 {
 			p.entries = append(p.entries, entry{key: string([]byte{byte(seq), byte(seq >> 8), byte(i)}), shards: 1})
 		}
-		_, n := k.accept(p, nil, time.Now())
+		_, n := k.accept(p, nil, time.Now(), true)
 		crowded += n
 		require.LessOrEqual(t, len(k.shards), maxShards)
 		require.LessOrEqual(t, len(k.packets), window+1)
