@@ -21,7 +21,9 @@ func quantile(sorted []time.Duration, q float64) time.Duration {
 }
 
 // TestConvergence measures how long it takes until all nodes know a change, in virtual time. RELIABILITY.md R4: at 30 % loss
-// p99 <= 6 s and max <= 12 s; a drain is known everywhere within 1 s at p99 where nothing is lost.
+// p99 <= 6 s and max <= 12 s; a drain is known everywhere within 1 s at p99 where nothing is lost. The table:
+//
+//	FAIRLEAD_GOSSIP_LONG=1 go test -v -timeout 30m -run TestConvergence ./health/gossip
 func TestConvergence(t *testing.T) {
 	for _, size := range []int{5, 20, 50} {
 		for _, loss := range []float64{0, .1, .3} {
