@@ -108,8 +108,8 @@ const (
 	defaultQueue  = 4096
 )
 
-// validate sets the defaults and reports all that is wrong.
-func (o *Options) validate() error {
+// fill sets the defaults.
+func (o *Options) fill() {
 	if o.Direct == 0 {
 		o.Direct = defaultDirect
 	}
@@ -128,6 +128,11 @@ func (o *Options) validate() error {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+}
+
+// validate sets the defaults and reports all that is wrong.
+func (o *Options) validate() error {
+	o.fill()
 	var errs []error
 	complain := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if err := checkName(o.Cluster); err != nil {

@@ -115,23 +115,11 @@ func (p *Peer) receive(i item) {
 	}
 }
 
-// round takes a packet, which it keeps. at is when it came, less how long it was held on the way; direct says that it came straight from its
-// origin.
+// round takes a packet, which it keeps. at is when it came, less how long it was held on the way; direct says that it came
+// straight from its origin.
 func (p *Peer) round(raw []byte, at time.Time, direct bool) {
-	if len(raw) > maxDatagram {
-		p.drop(dropOversize)
-		return
-	}
-	pk, err := decodePacket(raw)
-	switch {
-	case errors.Is(err, errVersion):
-		p.drop(dropVersion)
-		return
-	case err != nil:
-		p.drop(dropMalformed)
-		return
-	case pk.cluster != p.o.Cluster:
-		p.drop(dropCluster)
+	pk, ok := p.open(raw)
+	if !ok {
 		return
 	}
 	p.mu.Lock()
@@ -142,21 +130,42 @@ func (p *Peer) round(raw []byte, at time.Time, direct bool) {
 	switch {
 	case !ok:
 		p.drop(dropNode)
-		return
 	case old && pk.node == p.o.Node:
 		p.drop(dropOwn)
-		return
 	case old:
 		// Before the signature: most of what relays bring ends here.
 		p.drop(dropOld)
-		return
 	case !verify(roundDomain, pk.signed, pk.sig, member.PublicKey):
 		p.drop(dropSignature)
-		return
 	case pk.node == p.o.Node:
 		p.outlive(pk)
-		return
+	default:
+		p.take(pk, member, raw, at, direct)
 	}
+}
+
+// open decodes a packet of this cluster; not ok when it has been dropped.
+func (p *Peer) open(raw []byte) (pk packet, ok bool) {
+	if len(raw) > maxDatagram {
+		p.drop(dropOversize)
+		return pk, false
+	}
+	pk, err := decodePacket(raw)
+	switch {
+	case errors.Is(err, errVersion):
+		p.drop(dropVersion)
+	case err != nil:
+		p.drop(dropMalformed)
+	case pk.cluster != p.o.Cluster:
+		p.drop(dropCluster)
+	default:
+		return pk, true
+	}
+	return pk, false
+}
+
+// take keeps a packet that is new and signed by member, hands out what is new in it, and relays it where that is due.
+func (p *Peer) take(pk packet, member Member, raw []byte, at time.Time, direct bool) {
 	if pk.broken {
 		p.drop(dropEntry)
 	}
