@@ -356,9 +356,9 @@ func TestVersionAndGarbage(t *testing.T) {
 		c := newCluster(t, net, 2, nil)
 		time.Sleep(5 * time.Second)
 		list, to := c.nodes[0].list, c.nodes[0].targets([]string{"n2"})[0]
-		c.nodes[0].mu.Lock()
+		c.nodes[0].Peer.mu.Lock()
 		raw := c.nodes[0].own[0]
-		c.nodes[0].mu.Unlock()
+		c.nodes[0].Peer.mu.Unlock()
 		later := append([]byte(nil), raw...)
 		later[0] = protocol + 1
 		require.NoError(t, list.SendToAddress(to, later))

@@ -101,9 +101,9 @@ func TestSockets(t *testing.T) {
 			defer m.Shutdown()
 			_, err = m.Join([]string{addr(0).String()})
 			require.Error(t, err)
-			c.nodes[2].mu.Lock()
+			c.nodes[2].Peer.mu.Lock()
 			raw := c.nodes[2].own[0]
-			c.nodes[2].mu.Unlock()
+			c.nodes[2].Peer.mu.Unlock()
 			require.NoError(t, m.SendToAddress(memberlist.Address{Addr: addr(0).String()}, raw))
 			eventually(t, "counted", func() bool { return value(t, c.nodes[0].metrics.refused[stranger.want]) > 0 })
 			require.Equal(t, 1, m.NumMembers())
