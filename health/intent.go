@@ -15,8 +15,8 @@ import (
 const (
 	// DefaultIntent is how long an intent is in force that does not say.
 	DefaultIntent = time.Hour
-	// MaxIntentText bounds each text of an intent, in octets.
-	MaxIntentText = 1000
+	// MaxActor and MaxReason bound the texts of an intent, in octets: with the longest names one still fits a block of gossip.
+	MaxActor, MaxReason = 100, 256
 	// MaxWeight is the greatest weight of an override, as in the zone file.
 	MaxWeight = math.MaxUint16
 )
@@ -87,16 +87,19 @@ func (id *IntentID) UnmarshalText(b []byte) (err error) {
 // A ScopeKind is what an intent is about.
 type ScopeKind uint8
 
-// The kinds. Endpoints and pools belong to a zone; AZs, regions and nodes are cluster-wide.
+// The kinds. Endpoints and pools belong to a zone; the others are cluster-wide. Their numbers travel: a new one is added at
+// the end.
 const (
 	ScopeEndpoint ScopeKind = iota + 1
 	ScopePool
 	ScopeAZ
 	ScopeRegion
 	ScopeNode
+	// ScopeCluster is everything, for a freeze. It has no name.
+	ScopeCluster
 )
 
-var scopeNames = []string{ScopeEndpoint: "endpoint", ScopePool: "pool", ScopeAZ: "az", ScopeRegion: "region", ScopeNode: "node"}
+var scopeNames = []string{ScopeEndpoint: "endpoint", ScopePool: "pool", ScopeAZ: "az", ScopeRegion: "region", ScopeNode: "node", ScopeCluster: "cluster"}
 
 // String is the word for the kind, as in commands and JSON.
 func (k ScopeKind) String() string { return wordOf(scopeNames, int(k)) }
@@ -123,6 +126,12 @@ type Scope struct {
 
 // ParseScope is the scope of a kind with the name ZONE/POOL/ENDPOINT, ZONE/POOL or NAME. The zone may lack its final dot.
 func ParseScope(kind ScopeKind, name string) (Scope, error) {
+	if kind == ScopeCluster {
+		if name != "" {
+			return Scope{}, fmt.Errorf("%w: the cluster has no name, got %q", ErrInvalidIntent, name)
+		}
+		return Scope{Kind: kind}, nil
+	}
 	parts := strings.Split(name, "/")
 	want := map[ScopeKind]int{ScopeEndpoint: 3, ScopePool: 2}[kind]
 	switch {
@@ -151,12 +160,12 @@ func (s Scope) Path() string {
 }
 
 // String is the kind and the name.
-func (s Scope) String() string { return s.Kind.String() + " " + s.Path() }
+func (s Scope) String() string { return strings.TrimSuffix(s.Kind.String()+" "+s.Path(), " ") }
 
 // An IntentKind is what an operator wants.
 type IntentKind uint8
 
-// The kinds. Numbers are not written anywhere.
+// The kinds. Their numbers travel: a new one is added at the end.
 const (
 	// IntentDrain takes what the scope names out of all answers, or of those of one service.
 	IntentDrain IntentKind = iota + 1
@@ -166,9 +175,18 @@ const (
 	IntentReady
 	// IntentFailback lets a pool return that is on its way back when it starts.
 	IntentFailback
+	// IntentFreeze stops every automatic verdict.
+	IntentFreeze
+	// IntentStopped says that somebody made sure that a node does not run; it is over when the node is heard.
+	IntentStopped
+	// IntentRemoved says that a node is no part of the cluster any more, whatever rosters say.
+	IntentRemoved
 )
 
-var intentNames = []string{IntentDrain: "drain", IntentWeight: "weight", IntentReady: "ready", IntentFailback: "failback"}
+var intentNames = []string{
+	IntentDrain: "drain", IntentWeight: "weight", IntentReady: "ready", IntentFailback: "failback",
+	IntentFreeze: "freeze", IntentStopped: "stopped", IntentRemoved: "removed",
+}
 
 // String is the word for the kind, as in JSON.
 func (k IntentKind) String() string { return wordOf(intentNames, int(k)) }
@@ -266,20 +284,34 @@ func (i *Intent) Validate() error {
 		return bad("%s is for all services of the pool", i.Kind)
 	case i.Scope.Kind == ScopeNode && i.Service != "":
 		return bad("a node is drained for all services")
+	case (i.Kind == IntentFreeze) != (i.Scope.Kind == ScopeCluster):
+		return bad("a freeze is for the cluster, and nothing else is")
+	case (i.Kind == IntentStopped || i.Kind == IntentRemoved) && i.Scope.Kind != ScopeNode:
+		return bad("%s is for a node, not for %s", i.Kind, i.Scope)
 	case !i.Forever && !i.End.After(i.Start):
 		return bad("it ends before it starts")
 	case i.Forever && !i.End.IsZero():
 		return bad("forever, and an end")
-	case len(i.Actor) > MaxIntentText || len(i.Reason) > MaxIntentText:
-		return bad("actor and reason have at most %d octets", MaxIntentText)
-	case strings.ContainsFunc(i.Actor+i.Reason, unicode.IsControl):
-		// They are printed on terminals.
-		return bad("actor and reason hold no control characters")
+	}
+	if err := ValidateWords(i.Actor, i.Reason); err != nil {
+		return err
 	}
 	for _, rule := range i.Override {
 		if !slices.Contains(Rules(), rule) {
 			return bad("override %q: want one of %s", rule, strings.Join(Rules(), ", "))
 		}
+	}
+	return nil
+}
+
+// ValidateWords tells what is wrong with the actor and the reason of an order. The error is an ErrInvalidIntent.
+func ValidateWords(actor, reason string) error {
+	switch {
+	case len(actor) > MaxActor || len(reason) > MaxReason:
+		return fmt.Errorf("%w: the actor has at most %d octets and the reason %d", ErrInvalidIntent, MaxActor, MaxReason)
+	case strings.ContainsFunc(actor+reason, unicode.IsControl):
+		// They are printed on terminals.
+		return fmt.Errorf("%w: actor and reason hold no control characters", ErrInvalidIntent)
 	}
 	return nil
 }
@@ -308,6 +340,8 @@ type IntentState struct {
 	// that is in force changes nothing.
 	Nothing  bool
 	NoEffect string
+	// Missing are the configured nodes that are not known to hold it, by name.
+	Missing []string
 }
 
 func wordOf(words []string, i int) string {

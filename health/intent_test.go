@@ -60,6 +60,9 @@ func TestValidateIntent(t *testing.T) {
 		"no kind":              func(i *Intent) { i.Kind = 0 },
 		"no scope":             func(i *Intent) { i.Scope = Scope{} },
 		"weight of an AZ":      func(i *Intent) { i.Kind, i.Scope = IntentWeight, Scope{Kind: ScopeAZ, Name: "a"} },
+		"freeze of a pool":     func(i *Intent) { i.Kind = IntentFreeze },
+		"drain of everything":  func(i *Intent) { i.Scope = Scope{Kind: ScopeCluster} },
+		"a stopped pool":       func(i *Intent) { i.Kind = IntentStopped },
 		"weight too great":     func(i *Intent) { i.Kind, i.Weight = IntentWeight, 65536 },
 		"weight below 0":       func(i *Intent) { i.Kind, i.Weight = IntentWeight, -1 },
 		"drain with a weight":  func(i *Intent) { i.Weight = 1 },
@@ -70,7 +73,7 @@ func TestValidateIntent(t *testing.T) {
 		"forever and an end":   func(i *Intent) { i.Forever = true },
 		"rule that is not one": func(i *Intent) { i.Override = []string{"keep_calm"} },
 		"a painted reason":     func(i *Intent) { i.Reason = "\x1b[31m" },
-		"a long reason":        func(i *Intent) { i.Reason = string(make([]byte, MaxIntentText+1)) },
+		"a long reason":        func(i *Intent) { i.Reason = string(make([]byte, MaxReason+1)) },
 	} {
 		i := good
 		change(&i)

@@ -155,7 +155,7 @@ func New(opts Options) (*Engine, error) {
 	if e.freeze, err = loadFreeze(opts.State); err != nil {
 		return nil, fmt.Errorf("state of the engine: %w", err)
 	}
-	if e.intents, err = intent.Open(opts.State, opts.Node, now); err != nil {
+	if e.intents, err = intent.Open(opts.State, opts.Node, 0, now); err != nil {
 		return nil, fmt.Errorf("state of the engine: %w", err)
 	}
 	loaded := e.freeze

@@ -287,7 +287,7 @@ func TestConflictingDrains(t *testing.T) {
 			node  string
 			scope health.Scope
 		}{{"n2", oneEnd}, {"n1", twoEnd}} {
-			store, err := intent.Open(dir, side.node, now)
+			store, err := intent.Open(dir, side.node, 0, now)
 			require.NoError(t, err)
 			i := drainOf(side.scope)
 			i.Start, i.Forever = now, true

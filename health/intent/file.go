@@ -19,7 +19,7 @@ import (
 
 const (
 	fileVersion = 1
-	// maxFile bounds what is read: maxOpen intents with all their texts are smaller.
+	// maxFile bounds what is read: maxEntries with all their texts are smaller.
 	maxFile = 64 << 20
 )
 
@@ -60,6 +60,7 @@ type savedEnd struct {
 	Actor  string `json:"actor,omitempty"`
 	Reason string `json:"reason,omitempty"`
 	AgeMS  int64  `json:"age_ms"`
+	Seen   bool   `json:"seen,omitempty"`
 }
 
 // write replaces the file at path by s as it is at now.
@@ -78,7 +79,7 @@ func write(path string, s Set, incarnation uint64, now time.Time) error {
 		c.Intents = append(c.Intents, saved)
 	}
 	for id, e := range s.ends {
-		c.Ends[id] = savedEnd{Actor: e.Actor, Reason: e.Reason, AgeMS: now.Sub(e.At).Milliseconds()}
+		c.Ends[id] = savedEnd{Actor: e.Actor, Reason: e.Reason, AgeMS: now.Sub(e.At).Milliseconds(), Seen: e.Seen}
 	}
 	b, err := json.Marshal(c)
 	if err != nil {
@@ -166,7 +167,7 @@ func (c *content) set(from time.Time) Set {
 		s = s.Add(i)
 	}
 	for id, e := range c.Ends {
-		s = s.End(End{Actor: e.Actor, Reason: e.Reason, At: after(-e.AgeMS)}, id)
+		s = s.End(End{Actor: e.Actor, Reason: e.Reason, At: after(-e.AgeMS), Seen: e.Seen}, id)
 	}
 	return s
 }

@@ -9,14 +9,27 @@ import (
 	"github.com/fairlead-dns/fairlead/health"
 )
 
-// An End says that an intent is over, and by whom.
+const (
+	// keepEnds is how long an end stays after every configured node had it, so that no late message brings the intent back.
+	// By gossip's order of rounds one shard could be late by no more than its repetitions take; this is far beyond.
+	keepEnds = 10 * time.Minute
+	// keepOver is how long an intent stays whose time has passed: another node's clock may say that it has not.
+	keepOver = 10 * time.Minute
+)
+
+// An End says that an intent is over, and by whom. It takes the intent's place.
 type End struct {
 	Actor, Reason string
 	// At is when, on this process's clock.
 	At time.Time
+	// Seen is set once every configured node has the end.
+	Seen bool
+	// seenAt is when this process learned of that; it does not travel.
+	seenAt time.Time
 }
 
-// A Set is intents and their ends. The zero Set is empty. Its methods never write what a Set shares with another.
+// A Set is intents and their ends. The zero Set is empty. Its methods never write what a Set shares with another. An id has
+// either an intent or an end.
 type Set struct {
 	intents map[health.IntentID]health.Intent
 	ends    map[health.IntentID]End
@@ -36,8 +49,8 @@ func (s Set) End(e End, ids ...health.IntentID) Set {
 	return s.Merge(Set{ends: ends})
 }
 
-// Merge is all that either of the two knows. Of one intent the least start and the greatest end win: it is in force for as
-// long as either says. An end is final.
+// Merge is all that either of the two knows: idempotent, commutative and associative. Of one intent the least start and the
+// greatest end win: it is in force for as long as either says. An end is final.
 func (s Set) Merge(o Set) Set {
 	out := Set{intents: maps.Clone(s.intents), ends: maps.Clone(s.ends)}
 	if out.intents == nil {
@@ -53,10 +66,13 @@ func (s Set) Merge(o Set) Set {
 		out.intents[id] = i
 	}
 	for id, e := range o.ends {
-		if was, ok := out.ends[id]; ok && compareEnds(was, e) <= 0 {
-			e = was
+		if was, ok := out.ends[id]; ok {
+			e = mergeEnds(was, e)
 		}
 		out.ends[id] = e
+	}
+	for id := range out.ends {
+		delete(out.intents, id)
 	}
 	return out
 }
@@ -83,6 +99,19 @@ func mergeIntents(a, b health.Intent) health.Intent {
 	return out
 }
 
+// mergeEnds merges two ends of one intent: the first one ended it.
+func mergeEnds(a, b End) End {
+	out := a
+	if compareEnds(b, a) < 0 {
+		out = b
+	}
+	out.Seen, out.seenAt = a.Seen || b.Seen, a.seenAt
+	if a.seenAt.IsZero() || !b.seenAt.IsZero() && b.seenAt.Before(a.seenAt) {
+		out.seenAt = b.seenAt
+	}
+	return out
+}
+
 func compareFixed(a, b health.Intent) int {
 	return cmp.Or(
 		cmp.Compare(a.Kind, b.Kind), compareScopes(a.Scope, b.Scope), cmp.Compare(a.Service, b.Service), cmp.Compare(a.Weight, b.Weight),
@@ -101,8 +130,8 @@ func compareEnds(a, b End) int {
 // Open are the intents that nobody ended and whose time has not passed, by id: those in force, and those planned.
 func (s Set) Open(at time.Time) []health.Intent {
 	var open []health.Intent
-	for id, i := range s.intents {
-		if _, ended := s.ends[id]; !ended && !i.Over(at) {
+	for _, i := range s.intents {
+		if !i.Over(at) {
 			open = append(open, i)
 		}
 	}
@@ -123,13 +152,74 @@ func (s Set) Next(at time.Time) time.Time {
 	return next
 }
 
-// Collect is s without the intents that are over, and without their ends, where seen says that nobody will bring them back.
-func (s Set) Collect(at time.Time, seen func(health.IntentID) bool) Set {
-	out := Set{intents: maps.Clone(s.intents), ends: maps.Clone(s.ends)}
-	maps.DeleteFunc(out.intents, func(id health.IntentID, i health.Intent) bool {
-		_, ended := s.ends[id]
-		return (ended || i.Over(at)) && seen(id)
-	})
-	maps.DeleteFunc(out.ends, func(id health.IntentID, _ End) bool { return seen(id) })
+// Len is how many intents and ends there are.
+func (s Set) Len() int { return len(s.intents) + len(s.ends) }
+
+// Holds tells what s says of an id: that it is known at all, and that it is over.
+func (s Set) Holds(id health.IntentID) (known, ended bool) {
+	_, ended = s.ends[id]
+	_, open := s.intents[id]
+	return open || ended, ended
+}
+
+// Unconfirmed are the intents, and Unseen the ends, of which nobody has said yet that every configured node has them.
+func (s Set) Unconfirmed() []health.IntentID {
+	return idsOf(s.intents, func(i health.Intent) bool { return !i.Confirmed })
+}
+
+// Unseen are the ends; see Unconfirmed.
+func (s Set) Unseen() []health.IntentID {
+	return idsOf(s.ends, func(e End) bool { return !e.Seen })
+}
+
+func idsOf[T any](m map[health.IntentID]T, want func(T) bool) []health.IntentID {
+	var ids []health.IntentID
+	for id, v := range m {
+		if want(v) {
+			ids = append(ids, id)
+		}
+	}
+	slices.SortFunc(ids, health.IntentID.Compare)
+	return ids
+}
+
+// Everywhere is s with the note that every configured node has the ids, in the way in which s has them.
+func (s Set) Everywhere(ids []health.IntentID) Set {
+	out := s.Merge(Set{})
+	for _, id := range ids {
+		if i, ok := out.intents[id]; ok {
+			i.Confirmed = true
+			out.intents[id] = i
+		}
+		if e, ok := out.ends[id]; ok {
+			e.Seen = true
+			out.ends[id] = e
+		}
+	}
 	return out
+}
+
+// Collect is s without what is over for good: ends that every configured node has had for some time, and intents whose time
+// passed as long ago.
+func (s Set) Collect(at time.Time) Set {
+	out := s.Merge(Set{})
+	maps.DeleteFunc(out.intents, func(_ health.IntentID, i health.Intent) bool { return i.Over(at.Add(-keepOver)) })
+	for id, e := range out.ends {
+		switch {
+		case !e.Seen:
+		case e.seenAt.IsZero():
+			e.seenAt = at
+			out.ends[id] = e
+		case !at.Before(e.seenAt.Add(keepEnds)):
+			delete(out.ends, id)
+		}
+	}
+	return out
+}
+
+// Same tells whether the two say the same, but for when this process learned that an end is known everywhere.
+func (s Set) Same(o Set) bool {
+	return maps.EqualFunc(s.intents, o.intents, func(a, b health.Intent) bool {
+		return compareFixed(a, b) == 0 && a.Start.Equal(b.Start) && a.End.Equal(b.End) && a.Forever == b.Forever && a.Confirmed == b.Confirmed
+	}) && maps.EqualFunc(s.ends, o.ends, func(a, b End) bool { return compareEnds(a, b) == 0 && a.Seen == b.Seen })
 }

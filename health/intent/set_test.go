@@ -27,7 +27,7 @@ func random(r *rand.Rand) Set {
 		s = s.Add(i)
 	}
 	for range r.IntN(3) {
-		s = s.End(End{Actor: []string{"ada", "bob"}[r.IntN(2)], At: begin.Add(time.Duration(r.IntN(5)) * time.Second)},
+		s = s.End(End{Actor: []string{"ada", "bob"}[r.IntN(2)], At: begin.Add(time.Duration(r.IntN(5)) * time.Second), Seen: r.IntN(3) == 0},
 			health.IntentID{Node: "n1", Incarnation: 1, Counter: uint64(r.IntN(4))})
 	}
 	return s
@@ -44,7 +44,11 @@ func TestMergeLaws(t *testing.T) {
 		both := a.Merge(b)
 		for _, s := range []Set{a, b} {
 			for id, i := range s.intents {
-				got := both.intents[id]
+				got, ok := both.intents[id]
+				if !ok {
+					require.Contains(t, both.ends, id)
+					continue
+				}
 				require.False(t, got.Start.After(i.Start))
 				require.True(t, got.Forever || !got.End.Before(i.End))
 				require.True(t, got.Confirmed || !i.Confirmed)
@@ -69,6 +73,21 @@ func TestAddWins(t *testing.T) {
 	require.Equal(t, "n2", open[0].ID.Node)
 	late := Set{}.End(End{At: begin}, drain("n1").ID).Add(drain("n1"))
 	require.Empty(t, late.Open(begin), "an end that came before its intent ends it too")
+}
+
+// TestCollect: an end stays until every configured node has had it for some time.
+func TestCollect(t *testing.T) {
+	id := health.IntentID{Node: "n1", Incarnation: 1, Counter: 1}
+	s := Set{}.End(End{At: begin}, id)
+	require.Equal(t, []health.IntentID{id}, s.Unseen())
+	require.Equal(t, 1, s.Collect(begin.Add(240*time.Hour)).Len(), "somebody may still bring the intent")
+	s = s.Everywhere(s.Unseen()).Collect(begin)
+	require.Empty(t, s.Unseen())
+	require.Equal(t, 1, s.Collect(begin.Add(keepEnds-1)).Len())
+	require.Zero(t, s.Collect(begin.Add(keepEnds)).Len())
+	over := Set{}.Add(health.Intent{ID: id, Start: begin, End: begin.Add(time.Minute)})
+	require.Equal(t, 1, over.Collect(begin.Add(keepOver)).Len(), "another clock may say that it is not over")
+	require.Zero(t, over.Collect(begin.Add(time.Minute+keepOver)).Len())
 }
 
 func TestNext(t *testing.T) {

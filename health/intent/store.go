@@ -12,32 +12,41 @@ import (
 
 const (
 	fileName = "intents.json"
-	// maxOpen bounds the intents that nobody ended. Each one costs a look at every pool that it names.
-	maxOpen = 10_000
+	// MaxOpen bounds the intents that nobody ended. Each one costs a look at every pool that it names, and some 150 octets of
+	// every round of gossip.
+	MaxOpen = 1000
+	// maxEntries bounds intents and ends together, whoever made them: what a node sends once a second.
+	maxEntries = 3000
 )
+
+// ErrFull says that there are so many intents and ends that no more are taken.
+var ErrFull = errors.New("too many intents")
 
 // A Store is one node's set and its file. It belongs to one goroutine.
 type Store struct {
 	path string // empty: nothing is kept
 	node string
-	set  Set
+	// set is what is in force; kept is what is on disk of it. They differ while the disk fails.
+	set, kept Set
+	// alone is set when this node is every configured node.
+	alone bool
 	// incarnation is that of this run, and counter the last that it gave away.
 	incarnation, counter uint64
 }
 
 // Open reads what an earlier run left in dir; an empty dir keeps nothing. A file that is not understood is an error, which
-// names it.
-func Open(dir, node string, now time.Time) (*Store, error) {
-	s := &Store{node: node, incarnation: 1}
+// names it. The ids of the Store begin at the given incarnation, or at one above the file's if that is greater.
+func Open(dir, node string, incarnation uint64, now time.Time) (*Store, error) {
+	s := &Store{node: node, incarnation: max(incarnation, 1), alone: true}
 	if dir == "" {
 		return s, nil
 	}
 	s.path = filepath.Join(dir, fileName)
-	set, incarnation, back, err := read(s.path, now)
+	set, last, back, err := read(s.path, now)
 	if err != nil {
 		return nil, fmt.Errorf("intents: %w (whoever removes it ends all drains)", err)
 	}
-	s.set, s.incarnation = set, incarnation+1
+	s.set, s.kept, s.incarnation = set, set, max(incarnation, last+1)
 	if back {
 		// From here on the clock counts from what it says now; else every restart would begin with the same time left.
 		if err := write(s.path, s.set, s.incarnation, now); err != nil {
@@ -47,13 +56,22 @@ func Open(dir, node string, now time.Time) (*Store, error) {
 	return s, nil
 }
 
-// Set is what the store holds.
+// Set is what is in force.
 func (s *Store) Set() Set { return s.set }
+
+// Kept is what is on disk: only that may be told to others as held.
+func (s *Store) Kept() Set { return s.kept }
+
+// SetAlone says whether this node is every configured node: then whatever it knows is known everywhere.
+func (s *Store) SetAlone(alone bool) { s.alone = alone }
+
+// Raise makes the ids that are given from now on those of the incarnation, if it is a later one.
+func (s *Store) Raise(incarnation uint64) { s.incarnation = max(s.incarnation, incarnation) }
 
 // Put gives i an id and keeps it, and ends the intents that it replaces, in one step. On an error nothing has changed.
 func (s *Store) Put(i health.Intent, now time.Time, replaces ...health.IntentID) (health.IntentID, error) {
-	if n := len(s.set.Open(now)); n >= maxOpen {
-		return health.IntentID{}, fmt.Errorf("%w: %d intents are open already", health.ErrInvalidIntent, n)
+	if n := len(s.set.Open(now)); n >= MaxOpen || s.set.Len() >= maxEntries {
+		return health.IntentID{}, fmt.Errorf("%w: %d intents are open already", ErrFull, n)
 	}
 	i.ID = health.IntentID{Node: s.node, Incarnation: s.incarnation, Counter: s.counter + 1}
 	set := s.set.Add(i).End(End{Actor: i.Actor, Reason: "replaced by " + i.ID.String(), At: now}, replaces...)
@@ -78,16 +96,59 @@ func (s *Store) End(e End, ids ...health.IntentID) error {
 	return s.keep(s.set.End(e, ids...), e.At)
 }
 
-// keep makes set the store's once it is on disk. A node that is alone is every configured node: it has seen every end.
-func (s *Store) keep(set Set, now time.Time) error {
-	set = set.Collect(now, func(health.IntentID) bool { return true })
+// Merge takes in what another node says, in Snap's terms. It is in force whatever the error, which tells why it is not on
+// disk; changed tells whether anything is new.
+func (s *Store) Merge(from Set, now time.Time) (changed bool, err error) {
+	merged := s.set.Merge(from)
+	if merged.Same(s.set) {
+		return false, s.Flush(now)
+	}
+	if merged.Len() > maxEntries && merged.Len() > s.set.Len() {
+		return false, fmt.Errorf("%w: %d, with those of another node %d", ErrFull, s.set.Len(), merged.Len())
+	}
+	s.set = merged
+	return true, s.Flush(now)
+}
+
+// Everywhere notes that every configured node has the ids as this one has them.
+func (s *Store) Everywhere(ids []health.IntentID, now time.Time) error {
+	s.set = s.set.Everywhere(ids)
+	return s.Flush(now)
+}
+
+// Collect forgets what is over for good.
+func (s *Store) Collect(now time.Time) error {
+	s.set = s.set.Collect(now)
+	return s.Flush(now)
+}
+
+// Flush writes what is not on disk.
+func (s *Store) Flush(now time.Time) error {
+	if s.set.Same(s.kept) {
+		return nil
+	}
 	if s.path != "" {
-		if err := write(s.path, set, s.incarnation, now); err != nil {
-			// It may have failed after the new file was in place: what was refused must not be there after a restart.
-			_ = write(s.path, s.set, s.incarnation, now)
+		if err := write(s.path, s.set, s.incarnation, now); err != nil {
 			return err
 		}
 	}
-	s.set = set
+	s.kept = s.set
+	return nil
+}
+
+// keep makes set the store's once it is on disk.
+func (s *Store) keep(set Set, now time.Time) error {
+	if s.alone {
+		set = set.Everywhere(slices.Concat(set.Unconfirmed(), set.Unseen()))
+	}
+	set = set.Collect(now)
+	if s.path != "" {
+		if err := write(s.path, set, s.incarnation, now); err != nil {
+			// It may have failed after the new file was in place: what was refused must not be there after a restart.
+			_ = write(s.path, s.kept, s.incarnation, now)
+			return err
+		}
+	}
+	s.set, s.kept = set, set
 	return nil
 }

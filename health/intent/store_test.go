@@ -18,7 +18,7 @@ func drain(az string, start, end time.Time) health.Intent {
 
 func open(t *testing.T, dir string, now time.Time) *Store {
 	t.Helper()
-	s, err := Open(dir, "n1", now)
+	s, err := Open(dir, "n1", 0, now)
 	require.NoError(t, err)
 	return s
 }
@@ -83,7 +83,7 @@ func TestFileThatIsNotUnderstood(t *testing.T) {
 	refused := func(b []byte, what string, args ...any) {
 		t.Helper()
 		require.NoError(t, os.WriteFile(path, b, 0o600))
-		_, err := Open(dir, "n1", begin)
+		_, err := Open(dir, "n1", 0, begin)
 		require.ErrorContains(t, err, path, append([]any{what}, args...)...)
 	}
 	for n := range good {
@@ -91,7 +91,7 @@ func TestFileThatIsNotUnderstood(t *testing.T) {
 		flipped := append([]byte(nil), good...)
 		flipped[n] ^= 1
 		require.NoError(t, os.WriteFile(path, flipped, 0o600))
-		if s, err := Open(dir, "n1", begin); err == nil {
+		if s, err := Open(dir, "n1", 0, begin); err == nil {
 			require.Equal(t, "a", s.Set().Open(begin)[0].Scope.Name, "octet %d: nothing but what was written", n)
 		} else {
 			require.ErrorContains(t, err, path)
