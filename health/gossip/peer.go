@@ -103,21 +103,33 @@ func New(o Options) (*Peer, error) {
 // Publish replaces the state of this node. The parts are copied. A change is sent at once and twice more within half a
 // second, at most five rounds a second; the state is sent once a second in any case. A part that should survive loss on its own is best kept within ShardSize.
 func (p *Peer) Publish(parts map[string][]byte) error {
+	same, err := p.setParts(parts)
+	if err == nil && !same {
+		p.wake()
+	}
+	return err
+}
+
+// Refresh is Publish for a state that says the same in other words, as how much is left of a duration: it waits for the round of
+// the second.
+func (p *Peer) Refresh(parts map[string][]byte) error {
+	_, err := p.setParts(parts)
+	return err
+}
+
+func (p *Peer) setParts(parts map[string][]byte) (same bool, err error) {
 	if err := checkParts(parts); err != nil {
-		return err
+		return false, err
 	}
 	list := make([]part, 0, len(parts))
 	for _, k := range slices.Sorted(maps.Keys(parts)) {
 		list = append(list, part{k, bytes.Clone(parts[k])})
 	}
 	p.mu.Lock()
-	same := slices.EqualFunc(p.parts, list, func(a, b part) bool { return a.key == b.key && bytes.Equal(a.data, b.data) })
+	same = slices.EqualFunc(p.parts, list, func(a, b part) bool { return a.key == b.key && bytes.Equal(a.data, b.data) })
 	p.parts = list
 	p.mu.Unlock()
-	if !same {
-		p.wake()
-	}
-	return nil
+	return same, nil
 }
 
 // wake asks for a round at once.
