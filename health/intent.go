@@ -31,6 +31,8 @@ var (
 	ErrNoIntent = errors.New("no such intent")
 	// ErrIntentConflict: nothing is in the state that the order wants to change.
 	ErrIntentConflict = errors.New("nothing to do")
+	// ErrNotJoined: the node does not know yet what the others hold, so that it cannot judge an order.
+	ErrNotJoined = errors.New("this node has not joined the cluster")
 )
 
 // An IntentID names an intent: the node that accepted it, the node's incarnation and a counter. No two intents share one.

@@ -6,6 +6,8 @@ import "time"
 // All hysteresis (rise, fall) has already been applied: State moves only when enough results in a row agreed.
 type Observation struct {
 	Target TargetID
+	// Vantage is the node that saw it; empty for this node's own.
+	Vantage string
 	// State is Up, Down, or Unknown before the first decision.
 	State State
 	// Since is when State was taken, on the local monotonic clock.

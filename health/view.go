@@ -20,9 +20,16 @@ type Verdict struct {
 	Since time.Time
 	// Left is when health took the endpoint out of service; zero while it is in service, and if it never was.
 	Left time.Time
+	// SuspectSince is since when it has been suspect without a break; zero while it is not. Disputed is set once a minority has
+	// been alone with its bad news for DisputedAfter: it forces no TTL any more.
+	SuspectSince time.Time
+	Disputed     bool
 	// Reason says in words why the endpoint is down or suspect.
 	Reason string
 }
+
+// DisputedAfter is how long the bad news of a minority count as a sign of worse (DESIGN.md section 4).
+const DisputedAfter = 10 * time.Minute
 
 // Pending tells whether there is no evidence at all.
 func (v Verdict) Pending() bool { return v.State == Unknown }
@@ -197,6 +204,8 @@ type View struct {
 	// Blind is set while this vantage abstains because it is what is broken; Frozen while an operator has stopped every
 	// automatic verdict.
 	Blind, Frozen bool
+	// Isolated is set while this node hears fewer than half of the roster: health moves nothing, and TTLs are at their floor.
+	Isolated bool
 	// Zones stand in the order of Model.Zones.
 	Zones []*ZoneView
 }

@@ -37,3 +37,6 @@ func (p *publisher) Publish(v *health.View, lower []health.PoolHorizon) <-chan s
 func (p *publisher) MoveHorizons(moves []health.PoolHorizon) {
 	p.current.Load().MoveHorizons(moves)
 }
+
+// PlanHash is the hash of all that is decided now.
+func (p *publisher) PlanHash() uint64 { return p.current.Load().PlanHash() }

@@ -3,7 +3,6 @@ package engine
 import (
 	"errors"
 	"os"
-	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -87,9 +86,6 @@ func TestFreeze(t *testing.T) {
 		require.NoError(t, b.Freeze(false, "ada", ""))
 		require.Equal(t, health.Down, state(b.View(), 0), "what was seen meanwhile counts at once")
 	})
-	require.NoError(t, os.WriteFile(filepath.Join(dir, freezeName), []byte("{"), 0o600))
-	_, err := New(Options{Model: opts.Model, State: dir, Prober: &fakeProber{}, Publisher: &fakePublisher{}})
-	require.ErrorContains(t, err, freezeName)
 }
 
 func TestFreezeThatCannotBeKeptIsRefused(t *testing.T) {

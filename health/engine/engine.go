@@ -40,6 +40,8 @@ type Publisher interface {
 	Publish(v *health.View, lower []health.PoolHorizon) (quiet <-chan struct{})
 	// MoveHorizons moves the earliest flips of pools of the view that was published last.
 	MoveHorizons([]health.PoolHorizon)
+	// PlanHash is the same on two nodes that answer the same from the same model.
+	PlanHash() uint64
 }
 
 // A Prober probes targets and reports to Engine.Observe.
@@ -74,6 +76,8 @@ type Options struct {
 	StateMaxAge time.Duration
 	// References are probed only to tell a broken vantage from a broken world; none means that it never abstains.
 	References []health.Target
+	// Cluster is nil for a node alone. With it, Node is its name in the roster and State is required.
+	Cluster    *Cluster
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 }
@@ -106,16 +110,25 @@ type Engine struct {
 	view   atomic.Pointer[health.View] // swapped, never mutated
 	frozen atomic.Pointer[FreezeOrder] // swapped, never mutated
 
-	shownIntents atomic.Pointer[[]health.IntentState] // swapped, never mutated
+	shownIntents atomic.Pointer[shownIntents] // swapped, never mutated
+	shownCluster atomic.Pointer[ClusterView]  // swapped, never mutated
+	shut         atomic.Pointer[string]       // swapped, never mutated: why service names are not answered
 
-	mu    sync.Mutex
-	inbox map[health.TargetID]health.Observation // guarded by mu: the latest one per target since the last fold
-	model *config.Model                          // guarded by mu: to be taken up
-	wake  chan struct{}                          // holds at most one token
+	mu     sync.Mutex
+	inbox  map[health.TargetID]health.Observation // guarded by mu: the latest one per target since the last fold
+	model  *config.Model                          // guarded by mu: to be taken up
+	posted []func(time.Time)                      // guarded by mu: for Run's goroutine
+	wake   chan struct{}                          // holds at most one token
 
 	orders chan order    // taken by Run's goroutine
 	ended  chan struct{} // closed when the loop has ended
 	untidy chan struct{} // holds at most one token, for tidy
+	pulls  chan struct{} // holds at most one token: ask the other nodes what they hold
+	pulled chan struct{} // another node has answered
+
+	// running ends with Run; set before anything else runs. shares are what is under way to other nodes.
+	running context.Context
+	shares  sync.WaitGroup
 
 	observations observations // readers lock; written by Run's goroutine alone
 
@@ -125,10 +138,15 @@ type Engine struct {
 	generation uint64
 	ticks      int
 	sight      sight
+	panel      panel
+	started    time.Time
 	freeze     FreezeOrder
 	intents    *intent.Store
 	// intentWake is the nearest start or end of an intent; zero for none.
 	intentWake time.Time
+	// cluster is nil for a node alone. drained is set while an intent drains this node.
+	cluster *cluster
+	drained bool
 }
 
 // New judges opts.Model from what was persisted and publishes the first view, so that an answer exists before the first
@@ -146,28 +164,31 @@ func New(opts Options) (*Engine, error) {
 		orders:   make(chan order),
 		ended:    make(chan struct{}),
 		untidy:   make(chan struct{}, 1),
+		pulls:    make(chan struct{}, 1),
+		pulled:   make(chan struct{}),
 	}
 	var err error
 	now := time.Now()
 	if e.state, err = openState(opts.State, opts.StateMaxAge, now, opts.Logger); err != nil {
 		return nil, fmt.Errorf("state of the engine: %w", err)
 	}
-	if e.freeze, err = loadFreeze(opts.State); err != nil {
+	e.frozen.Store(new(FreezeOrder))
+	e.shut.Store(new(string))
+	if err := e.joinCluster(); err != nil {
+		return nil, fmt.Errorf("cluster: %w", err)
+	}
+	if e.intents, err = intent.Open(opts.State, opts.Node, e.incarnation(), now); err != nil {
 		return nil, fmt.Errorf("state of the engine: %w", err)
 	}
-	if e.intents, err = intent.Open(opts.State, opts.Node, 0, now); err != nil {
-		return nil, fmt.Errorf("state of the engine: %w", err)
-	}
-	loaded := e.freeze
-	e.frozen.Store(&loaded)
-	e.metrics.frozen.Set(boolValue(e.freeze.On))
-	e.sight.references = opts.References
+	e.intents.SetAlone(e.cluster.alone())
+	e.sight.references, e.started, e.panel.self = opts.References, now, opts.Node
 	e.observations.m = make(map[health.TargetID]health.Observation)
 	e.cur = e.newTable(opts.Model, nil)
 	e.applyIntents(now)
 	opts.Prober.SetTargets(e.targets(e.cur))
 	e.restore(e.cur)
 	e.publish(now, true)
+	e.showCluster(now)
 	e.tookUp(opts.Model, nil)
 	return e, nil
 }
@@ -218,14 +239,22 @@ func (e *Engine) poke() {
 // Run folds until ctx ends. It returns nil then, with no goroutine left and the last verdicts on disk.
 func (e *Engine) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
+	e.running = ctx
 	g.Go(func() error { return e.opts.Prober.Run(ctx) })
+	if e.cluster != nil {
+		e.pokePull()
+		g.Go(func() error { return e.cluster.peer.Run(ctx) })
+		g.Go(func() error { return e.pull(ctx) })
+	}
 	g.Go(func() error { return e.state.run(ctx) })
 	g.Go(func() error { return e.tidy(ctx) })
 	if e.opts.Source != nil {
 		g.Go(func() error { return e.poll(ctx) })
 	}
 	g.Go(func() error { return e.loop(ctx, g) })
-	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+	err := g.Wait()
+	e.shares.Wait()
+	if err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("engine: %w", err)
 	}
 	return nil
@@ -236,10 +265,12 @@ func (e *Engine) loop(ctx context.Context, g *errgroup.Group) error {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for {
+		e.tellUrgent()
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-e.wake:
+			e.doPosted(time.Now())
 			e.fold(time.Now())
 			e.takeModel(g, time.Now())
 		case t := <-e.prepared:

@@ -82,6 +82,8 @@ func (p *fakePublisher) MoveHorizons(moves []health.PoolHorizon) {
 	p.move(moves)
 }
 
+func (p *fakePublisher) PlanHash() uint64 { return 0 }
+
 func (p *fakePublisher) move(moves []health.PoolHorizon) {
 	if p.flips == nil {
 		p.flips = map[int]time.Time{}

@@ -11,12 +11,15 @@ import (
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/judge"
+	"github.com/fairlead-dns/fairlead/health/round"
 )
 
 // observations holds the latest observation of each target. Run's goroutine writes; status reads.
 type observations struct {
 	mu sync.RWMutex
 	m  map[health.TargetID]health.Observation // guarded by mu
+	// peers are what the other nodes said, by name; guarded by mu, with what is in them.
+	peers []*round.Vantage
 }
 
 func (o *observations) get(id health.TargetID) (health.Observation, bool) {
@@ -45,14 +48,23 @@ func (o *observations) forget(keep func(health.TargetID) bool) {
 	}
 }
 
-// fold takes what the prober reported, judges the pools that it concerns and publishes if a verdict moved.
+// fold takes what the prober and the other nodes reported, judges the pools that it concerns and publishes if a verdict moved.
 func (e *Engine) fold(now time.Time) {
+	ordered := e.hear(now)
+	if ordered {
+		e.applyIntents(now)
+	}
+	e.publish(now, e.foldOwn(now) || ordered)
+}
+
+// foldOwn takes what the prober reported; looked tells whether blindness began or ended.
+func (e *Engine) foldOwn(now time.Time) (looked bool) {
 	e.mu.Lock()
 	batch := e.inbox
 	e.inbox = make(map[health.TargetID]health.Observation, len(batch))
 	e.mu.Unlock()
 	if len(batch) == 0 {
-		return
+		return false
 	}
 	moved := make(map[health.TargetID]bool, len(batch))
 	for id, o := range batch {
@@ -64,14 +76,22 @@ func (e *Engine) fold(now time.Time) {
 		moved[id] = !known || was.State != o.State || was.Suspect() != o.Suspect() || o.Reason != was.Reason || o.Reduction != was.Reduction || e.standingMoved(id, was, o)
 	}
 	e.observations.put(batch)
-	looked := e.look(now)
+	looked = e.look(now)
 	for id, m := range moved {
-		e.cur.observed(id, m)
-		if e.next != nil {
-			e.next.observed(id, m)
+		e.observed(id, m)
+		if e.cluster != nil {
+			e.mark(id, now)
 		}
 	}
-	e.publish(now, looked)
+	return looked
+}
+
+// observed notes that there is something new about a target.
+func (e *Engine) observed(id health.TargetID, moved bool) {
+	e.cur.observed(id, moved)
+	if e.next != nil {
+		e.next.observed(id, moved)
+	}
 }
 
 // freshnessTicks is how many ticks pass between two looks for observations that went stale.
@@ -94,7 +114,8 @@ func (e *Engine) onTick(now time.Time) {
 			t.endFreshness(now)
 		}
 	}
-	looked := e.look(now)
+	looked := e.onClusterTick(now)
+	looked = e.look(now) || looked
 	if !e.intentWake.IsZero() && !now.Before(e.intentWake) {
 		looked = e.applyIntents(now) || looked
 	}
@@ -102,7 +123,7 @@ func (e *Engine) onTick(now time.Time) {
 	if e.ticks%saveTicks == 0 {
 		e.state.save(e.view.Load())
 	}
-	if moves := e.cur.horizons(); len(moves) > 0 {
+	if moves := e.cur.horizons(now); len(moves) > 0 {
 		e.opts.Publisher.MoveHorizons(moves)
 	}
 }
@@ -122,9 +143,9 @@ func (e *Engine) publish(now time.Time, always bool) {
 func (e *Engine) serve(changes []change, now time.Time) {
 	e.generation++
 	v := e.cur.newView(e.generation, now)
-	e.opts.Publisher.Publish(v, e.cur.lowered())
+	e.opts.Publisher.Publish(v, e.cur.lowered(now))
 	e.view.Store(v)
-	if moves := e.cur.horizons(); len(moves) > 0 {
+	if moves := e.cur.horizons(now); len(moves) > 0 {
 		e.opts.Publisher.MoveHorizons(moves)
 	}
 	e.metrics.publish.Observe(time.Since(now).Seconds())
@@ -164,6 +185,7 @@ func (e *Engine) takeUp(t *table, now time.Time) {
 	old := e.cur.model
 	defer e.tookUp(t.model, old)
 	e.cur, e.next = t, nil
+	e.markAll(now)
 	e.opts.Prober.SetTargets(e.targets(t))
 	e.observations.forget(e.wants)
 	e.applyIntents(now)
@@ -177,7 +199,9 @@ func (e *Engine) targets(tables ...*table) []health.Target {
 	all := make(map[health.TargetID]health.Target)
 	for _, t := range tables {
 		for id, use := range t.targets {
-			all[id] = use.target
+			if use.mine {
+				all[id] = use.target
+			}
 		}
 	}
 	for _, r := range e.sight.references {
@@ -188,20 +212,20 @@ func (e *Engine) targets(tables ...*table) []health.Target {
 
 // wants tells whether anything depends on the target. What does not is from a probe that was in flight when it went.
 func (e *Engine) wants(id health.TargetID) bool {
-	return e.cur.targets[id] != nil || e.next != nil && e.next.targets[id] != nil ||
+	return e.cur.probes(id) || e.next != nil && e.next.probes(id) ||
 		slices.ContainsFunc(e.sight.references, func(r health.Target) bool { return r.ID == id })
 }
 
 // look finds out whether this vantage is blind, and says so when that changed.
 func (e *Engine) look(now time.Time) (changed bool) {
-	if len(e.sight.references) == 0 || !e.sight.look(e.cur, now) {
+	if !e.sight.look(e.cur, now) {
 		return false
 	}
 	e.metrics.blind.Set(boolValue(e.sight.blind))
 	if e.sight.blind {
-		e.opts.Logger.Warn("blind: most probes fail and no reference target answers; this vantage abstains")
+		e.opts.Logger.Warn("blind: most probes fail, and neither reference targets nor other nodes answer; this vantage abstains")
 	} else {
-		e.opts.Logger.Info("reference targets answer again; this vantage sees")
+		e.opts.Logger.Info("the world outside answers again; this vantage sees")
 	}
 	e.rejudge()
 	return true
@@ -216,6 +240,12 @@ func (e *Engine) standingMoved(id health.TargetID, was, o health.Observation) bo
 	}
 	c := use.target.Check
 	return !o.At.Before(judge.FreshUntil(c, was)) || e.sight.trusts(c, was) != e.sight.trusts(c, o)
+}
+
+// probes tells whether this node probes a target for t.
+func (t *table) probes(id health.TargetID) bool {
+	use := t.targets[id]
+	return use != nil && use.mine
 }
 
 // rejudge marks every pool.

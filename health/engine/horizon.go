@@ -21,6 +21,10 @@ func (t *table) flip(ref poolRef) (least time.Time, who int) {
 	if pt.view.GateClosed {
 		return time.Time{}, -1
 	}
+	if t.panel.isolated && len(pt.leaves) > 0 {
+		// What the others see, and what they make of it, is not known here.
+		return t.panel.since, 0
+	}
 	watched := p.Watched()
 	for i, e := range pt.view.Endpoints {
 		if !e.Eligible() {
@@ -106,29 +110,14 @@ func (t *table) holds(z *config.Zone, pt *poolTable, checks []int, i int, at tim
 // change is the earliest instant at which the verdict on what check dials for endpoint i could change.
 func (t *table) change(z *config.Zone, pt *poolTable, i, check int) time.Time {
 	c, id := z.Checks[check], t.target(pt, i, check)
-	o, ok := t.obs.get(id)
+	var buf [4]health.Observation
 	believed := t.leaves[leafKey{id, c.Quorum}]
-	if !ok || c.Type == config.CheckPush || believed.InService() != (o.State == health.Up) {
-		// Believed without an observation of its own, or against it, or by a report that may be taken back at any time.
-		return pt.view.At
-	}
-	left := 0
-	switch o.State {
-	case health.Up:
-		left = c.Fall - 1 - o.Failures
-	case health.Down:
-		left = c.Rise - 1 - o.Successes
-	}
-	return o.Next.Add(time.Duration(left) * shortest(c))
-}
-
-// shortest is the least time between the starts of two probes.
-func shortest(c *config.Check) time.Duration {
-	return c.Interval - c.Interval*health.JitterPercent/100
+	return judge.Change(c, t.reported(id, c, buf[:0]), t.jury(id), believed, pt.view.At, t.now, t.panel.allowance)
 }
 
 // horizons are the moves since the last call.
-func (t *table) horizons() []health.PoolHorizon {
+func (t *table) horizons(now time.Time) []health.PoolHorizon {
+	t.now = now
 	var moves []health.PoolHorizon
 	for ref := range t.moved {
 		flip, who := t.flip(ref)
@@ -143,7 +132,8 @@ func (t *table) horizons() []health.PoolHorizon {
 }
 
 // lowered are the moves to an earlier instant. They stay due, so that the next horizons sends the rest.
-func (t *table) lowered() []health.PoolHorizon {
+func (t *table) lowered(now time.Time) []health.PoolHorizon {
+	t.now = now
 	var moves []health.PoolHorizon
 	for ref := range t.moved {
 		was, ok := t.sent[ref]

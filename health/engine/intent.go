@@ -35,19 +35,54 @@ func (e *Engine) Admissible(i health.Intent) error {
 
 // EndIntent ends intents that are open; all of them or none.
 func (e *Engine) EndIntent(ids []health.IntentID, actor, reason string) error {
+	if err := health.ValidateWords(actor, reason); err != nil {
+		return err
+	}
+	return e.command(func(now time.Time) error { return e.endIntents(ids, actor, reason, now) })
+}
+
+func (e *Engine) endIntents(ids []health.IntentID, actor, reason string, now time.Time) error {
+	if err := e.intents.End(intent.End{Actor: actor, Reason: reason, At: now}, ids...); err != nil {
+		return err
+	}
+	e.opts.Logger.Info("intents ended", "ids", fmt.Sprint(ids), "actor", actor, "reason", reason)
+	e.applyIntents(now)
+	e.publish(now, true)
+	e.share(ids, now)
+	return nil
+}
+
+// Freeze stops every automatic verdict, or lets them move again. When it returns nil the order is on disk and in force.
+func (e *Engine) Freeze(on bool, actor, reason string) error {
+	if on {
+		_, err := e.Intend(health.Intent{Kind: health.IntentFreeze, Scope: health.Scope{Kind: health.ScopeCluster}, Actor: actor, Reason: reason, Forever: true})
+		return err
+	}
+	if err := health.ValidateWords(actor, reason); err != nil {
+		return err
+	}
 	return e.command(func(now time.Time) error {
-		if err := e.intents.End(intent.End{Actor: actor, Reason: reason, At: now}, ids...); err != nil {
-			return err
+		var ids []health.IntentID
+		for _, i := range e.intents.Set().Open(now) {
+			if i.Kind == health.IntentFreeze {
+				ids = append(ids, i.ID)
+			}
 		}
-		e.opts.Logger.Info("intents ended", "ids", fmt.Sprint(ids), "actor", actor, "reason", reason)
-		e.applyIntents(now)
-		e.publish(now, true)
-		return nil
+		if len(ids) == 0 {
+			return nil
+		}
+		return e.endIntents(ids, actor, reason, now)
 	})
 }
 
+// shownIntents are what has become of the intents; moved is closed when that, or who holds them, is out of date.
+type shownIntents struct {
+	states []health.IntentState
+	moved  chan struct{}
+}
+
 // Intents are the intents in force and those planned, by id, as of the latest change.
-func (e *Engine) Intents() []health.IntentState { return *e.shownIntents.Load() }
+func (e *Engine) Intents() []health.IntentState { return e.shownIntents.Load().states }
 
 func (e *Engine) intend(i health.Intent, now time.Time) (health.IntentID, error) {
 	i.Fill(now)
@@ -57,9 +92,11 @@ func (e *Engine) intend(i health.Intent, now time.Time) (health.IntentID, error)
 	if err := e.admissible(&i, now); err != nil {
 		return i.ID, err
 	}
-	// A node that is alone is every configured node.
-	i.Confirmed = true
-	id, err := e.intents.Put(i, now, e.replacedBy(&i, now)...)
+	if !e.mayOrder() {
+		return i.ID, fmt.Errorf("%w: %s", health.ErrNotJoined, e.Shut())
+	}
+	replaced := e.replacedBy(&i, now)
+	id, err := e.intents.Put(i, now, replaced...)
 	if err != nil {
 		return id, fmt.Errorf("%s %s: %w", i.Kind, i.Scope, err)
 	}
@@ -67,6 +104,7 @@ func (e *Engine) intend(i health.Intent, now time.Time) (health.IntentID, error)
 		"actor", i.Actor, "reason", i.Reason)
 	e.applyIntents(now)
 	e.publish(now, true)
+	e.share(append(replaced, id), now)
 	return id, nil
 }
 
@@ -80,6 +118,8 @@ func (e *Engine) admissible(i *health.Intent, now time.Time) error {
 		return fmt.Errorf("%w: %s", health.ErrNothingNamed, what)
 	}
 	switch i.Kind {
+	case health.IntentStopped, health.IntentRemoved:
+		return e.canLeave(i)
 	case health.IntentReady:
 		if p, _ := e.poolNamed(i.Scope); !p.Gate.Manual {
 			return fmt.Errorf("%w: %s has no gate that waits for `ready`", health.ErrIntentConflict, i.Scope)
@@ -156,8 +196,11 @@ func (e *Engine) poolNamed(scope health.Scope) (*config.Pool, *health.PoolView) 
 
 // namesNothing tells whether the scope, or the service in it, is not in the model.
 func (e *Engine) namesNothing(m *config.Model, i *health.Intent) bool {
-	if i.Scope.Kind == health.ScopeNode {
-		return i.Scope.Name != e.opts.Node
+	switch i.Scope.Kind {
+	case health.ScopeCluster:
+		return false
+	case health.ScopeNode:
+		return i.Scope.Name != e.opts.Node && (e.cluster == nil || !e.cluster.knows(i.Scope.Name, time.Now()))
 	}
 	for _, z := range m.Zones {
 		for _, ref := range judge.Endpoints(z, i.Scope) {
@@ -175,6 +218,9 @@ func (e *Engine) applyIntents(now time.Time) (changed bool) {
 	set := e.intents.Set()
 	e.intentWake = set.Next(now)
 	open := set.Open(now)
+	active := activeAt(open, now)
+	changed = e.setFreeze(active)
+	changed = e.setNodeOrders(active) || changed
 	for _, t := range []*table{e.cur, e.next} {
 		if t != nil && t.overlay(open, now) {
 			changed = true
@@ -192,8 +238,8 @@ func (e *Engine) showIntents(open []health.Intent, now time.Time) {
 	counts := make(map[string]float64)
 	for _, i := range open {
 		s := health.IntentState{Intent: i, Planned: !i.Active(now), Nothing: e.namesNothing(e.cur.model, &i)}
-		if i.Scope.Kind == health.ScopeNode {
-			s.NoEffect = "a drain of a node takes effect with the cluster"
+		if e.cluster != nil {
+			s.Missing = e.cluster.lacking(i.ID, false, now)
 		}
 		for n, a := range active {
 			if a.ID == i.ID && !fates[n].Effective() {
@@ -213,7 +259,10 @@ func (e *Engine) showIntents(open []health.Intent, now time.Time) {
 	for state, gauge := range e.metrics.intents {
 		gauge.Set(counts[state])
 	}
-	e.shownIntents.Store(&states)
+	was := e.shownIntents.Swap(&shownIntents{states: states, moved: make(chan struct{})})
+	if was != nil {
+		close(was.moved)
+	}
 }
 
 func activeAt(open []health.Intent, now time.Time) []*health.Intent {

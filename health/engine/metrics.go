@@ -12,6 +12,8 @@ type metrics struct {
 	blind       prometheus.Gauge
 	frozen      prometheus.Gauge
 	intents     map[string]prometheus.Gauge
+	unkept      prometheus.Gauge
+	cluster     *clusterMetrics
 }
 
 // The states by which intents are counted.
@@ -60,6 +62,11 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	for _, s := range []string{intentInForce, intentPlanned, intentSuspended} {
 		m.intents[s] = intents.WithLabelValues(s)
 	}
-	reg.MustRegister(m.publish, vec, m.blind, m.frozen, intents)
+	m.unkept = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "fairlead_intents_unkept",
+		Help: "1 while intents of other nodes are in force that could not be written to disk.",
+	})
+	m.cluster = newClusterMetrics(reg)
+	reg.MustRegister(m.publish, vec, m.blind, m.frozen, intents, m.unkept)
 	return m
 }

@@ -13,6 +13,10 @@ type sight struct {
 	// references are probed like everything else and back no endpoint.
 	references []health.Target
 	blind      bool
+	// drained is set while an operator has this node abstain.
+	drained bool
+	// peers are the other nodes of the cluster, peersHeard those that are heard.
+	peers, peersHeard int
 	// restored is when the latest blindness ended.
 	restored time.Time
 }
@@ -21,7 +25,7 @@ type sight struct {
 // failures only when it could have begun after the blindness.
 func (s *sight) trusts(c *config.Check, o health.Observation) bool {
 	switch {
-	case s.blind:
+	case s.blind, s.drained:
 		return false
 	case s.restored.IsZero() || o.Failures == 0 && o.State != health.Down:
 		// A success that is not yet enough to rise still shows the down of the dark: it is no good news.
@@ -33,9 +37,9 @@ func (s *sight) trusts(c *config.Check, o health.Observation) bool {
 
 // look reckons blindness anew; changed tells whether it began or ended.
 func (s *sight) look(t *table, now time.Time) (changed bool) {
-	// The references come first: only while all of them are out of reach is everything counted.
-	up := t.referencesUp(s.references)
-	blind := up == 0 && t.sees(len(s.references)).Blind()
+	// The world outside comes first: only while none of it answers is everything counted.
+	outside := judge.Sight{References: len(s.references), ReferencesUp: t.referencesUp(s.references), Peers: s.peers, PeersHeard: s.peersHeard}
+	blind := outside.Cut() && t.sees(outside).Blind()
 	if blind == s.blind {
 		return false
 	}
@@ -57,9 +61,8 @@ func (t *table) referencesUp(references []health.Target) int {
 	return up
 }
 
-// sees counts what the latest probes say while none of the references is up.
-func (t *table) sees(references int) judge.Sight {
-	s := judge.Sight{References: references}
+// sees adds to s what the latest probes say.
+func (t *table) sees(s judge.Sight) judge.Sight {
 	type count struct{ probed, failing int }
 	regions := make(map[string]*count)
 	for id, use := range t.targets {

@@ -15,9 +15,10 @@ import (
 type table struct {
 	model *config.Model
 	obs   *observations
-	// sight and freeze are the engine's.
+	// sight, freeze and panel are the engine's.
 	sight  *sight
 	freeze *FreezeOrder
+	panel  *panel
 	// targets are those that are probed, with the pools that depend on each.
 	targets map[health.TargetID]*targetUse
 	zones   []zoneTable
@@ -26,6 +27,8 @@ type table struct {
 	// dirty pools are judged by the next judge; wakes are pools that change without new input.
 	dirty map[poolRef]bool
 	wakes map[poolRef]time.Time
+	// now is the instant for which horizons are reckoned.
+	now time.Time
 	// moved are pools with a horizon that may have moved since the last horizons.
 	moved map[poolRef]bool
 	// sent is the horizon that was last sent for a pool.
@@ -72,6 +75,11 @@ type poolRef struct{ zone, pool int }
 type targetUse struct {
 	target health.Target
 	pools  []poolRef
+	// wanted is how many nodes are to probe it, the most that a check asks for; 0 means all. az is where the first endpoint
+	// behind it stands. mine is set when this node is one of the vantages.
+	wanted, vantages int
+	az               string
+	mine             bool
 }
 
 // newTable makes the table for m. What old, which may be nil, believed of the same endpoints goes on; endpoints that are
@@ -79,7 +87,7 @@ type targetUse struct {
 func (e *Engine) newTable(m *config.Model, old *table) *table {
 	state := e.state
 	t := &table{
-		model: m, obs: &e.observations, sight: &e.sight, freeze: &e.freeze,
+		model: m, obs: &e.observations, sight: &e.sight, freeze: &e.freeze, panel: &e.panel,
 		targets: make(map[health.TargetID]*targetUse),
 		zones:   make([]zoneTable, len(m.Zones)),
 		leaves:  make(map[leafKey]health.Verdict),
@@ -88,6 +96,7 @@ func (e *Engine) newTable(m *config.Model, old *table) *table {
 		moved:   make(map[poolRef]bool),
 		sent:    make(map[poolRef]time.Time),
 	}
+	defer t.chooseVantages()
 	for zi, z := range m.Zones {
 		t.zones[zi].pools = make([]poolTable, len(z.Pools))
 		before := old.poolsOf(z.Name)
@@ -122,16 +131,19 @@ func (t *table) addPool(pt *poolTable, z *config.Zone, p *config.Pool, ref poolR
 		for _, check := range pt.leaves {
 			target := health.TargetOf(z.Checks[check], e)
 			pt.targets = append(pt.targets, target.ID)
-			t.use(target, ref)
+			t.use(target, ref, z.Checks[check].Vantages, z.AZs[e.AZ].Name)
 		}
 	}
 }
 
-func (t *table) use(target health.Target, ref poolRef) {
+func (t *table) use(target health.Target, ref poolRef, wanted int, az string) {
 	use := t.targets[target.ID]
 	if use == nil {
-		use = &targetUse{target: target}
+		use = &targetUse{target: target, wanted: wanted, az: az}
 		t.targets[target.ID] = use
+	}
+	if wanted == 0 || use.wanted > 0 && wanted > use.wanted {
+		use.wanted = wanted
 	}
 	if n := len(use.pools); n == 0 || use.pools[n-1] != ref {
 		use.pools = append(use.pools, ref)
@@ -150,6 +162,22 @@ func (t *table) remember(z *config.Zone, pt *poolTable, old *table, state *state
 		}
 		if v, ok := state.verdict(id); ok {
 			t.leaves[key] = v
+		}
+	}
+}
+
+// chooseVantages decides anew who probes what.
+func (t *table) chooseVantages() {
+	for _, use := range t.targets {
+		t.choose(use)
+	}
+}
+
+// allMoved notes that every horizon may have moved.
+func (t *table) allMoved() {
+	for zi := range t.zones {
+		for pi := range t.zones[zi].pools {
+			t.moves(poolRef{zi, pi})
 		}
 	}
 }
@@ -193,6 +221,11 @@ func (t *table) endFreshness(now time.Time) {
 			t.observed(id, true)
 		}
 	}
+	for key, v := range t.leaves {
+		if at := judge.NextChange(v); !at.IsZero() && !now.Before(at) {
+			t.observed(key.target, true)
+		}
+	}
 }
 
 // judge reckons the dirty pools anew and returns the endpoints that changed. A pool that did not change keeps its view.
@@ -204,12 +237,15 @@ func (t *table) judge(now time.Time) []change {
 		pt := &t.zones[ref.zone].pools[ref.pool]
 		overlay := pt.overlay.or()
 		view, wake := judge.Pool(judge.PoolInput{
-			Zone: z, Pool: z.Pools[ref.pool], Prev: pt.view, Now: now, Frozen: t.freeze.On, Reloaded: t.zones[ref.zone].reloaded,
+			Zone: z, Pool: z.Pools[ref.pool], Prev: pt.view, Now: now, Frozen: t.still(), Reloaded: t.zones[ref.zone].reloaded,
 			Drained: func(i int) bool { return overlay.drained[i] }, Ready: overlay.ready, Admitted: overlay.admitted,
 			Weight: overlay.weight, EndpointWeights: overlay.weights,
 			Leaf:      func(i, check int) health.Verdict { return t.leaf(z, pt, i, check, now) },
-			Reduction: func(i int) int { return t.reduction(pt, i) },
+			Reduction: func(i int) int { return t.reduction(z, pt, i) },
 		})
+		if t.panel.isolated {
+			view.Calm = false
+		}
 		if wake.IsZero() {
 			delete(t.wakes, ref)
 		} else {
@@ -256,25 +292,25 @@ func (t *table) target(pt *poolTable, i, check int) health.TargetID {
 func (t *table) leaf(z *config.Zone, pt *poolTable, i, check int, now time.Time) health.Verdict {
 	id, c := t.target(pt, i, check), z.Checks[check]
 	key := leafKey{id, c.Quorum}
-	if known := t.leaves[key]; t.freeze.On && !known.Pending() {
+	if known := t.leaves[key]; t.still() && !known.Pending() {
 		// Gates rest on leaves too: an operator's freeze holds them as it holds endpoints.
 		return known
 	}
-	var obs []health.Observation
-	if o, ok := t.obs.get(id); ok && t.sight.trusts(c, o) {
-		obs = []health.Observation{o}
-	}
-	v := judge.Target(c, obs, t.leaves[key], now)
+	var buf [4]health.Observation
+	v := judge.Target(c, t.seen(id, c, buf[:0]), t.jury(id), t.leaves[key], now)
 	t.leaves[key] = v
 	return v
 }
 
 // reduction is the greatest that a fresh report on endpoint i asks for.
-func (t *table) reduction(pt *poolTable, i int) int {
+func (t *table) reduction(z *config.Zone, pt *poolTable, i int) int {
 	most := 0
-	for _, id := range pt.dialled(i) {
-		if o, ok := t.obs.get(id); ok && o.State == health.Up {
-			most = max(most, o.Reduction)
+	var buf [4]health.Observation
+	for l, id := range pt.dialled(i) {
+		for _, o := range t.seen(id, z.Checks[pt.leaves[l]], buf[:0]) {
+			if o.State == health.Up {
+				most = max(most, o.Reduction)
+			}
 		}
 	}
 	return most
@@ -313,7 +349,7 @@ func (t *table) allDirty() {
 
 // newView makes the present state immutable.
 func (t *table) newView(generation uint64, now time.Time) *health.View {
-	v := &health.View{Generation: generation, At: now, Model: t.model, Zones: make([]*health.ZoneView, len(t.zones)), Blind: t.sight.blind, Frozen: t.freeze.On}
+	v := &health.View{Generation: generation, At: now, Model: t.model, Zones: make([]*health.ZoneView, len(t.zones)), Blind: t.sight.blind, Frozen: t.freeze.On, Isolated: t.panel.isolated}
 	for zi := range t.zones {
 		zt := &t.zones[zi]
 		if zt.view == nil || zt.stale() {

@@ -155,6 +155,15 @@ func (s Set) Next(at time.Time) time.Time {
 // Len is how many intents and ends there are.
 func (s Set) Len() int { return len(s.intents) + len(s.ends) }
 
+// Both is what of s is also in o.
+func (s Set) Both(o Set) Set {
+	ids := slices.Concat(slices.Collect(maps.Keys(s.intents)), slices.Collect(maps.Keys(s.ends)))
+	return s.Only(slices.DeleteFunc(ids, func(id health.IntentID) bool {
+		known, _ := o.Holds(id)
+		return !known
+	})...)
+}
+
 // Holds tells what s says of an id: that it is known at all, and that it is over.
 func (s Set) Holds(id health.IntentID) (known, ended bool) {
 	_, ended = s.ends[id]
@@ -222,4 +231,19 @@ func (s Set) Same(o Set) bool {
 	return maps.EqualFunc(s.intents, o.intents, func(a, b health.Intent) bool {
 		return compareFixed(a, b) == 0 && a.Start.Equal(b.Start) && a.End.Equal(b.End) && a.Forever == b.Forever && a.Confirmed == b.Confirmed
 	}) && maps.EqualFunc(s.ends, o.ends, func(a, b End) bool { return compareEnds(a, b) == 0 && a.Seen == b.Seen })
+}
+
+// Incarnation is the greatest incarnation of a node that any id bears; 0 without one.
+func (s Set) Incarnation(node string) (greatest uint64) {
+	for id := range s.intents {
+		if id.Node == node {
+			greatest = max(greatest, id.Incarnation)
+		}
+	}
+	for id := range s.ends {
+		if id.Node == node {
+			greatest = max(greatest, id.Incarnation)
+		}
+	}
+	return greatest
 }

@@ -8,11 +8,22 @@ type Sight struct {
 	Regions, FailingRegions int
 	// References and ReferencesUp are reference targets, which stand for the world outside.
 	References, ReferencesUp int
+	// Peers and PeersHeard are the other nodes of the cluster.
+	Peers, PeersHeard int
 }
 
 // Blind tells whether the vantage itself is what is broken: most of what it probes fails at once, in several regions, while
-// everything that it uses as a reference is out of reach too. A node with targets in one region only has no "several": there
-// the references decide. Without references a vantage never calls itself blind.
+// everything that it uses as a reference, or every other node, is out of reach too. A node with targets in one region only has
+// no "several": there the references decide. With neither references nor peers a vantage never calls itself blind.
 func (s Sight) Blind() bool {
-	return s.References > 0 && s.ReferencesUp == 0 && 2*s.Failing > s.Probed && (s.FailingRegions > 1 || s.Regions == 1)
+	return s.Cut() && 2*s.Failing > s.Probed && (s.FailingRegions > 1 || s.Regions == 1)
+}
+
+// Cut tells whether nothing of the world outside answers. References are better witnesses than peers, which may all be cut off
+// from each other while the world is well.
+func (s Sight) Cut() bool {
+	if s.References > 0 {
+		return s.ReferencesUp == 0
+	}
+	return s.Peers > 0 && s.PeersHeard == 0
 }

@@ -50,6 +50,8 @@ func Combine(z *config.Zone, p *config.Pool, leaf Leaf) health.Verdict {
 		worst := eval{zone: z, leaf: leaf, suspectsFall: true}
 		if worst.pool(p) != yes {
 			v.State, v.Reason = health.Suspect, strings.Join(worst.reasons, "; ")
+			likely := eval{zone: z, leaf: leaf, suspectsFall: true, disputedStand: true}
+			v.Disputed = likely.pool(p) == yes
 		}
 	}
 	return v
@@ -61,8 +63,10 @@ type eval struct {
 	leaf Leaf
 	// suspectsFall takes what is suspect for down.
 	suspectsFall bool
-	stale        bool
-	reasons      []string
+	// disputedStand leaves out of those what is disputed.
+	disputedStand bool
+	stale         bool
+	reasons       []string
 }
 
 func (e *eval) pool(p *config.Pool) truth {
@@ -88,7 +92,7 @@ func (e *eval) check(i int, named bool) truth {
 	case health.Down:
 		t = no
 	case health.Suspect:
-		if e.suspectsFall {
+		if e.suspectsFall && !(e.disputedStand && v.Disputed) {
 			t = no
 		}
 	}

@@ -43,14 +43,14 @@ func Pool(in PoolInput) (view *health.PoolView, wake time.Time) {
 		if in.Reduction != nil {
 			e.Reduction = in.Reduction(i)
 		}
-		if !e.Drained && in.answerable(i) && (e.State == health.Suspect || e.Pending() || e.Stale) {
+		if !e.Drained && in.answerable(i) && (e.State == health.Suspect && !e.Disputed || e.Pending() || e.Stale) {
 			p.Calm = false
 		}
 	}
 	gate := in.gate()
 	p.GateClosed = !gate.InService() || in.Pool.Gate.Manual && !in.Ready
 	// The pool leaves with its gate, as it leaves with its members.
-	p.Calm = p.Calm && gate.State != health.Suspect && !(gate.InService() && gate.Stale)
+	p.Calm = p.Calm && (gate.State != health.Suspect || gate.Disputed) && !(gate.InService() && gate.Stale)
 	if in.Prev != nil {
 		in.holds(p)
 	}

@@ -53,7 +53,7 @@ func (w *world) judge(r *rand.Rand) *health.PoolView {
 		Leaf: func(i, c int) health.Verdict {
 			heard := append([]health.Observation(nil), w.obs[i][c][:]...)
 			r.Shuffle(len(heard), func(a, b int) { heard[a], heard[b] = heard[b], heard[a] })
-			w.leaves[i][c] = Target(w.zone.Checks[c], heard, w.leaves[i][c], w.now)
+			w.leaves[i][c] = Target(w.zone.Checks[c], heard, Jury{Vantages: 3}, w.leaves[i][c], w.now)
 			return w.leaves[i][c]
 		},
 	})
@@ -95,7 +95,8 @@ func TestHistories(t *testing.T) {
 	}
 }
 
-// oracle is the definition in words: down if for one of the checks a majority says down; undecided counts against nobody.
+// oracle is the definition in words: down if for one of the checks a majority says down; who has not decided has no vote, and
+// fewer than two decide nothing.
 func oracle(obs [2][3]health.Observation) health.State {
 	state := health.Up
 	for _, vantages := range obs {
@@ -112,7 +113,7 @@ func oracle(obs [2][3]health.Observation) health.State {
 		switch {
 		case down >= 2:
 			return health.Down
-		case decided == 0:
+		case decided < 2:
 			state = health.Unknown
 		case failing && state != health.Unknown:
 			state = health.Suspect

@@ -1,60 +1,88 @@
 package judge
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 )
 
-// freshIntervals is for how many intervals a vantage's own observation counts, plus the time that the probe may take.
-const freshIntervals = 2
+const (
+	// freshIntervals is for how many intervals a vantage's own observation counts, plus the time that the probe may take.
+	freshIntervals = 2
+	// freshRemote is for how long what another vantage said counts, from the latest round that says so (DESIGN.md section 4). It
+	// does not say what went stale with itself.
+	freshRemote = 10 * time.Second
+	// minVantages is how many fresh vantages a verdict needs, unless there are no more (DESIGN.md section 4).
+	minVantages = 2
+	// maxNamed bounds the vantages that a reason names.
+	maxNamed = 3
+)
 
-// FreshUntil is the instant from which o no longer counts: its prober has stopped, or the lease of a report has ended.
-func FreshUntil(c *config.Check, o health.Observation) time.Time {
+// A Jury is who is to judge a target.
+type Jury struct {
+	// Vantages is how many nodes probe the target when all are well; 1 for a node alone.
+	Vantages int
+	// Self is this node's name, for reasons.
+	Self string
+}
+
+// need is how many fresh vantages a verdict takes.
+func (j Jury) need(c *config.Check) int {
 	if c.Type == config.CheckPush {
+		// It is the target's own word, whoever was told.
+		return 1
+	}
+	return max(1, min(minVantages, j.Vantages-1))
+}
+
+// FreshUntil is the instant from which o no longer counts: its prober has stopped, its vantage is not heard, or the lease of a
+// report has ended.
+func FreshUntil(c *config.Check, o health.Observation) time.Time {
+	switch {
+	case o.Vantage != "":
+		return o.At.Add(freshRemote)
+	case c.Type == config.CheckPush:
 		return o.Next
 	}
 	return o.At.Add(freshIntervals*c.Interval + c.Timeout)
 }
 
-// Target is the verdict on what c dials, from the observations of all vantages. prev is the verdict before.
+// Target is the verdict on what c dials, from the observations of all vantages, in any order. prev is the verdict before.
 //
-// down = at least quorum of the fresh vantages say down; suspect = any fresh vantage has a failure that could lead there;
-// without a fresh vantage, or while none has decided, the earlier verdict stays and is marked stale.
-func Target(c *config.Check, obs []health.Observation, prev health.Verdict, now time.Time) health.Verdict {
-	var fresh, up, down int
-	suspect := ""
-	reason := ""
-	for _, o := range obs {
-		if !now.Before(FreshUntil(c, o)) {
-			continue
-		}
-		fresh++
-		switch {
-		case o.State == health.Down:
-			down++
-			reason = o.Reason
-		case o.State == health.Up:
-			up++
-		}
-		if o.Failures > 0 {
-			suspect = o.Reason
+// down = a quorum of the fresh vantages that have decided say down; suspect = any fresh vantage has a failure that could lead
+// there, or says down alone; with fewer fresh vantages than a verdict takes the earlier verdict stays and is marked stale.
+func Target(c *config.Check, obs []health.Observation, jury Jury, prev health.Verdict, now time.Time) health.Verdict {
+	var t tally
+	for i := range obs {
+		if now.Before(FreshUntil(c, obs[i])) {
+			t.add(&obs[i])
 		}
 	}
 	next := health.Verdict{Since: prev.Since, State: prev.State}
+	quorum := c.Quorum.Need(t.fresh)
 	switch {
-	case fresh > 0 && down >= c.Quorum.Need(fresh):
-		next.State, next.Reason = health.Down, reason
-	case up == 0 && down == 0:
-		// Nobody has decided: what was believed stays, and says so.
+	case t.fresh < jury.need(c):
+		// Nobody has decided, or too few: what was believed stays, and says so.
 		next.Stale, next.Reason = prev.State != health.Unknown, prev.Reason
+		next.SuspectSince, next.Disputed = prev.SuspectSince, prev.Disputed
 		if prev.State == health.Unknown {
-			next.Reason = suspect
+			next.Reason = t.reason(obs, c, jury, now)
 		}
 		return next
-	case suspect != "" || down > 0:
-		next.State, next.Reason = health.Suspect, suspect
+	case t.down >= quorum:
+		next.State, next.Reason = health.Down, t.reason(obs, c, jury, now)
+	case t.failing > 0:
+		next.State, next.Reason = health.Suspect, t.reason(obs, c, jury, now)
+		next.SuspectSince = prev.SuspectSince
+		if prev.State != health.Suspect || next.SuspectSince.IsZero() {
+			next.SuspectSince = now
+		}
+		if t.failing < quorum && !now.Before(next.SuspectSince.Add(health.DisputedAfter)) {
+			next.Disputed, next.Reason = true, "disputed: "+next.Reason
+		}
 	default:
 		next.State = health.Up
 	}
@@ -62,4 +90,69 @@ func Target(c *config.Check, obs []health.Observation, prev health.Verdict, now 
 		next.Since = now
 	}
 	return next
+}
+
+// NextChange is when time alone could change a verdict; zero for never.
+func NextChange(v health.Verdict) time.Time {
+	if v.SuspectSince.IsZero() || v.Disputed {
+		return time.Time{}
+	}
+	return v.SuspectSince.Add(health.DisputedAfter)
+}
+
+// A tally counts vantages that are heard. fresh are those of them that have decided, down those that decided so; failing are
+// those that say down or could come to it. Who has not decided yet has no vote: after a restart it must bring nothing back.
+type tally struct{ fresh, down, failing int }
+
+func (t *tally) add(o *health.Observation) {
+	if o.State != health.Unknown {
+		t.fresh++
+	}
+	if o.State == health.Down {
+		t.down++
+	}
+	if o.State == health.Down || o.Failures > 0 {
+		t.failing++
+	}
+}
+
+// reason says who has bad news, and the first of those by name that says why.
+func (t *tally) reason(obs []health.Observation, c *config.Check, jury Jury, now time.Time) string {
+	if t.failing == 0 {
+		return ""
+	}
+	name := func(o *health.Observation) string {
+		if o.Vantage == "" {
+			return jury.Self
+		}
+		return o.Vantage
+	}
+	var bad []*health.Observation
+	for i := range obs {
+		if o := &obs[i]; now.Before(FreshUntil(c, *o)) && (o.State == health.Down || o.Failures > 0) {
+			bad = append(bad, o)
+		}
+	}
+	slices.SortFunc(bad, func(a, b *health.Observation) int { return strings.Compare(name(a), name(b)) })
+	why := ""
+	var names []string
+	for _, o := range bad {
+		if why == "" {
+			why = o.Reason
+		}
+		if len(names) < maxNamed {
+			names = append(names, name(o))
+		}
+	}
+	if jury.Vantages <= 1 {
+		return why
+	}
+	who := strings.Join(names, ", ")
+	if more := len(bad) - len(names); more > 0 {
+		who += " and others"
+	}
+	if why == "" {
+		return who
+	}
+	return who + ": " + why
 }

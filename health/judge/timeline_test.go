@@ -118,7 +118,7 @@ func runTimeline(t *testing.T, steps []step) {
 		view, wake := Pool(PoolInput{
 			Zone: zone, Pool: pool(), Prev: prev, Now: now,
 			Leaf: func(i, _ int) health.Verdict {
-				leaves[i] = Target(check, obs[i], leaves[i], now)
+				leaves[i] = Target(check, obs[i], Jury{Vantages: 1}, leaves[i], now)
 				return leaves[i]
 			},
 		})
@@ -199,7 +199,7 @@ func TestQuorum(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			c := *check
 			c.Quorum = tt.quorum
-			require.Equal(t, tt.want, Target(&c, tt.obs, health.Verdict{}, now).State)
+			require.Equal(t, tt.want, Target(&c, tt.obs, Jury{Vantages: 1}, health.Verdict{}, now).State)
 		})
 	}
 }

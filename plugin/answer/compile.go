@@ -47,6 +47,8 @@ type zone struct {
 	// pools stand in the order of Zone.Pools; troubled is set for those with a suspect or pending member.
 	pools    []*poolCell
 	troubled []bool
+	// hash is the sum of the services' hashes.
+	hash uint64
 	// counters are shared by all snapshots of a zone of this name.
 	counters *Counters
 }
@@ -73,6 +75,18 @@ func (c *Compiler) Compile(prev *Snapshot, v *health.View) *Snapshot {
 		s.byName[string(z.index.apex)] = int32(i)
 	}
 	return s
+}
+
+// PlanHash is the same for two snapshots of one model that decide the same for every service: members, weights and last resorts.
+// It says nothing of TTLs, nor of whose turn it is.
+func (s *Snapshot) PlanHash() (hash uint64) {
+	if s == nil {
+		return 0
+	}
+	for _, z := range s.zones {
+		hash += z.hash
+	}
+	return hash
 }
 
 // zoneNamed is the compiled zone of that name and the view that it was compiled from; nil if there is none.
@@ -119,6 +133,7 @@ func (c *Compiler) whole(old *zone, zv *health.ZoneView, at time.Time) *zone {
 	}
 	for i, svc := range cfg.Services {
 		z.services[i] = c.service(z, zv, i, before[svc.Name], at)
+		z.hash += z.services[i].hash
 	}
 	z.hosts = c.hosts(zv)
 	return z
@@ -170,6 +185,7 @@ func (c *Compiler) update(old *zone, was, zv *health.ZoneView, at time.Time) *zo
 	for i, again := range stale {
 		if again {
 			z.services[i] = c.service(&z, zv, i, old.services[i], at)
+			z.hash += z.services[i].hash - old.services[i].hash
 		}
 	}
 	if stale != nil && z.hosts != nil {

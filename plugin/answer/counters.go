@@ -21,12 +21,14 @@ const (
 	Truncated
 	// Refused: a transfer, or a class that we do not serve.
 	Refused
+	// Shut: the node does not answer service names now (Question.Shut).
+	Shut
 	outcomes
 )
 
 var outcomeNames = [...]string{
 	Answered: "answered", Degraded: "degraded", Static: "static", NoData: "nodata", NXDomain: "nxdomain",
-	Truncated: "truncated", Refused: "refused",
+	Truncated: "truncated", Refused: "refused", Shut: "shut",
 }
 
 // String is the word for o, as in metrics.

@@ -37,6 +37,8 @@ type Question struct {
 	ECS ECS
 	// Locator tells where a client is; nil without a geo database.
 	Locator steer.Locator
+	// Shut is set while service names are not answered: SERVFAIL sends resolvers to another name server.
+	Shut bool
 	// Files, when not empty, leaves only zones whose File begins with it: a server block answers from its own directory.
 	Files string
 }
@@ -162,6 +164,9 @@ func (r *reply) answer(name []byte, owner uint16) (target []byte, at uint16) {
 		return set.target, r.rdataOffset(at)
 	}
 	switch {
+	case r.q.Shut && (o.place >= 0 || o.service >= 0 || o.host >= 0):
+		r.shut()
+		return nil, 0
 	case o.place >= 0:
 		return r.service(r.z.services[o.service].places[o.place], nil, owner)
 	case o.service >= 0:
@@ -270,6 +275,18 @@ func (r *reply) hinfo(owner uint16) {
 	r.outcome = Static
 }
 
+// shut makes the reply SERVFAIL, whatever has been written.
+func (r *reply) shut() {
+	r.empty()
+	r.rcode, r.outcome = dns.RcodeServerFailure, Shut
+}
+
+// empty leaves nothing but the question.
+func (r *reply) empty() {
+	r.buf = r.buf[:r.start+headerLen+len(r.q.Name)+4]
+	r.answers, r.authority, r.additional = 0, 0, 0
+}
+
 // negative writes the zone's SOA into the authority section (RFC 2308 section 3).
 func (r *reply) negative(rcode int, o Outcome) {
 	r.rcode, r.outcome = rcode, o
@@ -290,8 +307,7 @@ func (r *reply) room(octets int) bool {
 func (r *reply) finish() {
 	var tc byte
 	if r.full || !r.room(0) {
-		r.buf = r.buf[:r.start+headerLen+len(r.q.Name)+4]
-		r.answers, r.authority, r.additional = 0, 0, 0
+		r.empty()
 		r.outcome, tc = Truncated, 1<<1
 	}
 	if r.q.EDNS {
@@ -301,12 +317,16 @@ func (r *reply) finish() {
 		}
 		r.buf[len(r.buf)-1] = byte(r.q.ECS.size())
 		r.buf = r.q.ECS.append(r.buf, r.scope)
+		if r.outcome == Shut {
+			r.buf[len(r.buf)-r.q.ECS.size()-1] += byte(len(notReady))
+			r.buf = append(r.buf, notReady[:]...)
+		}
 		r.additional++
 	}
 	h := r.buf[r.start:]
 	binary.BigEndian.PutUint16(h, r.q.ID)
 	h[2] = 1<<7 | tc
-	if r.outcome != Refused {
+	if r.outcome != Refused && r.outcome != Shut {
 		h[2] |= 1 << 2
 	}
 	if r.q.RD {
@@ -321,6 +341,9 @@ func (r *reply) finish() {
 	binary.BigEndian.PutUint16(h[8:], r.authority)
 	binary.BigEndian.PutUint16(h[10:], r.additional)
 }
+
+// notReady is an Extended DNS Error of code 14, Not Ready, without a text (RFC 8914 section 4.15).
+var notReady = [6]byte{0, 15, 0, 2, 0, 14}
 
 // emptyOPT is an OPT record without options and flags (RFC 6891 section 6.1.2).
 var emptyOPT = [11]byte{0, 0, byte(dns.TypeOPT), ednsSize >> 8, ednsSize & 0xff}

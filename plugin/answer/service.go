@@ -27,6 +27,8 @@ type service struct {
 	// places stand in the order of Service.Places.
 	places []*service
 	ttl    ttlRule
+	// hash is that of the decision.
+	hash uint64
 }
 
 // A compiledPlan is what one class of clients gets.
@@ -49,7 +51,7 @@ func (p *compiledPlan) set(typ uint16) *rrset {
 func (c *Compiler) service(z *zone, zv *health.ZoneView, i int, old *service, at time.Time) *service {
 	svc := zv.Zone.Services[i]
 	d := steer.Decide(zv, svc, i)
-	s := &service{cfg: svc, decision: d, plans: make([]compiledPlan, len(d.Plans))}
+	s := &service{cfg: svc, decision: d, plans: make([]compiledPlan, len(d.Plans)), hash: d.Hash()}
 	if old != nil && old.cfg == svc {
 		s.chooser, s.seed = old.chooser, old.seed
 	} else {

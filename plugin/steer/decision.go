@@ -1,6 +1,8 @@
 package steer
 
 import (
+	"encoding/binary"
+	"hash/fnv"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,6 +39,28 @@ func (d *Decision) PlanOf(key string) *Plan {
 		}
 		key = strings.TrimSpace(key[:max(0, strings.LastIndex(key, "near "), strings.LastIndex(key, " from "))])
 	}
+}
+
+// Hash is the same for two decisions about one service that answer the same to everybody. It is an FNV-1a.
+func (d *Decision) Hash() uint64 {
+	h := fnv.New64a()
+	var b []byte
+	for _, plans := range [][]*Plan{d.Plans, d.Places} {
+		for _, p := range plans {
+			b = append(b[:0], d.Service.Name...)
+			b = append(append(append(b, 0), p.Key...), 0, byte(p.Source))
+			for f := range p.Sets {
+				b = binary.AppendUvarint(b, uint64(len(p.Sets[f])))
+				for _, m := range p.Sets[f] {
+					b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(m.Pool)), uint64(m.Endpoint))
+					b = binary.AppendUvarint(b, m.Weight)
+				}
+			}
+			// An FNV does not fail.
+			_, _ = h.Write(b)
+		}
+	}
+	return h.Sum64()
 }
 
 // A Class is what the clients get that one rule names, or that none does: a plan for those whose location is not known or

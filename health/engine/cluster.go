@@ -1,0 +1,396 @@
+package engine
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/gossip"
+	"github.com/fairlead-dns/fairlead/health/intent"
+	"github.com/fairlead-dns/fairlead/health/judge"
+	"github.com/fairlead-dns/fairlead/health/round"
+)
+
+const (
+	// directRoster is the greatest cluster in which every node sends to every other one: relaying costs five times as much, and
+	// hides one-way cuts.
+	directRoster = 128
+	// freshFor is how long a node counts as heard after its latest round (DESIGN.md section 4).
+	freshFor = 10 * time.Second
+	// maxRounds bounds the shards that wait for a fold: some ten seconds of what 20 nodes with 10,000 endpoints say.
+	maxRounds = 8192
+	// rosterDay is how long a roster counts that another node told of (DESIGN.md section 8).
+	rosterDay = 24 * time.Hour
+	// tellTicks is how many ticks pass between two tellings while nothing changes: a second, gossip's own pace.
+	tellTicks = 4
+	// collectTicks is how many ticks pass between two looks for intents that are over for good.
+	collectTicks    = 240
+	incarnationName = "incarnation"
+)
+
+// A Cluster is what an Engine needs to be one of several nodes.
+type Cluster struct {
+	// Gossip is complete but for Incarnation, Outlive, Deliver and Handlers, which are the engine's, and for what has defaults.
+	Gossip gossip.Options
+	// Nodes are where the nodes of Gossip.Roster stand, by name.
+	Nodes []judge.Node
+	// Allowance is how late a peer may learn of an observation (G of DESIGN.md section 6).
+	Allowance time.Duration
+	// IsolateAfter is how long the node answers without a majority; 0 means for ever.
+	IsolateAfter time.Duration
+	// Version is the program's, shown to the other nodes.
+	Version string
+}
+
+// cluster is this node's part in the cluster. But for what mu guards it is owned by Run's goroutine.
+type cluster struct {
+	opts Cluster
+	self string
+	peer *gossip.Peer
+	// incarnation is the first of this run; gossip may raise its own.
+	incarnation uint64
+	// nodes is the roster by name, others those of it that are not this node.
+	nodes []judge.Node
+	peers map[string]*peer
+	// heard counts the nodes that are heard, this one included.
+	heard    int
+	isolated bool
+	// minority is since when no majority has been heard; zero while one is. fenced is set once that was too long.
+	minority time.Time
+	fenced   bool
+	// drained and removed are what intents say about nodes.
+	drained, removed, stopped map[string]bool
+	// told is what was last published, without what moves by itself.
+	told tellDigest
+	// targets are those of the table marked, with this node's marks in their order; ids are the whole names behind the list, and
+	// failing those of which there is more to say, by index.
+	targets *round.Targets
+	marked  *table
+	marks   []round.Mark
+	ids     map[round.Prefix]health.TargetID
+	failing map[int]health.TargetID
+	lists   targetLists
+	gate    gate
+	// urgent asks for a telling at the end of this turn of the loop.
+	urgent bool
+
+	mu     sync.Mutex
+	rounds []gossip.Round // guarded by mu: heard since the last fold
+	lost   uint64         // guarded by mu: rounds that found rounds full
+}
+
+// peer is what is known of another node.
+type peer struct {
+	name string
+	// said is what it observed; guarded by the observations' lock.
+	said *round.Vantage
+	// status is what it said of itself, at statusAt; zero while it said nothing.
+	status   round.Status
+	statusAt time.Time
+	// rosterAt is when it last said with which nodes it is configured.
+	rosterAt time.Time
+	// direct is when it was last heard straight, and at when at all.
+	direct, at time.Time
+	fresh      bool
+	address    string
+	// intents are what it holds, by shard of its part; held what it acknowledged in between.
+	intents map[int]intent.Set
+	shards  int
+	held    intent.Set
+	// drift and divergent are since when its configuration, or its plans, differ from this node's; zero while they do not.
+	drift, divergent time.Time
+}
+
+// holds tells whether the node is known to have an intent, or its end, on disk.
+func (p *peer) holds(id health.IntentID, ended bool) bool {
+	match := func(s intent.Set) bool {
+		known, over := s.Holds(id)
+		return known && (over || !ended)
+	}
+	if match(p.held) {
+		return true
+	}
+	for _, s := range p.intents {
+		if match(s) {
+			return true
+		}
+	}
+	return false
+}
+
+// joinCluster makes this engine's part in the cluster of its options; nil without one.
+func (e *Engine) joinCluster() error {
+	c := e.opts.Cluster
+	if c == nil {
+		return nil
+	}
+	if e.opts.State == "" {
+		return errors.New("a cluster needs a state directory")
+	}
+	path := filepath.Join(e.opts.State, incarnationName)
+	incarnation, err := gossip.NextIncarnation(path)
+	if err != nil {
+		return err
+	}
+	o := c.Gossip
+	o.Incarnation, o.Deliver, o.Logger, o.Registerer = incarnation, e.deliver, e.opts.Logger, e.opts.Registerer
+	o.Direct = directRoster
+	o.Outlive = func(above uint64) (uint64, error) {
+		next, err := gossip.RaiseIncarnation(path, above)
+		if err == nil {
+			e.post(func(time.Time) { e.intents.Raise(next) })
+		}
+		return next, err
+	}
+	o.Handlers = map[string]gossip.Handler{askIntents: e.handleIntents, askPull: e.handlePull, askTargets: e.handleTargets}
+	cl := &cluster{opts: *c, self: e.opts.Node, peers: make(map[string]*peer), heard: 1, failing: make(map[int]health.TargetID), incarnation: incarnation}
+	cl.lists = targetLists{others: make(map[round.ListHash]*round.Targets), asked: make(map[round.ListHash]time.Time)}
+	if cl.peer, err = gossip.New(o); err != nil {
+		return err
+	}
+	if cl.gate.joined, err = readJoined(e.opts.State, o.Cluster); err != nil {
+		return err
+	}
+	e.cluster = cl
+	e.setNodes(c.Nodes)
+	e.lookAround(time.Now())
+	e.shutGate(cl.gate.first(cl.others()))
+	return nil
+}
+
+// incarnation is that of this run; 0 for a node alone.
+func (e *Engine) incarnation() uint64 {
+	if e.cluster == nil {
+		return 0
+	}
+	return e.cluster.incarnation
+}
+
+// setNodes replaces the roster. What is known of nodes that stay goes on.
+func (e *Engine) setNodes(nodes []judge.Node) {
+	c := e.cluster
+	c.nodes = slices.SortedFunc(slices.Values(nodes), func(a, b judge.Node) int { return cmp.Compare(a.Name, b.Name) })
+	keep := make(map[string]bool)
+	for _, n := range nodes {
+		keep[n.Name] = true
+		if n.Name != c.self && c.peers[n.Name] == nil {
+			c.peers[n.Name] = &peer{name: n.Name, said: round.NewVantage(n.Name), intents: make(map[int]intent.Set)}
+		}
+	}
+	maps.DeleteFunc(c.peers, func(name string, _ *peer) bool { return !keep[name] })
+	e.panel.self, e.panel.bench, e.panel.size, e.panel.allowance = c.self, judge.NewBench(c.nodes), len(c.nodes), c.opts.Allowance
+	var peers []*round.Vantage
+	for _, name := range c.others() {
+		peers = append(peers, c.peers[name].said)
+	}
+	e.observations.mu.Lock()
+	e.observations.peers, e.panel.peers = peers, peers
+	e.observations.mu.Unlock()
+}
+
+// others are the names of the roster but this node's, sorted.
+func (c *cluster) others() []string { return slices.Sorted(maps.Keys(c.peers)) }
+
+// alone tells whether this node is every configured node.
+func (c *cluster) alone() bool { return c == nil || len(c.peers) == 0 }
+
+// configured are the nodes that may be answering, by name: those of all rosters heard within a day, but for those that were
+// declared removed.
+func (c *cluster) configured(now time.Time) []string {
+	all := map[string]bool{c.self: true}
+	for name, p := range c.peers {
+		all[name] = true
+		if now.Sub(p.rosterAt) < rosterDay {
+			for _, other := range p.said.Roster() {
+				all[other] = true
+			}
+		}
+	}
+	for name := range c.removed {
+		if name != c.self {
+			delete(all, name)
+		}
+	}
+	return slices.Sorted(maps.Keys(all))
+}
+
+// lacking are the configured nodes but this one that are not known to hold the intent, or its end, and are not declared
+// stopped.
+func (c *cluster) lacking(id health.IntentID, ended bool, now time.Time) []string {
+	var lacking []string
+	for _, name := range c.configured(now) {
+		if name == c.self {
+			continue
+		}
+		if p := c.peers[name]; p == nil || !p.holds(id, ended) {
+			lacking = append(lacking, name)
+		}
+	}
+	return lacking
+}
+
+// lookAround finds out who is heard; changed tells whether that, or what follows from it, is new.
+func (e *Engine) lookAround(now time.Time) (changed bool) {
+	c := e.cluster
+	heard := 1
+	for _, h := range c.peer.Heard() {
+		p := c.peers[h.Node]
+		if p == nil {
+			continue
+		}
+		p.at, p.direct, p.address = h.At, h.Direct, ""
+		if h.Address.IsValid() {
+			p.address = h.Address.String()
+		}
+		if len(c.nodes) > directRoster {
+			p.direct = p.at
+		}
+		fresh := !p.direct.IsZero() && now.Sub(p.direct) < freshFor
+		if fresh != p.fresh {
+			changed = true
+			e.opts.Logger.Info("node of the cluster", "node", h.Node, "heard", fresh)
+		}
+		if p.fresh = fresh; fresh {
+			heard++
+		}
+	}
+	isolated := judge.Isolated(heard, len(c.nodes))
+	if isolated != c.isolated {
+		changed = true
+		e.opts.Logger.Warn("cut off from most of the cluster", "isolated", isolated, "heard", heard, "roster", len(c.nodes))
+	}
+	c.heard, c.isolated = heard, isolated
+	if e.panel.isolated = isolated; changed {
+		e.panel.since = now
+	}
+	e.sight.peers, e.sight.peersHeard = len(c.peers), heard-1
+	switch {
+	case judge.Majority(heard, len(c.nodes)):
+		c.minority = time.Time{}
+	case c.minority.IsZero():
+		c.minority = now
+	}
+	return changed
+}
+
+// onClusterTick does what time alone brings about the other nodes; changed tells whether a new view is due.
+func (e *Engine) onClusterTick(now time.Time) (changed bool) {
+	c := e.cluster
+	if c == nil {
+		if e.ticks%tellTicks == 0 {
+			e.showCluster(now)
+		}
+		return false
+	}
+	if e.lookAround(now) {
+		changed = true
+		e.rejudge()
+	}
+	e.mindGate(now)
+	if e.ticks%tellTicks != 0 {
+		return changed
+	}
+	e.markAll(now)
+	e.compare(now)
+	e.revive(now)
+	e.confirm(now)
+	if e.ticks%collectTicks == 0 {
+		e.collect(now)
+	}
+	e.showCluster(now)
+	e.tell(now)
+	e.cluster.urgent = false
+	// What others say moves on with every round, and horizons with it.
+	e.cur.allMoved()
+	return changed
+}
+
+// collect forgets what is over for good.
+func (e *Engine) collect(now time.Time) {
+	if err := e.intents.Collect(now); err != nil {
+		e.opts.Logger.Warn("intents not kept", "err", err)
+	}
+	set := e.intents.Set()
+	for _, p := range e.cluster.peers {
+		p.held = p.held.Both(set)
+	}
+}
+
+// deliver takes what gossip heard.
+func (e *Engine) deliver(r gossip.Round) {
+	c := e.cluster
+	c.mu.Lock()
+	if len(c.rounds) < maxRounds {
+		c.rounds = append(c.rounds, r)
+	} else {
+		c.lost++
+	}
+	c.mu.Unlock()
+	e.poke()
+}
+
+// hear takes in what was delivered since the last time. The pools that it concerns are judged by the next judge; changed
+// tells whether intents moved.
+func (e *Engine) hear(now time.Time) (changed bool) {
+	c := e.cluster
+	if c == nil {
+		return false
+	}
+	c.mu.Lock()
+	rounds, lost := c.rounds, c.lost
+	c.rounds, c.lost = nil, 0
+	c.mu.Unlock()
+	e.metrics.cluster.lost.Add(float64(lost))
+	for i := range rounds {
+		r := &rounds[i]
+		p := c.peers[r.Node]
+		if p == nil {
+			continue
+		}
+		moved, err := e.take(p, r, now)
+		changed = changed || moved
+		if err != nil {
+			e.metrics.cluster.refuse(err)
+			e.opts.Logger.Debug("round not understood", "node", r.Node, "part", r.Key, "err", err)
+		}
+	}
+	return changed
+}
+
+// take takes one shard in.
+func (e *Engine) take(p *peer, r *gossip.Round, now time.Time) (changed bool, err error) {
+	switch r.Key {
+	case partIntents:
+		return e.takeIntents(p, r, now)
+	case round.PartStatus:
+		s, err := round.ParseStatus(r.Data)
+		if err != nil {
+			return false, err
+		}
+		p.status, p.statusAt = s, r.At
+		return false, nil
+	}
+	e.observations.mu.Lock()
+	moved, err := p.said.Take(r.Key, r.Shard, r.Shards, r.Data, r.At, r.Relayed, e.cluster.lists.get)
+	e.observations.mu.Unlock()
+	if r.Key == round.PartRoster {
+		p.rosterAt = r.At
+	}
+	if errors.Is(err, round.ErrUnknownTargets) {
+		e.fetchList(p.name, p.status.Targets, now)
+	}
+	for _, prefix := range moved {
+		if id, ok := e.cluster.ids[prefix]; ok {
+			e.observed(id, true)
+		}
+	}
+	return false, err
+}
+
+var errNoCluster = fmt.Errorf("%w: this node is not part of a cluster", health.ErrIntentConflict)

@@ -1,0 +1,279 @@
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fairlead-dns/fairlead/config/durable"
+	"github.com/fairlead-dns/fairlead/health"
+)
+
+const (
+	joinedName = "joined.json"
+	// returnTimeout is how long a node that was part of the cluster before waits for the others at a start: then it serves with
+	// what it has, since a cluster that is half down must not become one that is down.
+	returnTimeout = 1500 * time.Millisecond
+	// pullRetry is the pause between two attempts to pull from one node.
+	pullRetry = 500 * time.Millisecond
+	// pullTimeout bounds one attempt: a lost packet of TCP's handshake costs a second, two cost three.
+	pullTimeout = 4 * time.Second
+)
+
+// A gate keeps service names from being answered while this node may not know of a drain: the join barrier (DESIGN.md section
+// 8), the moment after a restart, and the time after it was alone for too long. Owned by Run's goroutine.
+type gate struct {
+	// joined is the durable mark that this node once had answers from every configured node.
+	joined bool
+	// nonce is this boot's: an answer that does not carry it is to an earlier boot.
+	nonce [16]byte
+	// answered are the nodes that answered it, and waived those that an operator lets it do without.
+	answered, waived map[string]bool
+	open             bool
+}
+
+// The mark, on disk. It is of one cluster.
+type joinedMark struct {
+	Cluster string `json:"cluster"`
+}
+
+func readJoined(dir, cluster string) (bool, error) {
+	path := filepath.Join(dir, joinedName)
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("mark of the cluster: %w", err)
+	}
+	var m joinedMark
+	if err := json.Unmarshal(b, &m); err != nil {
+		return false, fmt.Errorf("mark of the cluster: %s: %w (without it the node joins anew)", path, err)
+	}
+	if m.Cluster != cluster {
+		return false, fmt.Errorf("mark of the cluster: %s is of cluster %q, the node file says %q: use another state directory", path, m.Cluster, cluster)
+	}
+	return true, nil
+}
+
+// first begins the gate of a node with the given others; the reason is empty when it is open.
+func (g *gate) first(others []string) (reason string) {
+	// rand.Read does not fail.
+	_, _ = rand.Read(g.nonce[:])
+	g.answered, g.waived = make(map[string]bool), make(map[string]bool)
+	if len(others) == 0 {
+		g.open = true
+		return ""
+	}
+	return g.reason(others)
+}
+
+// reason says why the gate is shut.
+func (g *gate) reason(missing []string) string {
+	if g.joined {
+		return "asks the other nodes what it missed"
+	}
+	return "joins the cluster: waits for " + strings.Join(missing, ", ")
+}
+
+// missing are the nodes whose answers the barrier still waits for.
+func (e *Engine) missing(now time.Time) []string {
+	c := e.cluster
+	return slices.DeleteFunc(c.configured(now), func(name string) bool {
+		return name == c.self || c.gate.answered[name] || c.gate.waived[name]
+	})
+}
+
+// Shut says why service names are not answered now; empty while they are.
+func (e *Engine) Shut() string { return *e.shut.Load() }
+
+func (e *Engine) shutGate(reason string) {
+	if was := e.shut.Load(); was != nil && *was == reason {
+		return
+	}
+	e.shut.Store(&reason)
+	e.metrics.cluster.shut.Set(boolValue(reason != ""))
+	if reason != "" {
+		e.opts.Logger.Warn("service names are not answered", "cause", reason)
+	} else if e.cluster != nil && e.cluster.gate.open {
+		e.opts.Logger.Info("service names are answered")
+	}
+}
+
+// mindGate opens the gate when nothing is left to wait for, and shuts it when this node was alone for too long.
+func (e *Engine) mindGate(now time.Time) {
+	c := e.cluster
+	if c == nil {
+		return
+	}
+	after := c.opts.IsolateAfter
+	fenced := after > 0 && !c.minority.IsZero() && now.Sub(c.minority) >= after
+	switch {
+	case fenced:
+		if !c.fenced {
+			c.fenced = true
+			e.shutGate(fmt.Sprintf("no majority heard for %s (isolate_after)", after))
+		}
+		return
+	case c.fenced:
+		// It missed what was ordered meanwhile, and asks before it answers.
+		c.fenced, c.gate.open = false, false
+		c.gate.answered = make(map[string]bool)
+		e.shutGate(c.gate.reason(nil))
+		e.pokePull()
+	}
+	if c.gate.open {
+		return
+	}
+	missing := e.missing(now)
+	if len(missing) == 0 {
+		e.openGate(now)
+		return
+	}
+	if !c.gate.joined {
+		e.shutGate(c.gate.reason(missing))
+	}
+}
+
+// openGate lets service names be answered, once the mark of that is on disk.
+func (e *Engine) openGate(now time.Time) {
+	c := e.cluster
+	if !c.gate.joined {
+		b, err := json.Marshal(joinedMark{Cluster: c.opts.Gossip.Cluster})
+		if err == nil {
+			err = durable.WriteFile(filepath.Join(e.opts.State, joinedName), b)
+		}
+		if err != nil {
+			e.shutGate("cannot keep that it joined the cluster: " + err.Error())
+			return
+		}
+		c.gate.joined = true
+	}
+	c.gate.open, c.urgent = true, true
+	e.shutGate("")
+}
+
+// Waive lets this node join without the answers of the nodes named; without names, of all.
+func (e *Engine) Waive(names ...string) error {
+	return e.command(func(now time.Time) error {
+		c := e.cluster
+		if c == nil {
+			return errNoCluster
+		}
+		if c.gate.open || c.gate.joined {
+			return fmt.Errorf("%w: this node has joined", health.ErrIntentConflict)
+		}
+		missing := e.missing(now)
+		if len(names) == 0 {
+			names = missing
+		}
+		for _, name := range names {
+			if !slices.Contains(missing, name) {
+				return fmt.Errorf("%w: this node does not wait for node %s", health.ErrNothingNamed, name)
+			}
+		}
+		for _, name := range names {
+			c.gate.waived[name] = true
+		}
+		e.opts.Logger.Warn("joins without answers", "nodes", strings.Join(names, " "))
+		e.mindGate(now)
+		return nil
+	})
+}
+
+// pull asks every other node what it holds, at the start and after this node was alone for too long, until the gate is open.
+func (e *Engine) pull(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-e.pulls:
+		}
+		e.pullAll(ctx)
+	}
+}
+
+// pokePull begins a pull.
+func (e *Engine) pokePull() {
+	select {
+	case e.pulls <- struct{}{}:
+	default:
+	}
+}
+
+// pullAll returns when the gate is open.
+func (e *Engine) pullAll(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	asked := make(map[string]bool)
+	deadline := time.NewTimer(returnTimeout)
+	defer deadline.Stop()
+	again := time.NewTicker(pullRetry)
+	defer again.Stop()
+	for {
+		var wanted []string
+		open := false
+		err := e.command(func(now time.Time) error {
+			e.mindGate(now)
+			open = e.cluster.gate.open
+			wanted = slices.DeleteFunc(e.missing(now), func(name string) bool { return e.cluster.peers[name] == nil })
+			return nil
+		})
+		if open || err != nil {
+			return
+		}
+		for _, name := range wanted {
+			if !asked[name] {
+				asked[name] = true
+				go e.pullFrom(ctx, name)
+			}
+		}
+		maps.DeleteFunc(asked, func(name string, _ bool) bool { return !slices.Contains(wanted, name) })
+		select {
+		case <-ctx.Done():
+			return
+		case <-again.C:
+		case <-e.pulled:
+		case <-deadline.C:
+			_ = e.command(func(now time.Time) error {
+				if e.cluster.gate.joined && !e.cluster.fenced {
+					e.openGate(now)
+				}
+				return nil
+			})
+		}
+	}
+}
+
+// pullFrom asks one node until it answers.
+func (e *Engine) pullFrom(ctx context.Context, name string) {
+	for ctx.Err() == nil {
+		attempt, cancel := context.WithTimeout(ctx, pullTimeout)
+		reply, err := e.cluster.peer.Ask(attempt, name, askPull, e.cluster.gate.nonce[:])
+		cancel()
+		if err == nil {
+			err = e.takePull(name, reply)
+		}
+		if err == nil {
+			select {
+			case e.pulled <- struct{}{}:
+			case <-ctx.Done():
+			}
+			return
+		}
+		e.opts.Logger.Debug("pull", "node", name, "err", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(pullRetry):
+		}
+	}
+}

@@ -1,0 +1,201 @@
+package engine
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/gossip"
+	"github.com/fairlead-dns/fairlead/health/intent"
+	"github.com/fairlead-dns/fairlead/health/judge"
+)
+
+const (
+	// driftAfter is how long a difference may last that is put down to the way between two nodes.
+	driftAfter = 15 * time.Second
+	// stoppedGrace is how long a node that was declared stopped may still be heard of by what was under way.
+	stoppedGrace = 5 * time.Second
+)
+
+// A NodeView is what this node knows of one node of the cluster, itself included.
+type NodeView struct {
+	Name, Region, AZ string
+	// Self is set for this node. InRoster is unset for a node that only others are configured with.
+	Self, InRoster bool
+	// Address is where the node sends from; empty when it was never heard.
+	Address string
+	// Heard and Direct are when it was last heard at all and straight, zero for never. Fresh tells whether it counts.
+	Heard, Direct time.Time
+	Fresh         bool
+	// Version, Config and Plans are the program, the hash of the configuration and that of what is served, as it says.
+	Version string
+	Config  string
+	Plans   uint64
+	// Drift is since when its configuration differs from this node's, Divergent since when its plans do although nothing
+	// explains that; zero while they do not, or for less than 15 s.
+	Drift, Divergent time.Time
+	// Joined, Answering, Blind, Isolated, Frozen and Drained are what it says of itself. Stopped is what an operator says.
+	Joined, Answering, Blind, Isolated, Frozen, Drained, Stopped bool
+}
+
+// A ClusterView is this node's knowledge of the cluster at one instant.
+type ClusterView struct {
+	// At is when this was so. Name is the cluster's; empty for a node alone.
+	At   time.Time
+	Name string
+	// Heard of Roster nodes are heard, this one included.
+	Heard, Roster int
+	Isolated      bool
+	// Shut says why this node does not answer service names; empty while it does. Missing are the nodes it waits for.
+	Shut    string
+	Missing []string
+	// Keys is how many keys decrypt gossip; 0 means in clear.
+	Keys  int
+	Nodes []NodeView
+}
+
+// Cluster is what is known of the cluster. A node alone knows itself.
+func (e *Engine) Cluster() ClusterView { return *e.shownCluster.Load() }
+
+// showCluster publishes what is known of the nodes.
+func (e *Engine) showCluster(now time.Time) {
+	v := e.View()
+	own := NodeView{
+		Name: e.opts.Node, Self: true, InRoster: true, Heard: now, Direct: now, Fresh: true, Config: e.cur.model.Hash.String(),
+		Plans: e.opts.Publisher.PlanHash(), Joined: true, Answering: e.Shut() == "", Blind: v != nil && v.Blind, Frozen: e.freeze.On,
+		Drained: e.drained,
+	}
+	c := e.cluster
+	if c == nil {
+		e.shownCluster.Store(&ClusterView{At: now, Heard: 1, Roster: 1, Nodes: []NodeView{own}})
+		return
+	}
+	own.Version, own.Isolated, own.Joined = c.opts.Version, c.isolated, c.gate.joined
+	view := &ClusterView{
+		At:   now,
+		Name: c.opts.Gossip.Cluster, Heard: c.heard, Roster: len(c.nodes), Isolated: c.isolated, Shut: e.Shut(), Keys: c.peer.Keys(),
+	}
+	if !c.gate.open {
+		view.Missing = e.missing(now)
+	}
+	if a := c.peer.Addr(); a.IsValid() {
+		own.Address = a.String()
+	}
+	for _, name := range c.configured(now) {
+		n := NodeView{Name: name, Stopped: c.stopped[name]}
+		if name == c.self {
+			n = own
+		}
+		if i := slices.IndexFunc(c.nodes, func(r judge.Node) bool { return r.Name == name }); i >= 0 {
+			n.InRoster, n.Region, n.AZ = true, c.nodes[i].Region, c.nodes[i].AZ
+		}
+		if p := c.peers[name]; p != nil {
+			p.show(&n, now)
+		}
+		view.Nodes = append(view.Nodes, n)
+	}
+	e.shownCluster.Store(view)
+	e.metrics.cluster.show(view)
+}
+
+func (p *peer) show(n *NodeView, now time.Time) {
+	s := &p.status
+	n.Address, n.Heard, n.Direct, n.Fresh = p.address, p.at, p.direct, p.fresh
+	if p.statusAt.IsZero() {
+		return
+	}
+	n.Version, n.Config, n.Plans = s.Version, s.Config.String(), s.Plans
+	n.Joined, n.Answering, n.Blind, n.Isolated, n.Frozen, n.Drained = s.Joined, s.Answering, s.Blind, s.Isolated, s.Frozen, s.Drained
+	if !p.drift.IsZero() && now.Sub(p.drift) >= driftAfter {
+		n.Drift = p.drift
+	}
+	if !p.divergent.IsZero() && now.Sub(p.divergent) >= driftAfter {
+		n.Divergent = p.divergent
+	}
+}
+
+// compare finds out since when other nodes differ from this one where they should not.
+func (e *Engine) compare(now time.Time) {
+	c := e.cluster
+	own := e.status(now)
+	for _, p := range c.peers {
+		if !p.fresh || p.statusAt.IsZero() {
+			p.divergent = time.Time{}
+			continue
+		}
+		s := &p.status
+		since(&p.drift, s.Config != own.Config, now)
+		// What a node sees alone, or does not move, may well differ.
+		comparable := s.Config == own.Config && s.Intents == own.Intents && s.Answering && own.Answering &&
+			!s.Blind && !own.Blind && !s.Isolated && !own.Isolated && s.Frozen == own.Frozen
+		since(&p.divergent, comparable && s.Plans != own.Plans, now)
+	}
+}
+
+// since sets t to now when it begins to hold, and to zero when it does not.
+func since(t *time.Time, holds bool, now time.Time) {
+	switch {
+	case !holds:
+		*t = time.Time{}
+	case t.IsZero():
+		*t = now
+	}
+}
+
+// revive ends the word that a node is stopped once it is heard again.
+func (e *Engine) revive(now time.Time) {
+	for _, i := range e.intents.Set().Open(now) {
+		if i.Kind != health.IntentStopped {
+			continue
+		}
+		p := e.cluster.peers[i.Scope.Name]
+		if p == nil || !p.direct.After(i.Start.Add(stoppedGrace)) {
+			continue
+		}
+		if err := e.intents.End(intent.End{Actor: e.opts.Node, Reason: "the node is heard again", At: now}, i.ID); err == nil {
+			e.opts.Logger.Warn("a node that was declared stopped is heard", "node", i.Scope.Name)
+			e.applyIntents(now)
+			e.cluster.urgent = true
+		}
+	}
+}
+
+// SetRoster replaces the nodes of the cluster. They are those that the node file names; this one is among them.
+func (e *Engine) SetRoster(members []gossip.Member, nodes []judge.Node) error {
+	return e.command(func(now time.Time) error {
+		if e.cluster == nil {
+			return errNoCluster
+		}
+		if err := e.cluster.peer.SetRoster(members); err != nil {
+			return err
+		}
+		e.setNodes(nodes)
+		e.lookAround(now)
+		e.intents.SetAlone(e.cluster.alone())
+		for _, t := range e.tables() {
+			t.chooseVantages()
+		}
+		e.opts.Prober.SetTargets(e.targets(e.tables()...))
+		e.rejudge()
+		e.publish(now, true)
+		e.opts.Logger.Info("roster taken up", "nodes", strings.Join(namesOf(nodes), " "))
+		return nil
+	})
+}
+
+func namesOf(nodes []judge.Node) []string {
+	names := make([]string, len(nodes))
+	for i, n := range nodes {
+		names[i] = n.Name
+	}
+	return names
+}
+
+// tables are the one in force and the one that is being compiled, if there is one.
+func (e *Engine) tables() []*table {
+	if e.next == nil {
+		return []*table{e.cur}
+	}
+	return []*table{e.cur, e.next}
+}

@@ -1,0 +1,266 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/gossip"
+	"github.com/fairlead-dns/fairlead/health/intent"
+)
+
+const (
+	// partIntents is what a node holds of what operators asked for, in the blocks of intent.Set.
+	partIntents = "intents"
+
+	// askIntents hands intents to another node, which replies when they are on its disk.
+	askIntents = "intents"
+	// askPull asks for all intents, with a nonce of this boot that comes back.
+	askPull = "pull"
+)
+
+// shareTimeout is how long an order waits for one other node to keep it (RELIABILITY.md E3).
+const shareTimeout = 2 * time.Second
+
+// takeIntents takes in a shard of what p holds.
+func (e *Engine) takeIntents(p *peer, r *gossip.Round, now time.Time) (changed bool, err error) {
+	s, err := intent.Decode(r.Data, r.At)
+	p.intents[r.Shard], p.shards = s, r.Shards
+	for shard := range p.intents {
+		if shard >= r.Shards {
+			delete(p.intents, shard)
+		}
+	}
+	changed, kept := e.takeSet(s, now)
+	return changed, errors.Join(err, kept)
+}
+
+// takeSet merges what another node says. What cannot be kept is in force all the same.
+func (e *Engine) takeSet(s intent.Set, now time.Time) (changed bool, err error) {
+	changed, err = e.intents.Merge(s.Snap(e.intents.Set(), now), now)
+	e.metrics.unkept.Set(boolValue(!e.intents.Set().Same(e.intents.Kept())))
+	return changed, err
+}
+
+// handleIntents is the reply to askIntents.
+func (e *Engine) handleIntents(_ context.Context, from string, body []byte) ([]byte, error) {
+	s, err := intent.Decode(body, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	return nil, e.command(func(now time.Time) error {
+		if p := e.cluster.peers[from]; p != nil {
+			p.held = p.held.Merge(s)
+		}
+		changed, err := e.takeSet(s, now)
+		if changed {
+			e.applyIntents(now)
+			e.publish(now, true)
+			e.cluster.urgent = true
+		}
+		return err
+	})
+}
+
+// share hands intents to every other node, at once and beside the rounds.
+func (e *Engine) share(ids []health.IntentID, now time.Time) {
+	if e.cluster.alone() {
+		return
+	}
+	e.cluster.urgent = true
+	body := e.intents.Kept().Only(ids...).Encode(now)
+	for name, p := range e.cluster.peers {
+		if !p.fresh {
+			// It pulls when it is back; and rounds go on.
+			continue
+		}
+		e.shares.Add(1)
+		go func() {
+			defer e.shares.Done()
+			ctx, cancel := context.WithTimeout(e.running, shareTimeout)
+			defer cancel()
+			_, err := e.cluster.peer.Ask(ctx, name, askIntents, body)
+			if err != nil {
+				e.opts.Logger.Debug("intents not confirmed", "node", name, "err", err)
+				return
+			}
+			e.post(func(now time.Time) {
+				if p := e.cluster.peers[name]; p != nil {
+					p.held = p.held.Merge(e.intents.Set().Only(ids...))
+				}
+				e.confirm(now)
+			})
+		}()
+	}
+}
+
+// confirm notes what every configured node holds, and shows who lacks what.
+func (e *Engine) confirm(now time.Time) {
+	c := e.cluster
+	if c == nil {
+		return
+	}
+	set := e.intents.Set()
+	// What a rule suspends is not confirmed: that would put it in force.
+	suspended := make(map[health.IntentID]bool)
+	for _, i := range e.Intents() {
+		suspended[i.ID] = i.Suspended != nil
+	}
+	var everywhere []health.IntentID
+	for _, id := range set.Unconfirmed() {
+		if !suspended[id] && len(c.lacking(id, false, now)) == 0 {
+			everywhere = append(everywhere, id)
+		}
+	}
+	for _, id := range set.Unseen() {
+		if len(c.lacking(id, true, now)) == 0 {
+			everywhere = append(everywhere, id)
+		}
+	}
+	if len(everywhere) > 0 {
+		if err := e.intents.Everywhere(everywhere, now); err != nil {
+			e.opts.Logger.Warn("intents not kept", "err", err)
+		}
+		e.applyIntents(now)
+		e.publish(now, false)
+	} else {
+		e.showIntents(e.intents.Set().Open(now), now)
+	}
+}
+
+// A Holding says which nodes have an order.
+type Holding struct {
+	// Holders are the nodes that have it on disk, this one included, and Missing the configured ones that are not known to;
+	// Stopped are those of Missing that somebody declared stopped. All by name.
+	Holders, Missing, Stopped []string
+}
+
+// holding is who has all of ids.
+func (e *Engine) holding(ids []health.IntentID, now time.Time) (h Holding) {
+	h.Holders = []string{e.opts.Node}
+	c := e.cluster
+	if c == nil {
+		return h
+	}
+	set := e.intents.Set()
+	lacks := make(map[string]bool)
+	for _, id := range ids {
+		_, ended := set.Holds(id)
+		for _, name := range c.lacking(id, ended, now) {
+			lacks[name] = true
+		}
+	}
+	for _, name := range c.configured(now) {
+		switch {
+		case name == c.self:
+		case !lacks[name]:
+			h.Holders = append(h.Holders, name)
+		default:
+			h.Missing = append(h.Missing, name)
+			if c.stopped[name] {
+				h.Stopped = append(h.Stopped, name)
+			}
+		}
+	}
+	slices.Sort(h.Holders)
+	return h
+}
+
+// Enough tells whether the order would survive the loss of this node, or there is no other one.
+func (h *Holding) Enough() bool { return len(h.Holders) > 1 || len(h.Missing) == 0 }
+
+// Complete tells whether every node has it that is not declared stopped.
+func (h *Holding) Complete() bool { return len(h.Missing) == len(h.Stopped) }
+
+// AwaitHolding returns who has the intents, or their ends, once done says so, and at the latest when ctx ends.
+func (e *Engine) AwaitHolding(ctx context.Context, ids []health.IntentID, done func(*Holding) bool) Holding {
+	for {
+		var h Holding
+		shown := e.shownIntents.Load().moved
+		if err := e.command(func(now time.Time) error { h = e.holding(ids, now); return nil }); err != nil {
+			return h
+		}
+		if done(&h) {
+			return h
+		}
+		select {
+		case <-ctx.Done():
+			return h
+		case <-e.ended:
+			return h
+		case <-shown:
+		}
+	}
+}
+
+// handlePull is the reply to askPull: the nonce, the asker's greatest incarnation that is known here by its intents, and what
+// this node holds.
+func (e *Engine) handlePull(_ context.Context, from string, body []byte) (reply []byte, err error) {
+	if len(body) != len(gate{}.nonce) {
+		return nil, errors.New("not a nonce")
+	}
+	err = e.command(func(now time.Time) error {
+		reply = append(reply, body...)
+		reply = binary.AppendUvarint(reply, e.intents.Set().Incarnation(from))
+		reply = append(reply, e.intents.Kept().Encode(now)...)
+		return nil
+	})
+	return reply, err
+}
+
+// takePull takes the answer of a node in.
+func (e *Engine) takePull(name string, reply []byte) error {
+	nonce := e.cluster.gate.nonce
+	rest, ok := bytes.CutPrefix(reply, nonce[:])
+	if !ok {
+		return errors.New("an answer to another start")
+	}
+	incarnation, n := binary.Uvarint(rest)
+	if n <= 0 {
+		return errors.New("no incarnation in the answer")
+	}
+	s, err := intent.Decode(rest[n:], time.Now())
+	if err != nil {
+		return err
+	}
+	return e.command(func(now time.Time) error {
+		if incarnation > 0 {
+			e.intents.Raise(incarnation + 1)
+		}
+		if _, err := e.takeSet(s, now); err != nil {
+			return fmt.Errorf("not kept: %w", err)
+		}
+		if p := e.cluster.peers[name]; p != nil {
+			p.held = p.held.Merge(s)
+		}
+		e.cluster.gate.answered[name] = true
+		e.applyIntents(now)
+		e.publish(now, true)
+		e.mindGate(now)
+		return nil
+	})
+}
+
+// post has Run's goroutine do something soon, and does not wait for it.
+func (e *Engine) post(do func(now time.Time)) {
+	e.mu.Lock()
+	e.posted = append(e.posted, do)
+	e.mu.Unlock()
+	e.poke()
+}
+
+// doPosted does what was posted.
+func (e *Engine) doPosted(now time.Time) {
+	e.mu.Lock()
+	posted := e.posted
+	e.posted = nil
+	e.mu.Unlock()
+	for _, do := range posted {
+		do(now)
+	}
+}

@@ -1,0 +1,100 @@
+package engine
+
+import (
+	"slices"
+	"time"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/judge"
+	"github.com/fairlead-dns/fairlead/health/round"
+)
+
+// A panel is who else sees what this node sees. It is the engine's, shared by its tables; but for what the observations' lock
+// guards it is owned by Run's goroutine. The zero panel is that of a node alone.
+type panel struct {
+	self string
+	// bench is nil for a node alone.
+	bench *judge.Bench
+	size  int
+	// peers are the other vantages, by name; what is in them is guarded by the observations' lock.
+	peers []*round.Vantage
+	// allowance is how late a peer may learn of an observation.
+	allowance time.Duration
+	// isolated is set while this node hears too few others, since the given instant.
+	isolated bool
+	since    time.Time
+}
+
+// still tells whether health moves nothing.
+func (t *table) still() bool { return t.freeze.On || t.panel.isolated }
+
+// choose decides who probes a target. Targets that several endpoints share are chosen for the first one: all nodes with one
+// configuration agree.
+func (t *table) choose(use *targetUse) {
+	p := t.panel
+	use.mine, use.vantages = true, 1
+	if p.bench == nil {
+		return
+	}
+	names := p.bench.Vantages(use.target.ID, use.wanted, use.az)
+	use.vantages = len(names)
+	_, use.mine = slices.BinarySearch(names, p.self)
+}
+
+// jury is who judges a target.
+func (t *table) jury(id health.TargetID) judge.Jury {
+	j := judge.Jury{Vantages: 1, Self: t.panel.self}
+	if use := t.targets[id]; use != nil {
+		j.Vantages = use.vantages
+	}
+	return j
+}
+
+// seen are the observations of a target that count as evidence, this node's first; buf is for reuse.
+func (t *table) seen(id health.TargetID, c *config.Check, buf []health.Observation) []health.Observation {
+	buf = t.reported(id, c, buf)
+	if len(buf) > 0 && buf[0].Vantage == "" && !t.sight.trusts(c, buf[0]) {
+		buf = buf[1:]
+	}
+	return buf
+}
+
+// reported is seen, with this node's own observation whether it counts or not.
+func (t *table) reported(id health.TargetID, c *config.Check, buf []health.Observation) []health.Observation {
+	t.obs.mu.RLock()
+	defer t.obs.mu.RUnlock()
+	if o, ok := t.obs.m[id]; ok {
+		buf = append(buf, o)
+	}
+	for _, p := range t.panel.peers {
+		if o, ok := p.Observation(id, c); ok {
+			buf = append(buf, o)
+		}
+	}
+	return buf
+}
+
+// Observations are what the vantages that are heard last said of a target, by name of the vantage; this node's own bears its
+// name too.
+func (e *Engine) Observations(t health.Target) []health.Observation {
+	var list []health.Observation
+	e.observations.mu.RLock()
+	defer e.observations.mu.RUnlock()
+	if o, ok := e.observations.m[t.ID]; ok {
+		o.Vantage = e.opts.Node
+		list = append(list, o)
+	}
+	for _, p := range e.observations.peers {
+		if o, ok := p.Observation(t.ID, t.Check); ok {
+			list = append(list, o)
+		}
+	}
+	slices.SortFunc(list, func(a, b health.Observation) int {
+		if a.Vantage < b.Vantage {
+			return -1
+		}
+		return 1
+	})
+	return list
+}
