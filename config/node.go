@@ -32,6 +32,8 @@ type Node struct {
 	References []netip.AddrPort
 	// Geo tells where clients are.
 	Geo Geo
+	// Cluster is nil for a node alone.
+	Cluster *Cluster
 }
 
 // MaxGeoDatabases is how many geo databases a node can have; each costs a walk down a tree per lookup.
@@ -88,6 +90,7 @@ func nodeShape() *shape {
 		optional("admin", object(
 			optional("socket", text("a path", socketPath)),
 		)),
+		optional("cluster", clusterShape()),
 		optional("state_max_age", duration(0, maxHold)),
 		optional("references", list(text("an address with a port, as in 192.0.2.1:443", referenceText))),
 		optional("geo", object(
@@ -160,6 +163,7 @@ func ParseNode(file string, content []byte) (*Node, Problems) {
 	}
 	n.Probe.Exec, n.Probe.Reports = boolOf(field(probe, "exec")), stringOf(field(probe, "reports"))
 	n.sources(r, items(field(probe, "source")))
+	n.cluster(r, field(root, "cluster"))
 	n.databases(r, items(field(field(root, "geo"), "databases")))
 	problems := r.finish()
 	if problems.HasErrors() {
