@@ -66,7 +66,7 @@ func (h *Handler) reply(w dns.ResponseWriter, r *dns.Msg, s *scratch) (ours bool
 	if n == nil {
 		return false, plugin.Error(pluginName, errNoSnapshot)
 	}
-	s.question.Files, s.question.Locator = h.files, n.where()
+	s.question.Files, s.question.Locator, s.question.Shut = h.files, n.where(), n.engine.Shut() != ""
 	lease := n.current.Enter(s.question.Stripe)
 	defer lease.Leave()
 	if lease.Snapshot == nil {
@@ -89,7 +89,8 @@ func (h *Handler) reply(w dns.ResponseWriter, r *dns.Msg, s *scratch) (ours bool
 // the server runs, so these are the names of the server block, which all zones are at or below.
 func (h *Handler) CacheBypassZones() []string { return h.directive.origins }
 
-// Ready is the plugin `ready`: a snapshot is served and the prober turns. Peers play no part in it.
+// Ready is the plugin `ready`: a snapshot is served and the prober turns. Whom the node hears plays no part in it; it is not
+// ready while it joins the cluster, or while it is drained.
 func (h *Handler) Ready() bool {
 	n := h.node.Load()
 	return n != nil && n.Ready() == nil

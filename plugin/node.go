@@ -127,12 +127,16 @@ func (n *node) makeEngine() error {
 		return err
 	}
 	n.prober = prober
+	cluster, err := clusterOf(cfg)
+	if err != nil {
+		return err
+	}
 	// The base lies before everything that the engine can speak of.
 	n.compiler = answer.NewCompiler(cfg.Name, time.Now())
 	n.engine, err = engine.New(engine.Options{
 		Publisher: &publisher{compiler: n.compiler, current: n.current}, Prober: prober,
 		Model: n.source.model, Source: n.source, State: n.state, StateMaxAge: cfg.StateMaxAge,
-		References: referenceTargets(cfg.References), Node: cfg.Name,
+		References: referenceTargets(cfg.References), Node: cfg.Name, Cluster: cluster,
 		Logger: n.logger, Registerer: n.scope,
 	})
 	out.engine = n.engine
@@ -209,8 +213,14 @@ func (n *node) admit(a *attachment) (err error) {
 
 // take makes what admit prepared the configuration in force.
 func (n *node) take(a *attachment) {
+	roster := changedCluster(n.config.Load(), a.config)
 	n.config.Store(a.config)
 	n.geo.Use(a.geo)
+	if roster != nil {
+		if err := n.engine.SetRoster(rosterOf(roster)); err != nil {
+			n.logger.Error("roster not taken up", "err", err)
+		}
+	}
 	if m := n.source.replace(a.dirs); m != nil {
 		n.engine.SetModel(m)
 	}
@@ -261,5 +271,5 @@ func (n *node) Ready() error {
 	if err := n.engine.Alive(); err != nil {
 		return err
 	}
-	return nil
+	return n.engine.Serving()
 }

@@ -48,6 +48,7 @@ func changedNode(old, next *config.Node) error {
 		{"admin.socket", old.Admin.Socket, next.Admin.Socket},
 		{"references", fmt.Sprint(old.References), fmt.Sprint(next.References)},
 		{"probe", fmt.Sprint(old.Probe), fmt.Sprint(next.Probe)},
+		{"cluster", fixedCluster(old), fixedCluster(next)},
 	} {
 		if k.old != k.new {
 			errs = append(errs, fmt.Errorf("node file: %s: %v cannot become %v while the process runs: start it anew", k.key, k.old, k.new))

@@ -46,6 +46,8 @@ type Cluster struct {
 	IsolateAfter time.Duration
 	// Version is the program's, shown to the other nodes.
 	Version string
+	// Keyring is the path of the file behind Gossip.Keyring; empty when gossip is in clear.
+	Keyring string
 }
 
 // cluster is this node's part in the cluster. But for what mu guards it is owned by Run's goroutine.
@@ -79,6 +81,9 @@ type cluster struct {
 	gate    gate
 	// urgent asks for a telling at the end of this turn of the loop.
 	urgent bool
+
+	// keyMu is held while the keyring changes.
+	keyMu sync.Mutex
 
 	mu     sync.Mutex
 	rounds []gossip.Round // guarded by mu: heard since the last fold
@@ -148,7 +153,7 @@ func (e *Engine) joinCluster() error {
 		}
 		return next, err
 	}
-	o.Handlers = map[string]gossip.Handler{askIntents: e.handleIntents, askPull: e.handlePull, askTargets: e.handleTargets}
+	o.Handlers = map[string]gossip.Handler{askIntents: e.handleIntents, askPull: e.handlePull, askTargets: e.handleTargets, askKeyring: e.handleKeyring}
 	cl := &cluster{opts: *c, self: e.opts.Node, peers: make(map[string]*peer), heard: 1, failing: make(map[int]health.TargetID), incarnation: incarnation}
 	cl.lists = targetLists{others: make(map[round.ListHash]*round.Targets), asked: make(map[round.ListHash]time.Time)}
 	if cl.peer, err = gossip.New(o); err != nil {

@@ -147,6 +147,7 @@ type Engine struct {
 	// cluster is nil for a node alone. drained is set while an intent drains this node.
 	cluster *cluster
 	drained bool
+	leaving atomic.Bool // drained, for readers
 }
 
 // New judges opts.Model from what was persisted and publishes the first view, so that an answer exists before the first

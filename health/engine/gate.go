@@ -96,6 +96,19 @@ func (e *Engine) missing(now time.Time) []string {
 // Shut says why service names are not answered now; empty while they are.
 func (e *Engine) Shut() string { return *e.shut.Load() }
 
+// Serving is nil unless this node does not answer service names, or is drained.
+func (e *Engine) Serving() error {
+	if reason := e.Shut(); reason != "" {
+		return errors.New(reason)
+	}
+	if e.leaving.Load() {
+		return errDrained
+	}
+	return nil
+}
+
+var errDrained = errors.New("drained by an operator")
+
 func (e *Engine) shutGate(reason string) {
 	if was := e.shut.Load(); was != nil && *was == reason {
 		return

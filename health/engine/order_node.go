@@ -27,6 +27,7 @@ func (e *Engine) setNodeOrders(active []*health.Intent) (changed bool) {
 	}
 	changed = drained[e.opts.Node] != e.drained
 	e.drained = drained[e.opts.Node]
+	e.leaving.Store(e.drained)
 	if changed {
 		e.opts.Logger.Info("this node", "drained", e.drained)
 	}
