@@ -66,7 +66,7 @@ func (h *Handler) reply(w dns.ResponseWriter, r *dns.Msg, s *scratch) (ours bool
 	if n == nil {
 		return false, plugin.Error(pluginName, errNoSnapshot)
 	}
-	s.question.Files, s.question.Locator, s.question.Shut = h.files, n.where(), n.engine.Shut() != ""
+	s.question.Files, s.question.Locator, s.question.Shut = h.files, n.where(), n.shut()
 	lease := n.current.Enter(s.question.Stripe)
 	defer lease.Leave()
 	if lease.Snapshot == nil {

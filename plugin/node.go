@@ -260,6 +260,9 @@ func (n *node) EndIntent(ids []health.IntentID, actor, reason string) error {
 // Intents are the orders in force and those planned.
 func (n *node) Intents() []health.IntentState { return n.engine.Intents() }
 
+// shut tells whether service names are not answered now.
+func (n *node) shut() bool { return n.engine != nil && n.engine.Shut() != "" }
+
 // Ready is nil while queries are answered from a snapshot and the prober turns.
 func (n *node) Ready() error {
 	if err := n.failed.Load(); err != nil {
