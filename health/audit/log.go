@@ -96,12 +96,22 @@ func (l *Log) Reserve() error {
 func (l *Log) Append(e Entry) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if e.Action == ActionTorn || e.Action == ActionBroken {
+		// Nobody else says that the log is broken.
+		e.Action = "not " + e.Action
+	}
 	err := l.writableLocked()
 	if err == nil {
 		err = l.appendLocked(e)
 	}
 	return l.counted(err)
 }
+
+// Read and Last are the functions of those names, for the log's own directory.
+func (l *Log) Read(after uint64, limit int) ([]Entry, error) { return Read(l.opts.Dir, after, limit) }
+
+// Last returns the latest entries.
+func (l *Log) Last(limit int) ([]Entry, error) { return Last(l.opts.Dir, limit) }
 
 // Close ends the log; it can be opened again.
 func (l *Log) Close() error {

@@ -276,6 +276,16 @@ func TestFullDisk(t *testing.T) {
 	require.ErrorIs(t, again.Append(Entry{Action: "drain", Reason: reason}), syscall.ENOSPC)
 }
 
+// TestReservedActions: a caller cannot make the log look broken.
+func TestReservedActions(t *testing.T) {
+	dir := t.TempDir()
+	l := opened(t, dir)
+	require.NoError(t, l.Append(Entry{Action: ActionBroken}))
+	s, err := Verify(dir)
+	require.NoError(t, err)
+	require.Equal(t, "not audit-broken", s.Last.Action)
+}
+
 func TestNoDirectory(t *testing.T) {
 	_, err := New(Options{})
 	require.Error(t, err)
