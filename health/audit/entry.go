@@ -83,7 +83,8 @@ func (e *Entry) encode() ([]byte, error) {
 	texts := []*string{&e.Node, &e.Actor, &e.From, &e.Action, &e.Object, &e.Reason, &e.Outcome}
 	whole := make([]string, len(texts))
 	for i, t := range texts {
-		whole[i] = *t
+		// Else a reader who encodes the entry again gets another line.
+		whole[i] = strings.ToValidUTF8(*t, "\ufffd")
 	}
 	// Escapes make a text up to six times as long, so only trying tells. Without texts a line has less than 5,000 octets.
 	for limit := maxText; ; limit /= 2 {
@@ -96,6 +97,9 @@ func (e *Entry) encode() ([]byte, error) {
 		}
 	}
 }
+
+// Line is the line of an entry that was read, as it is in the log, newline included.
+func (e Entry) Line() ([]byte, error) { return e.line() }
 
 func (e *Entry) line() ([]byte, error) {
 	e.Hash = ""

@@ -124,7 +124,7 @@ func TestRestart(t *testing.T) {
 func TestLongTexts(t *testing.T) {
 	dir := t.TempDir()
 	l := opened(t, dir)
-	for _, text := range []string{strings.Repeat("x", 100_000), strings.Repeat("\x01", 5000), strings.Repeat("é", 5000), "\xff\xfe", strings.Repeat("\xff", 9000)} {
+	for _, text := range []string{strings.Repeat("x", 100_000), strings.Repeat("\x01", 5000), strings.Repeat("é", 5000), "\xff\xfe \u2028", strings.Repeat("\xff", 9000)} {
 		long, err := json.Marshal(text)
 		require.NoError(t, err)
 		require.NoError(t, l.Append(Entry{
@@ -139,9 +139,14 @@ func TestLongTexts(t *testing.T) {
 	require.Contains(t, all[0].Reason, "x… (98976 octets cut)")
 	require.Contains(t, string(all[0].Before), `{"cut":true,"octets":100002,"sha256":"`)
 	require.Contains(t, string(all[0].After), `"octets":7`)
-	for line := range strings.Lines(string(contents(t, dir)["audit-000001.jsonl"])) {
+	var lines []byte
+	for _, e := range all {
+		line, err := e.Line()
+		require.NoError(t, err)
 		require.LessOrEqual(t, len(line), MaxLine)
+		lines = append(lines, line...)
 	}
+	require.Equal(t, string(contents(t, dir)["audit-000001.jsonl"]), string(lines))
 	e := Entry{Reason: strings.Repeat("r", 1000), Actor: strings.Repeat("a", 1000)}
 	_, err = e.encode()
 	require.NoError(t, err)
