@@ -40,6 +40,10 @@ var (
 	configDesc     = desc("config_info", "Always 1; the hash is equal on nodes with equal zone files.", "hash")
 	generationDesc = desc("snapshot_generation", "Number of the snapshot that is served; grows with each change.")
 	ageDesc        = desc("snapshot_age_seconds", "Seconds since the snapshot that is served was decided.")
+	auditEntries   = desc("audit_entries", "Sequence number of the latest entry of the audit log.")
+	auditBytes     = desc("audit_bytes", "Size of all segments of the audit log; nothing removes them but an operator.")
+	auditFailures  = desc("audit_failures_total", "Times that the audit log could not be opened or written: orders were refused, or not recorded.")
+	auditBroken    = desc("audit_broken", "1 if the end of the audit log was found broken at the start.")
 	readyDesc      = desc("ready", "1 while queries are answered from live evidence.")
 )
 
@@ -66,6 +70,7 @@ func newMetrics(reg prometheus.Registerer, n *node) *nodeMetrics {
 func (m *nodeMetrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		endpointsDesc, servicesDesc, repliesDesc, problemsDesc, brokenDesc, configDesc, generationDesc, ageDesc, readyDesc,
+		auditEntries, auditBytes, auditFailures, auditBroken,
 	} {
 		ch <- d
 	}
@@ -79,6 +84,13 @@ func (m *nodeMetrics) Collect(ch chan<- prometheus.Metric) {
 	m.node.source.problems(
 		func(file string, s config.Severity, n int) { gauge(problemsDesc, float64(n), file, s.String()) },
 		func(file string, broken bool) { gauge(brokenDesc, number(broken), file) })
+	if m.node.audit != nil {
+		a := m.node.audit.Stats()
+		gauge(auditEntries, float64(a.Entries))
+		gauge(auditBytes, float64(a.Octets))
+		gauge(auditBroken, number(a.Broken))
+		ch <- prometheus.MustNewConstMetric(auditFailures, prometheus.CounterValue, float64(a.Failures))
+	}
 	snap := m.node.current.Load()
 	if snap == nil {
 		return

@@ -16,6 +16,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/audit"
 	"github.com/fairlead-dns/fairlead/health/engine"
 	"github.com/fairlead-dns/fairlead/health/probe"
 	"github.com/fairlead-dns/fairlead/plugin/admin"
@@ -39,6 +40,8 @@ type node struct {
 	geo     *geo.Databases
 	locator steer.Locator
 	lock    *os.File
+	// audit is what operators did; set before anything runs.
+	audit   *audit.Log
 	source  *source
 	engine  *engine.Engine
 	admin   *admin.Server
@@ -73,6 +76,9 @@ func startNode(a *attachment) (*node, error) {
 	}
 	if err := n.prepare(a); err != nil {
 		n.scope.close()
+		if n.audit != nil {
+			err = errors.Join(err, n.audit.Close())
+		}
 		if n.lock != nil {
 			err = errors.Join(err, n.lock.Close())
 		}
@@ -93,6 +99,9 @@ func (n *node) prepare(a *attachment) (err error) {
 	if n.lock, err = lockState(a.state()); err != nil {
 		return err
 	}
+	if err = n.openAudit(); err != nil {
+		return err
+	}
 	if n.geo, err = geo.New(geo.Options{Logger: n.logger, Registerer: n.scope}); err != nil {
 		return err
 	}
@@ -110,9 +119,24 @@ func (n *node) prepare(a *attachment) (err error) {
 		return err
 	}
 	n.admin, err = admin.New(admin.Options{
-		Node: n, Socket: n.socket(a.config), Version: version(), StartedAt: time.Now(), Logger: n.logger,
+		Node: n, Journal: n.audit, Socket: n.socket(a.config), Version: version(), StartedAt: time.Now(), Logger: n.logger,
 	})
 	return err
+}
+
+// openAudit opens the record of what operators do. Whatever is wrong with it, queries are answered: orders are refused for as
+// long as they cannot be recorded.
+func (n *node) openAudit() (err error) {
+	if n.audit, err = audit.New(audit.Options{Dir: n.state, Node: n.config.Load().Name}); err != nil {
+		return err
+	}
+	if err := n.audit.Open(); err != nil {
+		n.logger.Error("audit log not writable: orders are refused until it is", "err", err)
+	}
+	if broken := n.audit.Broken(); broken != nil {
+		n.logger.Error("audit log broken: it goes on in a new segment", "err", broken)
+	}
+	return nil
 }
 
 func (n *node) makeEngine() error {
@@ -188,6 +212,9 @@ func (n *node) stop() {
 		n.logger.Error("not everything ended in time", "timeout_seconds", stopTimeout.Seconds())
 	}
 	n.scope.close()
+	if err := n.audit.Close(); err != nil {
+		n.logger.Warn("audit log not closed", "err", err)
+	}
 	if err := n.lock.Close(); err != nil {
 		n.logger.Warn("state not unlocked", "err", err)
 	}

@@ -22,6 +22,8 @@ import (
 const (
 	// systemSocket is where a node that the system started listens, as in deploy/systemd.
 	systemSocket = "/run/fairlead/admin.sock"
+	// systemState is the state directory of such a node.
+	systemState = "/var/lib/fairlead"
 	// serverEnv names the server when there is no --server.
 	serverEnv = "FAIRLEAD_SERVER"
 	// requestTimeout bounds a whole request; a node that needs longer is not well, and the operator must know it soon.

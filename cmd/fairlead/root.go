@@ -50,6 +50,7 @@ func commands() []*cobra.Command {
 		readyCommand(),
 		unreadyCommand(),
 		failbackCommand(),
+		auditCommand(),
 	}
 }
 

@@ -15,12 +15,14 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
 
+	"github.com/fairlead-dns/fairlead/health/audit"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"fairlead":     func() { os.Exit(run(os.Args[1:], os.Stderr)) },
+		"auditlog":     func() { auditLog(os.Args[1]) },
 		"cannedserver": func() { cannedServer(os.Args[1], os.Args[2], os.Args[3]) },
 	})
 }
@@ -77,6 +79,26 @@ func waitSocket(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Fatalf("waitsocket: %v", err)
 		}
 		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// auditLog makes an audit log of three entries in the directory that is given.
+func auditLog(dir string) {
+	l, err := audit.New(audit.Options{Dir: dir, Node: "n1"})
+	if err != nil {
+		panic(err)
+	}
+	for _, e := range []audit.Entry{
+		{Actor: "ada", From: "unix uid=1000 pid=7", Action: "drain", Object: "az eu-a", Reason: "CHG-1", Outcome: audit.OutcomeOK, After: []byte(`{"id":"n1-1-1"}`)},
+		{Actor: "eve\x1b[2J", From: "unix uid=1001 pid=8", Action: "drain", Object: "region eu", Reason: "say \"please\"", Outcome: audit.Refused + "keep_regions"},
+		{Actor: "ada", From: "unix uid=1000 pid=9", Action: "undrain", Object: "drain n1-1-1, az eu-a", Outcome: audit.OutcomeOK},
+	} {
+		if err := l.Append(e); err != nil {
+			panic(err)
+		}
+	}
+	if err := l.Close(); err != nil {
+		panic(err)
 	}
 }
 

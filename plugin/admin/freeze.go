@@ -17,12 +17,19 @@ func (s *Server) setFreeze(r *http.Request, on bool) (int, any) {
 	if err := decode(r, &req); err != nil {
 		return invalid(err)
 	}
+	rec := recordOf(r)
+	rec.asks(req.Actor, req.Reason)
+	rec.Object = "verdicts"
 	switch {
 	case on && req.Reason == "":
 		return invalid(errors.New("reason: required, it is shown to everybody who wonders why nothing moves"))
 	case len(req.Actor) > api.MaxText || len(req.Reason) > api.MaxText:
 		return invalid(errors.New("actor and reason have at most 1,000 octets"))
 	}
+	if err := rec.reserve(); err != nil {
+		return http.StatusInsufficientStorage, failure(http.StatusInsufficientStorage, err)
+	}
+	rec.Before = encoded(s.opts.Node.Frozen())
 	if err := s.opts.Node.Freeze(on, req.Actor, req.Reason); err != nil {
 		return http.StatusInsufficientStorage, failure(http.StatusInsufficientStorage, err)
 	}

@@ -28,12 +28,19 @@ func (s *Server) createIntent(r *http.Request) (int, any) {
 	if err := decode(r, &req); err != nil {
 		return invalid(err)
 	}
+	rec := recordOf(r)
+	rec.dryRun = req.DryRun
+	rec.asks(req.Actor, req.Reason)
+	rec.Object = req.Scope.Kind + " " + req.Scope.Name
 	i, err := intentOf(&req, time.Now())
+	if i.Kind != 0 {
+		rec.Action = i.Kind.String()
+	}
 	if err != nil {
 		return invalid(err)
 	}
 	if !req.DryRun {
-		return s.intend(i)
+		return s.intend(rec, i)
 	}
 	p, err := s.opts.Node.Preview(i)
 	if err != nil {
@@ -101,12 +108,14 @@ func (s *Server) poolIntent(r *http.Request, i health.Intent) (int, any) {
 	if err := decode(r, &req); err != nil {
 		return invalid(err)
 	}
+	rec := recordOf(r)
+	rec.asks(req.Actor, req.Reason)
 	var err error
 	if i.Scope, err = poolOf(r); err != nil {
 		return invalid(err)
 	}
 	i.Actor, i.Reason = req.Actor, req.Reason
-	return s.intend(i)
+	return s.intend(rec, i)
 }
 
 // poolOf is the pool that the path names.
@@ -114,7 +123,14 @@ func poolOf(r *http.Request) (health.Scope, error) {
 	return health.ParseScope(health.ScopePool, r.PathValue("zone")+"/"+r.PathValue("pool"))
 }
 
-func (s *Server) intend(i health.Intent) (int, any) {
+func (s *Server) intend(rec *record, i health.Intent) (int, any) {
+	rec.Object = i.Scope.String()
+	if i.Service != "" {
+		rec.Object += " for " + i.Service
+	}
+	if err := rec.reserve(); err != nil {
+		return http.StatusInsufficientStorage, failure(http.StatusInsufficientStorage, err)
+	}
 	id, err := s.opts.Node.Intend(i)
 	if err != nil {
 		return intentRefused(err)
@@ -146,9 +162,12 @@ func (s *Server) unready(r *http.Request) (int, any) {
 // end ends the intents that match, and answers with what they were.
 func (s *Server) end(r *http.Request, match func(*health.IntentState) bool, what string) (int, any) {
 	var req api.EndRequest
+	rec := recordOf(r)
+	rec.Object = what
 	if err := decode(r, &req); err != nil && !errors.Is(err, io.EOF) {
 		return invalid(err)
 	}
+	rec.asks(req.Actor, req.Reason)
 	if len(req.Actor) > api.MaxText || len(req.Reason) > api.MaxText {
 		return invalid(errors.New("actor and reason have at most 1,000 octets"))
 	}
@@ -158,10 +177,14 @@ func (s *Server) end(r *http.Request, match func(*health.IntentState) bool, what
 		if match(&i) {
 			ids = append(ids, i.ID)
 			ended.Intents = append(ended.Intents, intentShown(&i))
+			rec.Object = i.Kind.String() + " " + i.ID.String() + ", " + i.Scope.String()
 		}
 	}
 	if len(ids) == 0 {
 		return intentRefused(fmt.Errorf("%w: %s", health.ErrNoIntent, what))
+	}
+	if err := rec.reserve(); err != nil {
+		return http.StatusInsufficientStorage, failure(http.StatusInsufficientStorage, err)
 	}
 	if err := s.opts.Node.EndIntent(ids, req.Actor, req.Reason); err != nil {
 		return intentRefused(err)

@@ -28,27 +28,32 @@ type route struct {
 	// path is a path, in which {name} stands for one segment: http.Request.PathValue has it.
 	method, path string
 	role         role
+	// action is what the journal calls it; every request for a route that has one is recorded, those that are refused too.
+	// The others change nothing that operators decide: a probe moves no verdict, and a report is an observation, which comes
+	// from endpoints every few seconds.
+	action string
 	// handle returns the status and the body, to be encoded as JSON.
 	handle func(*http.Request) (int, any)
 }
 
 func (s *Server) routes() []route {
 	return []route{
-		{http.MethodGet, "/healthz", anyone, s.healthz},
-		{http.MethodGet, "/readyz", anyone, s.readyz},
-		{http.MethodGet, api.StatusPath, viewer, s.status},
-		{http.MethodGet, api.ExplainPath, viewer, s.explain},
-		{http.MethodGet, api.WhatIfPath, viewer, s.whatIf},
-		{http.MethodPost, api.FreezePath, operator, s.freeze},
-		{http.MethodPost, api.UnfreezePath, operator, s.unfreeze},
-		{http.MethodPost, api.ProbePath, viewer, s.probe},
-		{http.MethodPost, api.ReportPath, operator, s.report},
-		{http.MethodGet, api.IntentsPath, viewer, s.listIntents},
-		{http.MethodPost, api.IntentsPath, operator, s.createIntent},
-		{http.MethodDelete, api.IntentsPath + "/{id}", operator, s.endIntent},
-		{http.MethodPost, api.Base + "/pools/{zone}/{pool}/ready", operator, s.ready},
-		{http.MethodDelete, api.Base + "/pools/{zone}/{pool}/ready", operator, s.unready},
-		{http.MethodPost, api.Base + "/pools/{zone}/{pool}/failback", operator, s.failback},
+		{http.MethodGet, "/healthz", anyone, "", s.healthz},
+		{http.MethodGet, "/readyz", anyone, "", s.readyz},
+		{http.MethodGet, api.StatusPath, viewer, "", s.status},
+		{http.MethodGet, api.ExplainPath, viewer, "", s.explain},
+		{http.MethodGet, api.WhatIfPath, viewer, "", s.whatIf},
+		{http.MethodPost, api.FreezePath, operator, "freeze", s.freeze},
+		{http.MethodPost, api.UnfreezePath, operator, "unfreeze", s.unfreeze},
+		{http.MethodPost, api.ProbePath, viewer, "", s.probe},
+		{http.MethodPost, api.ReportPath, operator, "", s.report},
+		{http.MethodGet, api.AuditPath, viewer, "", s.journal},
+		{http.MethodGet, api.IntentsPath, viewer, "", s.listIntents},
+		{http.MethodPost, api.IntentsPath, operator, "intent", s.createIntent},
+		{http.MethodDelete, api.IntentsPath + "/{id}", operator, "undrain", s.endIntent},
+		{http.MethodPost, api.Base + "/pools/{zone}/{pool}/ready", operator, "ready", s.ready},
+		{http.MethodDelete, api.Base + "/pools/{zone}/{pool}/ready", operator, "unready", s.unready},
+		{http.MethodPost, api.Base + "/pools/{zone}/{pool}/failback", operator, "failback", s.failback},
 	}
 }
 
@@ -76,7 +81,11 @@ func (s *Server) handler() http.Handler {
 			problem(w, http.StatusMethodNotAllowed, req.Method+" on "+req.URL.Path+": want "+allow)
 			return
 		}
-		status, body := routes[i].handle(req)
+		handle := routes[i].handle
+		if routes[i].action != "" {
+			handle = func(req *http.Request) (int, any) { return s.recorded(&routes[i], req) }
+		}
+		status, body := handle(req)
 		mediaType := "application/json"
 		if _, ok := body.(*api.Problem); ok {
 			mediaType = api.ProblemType

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/fairlead-dns/fairlead/health"
@@ -59,9 +60,10 @@ type Node interface {
 	Preview(health.Intent) (*api.Preview, error)
 }
 
-// Options are what a Server needs. Node and Socket are required.
+// Options are what a Server needs. Node, Journal and Socket are required.
 type Options struct {
-	Node Node
+	Node    Node
+	Journal Journal
 	// Socket is the path of the unix socket.
 	Socket    string
 	Version   string
@@ -70,8 +72,8 @@ type Options struct {
 }
 
 func (o *Options) validate() error {
-	if o.Node == nil || o.Socket == "" {
-		return errors.New("admin: Node and Socket are required")
+	if o.Node == nil || o.Journal == nil || o.Socket == "" {
+		return errors.New("admin: Node, Journal and Socket are required")
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -84,6 +86,8 @@ type Server struct {
 	opts     Options
 	listener net.Listener
 	http     *http.Server
+	// writes is held from the moment at which an order is carried out until it is recorded.
+	writes sync.Mutex
 }
 
 // New opens the socket. Run or Close must follow.
@@ -98,6 +102,7 @@ func New(opts Options) (*Server, error) {
 	s := &Server{opts: opts, listener: l}
 	s.http = &http.Server{
 		Handler:           s.handler(),
+		ConnContext:       withPeer,
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,

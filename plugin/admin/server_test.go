@@ -110,8 +110,14 @@ func (n *fakeNode) Observation(id health.TargetID) (health.Observation, bool) {
 // start serves n until the test ends and returns a client for its socket.
 func start(t *testing.T, n Node) (*http.Client, string) {
 	t.Helper()
+	return startWith(t, n, &fakeJournal{})
+}
+
+// startWith is start with a journal.
+func startWith(t *testing.T, n Node, j Journal) (*http.Client, string) {
+	t.Helper()
 	socket := filepath.Join(t.TempDir(), "s")
-	s, err := New(Options{Node: n, Socket: socket, Version: "v1", StartedAt: time.Now()})
+	s, err := New(Options{Node: n, Journal: j, Socket: socket, Version: "v1", StartedAt: time.Now()})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error)
@@ -235,13 +241,13 @@ func TestProbeAndReportRoutes(t *testing.T) {
 
 func TestSocketInUse(t *testing.T) {
 	_, socket := start(t, &fakeNode{})
-	_, err := New(Options{Node: &fakeNode{}, Socket: socket})
+	_, err := New(Options{Node: &fakeNode{}, Journal: &fakeJournal{}, Socket: socket})
 	require.ErrorContains(t, err, "another fairlead serves this state")
 	plain := filepath.Join(t.TempDir(), "f")
 	require.NoError(t, os.WriteFile(plain, nil, 0o600))
-	_, err = New(Options{Node: &fakeNode{}, Socket: plain})
+	_, err = New(Options{Node: &fakeNode{}, Journal: &fakeJournal{}, Socket: plain})
 	require.ErrorContains(t, err, "not a socket")
-	_, err = New(Options{Node: &fakeNode{}, Socket: "/nonexistent/s"})
+	_, err = New(Options{Node: &fakeNode{}, Journal: &fakeJournal{}, Socket: "/nonexistent/s"})
 	require.ErrorContains(t, err, "no such file or directory")
 }
 

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fairlead-dns/fairlead/health/audit"
+)
+
+// defaultEntries is how many entries are printed: a screen.
+const defaultEntries = 50
+
+const auditHelp = `The log is that of one node and lies in its state directory, DIR. Without DIR it is looked for beside the admin socket
+that the environment variable ` + serverEnv + ` names, else in ` + systemState + `, else in that of the demo that this
+user runs. The files are read directly: no node has to run.`
+
+func auditCommand() *cobra.Command {
+	var after uint64
+	var n int
+	var output string
+	cmd := &cobra.Command{
+		Use:   "audit [DIR]",
+		Short: "print what operators asked this node for, and what came of it",
+		Long: `Audit prints the latest entries of the audit log, oldest first: who asked for what, from where, why, and what came of it.
+It checks each entry by itself; ` + "`fairlead audit verify`" + ` checks the whole log.
+
+` + auditHelp + `
+
+Exit codes: 0 done, 1 no log, or a line that is not what was written, 2 wrong usage.`,
+		Example: `  fairlead audit
+  fairlead audit --after 1200 -n 100 -o json /var/lib/fairlead`,
+		Args: usageArgs(cobra.MaximumNArgs(1)),
+	}
+	cmd.Flags().Uint64Var(&after, "after", 0, "begin after the entry with this number (default: the latest entries)")
+	cmd.Flags().IntVarP(&n, "number", "n", defaultEntries, "how many entries at most")
+	cmd.Flags().StringVarP(&output, "output", "o", "table", "table or json; json prints the lines as they are in the log")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := choice(cmd, "output", output, "table", "json"); err != nil {
+			return err
+		}
+		if n < 1 {
+			return usagef(cmd, "--number %d: want 1 or more", n)
+		}
+		dir, err := auditDir(args)
+		if err != nil {
+			return err
+		}
+		var entries []audit.Entry
+		if cmd.Flags().Changed("after") {
+			entries, err = audit.Read(dir, after, n)
+		} else {
+			entries, err = audit.Last(dir, n)
+		}
+		return errors.Join(writeAudit(cmd.OutOrStdout(), entries, output, time.Now()), auditError(err))
+	}
+	cmd.AddCommand(auditVerifyCommand())
+	return cmd
+}
+
+func auditVerifyCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "verify [DIR]",
+		Short: "check that the audit log is what was written",
+		Long: `Verify reads the whole audit log and finds every octet that was changed, every line or file that was removed, added or
+moved, and an end that was cut off. It does not find a log that somebody with access to the directory made anew as a whole:
+compare the printed hash with one that was kept elsewhere.
+
+` + auditHelp + `
+
+Exit codes: 0 it is what was written, 1 it is not, or there is none, 2 wrong usage.`,
+		Example: `  fairlead audit verify /var/lib/fairlead`,
+		Args:    usageArgs(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			dir, err := auditDir(args)
+			if err != nil {
+				return err
+			}
+			s, err := audit.Verify(dir)
+			if err != nil {
+				return auditError(err)
+			}
+			out := cmd.OutOrStdout()
+			fmt.Fprintf(out, "%s: %s in %s, nothing was changed\n", dir, entryCount(s.Entries), count(s.Segments, "segment"))
+			if s.Entries > 0 {
+				fmt.Fprintf(out, "first  %d  %s  %s\n", s.First.Seq, s.First.At.Format(time.RFC3339), s.First.Hash)
+				fmt.Fprintf(out, "last   %d  %s  %s\n", s.Last.Seq, s.Last.At.Format(time.RFC3339), s.Last.Hash)
+			}
+			return nil
+		},
+	}
+}
+
+func entryCount(n uint64) string {
+	if n == 1 {
+		return "1 entry"
+	}
+	return strconv.FormatUint(n, 10) + " entries"
+}
+
+// auditError adds what to do about err.
+func auditError(err error) error {
+	if broken, ok := errors.AsType[*audit.ChainError](err); ok {
+		return withHint(fmt.Errorf("the audit log is not what was written: %w", broken),
+			"compare with a copy; `fairlead audit --after N` prints what comes after entry N")
+	}
+	return err
+}
+
+// auditDir is the directory whose log is meant.
+func auditDir(args []string) (string, error) {
+	if len(args) > 0 {
+		return args[0], nil
+	}
+	socket, source, err := findServer("")
+	if err != nil {
+		return "", err
+	}
+	places := []string{filepath.Dir(socket)}
+	if source != serverEnv {
+		// The pattern is ours: it is well-formed.
+		demos, _ := filepath.Glob(filepath.Join(demoHome(), "demo-*", "*", "state"))
+		places = append(append(places, systemState), demos...)
+	}
+	for _, dir := range places {
+		if _, err := audit.Last(dir, 0); !errors.Is(err, fs.ErrNotExist) {
+			return dir, nil
+		}
+	}
+	return "", withHint(fmt.Errorf("no audit log in %s", orList(places)), "name the state directory of the node, as its Corefile does")
+}
+
+// writeAudit prints entries. Texts come from outside: what could paint a terminal is quoted.
+func writeAudit(w io.Writer, entries []audit.Entry, output string, now time.Time) error {
+	if output == "json" {
+		for _, e := range entries {
+			line, err := e.Line()
+			if err != nil {
+				return err
+			}
+			if _, err := w.Write(line); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	t := newTable("#", "TIME", "ACTOR", "FROM", "ACTION", "OBJECT", "OUTCOME", "REASON").alignRight(0)
+	for _, e := range entries {
+		colour := ""
+		if e.Outcome != audit.OutcomeOK {
+			colour = yellow
+		}
+		t.add(colour, strconv.FormatUint(e.Seq, 10), clock(e.At, now), plain(e.Actor), plain(e.From), plain(e.Action), plain(e.Object), plain(e.Outcome), plain(e.Reason))
+	}
+	t.write(w, styleFor(w), "")
+	return nil
+}
+
+// plain is text without what could move the cursor; a dash if there is none.
+func plain(text string) string {
+	if text == "" {
+		return "-"
+	}
+	quoted := strconv.Quote(text)
+	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
+}
