@@ -290,6 +290,25 @@ func (n *node) Intents() []health.IntentState { return n.engine.Intents() }
 // shut tells whether service names are not answered now.
 func (n *node) shut() bool { return n.engine != nil && n.engine.Shut() != "" }
 
+// AwaitHolding returns who has orders on disk.
+func (n *node) AwaitHolding(ctx context.Context, ids []health.IntentID, done func(*engine.Holding) bool) engine.Holding {
+	return n.engine.AwaitHolding(ctx, ids, done)
+}
+
+// Cluster is what is known of the other nodes.
+func (n *node) Cluster() engine.ClusterView { return n.engine.Cluster() }
+
+// Waive lets this node join without the answers of others.
+func (n *node) Waive(names ...string) error { return n.engine.Waive(names...) }
+
+// ChangeKeyring changes the keys of gossip on every node.
+func (n *node) ChangeKeyring(ctx context.Context, o engine.KeyringOrder) (map[string]error, error) {
+	return n.engine.ChangeKeyring(ctx, o)
+}
+
+// Observations are what every vantage last said of a target.
+func (n *node) Observations(t health.Target) []health.Observation { return n.engine.Observations(t) }
+
 // Ready is nil while queries are answered from a snapshot and the prober turns.
 func (n *node) Ready() error {
 	if err := n.failed.Load(); err != nil {

@@ -138,6 +138,8 @@ type Holding struct {
 	// Holders are the nodes that have it on disk, this one included, and Missing the configured ones that are not known to;
 	// Stopped are those of Missing that somebody declared stopped. All by name.
 	Holders, Missing, Stopped []string
+	// Alone is set while no other node is heard.
+	Alone bool
 }
 
 // holding is who has all of ids.
@@ -147,6 +149,7 @@ func (e *Engine) holding(ids []health.IntentID, now time.Time) (h Holding) {
 	if c == nil {
 		return h
 	}
+	h.Alone = c.heard <= 1
 	set := e.intents.Set()
 	lacks := make(map[string]bool)
 	for _, id := range ids {

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/intent"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -40,7 +42,7 @@ func (s *Server) createIntent(r *http.Request) (int, any) {
 		return invalid(err)
 	}
 	if !req.DryRun {
-		return s.intend(rec, i)
+		return s.intend(rec, i, req.Wait)
 	}
 	p, err := s.opts.Node.Preview(i)
 	if err != nil {
@@ -115,7 +117,7 @@ func (s *Server) poolIntent(r *http.Request, i health.Intent) (int, any) {
 		return invalid(err)
 	}
 	i.Actor, i.Reason = req.Actor, req.Reason
-	return s.intend(rec, i)
+	return s.intend(rec, i, false)
 }
 
 // poolOf is the pool that the path names.
@@ -123,7 +125,8 @@ func poolOf(r *http.Request) (health.Scope, error) {
 	return health.ParseScope(health.ScopePool, r.PathValue("zone")+"/"+r.PathValue("pool"))
 }
 
-func (s *Server) intend(rec *record, i health.Intent) (int, any) {
+// intend gives an order and waits until another node has it too, or, with wait, all of them: 201 then, else 202.
+func (s *Server) intend(rec *record, i health.Intent, wait bool) (int, any) {
 	rec.Object = i.Scope.String()
 	if i.Service != "" {
 		rec.Object += " for " + i.Service
@@ -135,9 +138,15 @@ func (s *Server) intend(rec *record, i health.Intent) (int, any) {
 	if err != nil {
 		return intentRefused(err)
 	}
+	holding, done := s.held(context.Background(), wait, id)
+	status := http.StatusCreated
+	if !done {
+		status = http.StatusAccepted
+	}
 	for _, shown := range intentsOf(s.opts.Node) {
 		if shown.ID == id.String() {
-			return http.StatusCreated, shown
+			shown.Missing = holding.Missing
+			return status, shown
 		}
 	}
 	return intentRefused(fmt.Errorf("%w: %s was ended at once by somebody else", health.ErrNoIntent, id))
@@ -189,6 +198,11 @@ func (s *Server) end(r *http.Request, match func(*health.IntentState) bool, what
 	if err := s.opts.Node.EndIntent(ids, req.Actor, req.Reason); err != nil {
 		return intentRefused(err)
 	}
+	holding, done := s.held(context.Background(), req.Wait, ids...)
+	ended.Missing = holding.Missing
+	if !done {
+		return http.StatusAccepted, ended
+	}
 	return http.StatusOK, ended
 }
 
@@ -198,6 +212,8 @@ func intentRefused(err error) (int, any) {
 	switch {
 	case errors.Is(err, health.ErrInvalidIntent):
 		status = http.StatusBadRequest
+	case errors.Is(err, health.ErrNotJoined), errors.Is(err, intent.ErrFull):
+		status = http.StatusServiceUnavailable
 	case errors.Is(err, health.ErrNothingNamed), errors.Is(err, health.ErrNoIntent):
 		status = http.StatusNotFound
 	case errors.Is(err, health.ErrIntentConflict):
@@ -223,7 +239,7 @@ func intentsOf(n Node) []api.Intent {
 func intentShown(i *health.IntentState) api.Intent {
 	out := api.Intent{
 		ID: i.ID.String(), Kind: i.Kind.String(), Scope: api.Scope{Kind: i.Scope.Kind.String(), Name: i.Scope.Path()}, Service: i.Service,
-		State: api.IntentInForce, Actor: i.Actor, Reason: i.Reason, Override: slices.Clone(i.Override), StartsAt: i.Start,
+		Missing: i.Missing, State: api.IntentInForce, Actor: i.Actor, Reason: i.Reason, Override: slices.Clone(i.Override), StartsAt: i.Start,
 	}
 	if i.Kind == health.IntentWeight {
 		weight := i.Weight

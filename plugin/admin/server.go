@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/engine"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
 )
@@ -49,6 +50,15 @@ type Node interface {
 	Intend(health.Intent) (health.IntentID, error)
 	EndIntent(ids []health.IntentID, actor, reason string) error
 	Intents() []health.IntentState
+	// AwaitHolding returns who has the intents on disk, once done says so or ctx ends.
+	AwaitHolding(ctx context.Context, ids []health.IntentID, done func(*engine.Holding) bool) engine.Holding
+	// Cluster is what is known of the other nodes. Waive lets this one join without the answers of some, or, without names, of
+	// all; ChangeKeyring returns the nodes that did not do it.
+	Cluster() engine.ClusterView
+	Waive(names ...string) error
+	ChangeKeyring(context.Context, engine.KeyringOrder) (failed map[string]error, err error)
+	// Observations are what every vantage last said of a target, by name.
+	Observations(health.Target) []health.Observation
 	// Probe probes an endpoint, named zone/pool/endpoint, at once.
 	Probe(ctx context.Context, endpoint string) ([]api.ProbeResult, error)
 	// Report takes what an endpoint says of itself.

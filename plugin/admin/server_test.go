@@ -19,6 +19,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/engine"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
 )
@@ -31,6 +32,11 @@ type fakeNode struct {
 	obs   map[health.TargetID]health.Observation
 
 	frozen    api.Freeze
+	cluster   *engine.ClusterView
+	missing   []string
+	waiveErr  error
+	keyFailed map[string]error
+	keyErr    error
 	freezeErr error
 
 	// intents are those that were asked for; intendErr is what comes of the next order.
@@ -60,6 +66,25 @@ func (n *fakeNode) EndIntent(ids []health.IntentID, _, _ string) error {
 }
 
 func (n *fakeNode) Intents() []health.IntentState { return n.intents }
+
+func (n *fakeNode) AwaitHolding(context.Context, []health.IntentID, func(*engine.Holding) bool) engine.Holding {
+	return engine.Holding{Holders: []string{"n1"}, Missing: n.missing}
+}
+
+func (n *fakeNode) Cluster() engine.ClusterView {
+	if n.cluster == nil {
+		return engine.ClusterView{Heard: 1, Roster: 1}
+	}
+	return *n.cluster
+}
+
+func (n *fakeNode) Waive(names ...string) error { return n.waiveErr }
+
+func (n *fakeNode) ChangeKeyring(context.Context, engine.KeyringOrder) (map[string]error, error) {
+	return n.keyFailed, n.keyErr
+}
+
+func (n *fakeNode) Observations(health.Target) []health.Observation { return nil }
 
 func (n *fakeNode) Frozen() api.Freeze { return n.frozen }
 

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
@@ -35,12 +36,16 @@ func NewStatus(n Node, version string, startedAt, now time.Time) *api.Status {
 		out.Freeze = &f
 	}
 	out.Degraded = out.Degraded || out.Blind || out.Freeze != nil
+	if c := nodesOf(n); c.Cluster != "" {
+		out.Cluster = c
+		out.Degraded = out.Degraded || slices.ContainsFunc(c.Nodes, func(n api.Node) bool { return n.Troubled() })
+	}
 	out.Intents = intentsOf(n)
 	for _, i := range out.Intents {
 		out.Degraded = out.Degraded || i.State == api.IntentSuspended
 	}
 	for _, zv := range snap.View.Zones {
-		z := zoneStatus{node: n, snap: snap, view: zv, now: now}
+		z := zoneStatus{node: n, snap: snap, view: zv, now: now, clustered: out.Cluster != nil}
 		zone, degraded := z.build()
 		out.Zones = append(out.Zones, zone)
 		out.Degraded = out.Degraded || degraded
@@ -55,6 +60,8 @@ type zoneStatus struct {
 	view     *health.ZoneView
 	now      time.Time
 	degraded bool
+	// clustered is set when other nodes have a say.
+	clustered bool
 }
 
 func (z *zoneStatus) build() (zone api.Zone, degraded bool) {
@@ -155,6 +162,11 @@ func (z *zoneStatus) endpoint(check *config.Check, cfg *config.Endpoint, view he
 		at := o.At
 		e.ProbedAt, e.LatencySeconds = &at, o.Latency.Seconds()
 		e.Failures, e.Successes, e.Warning = o.Failures, o.Successes, o.Warning
+	}
+	if z.clustered {
+		for _, o := range z.node.Observations(target) {
+			e.Vantages = append(e.Vantages, api.Vantage{Node: o.Vantage, State: o.State.String(), Failures: o.Failures, Reason: o.Reason, At: o.At})
+		}
 	}
 	return e
 }

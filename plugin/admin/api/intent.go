@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// IntentsPath answers GET with an Intents and POST with the Intent that an IntentRequest made. IntentPath answers DELETE: the
+// IntentsPath answers GET with an Intents and POST with the Intent that an IntentRequest made: 201 when another node, or with Wait
+// every one, has it on disk, else 202, with the nodes that are Missing. IntentPath answers DELETE: the
 // intent is over.
 const IntentsPath = Base + "/intents"
 
@@ -48,6 +49,8 @@ type IntentRequest struct {
 	Forever         bool    `json:"forever,omitempty"`
 	// DryRun asks for a Preview instead: nothing changes.
 	DryRun bool `json:"dry_run,omitempty"`
+	// Wait asks for the reply to wait until every node has it, up to 15 s, and not only one more than this.
+	Wait bool `json:"wait,omitempty"`
 }
 
 // A Preview is what an order would do, by the code that serves.
@@ -73,11 +76,15 @@ type PoolRequest struct {
 type EndRequest struct {
 	Actor  string `json:"actor"`
 	Reason string `json:"reason,omitempty"`
+	// Wait is IntentRequest.Wait.
+	Wait bool `json:"wait,omitempty"`
 }
 
 // Intents are all that are in force or planned, by id.
 type Intents struct {
 	Intents []Intent `json:"intents"`
+	// Missing, in the reply to an end, are the nodes that are not known to have it.
+	Missing []string `json:"missing,omitempty"`
 }
 
 // The states of an Intent.
@@ -91,7 +98,7 @@ const (
 // An Intent is what an operator asked for.
 type Intent struct {
 	ID string `json:"id"`
-	// Kind is drain, weight, ready or failback.
+	// Kind is drain, weight, ready, failback, freeze, stopped or removed.
 	Kind    string `json:"kind"`
 	Scope   Scope  `json:"scope"`
 	Service string `json:"service,omitempty"`
@@ -107,4 +114,6 @@ type Intent struct {
 	// StartsAt and EndsAt are by this node's clock; without EndsAt it is forever.
 	StartsAt time.Time  `json:"starts_at"`
 	EndsAt   *time.Time `json:"ends_at,omitempty"`
+	// Missing are the configured nodes that are not known to have it.
+	Missing []string `json:"missing,omitempty"`
 }

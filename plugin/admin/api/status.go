@@ -21,6 +21,8 @@ type Status struct {
 	NotReady string `json:"not_ready,omitempty"`
 	// Blind is set while this vantage abstains: most of its probes fail and no reference target answers.
 	Blind bool `json:"blind"`
+	// Cluster is what is known of the other nodes; nil for a node alone.
+	Cluster *Nodes `json:"cluster,omitempty"`
 	// Freeze is set while an operator has stopped every automatic verdict.
 	Freeze *Freeze `json:"freeze,omitempty"`
 	Files  []File  `json:"files"`
@@ -92,6 +94,8 @@ type Endpoint struct {
 	LatencySeconds float64    `json:"latency_seconds,omitempty"`
 	Failures       int        `json:"failures,omitempty"`
 	Successes      int        `json:"successes,omitempty"`
+	// Vantages are what each node says of the endpoint's own check, in a cluster; the fields above are this node's word.
+	Vantages []Vantage `json:"vantages,omitempty"`
 }
 
 // A Service is what one owner name answers now.

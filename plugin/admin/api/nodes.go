@@ -1,0 +1,121 @@
+package api
+
+import (
+	"net/url"
+	"time"
+)
+
+// NodesPath answers GET with the Nodes. BootstrapPath takes POST with a NodeRequest: a node that joins does without the answers
+// of all others. KeyringPath takes POST with a KeyringRequest and answers with a KeyringResult.
+const (
+	NodesPath     = Base + "/nodes"
+	BootstrapPath = Base + "/bootstrap"
+	KeyringPath   = Base + "/keyring"
+)
+
+// WaivePath takes POST with a NodeRequest: this node joins without the answer of the one named.
+func WaivePath(node string) string { return NodesPath + "/" + url.PathEscape(node) + "/waive" }
+
+// StoppedPath takes POST with a NodeRequest, somebody made sure that the node does not run, and DELETE with an EndRequest.
+func StoppedPath(node string) string { return NodesPath + "/" + url.PathEscape(node) + "/stopped" }
+
+// RemovedPath takes POST with a NodeRequest, the node is no part of the cluster any more, and DELETE with an EndRequest.
+func RemovedPath(node string) string { return NodesPath + "/" + url.PathEscape(node) + "/removed" }
+
+// A NodeRequest says who asks, and why.
+type NodeRequest struct {
+	Actor  string `json:"actor"`
+	Reason string `json:"reason"`
+}
+
+// A KeyringRequest changes the keys that encrypt gossip, on every node. Verb is add, use or remove; Key is in base64.
+type KeyringRequest struct {
+	Actor  string `json:"actor"`
+	Reason string `json:"reason"`
+	Verb   string `json:"verb"`
+	Key    string `json:"key"`
+}
+
+// A KeyringResult says on which nodes it was done, and why it was not on others.
+type KeyringResult struct {
+	Done   []string          `json:"done"`
+	Failed map[string]string `json:"failed,omitempty"`
+}
+
+// Nodes are what one node knows of the cluster.
+type Nodes struct {
+	// Node is the one that says so, Cluster the cluster's name; empty for a node alone.
+	Node    string    `json:"node"`
+	Cluster string    `json:"cluster,omitempty"`
+	At      time.Time `json:"at"`
+	// Heard of Roster nodes are heard, this one included. Isolated is set while those are fewer than half: health moves nothing.
+	Heard    int  `json:"heard"`
+	Roster   int  `json:"roster"`
+	Isolated bool `json:"isolated"`
+	// Shut says why the node does not answer service names; empty while it does. WaitsFor are the nodes whose answers it waits
+	// for to join.
+	Shut     string   `json:"shut,omitempty"`
+	WaitsFor []string `json:"waits_for,omitempty"`
+	// Keys is how many keys decrypt gossip; 0 means that it is in clear.
+	Keys  int    `json:"keys"`
+	Nodes []Node `json:"nodes"`
+}
+
+// The states of a Node.
+const (
+	NodeSelf      = "self"
+	NodeHeard     = "heard"
+	NodeStale     = "stale"
+	NodeNever     = "never heard"
+	NodeStopped   = "stopped"
+	NodeNotListed = "not in the roster"
+)
+
+// A Node is one node of the cluster, as another one, or itself, sees it.
+type Node struct {
+	Name   string `json:"name"`
+	Region string `json:"region,omitempty"`
+	AZ     string `json:"az,omitempty"`
+	// State is self, heard, stale (not heard straight for 10 s), never heard, stopped (so somebody says) or not in the roster (of
+	// this node, but of another one's).
+	State   string `json:"state"`
+	Address string `json:"address,omitempty"`
+	// HeardAt is when it was last heard straight from itself, RelayedAt when at all.
+	HeardAt   *time.Time `json:"heard_at,omitempty"`
+	RelayedAt *time.Time `json:"relayed_at,omitempty"`
+	Version   string     `json:"version,omitempty"`
+	// ConfigHash is of what it serves; Drift is since when it is another than this node's, for more than 15 s.
+	ConfigHash string     `json:"config_hash,omitempty"`
+	Drift      *time.Time `json:"drift,omitempty"`
+	// PlanHash is of all that it has decided; Divergent is since when it is another although nothing explains that.
+	PlanHash  string     `json:"plan_hash,omitempty"`
+	Divergent *time.Time `json:"divergent,omitempty"`
+	// Joined to Drained are what it says of itself.
+	Joined    bool `json:"joined"`
+	Answering bool `json:"answering"`
+	Blind     bool `json:"blind,omitempty"`
+	Isolated  bool `json:"isolated,omitempty"`
+	Frozen    bool `json:"frozen,omitempty"`
+	Drained   bool `json:"drained,omitempty"`
+}
+
+// Troubled tells whether an operator should look at the node.
+func (n *Node) Troubled() bool {
+	switch n.State {
+	case NodeStale, NodeNever, NodeNotListed:
+		return true
+	case NodeStopped:
+		return false
+	}
+	return n.Drift != nil || n.Divergent != nil || !n.Answering || n.Blind || n.Isolated
+}
+
+// A Vantage is what one node saw of an endpoint's own check.
+type Vantage struct {
+	Node string `json:"node"`
+	// State is up, down or unknown.
+	State    string    `json:"state"`
+	Failures int       `json:"failures,omitempty"`
+	Reason   string    `json:"reason,omitempty"`
+	At       time.Time `json:"at"`
+}

@@ -1,0 +1,183 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+// keyringTimeout is how long one verb may take on all nodes.
+const keyringTimeout = 10 * time.Second
+
+func (s *Server) nodes(*http.Request) (int, any) {
+	return http.StatusOK, nodesOf(s.opts.Node)
+}
+
+// nodesOf is what n knows of the cluster.
+func nodesOf(n Node) *api.Nodes {
+	c := n.Cluster()
+	out := &api.Nodes{
+		Node: n.Name(), Cluster: c.Name, At: c.At, Heard: c.Heard, Roster: c.Roster, Isolated: c.Isolated, Shut: c.Shut, WaitsFor: c.Missing,
+		Keys: c.Keys, Nodes: []api.Node{},
+	}
+	for i := range c.Nodes {
+		out.Nodes = append(out.Nodes, nodeShown(&c.Nodes[i]))
+	}
+	return out
+}
+
+func nodeShown(n *engine.NodeView) api.Node {
+	out := api.Node{
+		Name: n.Name, Region: n.Region, AZ: n.AZ, Address: n.Address, Version: n.Version, ConfigHash: n.Config,
+		HeardAt: instant(n.Direct), RelayedAt: instant(n.Heard), Drift: instant(n.Drift), Divergent: instant(n.Divergent),
+		Joined: n.Joined, Answering: n.Answering, Blind: n.Blind, Isolated: n.Isolated, Frozen: n.Frozen, Drained: n.Drained,
+	}
+	if n.Config != "" {
+		out.PlanHash = fmt.Sprintf("%016x", n.Plans)
+	}
+	switch {
+	case n.Self:
+		out.State = api.NodeSelf
+	case n.Fresh:
+		out.State = api.NodeHeard
+	case n.Stopped:
+		out.State = api.NodeStopped
+	case !n.InRoster:
+		out.State = api.NodeNotListed
+	case n.Direct.IsZero():
+		out.State = api.NodeNever
+	default:
+		out.State = api.NodeStale
+	}
+	return out
+}
+
+// instant is t for JSON; nil for the zero instant.
+func instant(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// nodeRequest reads the body of an order about a node.
+func nodeRequest(r *http.Request) (req api.NodeRequest, err error) {
+	if err := decode(r, &req); err != nil {
+		return req, err
+	}
+	rec := recordOf(r)
+	rec.asks(req.Actor, req.Reason)
+	rec.Object = "node " + r.PathValue("node")
+	if req.Reason == "" {
+		return req, errReason
+	}
+	return req, health.ValidateWords(req.Actor, req.Reason)
+}
+
+func (s *Server) stopped(r *http.Request) (int, any) { return s.declare(r, health.IntentStopped) }
+func (s *Server) removed(r *http.Request) (int, any) { return s.declare(r, health.IntentRemoved) }
+
+// declare takes an operator's word about a node, which holds until it is taken back.
+func (s *Server) declare(r *http.Request, kind health.IntentKind) (int, any) {
+	req, err := nodeRequest(r)
+	if err != nil {
+		return invalid(err)
+	}
+	scope := health.Scope{Kind: health.ScopeNode, Name: r.PathValue("node")}
+	return s.intend(recordOf(r), health.Intent{Kind: kind, Scope: scope, Actor: req.Actor, Reason: req.Reason, Forever: true}, false)
+}
+
+func (s *Server) notStopped(r *http.Request) (int, any) { return s.takeBack(r, health.IntentStopped) }
+func (s *Server) notRemoved(r *http.Request) (int, any) { return s.takeBack(r, health.IntentRemoved) }
+
+func (s *Server) takeBack(r *http.Request, kind health.IntentKind) (int, any) {
+	scope := health.Scope{Kind: health.ScopeNode, Name: r.PathValue("node")}
+	return s.end(r, func(i *health.IntentState) bool { return i.Kind == kind && i.Scope == scope }, kind.String()+" for "+scope.String())
+}
+
+func (s *Server) waive(r *http.Request) (int, any)     { return s.joinWithout(r, r.PathValue("node")) }
+func (s *Server) bootstrap(r *http.Request) (int, any) { return s.joinWithout(r) }
+
+// joinWithout lets the node join without the answers of the nodes named, or of all.
+func (s *Server) joinWithout(r *http.Request, names ...string) (int, any) {
+	if _, err := nodeRequest(r); err != nil {
+		return invalid(err)
+	}
+	rec := recordOf(r)
+	if len(names) == 0 {
+		rec.Object = "all nodes"
+	}
+	if err := rec.reserve(); err != nil {
+		return http.StatusInsufficientStorage, failure(http.StatusInsufficientStorage, err)
+	}
+	if err := s.opts.Node.Waive(names...); err != nil {
+		return intentRefused(err)
+	}
+	return http.StatusOK, nodesOf(s.opts.Node)
+}
+
+func (s *Server) keyring(r *http.Request) (int, any) {
+	var req api.KeyringRequest
+	if err := decode(r, &req); err != nil {
+		return invalid(err)
+	}
+	rec := recordOf(r)
+	rec.asks(req.Actor, req.Reason)
+	rec.Object = "keyring: " + req.Verb
+	key, err := config.ParseKey(req.Key)
+	switch {
+	case err != nil:
+		return invalid(fmt.Errorf("key: %w", err))
+	case !slices.Contains([]string{engine.KeyAdd, engine.KeyUse, engine.KeyRemove}, req.Verb):
+		return invalid(fmt.Errorf("verb %q: want add, use or remove", req.Verb))
+	case req.Reason == "":
+		return invalid(errReason)
+	}
+	if err := rec.reserve(); err != nil {
+		return http.StatusInsufficientStorage, failure(http.StatusInsufficientStorage, err)
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), keyringTimeout)
+	defer cancel()
+	failed, err := s.opts.Node.ChangeKeyring(ctx, engine.KeyringOrder{Verb: req.Verb, Key: key})
+	if err != nil {
+		return intentRefused(err)
+	}
+	result := api.KeyringResult{Done: []string{}, Failed: map[string]string{}}
+	for _, n := range s.opts.Node.Cluster().Nodes {
+		if err := failed[n.Name]; err != nil {
+			result.Failed[n.Name] = err.Error()
+		} else if n.InRoster {
+			result.Done = append(result.Done, n.Name)
+		}
+	}
+	// What it was is no business of the record, nor is the key.
+	rec.After = json.RawMessage(fmt.Sprintf(`{"done":%d,"failed":%d}`, len(result.Done), len(result.Failed)))
+	return http.StatusOK, result
+}
+
+// shareTimeout is how long an order waits for another node to keep it; waitTimeout is that for all nodes, when it was asked for.
+const (
+	shareTimeout = 2 * time.Second
+	waitTimeout  = 15 * time.Second
+)
+
+// held waits until the intents would survive the loss of this node, or, with all, until every node has them that is not
+// declared stopped. done tells whether that came in time.
+func (s *Server) held(ctx context.Context, all bool, ids ...health.IntentID) (h engine.Holding, done bool) {
+	enough, timeout := func(h *engine.Holding) bool { return h.Enough() }, shareTimeout
+	if all {
+		enough, timeout = func(h *engine.Holding) bool { return h.Complete() }, waitTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	h = s.opts.Node.AwaitHolding(ctx, ids, func(h *engine.Holding) bool { return enough(h) || !all && h.Alone })
+	return h, enough(&h)
+}
