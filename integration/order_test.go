@@ -68,6 +68,13 @@ func TestOrders(t *testing.T) {
 	answers("api", "192.0.2.2")
 	await(t, "the admin socket", func() bool { _, code := run(t, p.bin, "intents", "--server", "unix:"+p.socket); return code == 0 })
 	require.Contains(t, say(0, "intents"), "CHG-1")
+	state := filepath.Join(p.dir, "state")
+	out, code := run(t, p.bin, "audit", "verify", state)
+	require.Zero(t, code, out)
+	out, code = run(t, p.bin, "audit", state)
+	require.Zero(t, code, out)
+	require.Regexp(t, `drain +az eu-a +ok +CHG-1`, out)
+	require.Regexp(t, `drain +az eu-b +refused: never_empty +CHG-2`, out)
 
 	// The AZ had nothing: api, in mode never, waits for a new file; www, manual, for a person.
 	say(0, "undrain", "eu-a")
