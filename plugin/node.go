@@ -301,6 +301,11 @@ func (n *node) Cluster() engine.ClusterView { return n.engine.Cluster() }
 // Waive lets this node join without the answers of others.
 func (n *node) Waive(names ...string) error { return n.engine.Waive(names...) }
 
+// CutOff cuts this node off from the others for a rehearsal.
+func (n *node) CutOff(d time.Duration, actor, reason string) error {
+	return n.engine.CutOff(d, actor, reason)
+}
+
 // ChangeKeyring changes the keys of gossip on every node.
 func (n *node) ChangeKeyring(ctx context.Context, o engine.KeyringOrder) (map[string]error, error) {
 	return n.engine.ChangeKeyring(ctx, o)

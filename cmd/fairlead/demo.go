@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -15,26 +16,26 @@ func demoCommand() *cobra.Command {
 	var o demoOptions
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "a whole setup on this machine: real endpoints, a real node, something to break",
-		Long: fmt.Sprintf(`Demo opens real HTTP endpoints on addresses in 127.0.0.0/8, in two regions with two AZs each, and starts a real node
-that probes them and answers the zone %s. It needs no root and no files, and leaves nothing behind.
+		Short: "a whole setup on this machine: real endpoints, three real nodes, something to break",
+		Long: fmt.Sprintf(`Demo opens real HTTP endpoints on addresses in 127.0.0.0/8, in two regions with two AZs each, and starts three real nodes, n1, n2 and
+n3, that probe them together and answer the zone %s. It needs no root and no files, and leaves nothing behind.
 
-It prints what to paste: dig lines, and how to break and heal an AZ from another terminal. Ctrl-C ends it.`, demoZone),
+It prints what to paste: dig lines, and how to break and heal an AZ, or cut a node off, from another terminal. Ctrl-C ends it.`, demoZone),
 		Example: `  fairlead demo
-  fairlead demo --dns 127.0.0.1:5301 --socket /tmp/second.sock
+  fairlead demo --dns 127.0.0.1:5310 --socket /tmp/second.sock
   fairlead demo --duration 1m --verbose`,
 		Args: usageArgs(cobra.NoArgs),
 	}
-	cmd.Flags().StringVar(&o.dns, "dns", demoDNS, "ADDRESS:PORT to answer DNS on")
-	cmd.Flags().StringVar(&o.socket, "socket", "", "path of the admin socket (default "+demoSocket()+")")
+	cmd.Flags().StringVar(&o.dns, "dns", demoDNS, "ADDRESS:PORT of the first node's DNS; the others have the next two ports")
+	cmd.Flags().StringVar(&o.socket, "socket", "", "path of the first node's admin socket (default "+demoSocket()+"); those of the others end in .n2 and .n3")
 	cmd.Flags().DurationVar(&o.duration, "duration", 0, "end after this time; 0 means at Ctrl-C")
-	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "show the node's log")
+	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "show the nodes' logs")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		o.program = programName()
 		o.out, o.errOut = cmd.OutOrStdout(), cmd.ErrOrStderr()
 		return o.run(orBackground(cmd.Context()))
 	}
-	cmd.AddCommand(demoBreakCommand(), demoHealCommand())
+	cmd.AddCommand(demoBreakCommand(), demoHealCommand(), demoCutCommand())
 	return cmd
 }
 
@@ -64,7 +65,7 @@ AZs: ` + azList() + `.
 		Example: `  fairlead demo break az eu-a
   fairlead demo break az eu-a --hang
   fairlead demo break endpoint web-us-b`,
-		Args: usageArgs(azOrEndpoint),
+		Args: usageArgs(kindAndName("az", "endpoint")),
 	}
 	cmd.Flags().BoolVar(&hang, "hang", false, "accept connections and never answer")
 	server := addServerFlag(cmd)
@@ -80,17 +81,18 @@ AZs: ` + azList() + `.
 
 func demoHealCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "heal az|endpoint NAME",
-		Short: "open the listeners of an AZ or of one endpoint of the demo again",
-		Long: `Heal opens the listeners again; endpoints that hang go on. It prints what it did and what to watch for.
-To heal what is well changes nothing.
+		Use:   "heal az|endpoint|node NAME",
+		Short: "open the listeners of an AZ or of one endpoint of the demo again, or let a node hear the others",
+		Long: `Heal opens the listeners again; endpoints that hang go on. A node that was cut off hears the others again. It prints what it did
+and what to watch for. To heal an AZ or an endpoint that is well changes nothing.
 
 AZs: ` + azList() + `.
 
 ` + demoServerHelp,
 		Example: `  fairlead demo heal az eu-a
-  fairlead demo heal endpoint web-us-b`,
-		Args: usageArgs(azOrEndpoint),
+  fairlead demo heal endpoint web-us-b
+  fairlead demo heal node n3`,
+		Args: usageArgs(kindAndName("az", "endpoint", kindNode)),
 	}
 	server := addServerFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -102,14 +104,38 @@ AZs: ` + azList() + `.
 const demoServerHelp = `The demo is found by --server unix:PATH with the PATH that it was given as --socket, else by the environment variable
 ` + serverEnv + `, else at the default socket of this user's demo.`
 
-func azOrEndpoint(_ *cobra.Command, args []string) error {
-	if len(args) != 2 {
-		return fmt.Errorf("want two arguments, az or endpoint and a NAME, got %d", len(args))
+// kindAndName takes two arguments, the first one of kinds.
+func kindAndName(kinds ...string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) != 2 {
+			return fmt.Errorf("want two arguments, %s and a NAME, got %d", orList(kinds), len(args))
+		}
+		if !slices.Contains(kinds, args[0]) {
+			return fmt.Errorf("%q: want %s", args[0], orList(kinds))
+		}
+		return nil
 	}
-	if args[0] != "az" && args[0] != "endpoint" {
-		return fmt.Errorf("%q: want az or endpoint", args[0])
+}
+
+func demoCutCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "cut node NAME",
+		Short: "cut a node of the demo off from the others",
+		Long: `Cut keeps everything that the node says from the others, and everything that they say from it, as a pulled cable does. The node goes
+on answering DNS and probing; alone it is isolated: what health says moves nothing there, and orders to it hold there alone.
+The others judge on without it. It ends with ` + "`fairlead demo heal node NAME`" + `, or by itself after an hour.
+
+Nodes: n1, n2, n3.
+
+` + demoServerHelp,
+		Example: `  fairlead demo cut node n3`,
+		Args:    usageArgs(kindAndName(kindNode)),
 	}
-	return nil
+	server := addServerFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return controlDemo(cmd, *server, controlRequest{Want: cutOff, Kind: args[0], Name: args[1]})
+	}
+	return cmd
 }
 
 // controlDemo sends req to the demo and prints what it says.

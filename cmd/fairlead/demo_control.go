@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
@@ -24,9 +25,9 @@ const (
 
 // A controlRequest breaks or heals endpoints.
 type controlRequest struct {
-	// Want is serving, closed or hanging.
+	// Want is serving, closed or hanging; for a node serving or cut.
 	Want demoState `json:"want"`
-	// Kind is az or endpoint.
+	// Kind is az, endpoint or node.
 	Kind string `json:"kind"`
 	Name string `json:"name"`
 }
@@ -43,13 +44,13 @@ type controlReply struct {
 // the node must not know that they are not real.
 type control struct {
 	site   *site
-	dns    string
+	nodes  []*node
 	server *http.Server
 	path   string
 }
 
 // listenControl opens the control socket; the caller holds the demo's lock, so what lies at path is left over.
-func listenControl(path, dns string, s *site) (*control, error) {
+func listenControl(path string, s *site, nodes []*node) (*control, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
@@ -60,7 +61,7 @@ func listenControl(path, dns string, s *site) (*control, error) {
 	if err := os.Chmod(path, 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("control socket: %w", err), l.Close())
 	}
-	c := &control{site: s, dns: dns, path: path}
+	c := &control{site: s, nodes: nodes, path: path}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+controlPath, c.handle)
 	c.server = &http.Server{Handler: mux, ReadTimeout: 5 * time.Second, WriteTimeout: 5 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
@@ -74,6 +75,10 @@ func (c *control) handle(w http.ResponseWriter, r *http.Request) {
 	var req controlRequest
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxControlBody)).Decode(&req); err != nil {
 		problem(w, http.StatusBadRequest, "unreadable request", err)
+		return
+	}
+	if req.Kind == kindNode {
+		c.cut(w, r, req)
 		return
 	}
 	if req.Want != serving && req.Want != closed && req.Want != hanging {
@@ -91,7 +96,44 @@ func (c *control) handle(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(controlReply{Done: done, Watch: expectation(req), DNS: c.dns})
+	_ = json.NewEncoder(w).Encode(controlReply{Done: done, Watch: expectation(req), DNS: c.nodes[0].dns.String()})
+}
+
+// kindNode is the kind of a request about a node; cutOff is what is wanted of it.
+const (
+	kindNode           = "node"
+	cutOff   demoState = "cut"
+	// demoCut is how long a node is cut off that nobody heals.
+	demoCut = time.Hour
+)
+
+// cut cuts a node off from the others, or ends that.
+func (c *control) cut(w http.ResponseWriter, r *http.Request, req controlRequest) {
+	i := slices.IndexFunc(c.nodes, func(n *node) bool { return n.name == req.Name })
+	if i < 0 {
+		problem(w, http.StatusNotFound, fmt.Sprintf("no node %q in the demo: want n1, n2 or n3", req.Name), nil)
+		return
+	}
+	n := c.nodes[i]
+	method, body := http.MethodPost, api.CutRequest{Actor: "demo", Reason: "fairlead demo cut", ForSeconds: demoCut.Seconds()}
+	done, watch := n.name+": cut off from the other nodes; it goes on answering",
+		fmt.Sprintf("in some 10s the others call %s stale, and it calls itself isolated: health moves nothing there, and its TTLs are at their floor", n.name)
+	switch req.Want {
+	case cutOff:
+	case serving:
+		method, body = http.MethodDelete, api.CutRequest{Actor: "demo"}
+		done, watch = n.name+": no longer cut off", "within some seconds it hears the others and agrees with them"
+	default:
+		problem(w, http.StatusBadRequest, "a node can be cut off or healed", nil)
+		return
+	}
+	var reply api.Nodes
+	if err := clientAt(n.socket, "node "+n.name).call(r.Context(), method, api.CutPath, body, &reply); err != nil {
+		problem(w, http.StatusConflict, err.Error(), nil)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(controlReply{Done: []string{done}, Watch: watch, DNS: n.dns.String()})
 }
 
 // expectation is what to watch for, with times that follow from the demo's check and hold.

@@ -24,6 +24,11 @@ const (
 	demoFall     = 2
 	demoRise     = 2
 	demoHold     = 5 * time.Second
+
+	// demoNodes is how many nodes run: with three, one can be cut off and the others still judge.
+	demoNodes = 3
+	// demoGossipPort is where they talk, each on a loopback address of its own.
+	demoGossipPort = 7946
 )
 
 // A place is one demo endpoint: where it stands, and the address it listens on.
@@ -59,7 +64,7 @@ func azsOf(places []place) []string {
 func flipWithin() time.Duration {
 	a := steer.DefaultAllowances()
 	interval := demoInterval + demoInterval*health.JitterPercent/100
-	return demoFall*interval + demoTimeout + a.ProbeLag + a.Quiesce
+	return demoFall*interval + demoTimeout + a.ProbeLag + a.Gossip + a.Quiesce
 }
 
 // returnsWithin is how long a healed AZ waits before it is answered again.
@@ -69,15 +74,17 @@ func returnsWithin() time.Duration {
 }
 
 // demoFiles are the files of one node, by name below its directory.
-func demoFiles(n *node, places []place) (map[string]string, error) {
+func demoFiles(n *node, nodes []*node, places []place) (map[string]string, error) {
 	data := struct {
+		Self                                      *node
+		Nodes                                     []*node
 		Zone, DNSHost, DNSPort, Node, Dir, Socket string
 		Interval, Timeout, Hold                   time.Duration
 		Fall, Rise                                int
 		Port                                      uint16
 		EU, US                                    []place
 	}{
-		Zone: demoZone, DNSHost: n.dns.Addr().String(), DNSPort: fmt.Sprint(n.dns.Port()), Node: n.name, Dir: n.dir, Socket: n.socket,
+		Self: n, Nodes: nodes, Zone: demoZone, DNSHost: n.dns.Addr().String(), DNSPort: fmt.Sprint(n.dns.Port()), Node: n.name, Dir: n.dir, Socket: n.socket,
 		Interval: demoInterval, Timeout: demoTimeout, Hold: demoHold, Fall: demoFall, Rise: demoRise,
 		Port: places[0].Addr.Port(), EU: inRegion(places, "eu"), US: inRegion(places, "us"),
 	}
@@ -118,9 +125,15 @@ const demoCorefile = `{{.Zone}}:{{.DNSPort}} {
 `
 
 const demoNodeFile = `name: {{.Node}}
-region: eu
-az: eu-a
 admin: {socket: {{printf "%q" .Socket}}}
+cluster:
+  name: demo
+  nodes:
+{{range .Nodes}}    - {name: {{.Name}}, address: "{{.Gossip}}", public_key: "{{.PublicKey}}", region: {{.Region}}, az: {{.AZ}}}
+{{end}}  gossip:
+    listen: "{{.Self.Gossip}}"
+    identity: {{printf "%q" (printf "%s/identity.key" .Dir)}}
+    keyring: {{printf "%q" .Self.Keyring}}
 `
 
 const demoZoneFile = `# Made by "fairlead demo"; gone when the demo ends.

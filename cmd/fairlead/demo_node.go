@@ -3,6 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +19,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -31,8 +35,13 @@ const (
 
 // A node is one real fairlead that runs as a child process.
 type node struct {
-	name string
-	dns  netip.AddrPort
+	// name, Region and AZ are its place; Gossip is where it talks to the others, PublicKey what they know it by, Keyring the file
+	// of the keys that all share. The exported ones are for the templates of its files.
+	name, Region, AZ string
+	Gossip           netip.AddrPort
+	PublicKey        string
+	Keyring          string
+	dns              netip.AddrPort
 	// socket is its admin socket; dir holds its Corefile, zone files, state and log.
 	socket, dir string
 	// echo, if not nil, gets a copy of the log, each line with the node's name before it.
@@ -47,8 +56,8 @@ type node struct {
 func (n *node) logPath() string { return filepath.Join(n.dir, n.name+".log") }
 
 // write writes the node's files.
-func (n *node) write(places []place) error {
-	files, err := demoFiles(n, places)
+func (n *node) write(nodes []*node, places []place) error {
+	files, err := demoFiles(n, nodes, places)
 	if err != nil {
 		return err
 	}
@@ -62,6 +71,19 @@ func (n *node) write(places []place) error {
 		}
 	}
 	return os.MkdirAll(filepath.Join(n.dir, "state"), 0o700)
+}
+
+// Name is name, for the templates.
+func (n *node) Name() string { return n.name }
+
+// makeIdentity makes the node's key.
+func (n *node) makeIdentity() error {
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return err
+	}
+	n.PublicKey = base64.StdEncoding.EncodeToString(public)
+	return config.WriteIdentity(filepath.Join(n.dir, "identity.key"), private)
 }
 
 // start starts the process.
@@ -133,7 +155,7 @@ func (n *node) waitReady(ctx context.Context) error {
 	}
 }
 
-// allUp tells whether the node is ready and every endpoint is up.
+// allUp tells whether the node is ready, hears all others, and every endpoint is up.
 func allUp(s *api.Status) bool {
 	n := 0
 	for _, z := range s.Zones {
@@ -146,7 +168,7 @@ func allUp(s *api.Status) bool {
 			}
 		}
 	}
-	return s.Ready && n > 0
+	return s.Ready && n > 0 && (s.Cluster == nil || s.Cluster.Heard == s.Cluster.Roster)
 }
 
 // failure is why the node ended before it was asked to.

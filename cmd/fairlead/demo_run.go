@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"net"
 	"net/netip"
 	"os"
 	"os/signal"
@@ -12,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/fairlead-dns/fairlead/config"
 )
 
 // demoOptions are the flags of `fairlead demo`.
@@ -25,7 +30,7 @@ type demoOptions struct {
 }
 
 func (o demoOptions) validate() error {
-	if _, err := netip.ParseAddrPort(o.dns); err != nil {
+	if a, err := netip.ParseAddrPort(o.dns); err != nil || a.Port() > math.MaxUint16-demoNodes {
 		return &exitError{Code: exitUsage, Err: fmt.Errorf("--dns %q: want ADDRESS:PORT", o.dns), Hint: "for example " + demoDNS}
 	}
 	if o.duration < 0 {
@@ -85,12 +90,14 @@ func (d *demo) start(ctx context.Context) error {
 	if d.site, err = openSite(); err != nil {
 		return err
 	}
-	if d.control, err = listenControl(d.socket+controlSuffix, d.dns, d.site); err != nil {
+	if d.nodes, err = d.plan(); err != nil {
 		return err
 	}
-	d.nodes = d.plan()
+	if d.control, err = listenControl(d.socket+controlSuffix, d.site, d.nodes); err != nil {
+		return err
+	}
 	for _, n := range d.nodes {
-		if err := errors.Join(os.MkdirAll(n.dir, 0o700), n.write(d.site.places())); err != nil {
+		if err := n.write(d.nodes, d.site.places()); err != nil {
 			return err
 		}
 		if err := n.start(); err != nil {
@@ -105,13 +112,66 @@ func (d *demo) start(ctx context.Context) error {
 	return nil
 }
 
-// plan names the nodes to start: one alone.
-func (d *demo) plan() []*node {
-	n := &node{name: "demo-1", dns: netip.MustParseAddrPort(d.dns), socket: d.socket, dir: filepath.Join(d.dir, "demo-1")}
-	if d.verbose {
-		n.echo = d.errOut
+// plan names the nodes to start, with their keys: two in eu, one in us.
+func (d *demo) plan() ([]*node, error) {
+	keyring := filepath.Join(d.dir, "gossip.keys")
+	key := make([]byte, keyOctets)
+	// rand.Read does not fail.
+	_, _ = rand.Read(key)
+	if err := config.WriteKeyring(keyring, [][]byte{key}); err != nil {
+		return nil, err
 	}
-	return []*node{n}
+	var nodes []*node
+	for i, az := range []string{"eu-a", "eu-b", "us-a"}[:demoNodes] {
+		name := fmt.Sprintf("n%d", i+1)
+		n := &node{name: name, Region: az[:2], AZ: az, Keyring: keyring, dns: demoAddress(d.dns, i), socket: d.socket, dir: filepath.Join(d.dir, name)}
+		if i > 0 {
+			n.socket += "." + name
+			if err := checkDNSFree(n.dns.String()); err != nil {
+				return nil, err
+			}
+		}
+		if d.verbose {
+			n.echo = d.errOut
+		}
+		var err error
+		if n.Gossip, err = freeGossip(n.dns.Addr()); err != nil {
+			return nil, err
+		}
+		if err := errors.Join(os.MkdirAll(n.dir, 0o700), n.makeIdentity()); err != nil {
+			return nil, err
+		}
+		nodes = append(nodes, n)
+	}
+	return nodes, nil
+}
+
+// demoAddress is where the i-th node answers: the ports follow each other.
+func demoAddress(first string, i int) netip.AddrPort {
+	a := netip.MustParseAddrPort(first)
+	return netip.AddrPortFrom(a.Addr(), a.Port()+uint16(i))
+}
+
+// freeGossip is an address with a port that nobody has, neither in UDP nor in TCP, or hardly: it is free until somebody else
+// takes it, and then the node says so.
+func freeGossip(ip netip.Addr) (netip.AddrPort, error) {
+	var last error
+	for range 10 {
+		l, err := net.Listen("tcp", netip.AddrPortFrom(ip, 0).String())
+		if err != nil {
+			return netip.AddrPort{}, fmt.Errorf("address for gossip: %w", err)
+		}
+		a := l.Addr().(*net.TCPAddr).AddrPort()
+		u, err := net.ListenPacket("udp", a.String())
+		if err == nil {
+			err = u.Close()
+		}
+		if err = errors.Join(err, l.Close()); err == nil {
+			return a, nil
+		}
+		last = err
+	}
+	return netip.AddrPort{}, fmt.Errorf("address for gossip: %w", last)
 }
 
 func (d *demo) wait(ctx context.Context) error {
@@ -173,7 +233,11 @@ func (d *demo) banner() {
 		table.add("", p.Name, p.Region, p.AZ, p.Addr.String(), []string{"28%", "42%", "15%", "15%"}[i])
 	}
 	w := d.out
-	fmt.Fprintf(w, "The demo runs: zone %s, DNS on %s, all endpoints are up.\n\n", demoZone, d.dns)
+	var where []string
+	for _, n := range d.nodes {
+		where = append(where, fmt.Sprintf("%s on %s (%s)", n.name, n.dns, n.Region))
+	}
+	fmt.Fprintf(w, "The demo runs: zone %s, all endpoints are up. Three nodes answer DNS:\n%s.\n\n", demoZone, strings.Join(where, ", "))
 	table.write(w, style{}, "  ")
 	fmt.Fprintf(w, `
 www answers from eu and us by weight, api from eu and, when nothing there is up, from us. Paste into another terminal:
@@ -191,14 +255,31 @@ Break an AZ and look again; within %[5]s nobody is sent there any more. Heal it;
   %[3]s demo break az eu-a --hang%[4]s        # accepts connections and never answers
   curl http://%[7]s/
 
-Admin socket  %[8]s
-Files and log %[9]s
-`, dig, "www."+demoZone, me, onSocket, upTo(flipWithin()), upTo(returnsWithin()), places[0].Addr, d.socket, strings.Join(d.dirs(), " "))
+Cut a node off from the others and see what it does; drain an AZ on one node and ask another:
+
+  %[3]s demo cut node n3%[4]s
+  %[3]s nodes%[4]s
+  %[3]s demo heal node n3%[4]s
+  %[3]s drain az us-a --reason "power work" --for 10m --wait%[4]s
+  dig @%[10]s -p %[11]d www.%[12]s +short
+
+Admin sockets  %[8]s
+Files and logs %[9]s
+`, dig, "www."+demoZone, me, onSocket, upTo(flipWithin()), upTo(returnsWithin()), places[0].Addr, strings.Join(d.sockets(), " "), strings.Join(d.dirs(), " "),
+		d.nodes[1].dns.Addr(), d.nodes[1].dns.Port(), demoZone)
 	if d.duration > 0 {
 		fmt.Fprintf(w, "It ends by itself after %s, or with Ctrl-C.\n", d.duration)
 	} else {
 		fmt.Fprintln(w, "It ends with Ctrl-C.")
 	}
+}
+
+func (d *demo) sockets() []string {
+	var out []string
+	for _, n := range d.nodes {
+		out = append(out, n.socket)
+	}
+	return out
 }
 
 func (d *demo) dirs() []string {

@@ -3,6 +3,8 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/ed25519"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net"
@@ -173,7 +175,7 @@ func answers(t *testing.T, c net.Conn) {
 func TestControl(t *testing.T) {
 	s := openTestSite(t)
 	path := filepath.Join(t.TempDir(), "c.sock")
-	c, err := listenControl(path, "127.0.0.1:5300", s)
+	c, err := listenControl(path, s, []*node{{name: "n1", dns: netip.MustParseAddrPort(demoDNS), socket: filepath.Join(t.TempDir(), "none")}})
 	require.NoError(t, err)
 	defer c.close()
 	do := func(req controlRequest) (controlReply, error) {
@@ -185,7 +187,7 @@ func TestControl(t *testing.T) {
 	reply, err := do(controlRequest{Want: closed, Kind: "az", Name: "us-b"})
 	require.NoError(t, err)
 	assert.Equal(t, []string{fmt.Sprintf("web-us-b (%s, AZ us-b) now refuses connections", s.endpoints[3].Addr)}, reply.Done)
-	assert.Contains(t, reply.Watch, "within 3.2s")
+	assert.Contains(t, reply.Watch, "within 4.2s")
 	assert.Equal(t, closed, s.endpoints[3].current())
 	reply, err = do(controlRequest{Want: closed, Kind: "endpoint", Name: "web-us-b"})
 	require.NoError(t, err)
@@ -213,8 +215,9 @@ func TestControl(t *testing.T) {
 
 // TestDemoFiles: the demo's own files are without a flaw, and its shares and its bound are those that it prints.
 func TestDemoFiles(t *testing.T) {
-	n := &node{name: "demo-1", dns: netip.MustParseAddrPort(demoDNS), socket: "/run/x.sock", dir: "/tmp/with space"}
-	files, err := demoFiles(n, demoPlaces(firstPort))
+	n := &node{name: "n1", dns: netip.MustParseAddrPort(demoDNS), socket: "/run/x.sock", dir: "/tmp/with space", Region: "eu", AZ: "eu-a",
+		Gossip: netip.MustParseAddrPort("127.0.0.1:7946"), PublicKey: base64.StdEncoding.EncodeToString(make([]byte, ed25519.PublicKeySize)), Keyring: "/tmp/k"}
+	files, err := demoFiles(n, []*node{n}, demoPlaces(firstPort))
 	require.NoError(t, err)
 	z, problems := config.Parse("demo.yaml", []byte(files["zones.d/demo.yaml"]), config.ParseOptions{})
 	require.Empty(t, problems)
@@ -226,7 +229,8 @@ func TestDemoFiles(t *testing.T) {
 	require.Len(t, z.Services, 2)
 	b := steer.BoundOf(z, z.Services[0], steer.DefaultAllowances())
 	assert.LessOrEqual(t, b.S, z.Services[0].Staleness.Target)
-	assert.Equal(t, b.D+b.Quiesce, flipWithin())
+	assert.Equal(t, b.D+b.Gossip+b.Quiesce, flipWithin())
+	assert.Equal(t, "eu-a", nodeFile.AZ)
 	assert.Equal(t, demoHold, z.Services[0].Failback.Hold)
 	assert.Empty(t, judgeZone(checkedZone{zone: z, bounds: []steer.Bound{b, b}}, steer.DefaultAllowances()))
 }

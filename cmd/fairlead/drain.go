@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -18,19 +19,20 @@ import (
 )
 
 // drainKinds are what can be drained by command.
-var drainKinds = []string{"endpoint", "pool", "az", "region"}
+var drainKinds = []string{"endpoint", "pool", "az", "region", "node"}
 
 func drainCommand() *cobra.Command {
 	var f orderFlags
 	cmd := &cobra.Command{
-		Use:   "drain endpoint|pool|az|region NAME --reason TEXT",
-		Short: "take an endpoint, a pool, an AZ or a region out of all answers for a time",
+		Use:   "drain endpoint|pool|az|region|node NAME --reason TEXT",
+		Short: "take an endpoint, a pool, an AZ or a region out of all answers for a time, or a node out of the cluster's votes",
 		Long: `Drain keeps what NAME names out of the answers of all services, or of one, whatever health says. It outlives a restart and
 ends by itself: after an hour unless --for says otherwise; forever must be typed. Several drains of one thing stand beside each
 other. A pool or an AZ comes back through its failback.
 
 NAME of an endpoint is ENDPOINT, POOL/ENDPOINT or ZONE/POOL/ENDPOINT, of a pool POOL or ZONE/POOL; AZs and regions are those of
-all zones.
+all zones. A node that is drained goes on answering; it abstains as a vantage and is not ready, so that what balances load between
+nodes leaves it out.
 
 The safety rules of each service refuse what would leave too little: never_empty, keep_regions, keep_azs, max_drained. They look
 at the configuration and the other drains, never at health. --dry-run changes nothing: it shows which answers would change, before
@@ -110,18 +112,19 @@ NAME; KIND, as after drain, tells names apart that are the same. A drain that wa
 	}
 	server := addServerFlag(cmd)
 	cmd.Flags().StringVar(&reason, "reason", "", "why; kept in the log")
+	wait := cmd.Flags().Bool("wait", false, "wait until every node of the cluster knows of the end")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, err := newClient(*server)
 		if err != nil {
 			return err
 		}
-		return undrain(orBackground(cmd.Context()), c, cmd.OutOrStdout(), args, reason)
+		return undrain(orBackground(cmd.Context()), c, cmd.OutOrStdout(), args, api.EndRequest{Actor: actor(), Reason: reason, Wait: *wait})
 	}
 	return cmd
 }
 
 // undrain ends the intent, or the drains, that args name: ID, NAME, or KIND and NAME.
-func undrain(ctx context.Context, c *client, w io.Writer, args []string, reason string) error {
+func undrain(ctx context.Context, c *client, w io.Writer, args []string, end api.EndRequest) error {
 	var list api.Intents
 	if err := c.call(ctx, http.MethodGet, api.IntentsPath, nil, &list); err != nil {
 		return err
@@ -137,14 +140,16 @@ func undrain(ctx context.Context, c *client, w io.Writer, args []string, reason 
 	case len(names) > 1:
 		return withHint(fmt.Errorf("%s is ambiguous", name), "name one of %s", orList(names))
 	}
+	var late error
 	for _, i := range matched {
 		var ended api.Intents
-		if err := c.order(ctx, http.MethodDelete, api.IntentPath(i.ID), api.EndRequest{Actor: actor(), Reason: reason}, &ended); err != nil {
+		if err := c.order(ctx, http.MethodDelete, api.IntentPath(i.ID), end, &ended); err != nil {
 			return err
 		}
 		fmt.Fprintf(w, "%s: %s has ended\n", i.ID, intentWhat(&i))
+		late = errors.Join(late, confirmed(w, end.Wait, ended.Missing))
 	}
-	return nil
+	return late
 }
 
 // matchIntents are the intent with that id, or the drains of that name and kind of scope, if one is given, and what they are

@@ -16,6 +16,8 @@ const (
 	// exitRefused: a safety rule says no. exitConflict: nothing is in the state that the order wants to change.
 	exitRefused  = 4
 	exitConflict = 5
+	// exitUnconfirmed: accepted, and in force where it was accepted, but not known to be everywhere in time.
+	exitUnconfirmed = 6
 )
 
 // An exitError ends the program with a code of its own. main prints Err, then Hint; without Err nothing is printed,

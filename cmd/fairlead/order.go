@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -16,7 +17,7 @@ import (
 
 // orderExits ends the help text of every command that gives an order.
 const orderExits = `Exit codes: 0 done, 1 the node cannot be reached or knows no such thing, 2 wrong usage, 4 refused by a safety rule,
-5 in conflict with what is.`
+5 in conflict with what is, 6 accepted but not confirmed by all in time.`
 
 // order sends what an operator wants; refusals get exit codes of their own.
 func (c *client) order(ctx context.Context, method, path string, in, out any) error {
@@ -138,7 +139,7 @@ A pool in failback.mode never returns only with a new version of its zone file.`
 type orderFlags struct {
 	service, reason, duration string
 	override                  []string
-	dryRun                    bool
+	dryRun, wait              bool
 	server                    *string
 }
 
@@ -147,13 +148,14 @@ func (f *orderFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.service, "service", "", "for one service alone, by its full name (default: all)")
 	cmd.Flags().StringVar(&f.duration, "for", "1h", "how long, as 90s, 45m or 2h, or forever")
 	cmd.Flags().StringVar(&f.reason, "reason", "", "why; shown to everybody who looks at the status")
+	cmd.Flags().BoolVar(&f.wait, "wait", false, "wait until every node of the cluster has it")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "show what would change, and change nothing")
 	cmd.Flags().StringSliceVar(&f.override, "override", nil, "safety rule that shall not refuse it: never_empty, keep_regions, keep_azs or max_drained")
 }
 
 // request is the order that the flags make.
 func (f *orderFlags) request(cmd *cobra.Command, kind string) (*api.IntentRequest, error) {
-	req := &api.IntentRequest{Kind: kind, Service: f.service, Actor: actor(), Reason: f.reason, Override: f.override, DryRun: f.dryRun}
+	req := &api.IntentRequest{Kind: kind, Service: f.service, Actor: actor(), Reason: f.reason, Override: f.override, DryRun: f.dryRun, Wait: f.wait}
 	if f.reason == "" {
 		return nil, usagef(cmd, "--reason is required: it is what the next person reads")
 	}
@@ -186,6 +188,20 @@ func (f *orderFlags) send(cmd *cobra.Command, req *api.IntentRequest) error {
 		return err
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "%s: %s %s; `fairlead undrain %s` ends it\n", i.ID, intentWhat(&i), intentUntil(&i, time.Now()), i.ID)
+	return confirmed(cmd.OutOrStdout(), f.wait, i.Missing)
+}
+
+// confirmed says which nodes are not known to have an order; with wait that is an exit code of its own.
+func confirmed(w io.Writer, wait bool, missing []string) error {
+	switch {
+	case len(missing) == 0 && wait:
+		fmt.Fprintln(w, "every node has it")
+	case len(missing) > 0:
+		fmt.Fprintf(w, "not confirmed yet by %s\n", strings.Join(missing, ", "))
+	}
+	if wait && len(missing) > 0 {
+		return silent(exitUnconfirmed)
+	}
 	return nil
 }
 

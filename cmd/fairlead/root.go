@@ -51,6 +51,7 @@ func commands() []*cobra.Command {
 		unreadyCommand(),
 		failbackCommand(),
 		auditCommand(),
+		nodesCommand(),
 	}
 }
 

@@ -87,7 +87,23 @@ func why(e api.Endpoint) string {
 	if e.Probed != "" {
 		text = joinWords(": ", e.Probed, text)
 	}
+	if votes := votes(e.Vantages); votes != "" {
+		text = joinWords("; ", text, votes)
+	}
 	return text
+}
+
+// votes are what each node says of the endpoint: who says what at 3 a.m.
+func votes(vantages []api.Vantage) string {
+	var words []string
+	for _, v := range vantages {
+		word := v.State
+		if v.Failures > 0 && v.State != "down" {
+			word += fmt.Sprintf(" with %d failed", v.Failures)
+		}
+		words = append(words, v.Node+" says "+word)
+	}
+	return strings.Join(words, ", ")
 }
 
 func joinWords(sep, a, b string) string {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/fairlead-dns/fairlead/health"
@@ -23,6 +24,7 @@ func (r report) write(w io.Writer) {
 	fmt.Fprintf(w, "node %s, version %s, up %s, generation %d, config %s, at %s\n",
 		s.Node, s.Version, age(s.At.Sub(s.StartedAt)), s.Generation, s.ConfigHash, s.At.UTC().Format("2006-01-02 15:04:05Z"))
 	r.headline(w)
+	r.cluster(w)
 	r.files(w)
 	r.intents(w)
 	r.endpoints(w)
@@ -46,7 +48,7 @@ func (r report) headline(w io.Writer) {
 			r.style.paint(yellow, "▲ frozen"), f.Actor, f.Since.UTC().Format("2006-01-02 15:04:05Z"), f.Reason)
 	}
 	if r.status.Blind {
-		fmt.Fprintf(w, "%s: most probes of this node fail and none of its reference targets answers; it abstains\n", r.style.paint(yellow, "▲ blind"))
+		fmt.Fprintf(w, "%s: most probes of this node fail, and neither its reference targets nor other nodes answer; it abstains\n", r.style.paint(yellow, "▲ blind"))
 	}
 	if !r.status.Ready {
 		why := r.status.NotReady
@@ -55,6 +57,21 @@ func (r report) headline(w io.Writer) {
 		}
 		fmt.Fprintf(w, "%s: %s\n", r.style.paint(yellow, "▲ not ready"), why)
 	}
+}
+
+// cluster prints the other nodes, in one line while they are well.
+func (r report) cluster(w io.Writer) {
+	c := r.status.Cluster
+	if c == nil {
+		return
+	}
+	troubled := slices.ContainsFunc(c.Nodes, func(n api.Node) bool { return n.Troubled() || n.Drained || n.State == api.NodeStopped })
+	if troubled || c.Isolated || c.Shut != "" {
+		r.title(w, "NODES")
+		writeNodes(w, c, r.style)
+		return
+	}
+	fmt.Fprintf(w, "cluster %s: all %s are heard and agree\n", c.Cluster, count(c.Roster, "node"))
 }
 
 // A tally counts what a status holds.

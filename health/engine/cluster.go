@@ -82,6 +82,9 @@ type cluster struct {
 	// urgent asks for a telling at the end of this turn of the loop.
 	urgent bool
 
+	// cutUntil is the end of a rehearsal; zero while there is none.
+	cutUntil time.Time
+
 	// keyMu is held while the keyring changes.
 	keyMu sync.Mutex
 
@@ -164,6 +167,8 @@ func (e *Engine) joinCluster() error {
 	}
 	e.cluster = cl
 	e.setNodes(c.Nodes)
+	// Nobody has been heard yet, which is no news.
+	cl.isolated = judge.Isolated(1, len(cl.nodes))
 	e.lookAround(time.Now())
 	e.shutGate(cl.gate.first(cl.others()))
 	return nil
@@ -293,6 +298,7 @@ func (e *Engine) onClusterTick(now time.Time) (changed bool) {
 		}
 		return false
 	}
+	e.endCut(now)
 	if e.lookAround(now) {
 		changed = true
 		e.rejudge()

@@ -185,6 +185,7 @@ func New(opts Options) (*Engine, error) {
 	e.sight.references, e.started, e.panel.self = opts.References, now, opts.Node
 	e.observations.m = make(map[health.TargetID]health.Observation)
 	e.cur = e.newTable(opts.Model, nil)
+	e.markAll(now)
 	e.applyIntents(now)
 	opts.Prober.SetTargets(e.targets(e.cur))
 	e.restore(e.cur)

@@ -51,8 +51,10 @@ type ClusterView struct {
 	Shut    string
 	Missing []string
 	// Keys is how many keys decrypt gossip; 0 means in clear.
-	Keys  int
-	Nodes []NodeView
+	Keys int
+	// CutUntil is the end of a rehearsal for which this node is cut off; zero while there is none.
+	CutUntil time.Time
+	Nodes    []NodeView
 }
 
 // Cluster is what is known of the cluster. A node alone knows itself.
@@ -75,6 +77,7 @@ func (e *Engine) showCluster(now time.Time) {
 	view := &ClusterView{
 		At:   now,
 		Name: c.opts.Gossip.Cluster, Heard: c.heard, Roster: len(c.nodes), Isolated: c.isolated, Shut: e.Shut(), Keys: c.peer.Keys(),
+		CutUntil: c.cutUntil,
 	}
 	if !c.gate.open {
 		view.Missing = e.missing(now)

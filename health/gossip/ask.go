@@ -128,7 +128,7 @@ func (s *seen) first(incarnation, id uint64) bool {
 	return true
 }
 
-// Ask sends a request to one node over a stream and waits for the reply, ten seconds at most. The handler runs at most once
+// Ask sends a request to one node over a stream and waits for the reply, ten seconds at most, once this Peer runs. The handler runs at most once
 // for it. An error other than a *RemoteError leaves open whether it ran.
 func (p *Peer) Ask(ctx context.Context, node, kind string, body []byte) ([]byte, error) {
 	if err := checkName(kind); err != nil {
@@ -139,6 +139,11 @@ func (p *Peer) Ask(ctx context.Context, node, kind string, body []byte) ([]byte,
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
+	select {
+	case <-p.ready:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("ask %q of node %q: %w", kind, node, ErrStopped)
+	}
 	p.mu.Lock()
 	var to uint64
 	if k := p.known[node]; k != nil {

@@ -42,6 +42,8 @@ type Peer struct {
 	changed chan struct{}
 	ready   chan struct{}
 	started atomic.Bool
+	// cut is set while a rehearsal cuts this node off.
+	cut atomic.Bool
 	// queued is the octets in queue.
 	queued atomic.Int64
 
@@ -213,6 +215,9 @@ func (p *Peer) Heard() []Heard {
 	return list
 }
 
+// Cut drops whatever comes in and goes out, or lets it pass again: a rehearsal of a cable that is pulled.
+func (p *Peer) Cut(on bool) { p.cut.Store(on) }
+
 // Ready is closed when the Peer listens.
 func (p *Peer) Ready() <-chan struct{} { return p.ready }
 
@@ -243,7 +248,7 @@ func (p *Peer) Run(ctx context.Context) error {
 	p.advertise = unmap(netip.AddrPortFrom(ip, self.Port))
 	p.mu.Unlock()
 	close(p.ready)
-	p.log.Info("gossip started", "node", p.o.Node, "cluster", p.o.Cluster, "address", p.advertise.String(), "encrypted", false)
+	p.log.Info("gossip started", "node", p.o.Node, "cluster", p.o.Cluster, "address", p.advertise.String(), "encrypted", p.ring != nil)
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { p.send(ctx, list); return nil })
@@ -302,7 +307,7 @@ func (p *Peer) create(ctx context.Context) (*memberlist.Memberlist, error) {
 			return nil, err
 		}
 	}
-	w := newMeter(ctx, t, p.metrics, c.TCPTimeout, p.ring != nil)
+	w := newMeter(ctx, t, p.metrics, &p.cut, c.TCPTimeout, p.ring != nil)
 	c.Transport = w
 	list, err := memberlist.Create(c)
 	if err != nil {

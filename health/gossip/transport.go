@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/memberlist"
@@ -25,13 +26,15 @@ type meter struct {
 	streams   chan net.Conn
 	done      chan struct{}
 	once      sync.Once
+	// cut is set while nothing is to come in or go out.
+	cut *atomic.Bool
 	// dialed ends the streams that this side opened, open all of them.
 	dialed, open context.Context
 	hangUp       context.CancelFunc
 }
 
-func newMeter(ctx context.Context, t memberlist.Transport, m *metrics, timeout time.Duration, encrypted bool) *meter {
-	w := &meter{Transport: t, metrics: m, timeout: timeout, encrypted: encrypted, packets: make(chan *memberlist.Packet),
+func newMeter(ctx context.Context, t memberlist.Transport, m *metrics, cut *atomic.Bool, timeout time.Duration, encrypted bool) *meter {
+	w := &meter{Transport: t, metrics: m, cut: cut, timeout: timeout, encrypted: encrypted, packets: make(chan *memberlist.Packet),
 		streams: make(chan net.Conn), done: make(chan struct{}), dialed: ctx}
 	w.open, w.hangUp = context.WithCancel(context.WithoutCancel(ctx))
 	go w.pump()
@@ -44,6 +47,9 @@ func (w *meter) pump() {
 	for {
 		select {
 		case p := <-packets:
+			if w.cut.Load() {
+				continue
+			}
 			w.metrics.octets[packetIn].Add(float64(len(p.Buf)))
 			if w.encrypted && !sound(p.Buf) {
 				w.metrics.refused[refusedOther].Inc()
@@ -55,6 +61,10 @@ func (w *meter) pump() {
 				return
 			}
 		case c := <-streams:
+			if w.cut.Load() {
+				c.Close()
+				continue
+			}
 			select {
 			case w.streams <- w.metered(w.open, c, true):
 			case <-w.done:
@@ -72,11 +82,17 @@ func (w *meter) PacketCh() <-chan *memberlist.Packet { return w.packets }
 func (w *meter) StreamCh() <-chan net.Conn { return w.streams }
 
 func (w *meter) WriteTo(b []byte, addr string) (time.Time, error) {
+	if w.cut.Load() {
+		return time.Now(), nil
+	}
 	w.metrics.octets[packetOut].Add(float64(len(b)))
 	return w.Transport.WriteTo(b, addr)
 }
 
 func (w *meter) DialTimeout(addr string, timeout time.Duration) (net.Conn, error) {
+	if w.cut.Load() {
+		return nil, errCut
+	}
 	start := time.Now()
 	c, err := w.Transport.DialTimeout(addr, min(timeout, w.timeout))
 	if err != nil {
@@ -88,6 +104,8 @@ func (w *meter) DialTimeout(addr string, timeout time.Duration) (net.Conn, error
 	}
 	return w.metered(w.dialed, c, false), nil
 }
+
+var errCut = errors.New("cut off for a rehearsal")
 
 // Shutdown may be called twice, since memberlist may or may not do it after a failed start.
 func (w *meter) Shutdown() error {

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -15,7 +16,7 @@ import (
 )
 
 // keyringTimeout is how long one verb may take on all nodes.
-const keyringTimeout = 10 * time.Second
+const keyringTimeout = 8 * time.Second
 
 func (s *Server) nodes(*http.Request) (int, any) {
 	return http.StatusOK, nodesOf(s.opts.Node)
@@ -26,7 +27,7 @@ func nodesOf(n Node) *api.Nodes {
 	c := n.Cluster()
 	out := &api.Nodes{
 		Node: n.Name(), Cluster: c.Name, At: c.At, Heard: c.Heard, Roster: c.Roster, Isolated: c.Isolated, Shut: c.Shut, WaitsFor: c.Missing,
-		Keys: c.Keys, Nodes: []api.Node{},
+		Keys: c.Keys, CutUntil: instant(c.CutUntil), Nodes: []api.Node{},
 	}
 	for i := range c.Nodes {
 		out.Nodes = append(out.Nodes, nodeShown(&c.Nodes[i]))
@@ -166,7 +167,7 @@ func (s *Server) keyring(r *http.Request) (int, any) {
 // shareTimeout is how long an order waits for another node to keep it; waitTimeout is that for all nodes, when it was asked for.
 const (
 	shareTimeout = 2 * time.Second
-	waitTimeout  = 15 * time.Second
+	waitTimeout  = 8 * time.Second
 )
 
 // held waits until the intents would survive the loss of this node, or, with all, until every node has them that is not
@@ -180,4 +181,30 @@ func (s *Server) held(ctx context.Context, all bool, ids ...health.IntentID) (h 
 	defer cancel()
 	h = s.opts.Node.AwaitHolding(ctx, ids, func(h *engine.Holding) bool { return enough(h) || !all && h.Alone })
 	return h, enough(&h)
+}
+
+// cut cuts this node off from the others, or ends that.
+func (s *Server) cut(r *http.Request) (int, any) {
+	var req api.CutRequest
+	if err := decode(r, &req); err != nil {
+		return invalid(err)
+	}
+	rec := recordOf(r)
+	rec.asks(req.Actor, req.Reason)
+	rec.Object = "this node"
+	switch {
+	case r.Method == http.MethodDelete && req.ForSeconds != 0:
+		return invalid(errors.New("for_seconds: an end has none"))
+	case r.Method == http.MethodPost && (req.ForSeconds < 1 || req.ForSeconds > engine.MaxCut.Seconds()):
+		return invalid(fmt.Errorf("for_seconds: want 1 to %.0f", engine.MaxCut.Seconds()))
+	case r.Method == http.MethodPost && req.Reason == "":
+		return invalid(errReason)
+	}
+	if err := rec.reserve(); err != nil {
+		return http.StatusInsufficientStorage, failure(http.StatusInsufficientStorage, err)
+	}
+	if err := s.opts.Node.CutOff(durationOf(req.ForSeconds), req.Actor, req.Reason); err != nil {
+		return intentRefused(err)
+	}
+	return http.StatusOK, nodesOf(s.opts.Node)
 }

@@ -55,6 +55,8 @@ func (s *Server) routes() []route {
 		{http.MethodPost, api.NodesPath + "/{node}/removed", operator, "removed", s.removed},
 		{http.MethodDelete, api.NodesPath + "/{node}/removed", operator, "not removed", s.notRemoved},
 		{http.MethodPost, api.BootstrapPath, operator, "bootstrap", s.bootstrap},
+		{http.MethodPost, api.CutPath, operator, "cut off", s.cut},
+		{http.MethodDelete, api.CutPath, operator, "heal", s.cut},
 		{http.MethodPost, api.KeyringPath, operator, "keyring", s.keyring},
 		{http.MethodGet, api.IntentsPath, viewer, "", s.listIntents},
 		{http.MethodPost, api.IntentsPath, operator, "intent", s.createIntent},

@@ -57,6 +57,8 @@ type Node interface {
 	Cluster() engine.ClusterView
 	Waive(names ...string) error
 	ChangeKeyring(context.Context, engine.KeyringOrder) (failed map[string]error, err error)
+	// CutOff cuts this node off from the others for a rehearsal; zero ends that.
+	CutOff(d time.Duration, actor, reason string) error
 	// Observations are what every vantage last said of a target, by name.
 	Observations(health.Target) []health.Observation
 	// Probe probes an endpoint, named zone/pool/endpoint, at once.

@@ -84,6 +84,8 @@ func (n *fakeNode) ChangeKeyring(context.Context, engine.KeyringOrder) (map[stri
 	return n.keyFailed, n.keyErr
 }
 
+func (n *fakeNode) CutOff(time.Duration, string, string) error { return n.waiveErr }
+
 func (n *fakeNode) Observations(health.Target) []health.Observation { return nil }
 
 func (n *fakeNode) Frozen() api.Freeze { return n.frozen }

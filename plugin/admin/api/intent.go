@@ -49,7 +49,7 @@ type IntentRequest struct {
 	Forever         bool    `json:"forever,omitempty"`
 	// DryRun asks for a Preview instead: nothing changes.
 	DryRun bool `json:"dry_run,omitempty"`
-	// Wait asks for the reply to wait until every node has it, up to 15 s, and not only one more than this.
+	// Wait asks for the reply to wait until every node has it, up to 8 s, and not only one more than this.
 	Wait bool `json:"wait,omitempty"`
 }
 

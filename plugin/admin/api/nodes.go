@@ -11,7 +11,17 @@ const (
 	NodesPath     = Base + "/nodes"
 	BootstrapPath = Base + "/bootstrap"
 	KeyringPath   = Base + "/keyring"
+	// CutPath takes POST with a CutRequest: this node is cut off from the others, for a rehearsal. DELETE with an EndRequest ends
+	// that.
+	CutPath = Base + "/cut"
 )
+
+// A CutRequest asks for a rehearsal of so many seconds, up to an hour.
+type CutRequest struct {
+	Actor      string  `json:"actor"`
+	Reason     string  `json:"reason"`
+	ForSeconds float64 `json:"for_seconds"`
+}
 
 // WaivePath takes POST with a NodeRequest: this node joins without the answer of the one named.
 func WaivePath(node string) string { return NodesPath + "/" + url.PathEscape(node) + "/waive" }
@@ -57,8 +67,10 @@ type Nodes struct {
 	Shut     string   `json:"shut,omitempty"`
 	WaitsFor []string `json:"waits_for,omitempty"`
 	// Keys is how many keys decrypt gossip; 0 means that it is in clear.
-	Keys  int    `json:"keys"`
-	Nodes []Node `json:"nodes"`
+	Keys int `json:"keys"`
+	// CutUntil is the end of a rehearsal for which the node is cut off from the others.
+	CutUntil *time.Time `json:"cut_until,omitempty"`
+	Nodes    []Node     `json:"nodes"`
 }
 
 // The states of a Node.
