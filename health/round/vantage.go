@@ -153,6 +153,16 @@ func (v *Vantage) Observation(id health.TargetID, c *config.Check) (o health.Obs
 	return o, !o.At.IsZero()
 }
 
+// StaleBlocks counts the blocks of marks that were not heard after the given instant.
+func (v *Vantage) StaleBlocks(after time.Time) (stale int) {
+	for _, t := range v.direct {
+		if !t.After(after) {
+			stale++
+		}
+	}
+	return stale
+}
+
 // Roster are the names of the nodes that the node is configured with, as far as they have been heard.
 func (v *Vantage) Roster() []string {
 	var names []string
