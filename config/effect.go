@@ -20,10 +20,7 @@ type effectRow struct {
 
 // zoneNotInEffect lists the keys of a zone file that are checked and otherwise ignored. Whoever puts a key into effect
 // deletes its row.
-var zoneNotInEffect = []effectRow{
-	{path: "checks.*.quorum"},
-	{path: "checks.*.vantages"},
-}
+var zoneNotInEffect = []effectRow{}
 
 // nodeNotInEffect is the same for the node file.
 var nodeNotInEffect = []effectRow{}

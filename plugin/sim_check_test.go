@@ -321,7 +321,7 @@ func (s *sim) agree() string {
 			first = n
 		}
 		if a, b := first.current.Load().PlanHash(), n.current.Load().PlanHash(); a != b {
-			why = append(why, fmt.Sprintf("%s and %s decide otherwise", first.name, n.name))
+			why = append(why, fmt.Sprintf("%s and %s decide otherwise: %s", first.name, n.name, planDiff(first, n)))
 		}
 		if a, b := fmt.Sprint(orderIDs(first)), fmt.Sprint(orderIDs(n)); a != b {
 			why = append(why, fmt.Sprintf("%s has %s, %s has %s", first.name, a, n.name, b))

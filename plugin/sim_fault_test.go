@@ -323,6 +323,10 @@ func (w *wreck) settle() {
 		w.fault("%s after the heal the nodes differ: %s", agreeWithin, why)
 	}
 	w.wait(believeWithin)
+	if w.agree() != "" {
+		// A minute since a departure may just be over on one node, and not on the other.
+		w.wait(3 * time.Second)
+	}
 	if why := w.agree(); why != "" {
 		w.fault("%s after the heal: %s", agreeWithin+believeWithin, why)
 	}
