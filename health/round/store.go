@@ -67,7 +67,12 @@ func (v *Vantage) forget(shards int) {
 	}
 }
 
-// apply makes what a block says hold. changed are the targets with another reduction.
+// says tells whether there is an observation of the target at i.
+func (v *Vantage) says(i int) bool {
+	return v.marks.at(i) != MarkNone && !v.times[v.from(i)].Direct.IsZero()
+}
+
+// apply makes what a block says hold. changed are the targets with another reduction, if there is an observation of them.
 func (v *Vantage) apply(shard int, b *detailBlock) (changed []Prefix) {
 	d := &v.details
 	n := v.targets.Len()
@@ -79,7 +84,7 @@ func (v *Vantage) apply(shard int, b *detailBlock) (changed []Prefix) {
 		if !ok {
 			delete(d.reductions, i)
 		}
-		if is != was {
+		if is != was && v.says(int(i)) {
 			changed = append(changed, v.targets.list[i])
 		}
 	}
@@ -87,7 +92,7 @@ func (v *Vantage) apply(shard int, b *detailBlock) (changed []Prefix) {
 		if int(i) >= n {
 			continue
 		}
-		if _, ok := d.reductions[i]; !ok && is != 0 {
+		if _, ok := d.reductions[i]; !ok && is != 0 && v.says(int(i)) {
 			changed = append(changed, v.targets.list[i])
 		}
 		d.setReduction(i, is)

@@ -218,3 +218,9 @@ func TestVantageAlign(t *testing.T) {
 	v.Align(said)
 	check(said)
 }
+
+// target is an id of which the list says the prefix at index i.
+func target(list *Targets, i int) (id health.TargetID) {
+	binary.BigEndian.PutUint64(id[:], uint64(list.list[i]))
+	return id
+}
