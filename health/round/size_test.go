@@ -108,7 +108,7 @@ func BenchmarkTakeDetails(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
 				for k, block := range blocks {
-					if !again {
+					if !again { // as if it said something else
 						v.details.raw[k] = nil
 					}
 					_, _ = v.Take(PartDetail, k, len(blocks), block, start, false, nil)

@@ -14,7 +14,11 @@ type detailStore struct {
 	reasons    map[int32]told
 	reductions map[int32]uint8
 	// raw are the blocks as they came last, for what repeats itself, and those that are about a list whose marks have not come.
-	raw [maxDetail][]byte
+	// ranges are the indices of which each of them told the reductions.
+	raw    [maxDetail][]byte
+	ranges [maxDetail]struct{ from, to uint32 }
+	// shards is of how many blocks the part was the last time.
+	shards int
 }
 
 func (d *detailStore) setReason(i int32, t told) {
@@ -33,7 +37,7 @@ func (d *detailStore) setReduction(i int32, percent uint8) {
 
 func (v *Vantage) takeDetails(shard, shards int, b []byte) (changed []Prefix, err error) {
 	d := &v.details
-	if shard < 0 || shard >= maxDetail {
+	if shard < 0 || shard >= min(shards, maxDetail) {
 		return nil, ErrMalformed
 	}
 	if bytes.Equal(d.raw[shard], b) && len(b) > 0 {
@@ -46,8 +50,13 @@ func (v *Vantage) takeDetails(shard, shards int, b []byte) (changed []Prefix, er
 	}
 	v.forget(shards)
 	if v.targets != nil && block.hash == v.targets.Hash {
-		// What others said may have been overwritten: it counts again when it is repeated.
-		d.raw = [maxDetail][]byte{}
+		for i, r := range d.ranges {
+			if i != shard && block.from < r.to && r.from < block.to {
+				// What it said is overwritten, and counts again when it is repeated.
+				d.raw[i] = nil
+			}
+		}
+		d.ranges[shard] = struct{ from, to uint32 }{block.from, block.to}
 		changed = v.apply(shard, &block)
 	}
 	d.raw[shard] = bytes.Clone(b)
@@ -57,7 +66,11 @@ func (v *Vantage) takeDetails(shard, shards int, b []byte) (changed []Prefix, er
 // forget drops the words of blocks that are no more. Reductions go when a block says so.
 func (v *Vantage) forget(shards int) {
 	d := &v.details
-	for i := max(shards, 0); i < maxDetail; i++ {
+	fewer := shards < d.shards
+	if d.shards = shards; !fewer {
+		return
+	}
+	for i := shards; i < maxDetail; i++ {
 		d.raw[i] = nil
 	}
 	for i, r := range d.reasons {
@@ -103,9 +116,13 @@ func (v *Vantage) apply(shard int, b *detailBlock) (changed []Prefix) {
 		}
 	}
 	for i, text := range b.reasons {
-		if int(i) < n {
-			d.setReason(i, told{text, shard})
+		if int(i) >= n {
+			continue
 		}
+		if was, ok := d.reasons[i]; ok && was.shard != shard {
+			d.raw[was.shard] = nil
+		}
+		d.setReason(i, told{text, shard})
 	}
 	return changed
 }
