@@ -149,36 +149,53 @@ func TestVantageDetails(t *testing.T) {
 	same("none")
 }
 
-// A block that repeats itself is no repetition once another one's range went over its own.
+// A block that repeats itself is no repetition once another one overwrote what it said.
 func TestVantageDetailsLost(t *testing.T) {
-	list := NewTargets(idsOf(0, 5000))
+	for name, c := range map[string]struct{ reasons, reductions int }{
+		"reductions": {0, 1300}, "reasons": {2500, 0}, "both": {700, 700},
+	} {
+		t.Run(name, func(t *testing.T) { loseDetails(t, c.reasons, c.reductions) })
+	}
+}
+
+func loseDetails(t *testing.T, reasons, reductions int) {
 	r := rand.New(rand.NewPCG(8, 9))
+	var rounds [2]Details
+	for k := range rounds {
+		d := Details{Reasons: make(map[int]string), Reductions: make(map[int]int)}
+		for range reductions {
+			d.Reductions[r.IntN(5000)] = 1 + r.IntN(99)
+		}
+		for range reasons {
+			d.Reasons[r.IntN(5000)] = fmt.Sprintf("reason %d", r.IntN(3))
+		}
+		rounds[k] = d
+	}
+	list := NewTargets(idsOf(0, 5000))
 	v := NewVantage("n2")
 	takeAll(t, v, PartMarks, EncodeMarks(list, allMarks(5000, MarkUp)), second(1), false, list)
-	a, b := make(map[int]int), make(map[int]int)
-	for range 1300 {
-		a[r.IntN(5000)], b[r.IntN(5000)] = 1+r.IntN(99), 1+r.IntN(99)
-	}
-	for step := range 200 {
-		d := Details{Reductions: a}
-		if r.IntN(2) == 0 {
-			d.Reductions = b
-		}
+	for step := range 300 {
+		d := rounds[r.IntN(2)]
 		part, _ := EncodeDetails(list, d)
-		blocks := blocksIn(part)
-		for i, block := range blocks {
+		for i, block := range blocksIn(part) {
 			if r.IntN(3) == 0 {
 				continue // lost
 			}
-			if _, err := v.Take(PartDetail, i, len(blocks), block, second(step), false, known(list)); err != nil {
+			if _, err := v.Take(PartDetail, i, len(blocksIn(part)), block, second(step), false, known(list)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if step%10 != 9 {
+		if step%5 != 4 {
 			continue
 		}
-		takeAll(t, v, PartDetail, part, second(step), false, list)
+		// A block may take words away from one that came before it: two whole rounds put everything right.
+		for range 2 {
+			takeAll(t, v, PartDetail, part, second(step), false, list)
+		}
 		for i := range 5000 {
+			if got := v.details.reasons[int32(i)].text; got != d.Reasons[i] {
+				t.Fatalf("step %d: the reason of %d is %q, want %q", step, i, got, d.Reasons[i])
+			}
 			if got := int(v.details.reductions[int32(i)]); got != d.Reductions[i] {
 				t.Fatalf("step %d: the reduction of %d is %d, want %d", step, i, got, d.Reductions[i])
 			}
