@@ -20,8 +20,8 @@ type Verdict struct {
 	Since time.Time
 	// Left is when health took the endpoint out of service; zero while it is in service, and if it never was.
 	Left time.Time
-	// SuspectSince is since when it has been suspect without a break; zero while it is not. Disputed is set once a minority has
-	// been alone with its bad news for DisputedAfter: it forces no TTL any more.
+	// SuspectSince is since when a minority has been alone with its bad news, without a break; zero while nobody has any, or
+	// enough for a quorum have. Disputed is set once that has lasted DisputedAfter: it forces no TTL any more.
 	SuspectSince time.Time
 	Disputed     bool
 	// Reason says in words why the endpoint is down or suspect.
@@ -98,7 +98,7 @@ func (p *PoolView) SameSteering(q *PoolView, failbacks []config.Failback) bool {
 	}
 	for i, e := range p.Endpoints {
 		f := q.Endpoints[i]
-		if e.Drained != f.Drained || e.Reduction != f.Reduction || e.InService() != f.InService() || e.Pending() != f.Pending() || !e.Since.Equal(f.Since) || p.Leaving(i) != q.Leaving(i) {
+		if e.Drained != f.Drained || e.Reduction != f.Reduction || e.InService() != f.InService() || e.Pending() != f.Pending() || !e.Since.Equal(f.Since) || !e.Left.Equal(f.Left) || p.Leaving(i) != q.Leaving(i) {
 			return false
 		}
 	}

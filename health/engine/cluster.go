@@ -106,11 +106,14 @@ type peer struct {
 	// direct is when it was last heard straight, and at when at all.
 	direct, at time.Time
 	fresh      bool
-	address    string
+	// patchy is set while some of what it observed is stale although it is heard.
+	patchy  bool
+	address string
 	// intents are what it holds, by shard of its part; held what it acknowledged in between.
 	intents map[int]intent.Set
 	shards  int
 	held    intent.Set
+	memory  heardMemory
 	// drift and divergent are since when its configuration, or its plans, differ from this node's; zero while they do not.
 	drift, divergent time.Time
 }
@@ -155,6 +158,9 @@ func (e *Engine) joinCluster() error {
 			e.post(func(time.Time) { e.intents.Raise(next) })
 		}
 		return next, err
+	}
+	if e.opts.Without.Without(health.GuardOutlive) {
+		o.Outlive = nil
 	}
 	o.Handlers = map[string]gossip.Handler{askIntents: e.handleIntents, askPull: e.handlePull, askTargets: e.handleTargets, askKeyring: e.handleKeyring}
 	cl := &cluster{opts: *c, self: e.opts.Node, peers: make(map[string]*peer), heard: 1, failing: make(map[int]health.TargetID), incarnation: incarnation}
@@ -270,7 +276,7 @@ func (e *Engine) lookAround(now time.Time) (changed bool) {
 			heard++
 		}
 	}
-	isolated := judge.Isolated(heard, len(c.nodes))
+	isolated := judge.Isolated(heard, len(c.nodes)) && !e.opts.Without.Without(health.GuardIsolation)
 	if isolated != c.isolated {
 		changed = true
 		e.opts.Logger.Warn("cut off from most of the cluster", "isolated", isolated, "heard", heard, "roster", len(c.nodes))
@@ -308,6 +314,10 @@ func (e *Engine) onClusterTick(now time.Time) (changed bool) {
 		return changed
 	}
 	e.markAll(now)
+	if e.blocksStale(now) {
+		e.rejudge()
+	}
+	changed = e.remember(now) || changed
 	e.compare(now)
 	e.revive(now)
 	e.confirm(now)
@@ -319,6 +329,18 @@ func (e *Engine) onClusterTick(now time.Time) (changed bool) {
 	e.cluster.urgent = false
 	// What others say moves on with every round, and horizons with it.
 	e.cur.allMoved()
+	return changed
+}
+
+// blocksStale tells whether a block of marks of a node that is heard has gone stale, or is heard again, since the last call.
+func (e *Engine) blocksStale(now time.Time) (changed bool) {
+	e.observations.mu.RLock()
+	defer e.observations.mu.RUnlock()
+	for _, p := range e.cluster.peers {
+		stale := p.fresh && p.said.StaleBlocks(now.Add(-freshFor)) > 0
+		changed = changed || stale != p.patchy
+		p.patchy = stale
+	}
 	return changed
 }
 
@@ -379,6 +401,8 @@ func (e *Engine) take(p *peer, r *gossip.Round, now time.Time) (changed bool, er
 	switch r.Key {
 	case partIntents:
 		return e.takeIntents(p, r, now)
+	case round.PartMemory:
+		return false, p.takeMemory(r)
 	case round.PartStatus:
 		s, err := round.ParseStatus(r.Data)
 		if err != nil {
@@ -388,7 +412,7 @@ func (e *Engine) take(p *peer, r *gossip.Round, now time.Time) (changed bool, er
 		return false, nil
 	}
 	e.observations.mu.Lock()
-	moved, err := p.said.Take(r.Key, r.Shard, r.Shards, r.Data, r.At, r.Relayed, e.cluster.lists.get)
+	moved, err := p.said.Take(r.Key, r.Shard, r.Shards, r.Data, r.At, r.Relayed && len(e.cluster.nodes) <= directRoster, e.cluster.lists.get)
 	e.observations.mu.Unlock()
 	if r.Key == round.PartRoster {
 		p.rosterAt = r.At

@@ -76,6 +76,8 @@ type Options struct {
 	StateMaxAge time.Duration
 	// References are probed only to tell a broken vantage from a broken world; none means that it never abstains.
 	References []health.Target
+	// Without is for simulators.
+	Without health.Guards
 	// Cluster is nil for a node alone. With it, Node is its name in the roster and State is required.
 	Cluster    *Cluster
 	Logger     *slog.Logger
@@ -178,10 +180,17 @@ func New(opts Options) (*Engine, error) {
 	if err := e.joinCluster(); err != nil {
 		return nil, fmt.Errorf("cluster: %w", err)
 	}
-	if e.intents, err = intent.Open(opts.State, opts.Node, e.incarnation(), now); err != nil {
+	kept := opts.State
+	if opts.Without.Without(health.GuardDurable) {
+		kept = ""
+	}
+	if e.intents, err = intent.Open(kept, opts.Node, e.incarnation(), now); err != nil {
 		return nil, fmt.Errorf("state of the engine: %w", err)
 	}
 	e.intents.SetAlone(e.cluster.alone())
+	e.intents.SetWithout(opts.Without)
+	e.panel.without, e.sight.without = opts.Without, opts.Without
+	e.panel.restored = make(map[health.TargetID]bool)
 	e.sight.references, e.started, e.panel.self = opts.References, now, opts.Node
 	e.observations.m = make(map[health.TargetID]health.Observation)
 	e.cur = e.newTable(opts.Model, nil)
@@ -198,8 +207,8 @@ func New(opts Options) (*Engine, error) {
 // restore hands persisted verdicts to the prober, whose counters go on from there.
 func (e *Engine) restore(t *table) {
 	for id := range t.targets {
-		if v, ok := e.state.verdict(id); ok {
-			e.opts.Prober.Restore(id, v.State, v.Since)
+		if v, ok := e.state.verdict(id); ok && e.opts.Prober.Restore(id, v.State, v.Since) && e.cluster != nil {
+			e.panel.restored[id] = true
 		}
 	}
 }

@@ -73,7 +73,9 @@ func (e *Engine) foldOwn(now time.Time) (looked bool) {
 			continue
 		}
 		was, known := e.observations.get(id)
-		moved[id] = !known || was.State != o.State || was.Suspect() != o.Suspect() || o.Reason != was.Reason || o.Reduction != was.Reduction || e.standingMoved(id, was, o)
+		before := e.panel.restored[id]
+		e.panel.bearOut(o)
+		moved[id] = !known || before != e.panel.restored[id] || was.State != o.State || was.Suspect() != o.Suspect() || o.Reason != was.Reason || o.Reduction != was.Reduction || e.standingMoved(id, was, o)
 	}
 	e.observations.put(batch)
 	looked = e.look(now)

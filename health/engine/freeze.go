@@ -22,7 +22,7 @@ func (e *Engine) Frozen() FreezeOrder { return *e.frozen.Load() }
 func (e *Engine) setFreeze(active []*health.Intent) (changed bool) {
 	f := FreezeOrder{}
 	for _, i := range active {
-		if i.Kind == health.IntentFreeze && !f.On {
+		if i.Kind == health.IntentFreeze && !f.On && !e.opts.Without.Without(health.GuardFreeze) {
 			f = FreezeOrder{On: true, Actor: i.Actor, Reason: i.Reason, Since: i.Start}
 		}
 	}

@@ -148,7 +148,7 @@ func (e *Engine) mindGate(now time.Time) {
 		return
 	}
 	missing := e.missing(now)
-	if len(missing) == 0 {
+	if len(missing) == 0 || e.opts.Without.Without(health.GuardBarrier) {
 		e.openGate(now)
 		return
 	}

@@ -112,7 +112,7 @@ func (t *table) change(z *config.Zone, pt *poolTable, i, check int) time.Time {
 	c, id := z.Checks[check], t.target(pt, i, check)
 	var buf [4]health.Observation
 	believed := t.leaves[leafKey{id, c.Quorum}]
-	return judge.Change(c, t.reported(id, c, buf[:0]), t.jury(id), believed, pt.view.At, t.now, t.panel.allowance)
+	return judge.Change(c, t.voices(id, c, buf[:0]), t.jury(id), believed, pt.view.At, t.now, t.panel.allowance)
 }
 
 // horizons are the moves since the last call.

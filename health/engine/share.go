@@ -150,6 +150,10 @@ func (e *Engine) holding(ids []health.IntentID, now time.Time) (h Holding) {
 		return h
 	}
 	h.Alone = c.heard <= 1
+	if e.opts.Without.Without(health.GuardSecondCopy) {
+		h.Holders = append(h.Holders, c.others()...)
+		return h
+	}
 	set := e.intents.Set()
 	lacks := make(map[string]bool)
 	for _, id := range ids {

@@ -17,6 +17,7 @@ type sight struct {
 	drained bool
 	// peers are the other nodes of the cluster, peersHeard those that are heard.
 	peers, peersHeard int
+	without           health.Guards
 	// restored is when the latest blindness ended.
 	restored time.Time
 }
@@ -39,7 +40,7 @@ func (s *sight) trusts(c *config.Check, o health.Observation) bool {
 func (s *sight) look(t *table, now time.Time) (changed bool) {
 	// The world outside comes first: only while none of it answers is everything counted.
 	outside := judge.Sight{References: len(s.references), ReferencesUp: t.referencesUp(s.references), Peers: s.peers, PeersHeard: s.peersHeard}
-	blind := outside.Cut() && t.sees(outside).Blind()
+	blind := !s.without.Without(health.GuardBlind) && outside.Cut() && t.sees(outside).Blind()
 	if blind == s.blind {
 		return false
 	}

@@ -54,6 +54,7 @@ func (e *Engine) tell(now time.Time) {
 	parts := map[string][]byte{
 		round.PartStatus: status.Encode(), round.PartMarks: marks, round.PartDetail: detail,
 		round.PartRoster: round.EncodeRoster(namesOf(c.nodes)), partIntents: e.intents.Kept().Encode(now),
+		round.PartMemory: e.memory().Encode(now),
 	}
 	send := c.peer.Refresh
 	if digest != c.told {
@@ -120,6 +121,9 @@ func (e *Engine) mark(id health.TargetID, now time.Time) {
 	mark := round.MarkNone
 	check := use.target.Check
 	if known && now.Before(judge.FreshUntil(check, o)) && e.sight.trusts(check, o) {
+		if e.panel.restored[id] {
+			o.State = health.Unknown
+		}
 		mark = round.MarkOf(o, check.Fall)
 	}
 	if mark != round.MarkNone && (o.Reduction > 0 || o.Reason != "" && (o.Failures > 0 || o.State == health.Down)) {

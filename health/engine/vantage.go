@@ -19,10 +19,14 @@ type panel struct {
 	size  int
 	// peers are the other vantages, by name; what is in them is guarded by the observations' lock.
 	peers []*round.Vantage
+	// restored are the targets whose state the prober took over from an earlier run, and no probe has borne out since. In a
+	// cluster that is no vote: it would outvote who looked.
+	restored map[health.TargetID]bool
 	// allowance is how late a peer may learn of an observation.
 	allowance time.Duration
 	// isolated is set while this node hears too few others, since the given instant.
 	isolated bool
+	without  health.Guards
 	since    time.Time
 }
 
@@ -44,7 +48,7 @@ func (t *table) choose(use *targetUse) {
 
 // jury is who judges a target.
 func (t *table) jury(id health.TargetID) judge.Jury {
-	j := judge.Jury{Vantages: 1, Self: t.panel.self}
+	j := judge.Jury{Vantages: 1, Self: t.panel.self, Without: t.panel.without}
 	if use := t.targets[id]; use != nil {
 		j.Vantages = use.vantages
 	}
@@ -65,6 +69,9 @@ func (t *table) reported(id health.TargetID, c *config.Check, buf []health.Obser
 	t.obs.mu.RLock()
 	defer t.obs.mu.RUnlock()
 	if o, ok := t.obs.m[id]; ok {
+		if t.panel.restored[id] {
+			o.State = health.Unknown
+		}
 		buf = append(buf, o)
 	}
 	for _, p := range t.panel.peers {
@@ -73,6 +80,21 @@ func (t *table) reported(id health.TargetID, c *config.Check, buf []health.Obser
 		}
 	}
 	return buf
+}
+
+// voices are those that a horizon rests on: alone, this node's own even while it does not count, since it may any moment.
+func (t *table) voices(id health.TargetID, c *config.Check, buf []health.Observation) []health.Observation {
+	if t.panel.bench == nil {
+		return t.reported(id, c, buf)
+	}
+	return t.seen(id, c, buf)
+}
+
+// bearOut notes that a probe agrees with what was restored, or moved it.
+func (p *panel) bearOut(o health.Observation) {
+	if p.restored[o.Target] && (o.State == health.Up) == (o.Failures == 0) {
+		delete(p.restored, o.Target)
+	}
 }
 
 // Observations are what the vantages that are heard last said of a target, by name of the vantage; this node's own bears its

@@ -247,3 +247,22 @@ func (s Set) Incarnation(node string) (greatest uint64) {
 	}
 	return greatest
 }
+
+// endAlike is s with an end for all that has the scope of an intent that from ends: what an end by name would do. It is for
+// simulators.
+func (s Set) endAlike(known, from Set) Set {
+	out := s.Merge(Set{})
+	for id, end := range from.ends {
+		ended, ok := known.intents[id]
+		if !ok {
+			continue
+		}
+		for alike, i := range out.intents {
+			if i.Scope == ended.Scope {
+				delete(out.intents, alike)
+				out.ends[alike] = end
+			}
+		}
+	}
+	return out
+}

@@ -30,6 +30,8 @@ type Store struct {
 	set, kept Set
 	// alone is set when this node is every configured node.
 	alone bool
+	// without is for simulators.
+	without health.Guards
 	// incarnation is that of this run, and counter the last that it gave away.
 	incarnation, counter uint64
 }
@@ -64,6 +66,9 @@ func (s *Store) Kept() Set { return s.kept }
 
 // SetAlone says whether this node is every configured node: then whatever it knows is known everywhere.
 func (s *Store) SetAlone(alone bool) { s.alone = alone }
+
+// SetWithout switches rules off, for simulators.
+func (s *Store) SetWithout(g health.Guards) { s.without = g }
 
 // Raise makes the ids that are given from now on those of the incarnation, if it is a later one.
 func (s *Store) Raise(incarnation uint64) { s.incarnation = max(s.incarnation, incarnation) }
@@ -100,6 +105,9 @@ func (s *Store) End(e End, ids ...health.IntentID) error {
 // disk; changed tells whether anything is new.
 func (s *Store) Merge(from Set, now time.Time) (changed bool, err error) {
 	merged := s.set.Merge(from)
+	if s.without.Without(health.GuardAddWins) {
+		merged = merged.endAlike(s.set, from)
+	}
 	if merged.Same(s.set) {
 		return false, s.Flush(now)
 	}
@@ -119,6 +127,9 @@ func (s *Store) Everywhere(ids []health.IntentID, now time.Time) error {
 // Collect forgets what is over for good.
 func (s *Store) Collect(now time.Time) error {
 	s.set = s.set.Collect(now)
+	if s.without.Without(health.GuardEnds) {
+		s.set = s.set.Everywhere(s.set.Unseen()).Collect(now).Collect(now.Add(keepEnds))
+	}
 	return s.Flush(now)
 }
 

@@ -21,17 +21,24 @@ func Majority(heard, roster int) bool { return 2*heard > roster }
 
 // A Bench is the roster, made ready for choosing vantages. It is immutable.
 type Bench struct {
-	nodes  []Node
-	hashes []uint64
+	// nodes are in the order of their names; names are theirs, hashes those of the names. regions number the regions.
+	nodes   []Node
+	names   []string
+	hashes  []uint64
+	regions []int
 }
 
 // NewBench is the roster in any order.
 func NewBench(roster []Node) *Bench {
 	b := &Bench{nodes: slices.SortedFunc(slices.Values(roster), func(x, y Node) int { return cmp.Compare(x.Name, y.Name) })}
+	numbers := make(map[string]int)
 	for _, n := range b.nodes {
 		h := fnv.New64a()
 		h.Write([]byte(n.Name))
-		b.hashes = append(b.hashes, h.Sum64())
+		if _, ok := numbers[n.Region]; !ok {
+			numbers[n.Region] = len(numbers)
+		}
+		b.names, b.hashes, b.regions = append(b.names, n.Name), append(b.hashes, h.Sum64()), append(b.regions, numbers[n.Region])
 	}
 	return b
 }
@@ -45,57 +52,58 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
+// A seat is a node that asks to be a vantage. round counts the nodes of its region that have a higher rank.
+type seat struct {
+	rank        uint64
+	round, node int
+}
+
+// fewNodes is how many nodes are ranked without memory of their own.
+const fewNodes = 32
+
 // Vantages are the names of the k nodes that probe the target, sorted; k = 0 means all of them. az is where the endpoint behind
 // it stands, empty if that is not known. Nodes are ranked by rendezvous hashing, so that one that comes or goes moves no more
 // than its share, and taken in turns from all regions. They are never all of the endpoint's own AZ: what takes that down would
-// take them too.
+// take them too. The result belongs to the bench: it is not to be written to.
 func (b *Bench) Vantages(target health.TargetID, k int, az string) []string {
 	n := len(b.nodes)
 	if k <= 0 || k >= n {
-		names := make([]string, n)
-		for i, node := range b.nodes {
-			names[i] = node.Name
-		}
-		return names
+		return b.names
 	}
-	key := binary.BigEndian.Uint64(target[:])
-	order := make([]int, n)
-	for i := range order {
-		order[i] = i
-	}
-	rank := func(i int) uint64 { return mix(key ^ b.hashes[i]) }
-	slices.SortFunc(order, func(i, j int) int {
-		return cmp.Or(cmp.Compare(rank(j), rank(i)), cmp.Compare(b.nodes[i].Name, b.nodes[j].Name))
-	})
-	chosen := b.spread(order, k)
-	inAZ := func(i int) bool { return az != "" && b.nodes[i].AZ == az }
-	if !slices.ContainsFunc(chosen, func(i int) bool { return !inAZ(i) }) {
-		if i := slices.IndexFunc(order, func(i int) bool { return !inAZ(i) }); i >= 0 {
-			chosen[k-1] = order[i]
+	var buf [fewNodes]seat
+	seats := b.rank(buf[:0], binary.BigEndian.Uint64(target[:]))
+	outside := func(s seat) bool { return az == "" || b.nodes[s.node].AZ != az }
+	if !slices.ContainsFunc(seats[:k], outside) {
+		if i := slices.IndexFunc(seats, outside); i >= 0 {
+			seats[k-1] = seats[i]
 		}
 	}
 	names := make([]string, k)
-	for i, c := range chosen {
-		names[i] = b.nodes[c].Name
+	for i, s := range seats[:k] {
+		names[i] = b.names[s.node]
 	}
 	slices.Sort(names)
 	return names
 }
 
-// spread takes k of order, in rounds: in each, the best of every region that has one left.
-func (b *Bench) spread(order []int, k int) []int {
-	left := slices.Clone(order)
-	var chosen []int
-	for len(chosen) < k {
-		var used []string
-		left = slices.DeleteFunc(left, func(i int) bool {
-			region := b.nodes[i].Region
-			if len(chosen) == k || slices.Contains(used, region) {
-				return false
-			}
-			used, chosen = append(used, region), append(chosen, i)
-			return true
-		})
+// rank appends all nodes to seats, in the order in which they are asked: in each round the best of every region that has one
+// left.
+func (b *Bench) rank(seats []seat, key uint64) []seat {
+	for i, h := range b.hashes {
+		seats = append(seats, seat{rank: mix(key ^ h), node: i})
 	}
-	return chosen
+	// The order of names decides between equals.
+	slices.SortFunc(seats, func(x, y seat) int { return cmp.Or(cmp.Compare(y.rank, x.rank), x.node-y.node) })
+	var buf [fewNodes]int
+	taken := buf[:0]
+	for range b.nodes {
+		taken = append(taken, 0)
+	}
+	for i := range seats {
+		region := b.regions[seats[i].node]
+		seats[i].round = taken[region]
+		taken[region]++
+	}
+	slices.SortStableFunc(seats, func(x, y seat) int { return x.round - y.round })
+	return seats
 }

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -27,11 +28,13 @@ type Jury struct {
 	Vantages int
 	// Self is this node's name, for reasons.
 	Self string
+	// Without is for simulators.
+	Without health.Guards
 }
 
 // need is how many fresh vantages a verdict takes.
 func (j Jury) need(c *config.Check) int {
-	if c.Type == config.CheckPush {
+	if c.Type == config.CheckPush || j.Without.Without(health.GuardMinVantages) {
 		// It is the target's own word, whoever was told.
 		return 1
 	}
@@ -53,16 +56,20 @@ func FreshUntil(c *config.Check, o health.Observation) time.Time {
 // Target is the verdict on what c dials, from the observations of all vantages, in any order. prev is the verdict before.
 //
 // down = a quorum of the fresh vantages that have decided say down; suspect = any fresh vantage has a failure that could lead
-// there, or says down alone; with fewer fresh vantages than a verdict takes the earlier verdict stays and is marked stale.
+// there, or says down alone. The earlier verdict stays and is marked stale with fewer fresh vantages than a verdict takes, and
+// while nobody says up and yet no quorum can be had: nothing comes back without one vantage that saw it up.
 func Target(c *config.Check, obs []health.Observation, jury Jury, prev health.Verdict, now time.Time) health.Verdict {
 	var t tally
 	for i := range obs {
-		if now.Before(FreshUntil(c, obs[i])) {
+		if now.Before(FreshUntil(c, obs[i])) || jury.Without.Without(health.GuardFresh) {
 			t.add(&obs[i])
 		}
 	}
 	next := health.Verdict{Since: prev.Since, State: prev.State}
 	quorum := c.Quorum.Need(t.fresh)
+	if jury.Without.Without(health.GuardQuorum) {
+		quorum = 1
+	}
 	switch {
 	case t.fresh < jury.need(c):
 		// Nobody has decided, or too few: what was believed stays, and says so.
@@ -74,14 +81,20 @@ func Target(c *config.Check, obs []health.Observation, jury Jury, prev health.Ve
 		return next
 	case t.down >= quorum:
 		next.State, next.Reason = health.Down, t.reason(obs, c, jury, now)
+	case t.down == t.fresh && prev.State == health.Down:
+		// The quorum asks for more vantages than are fresh.
+		next.Stale, next.Reason = true, t.reason(obs, c, jury, now)
 	case t.failing > 0:
-		next.State, next.Reason = health.Suspect, t.reason(obs, c, jury, now)
-		next.SuspectSince = prev.SuspectSince
-		if prev.State != health.Suspect || next.SuspectSince.IsZero() {
-			next.SuspectSince = now
+		next.State = health.Suspect
+		if t.failing < quorum && jury.Vantages > 1 {
+			next.SuspectSince = prev.SuspectSince
+			if next.SuspectSince.IsZero() {
+				next.SuspectSince = now
+			}
+			next.Disputed = !now.Before(next.SuspectSince.Add(health.DisputedAfter))
 		}
-		if t.failing < quorum && !now.Before(next.SuspectSince.Add(health.DisputedAfter)) {
-			next.Disputed, next.Reason = true, "disputed: "+next.Reason
+		if next.Reason = t.reason(obs, c, jury, now); next.Disputed {
+			next.Reason = "disputed: " + next.Reason
 		}
 	default:
 		next.State = health.Up
@@ -94,7 +107,7 @@ func Target(c *config.Check, obs []health.Observation, jury Jury, prev health.Ve
 
 // NextChange is when time alone could change a verdict; zero for never.
 func NextChange(v health.Verdict) time.Time {
-	if v.SuspectSince.IsZero() || v.Disputed {
+	if v.SuspectSince.IsZero() || v.Disputed || v.Stale {
 		return time.Time{}
 	}
 	return v.SuspectSince.Add(health.DisputedAfter)
@@ -121,38 +134,40 @@ func (t *tally) reason(obs []health.Observation, c *config.Check, jury Jury, now
 	if t.failing == 0 {
 		return ""
 	}
-	name := func(o *health.Observation) string {
-		if o.Vantage == "" {
-			return jury.Self
-		}
-		return o.Vantage
-	}
 	var bad []*health.Observation
 	for i := range obs {
 		if o := &obs[i]; now.Before(FreshUntil(c, *o)) && (o.State == health.Down || o.Failures > 0) {
 			bad = append(bad, o)
 		}
 	}
-	slices.SortFunc(bad, func(a, b *health.Observation) int { return strings.Compare(name(a), name(b)) })
+	slices.SortFunc(bad, func(a, b *health.Observation) int { return strings.Compare(jury.name(a), jury.name(b)) })
 	why := ""
-	var names []string
 	for _, o := range bad {
-		if why == "" {
-			why = o.Reason
-		}
-		if len(names) < maxNamed {
-			names = append(names, name(o))
+		if why = o.Reason; why != "" {
+			break
 		}
 	}
 	if jury.Vantages <= 1 {
 		return why
 	}
+	var names []string
+	for _, o := range bad[:min(len(bad), maxNamed)] {
+		names = append(names, jury.name(o))
+	}
 	who := strings.Join(names, ", ")
 	if more := len(bad) - len(names); more > 0 {
-		who += " and others"
+		who += fmt.Sprintf(" and %d more", more)
 	}
 	if why == "" {
 		return who
 	}
 	return who + ": " + why
+}
+
+// name is that of the vantage that saw o.
+func (j Jury) name(o *health.Observation) string {
+	if o.Vantage == "" {
+		return j.Self
+	}
+	return o.Vantage
 }

@@ -190,3 +190,16 @@ func (v *Vantage) timesAt(i int) Times {
 	}
 	return t
 }
+
+// StaleBlocks counts the blocks of marks that were not heard straight from the node after the given instant.
+func (v *Vantage) StaleBlocks(after time.Time) (stale int) {
+	if v.targets == nil {
+		return 0
+	}
+	for _, t := range v.times[:blocksOf(v.targets.Len())] {
+		if !t.Direct.After(after) {
+			stale++
+		}
+	}
+	return stale
+}

@@ -177,7 +177,13 @@ func TestVantageAnotherList(t *testing.T) {
 	if o, _ := v.Observation(idOf(4999), threeFalls); o.Reduction != 20 {
 		t.Errorf("the reduction is %d, want 20 until the node says otherwise", o.Reduction)
 	}
+	if n := v.StaleBlocks(second(1)); n != 2 {
+		t.Errorf("%d of 3 blocks are stale, want 2", n)
+	}
 	takeAll(t, v, PartMarks, EncodeMarks(is, allMarks(5000, MarkDown)), second(3), false, is)
+	if n := v.StaleBlocks(second(2)); n != 0 {
+		t.Errorf("%d blocks are stale, want 0", n)
+	}
 	if v.origin != nil || len(v.times) != 3 {
 		t.Errorf("all blocks came, and %d times are kept for 3", len(v.times))
 	}

@@ -1,0 +1,299 @@
+package engine
+
+import (
+	"crypto/sha256"
+	"slices"
+	"time"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/gossip"
+	"github.com/fairlead-dns/fairlead/health/round"
+)
+
+// memorySlack is the difference of two memories of one thing that is put down to the way between the nodes, and to when each of
+// them heard of it.
+const memorySlack = 3 * time.Second
+
+// memoryKey names a pool with an empty endpoint and AZ, an AZ of it, or an endpoint.
+func memoryKey(z *config.Zone, p *config.Pool, endpoint, az string) (key round.MemoryKey) {
+	sum := sha256.Sum256([]byte(z.Name + "\x00" + p.Name + "\x00" + endpoint + "\x00" + az))
+	copy(key[:], sum[:])
+	return key
+}
+
+// heardMemory is what another node said that it remembers, by shard of its part.
+type heardMemory struct {
+	shards map[int]round.Memory
+	at     map[int]time.Time
+	count  int
+}
+
+// takeMemory takes in a block.
+func (p *peer) takeMemory(r *gossip.Round) error {
+	m, err := round.ParseMemory(r.Data, r.At)
+	if err != nil {
+		return err
+	}
+	h := &p.memory
+	if h.shards == nil {
+		h.shards, h.at = make(map[int]round.Memory), make(map[int]time.Time)
+	}
+	h.shards[r.Shard], h.at[r.Shard], h.count = m, r.At, r.Shards
+	for shard := range h.shards {
+		if shard >= r.Shards {
+			delete(h.shards, shard)
+			delete(h.at, shard)
+		}
+	}
+	return nil
+}
+
+// whole tells whether all of it is known as it was a moment ago, so that what is not in it is not.
+func (h *heardMemory) whole(now time.Time) bool {
+	if h.count == 0 || len(h.shards) != h.count {
+		return false
+	}
+	for _, at := range h.at {
+		if now.Sub(at) >= freshFor {
+			return false
+		}
+	}
+	return true
+}
+
+func (h *heardMemory) returned(key round.MemoryKey) (health.Return, bool) {
+	for _, m := range h.shards {
+		if r, ok := m.Returns[key]; ok {
+			return r, true
+		}
+	}
+	return health.Return{}, false
+}
+
+func (h *heardMemory) left(key round.MemoryKey) time.Time {
+	for _, m := range h.shards {
+		if t, ok := m.Left[key]; ok {
+			return t
+		}
+	}
+	return time.Time{}
+}
+
+// memory is what this node remembers of the table in force.
+func (e *Engine) memory() *round.Memory {
+	m := &round.Memory{Returns: make(map[round.MemoryKey]health.Return), Left: make(map[round.MemoryKey]time.Time)}
+	e.eachPool(func(z *config.Zone, p *config.Pool, pt *poolTable) {
+		if !pt.view.Return.IsZero() {
+			m.Returns[memoryKey(z, p, "", "")] = pt.view.Return
+		}
+		for i, r := range pt.view.ReturnAZ {
+			if !r.IsZero() {
+				m.Returns[memoryKey(z, p, "", z.AZs[p.AZWeights[i].AZ].Name)] = r
+			}
+		}
+		for i, v := range pt.view.Endpoints {
+			if !v.InService() && !v.Left.IsZero() {
+				m.Left[memoryKey(z, p, p.Endpoints[i].Name, "")] = v.Left
+			}
+		}
+	})
+	return m
+}
+
+// eachPool calls f for the pools of the table in force that somebody watches.
+func (e *Engine) eachPool(f func(*config.Zone, *config.Pool, *poolTable)) {
+	for zi, z := range e.cur.model.Zones {
+		for pi, p := range z.Pools {
+			if pt := &e.cur.zones[zi].pools[pi]; pt.view != nil && len(pt.leaves) > 0 {
+				f(z, p, pt)
+			}
+		}
+	}
+}
+
+func noneInService(v *health.PoolView) bool {
+	return !slices.ContainsFunc(v.Endpoints, func(e health.EndpointView) bool { return e.InService() })
+}
+
+// remember brings this node's memory in line with that of most of the nodes that are heard; changed tells whether it was not. A
+// node that was cut off, or stopped, may have missed how a pool left, or that a person let it in; the word of one alone, though,
+// must not let in what the others hold back. Of an even number the more careful half decides.
+func (e *Engine) remember(now time.Time) (changed bool) {
+	c := e.cluster
+	var heard []*heardMemory
+	// first is the least of the names before this node's.
+	first := ""
+	for _, name := range c.others() {
+		p := c.peers[name]
+		if p.fresh && p.status.Config == e.cur.model.Hash && p.status.Answering && !p.status.Isolated && p.memory.whole(now) {
+			if heard = append(heard, &p.memory); first == "" && name < c.self {
+				first = name
+			}
+		}
+	}
+	if len(heard) == 0 || c.isolated || !c.gate.open {
+		return false
+	}
+	e.eachPool(func(z *config.Zone, p *config.Pool, pt *poolTable) {
+		if view := recall(z, p, pt.view, heard, now); view != nil {
+			pt.view, changed = view, true
+		}
+	})
+	if first != "" {
+		changed = e.align(&c.peers[first].memory, now) || changed
+	}
+	if changed {
+		e.cur.allDirty()
+	}
+	return changed
+}
+
+// alignWithin is how far the instants of two nodes may be apart that are the same but for the way between them.
+const alignWithin = 50 * time.Millisecond
+
+// align takes up when endpoints left lately as another node, the same for all, remembers it, where that is another order or
+// further off than the way explains: the speed limit goes by the order, and two nodes may have seen two endpoints leave within
+// a second in two orders.
+func (e *Engine) align(other *heardMemory, now time.Time) bool {
+	type departure struct {
+		view     **health.PoolView
+		i        int
+		own, his time.Time
+	}
+	var list []departure
+	off := false
+	e.eachPool(func(z *config.Zone, p *config.Pool, pt *poolTable) {
+		for i, v := range pt.view.Endpoints {
+			if v.InService() || v.Left.IsZero() || now.Sub(v.Left) > health.RemovalWindow+memorySlack {
+				continue
+			}
+			his := other.left(memoryKey(z, p, p.Endpoints[i].Name, ""))
+			if d := his.Sub(v.Left).Abs(); d <= memorySlack {
+				list = append(list, departure{&pt.view, i, v.Left, his})
+				off = off || d > alignWithin
+			}
+		}
+	})
+	slices.SortStableFunc(list, func(a, b departure) int { return a.his.Compare(b.his) })
+	for i := 1; i < len(list); i++ {
+		off = off || list[i-1].own.Compare(list[i].own) != list[i-1].his.Compare(list[i].his)
+	}
+	if !off {
+		return false
+	}
+	for _, d := range list {
+		next := **d.view
+		next.Endpoints = slices.Clone(next.Endpoints)
+		next.Endpoints[d.i].Left = d.his
+		*d.view = &next
+	}
+	return true
+}
+
+// recall is the view with what most remember; nil if it is that already.
+func recall(z *config.Zone, p *config.Pool, view *health.PoolView, heard []*heardMemory, now time.Time) *health.PoolView {
+	next := *view
+	changed := recallLeft(z, p, &next, heard)
+	if noneInService(view) {
+		if changed {
+			return &next
+		}
+		return nil
+	}
+	changed = recallReturn(&next.Return, memoryKey(z, p, "", ""), heard, now) || changed
+	returnAZ := slices.Clone(view.ReturnAZ)
+	if returnAZ == nil {
+		returnAZ = make([]health.Return, len(p.AZWeights))
+	}
+	for i, w := range p.AZWeights {
+		changed = recallReturn(&returnAZ[i], memoryKey(z, p, "", z.AZs[w.AZ].Name), heard, now) || changed
+	}
+	if !changed {
+		return nil
+	}
+	next.ReturnAZ = nil
+	if slices.ContainsFunc(returnAZ, func(r health.Return) bool { return !r.IsZero() }) {
+		next.ReturnAZ = returnAZ
+	}
+	return &next
+}
+
+// recallReturn takes up the return that stands in the middle of what all remember, the least advanced first.
+func recallReturn(own *health.Return, key round.MemoryKey, heard []*heardMemory, now time.Time) (changed bool) {
+	all := []health.Return{*own}
+	for _, h := range heard {
+		r, _ := h.returned(key)
+		all = append(all, r)
+	}
+	slices.SortStableFunc(all, func(a, b health.Return) int { return compareProgress(&a, &b) })
+	middle := all[(len(all)-1)/2]
+	if sameReturn(own, &middle) {
+		return false
+	}
+	*own = middle
+	return true
+}
+
+// compareProgress orders returns by how far they are: one that is over, or never was, is the furthest.
+func compareProgress(a, b *health.Return) int {
+	switch {
+	case a.On() != b.On():
+		if a.On() {
+			return -1
+		}
+		return 1
+	case !a.On():
+		return 0
+	case a.Admitted.IsZero() != b.Admitted.IsZero():
+		if a.Admitted.IsZero() {
+			return -1
+		}
+		return 1
+	}
+	return b.Since.Compare(a.Since)
+}
+
+// sameReturn tells whether two nodes speak of the same return at the same point.
+func sameReturn(a, b *health.Return) bool {
+	near := func(x, y time.Time) bool {
+		d := x.Sub(y)
+		return x.IsZero() == y.IsZero() && d < memorySlack && d > -memorySlack
+	}
+	if a.On() != b.On() {
+		return false
+	}
+	return !a.On() || near(a.Since, b.Since) && near(a.Admitted, b.Admitted) && near(a.Reloaded, b.Reloaded) && len(a.Retries) == len(b.Retries)
+}
+
+// recallLeft takes up when the endpoints left, in the middle of what all remember: the speed limit and last_good follow from it.
+func recallLeft(z *config.Zone, p *config.Pool, view *health.PoolView, heard []*heardMemory) (changed bool) {
+	for i, v := range view.Endpoints {
+		if v.InService() || v.Pending() {
+			continue
+		}
+		key := memoryKey(z, p, p.Endpoints[i].Name, "")
+		var all []time.Time
+		if !v.Left.IsZero() {
+			all = append(all, v.Left)
+		}
+		for _, h := range heard {
+			if t := h.left(key); !t.IsZero() {
+				all = append(all, t)
+			}
+		}
+		if len(all) == 0 {
+			continue
+		}
+		slices.SortFunc(all, time.Time.Compare)
+		middle := all[(len(all)-1)/2]
+		if d := middle.Sub(v.Left); d < memorySlack && d > -memorySlack {
+			continue
+		}
+		if !changed {
+			view.Endpoints, changed = slices.Clone(view.Endpoints), true
+		}
+		view.Endpoints[i].Left = middle
+	}
+	return changed
+}

@@ -1,0 +1,35 @@
+package health
+
+// Guards are rules that a simulator switches off, one at a time, to see that it would notice. Nothing else sets them.
+type Guards uint32
+
+// The guards.
+const (
+	// GuardQuorum: without it one vantage decides.
+	GuardQuorum Guards = 1 << iota
+	// GuardFresh: without it what a vantage said counts for ever.
+	GuardFresh
+	// GuardMinVantages: without it one fresh vantage is enough.
+	GuardMinVantages
+	// GuardIsolation: without it health moves on a node that is cut off.
+	GuardIsolation
+	// GuardBlind: without it a blind vantage has a vote.
+	GuardBlind
+	// GuardFreeze: without it a freeze holds nothing.
+	GuardFreeze
+	// GuardBarrier: without it a node without state answers at once.
+	GuardBarrier
+	// GuardDurable: without it intents are not on disk.
+	GuardDurable
+	// GuardSecondCopy: without it an order is acknowledged before another node has it.
+	GuardSecondCopy
+	// GuardAddWins: without it an end ends whatever drains the same.
+	GuardAddWins
+	// GuardEnds: without it ends are forgotten at once.
+	GuardEnds
+	// GuardOutlive: without it a node that lost its disk speaks with an old incarnation.
+	GuardOutlive
+)
+
+// Without tells whether a guard is switched off.
+func (g Guards) Without(guard Guards) bool { return g&guard != 0 }

@@ -1,0 +1,153 @@
+package round
+
+import (
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"github.com/fairlead-dns/fairlead/health"
+)
+
+// PartMemory is what a node remembers that plans depend on, beside what it sees: how far pools are on their way back, and when
+// what is out left. Who missed something takes it from the others.
+const PartMemory = "memory"
+
+const (
+	// maxMemory bounds its blocks.
+	maxMemory = 32
+	// The kinds of entries; 0 is padding.
+	memoryReturn = 1
+	memoryLeft   = 2
+	// maxMemoryRetries bounds the retries of one return.
+	maxMemoryRetries = 16
+	// maxAge bounds the ages that are believed.
+	maxAge = 10 * 365 * 24 * time.Hour
+)
+
+// A MemoryKey names a pool, an AZ of one, or an endpoint: the first half of a hash of its name.
+type MemoryKey [8]byte
+
+// A Memory is what is remembered, in instants of this process's clock.
+type Memory struct {
+	// Returns are the pools and AZs on their way back.
+	Returns map[MemoryKey]health.Return
+	// Left is when health took endpoints out that are out.
+	Left map[MemoryKey]time.Time
+}
+
+// Encode is the part, as of now.
+func (m *Memory) Encode(now time.Time) []byte {
+	var out, block []byte
+	add := func(entry []byte) {
+		if len(out)/BlockSize >= maxMemory {
+			return
+		}
+		if block != nil && len(block)+len(entry) > BlockSize {
+			out = append(append(out, block...), make([]byte, BlockSize-len(block))...)
+			block = nil
+		}
+		if block == nil {
+			block = []byte{version}
+		}
+		block = append(block, entry...)
+	}
+	age := func(b []byte, t time.Time) []byte {
+		if t.IsZero() {
+			return append(b, 0)
+		}
+		return binary.AppendUvarint(b, uint64(max(0, now.Sub(t).Milliseconds()))+1)
+	}
+	for key, r := range m.Returns {
+		b := append([]byte{memoryReturn}, key[:]...)
+		b = age(age(age(b, r.Since), r.Admitted), r.Reloaded)
+		retries := r.Retries[:min(len(r.Retries), maxMemoryRetries)]
+		b = append(b, byte(min(r.Doubled, 255)), byte(len(retries)))
+		for _, t := range retries {
+			b = age(b, t)
+		}
+		add(b)
+	}
+	for key, t := range m.Left {
+		add(age(append([]byte{memoryLeft}, key[:]...), t))
+	}
+	if out == nil && block == nil {
+		// An empty memory is one too.
+		return []byte{version}
+	}
+	return append(out, block...)
+}
+
+// ParseMemory reads one block that was sent such that its ages count from at.
+func ParseMemory(b []byte, at time.Time) (m Memory, err error) {
+	switch {
+	case len(b) == 0 || len(b) > BlockSize:
+		return m, fmt.Errorf("%w: memory of %d octets", ErrMalformed, len(b))
+	case b[0] != version:
+		return m, fmt.Errorf("%w: %d", ErrVersion, b[0])
+	}
+	m = Memory{Returns: make(map[MemoryKey]health.Return), Left: make(map[MemoryKey]time.Time)}
+	r := memoryReader{b: b[1:], at: at}
+	for len(r.b) > 0 && r.b[0] != 0 {
+		kind := r.octet()
+		key := r.key()
+		switch kind {
+		case memoryReturn:
+			ret := health.Return{Since: r.instant(), Admitted: r.instant(), Reloaded: r.instant(), Doubled: int(r.octet())}
+			for range min(int(r.octet()), maxMemoryRetries) {
+				ret.Retries = append(ret.Retries, r.instant())
+			}
+			if !r.failed {
+				m.Returns[key] = ret
+			}
+		case memoryLeft:
+			if t := r.instant(); !r.failed {
+				m.Left[key] = t
+			}
+		default:
+			return m, fmt.Errorf("%w: memory of kind %d", ErrMalformed, kind)
+		}
+		if r.failed {
+			return m, fmt.Errorf("%w: memory ends too early", ErrMalformed)
+		}
+	}
+	return m, nil
+}
+
+// A memoryReader takes entries apart; failed is set for good once it came to the end too early.
+type memoryReader struct {
+	b      []byte
+	at     time.Time
+	failed bool
+}
+
+func (r *memoryReader) octet() byte {
+	if len(r.b) == 0 {
+		r.failed = true
+		return 0
+	}
+	c := r.b[0]
+	r.b = r.b[1:]
+	return c
+}
+
+func (r *memoryReader) key() (key MemoryKey) {
+	if len(r.b) < len(key) {
+		r.failed, r.b = true, nil
+		return key
+	}
+	r.b = r.b[copy(key[:], r.b):]
+	return key
+}
+
+func (r *memoryReader) instant() time.Time {
+	v, n := binary.Uvarint(r.b)
+	if n <= 0 {
+		r.failed, r.b = true, nil
+		return time.Time{}
+	}
+	r.b = r.b[n:]
+	if v == 0 {
+		return time.Time{}
+	}
+	return r.at.Add(-time.Duration(min(v-1, uint64(maxAge.Milliseconds()))) * time.Millisecond)
+}

@@ -1,0 +1,279 @@
+package fairlead
+
+import (
+	"cmp"
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/health/gossip"
+	"github.com/fairlead-dns/fairlead/health/gossip/gossiptest"
+	"github.com/fairlead-dns/fairlead/health/judge"
+	"github.com/fairlead-dns/fairlead/plugin/answer"
+)
+
+// simZone is small, so that a thousand seeds fit into a run of the tests: four endpoints in four AZs, an active-active service, a
+// standby, and one that keeps a region.
+const simZone = `zone: example.org
+nameservers: [{name: ns1.example.org, addresses: [192.0.2.53]}]
+regions: {eu: {azs: [eu-a, eu-b]}, us: {azs: [us-a, us-b]}}
+checks: {ready: {type: tcp, port: 80, interval: 5s, timeout: 1s, fall: 2, rise: 2}}
+pools:
+  eu: {region: eu, check: ready, endpoints: [{name: a, addresses: [192.0.2.1], az: eu-a}, {name: b, addresses: [192.0.2.2], az: eu-b}]}
+  us: {region: us, check: ready, endpoints: [{name: a, addresses: [192.0.2.11], az: us-a}, {name: b, addresses: [192.0.2.12], az: us-b}]}
+services:
+  www: {tiers: [{eu: 1, us: 1}], failback: {hold: 5s}}
+  api: {tiers: [{eu: 1}, {us: 1}], failback: {hold: 5s}, ttl: {mode: horizon}}
+  safe: {tiers: [{eu: 1, us: 1}], failback: {hold: 5s}, safety: {keep_regions: 1}}
+`
+
+// simReference is what a vantage sees of the world outside.
+var simReference = health.Target{ID: health.TargetID{9}, Host: "192.0.2.250", Port: 53, Check: &config.Check{Interval: 5 * time.Second, Timeout: time.Second, Fall: 1, Rise: 1}}
+
+func simKey(name string) ed25519.PrivateKey {
+	seed := sha256.Sum256([]byte(name))
+	return ed25519.NewKeyFromSeed(seed[:])
+}
+
+// A simNode is one node: the production engine, judge, intents, gossip and steer; prober, sockets and disks are the simulator's.
+type simNode struct {
+	sim  *sim
+	name string
+	addr netip.AddrPort
+	dir  string
+	// runs is set while its process does.
+	runs    bool
+	engine  *engine.Engine
+	current *answer.Current
+	prober  *simProber
+	cancel  context.CancelFunc
+	done    chan error
+	// since is when it started, last is the latest view that was looked at.
+	since time.Time
+	last  *health.View
+	// mustFreeze has it frozen.
+	mustFreeze bool
+}
+
+// start starts the process.
+func (n *simNode) start() {
+	t := n.sim.t
+	n.last, n.current = nil, new(answer.Current)
+	n.prober = &simProber{node: n, targets: make(map[health.TargetID]*drivenTarget), wake: make(chan struct{}, 1)}
+	p := &simPublisher{publisher: publisher{compiler: answer.NewCompiler(n.name, time.Now()), current: n.current}, node: n}
+	ring := n.keyring()
+	o := gossip.Options{
+		Cluster: n.sim.cluster, Seeds: n.sim.seeds, Node: n.name, SigningKey: simKey(n.name), Bind: n.addr.String(), Transport: n.sim.net.Transport(n.addr.String()),
+		Keyring: gossip.Keyring{Primary: ring[0], Others: ring[1:]}, Roster: n.sim.members(),
+	}
+	var err error
+	n.engine, err = engine.New(engine.Options{
+		Publisher: p, Prober: n.prober, Model: n.sim.model, State: n.dir, Node: n.name, References: []health.Target{simReference},
+		Logger: n.sim.logger.With("node", n.name), Without: n.sim.without,
+		Cluster: &engine.Cluster{Gossip: o, Nodes: n.sim.places(), Allowance: time.Second, Version: "sim", Keyring: n.keyfile()},
+	})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	n.cancel, n.done, n.runs, n.since = cancel, make(chan error, 1), true, time.Now()
+	go func() { n.done <- n.engine.Run(ctx) }()
+}
+
+// keyfile is where the node keeps the keys of gossip.
+func (n *simNode) keyfile() string { return filepath.Join(n.dir, "gossip.keys") }
+
+// keyring is what is in it. A new disk comes with the first key of all.
+func (n *simNode) keyring() [][]byte {
+	ring := sha256.Sum256([]byte("ring"))
+	if _, err := os.Stat(n.keyfile()); err != nil {
+		require.NoError(n.sim.t, config.WriteKeyring(n.keyfile(), [][]byte{ring[:]}))
+	}
+	keys, err := config.ReadKeyring(n.keyfile())
+	require.NoError(n.sim.t, err)
+	return keys
+}
+
+// stop ends the process in the orderly way.
+func (n *simNode) stop() {
+	n.cancel()
+	require.NoError(n.sim.t, <-n.done)
+	n.runs = false
+}
+
+// kill ends the process as kill -9 does: nobody is told, and what is not on disk is lost. The disk is what it was at that
+// instant: an orderly end would write once more.
+func (n *simNode) kill() {
+	kept := n.dir + ".kept"
+	require.NoError(n.sim.t, os.CopyFS(kept, os.DirFS(n.dir)))
+	// CopyFS does not copy that it is ours alone.
+	require.NoError(n.sim.t, os.Chmod(filepath.Join(kept, filepath.Base(n.keyfile())), 0o600))
+	n.sim.net.Kill(n.addr)
+	n.stop()
+	require.NoError(n.sim.t, os.RemoveAll(n.dir))
+	require.NoError(n.sim.t, os.Rename(kept, n.dir))
+}
+
+// wipe loses the disk of a node that does not run.
+func (n *simNode) wipe() {
+	require.NoError(n.sim.t, os.RemoveAll(n.dir))
+	require.NoError(n.sim.t, os.Mkdir(n.dir, 0o700))
+}
+
+// answers tells whether the node answers service names.
+func (n *simNode) answers() bool { return n.runs && n.engine.Shut() == "" }
+
+// A simPublisher has every view looked at before it is served.
+type simPublisher struct {
+	publisher
+	node *simNode
+}
+
+func (p *simPublisher) Publish(v *health.View, lower []health.PoolHorizon) <-chan struct{} {
+	quiet := p.publisher.Publish(v, lower)
+	p.node.sim.looked(p.node, v)
+	return quiet
+}
+
+// A simProber probes the simulator's world.
+type simProber struct {
+	node *simNode
+	wake chan struct{}
+	mu   sync.Mutex
+	// targets are guarded by mu.
+	targets map[health.TargetID]*drivenTarget
+}
+
+func (p *simProber) Alive() error { return nil }
+
+func (p *simProber) SetTargets(targets []health.Target) {
+	slices.SortFunc(targets, func(a, b health.Target) int { return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.Port, b.Port)) })
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	before := p.targets
+	p.targets = make(map[health.TargetID]*drivenTarget, len(targets))
+	for i, t := range targets {
+		d := before[t.ID]
+		if d == nil {
+			d = &drivenTarget{Target: t, next: time.Now().Add(firstPhase + time.Duration(i)*phaseSpread)}
+		}
+		p.targets[t.ID] = d
+	}
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (p *simProber) Restore(id health.TargetID, state health.State, _ time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if d := p.targets[id]; d != nil {
+		d.state = state
+	}
+	return true
+}
+
+func (p *simProber) Run(ctx context.Context) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-p.wake:
+		case <-timer.C:
+		}
+		now := time.Now()
+		next := now.Add(time.Second)
+		for _, o := range p.due(now, &next) {
+			p.node.engine.Observe(o)
+		}
+		timer.Reset(next.Sub(now))
+	}
+}
+
+// due probes what is due, and moves next up to the following probe.
+func (p *simProber) due(now time.Time, next *time.Time) (seen []health.Observation) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, d := range p.targets {
+		if !d.next.After(now) {
+			seen = append(seen, d.probed(p.node.sim.works(p.node, d.ID), now))
+		}
+		if d.next.Before(*next) {
+			*next = d.next
+		}
+	}
+	return seen
+}
+
+// probed is the observation after one more probe; rise and fall are counted as the real prober counts them.
+func (d *drivenTarget) probed(works bool, now time.Time) health.Observation {
+	d.next = d.next.Add(d.Check.Interval)
+	if works {
+		d.failures, d.successes = 0, d.successes+1
+		if d.successes >= d.Check.Rise || d.state == health.Unknown {
+			d.state = health.Up
+		}
+	} else {
+		d.failures, d.successes = d.failures+1, 0
+		if d.failures >= d.Check.Fall {
+			d.state = health.Down
+		}
+	}
+	o := health.Observation{Target: d.ID, State: d.state, Failures: d.failures, Successes: d.successes, At: now, Next: d.next}
+	if d.failures > 0 {
+		o.Reason = "refused"
+	}
+	return o
+}
+
+// newSim makes a cluster of size nodes in a bubble, none of which runs yet.
+func newSim(t *testing.T, seed uint64, size int, root string) *sim {
+	z, problems := config.Parse("zone.yaml", []byte(simZone), config.ParseOptions{})
+	require.NoError(t, problems.Err())
+	s := &sim{t: t, seed: seed, cluster: "sim", net: gossiptest.New(seed), zone: z, model: config.NewModel([]*config.Zone{z}), logger: slog.New(slog.DiscardHandler),
+		broken: make(map[health.TargetID]bool), moved: make(map[health.TargetID]time.Time), blind: make(map[string]bool)}
+	for i := range size {
+		name := fmt.Sprintf("n%d", i+1)
+		n := &simNode{sim: s, name: name, addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i + 1)}), 7946), dir: filepath.Join(root, name)}
+		require.NoError(t, os.MkdirAll(n.dir, 0o700))
+		s.nodes = append(s.nodes, n)
+	}
+	for _, p := range z.Pools {
+		for _, e := range p.Endpoints {
+			s.targets = append(s.targets, health.TargetOf(z.Checks[p.Check], e).ID)
+		}
+	}
+	return s
+}
+
+func addrOf(a [4]byte) netip.AddrPort { return netip.AddrPortFrom(netip.AddrFrom4(a), 7946) }
+
+func (s *sim) members() (list []gossip.Member) {
+	for _, n := range s.nodes {
+		list = append(list, gossip.Member{Name: n.name, Address: n.addr.String(), PublicKey: simKey(n.name).Public().(ed25519.PublicKey)})
+	}
+	return list
+}
+
+func (s *sim) places() (list []judge.Node) {
+	for i, n := range s.nodes {
+		region := []string{"eu", "us"}[i%2]
+		list = append(list, judge.Node{Name: n.name, Region: region, AZ: region + "-" + []string{"a", "b"}[i/2%2]})
+	}
+	return list
+}
