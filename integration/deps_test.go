@@ -20,7 +20,7 @@ var rows = map[string]int{
 	"config/durable": -1,
 	"config":         0, "health/gossip": 0, "plugin/admin/api": 0,
 	"health":       1,
-	"health/judge": 2, "health/probe": 2, "health/intent": 2, "health/ledger": 2, "health/audit": 2, "health/hook": 2,
+	"health/judge": 2, "health/probe": 2, "health/intent": 2, "health/round": 2, "health/ledger": 2, "health/audit": 2, "health/hook": 2,
 	"plugin/steer": 2, "plugin/geo": 2,
 	"health/engine": 3, "plugin/answer": 3,
 	"plugin/admin": 4, "plugin/fastlane": 4,

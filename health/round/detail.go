@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"unicode"
@@ -14,11 +15,14 @@ const (
 	maxDetail = 4
 	// maxReason bounds a reason, in octets.
 	maxReason = 64
+	// maxReduction is a whole weight, in percent.
+	maxReduction = 100
 
-	detailHead = 1 + len(ListHash{})
-	// The kinds of entries; 0 is padding.
-	detailReason    = 1
-	detailReduction = 2
+	// A block of details begins with the version, the hash of the list, the range of indices of which it tells every reduction,
+	// and how many those are.
+	detailHead = 1 + len(ListHash{}) + 4 + 4 + 2
+	// toTheEnd ends the last range, whatever the list.
+	toTheEnd = math.MaxUint32
 )
 
 // Details are what marks cannot say, by the index of the target.
@@ -30,31 +34,75 @@ type Details struct {
 }
 
 // EncodeDetails is the part with the details of targets of t, and how many did not fit. Reductions go first: they decide
-// weights. Then come the reasons that most targets share.
+// weights. Then come the reasons that most targets share. There is always a block, which takes back what was said before.
 func EncodeDetails(t *Targets, d Details) (out []byte, left int) {
-	var block []byte
-	// add appends an entry, in a new block if it must; it tells whether there was room.
-	add := func(entry []byte) bool {
-		if block == nil || len(block)+len(entry) > BlockSize {
-			if block != nil && len(out)+2*BlockSize > maxDetail*BlockSize {
-				return false
-			}
-			if block != nil {
-				out = append(append(out, block...), make([]byte, BlockSize-len(block))...)
-			}
-			block = append(append(make([]byte, 0, BlockSize), version), t.Hash[:]...)
+	w := detailWriter{hash: t.Hash}
+	left = w.reductions(d.Reductions) + w.reasons(d.Reasons)
+	for i, b := range w.blocks {
+		if i > 0 {
+			out = append(out, make([]byte, i*BlockSize-len(out))...)
 		}
-		block = append(block, entry...)
-		return true
+		out = append(out, b...)
 	}
-	for _, i := range slices.Sorted(maps.Keys(d.Reductions)) {
-		if !add(append(binary.AppendUvarint([]byte{detailReduction}, uint64(i)), byte(d.Reductions[i]))) {
-			left++
+	return out, left
+}
+
+// A detailWriter has the blocks so far, each as long as what is in it.
+type detailWriter struct {
+	hash   ListHash
+	blocks [][]byte
+}
+
+// begin begins a block that tells the reductions of the targets in [from, to).
+func (w *detailWriter) begin(from, to uint32, count int) (b *[]byte, ok bool) {
+	if len(w.blocks) == maxDetail {
+		return nil, false
+	}
+	head := append(append(make([]byte, 0, BlockSize), version), w.hash[:]...)
+	head = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(head, from), to)
+	w.blocks = append(w.blocks, binary.BigEndian.AppendUint16(head, uint16(count)))
+	return &w.blocks[len(w.blocks)-1], true
+}
+
+// reductions writes the distances between indices, each with the percent. One block's range ends where the next one's begins,
+// so that no reduction is lost, and none doubled, when a block comes alone.
+func (w *detailWriter) reductions(percent map[int]int) (left int) {
+	indices := slices.Sorted(maps.Keys(percent))
+	from := 0
+	for {
+		var list []byte
+		count, last := 0, from
+		for ; count < len(indices); count++ {
+			i := indices[count]
+			entry := append(binary.AppendUvarint(nil, uint64(i-last)), byte(min(max(percent[i], 0), maxReduction)))
+			if detailHead+len(list)+len(entry) > BlockSize {
+				break
+			}
+			list, last = append(list, entry...), i
 		}
+		indices = indices[count:]
+		to := uint32(toTheEnd)
+		if len(indices) > 0 && len(w.blocks)+1 < maxDetail {
+			to = uint32(indices[0])
+		}
+		b, ok := w.begin(uint32(from), to, count)
+		if ok {
+			*b = append(*b, list...)
+		}
+		if to == toTheEnd {
+			return len(indices)
+		}
+		from = indices[0]
 	}
+}
+
+// reasons writes, behind the reductions, each reason and whom it concerns.
+func (w *detailWriter) reasons(text map[int]string) (left int) {
 	byReason := make(map[string][]int)
-	for i, reason := range d.Reasons {
-		byReason[clean(reason)] = append(byReason[clean(reason)], i)
+	for i, reason := range text {
+		if reason = clean(reason); reason != "" {
+			byReason[reason] = append(byReason[reason], i)
+		}
 	}
 	reasons := slices.SortedFunc(maps.Keys(byReason), func(a, b string) int {
 		if n := len(byReason[b]) - len(byReason[a]); n != 0 {
@@ -66,39 +114,48 @@ func EncodeDetails(t *Targets, d Details) (out []byte, left int) {
 		indices := byReason[reason]
 		slices.Sort(indices)
 		for len(indices) > 0 {
-			entry, n := appendReason(nil, reason, indices)
-			if !add(entry) {
+			b := &w.blocks[len(w.blocks)-1]
+			n := appendReason(b, reason, indices)
+			indices = indices[n:]
+			if len(indices) == 0 {
+				break
+			}
+			if _, ok := w.begin(0, 0, 0); !ok {
+				// A shorter list may still fit behind.
 				left += len(indices)
 				break
 			}
-			indices = indices[n:]
 		}
 	}
-	return append(out, block...), left
+	return left
 }
 
-// reasonRoom is what one entry takes at most: large ones would leave much of a block empty.
-const reasonRoom = 256
-
-// appendReason appends an entry for as many of the targets as it has room for: the text, how many, and the distances between
-// their indices.
-func appendReason(b []byte, reason string, indices []int) (entry []byte, n int) {
+// appendReason appends to the block the text, how many of the targets it has room for, and the distances between them.
+func appendReason(block *[]byte, reason string, indices []int) (n int) {
+	room := BlockSize - len(*block) - 1 - len(reason) - 2
 	var list []byte
 	last := 0
-	for n < len(indices) && n < 255 && len(list) < reasonRoom-maxReason {
-		list = binary.AppendUvarint(list, uint64(indices[n]-last))
-		last = indices[n]
-		n++
+	for ; n < len(indices); n++ {
+		longer := binary.AppendUvarint(list, uint64(indices[n]-last))
+		if len(longer) > room {
+			break
+		}
+		list, last = longer, indices[n]
 	}
-	b = append(b, detailReason, byte(len(reason)))
-	b = append(append(b, reason...), byte(n))
-	return append(b, list...), n
+	if n > 0 {
+		*block = append(append(*block, byte(len(reason))), reason...)
+		*block = append(binary.BigEndian.AppendUint16(*block, uint16(n)), list...)
+	}
+	return n
 }
 
 // clean makes a reason fit for a terminal and a block.
 func clean(s string) string {
+	// Reasons can be long; what is cut off need not be read.
+	s = s[:min(len(s), 4*maxReason)]
 	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
+		if !unicode.IsPrint(r) {
+			// Marks that turn the direction of the text around are no better than control characters.
 			return ' '
 		}
 		return r
@@ -109,46 +166,82 @@ func clean(s string) string {
 	return s
 }
 
-func parseDetails(b []byte) (hash ListHash, d Details, err error) {
+// A detailBlock is one block, as it came.
+type detailBlock struct {
+	hash       ListHash
+	from, to   uint32
+	reductions map[int32]uint8
+	reasons    map[int32]string
+}
+
+func parseDetails(b []byte) (d detailBlock, err error) {
 	switch {
 	case len(b) < detailHead || len(b) > BlockSize:
-		return hash, d, fmt.Errorf("%w: details of %d octets", ErrMalformed, len(b))
+		return d, fmt.Errorf("%w: details of %d octets", ErrMalformed, len(b))
 	case b[0] != version:
-		return hash, d, fmt.Errorf("%w: %d", ErrVersion, b[0])
+		return d, fmt.Errorf("%w: %d", ErrVersion, b[0])
 	}
-	copy(hash[:], b[1:])
-	d = Details{Reasons: make(map[int]string), Reductions: make(map[int]int)}
-	short := fmt.Errorf("%w: details end too early", ErrMalformed)
-	for b = b[detailHead:]; len(b) > 0 && b[0] != 0; {
-		kind := b[0]
-		b = b[1:]
-		switch kind {
-		case detailReduction:
-			i, n := binary.Uvarint(b)
-			if n <= 0 || len(b) <= n || i >= MaxTargets {
-				return hash, d, short
-			}
-			d.Reductions[int(i)] = min(int(b[n]), 100)
-			b = b[n+1:]
-		case detailReason:
-			if len(b) == 0 || len(b) < 2+int(b[0]) {
-				return hash, d, short
-			}
-			reason := clean(string(b[1 : 1+b[0]]))
-			count := int(b[1+b[0]])
-			b = b[2+int(b[0]):]
-			index := uint64(0)
-			for range count {
-				step, n := binary.Uvarint(b)
-				if index += step; n <= 0 || step >= MaxTargets || index >= MaxTargets {
-					return hash, d, short
-				}
-				d.Reasons[int(index)] = reason
-				b = b[n:]
-			}
-		default:
-			return hash, d, fmt.Errorf("%w: detail of kind %d", ErrMalformed, kind)
+	head := b[1+copy(d.hash[:], b[1:]):]
+	d.from, d.to = binary.BigEndian.Uint32(head), binary.BigEndian.Uint32(head[4:])
+	count := int(binary.BigEndian.Uint16(head[8:]))
+	d.reductions, d.reasons = make(map[int32]uint8), make(map[int32]string)
+	r := detailReader{b: b[detailHead:]}
+	index := uint64(d.from)
+	for k := range count {
+		index = r.index(index, k > 0)
+		if p := r.octets(1); p != nil && index < uint64(d.to) {
+			d.reductions[int32(index)] = min(p[0], maxReduction)
+		} else {
+			r.short = true
+		}
+		if r.short {
+			break
 		}
 	}
-	return hash, d, nil
+	for !r.short && len(r.b) > 0 && r.b[0] != 0 {
+		text := r.octets(int(r.octets(1)[0]))
+		size := r.octets(2)
+		if r.short {
+			break
+		}
+		reason := clean(string(text))
+		index := uint64(0)
+		for k := range int(binary.BigEndian.Uint16(size)) {
+			if index = r.index(index, k > 0); r.short {
+				break
+			}
+			d.reasons[int32(index)] = reason
+		}
+	}
+	if r.short {
+		return d, fmt.Errorf("%w: details", ErrMalformed)
+	}
+	return d, nil
+}
+
+// A detailReader takes a block apart. short is set once that is not one; nothing is read from then on.
+type detailReader struct {
+	b     []byte
+	short bool
+}
+
+func (r *detailReader) octets(n int) []byte {
+	if r.short || len(r.b) < n {
+		r.short = true
+		return nil
+	}
+	b := r.b[:n]
+	r.b = r.b[n:]
+	return b
+}
+
+// index is the index at the next distance behind last; it ascends.
+func (r *detailReader) index(last uint64, ascend bool) uint64 {
+	step, n := binary.Uvarint(r.b)
+	if r.short || n <= 0 || step >= MaxTargets || last+step >= MaxTargets || ascend && step == 0 {
+		r.short = true
+		return 0
+	}
+	r.b = r.b[n:]
+	return last + step
 }

@@ -9,7 +9,10 @@
 // what they allocate and never panic.
 package round
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // The parts of a round.
 const (
@@ -22,7 +25,7 @@ const (
 const (
 	// BlockSize is gossip's shard.
 	BlockSize = 1024
-	// version is the first octet of each block. Another one is refused.
+	// version is the first octet of each block: another one is refused. It stands for all parts but intents, which are not here.
 	version = 1
 )
 
@@ -31,6 +34,16 @@ var (
 	ErrVersion = errors.New("block of another version")
 	// ErrMalformed says that a block is not one.
 	ErrMalformed = errors.New("malformed block")
-	// ErrUnknownTargets says that a block is about a list of targets that is not known here.
+	// ErrUnknownTargets says that a block is about a list of targets that is not known here; see UnknownTargetsError.
 	ErrUnknownTargets = errors.New("unknown list of targets")
+	// ErrUnknownPart says that a part is none of those that a Vantage takes.
+	ErrUnknownPart = errors.New("unknown part of a round")
 )
+
+// An UnknownTargetsError is ErrUnknownTargets with the list that is to be fetched from the node.
+type UnknownTargetsError struct{ Hash ListHash }
+
+func (e *UnknownTargetsError) Error() string { return fmt.Sprintf("%v %x", ErrUnknownTargets, e.Hash) }
+
+// Unwrap is ErrUnknownTargets.
+func (e *UnknownTargetsError) Unwrap() error { return ErrUnknownTargets }

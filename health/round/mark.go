@@ -1,11 +1,6 @@
 package round
 
-import (
-	"encoding/binary"
-	"fmt"
-
-	"github.com/fairlead-dns/fairlead/health"
-)
+import "github.com/fairlead-dns/fairlead/health"
 
 // A Mark is one vantage's observation of one target, in four bits.
 type Mark uint8
@@ -42,7 +37,8 @@ func MarkOf(o health.Observation, fall int) Mark {
 	return MarkUndecidedFailing + left
 }
 
-// Observation is what the mark says: the state, and at least as many failures as there were. ok is unset for MarkNone.
+// Observation is what the mark says to who takes fall failures for down: the state, and at least as many failures as there
+// were, up to fall. A target that failed has failed at least once, whatever fall was to the vantage. ok is unset for MarkNone.
 func (m Mark) Observation(fall int) (state health.State, failures int, ok bool) {
 	switch {
 	case m == MarkNone:
@@ -57,64 +53,4 @@ func (m Mark) Observation(fall int) (state health.State, failures int, ok bool) 
 		return health.Up, max(1, fall-int(m-MarkUpFailing)-1), true
 	}
 	return health.Unknown, max(1, fall-int(m-MarkUndecidedFailing)-1), true
-}
-
-const (
-	// A block of marks begins with the version, the hash of the list, the index of its first target and how many it has.
-	marksHead = 1 + len(ListHash{}) + 4 + 2
-	// blockMarks is how many fit behind it.
-	blockMarks = 2 * (BlockSize - marksHead)
-)
-
-// EncodeMarks is the part with the marks, which stand in the order of t.
-func EncodeMarks(t *Targets, marks []Mark) []byte {
-	blocks := (len(marks) + blockMarks - 1) / blockMarks
-	out := make([]byte, 0, blocks*BlockSize)
-	for first := 0; first < len(marks); first += blockMarks {
-		// All blocks but the last are full, so they end where gossip cuts.
-		chunk := marks[first:min(len(marks), first+blockMarks)]
-		out = append(append(out, version), t.Hash[:]...)
-		out = binary.BigEndian.AppendUint32(out, uint32(first))
-		out = binary.BigEndian.AppendUint16(out, uint16(len(chunk)))
-		for i := 0; i < len(chunk); i += 2 {
-			b := byte(chunk[i]) << 4
-			if i+1 < len(chunk) {
-				b |= byte(chunk[i+1])
-			}
-			out = append(out, b)
-		}
-	}
-	return out
-}
-
-// A marksBlock is one block, as it came.
-type marksBlock struct {
-	hash   ListHash
-	first  int
-	count  int
-	packed []byte
-}
-
-func parseMarks(b []byte) (m marksBlock, err error) {
-	switch {
-	case len(b) < marksHead:
-		return m, fmt.Errorf("%w: marks of %d octets", ErrMalformed, len(b))
-	case b[0] != version:
-		return m, fmt.Errorf("%w: %d", ErrVersion, b[0])
-	}
-	copy(m.hash[:], b[1:])
-	m.first = int(binary.BigEndian.Uint32(b[1+len(m.hash):]))
-	m.count = int(binary.BigEndian.Uint16(b[marksHead-2:]))
-	m.packed = b[marksHead:]
-	if m.first%blockMarks != 0 || m.first >= MaxTargets || m.count > blockMarks || len(m.packed) != (m.count+1)/2 {
-		return m, fmt.Errorf("%w: %d marks from %d on in %d octets", ErrMalformed, m.count, m.first, len(b))
-	}
-	return m, nil
-}
-
-func (m *marksBlock) at(i int) Mark {
-	if i%2 == 0 {
-		return Mark(m.packed[i/2] >> 4)
-	}
-	return Mark(m.packed[i/2] & 15)
 }

@@ -1,7 +1,7 @@
 package round
 
 import (
-	"maps"
+	"bytes"
 	"slices"
 	"time"
 
@@ -9,74 +9,56 @@ import (
 	"github.com/fairlead-dns/fairlead/health"
 )
 
-// maxShards bounds what is kept of a part that is told in many blocks.
-const maxShards = MaxTargets/blockMarks + 1
-
-// A Vantage is what another node said of its observations. It belongs to one writer; readers lock.
+// A Vantage is what another node said of its observations and its roster. It belongs to one writer, who calls Take and Align;
+// whoever else reads it locks.
 type Vantage struct {
 	name string
-	// targets is the list that marks are about; nil before the first.
+	// targets is the list that marks are about; nil before the first block.
 	targets *Targets
-	marks   []Mark
-	// direct is when each block of marks was last heard straight from the node, on this process's clock.
-	direct []time.Time
-	// details are by shard.
-	details map[int]Details
-	rosters map[int][]string
+	marks   packedMarks
+	// times are when each block of marks was heard, and behind those when what is carried over from earlier lists was.
+	times []Times
+	// origin is which of times holds for each target, while some block of the list has not come straight from the node; nil for
+	// the block's own.
+	origin []int32
+	// waiting is how many blocks have not come straight from the node.
+	waiting int
+	// own is the list of this node, and where what it has stands in targets, -1 for nowhere; nil while they are the same list.
+	own     *Targets
+	where   []int32
+	details detailStore
+	roster  rosterStore
+}
+
+// Times are when an observation was heard, on this process's clock; zero for never.
+type Times struct {
+	// Direct is when it came straight from the node, Heard when it came at all.
+	Direct, Heard time.Time
 }
 
 // NewVantage is the node of that name, which has not said anything.
-func NewVantage(name string) *Vantage {
-	return &Vantage{name: name, details: make(map[int]Details), rosters: make(map[int][]string)}
-}
+func NewVantage(name string) *Vantage { return &Vantage{name: name} }
 
-// Take takes in a block of a part: shard of shards, heard at the given instant, through others if it was relayed. lookup finds
-// the lists of targets that are known here; nil for others. changed are the targets of which a mark is another. A block that is
-// not understood changes nothing.
+// Take takes in a block of a part: shard of shards, heard at the given instant, through others if it was relayed. What was
+// relayed is news, but no sign that the node itself is heard. lookup finds the lists of targets that are known here; nil for
+// others, then the error is an UnknownTargetsError.
+//
+// changed are the targets of which the observation became another, each once; words alone change nothing. A block that is not
+// understood changes nothing either.
 func (v *Vantage) Take(part string, shard, shards int, b []byte, at time.Time, relayed bool, lookup func(ListHash) *Targets) (changed []Prefix, err error) {
 	switch part {
 	case PartMarks:
-		return v.takeMarks(b, at, relayed, lookup)
+		changed, err = v.takeMarks(b, at, relayed, lookup)
 	case PartDetail:
-		hash, d, err := parseDetails(b)
-		if err != nil {
-			return nil, err
-		}
-		if v.targets == nil || hash != v.targets.Hash {
-			// The marks of that list are on their way.
-			return nil, nil
-		}
-		maps.DeleteFunc(v.details, func(i int, _ Details) bool { return i >= shards })
-		was := v.details[shard]
-		v.details[shard] = d
-		return v.moved(was, d), nil
+		changed, err = v.takeDetails(shard, shards, b)
 	case PartRoster:
-		names, err := parseRoster(b)
-		if err != nil || shard >= maxShards {
-			return nil, err
-		}
-		maps.DeleteFunc(v.rosters, func(i int, _ []string) bool { return i >= shards })
-		v.rosters[shard] = names
+		err = v.roster.take(b)
+	default:
+		err = ErrUnknownPart
 	}
-	return nil, nil
-}
-
-// moved are the targets of which the reduction is another: words alone move nothing.
-func (v *Vantage) moved(was, is Details) (changed []Prefix) {
-	add := func(i int) {
-		if was.Reductions[i] != is.Reductions[i] && i < v.targets.Len() {
-			changed = append(changed, v.targets.list[i])
-		}
-	}
-	for i := range is.Reductions {
-		add(i)
-	}
-	for i := range was.Reductions {
-		if _, ok := is.Reductions[i]; !ok {
-			add(i)
-		}
-	}
-	return changed
+	// A target may have moved for two reasons, as another list and another mark.
+	slices.Sort(changed)
+	return slices.Compact(changed), err
 }
 
 func (v *Vantage) takeMarks(b []byte, at time.Time, relayed bool, lookup func(ListHash) *Targets) (changed []Prefix, err error) {
@@ -84,91 +66,140 @@ func (v *Vantage) takeMarks(b []byte, at time.Time, relayed bool, lookup func(Li
 	if err != nil {
 		return nil, err
 	}
-	if v.targets == nil || m.hash != v.targets.Hash {
-		list := lookup(m.hash)
-		if list == nil {
-			return nil, ErrUnknownTargets
+	list := v.targets
+	if list == nil || m.hash != list.Hash {
+		if list = lookup(m.hash); list == nil {
+			return nil, &UnknownTargetsError{m.hash}
 		}
-		v.use(list)
 	}
-	if m.first+m.count > len(v.marks) {
+	if !m.covers(list.Len()) {
 		return nil, ErrMalformed
 	}
-	if !relayed {
-		v.direct[m.first/blockMarks] = at
+	if list != v.targets && (v.targets == nil || list.Hash != v.targets.Hash) {
+		changed = v.use(list)
 	}
-	for i := range m.count {
-		if mark := m.at(i); v.marks[m.first+i] != mark {
-			v.marks[m.first+i] = mark
-			changed = append(changed, v.targets.list[m.first+i])
-		}
+	changed = v.write(&m, changed)
+	if !relayed && !at.IsZero() {
+		changed = v.settle(&m, changed)
+	}
+	t := &v.times[m.first/blockMarks]
+	if at.After(t.Heard) {
+		t.Heard = at
+	}
+	if !relayed && at.After(t.Direct) {
+		t.Direct = at
 	}
 	return changed, nil
 }
 
-// use goes over to another list. What was said of a target goes on until its block comes, with the oldest of the old times.
-func (v *Vantage) use(list *Targets) {
-	was, marks := v.targets, v.marks
-	var oldest time.Time
-	for i, t := range v.direct {
-		if i == 0 || t.Before(oldest) {
-			oldest = t
+// write takes over the marks of a block and appends the targets that have another one.
+func (v *Vantage) write(m *marksBlock, changed []Prefix) []Prefix {
+	stored := v.marks[m.first/2 : m.first/2+len(m.packed)]
+	if bytes.Equal(stored, m.packed) {
+		return changed
+	}
+	for i, is := range m.packed {
+		moved := stored[i] ^ is
+		if moved == 0 {
+			continue
+		}
+		stored[i] = is
+		if moved&0xf0 != 0 {
+			changed = append(changed, v.targets.list[m.first+2*i])
+		}
+		if moved&15 != 0 {
+			changed = append(changed, v.targets.list[m.first+2*i+1])
 		}
 	}
-	v.targets, v.marks = list, make([]Mark, list.Len())
-	v.direct = make([]time.Time, (list.Len()+blockMarks-1)/blockMarks)
-	for i := range v.direct {
-		v.direct[i] = oldest
-	}
-	clear(v.details)
-	if was == nil {
-		return
-	}
-	for i, p := range list.list {
-		if j, ok := was.index[p]; ok {
-			v.marks[i] = marks[j]
-		}
-	}
+	return changed
 }
 
-// Observation is what the node said of a target, which a check with the given fall probes. ok is unset when it says nothing.
+// settle makes a block that came straight from the node what holds for its targets, and appends those that had been heard only
+// through others and count from now on.
+func (v *Vantage) settle(m *marksBlock, changed []Prefix) []Prefix {
+	block := m.first / blockMarks
+	if !v.times[block].Direct.IsZero() {
+		return changed
+	}
+	for i := m.first; i < m.first+m.count; i++ {
+		if v.marks.at(i) != MarkNone && v.times[v.from(i)].Direct.IsZero() {
+			changed = append(changed, v.targets.list[i])
+		}
+		if v.origin != nil {
+			v.origin[i] = int32(block)
+		}
+	}
+	if v.waiting--; v.waiting == 0 {
+		v.origin, v.times = nil, slices.Clone(v.times[:blocksOf(v.targets.Len())])
+	}
+	return changed
+}
+
+// from is which of times holds for the target at i.
+func (v *Vantage) from(i int) int {
+	if v.origin != nil {
+		return int(v.origin[i])
+	}
+	return i / blockMarks
+}
+
+// Observation is what the node said of a target, which a check with the given fall probes. ok is unset when it says nothing, or
+// has never said it straight.
 func (v *Vantage) Observation(id health.TargetID, c *config.Check) (o health.Observation, ok bool) {
 	if v.targets == nil {
 		return o, false
 	}
 	i, ok := v.targets.Index(id)
-	if !ok || v.marks[i] == MarkNone {
+	if !ok {
 		return o, false
 	}
-	o = health.Observation{Target: id, Vantage: v.name, At: v.direct[i/blockMarks]}
-	o.State, o.Failures, _ = v.marks[i].Observation(c.Fall)
-	for _, d := range v.details {
-		if reason, ok := d.Reasons[i]; ok && o.Failures > 0 {
-			o.Reason = reason
-		}
-		if r, ok := d.Reductions[i]; ok {
-			o.Reduction = r
-		}
-	}
-	return o, !o.At.IsZero()
+	return v.observation(i, id, c)
 }
 
-// StaleBlocks counts the blocks of marks that were not heard after the given instant.
+func (v *Vantage) observation(i int, id health.TargetID, c *config.Check) (o health.Observation, ok bool) {
+	state, failures, ok := v.marks.at(i).Observation(c.Fall)
+	at := v.times[v.from(i)].Direct
+	if !ok || at.IsZero() {
+		return o, false
+	}
+	o = health.Observation{Target: id, Vantage: v.name, At: at, State: state, Failures: failures}
+	if failures > 0 {
+		o.Reason = v.details.reasons[int32(i)].text
+	}
+	o.Reduction = int(v.details.reductions[int32(i)])
+	return o, true
+}
+
+// Times are when what Observation says was heard; ok is unset when the node says nothing of the target.
+func (v *Vantage) Times(id health.TargetID) (t Times, ok bool) {
+	if v.targets == nil {
+		return t, false
+	}
+	i, ok := v.targets.Index(id)
+	if !ok || v.marks.at(i) == MarkNone {
+		return t, false
+	}
+	return v.timesAt(i), true
+}
+
+func (v *Vantage) timesAt(i int) Times {
+	t := v.times[v.from(i)]
+	// What relays brought of a block is news to what is carried over, and does not settle it.
+	if own := v.times[i/blockMarks].Heard; own.After(t.Heard) {
+		t.Heard = own
+	}
+	return t
+}
+
+// StaleBlocks counts the blocks of marks that were not heard straight from the node after the given instant.
 func (v *Vantage) StaleBlocks(after time.Time) (stale int) {
-	for _, t := range v.direct {
-		if !t.After(after) {
+	if v.targets == nil {
+		return 0
+	}
+	for _, t := range v.times[:blocksOf(v.targets.Len())] {
+		if !t.Direct.After(after) {
 			stale++
 		}
 	}
 	return stale
-}
-
-// Roster are the names of the nodes that the node is configured with, as far as they have been heard.
-func (v *Vantage) Roster() []string {
-	var names []string
-	for _, list := range v.rosters {
-		names = append(names, list...)
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
 }
