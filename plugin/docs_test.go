@@ -23,6 +23,10 @@ func TestDocs(t *testing.T) {
 	require.NoError(t, err)
 	example, err := os.ReadFile("../Corefile.example")
 	require.NoError(t, err)
+	node, err := os.ReadFile("../node.example.yaml")
+	require.NoError(t, err)
+	_, problems := config.ParseNode("node.example.yaml", node)
+	require.Empty(t, problems)
 	corefiles, zones := 0, 0
 	for _, b := range append(fence.FindAllStringSubmatch(string(readme)+string(top), -1), []string{"", "corefile", string(example)}) {
 		switch b[1] {

@@ -417,8 +417,8 @@ func (e *Engine) take(p *peer, r *gossip.Round, now time.Time) (changed bool, er
 	if r.Key == round.PartRoster {
 		p.rosterAt = r.At
 	}
-	if errors.Is(err, round.ErrUnknownTargets) {
-		e.fetchList(p.name, p.status.Targets, now)
+	if unknown, ok := errors.AsType[*round.UnknownTargetsError](err); ok {
+		e.fetchList(p.name, unknown.Hash, now)
 	}
 	for _, prefix := range moved {
 		if id, ok := e.cluster.ids[prefix]; ok {

@@ -207,7 +207,7 @@ func (e *Engine) askList(ctx context.Context, from string, hash round.ListHash) 
 			return nil, err
 		}
 		count, n := binary.Uvarint(reply)
-		if n <= 0 || count > round.MaxTargets {
+		if n <= 0 || count > round.MaxPages {
 			return nil, fmt.Errorf("%w: page of a list", round.ErrMalformed)
 		}
 		pages = append(pages, reply[n:])
@@ -224,7 +224,7 @@ func (e *Engine) handleTargets(_ context.Context, _ string, body []byte) (reply 
 		return nil, round.ErrMalformed
 	}
 	page, n := binary.Uvarint(body[copy(hash[:], body):])
-	if n <= 0 || page > round.MaxTargets {
+	if n <= 0 || page > round.MaxPages {
 		return nil, round.ErrMalformed
 	}
 	err = e.command(func(time.Time) error {
