@@ -78,7 +78,9 @@ type cluster struct {
 	ids     map[round.Prefix]health.TargetID
 	failing map[int]health.TargetID
 	lists   targetLists
-	gate    gate
+	// memory is that part as of the last second: it is large when much is out, and no news.
+	memory []byte
+	gate   gate
 	// urgent asks for a telling at the end of this turn of the loop.
 	urgent bool
 
@@ -163,7 +165,7 @@ func (e *Engine) joinCluster() error {
 		o.Outlive = nil
 	}
 	o.Handlers = map[string]gossip.Handler{askIntents: e.handleIntents, askPull: e.handlePull, askTargets: e.handleTargets, askKeyring: e.handleKeyring}
-	cl := &cluster{opts: *c, self: e.opts.Node, peers: make(map[string]*peer), heard: 1, failing: make(map[int]health.TargetID), incarnation: incarnation}
+	cl := &cluster{opts: *c, self: e.opts.Node, peers: make(map[string]*peer), heard: 1, failing: make(map[int]health.TargetID), incarnation: incarnation, memory: new(round.Memory).Encode(time.Now())}
 	cl.lists = targetLists{others: make(map[round.ListHash]*round.Targets), asked: make(map[round.ListHash]time.Time)}
 	if cl.peer, err = gossip.New(o); err != nil {
 		return err
@@ -318,6 +320,7 @@ func (e *Engine) onClusterTick(now time.Time) (changed bool) {
 		e.rejudge()
 	}
 	changed = e.remember(now) || changed
+	c.memory = e.memory().Encode(now)
 	e.compare(now)
 	e.revive(now)
 	e.confirm(now)

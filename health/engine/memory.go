@@ -22,6 +22,17 @@ func memoryKey(z *config.Zone, p *config.Pool, endpoint, az string) (key round.M
 	return key
 }
 
+// endpointKeys are the keys of the pool's endpoints, made when they are first asked for.
+func (pt *poolTable) endpointKeys(z *config.Zone, p *config.Pool) []round.MemoryKey {
+	if pt.keys == nil {
+		pt.keys = make([]round.MemoryKey, len(p.Endpoints))
+		for i, e := range p.Endpoints {
+			pt.keys[i] = memoryKey(z, p, e.Name, "")
+		}
+	}
+	return pt.keys
+}
+
 // heardMemory is what another node said that it remembers, by shard of its part.
 type heardMemory struct {
 	shards map[int]round.Memory
@@ -94,7 +105,7 @@ func (e *Engine) memory() *round.Memory {
 		}
 		for i, v := range pt.view.Endpoints {
 			if !v.InService() && !v.Left.IsZero() {
-				m.Left[memoryKey(z, p, p.Endpoints[i].Name, "")] = v.Left
+				m.Left[pt.endpointKeys(z, p)[i]] = v.Left
 			}
 		}
 	})
@@ -136,7 +147,7 @@ func (e *Engine) remember(now time.Time) (changed bool) {
 		return false
 	}
 	e.eachPool(func(z *config.Zone, p *config.Pool, pt *poolTable) {
-		if view := recall(z, p, pt.view, heard, now); view != nil {
+		if view := recall(z, p, pt, heard, now); view != nil {
 			pt.view, changed = view, true
 		}
 	})
@@ -168,7 +179,7 @@ func (e *Engine) align(other *heardMemory, now time.Time) bool {
 			if v.InService() || v.Left.IsZero() || now.Sub(v.Left) > health.RemovalWindow+memorySlack {
 				continue
 			}
-			his := other.left(memoryKey(z, p, p.Endpoints[i].Name, ""))
+			his := other.left(pt.endpointKeys(z, p)[i])
 			if d := his.Sub(v.Left).Abs(); d <= memorySlack {
 				list = append(list, departure{&pt.view, i, v.Left, his})
 				off = off || d > alignWithin
@@ -182,19 +193,23 @@ func (e *Engine) align(other *heardMemory, now time.Time) bool {
 	if !off {
 		return false
 	}
+	copied := make(map[**health.PoolView]bool)
 	for _, d := range list {
-		next := **d.view
-		next.Endpoints = slices.Clone(next.Endpoints)
-		next.Endpoints[d.i].Left = d.his
-		*d.view = &next
+		if !copied[d.view] {
+			next := **d.view
+			next.Endpoints = slices.Clone(next.Endpoints)
+			*d.view, copied[d.view] = &next, true
+		}
+		(*d.view).Endpoints[d.i].Left = d.his
 	}
 	return true
 }
 
 // recall is the view with what most remember; nil if it is that already.
-func recall(z *config.Zone, p *config.Pool, view *health.PoolView, heard []*heardMemory, now time.Time) *health.PoolView {
+func recall(z *config.Zone, p *config.Pool, pt *poolTable, heard []*heardMemory, now time.Time) *health.PoolView {
+	view := pt.view
 	next := *view
-	changed := recallLeft(z, p, &next, heard)
+	changed := recallLeft(&next, pt.endpointKeys(z, p), heard)
 	if noneInService(view) {
 		if changed {
 			return &next
@@ -267,18 +282,17 @@ func sameReturn(a, b *health.Return) bool {
 }
 
 // recallLeft takes up when the endpoints left, in the middle of what all remember: the speed limit and last_good follow from it.
-func recallLeft(z *config.Zone, p *config.Pool, view *health.PoolView, heard []*heardMemory) (changed bool) {
+func recallLeft(view *health.PoolView, keys []round.MemoryKey, heard []*heardMemory) (changed bool) {
 	for i, v := range view.Endpoints {
 		if v.InService() || v.Pending() {
 			continue
 		}
-		key := memoryKey(z, p, p.Endpoints[i].Name, "")
 		var all []time.Time
 		if !v.Left.IsZero() {
 			all = append(all, v.Left)
 		}
 		for _, h := range heard {
-			if t := h.left(key); !t.IsZero() {
+			if t := h.left(keys[i]); !t.IsZero() {
 				all = append(all, t)
 			}
 		}

@@ -54,7 +54,7 @@ func (e *Engine) tell(now time.Time) {
 	parts := map[string][]byte{
 		round.PartStatus: status.Encode(), round.PartMarks: marks, round.PartDetail: detail,
 		round.PartRoster: round.EncodeRoster(namesOf(c.nodes)), partIntents: e.intents.Kept().Encode(now),
-		round.PartMemory: e.memory().Encode(now),
+		round.PartMemory: c.memory,
 	}
 	send := c.peer.Refresh
 	if digest != c.told {

@@ -47,7 +47,9 @@ func main() {
 	checks := flag.Bool("checks", true, "probe the endpoints of the scale part")
 	endpoints := flag.Int("endpoints", 4, "endpoints of each pool")
 	changes := flag.Int("changes", 20, "verdict changes to time")
-	only := flag.String("only", "", "scale or probe: one part; empty for all")
+	only := flag.String("only", "", "scale, probe or cluster: one part; empty for all")
+	clusterNodes := flag.Int("nodes", 5, "nodes of the cluster part")
+	clusterEndpoints := flag.Int("cluster-endpoints", 10000, "endpoints of the cluster part")
 	targets := flag.Int("targets", 20000, "targets of the probe part, each with an address of its own")
 	role := flag.String("role", "", "what a child of this program is; not for people")
 	flag.Parse()
@@ -63,10 +65,16 @@ func main() {
 	}
 	var results []result
 	var err error
-	if *only != "probe" {
+	wants := func(part string) bool { return *only == "" || *only == part }
+	if wants("scale") {
 		results, err = measureScale(*binary, scale{services: *services, pools: *pools, endpoints: *endpoints, checks: *checks}, *changes)
 	}
-	if err == nil && *only != "scale" {
+	if err == nil && wants("cluster") {
+		var more []result
+		more, err = measureCluster(*clusterNodes, *clusterEndpoints)
+		results = append(results, more...)
+	}
+	if err == nil && wants("probe") {
 		var more []result
 		more, err = measureProbe(*targets)
 		results = append(results, more...)
