@@ -4,7 +4,9 @@ GO        ?= go
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS   := -s -w -X main.version=$(VERSION)
 # The Debian packages that the tests use; installed by `make test-deps`.
-PACKAGES  := bind9-dnsutils knot-dnsutils dnsperf
+PACKAGES  := bind9-dnsutils knot-dnsutils dnsperf iproute2 nftables
+# Random histories of whole clusters that the simulator goes through besides, without the race detector: 2 s of a core each.
+SEEDS     ?= 120
 SUDO      := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: build demo test test-deps test-unit test-integration vet bench fuzz clean
@@ -12,11 +14,12 @@ SUDO      := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 build: ## bin/fairlead
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/fairlead ./cmd/fairlead
 
-demo: build ## one node with real endpoints on 127.0.0.0/8; Ctrl-C ends it
+demo: build ## three nodes with real endpoints on 127.0.0.0/8; Ctrl-C ends it
 	bin/fairlead demo $(DEMO_FLAGS)
 
 test: test-deps vet ## everything: unit, timelines, fuzz seeds, integration with the real binary
 	$(GO) tool gotestsum --format pkgname --hide-summary skipped -- -race -count=1 -timeout 20m ./...
+	FAIRLEAD_SEEDS=$(SEEDS) GOGC=400 $(GO) test -count=1 -timeout 20m -run TestSimSeeds ./plugin
 
 test-unit: vet ## what needs nothing but Go
 	$(GO) test -race -short ./...

@@ -55,6 +55,9 @@ func (b *builder) check(k, n *yamlNode, at *yamlPath) *Check {
 	}
 	c.Quorum = b.quorum(field(n, "quorum"))
 	c.Vantages = intOf(field(n, "vantages"), 0)
+	if q := c.Quorum; !q.Percent && c.Vantages > 0 && q.N > c.Vantages {
+		b.errorf(field(n, "quorum"), at.child("quorum"), "no endpoint could ever be down", "%d of %d vantages", q.N, c.Vantages)
+	}
 	if f := field(n, "flap"); f != nil {
 		c.Flap = &Flap{
 			Transitions: intOf(field(f, "transitions"), 0),

@@ -11,6 +11,9 @@ func TestRejectContent(t *testing.T) {
 		{"mixed answer kinds in a pool", withChecks, `pools:
   web: {region: eu, endpoints: [{name: a, addresses: [192.0.2.1], az: eu-a}, {name: b, target: b.example.net, az: eu-a}]}
 `, []string{":6:3: error: pools.web: mixed answer kinds: 1 endpoints have addresses, 1 have a target"}},
+		{"quorum of more than there are", head, `checks:
+  ready: {type: tcp, port: 80, interval: 5s, timeout: 1s, quorum: 3, vantages: 2}
+`, []string{":4:67: error: checks.ready.quorum: 3 of 2 vantages"}},
 		{"timeout equals interval", head, `checks:
   a: {type: http, interval: 1s, timeout: 1s}
 `, []string{":4:42: error: checks.a.timeout: the timeout 1s is not less than the interval 1s"}},

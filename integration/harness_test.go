@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -209,10 +210,14 @@ func allUp(s *api.Status) bool {
 }
 
 // startDemo runs the demo on a port and a socket of its own and waits until all is well.
+var demos atomic.Int32
+
 func startDemo(t testing.TB) *process {
 	t.Helper()
 	dir := t.TempDir()
-	p := &process{bin: binary(t, true), dir: dir, socket: filepath.Join(dir, "s"), dns: fmt.Sprintf("127.0.0.1:%d", freePort(t))}
+	// Three ports in a row: on an address that nobody else uses they are free.
+	k := demos.Add(1)
+	p := &process{bin: binary(t, true), dir: dir, socket: filepath.Join(dir, "s"), dns: fmt.Sprintf("127.77.%d.%d:5300", os.Getpid()%250, k)}
 	start(t, p, "demo", "--dns", p.dns, "--socket", p.socket)
 	p.awaitHealthy()
 	return p

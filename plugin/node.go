@@ -301,6 +301,11 @@ func (n *node) Cluster() engine.ClusterView { return n.engine.Cluster() }
 // Waive lets this node join without the answers of others.
 func (n *node) Waive(names ...string) error { return n.engine.Waive(names...) }
 
+// Allowances are the terms of the bound that do not stand in the zone file.
+func (n *node) Allowances() steer.Allowances {
+	return steer.DefaultAllowances().For(n.config.Load().Cluster)
+}
+
 // CutOff cuts this node off from the others for a rehearsal.
 func (n *node) CutOff(d time.Duration, actor, reason string) error {
 	return n.engine.CutOff(d, actor, reason)

@@ -31,7 +31,8 @@ func (n *node) Preview(i health.Intent) (*api.Preview, error) {
 	w.view.Zones = slices.Clone(w.view.Zones)
 	w.order(i)
 	p.WhatIf = *x.compare(x.Compiler.Compile(x.Snapshot, &w.view), now)
-	p.ForgottenWithinSeconds = forgottenWithin(w.view.Model, p.WhatIf.Services).Seconds()
+	// The other nodes learn of it a moment later.
+	p.ForgottenWithinSeconds = (forgottenWithin(w.view.Model, p.WhatIf.Services) + n.config.Load().Cluster.Allowance()).Seconds()
 	return p, nil
 }
 

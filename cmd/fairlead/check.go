@@ -93,7 +93,11 @@ func (r *checkResult) problems() config.Problems {
 
 // checkPaths reads and judges everything at paths, for the node with the node file at node; an empty path means any node.
 func checkPaths(paths []string, node string, a steer.Allowances) *checkResult {
-	geo, inNode := readNode(node)
+	n, inNode := parseNode(node)
+	geo := config.GeoUnknown
+	if n != nil {
+		geo, a = n.GeoDatabase(), a.For(n.Cluster)
+	}
 	zones, problems := readZones(paths, geo)
 	r := &checkResult{allowances: a, inFiles: append(inNode, problems...)}
 	for _, z := range zones {

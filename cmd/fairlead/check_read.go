@@ -9,16 +9,6 @@ import (
 	"github.com/fairlead-dns/fairlead/config"
 )
 
-// readNode reads the node file at path and tells whether the node has a geo database: unknown without a file, or with one
-// that is broken.
-func readNode(path string) (config.GeoDatabase, config.Problems) {
-	n, problems := parseNode(path)
-	if n == nil {
-		return config.GeoUnknown, problems
-	}
-	return n.GeoDatabase(), problems
-}
-
 // parseNode reads the node file at path; nil without a path, or if it is broken.
 func parseNode(path string) (*config.Node, config.Problems) {
 	if path == "" {

@@ -14,6 +14,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health/engine"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
+	"github.com/fairlead-dns/fairlead/plugin/steer"
 )
 
 // The limits of one connection. A client that is slow on purpose gets no further than these.
@@ -57,6 +58,8 @@ type Node interface {
 	Cluster() engine.ClusterView
 	Waive(names ...string) error
 	ChangeKeyring(context.Context, engine.KeyringOrder) (failed map[string]error, err error)
+	// Allowances are the terms of the bound that do not stand in the zone file.
+	Allowances() steer.Allowances
 	// CutOff cuts this node off from the others for a rehearsal; zero ends that.
 	CutOff(d time.Duration, actor, reason string) error
 	// Observations are what every vantage last said of a target, by name.

@@ -22,6 +22,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health/engine"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
+	"github.com/fairlead-dns/fairlead/plugin/steer"
 )
 
 // fakeNode shows what a test put in.
@@ -83,6 +84,8 @@ func (n *fakeNode) Waive(names ...string) error { return n.waiveErr }
 func (n *fakeNode) ChangeKeyring(context.Context, engine.KeyringOrder) (map[string]error, error) {
 	return n.keyFailed, n.keyErr
 }
+
+func (n *fakeNode) Allowances() steer.Allowances { return steer.DefaultAllowances() }
 
 func (n *fakeNode) CutOff(time.Duration, string, string) error { return n.waiveErr }
 

@@ -14,7 +14,7 @@ func (z *zoneStatus) service(i int) api.Service {
 	ttl, _ := z.snap.ServiceTTL(z.view.Zone, i, z.now)
 	s := api.Service{
 		Name: cfg.Name, Source: plan.Source.String(), Degraded: plan.Source.Degraded(), Tier: plan.Tier.Index + 1, TTLSeconds: ttl,
-		BoundSeconds:  steer.BoundOf(z.view.Zone, cfg, steer.DefaultAllowances()).S.Seconds(),
+		BoundSeconds:  steer.BoundOf(z.view.Zone, cfg, z.node.Allowances()).S.Seconds(),
 		TargetSeconds: cfg.Staleness.Target.Seconds(), RTOSeconds: cfg.Staleness.RTO.Seconds(),
 		Shares: Shares(z.view.Zone, plan),
 	}
