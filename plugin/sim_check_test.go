@@ -35,7 +35,9 @@ type sim struct {
 	// cluster is its name, seeds are strangers that it is pointed at.
 	cluster string
 	seeds   []string
-	orders  []*simOrder
+	// isolateAfter is that of all nodes.
+	isolateAfter time.Duration
+	orders       []*simOrder
 	// troubles are what is wrong with the cluster now, eased is when the last of it ended.
 	troubles map[string]bool
 	eased    time.Time
@@ -121,7 +123,7 @@ func (s *sim) was(id health.TargetID, broken bool) bool {
 func (s *sim) looked(n *simNode, v *health.View) {
 	was := n.last
 	n.last = v
-	if was == nil {
+	if was == nil || was.Model != v.Model {
 		return
 	}
 	for zi, zv := range v.Zones {

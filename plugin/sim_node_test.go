@@ -84,7 +84,7 @@ func (n *simNode) start() {
 	n.engine, err = engine.New(engine.Options{
 		Publisher: p, Prober: n.prober, Model: n.sim.model, State: n.dir, Node: n.name, References: []health.Target{simReference},
 		Logger: n.sim.logger.With("node", n.name), Without: n.sim.without,
-		Cluster: &engine.Cluster{Gossip: o, Nodes: n.sim.places(), Allowance: time.Second, Version: "sim", Keyring: n.keyfile()},
+		Cluster: &engine.Cluster{Gossip: o, Nodes: n.sim.places(), Allowance: time.Second, Version: "sim", IsolateAfter: n.sim.isolateAfter, Keyring: n.keyfile()},
 	})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -93,8 +93,11 @@ func why(e api.Endpoint) string {
 	return text
 }
 
-// votes are what each node says of the endpoint: who says what at 3 a.m.
+// votes are what each node says of the endpoint, where they do not all say the same: who says what at 3 a.m.
 func votes(vantages []api.Vantage) string {
+	if !slices.ContainsFunc(vantages, func(v api.Vantage) bool { return v.State != vantages[0].State || v.Failures > 0 && v.State != "down" }) {
+		return ""
+	}
 	var words []string
 	for _, v := range vantages {
 		word := v.State
