@@ -18,8 +18,8 @@ demo: build ## three nodes with real endpoints on 127.0.0.0/8; Ctrl-C ends it
 	bin/fairlead demo $(DEMO_FLAGS)
 
 test: test-deps vet ## everything: unit, timelines, fuzz seeds, integration with the real binary
-	$(GO) tool gotestsum --format pkgname --hide-summary skipped -- -race -count=1 -timeout 20m ./...
 	FAIRLEAD_SEEDS=$(SEEDS) GOGC=400 $(GO) test -count=1 -timeout 20m -run TestSimSeeds ./plugin
+	$(GO) tool gotestsum --format pkgname --hide-summary skipped -- -race -count=1 -timeout 20m ./...
 
 test-unit: vet ## what needs nothing but Go
 	$(GO) test -race -short ./...
