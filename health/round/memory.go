@@ -39,10 +39,10 @@ type Memory struct {
 func (m *Memory) Encode(now time.Time) []byte {
 	var out, block []byte
 	add := func(entry []byte) {
-		if len(out)/BlockSize >= maxMemory {
-			return
-		}
 		if block != nil && len(block)+len(entry) > BlockSize {
+			if len(out)/BlockSize >= maxMemory-1 {
+				return
+			}
 			out = append(append(out, block...), make([]byte, BlockSize-len(block))...)
 			block = nil
 		}
