@@ -42,6 +42,7 @@ and after, what a rule would refuse, and when honest caches would have forgotten
 		Example: `  fairlead drain az eu-west-1a --for 2h --reason "power work, CHG-1234"
   fairlead drain pool web-eu --service www.gslb.example.org --reason "canary failed"
   fairlead drain region eu-west --reason "evacuation" --dry-run
+  fairlead drain az eu-west-1a --at +15m --for 2h --reason "power work"
   fairlead drain region eu-west --reason "evacuation" --override keep_regions`,
 		Args: usageArgs(cobra.ExactArgs(2)),
 	}

@@ -137,16 +137,17 @@ A pool in failback.mode never returns only with a new version of its zone file.`
 
 // An orderFlags is what drains and weights have in common.
 type orderFlags struct {
-	service, reason, duration string
-	override                  []string
-	dryRun, wait              bool
-	server                    *string
+	service, reason, duration, at string
+	override                      []string
+	dryRun, wait                  bool
+	server                        *string
 }
 
 func (f *orderFlags) add(cmd *cobra.Command) {
 	f.server = addServerFlag(cmd)
 	cmd.Flags().StringVar(&f.service, "service", "", "for one service alone, by its full name (default: all)")
 	cmd.Flags().StringVar(&f.duration, "for", "1h", "how long, as 90s, 45m or 2h, or forever")
+	cmd.Flags().StringVar(&f.at, "at", "", "when it begins, as +10m or 2026-12-01T03:00:00Z (default: now); --for counts from then")
 	cmd.Flags().StringVar(&f.reason, "reason", "", "why; shown to everybody who looks at the status")
 	cmd.Flags().BoolVar(&f.wait, "wait", false, "wait until every node of the cluster has it")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "show what would change, and change nothing")
@@ -159,6 +160,11 @@ func (f *orderFlags) request(cmd *cobra.Command, kind string) (*api.IntentReques
 	if f.reason == "" {
 		return nil, usagef(cmd, "--reason is required: it is what the next person reads")
 	}
+	start, err := startsIn(f.at, time.Now())
+	if err != nil {
+		return nil, usagef(cmd, "--at %w", err)
+	}
+	req.StartsInSeconds = start.Seconds()
 	if req.Forever = f.duration == "forever"; req.Forever {
 		return req, nil
 	}
@@ -168,6 +174,26 @@ func (f *orderFlags) request(cmd *cobra.Command, kind string) (*api.IntentReques
 	}
 	req.ForSeconds = d.Seconds()
 	return req, nil
+}
+
+// startsIn is how long there is from now until a start that was typed: +DURATION or an instant. Empty is now.
+func startsIn(at string, now time.Time) (time.Duration, error) {
+	if at == "" {
+		return 0, nil
+	}
+	if text, ok := strings.CutPrefix(at, "+"); ok {
+		if d, err := time.ParseDuration(text); err == nil && d >= 0 {
+			return d, nil
+		}
+	}
+	t, err := time.Parse(time.RFC3339, at)
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("%q: want +DURATION, as +10m, or an instant, as 2026-12-01T03:00:00Z", at)
+	case t.Before(now):
+		return 0, fmt.Errorf("%q: that is over", at)
+	}
+	return t.Sub(now), nil
 }
 
 // send sends the order and prints what came of it.
@@ -187,7 +213,11 @@ func (f *orderFlags) send(cmd *cobra.Command, req *api.IntentRequest) error {
 	if err := c.order(ctx, http.MethodPost, api.IntentsPath, req, &i); err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s: %s %s; `fairlead undrain %s` ends it\n", i.ID, intentWhat(&i), intentUntil(&i, time.Now()), i.ID)
+	now, starts := time.Now(), ""
+	if i.State == api.IntentPlanned {
+		starts = fmt.Sprintf("from %s (in %s) ", clock(i.StartsAt, now), age(i.StartsAt.Sub(now)))
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%s: %s %s%s; `fairlead undrain %s` ends it\n", i.ID, intentWhat(&i), starts, intentUntil(&i, now), i.ID)
 	return confirmed(cmd.OutOrStdout(), f.wait, i.Missing)
 }
 

@@ -98,3 +98,16 @@ func TestUndrain(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, out, "drain az eu-a")
 }
+
+func TestStartsIn(t *testing.T) {
+	now := time.Date(2026, 5, 17, 3, 0, 0, 0, time.UTC)
+	for at, want := range map[string]time.Duration{"": 0, "+90s": 90 * time.Second, "2026-05-17T04:00:00Z": time.Hour, "2026-05-17T05:30:00+02:00": 30 * time.Minute} {
+		got, err := startsIn(at, now)
+		require.NoError(t, err, at)
+		require.Equal(t, want, got, at)
+	}
+	for _, at := range []string{"+", "+-1s", "10m", "2026-05-17T02:59:59Z", "04:00"} {
+		_, err := startsIn(at, now)
+		require.Error(t, err, at)
+	}
+}
