@@ -60,8 +60,17 @@ func (e *Engine) tell(now time.Time) {
 	if digest != c.told {
 		send, c.told = c.peer.Publish, digest
 	}
-	if err := send(parts); err != nil {
-		e.opts.Logger.Warn("state not told to the other nodes", "err", err)
+	err := send(parts)
+	if err != nil {
+		// A node that says nothing at all would be missed, and its orders with it. One that abstains is not.
+		e.opts.Logger.Warn("too much to tell the other nodes: this one has no vote", "err", err)
+		for _, part := range []string{round.PartMarks, round.PartDetail, round.PartMemory} {
+			delete(parts, part)
+		}
+		err = send(parts)
+	}
+	if err != nil {
+		e.opts.Logger.Error("state not told to the other nodes", "err", err)
 	}
 }
 

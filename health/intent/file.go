@@ -19,7 +19,7 @@ import (
 
 const (
 	fileVersion = 1
-	// maxFile bounds what is read: maxEntries with all their texts are smaller.
+	// maxFile bounds what is read: those of maxEncoded with all their texts are smaller.
 	maxFile = 64 << 20
 )
 

@@ -15,8 +15,8 @@ const (
 	// MaxOpen bounds the intents that nobody ended. Each one costs a look at every pool that it names, and some 150 octets of
 	// every round of gossip.
 	MaxOpen = 1000
-	// maxEntries bounds intents and ends together, whoever made them: what a node sends once a second.
-	maxEntries = 3000
+	// maxEncoded bounds what a node sends of them once a second, in octets: half of what gossip takes.
+	maxEncoded = 256 << 10
 )
 
 // ErrFull says that there are so many intents and ends that no more are taken.
@@ -75,7 +75,7 @@ func (s *Store) Raise(incarnation uint64) { s.incarnation = max(s.incarnation, i
 
 // Put gives i an id and keeps it, and ends the intents that it replaces, in one step. On an error nothing has changed.
 func (s *Store) Put(i health.Intent, now time.Time, replaces ...health.IntentID) (health.IntentID, error) {
-	if n := len(s.set.Open(now)); n >= MaxOpen || s.set.Len() >= maxEntries {
+	if n := len(s.set.Open(now)); n >= MaxOpen || s.full(s.set, now) {
 		return health.IntentID{}, fmt.Errorf("%w: %d intents are open already", ErrFull, n)
 	}
 	i.ID = health.IntentID{Node: s.node, Incarnation: s.incarnation, Counter: s.counter + 1}
@@ -111,11 +111,19 @@ func (s *Store) Merge(from Set, now time.Time) (changed bool, err error) {
 	if merged.Same(s.set) {
 		return false, s.Flush(now)
 	}
-	if merged.Len() > maxEntries && merged.Len() > s.set.Len() {
+	if merged.Len() > s.set.Len() && s.full(merged, now) {
 		return false, fmt.Errorf("%w: %d, with those of another node %d", ErrFull, s.set.Len(), merged.Len())
 	}
 	s.set = merged
 	return true, s.Flush(now)
+}
+
+// fewEntries are never too many: the largest one fills a block.
+const fewEntries = maxEncoded / BlockSize
+
+// full tells whether set is as large as one may be.
+func (s *Store) full(set Set, now time.Time) bool {
+	return set.Len() > fewEntries && len(set.Encode(now)) > maxEncoded
 }
 
 // Everywhere notes that every configured node has the ids as this one has them.

@@ -124,3 +124,23 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestFull: there are no more intents than a round of gossip can carry, whoever made them.
+func TestFull(t *testing.T) {
+	s := open(t, "", begin)
+	var err error
+	for n := uint64(0); err == nil; n++ {
+		require.Less(t, n, uint64(2*fewEntries))
+		i := longest(n)
+		i.ID = health.IntentID{}
+		_, err = s.Put(i, begin)
+	}
+	require.ErrorIs(t, err, ErrFull)
+	require.LessOrEqual(t, len(s.Set().Encode(begin)), maxEncoded+BlockSize)
+	before := s.Set().Len()
+	_, err = s.Merge(Set{}.Add(longest(1)), begin)
+	require.ErrorIs(t, err, ErrFull)
+	require.Equal(t, before, s.Set().Len())
+	ids := s.Set().Open(begin)
+	require.NoError(t, s.End(End{At: begin}, ids[0].ID), "an end is always taken")
+}
