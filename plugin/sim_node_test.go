@@ -5,6 +5,8 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -276,4 +278,29 @@ func (s *sim) places() (list []judge.Node) {
 		list = append(list, judge.Node{Name: n.name, Region: region, AZ: region + "-" + []string{"a", "b"}[i/2%2]})
 	}
 	return list
+}
+
+// skew makes the wall clock of a node that does not run jump while it is away: what is on its disk seems older by so much.
+func (n *simNode) skew(d time.Duration) {
+	path := filepath.Join(n.dir, "intents.json")
+	b, err := os.ReadFile(path)
+	require.NoError(n.sim.t, err)
+	var file struct {
+		Version int             `json:"version"`
+		SHA256  string          `json:"sha256"`
+		Content json.RawMessage `json:"content"`
+	}
+	require.NoError(n.sim.t, json.Unmarshal(b, &file))
+	var content map[string]any
+	require.NoError(n.sim.t, json.Unmarshal(file.Content, &content))
+	saved, err := time.Parse(time.RFC3339Nano, content["saved_at"].(string))
+	require.NoError(n.sim.t, err)
+	content["saved_at"] = saved.Add(-d)
+	file.Content, err = json.Marshal(content)
+	require.NoError(n.sim.t, err)
+	sum := sha256.Sum256(file.Content)
+	file.SHA256 = hex.EncodeToString(sum[:])
+	b, err = json.Marshal(file)
+	require.NoError(n.sim.t, err)
+	require.NoError(n.sim.t, os.WriteFile(path, b, 0o600))
 }

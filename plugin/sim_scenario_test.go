@@ -151,6 +151,9 @@ func (s *sim) actMore(verb string, args []string, nodes func() []*simNode) strin
 		s.setFreeze(nodes()[0], verb == "freeze")
 	case "fulldisk", "freedisk":
 		s.fullDisk(nodes()[0], verb == "fulldisk")
+	case "skew":
+		d, _ := time.ParseDuration(args[1])
+		nodes()[0].skew(d)
 	case "waive":
 		return errorText(nodes()[0].engine.Waive(args[1:]...))
 	case "key":

@@ -25,11 +25,18 @@ func quantile(sorted []time.Duration, q float64) time.Duration {
 //
 //	FAIRLEAD_GOSSIP_LONG=1 go test -v -timeout 30m -run TestConvergence ./health/gossip
 func TestConvergence(t *testing.T) {
-	for _, size := range []int{5, 20, 50} {
+	sizes := []int{5, 20, 50}
+	if long {
+		sizes = append(sizes, 100, 200)
+	}
+	for _, size := range sizes {
 		for _, loss := range []float64{0, .1, .3} {
 			t.Run(fmt.Sprintf("%d nodes, %.0f %% loss", size, loss*100), func(t *testing.T) {
 				changes := 200
-				if !long {
+				switch {
+				case size > 50:
+					changes = 40
+				case !long:
 					changes = min(changes, 600/size)
 				}
 				if testing.Short() {
@@ -41,7 +48,12 @@ func TestConvergence(t *testing.T) {
 				bubble(t, func(t *testing.T) {
 					net := gossiptest.New(uint64(size)*100 + uint64(loss*100))
 					net.SetLink(lossy(loss))
-					c := newCluster(t, net, size, nil)
+					c := newCluster(t, net, size, func(o *Options) {
+						// As the engine has it.
+						if o.Direct = 128; size == 50 {
+							o.Direct = defaultDirect
+						}
+					})
 					time.Sleep(10 * time.Second)
 					var took []time.Duration
 					for i := range changes {
