@@ -66,8 +66,8 @@ type cluster struct {
 	// minority is since when no majority has been heard; zero while one is. fenced is set once that was too long.
 	minority time.Time
 	fenced   bool
-	// drained and removed are what intents say about nodes.
-	drained, removed, stopped map[string]bool
+	// removed and stopped are what intents say about nodes.
+	removed, stopped map[string]bool
 	// told is what was last published, without what moves by itself.
 	told tellDigest
 	// targets are those of the table marked, with this node's marks in their order; ids are the whole names behind the list, and
@@ -113,7 +113,6 @@ type peer struct {
 	address string
 	// intents are what it holds, by shard of its part; held what it acknowledged in between.
 	intents map[int]intent.Set
-	shards  int
 	held    intent.Set
 	memory  heardMemory
 	// drift and divergent are since when its configuration, or its plans, differ from this node's; zero while they do not.
@@ -202,7 +201,7 @@ func (e *Engine) setNodes(nodes []judge.Node) {
 		}
 	}
 	maps.DeleteFunc(c.peers, func(name string, _ *peer) bool { return !keep[name] })
-	e.panel.self, e.panel.bench, e.panel.size, e.panel.allowance = c.self, judge.NewBench(c.nodes), len(c.nodes), c.opts.Allowance
+	e.panel.self, e.panel.bench, e.panel.allowance = c.self, judge.NewBench(c.nodes), c.opts.Allowance
 	var peers []*round.Vantage
 	for _, name := range c.others() {
 		peers = append(peers, c.peers[name].said)
@@ -238,11 +237,10 @@ func (c *cluster) configured(now time.Time) []string {
 	return slices.Sorted(maps.Keys(all))
 }
 
-// lacking are the configured nodes but this one that are not known to hold the intent, or its end, and are not declared
-// stopped.
-func (c *cluster) lacking(id health.IntentID, ended bool, now time.Time) []string {
+// lacking are those of the configured nodes, this one aside, that are not known to hold the intent, or its end.
+func (c *cluster) lacking(configured []string, id health.IntentID, ended bool) []string {
 	var lacking []string
-	for _, name := range c.configured(now) {
+	for _, name := range configured {
 		if name == c.self {
 			continue
 		}
@@ -252,6 +250,9 @@ func (c *cluster) lacking(id health.IntentID, ended bool, now time.Time) []strin
 	}
 	return lacking
 }
+
+// relays tells whether rounds come through other nodes, so that none comes straight.
+func (c *cluster) relays() bool { return len(c.nodes) > directRoster }
 
 // lookAround finds out who is heard; changed tells whether that, or what follows from it, is new.
 func (e *Engine) lookAround(now time.Time) (changed bool) {
@@ -266,7 +267,7 @@ func (e *Engine) lookAround(now time.Time) (changed bool) {
 		if h.Address.IsValid() {
 			p.address = h.Address.String()
 		}
-		if len(c.nodes) > directRoster {
+		if c.relays() {
 			p.direct = p.at
 		}
 		fresh := !p.direct.IsZero() && now.Sub(p.direct) < freshFor
@@ -415,7 +416,7 @@ func (e *Engine) take(p *peer, r *gossip.Round, now time.Time) (changed bool, er
 		return false, nil
 	}
 	e.observations.mu.Lock()
-	moved, err := p.said.Take(r.Key, r.Shard, r.Shards, r.Data, r.At, r.Relayed && len(e.cluster.nodes) <= directRoster, e.cluster.lists.get)
+	moved, err := p.said.Take(r.Key, r.Shard, r.Shards, r.Data, r.At, r.Relayed && !e.cluster.relays(), e.cluster.lists.get)
 	e.observations.mu.Unlock()
 	if r.Key == round.PartRoster {
 		p.rosterAt = r.At

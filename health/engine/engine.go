@@ -114,6 +114,7 @@ type Engine struct {
 
 	shownIntents atomic.Pointer[shownIntents] // swapped, never mutated
 	shownCluster atomic.Pointer[ClusterView]  // swapped, never mutated
+	drained      atomic.Bool                  // an intent drains this node
 	shut         atomic.Pointer[string]       // swapped, never mutated: why service names are not answered
 
 	mu     sync.Mutex
@@ -146,10 +147,8 @@ type Engine struct {
 	intents    *intent.Store
 	// intentWake is the nearest start or end of an intent; zero for none.
 	intentWake time.Time
-	// cluster is nil for a node alone. drained is set while an intent drains this node.
+	// cluster is nil for a node alone.
 	cluster *cluster
-	drained bool
-	leaving atomic.Bool // drained, for readers
 }
 
 // New judges opts.Model from what was persisted and publishes the first view, so that an answer exists before the first

@@ -101,7 +101,7 @@ func (e *Engine) Serving() error {
 	if reason := e.Shut(); reason != "" {
 		return errors.New(reason)
 	}
-	if e.leaving.Load() {
+	if e.drained.Load() {
 		return errDrained
 	}
 	return nil

@@ -236,10 +236,14 @@ func (e *Engine) showIntents(open []health.Intent, now time.Time) {
 	fates := judge.Drains(e.cur.model.Zones, active)
 	states := make([]health.IntentState, 0, len(open))
 	counts := make(map[string]float64)
+	var configured []string
+	if e.cluster != nil {
+		configured = e.cluster.configured(now)
+	}
 	for _, i := range open {
 		s := health.IntentState{Intent: i, Planned: !i.Active(now), Nothing: e.namesNothing(e.cur.model, &i)}
 		if e.cluster != nil {
-			s.Missing = e.cluster.lacking(i.ID, false, now)
+			s.Missing = e.cluster.lacking(configured, i.ID, false)
 		}
 		for n, a := range active {
 			if a.ID == i.ID && !fates[n].Effective() {

@@ -66,7 +66,7 @@ func (e *Engine) showCluster(now time.Time) {
 	own := NodeView{
 		Name: e.opts.Node, Self: true, InRoster: true, Heard: now, Direct: now, Fresh: true, Config: e.cur.model.Hash.String(),
 		Plans: e.opts.Publisher.PlanHash(), Joined: true, Answering: e.Shut() == "", Blind: v != nil && v.Blind, Frozen: e.freeze.On,
-		Drained: e.drained,
+		Drained: e.drained.Load(),
 	}
 	c := e.cluster
 	if c == nil {

@@ -11,25 +11,22 @@ import (
 // setNodeOrders takes up what the intents in force say about nodes; changed tells whether this node is drained from now on, or
 // no longer.
 func (e *Engine) setNodeOrders(active []*health.Intent) (changed bool) {
-	drained, removed, stopped := make(map[string]bool), make(map[string]bool), make(map[string]bool)
+	self, removed, stopped := false, make(map[string]bool), make(map[string]bool)
 	for _, i := range active {
 		if i.Scope.Kind != health.ScopeNode {
 			continue
 		}
 		switch i.Kind {
 		case health.IntentDrain:
-			drained[i.Scope.Name] = true
+			self = self || i.Scope.Name == e.opts.Node
 		case health.IntentRemoved:
 			removed[i.Scope.Name] = true
 		case health.IntentStopped:
 			stopped[i.Scope.Name] = true
 		}
 	}
-	changed = drained[e.opts.Node] != e.drained
-	e.drained = drained[e.opts.Node]
-	e.leaving.Store(e.drained)
-	if changed {
-		e.opts.Logger.Info("this node", "drained", e.drained)
+	if changed = e.drained.Swap(self) != self; changed {
+		e.opts.Logger.Info("this node", "drained", self)
 	}
 	c := e.cluster
 	if c == nil {
@@ -37,8 +34,8 @@ func (e *Engine) setNodeOrders(active []*health.Intent) (changed bool) {
 	}
 	c.removed, c.stopped = removed, stopped
 	// A drained node abstains as a vantage; alone it is the only one there is.
-	if e.sight.drained != e.drained {
-		e.sight.drained = e.drained
+	if e.sight.drained != self {
+		e.sight.drained = self
 		e.rejudge()
 	}
 	return changed

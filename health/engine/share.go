@@ -30,7 +30,7 @@ const shareTimeout = 2 * time.Second
 // takeIntents takes in a shard of what p holds.
 func (e *Engine) takeIntents(p *peer, r *gossip.Round, now time.Time) (changed bool, err error) {
 	s, err := intent.Decode(r.Data, r.At)
-	p.intents[r.Shard], p.shards = s, r.Shards
+	p.intents[r.Shard] = s
 	for shard := range p.intents {
 		if shard >= r.Shards {
 			delete(p.intents, shard)
@@ -105,7 +105,7 @@ func (e *Engine) confirm(now time.Time) {
 	if c == nil {
 		return
 	}
-	set := e.intents.Set()
+	set, configured := e.intents.Set(), c.configured(now)
 	// What a rule suspends is not confirmed: that would put it in force.
 	suspended := make(map[health.IntentID]bool)
 	for _, i := range e.Intents() {
@@ -113,12 +113,12 @@ func (e *Engine) confirm(now time.Time) {
 	}
 	var everywhere []health.IntentID
 	for _, id := range set.Unconfirmed() {
-		if !suspended[id] && len(c.lacking(id, false, now)) == 0 {
+		if !suspended[id] && len(c.lacking(configured, id, false)) == 0 {
 			everywhere = append(everywhere, id)
 		}
 	}
 	for _, id := range set.Unseen() {
-		if len(c.lacking(id, true, now)) == 0 {
+		if len(c.lacking(configured, id, true)) == 0 {
 			everywhere = append(everywhere, id)
 		}
 	}
@@ -154,15 +154,15 @@ func (e *Engine) holding(ids []health.IntentID, now time.Time) (h Holding) {
 		h.Holders = append(h.Holders, c.others()...)
 		return h
 	}
-	set := e.intents.Set()
+	set, configured := e.intents.Set(), c.configured(now)
 	lacks := make(map[string]bool)
 	for _, id := range ids {
 		_, ended := set.Holds(id)
-		for _, name := range c.lacking(id, ended, now) {
+		for _, name := range c.lacking(configured, id, ended) {
 			lacks[name] = true
 		}
 	}
-	for _, name := range c.configured(now) {
+	for _, name := range configured {
 		switch {
 		case name == c.self:
 		case !lacks[name]:

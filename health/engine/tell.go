@@ -81,7 +81,7 @@ func (e *Engine) status(now time.Time) round.Status {
 		Version: c.opts.Version, Config: e.cur.model.Hash, Plans: e.opts.Publisher.PlanHash(), Intents: e.intents.Kept().Digest(),
 		Targets: c.targets.Hash, Generation: e.generation, Uptime: now.Sub(e.started),
 		Flags: round.Flags{
-			Joined: c.gate.joined, Answering: e.Shut() == "", Blind: e.sight.blind, Isolated: c.isolated, Frozen: e.freeze.On, Drained: e.drained,
+			Joined: c.gate.joined, Answering: e.Shut() == "", Blind: e.sight.blind, Isolated: c.isolated, Frozen: e.freeze.On, Drained: e.drained.Load(),
 		},
 	}
 }

@@ -16,7 +16,6 @@ type panel struct {
 	self string
 	// bench is nil for a node alone.
 	bench *judge.Bench
-	size  int
 	// peers are the other vantages, by name; what is in them is guarded by the observations' lock.
 	peers []*round.Vantage
 	// restored are the targets whose state the prober took over from an earlier run, and no probe has borne out since. In a
