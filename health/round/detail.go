@@ -185,7 +185,7 @@ func parseDetails(b []byte) (d detailBlock, err error) {
 	d.from, d.to = binary.BigEndian.Uint32(head), binary.BigEndian.Uint32(head[4:])
 	count := int(binary.BigEndian.Uint16(head[8:]))
 	d.reductions, d.reasons = make(map[int32]uint8), make(map[int32]string)
-	r := detailReader{b: b[detailHead:]}
+	r := reader{b: b[detailHead:]}
 	index := uint64(d.from)
 	for k := range count {
 		index = r.index(index, k > 0)
@@ -199,7 +199,7 @@ func parseDetails(b []byte) (d detailBlock, err error) {
 		}
 	}
 	for !r.short && len(r.b) > 0 && r.b[0] != 0 {
-		text := r.octets(int(r.octets(1)[0]))
+		text := r.octets(int(r.octet()))
 		size := r.octets(2)
 		if r.short {
 			break
@@ -219,29 +219,14 @@ func parseDetails(b []byte) (d detailBlock, err error) {
 	return d, nil
 }
 
-// A detailReader takes a block apart. short is set once that is not one; nothing is read from then on.
-type detailReader struct {
-	b     []byte
-	short bool
-}
-
-func (r *detailReader) octets(n int) []byte {
-	if r.short || len(r.b) < n {
-		r.short = true
-		return nil
-	}
-	b := r.b[:n]
-	r.b = r.b[n:]
-	return b
-}
-
 // index is the index at the next distance behind last; it ascends.
-func (r *detailReader) index(last uint64, ascend bool) uint64 {
-	step, n := binary.Uvarint(r.b)
-	if r.short || n <= 0 || step >= MaxTargets || last+step >= MaxTargets || ascend && step == 0 {
+func (r *reader) index(last uint64, ascend bool) uint64 {
+	step := r.uvarint()
+	if step >= MaxTargets || last+step >= MaxTargets || ascend && step == 0 {
 		r.short = true
+	}
+	if r.short {
 		return 0
 	}
-	r.b = r.b[n:]
 	return last + step
 }

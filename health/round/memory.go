@@ -86,68 +86,39 @@ func ParseMemory(b []byte, at time.Time) (m Memory, err error) {
 		return m, fmt.Errorf("%w: %d", ErrVersion, b[0])
 	}
 	m = Memory{Returns: make(map[MemoryKey]health.Return), Left: make(map[MemoryKey]time.Time)}
-	r := memoryReader{b: b[1:], at: at}
+	r := reader{b: b[1:]}
 	for len(r.b) > 0 && r.b[0] != 0 {
 		kind := r.octet()
-		key := r.key()
+		var key MemoryKey
+		copy(key[:], r.octets(len(key)))
 		switch kind {
 		case memoryReturn:
-			ret := health.Return{Since: r.instant(), Admitted: r.instant(), Reloaded: r.instant(), Doubled: int(r.octet())}
+			ret := health.Return{Since: r.instant(at), Admitted: r.instant(at), Reloaded: r.instant(at), Doubled: int(r.octet())}
 			for range min(int(r.octet()), maxMemoryRetries) {
-				ret.Retries = append(ret.Retries, r.instant())
+				ret.Retries = append(ret.Retries, r.instant(at))
 			}
-			if !r.failed {
+			if !r.short {
 				m.Returns[key] = ret
 			}
 		case memoryLeft:
-			if t := r.instant(); !r.failed {
+			if t := r.instant(at); !r.short {
 				m.Left[key] = t
 			}
 		default:
 			return m, fmt.Errorf("%w: memory of kind %d", ErrMalformed, kind)
 		}
-		if r.failed {
+		if r.short {
 			return m, fmt.Errorf("%w: memory ends too early", ErrMalformed)
 		}
 	}
 	return m, nil
 }
 
-// A memoryReader takes entries apart; failed is set for good once it came to the end too early.
-type memoryReader struct {
-	b      []byte
-	at     time.Time
-	failed bool
-}
-
-func (r *memoryReader) octet() byte {
-	if len(r.b) == 0 {
-		r.failed = true
-		return 0
-	}
-	c := r.b[0]
-	r.b = r.b[1:]
-	return c
-}
-
-func (r *memoryReader) key() (key MemoryKey) {
-	if len(r.b) < len(key) {
-		r.failed, r.b = true, nil
-		return key
-	}
-	r.b = r.b[copy(key[:], r.b):]
-	return key
-}
-
-func (r *memoryReader) instant() time.Time {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 {
-		r.failed, r.b = true, nil
-		return time.Time{}
-	}
-	r.b = r.b[n:]
+// instant is the one whose age, as of at, comes next; zero where there is none.
+func (r *reader) instant(at time.Time) time.Time {
+	v := r.uvarint()
 	if v == 0 {
 		return time.Time{}
 	}
-	return r.at.Add(-time.Duration(min(v-1, uint64(maxAge.Milliseconds()))) * time.Millisecond)
+	return at.Add(-time.Duration(min(v-1, uint64(maxAge.Milliseconds()))) * time.Millisecond)
 }
