@@ -22,12 +22,21 @@ func memoryKey(z *config.Zone, p *config.Pool, endpoint, az string) (key round.M
 	return key
 }
 
-// endpointKeys are the keys of the pool's endpoints, made when they are first asked for.
-func (pt *poolTable) endpointKeys(z *config.Zone, p *config.Pool) []round.MemoryKey {
+// memoryKeys name what is remembered of one pool: itself, its AZs in the order of Pool.AZWeights, and its endpoints.
+type memoryKeys struct {
+	pool           round.MemoryKey
+	azs, endpoints []round.MemoryKey
+}
+
+// memoryKeys are the pool's, made when they are first asked for.
+func (pt *poolTable) memoryKeys(z *config.Zone, p *config.Pool) *memoryKeys {
 	if pt.keys == nil {
-		pt.keys = make([]round.MemoryKey, len(p.Endpoints))
-		for i, e := range p.Endpoints {
-			pt.keys[i] = memoryKey(z, p, e.Name, "")
+		pt.keys = &memoryKeys{pool: memoryKey(z, p, "", "")}
+		for _, w := range p.AZWeights {
+			pt.keys.azs = append(pt.keys.azs, memoryKey(z, p, "", z.AZs[w.AZ].Name))
+		}
+		for _, e := range p.Endpoints {
+			pt.keys.endpoints = append(pt.keys.endpoints, memoryKey(z, p, e.Name, ""))
 		}
 	}
 	return pt.keys
@@ -95,17 +104,18 @@ func (h *heardMemory) left(key round.MemoryKey) time.Time {
 func (e *Engine) memory() *round.Memory {
 	m := &round.Memory{Returns: make(map[round.MemoryKey]health.Return), Left: make(map[round.MemoryKey]time.Time)}
 	e.eachPool(func(z *config.Zone, p *config.Pool, pt *poolTable) {
+		keys := pt.memoryKeys(z, p)
 		if !pt.view.Return.IsZero() {
-			m.Returns[memoryKey(z, p, "", "")] = pt.view.Return
+			m.Returns[keys.pool] = pt.view.Return
 		}
 		for i, r := range pt.view.ReturnAZ {
 			if !r.IsZero() {
-				m.Returns[memoryKey(z, p, "", z.AZs[p.AZWeights[i].AZ].Name)] = r
+				m.Returns[keys.azs[i]] = r
 			}
 		}
 		for i, v := range pt.view.Endpoints {
 			if !v.InService() && !v.Left.IsZero() {
-				m.Left[pt.endpointKeys(z, p)[i]] = v.Left
+				m.Left[keys.endpoints[i]] = v.Left
 			}
 		}
 	})
@@ -147,7 +157,7 @@ func (e *Engine) remember(now time.Time) (changed bool) {
 		return false
 	}
 	e.eachPool(func(z *config.Zone, p *config.Pool, pt *poolTable) {
-		if view := recall(z, p, pt, heard, now); view != nil {
+		if view := recall(pt.view, pt.memoryKeys(z, p), heard); view != nil {
 			pt.view, changed = view, true
 		}
 	})
@@ -179,7 +189,7 @@ func (e *Engine) align(other *heardMemory, now time.Time) bool {
 			if v.InService() || v.Left.IsZero() || now.Sub(v.Left) > health.RemovalWindow+memorySlack {
 				continue
 			}
-			his := other.left(pt.endpointKeys(z, p)[i])
+			his := other.left(pt.memoryKeys(z, p).endpoints[i])
 			if d := his.Sub(v.Left).Abs(); d <= memorySlack {
 				list = append(list, departure{&pt.view, i, v.Left, his})
 				off = off || d > alignWithin
@@ -206,36 +216,39 @@ func (e *Engine) align(other *heardMemory, now time.Time) bool {
 }
 
 // recall is the view with what most remember; nil if it is that already.
-func recall(z *config.Zone, p *config.Pool, pt *poolTable, heard []*heardMemory, now time.Time) *health.PoolView {
-	view := pt.view
+func recall(view *health.PoolView, keys *memoryKeys, heard []*heardMemory) *health.PoolView {
 	next := *view
-	changed := recallLeft(&next, pt.endpointKeys(z, p), heard)
-	if noneInService(view) {
-		if changed {
-			return &next
-		}
-		return nil
-	}
-	changed = recallReturn(&next.Return, memoryKey(z, p, "", ""), heard, now) || changed
-	returnAZ := slices.Clone(view.ReturnAZ)
-	if returnAZ == nil {
-		returnAZ = make([]health.Return, len(p.AZWeights))
-	}
-	for i, w := range p.AZWeights {
-		changed = recallReturn(&returnAZ[i], memoryKey(z, p, "", z.AZs[w.AZ].Name), heard, now) || changed
+	changed := recallLeft(&next, keys.endpoints, heard)
+	if !noneInService(view) {
+		changed = recallReturn(&next.Return, keys.pool, heard) || changed
+		changed = recallAZs(&next, keys.azs, heard) || changed
 	}
 	if !changed {
 		return nil
 	}
-	next.ReturnAZ = nil
-	if slices.ContainsFunc(returnAZ, func(r health.Return) bool { return !r.IsZero() }) {
-		next.ReturnAZ = returnAZ
-	}
 	return &next
 }
 
+// recallAZs is recallReturn for the AZs of the pool. ReturnAZ is nil where all are zero.
+func recallAZs(view *health.PoolView, keys []round.MemoryKey, heard []*heardMemory) (changed bool) {
+	returns := slices.Clone(view.ReturnAZ)
+	if returns == nil {
+		returns = make([]health.Return, len(keys))
+	}
+	for i, key := range keys {
+		changed = recallReturn(&returns[i], key, heard) || changed
+	}
+	if !changed {
+		return false
+	}
+	if view.ReturnAZ = returns; !slices.ContainsFunc(returns, func(r health.Return) bool { return !r.IsZero() }) {
+		view.ReturnAZ = nil
+	}
+	return true
+}
+
 // recallReturn takes up the return that stands in the middle of what all remember, the least advanced first.
-func recallReturn(own *health.Return, key round.MemoryKey, heard []*heardMemory, now time.Time) (changed bool) {
+func recallReturn(own *health.Return, key round.MemoryKey, heard []*heardMemory) (changed bool) {
 	all := []health.Return{*own}
 	for _, h := range heard {
 		r, _ := h.returned(key)

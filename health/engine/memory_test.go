@@ -48,7 +48,7 @@ func TestRecallReturn(t *testing.T) {
 				heard = append(heard, remembered(now, m))
 			}
 			own := tt.own
-			changed := recallReturn(&own, key, heard, now)
+			changed := recallReturn(&own, key, heard)
 			require.True(t, tt.want.Equal(&own), "%+v", own)
 			require.Equal(t, !tt.want.Equal(&tt.own), changed)
 		})

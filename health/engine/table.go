@@ -8,7 +8,6 @@ import (
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/judge"
-	"github.com/fairlead-dns/fairlead/health/round"
 )
 
 // A table is the working state for one model: which target stands behind which endpoint, and the latest view of each pool.
@@ -58,8 +57,8 @@ type poolTable struct {
 	leaves  []int
 	targets []health.TargetID
 	view    *health.PoolView
-	// keys name the endpoints in what is remembered; see endpointKeys.
-	keys []round.MemoryKey
+	// keys are made by memoryKeys.
+	keys *memoryKeys
 	// overlay is nil for most pools.
 	overlay *poolOverlay
 	// horizon is set when a service that uses the pool is in horizon mode.
