@@ -71,6 +71,7 @@ func (c *realCluster) dies(t *testing.T) {
 		c.broken[i].Store(true)
 		begin := time.Now()
 		await(t, "all nodes without it", func() bool { return c.without(netEndpoint(i)) })
+		// An answer that named it after all would be seen: the clients go on for ten questions each.
 		time.Sleep(200 * time.Millisecond)
 		w.end()
 		took := w.since(netEndpoint(i), begin)
@@ -139,6 +140,7 @@ func (c *realCluster) parts(t *testing.T) {
 	await(t, "the majority to leave what died", func() bool { holds, ok := c.nodes[3].holds(netEndpoint(1)); return ok && !holds })
 	holds, ok := c.nodes[0].holds(netEndpoint(1))
 	require.True(t, ok && holds, "health moves nothing on the side of two")
+	// How long they are apart is what is tried: memberlist forgets the dead, gossip must not.
 	time.Sleep(length)
 	c.wire.heal()
 	c.settle(t, 15*time.Second)
@@ -195,7 +197,7 @@ func (c *realCluster) kills(t *testing.T) {
 		delay := time.Duration(r.IntN(60)) * time.Millisecond
 		go func() {
 			defer close(killed)
-			time.Sleep(delay)
+			time.Sleep(delay) // the random moment
 			victim.kill()
 		}()
 		want := map[string]bool{}

@@ -58,12 +58,16 @@ func (s *sim) startAll() {
 	s.eased = time.Now()
 }
 
-func (s *sim) stopAll() {
+// end stops all nodes and returns what the invariants found.
+func (s *sim) end() []string {
 	for _, n := range s.nodes {
 		if n.runs {
 			n.stop()
 		}
 	}
+	// memberlist's probes end some time after it was shut down, and the bubble waits for them.
+	time.Sleep(time.Minute)
+	return s.faults
 }
 
 func (s *sim) node(name string) *simNode {

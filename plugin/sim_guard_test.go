@@ -160,9 +160,7 @@ func playGuarded(t *testing.T, size int, without health.Guards, play func(*sim))
 		s.startAll()
 		s.wait(20 * time.Second)
 		play(s)
-		s.stopAll()
-		time.Sleep(time.Minute)
-		faults = s.faults
+		faults = s.end()
 	})
 	return faults
 }

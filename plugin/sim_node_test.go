@@ -1,7 +1,6 @@
 package fairlead
 
 import (
-	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
@@ -12,7 +11,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -75,7 +73,7 @@ type simNode struct {
 func (n *simNode) start() {
 	t := n.sim.t
 	n.last, n.current = nil, new(answer.Current)
-	n.prober = &simProber{node: n, targets: make(map[health.TargetID]*drivenTarget), wake: make(chan struct{}, 1)}
+	n.prober = &simProber{node: n, driven: newDrivenProber(nil), wake: make(chan struct{}, 1)}
 	p := &simPublisher{publisher: publisher{compiler: answer.NewCompiler(n.name, time.Now()), current: n.current}, node: n}
 	ring := n.keyring()
 	o := gossip.Options{
@@ -149,43 +147,31 @@ func (p *simPublisher) Publish(v *health.View, lower []health.PoolHorizon) <-cha
 	return quiet
 }
 
-// A simProber probes the simulator's world.
+// A simProber probes the simulator's world, on a goroutine of its own.
 type simProber struct {
 	node *simNode
 	wake chan struct{}
 	mu   sync.Mutex
-	// targets are guarded by mu.
-	targets map[health.TargetID]*drivenTarget
+	// driven has the targets and their counters; guarded by mu.
+	driven *drivenProber
 }
 
 func (p *simProber) Alive() error { return nil }
 
 func (p *simProber) SetTargets(targets []health.Target) {
-	slices.SortFunc(targets, func(a, b health.Target) int { return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.Port, b.Port)) })
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	before := p.targets
-	p.targets = make(map[health.TargetID]*drivenTarget, len(targets))
-	for i, t := range targets {
-		d := before[t.ID]
-		if d == nil {
-			d = &drivenTarget{Target: t, next: time.Now().Add(firstPhase + time.Duration(i)*phaseSpread)}
-		}
-		p.targets[t.ID] = d
-	}
+	p.driven.SetTargets(targets)
 	select {
 	case p.wake <- struct{}{}:
 	default:
 	}
 }
 
-func (p *simProber) Restore(id health.TargetID, state health.State, _ time.Time) bool {
+func (p *simProber) Restore(id health.TargetID, state health.State, since time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if d := p.targets[id]; d != nil {
-		d.state = state
-	}
-	return true
+	return p.driven.Restore(id, state, since)
 }
 
 func (p *simProber) Run(ctx context.Context) error {
@@ -211,7 +197,7 @@ func (p *simProber) Run(ctx context.Context) error {
 func (p *simProber) due(now time.Time, next *time.Time) (seen []health.Observation) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, d := range p.targets {
+	for _, d := range p.driven.targets {
 		if !d.next.After(now) {
 			seen = append(seen, d.probed(p.node.sim.works(p.node, d.ID), now))
 		}
@@ -220,27 +206,6 @@ func (p *simProber) due(now time.Time, next *time.Time) (seen []health.Observati
 		}
 	}
 	return seen
-}
-
-// probed is the observation after one more probe; rise and fall are counted as the real prober counts them.
-func (d *drivenTarget) probed(works bool, now time.Time) health.Observation {
-	d.next = d.next.Add(d.Check.Interval)
-	if works {
-		d.failures, d.successes = 0, d.successes+1
-		if d.successes >= d.Check.Rise || d.state == health.Unknown {
-			d.state = health.Up
-		}
-	} else {
-		d.failures, d.successes = d.failures+1, 0
-		if d.failures >= d.Check.Fall {
-			d.state = health.Down
-		}
-	}
-	o := health.Observation{Target: d.ID, State: d.state, Failures: d.failures, Successes: d.successes, At: now, Next: d.next}
-	if d.failures > 0 {
-		o.Reason = "refused"
-	}
-	return o
 }
 
 // newSim makes a cluster of size nodes in a bubble, none of which runs yet.

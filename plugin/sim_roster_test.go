@@ -24,9 +24,7 @@ func inSim(t *testing.T, size int, play func(t *testing.T, s *sim)) {
 		s.startAll()
 		s.await(20 * time.Second)
 		play(t, s)
-		s.stopAll()
-		time.Sleep(time.Minute)
-		require.Empty(t, s.faults)
+		require.Empty(t, s.end())
 	})
 }
 
@@ -158,8 +156,6 @@ func TestIsolateAfter(t *testing.T) {
 		s.wait(8 * time.Second)
 		require.True(t, n1.answers())
 		require.Len(t, n1.engine.Intents(), 1)
-		s.stopAll()
-		time.Sleep(time.Minute)
-		require.Empty(t, s.faults)
+		require.Empty(t, s.end())
 	})
 }

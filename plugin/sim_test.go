@@ -60,11 +60,9 @@ func TestSimSeeds(t *testing.T) {
 					w.wait(time.Duration(5+w.r.IntN(60)) * time.Second)
 				}
 				w.settle()
-				s.stopAll()
-				// memberlist's probes end some time after it was shut down.
-				time.Sleep(time.Minute)
+				faults := s.end()
 				require.GreaterOrEqual(t, w.count, 5)
-				for _, f := range s.faults {
+				for _, f := range faults {
 					t.Errorf("FAIRLEAD_SEED=%d FAIRLEAD_SEEDS=1: %s", seed, f)
 				}
 			})

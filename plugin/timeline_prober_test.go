@@ -84,24 +84,30 @@ func (p *drivenProber) due() *drivenTarget {
 
 // probe is what the prober would report of d at now; ok is unset if it is silent.
 func (p *drivenProber) probe(d *drivenTarget, now time.Time) (o health.Observation, ok bool) {
-	d.next = d.next.Add(d.Check.Interval)
-	switch p.conditions[d.ID] {
-	case silent:
+	if p.conditions[d.ID] == silent {
+		d.next = d.next.Add(d.Check.Interval)
 		return o, false
-	case failing:
-		d.failures, d.successes = d.failures+1, 0
-		if d.failures >= d.Check.Fall {
-			d.state = health.Down
-		}
-	case healthy:
+	}
+	return d.probed(p.conditions[d.ID] == healthy, now), true
+}
+
+// probed is the observation after one more probe, which succeeds or not; rise and fall are counted as the real prober counts them.
+func (d *drivenTarget) probed(works bool, now time.Time) health.Observation {
+	d.next = d.next.Add(d.Check.Interval)
+	if works {
 		d.failures, d.successes = 0, d.successes+1
 		if d.successes >= d.Check.Rise || d.state == health.Unknown {
 			d.state = health.Up
 		}
+	} else {
+		d.failures, d.successes = d.failures+1, 0
+		if d.failures >= d.Check.Fall {
+			d.state = health.Down
+		}
 	}
-	o = health.Observation{Target: d.ID, State: d.state, Failures: d.failures, Successes: d.successes, At: now, Next: d.next}
+	o := health.Observation{Target: d.ID, State: d.state, Failures: d.failures, Successes: d.successes, At: now, Next: d.next}
 	if d.failures > 0 {
 		o.Reason = "refused"
 	}
-	return o, true
+	return o
 }
