@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -20,18 +21,18 @@ func (s *Server) setFreeze(r *http.Request, on bool) (int, any) {
 	rec := recordOf(r)
 	rec.asks(req.Actor, req.Reason)
 	rec.Object = "verdicts"
-	switch {
-	case on && req.Reason == "":
+	if on && req.Reason == "" {
 		return invalid(errors.New("reason: required, it is shown to everybody who wonders why nothing moves"))
-	case len(req.Actor) > api.MaxText || len(req.Reason) > api.MaxText:
-		return invalid(errors.New("actor and reason have at most 1,000 octets"))
+	}
+	if err := health.ValidateWords(req.Actor, req.Reason); err != nil {
+		return invalid(err)
 	}
 	if err := rec.reserve(); err != nil {
 		return http.StatusInsufficientStorage, failure(http.StatusInsufficientStorage, err)
 	}
 	rec.Before = encoded(s.opts.Node.Frozen())
 	if err := s.opts.Node.Freeze(on, req.Actor, req.Reason); err != nil {
-		return http.StatusInsufficientStorage, failure(http.StatusInsufficientStorage, err)
+		return intentRefused(err)
 	}
 	return http.StatusOK, s.opts.Node.Frozen()
 }

@@ -177,8 +177,8 @@ func (s *Server) end(r *http.Request, match func(*health.IntentState) bool, what
 		return invalid(err)
 	}
 	rec.asks(req.Actor, req.Reason)
-	if len(req.Actor) > api.MaxText || len(req.Reason) > api.MaxText {
-		return invalid(errors.New("actor and reason have at most 1,000 octets"))
+	if err := health.ValidateWords(req.Actor, req.Reason); err != nil {
+		return invalid(err)
 	}
 	var ids []health.IntentID
 	ended := api.Intents{Intents: []api.Intent{}}

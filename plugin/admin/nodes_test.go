@@ -3,6 +3,7 @@ package admin
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -85,6 +86,28 @@ func TestNodeOrders(t *testing.T) {
 			require.NotContains(t, string(body), "c2VjcmV0")
 		})
 	}
+}
+
+// TestWordsAreBounded: a text that no round of gossip could carry is a mistake of whoever asks, and no trouble with the disk.
+func TestWordsAreBounded(t *testing.T) {
+	n := &fakeNode{intents: []health.IntentState{{Intent: health.Intent{ID: health.IntentID{Node: "n1", Incarnation: 1, Counter: 1}, Kind: health.IntentDrain}}}}
+	client, _ := start(t, n)
+	long := strings.Repeat("x", health.MaxReason+1)
+	for _, tt := range []struct{ method, path string }{
+		{"POST", api.FreezePath}, {"POST", api.UnfreezePath}, {"DELETE", api.IntentPath("n1-1-1")}, {"POST", api.WaivePath("n2")},
+	} {
+		req, err := http.NewRequest(tt.method, "http://node"+tt.path, strings.NewReader(`{"actor":"ada","reason":"`+long+`"}`))
+		require.NoError(t, err)
+		resp, err := client.Do(req)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.Equal(t, http.StatusBadRequest, resp.StatusCode, tt.path)
+	}
+	n.freezeErr = fmt.Errorf("%w: joins", health.ErrNotJoined)
+	resp, err := client.Post("http://node"+api.FreezePath, "application/json", strings.NewReader(`{"reason":"x"}`))
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.Equal(t, http.StatusServiceUnavailable, resp.StatusCode)
 }
 
 // TestKeyringResult: who failed is named.

@@ -229,7 +229,7 @@ func TestFreezeRoutes(t *testing.T) {
 		{name: "unknown key", path: api.FreezePath, body: `{"raeson":"x"}`, status: 400, detail: "raeson"},
 		{name: "two values", path: api.FreezePath, body: `{"reason":"x"} {}`, status: 400, detail: "more than one"},
 		{name: "no body", path: api.FreezePath, body: ``, status: 400, detail: "EOF"},
-		{name: "long reason", path: api.FreezePath, body: `{"reason":"` + strings.Repeat("x", 1001) + `"}`, status: 400, detail: "1,000"},
+		{name: "long reason", path: api.FreezePath, body: `{"reason":"` + strings.Repeat("x", 1001) + `"}`, status: 400, detail: "the actor has at most 100 octets and the reason 256"},
 		{name: "disk full", path: api.FreezePath, body: `{"reason":"x"}`, err: errors.New("no space left"), status: 507, detail: "no space left"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -9,7 +9,7 @@ const (
 	UnfreezePath = Base + "/unfreeze"
 )
 
-// MaxText bounds the actor and the reason of a request, in octets.
+// MaxText bounds the reason of a report, in octets.
 const MaxText = 1000
 
 // A FreezeRequest says who asks and why. The reason is required to freeze.
