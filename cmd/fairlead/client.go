@@ -93,6 +93,32 @@ func clientAt(path, source string) *client {
 	}}
 }
 
+// prints makes cmd print what the node answers to a GET of path: as write does, or with -o json as it came.
+func prints[T any](cmd *cobra.Command, path string, write func(io.Writer, *T)) {
+	var output string
+	server := addServerFlag(cmd)
+	cmd.Flags().StringVarP(&output, "output", "o", "table", "table or json")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := choice(cmd, "output", output, "table", "json"); err != nil {
+			return err
+		}
+		c, err := newClient(*server)
+		if err != nil {
+			return err
+		}
+		var got T
+		if err := c.call(orBackground(cmd.Context()), http.MethodGet, path, nil, &got); err != nil {
+			return err
+		}
+		w := cmd.OutOrStdout()
+		if output == "json" {
+			return json.NewEncoder(w).Encode(got)
+		}
+		write(w, &got)
+		return nil
+	}
+}
+
 // call sends in as JSON, unless it is nil, and decodes the reply into out. An error reply is an *api.Problem.
 func (c *client) call(ctx context.Context, method, path string, in, out any) error {
 	var body io.Reader

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -175,7 +174,6 @@ func matchIntents(all []api.Intent, kind, name string) (matched []api.Intent, na
 }
 
 func intentsCommand() *cobra.Command {
-	var output string
 	cmd := &cobra.Command{
 		Use:     "intents",
 		Short:   "what operators asked for: drains, weights, ready and failback, in force and planned",
@@ -183,31 +181,13 @@ func intentsCommand() *cobra.Command {
 		Example: `  fairlead intents`,
 		Args:    usageArgs(cobra.NoArgs),
 	}
-	server := addServerFlag(cmd)
-	cmd.Flags().StringVarP(&output, "output", "o", "table", "table or json")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := choice(cmd, "output", output, "table", "json"); err != nil {
-			return err
-		}
-		c, err := newClient(*server)
-		if err != nil {
-			return err
-		}
-		var list api.Intents
-		if err := c.call(orBackground(cmd.Context()), http.MethodGet, api.IntentsPath, nil, &list); err != nil {
-			return err
-		}
-		w := cmd.OutOrStdout()
-		if output == "json" {
-			return json.NewEncoder(w).Encode(list)
-		}
+	prints(cmd, api.IntentsPath, func(w io.Writer, list *api.Intents) {
 		if len(list.Intents) == 0 {
 			fmt.Fprintln(w, "none")
-			return nil
+			return
 		}
 		intentTable(list.Intents, time.Now()).write(w, styleFor(w), "")
-		return nil
-	}
+	})
 	return cmd
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -16,7 +15,6 @@ import (
 )
 
 func nodesCommand() *cobra.Command {
-	var output string
 	cmd := &cobra.Command{
 		Use:   "nodes",
 		Short: "the nodes of the cluster, as one of them sees them; and what to tell it about them",
@@ -30,27 +28,7 @@ than half of the nodes heard this one is isolated: health moves nothing, and it 
   fairlead nodes -o json`,
 		Args: usageArgs(cobra.NoArgs),
 	}
-	server := addServerFlag(cmd)
-	cmd.Flags().StringVarP(&output, "output", "o", "table", "table or json")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := choice(cmd, "output", output, "table", "json"); err != nil {
-			return err
-		}
-		c, err := newClient(*server)
-		if err != nil {
-			return err
-		}
-		var n api.Nodes
-		if err := c.call(orBackground(cmd.Context()), http.MethodGet, api.NodesPath, nil, &n); err != nil {
-			return err
-		}
-		w := cmd.OutOrStdout()
-		if output == "json" {
-			return json.NewEncoder(w).Encode(n)
-		}
-		writeNodes(w, &n, styleFor(w))
-		return nil
-	}
+	prints(cmd, api.NodesPath, func(w io.Writer, n *api.Nodes) { writeNodes(w, n, styleFor(w)) })
 	cmd.AddCommand(nodesWaiveCommand(), nodesBootstrapCommand(), nodesStoppedCommand(), nodesRemoveCommand(), identityCommand(), keyringCommand())
 	return cmd
 }
