@@ -2,6 +2,7 @@ package engine
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
@@ -111,11 +112,6 @@ func (e *Engine) Observations(t health.Target) []health.Observation {
 			list = append(list, o)
 		}
 	}
-	slices.SortFunc(list, func(a, b health.Observation) int {
-		if a.Vantage < b.Vantage {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(list, func(a, b health.Observation) int { return strings.Compare(a.Vantage, b.Vantage) })
 	return list
 }
