@@ -23,7 +23,8 @@ const (
 	operator role = "operator"
 )
 
-// A route is one thing that the API does.
+// A route is one thing that the API does. The table of routes drives what is answered, to whom, what is recorded, and the
+// OpenAPI document.
 type route struct {
 	// path is a path, in which {name} stands for one segment: http.Request.PathValue has it.
 	method, path string
@@ -32,38 +33,136 @@ type route struct {
 	// The others change nothing that operators decide: a probe moves no verdict, and a report is an observation, which comes
 	// from endpoints every few seconds.
 	action string
+	// doc says in one line what it does. query are the parameters that it takes, body and reply zero values of the types of
+	// what comes in and of what goes out with status 2xx; nil for none.
+	doc         string
+	query       []parameter
+	body, reply any
 	// handle returns the status and the body, to be encoded as JSON.
 	handle func(*http.Request) (int, any)
 }
 
+// A parameter is one key of the query string.
+type parameter struct{ name, doc string }
+
 func (s *Server) routes() []route {
+	return slices.Concat(s.lifeRoutes(), s.readRoutes(), s.orderRoutes(), s.nodeRoutes())
+}
+
+func (s *Server) lifeRoutes() []route {
 	return []route{
-		{http.MethodGet, "/healthz", anyone, "", s.healthz},
-		{http.MethodGet, "/readyz", anyone, "", s.readyz},
-		{http.MethodGet, api.StatusPath, viewer, "", s.status},
-		{http.MethodGet, api.ExplainPath, viewer, "", s.explain},
-		{http.MethodGet, api.WhatIfPath, viewer, "", s.whatIf},
-		{http.MethodPost, api.FreezePath, operator, "freeze", s.freeze},
-		{http.MethodPost, api.UnfreezePath, operator, "unfreeze", s.unfreeze},
-		{http.MethodPost, api.ProbePath, viewer, "", s.probe},
-		{http.MethodPost, api.ReportPath, operator, "", s.report},
-		{http.MethodGet, api.AuditPath, viewer, "", s.journal},
-		{http.MethodGet, api.NodesPath, viewer, "", s.nodes},
-		{http.MethodPost, api.NodesPath + "/{node}/waive", operator, "waive", s.waive},
-		{http.MethodPost, api.NodesPath + "/{node}/stopped", operator, "stopped", s.stopped},
-		{http.MethodDelete, api.NodesPath + "/{node}/stopped", operator, "not stopped", s.notStopped},
-		{http.MethodPost, api.NodesPath + "/{node}/removed", operator, "removed", s.removed},
-		{http.MethodDelete, api.NodesPath + "/{node}/removed", operator, "not removed", s.notRemoved},
-		{http.MethodPost, api.BootstrapPath, operator, "bootstrap", s.bootstrap},
-		{http.MethodPost, api.CutPath, operator, "cut off", s.cut},
-		{http.MethodDelete, api.CutPath, operator, "heal", s.cut},
-		{http.MethodPost, api.KeyringPath, operator, "keyring", s.keyring},
-		{http.MethodGet, api.IntentsPath, viewer, "", s.listIntents},
-		{http.MethodPost, api.IntentsPath, operator, "intent", s.createIntent},
-		{http.MethodDelete, api.IntentsPath + "/{id}", operator, "undrain", s.endIntent},
-		{http.MethodPost, api.Base + "/pools/{zone}/{pool}/ready", operator, "ready", s.ready},
-		{http.MethodDelete, api.Base + "/pools/{zone}/{pool}/ready", operator, "unready", s.unready},
-		{http.MethodPost, api.Base + "/pools/{zone}/{pool}/failback", operator, "failback", s.failback},
+		{method: http.MethodGet, path: "/healthz", role: anyone, doc: "Whether the process answers.", reply: life{}, handle: s.healthz},
+		{method: http.MethodGet, path: "/readyz", role: anyone, doc: "Whether queries are answered from live evidence.", reply: life{}, handle: s.readyz},
+	}
+}
+
+// assumed are the parameters of assumptions.
+var assumed = []parameter{
+	{"down", "KIND=NAME that is taken to be down; may be given again and again"},
+	{"drain", "KIND=NAME that is taken to be drained"},
+	{"weight", "POOL=N or POOL/ENDPOINT=N"},
+}
+
+func (s *Server) readRoutes() []route {
+	return []route{
+		{method: http.MethodGet, path: api.StatusPath, role: viewer, doc: "Everything that this node knows.", reply: api.Status{}, handle: s.status},
+		{
+			method: http.MethodGet, path: api.ExplainPath, role: viewer, doc: "What a client gets, and why.", reply: api.Explanation{}, handle: s.explain,
+			query: append([]parameter{
+				{"name", "the owner name; required"}, {"type", "the type of record, A by default"},
+				{"client", "the address of the resolver"}, {"subnet", "the prefix in EDNS Client Subnet"},
+			}, assumed...),
+		},
+		{method: http.MethodGet, path: api.WhatIfPath, role: viewer, doc: "What assumptions would change.", query: assumed, reply: api.WhatIf{}, handle: s.whatIf},
+		{
+			method: http.MethodPost, path: api.ProbePath, role: viewer, doc: "Probes an endpoint at once; no verdict moves.",
+			body: api.ProbeRequest{}, reply: api.ProbeReply{}, handle: s.probe,
+		},
+		{
+			method: http.MethodGet, path: api.AuditPath, role: viewer, doc: "What operators asked this node for.", reply: api.Audit{}, handle: s.journal,
+			query: []parameter{{"after", "a sequence number: entries after it, oldest first; without it the latest ones"}, {"limit", "1 to 1000"}},
+		},
+	}
+}
+
+func (s *Server) orderRoutes() []route {
+	return []route{
+		{method: http.MethodGet, path: api.IntentsPath, role: viewer, doc: "Drains and other orders in force and planned.", reply: api.Intents{}, handle: s.listIntents},
+		{
+			method: http.MethodPost, path: api.IntentsPath, role: operator, action: "intent", doc: "Drains, or changes a weight.",
+			body: api.IntentRequest{}, reply: api.Intent{}, handle: s.createIntent,
+		},
+		{
+			method: http.MethodDelete, path: api.IntentsPath + "/{id}", role: operator, action: "undrain", doc: "Ends an order.",
+			body: api.EndRequest{}, reply: api.Intents{}, handle: s.endIntent,
+		},
+		{
+			method: http.MethodPost, path: api.FreezePath, role: operator, action: "freeze", doc: "Stops every automatic verdict.",
+			body: api.FreezeRequest{}, reply: api.Freeze{}, handle: s.freeze,
+		},
+		{
+			method: http.MethodPost, path: api.UnfreezePath, role: operator, action: "unfreeze", doc: "Lets verdicts move again.",
+			body: api.FreezeRequest{}, reply: api.Freeze{}, handle: s.unfreeze,
+		},
+		{
+			method: http.MethodPost, path: api.ReportPath, role: operator, doc: "Takes what an endpoint says of itself (checks of type push).",
+			body: api.ReportRequest{}, reply: api.ReportRequest{}, handle: s.report,
+		},
+		{
+			method: http.MethodPost, path: api.Base + "/pools/{zone}/{pool}/ready", role: operator, action: "ready", doc: "Opens the gate of a pool.",
+			body: api.PoolRequest{}, reply: api.Intent{}, handle: s.ready,
+		},
+		{
+			method: http.MethodDelete, path: api.Base + "/pools/{zone}/{pool}/ready", role: operator, action: "unready", doc: "Closes the gate of a pool.",
+			body: api.EndRequest{}, reply: api.Intents{}, handle: s.unready,
+		},
+		{
+			method: http.MethodPost, path: api.Base + "/pools/{zone}/{pool}/failback", role: operator, action: "failback", doc: "Lets a pool return.",
+			body: api.PoolRequest{}, reply: api.Intent{}, handle: s.failback,
+		},
+	}
+}
+
+func (s *Server) nodeRoutes() []route {
+	const node = api.NodesPath + "/{node}"
+	return []route{
+		{method: http.MethodGet, path: api.NodesPath, role: viewer, doc: "The nodes of the cluster, as this one sees them.", reply: api.Nodes{}, handle: s.nodes},
+		{
+			method: http.MethodPost, path: node + "/waive", role: operator, action: "waive", doc: "Lets this node join without a node's answer.",
+			body: api.NodeRequest{}, reply: api.Nodes{}, handle: s.waive,
+		},
+		{
+			method: http.MethodPost, path: node + "/stopped", role: operator, action: "stopped", doc: "Says that somebody made sure that a node does not run.",
+			body: api.NodeRequest{}, reply: api.Intent{}, handle: s.stopped,
+		},
+		{
+			method: http.MethodDelete, path: node + "/stopped", role: operator, action: "not stopped", doc: "Takes that back.",
+			body: api.EndRequest{}, reply: api.Intents{}, handle: s.notStopped,
+		},
+		{
+			method: http.MethodPost, path: node + "/removed", role: operator, action: "removed", doc: "Says that a node is no part of the cluster any more.",
+			body: api.NodeRequest{}, reply: api.Intent{}, handle: s.removed,
+		},
+		{
+			method: http.MethodDelete, path: node + "/removed", role: operator, action: "not removed", doc: "Takes that back.",
+			body: api.EndRequest{}, reply: api.Intents{}, handle: s.notRemoved,
+		},
+		{
+			method: http.MethodPost, path: api.BootstrapPath, role: operator, action: "bootstrap", doc: "Lets this node join without anybody's answer.",
+			body: api.NodeRequest{}, reply: api.Nodes{}, handle: s.bootstrap,
+		},
+		{
+			method: http.MethodPost, path: api.CutPath, role: operator, action: "cut off", doc: "Cuts this node off from the others, for a rehearsal.",
+			body: api.CutRequest{}, reply: api.Nodes{}, handle: s.cut,
+		},
+		{
+			method: http.MethodDelete, path: api.CutPath, role: operator, action: "heal", doc: "Ends that.",
+			body: api.EndRequest{}, reply: api.Nodes{}, handle: s.cut,
+		},
+		{
+			method: http.MethodPost, path: api.KeyringPath, role: operator, action: "keyring", doc: "Changes the keys of gossip on every node.",
+			body: api.KeyringRequest{}, reply: api.KeyringResult{}, handle: s.keyring,
+		},
 	}
 }
 
