@@ -29,6 +29,16 @@ const (
 	GuardEnds
 	// GuardOutlive: without it a node that lost its disk speaks with an old incarnation.
 	GuardOutlive
+	// GuardTransit: without it the bound allows nothing for the way of an answer.
+	GuardTransit
+	// GuardQuiesce: without it a node confirms while answers are under way.
+	GuardQuiesce
+	// GuardStart: without it a node forgets at a restart what it answered before.
+	GuardStart
+	// GuardStamp: without it the bound knows nothing of TTLs.
+	GuardStamp
+	// GuardSilent: without it silent nodes do not count in the bound.
+	GuardSilent
 )
 
 // Without tells whether a guard is switched off.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync/atomic"
-	"time"
 
 	"github.com/coredns/coredns/plugin"
 	"github.com/miekg/dns"
@@ -66,7 +65,7 @@ func (h *Handler) reply(w dns.ResponseWriter, r *dns.Msg, s *scratch) (ours bool
 	if n == nil {
 		return false, plugin.Error(pluginName, errNoSnapshot)
 	}
-	s.question.Files, s.question.Locator, s.question.Shut = h.files, n.where(), n.shut()
+	s.question.Files, s.question.Locator, s.question.Shut, s.question.Issued = h.files, n.where(), n.shut(), &s.issued
 	lease := n.current.Enter(s.question.Stripe)
 	defer lease.Leave()
 	if lease.Snapshot == nil {
@@ -75,13 +74,18 @@ func (h *Handler) reply(w dns.ResponseWriter, r *dns.Msg, s *scratch) (ours bool
 	if h.directive.explains(&s.question) {
 		return h.explain(n, w, r, &s.question)
 	}
-	packed, info, ours := lease.Snapshot.Append(s.reply[:0], &s.question, time.Now())
+	book := lease.Snapshot.Ledger()
+	packed, info, ours := lease.Snapshot.Append(s.reply[:0], &s.question, book.Time())
 	if !ours {
 		return false, nil
 	}
 	s.reply = packed[:0]
-	// A write that fails is the client's loss: it asks again. There is nobody to tell.
+	// A write that fails is the client's loss: it asks again. There is nobody to tell, and it may have gone out all the same.
 	_ = write(w, packed, info.RCode)
+	if !s.issued.Empty() {
+		// Before the lease ends: who waits for that finds everything stamped.
+		s.issued.Stamp(book.Worker(&s.worker), book.Now())
+	}
 	return true, nil
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/engine"
 	"github.com/fairlead-dns/fairlead/health/judge"
+	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
 )
@@ -81,7 +82,7 @@ func newHistorian(t *testing.T, z *config.Zone) *historian {
 	return n
 }
 
-func (n *historian) Publish(v *health.View, lower []health.PoolHorizon) <-chan struct{} {
+func (n *historian) Publish(v *health.View, lower []health.PoolHorizon) ledger.Swap {
 	n.mu.Lock()
 	n.views = append(n.views, v)
 	n.mu.Unlock()

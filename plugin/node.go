@@ -160,7 +160,7 @@ func (n *node) makeEngine() error {
 	n.engine, err = engine.New(engine.Options{
 		Publisher: &publisher{compiler: n.compiler, current: n.current}, Prober: prober,
 		Model: n.source.model, Source: n.source, State: n.state, StateMaxAge: cfg.StateMaxAge,
-		References: referenceTargets(cfg.References), Node: cfg.Name, Cluster: cluster,
+		References: referenceTargets(cfg.References), Node: cfg.Name, Cluster: cluster, Ledger: n.compiler.Ledger(),
 		Logger: n.logger, Registerer: n.scope,
 	})
 	out.engine = n.engine

@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
 )
 
@@ -22,15 +23,18 @@ func (p *publisher) Prepare(v *health.View) {
 
 // Publish serves v from now on. It compiles what changed since the snapshot in force, or since the prepared one if that is
 // of the same model.
-func (p *publisher) Publish(v *health.View, lower []health.PoolHorizon) <-chan struct{} {
+func (p *publisher) Publish(v *health.View, lower []health.PoolHorizon) ledger.Swap {
 	base := p.current.Load()
 	if s := p.prepared.Load(); s != nil && s.View.Model == v.Model {
 		base = s
 		p.prepared.Store(nil)
 	}
-	next := p.compiler.Compile(base, v)
+	next, served := p.compiler.Compile(base, v), p.current.Load()
 	next.MoveHorizons(lower)
-	return p.current.Swap(next)
+	var swap ledger.Swap
+	swap.Left, swap.Entered = next.Since(served)
+	swap.Quiet = p.current.Swap(next)
+	return swap
 }
 
 // MoveHorizons moves the earliest flips of pools of the snapshot in force.

@@ -13,8 +13,10 @@ import (
 func TestPublisher(t *testing.T) {
 	p := &publisher{compiler: answer.NewCompiler("n1", time.Now()), current: new(answer.Current)}
 	first := allUp(testZone(t))
-	quiet := p.Publish(first, nil)
-	<-quiet
+	swap := p.Publish(first, nil)
+	<-swap.Quiet
+	require.NotEmpty(t, swap.Entered)
+	require.Empty(t, swap.Left)
 	require.Same(t, first, p.current.Load().View)
 
 	// A prepared model serves when its view is published, and only then.
@@ -30,13 +32,13 @@ func TestPublisher(t *testing.T) {
 	p.Publish(second, nil)
 	require.Same(t, second, p.current.Load().View, "without the prepared snapshot it is compiled on the spot")
 	lease := p.current.Enter(0)
-	quiet = p.Publish(third, []health.PoolHorizon{{Flip: time.Now()}})
+	swap = p.Publish(third, []health.PoolHorizon{{Flip: time.Now()}})
 	require.Nil(t, p.prepared.Load())
 	select {
-	case <-quiet:
+	case <-swap.Quiet:
 		t.Fatal("a reader still uses the older snapshot")
 	default:
 	}
 	lease.Leave()
-	<-quiet
+	<-swap.Quiet
 }

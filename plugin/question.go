@@ -7,6 +7,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
 )
 
@@ -19,6 +20,9 @@ type scratch struct {
 	// name holds the QNAME in wire format; one octet more than the longest name, for the packer.
 	name  [256]byte
 	reply []byte
+	// issued is what the reply names, worker where that is stamped.
+	issued answer.Issued
+	worker ledger.Holder
 }
 
 var scratches = sync.Pool{New: func() any { return &scratch{reply: make([]byte, 0, replySpace)} }}

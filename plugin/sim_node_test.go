@@ -23,6 +23,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health/gossip"
 	"github.com/fairlead-dns/fairlead/health/gossip/gossiptest"
 	"github.com/fairlead-dns/fairlead/health/judge"
+	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
 )
 
@@ -82,7 +83,7 @@ func (n *simNode) start() {
 	}
 	var err error
 	n.engine, err = engine.New(engine.Options{
-		Publisher: p, Prober: n.prober, Model: n.sim.model, State: n.dir, Node: n.name, References: []health.Target{simReference},
+		Publisher: p, Ledger: p.compiler.Ledger(), Prober: n.prober, Model: n.sim.model, State: n.dir, Node: n.name, References: []health.Target{simReference},
 		Logger: n.sim.logger.With("node", n.name), Without: n.sim.without,
 		Cluster: &engine.Cluster{Gossip: o, Nodes: n.sim.places(), Allowance: time.Second, Version: "sim", IsolateAfter: n.sim.isolateAfter, Keyring: n.keyfile()},
 	})
@@ -141,10 +142,10 @@ type simPublisher struct {
 	node *simNode
 }
 
-func (p *simPublisher) Publish(v *health.View, lower []health.PoolHorizon) <-chan struct{} {
-	quiet := p.publisher.Publish(v, lower)
+func (p *simPublisher) Publish(v *health.View, lower []health.PoolHorizon) ledger.Swap {
+	swap := p.publisher.Publish(v, lower)
 	p.node.sim.looked(p.node, v)
-	return quiet
+	return swap
 }
 
 // A simProber probes the simulator's world, on a goroutine of its own.

@@ -92,6 +92,7 @@ func TestFreezeThatCannotBeKeptIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		b := start(t, Options{Model: config.NewModel([]*config.Zone{testZone("example.org.", "192.0.2.1")}), State: dir})
+		synctest.Wait() // what the start writes is written
 		require.NoError(t, os.RemoveAll(dir))
 		err := b.Freeze(true, "ada", "")
 		require.Error(t, err)

@@ -66,8 +66,8 @@ type cluster struct {
 	// minority is since when no majority has been heard; zero while one is. fenced is set once that was too long.
 	minority time.Time
 	fenced   bool
-	// removed and stopped are what intents say about nodes.
-	removed, stopped map[string]bool
+	// removed and stopped are what intents say about nodes, and since when.
+	removed, stopped map[string]time.Time
 	// told is what was last published, without what moves by itself.
 	told tellDigest
 	// targets are those of the table marked, with this node's marks in their order; ids are the whole names behind the list, and
@@ -115,6 +115,7 @@ type peer struct {
 	intents map[int]intent.Set
 	held    intent.Set
 	memory  heardMemory
+	issued  round.IssuedBy
 	// drift and divergent are since when its configuration, or its plans, differ from this node's; zero while they do not.
 	drift, divergent time.Time
 }
@@ -407,6 +408,8 @@ func (e *Engine) take(p *peer, r *gossip.Round, now time.Time) (changed bool, er
 		return e.takeIntents(p, r, now)
 	case round.PartMemory:
 		return false, p.takeMemory(r)
+	case round.PartIssued:
+		return false, p.issued.Take(r.Shard, r.Shards, r.Data, r.At)
 	case round.PartStatus:
 		s, err := round.ParseStatus(r.Data)
 		if err != nil {

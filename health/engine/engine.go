@@ -15,6 +15,7 @@ import (
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/intent"
+	"github.com/fairlead-dns/fairlead/health/ledger"
 )
 
 const (
@@ -26,6 +27,8 @@ const (
 	settleInterval = 500 * time.Millisecond
 	// DefaultStateMaxAge is how old persisted verdicts may be at a start.
 	DefaultStateMaxAge = time.Hour
+	// DefaultTransit is how late a resolver may accept an answer, if the node file says nothing.
+	DefaultTransit = 5 * time.Second
 	// DefaultNode is the name of a node that has none.
 	DefaultNode = "node"
 )
@@ -36,8 +39,8 @@ type Publisher interface {
 	// model is cheap. It runs on a goroutine of its own.
 	Prepare(*health.View)
 	// Publish serves v from now on. The horizons in lower, by v's indices, hold before v does: they only move flips to an
-	// earlier time. The channel closes when nothing older can still be written.
-	Publish(v *health.View, lower []health.PoolHorizon) (quiet <-chan struct{})
+	// earlier time.
+	Publish(v *health.View, lower []health.PoolHorizon) ledger.Swap
 	// MoveHorizons moves the earliest flips of pools of the view that was published last.
 	MoveHorizons([]health.PoolHorizon)
 	// PlanHash is the same on two nodes that answer the same from the same model.
@@ -74,6 +77,10 @@ type Options struct {
 	// State is the directory for intents and the last verdicts; empty for none. StateMaxAge is DefaultStateMaxAge when 0.
 	State       string
 	StateMaxAge time.Duration
+	// Ledger is what the Publisher's answers are stamped in; nil means that nobody asks.
+	Ledger *ledger.Ledger
+	// Transit is how late a resolver may still accept an answer (X of DESIGN.md section 6); DefaultTransit when 0.
+	Transit time.Duration
 	// References are probed only to tell a broken vantage from a broken world; none means that it never abstains.
 	References []health.Target
 	// Without is for simulators.
@@ -90,6 +97,12 @@ func (o *Options) validate() error {
 	}
 	if o.Node == "" {
 		o.Node = DefaultNode
+	}
+	if o.Ledger == nil {
+		o.Ledger = ledger.New(time.Now())
+	}
+	if o.Transit == 0 {
+		o.Transit = DefaultTransit
 	}
 	if o.StateMaxAge == 0 {
 		o.StateMaxAge = DefaultStateMaxAge
@@ -114,6 +127,7 @@ type Engine struct {
 
 	shownIntents atomic.Pointer[shownIntents] // swapped, never mutated
 	shownCluster atomic.Pointer[ClusterView]  // swapped, never mutated
+	shownLeft    atomic.Pointer[[]Departure]  // swapped, never mutated
 	drained      atomic.Bool                  // an intent drains this node
 	shut         atomic.Pointer[string]       // swapped, never mutated: why service names are not answered
 
@@ -149,6 +163,7 @@ type Engine struct {
 	intentWake time.Time
 	// cluster is nil for a node alone.
 	cluster *cluster
+	issued  issued
 }
 
 // New judges opts.Model from what was persisted and publishes the first view, so that an answer exists before the first
@@ -175,6 +190,7 @@ func New(opts Options) (*Engine, error) {
 		return nil, fmt.Errorf("state of the engine: %w", err)
 	}
 	e.frozen.Store(new(FreezeOrder))
+	e.shownLeft.Store(new([]Departure))
 	e.shut.Store(new(string))
 	if err := e.joinCluster(); err != nil {
 		return nil, fmt.Errorf("cluster: %w", err)
@@ -193,6 +209,9 @@ func New(opts Options) (*Engine, error) {
 	e.sight.references, e.started, e.panel.self = opts.References, now, opts.Node
 	e.observations.m = make(map[health.TargetID]health.Observation)
 	e.cur = e.newTable(opts.Model, nil)
+	if err := e.openIssued(now); err != nil {
+		return nil, fmt.Errorf("state of the engine: %w", err)
+	}
 	e.markAll(now)
 	e.applyIntents(now)
 	opts.Prober.SetTargets(e.targets(e.cur))

@@ -14,6 +14,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/ledger"
 )
 
 // fakeProber keeps what it was told; tests report for it.
@@ -65,7 +66,7 @@ func (p *fakePublisher) Prepare(*health.View) {
 	p.prepared++
 }
 
-func (p *fakePublisher) Publish(v *health.View, lower []health.PoolHorizon) <-chan struct{} {
+func (p *fakePublisher) Publish(v *health.View, lower []health.PoolHorizon) ledger.Swap {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.views = append(p.views, v)
@@ -73,7 +74,7 @@ func (p *fakePublisher) Publish(v *health.View, lower []health.PoolHorizon) <-ch
 	p.move(lower)
 	quiet := make(chan struct{})
 	close(quiet)
-	return quiet
+	return ledger.Swap{Quiet: quiet}
 }
 
 func (p *fakePublisher) MoveHorizons(moves []health.PoolHorizon) {

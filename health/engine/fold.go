@@ -122,6 +122,7 @@ func (e *Engine) onTick(now time.Time) {
 		looked = e.applyIntents(now) || looked
 	}
 	e.publish(now, looked)
+	e.pollIssued(now)
 	if e.ticks%saveTicks == 0 {
 		e.state.save(e.view.Load())
 	}
@@ -145,11 +146,12 @@ func (e *Engine) publish(now time.Time, always bool) {
 func (e *Engine) serve(changes []change, now time.Time) {
 	e.generation++
 	v := e.cur.newView(e.generation, now)
-	e.opts.Publisher.Publish(v, e.cur.lowered(now))
+	swap := e.opts.Publisher.Publish(v, e.cur.lowered(now))
 	e.view.Store(v)
 	if moves := e.cur.horizons(now); len(moves) > 0 {
 		e.opts.Publisher.MoveHorizons(moves)
 	}
+	e.issued.book.Published(swap, now)
 	e.metrics.publish.Observe(time.Since(now).Seconds())
 	if e.generation > 1 {
 		e.report(changes)
@@ -192,6 +194,7 @@ func (e *Engine) takeUp(t *table, now time.Time) {
 	e.observations.forget(e.wants)
 	e.applyIntents(now)
 	changes := t.judge(now)
+	e.issueModel(now)
 	e.opts.Logger.Info("configuration taken up", "old", old.Hash.String(), "new", t.model.Hash.String(), "zones", len(t.model.Zones))
 	e.serve(changes, now)
 }

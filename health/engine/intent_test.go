@@ -122,6 +122,7 @@ func TestDrainThatCannotBeKeptIsRefused(t *testing.T) {
 	require.NoError(t, os.Mkdir(dir, 0o700))
 	synctest.Test(t, func(t *testing.T) {
 		b := start(t, Options{Model: config.NewModel([]*config.Zone{testZone("example.org.", "192.0.2.1", "192.0.2.2")}), State: dir})
+		synctest.Wait() // what the start writes is written
 		require.NoError(t, os.RemoveAll(dir))
 		_, err := b.Intend(drainOf(oneEnd))
 		require.ErrorIs(t, err, os.ErrNotExist)

@@ -86,7 +86,7 @@ func (e *Engine) showCluster(now time.Time) {
 		own.Address = a.String()
 	}
 	for _, name := range c.configured(now) {
-		n := NodeView{Name: name, Stopped: c.stopped[name]}
+		n := NodeView{Name: name, Stopped: !c.stopped[name].IsZero()}
 		if name == c.self {
 			n = own
 		}

@@ -11,7 +11,7 @@ import (
 // setNodeOrders takes up what the intents in force say about nodes; changed tells whether this node is drained from now on, or
 // no longer.
 func (e *Engine) setNodeOrders(active []*health.Intent) (changed bool) {
-	self, removed, stopped := false, make(map[string]bool), make(map[string]bool)
+	self, removed, stopped := false, make(map[string]time.Time), make(map[string]time.Time)
 	for _, i := range active {
 		if i.Scope.Kind != health.ScopeNode {
 			continue
@@ -20,9 +20,9 @@ func (e *Engine) setNodeOrders(active []*health.Intent) (changed bool) {
 		case health.IntentDrain:
 			self = self || i.Scope.Name == e.opts.Node
 		case health.IntentRemoved:
-			removed[i.Scope.Name] = true
+			removed[i.Scope.Name] = i.Start
 		case health.IntentStopped:
-			stopped[i.Scope.Name] = true
+			stopped[i.Scope.Name] = i.Start
 		}
 	}
 	if changed = e.drained.Swap(self) != self; changed {
@@ -55,7 +55,7 @@ func (e *Engine) canLeave(i *health.Intent) error {
 
 // knows tells whether any roster has the node.
 func (c *cluster) knows(name string, now time.Time) bool {
-	return slices.Contains(c.configured(now), name) || c.removed[name]
+	return slices.Contains(c.configured(now), name) || !c.removed[name].IsZero()
 }
 
 // mayOrder tells whether this node knows enough to take orders: what it has not heard of it could contradict, and its ids could

@@ -169,7 +169,7 @@ func (e *Engine) holding(ids []health.IntentID, now time.Time) (h Holding) {
 			h.Holders = append(h.Holders, name)
 		default:
 			h.Missing = append(h.Missing, name)
-			if c.stopped[name] {
+			if !c.stopped[name].IsZero() {
 				h.Stopped = append(h.Stopped, name)
 			}
 		}

@@ -30,6 +30,8 @@ type tellDigest struct {
 	flags   round.Flags
 	config  [32]byte
 	plans   uint64
+	// left counts what left for good.
+	left uint64
 }
 
 // tellUrgent tells what this turn of the loop brought.
@@ -48,13 +50,13 @@ func (e *Engine) tell(now time.Time) {
 	marks := round.EncodeMarks(c.targets, c.marks)
 	// An FNV does not fail.
 	_, _ = h.Write(marks)
-	digest := tellDigest{marks: h.Sum64(), intents: status.Intents, flags: status.Flags, config: status.Config, plans: status.Plans}
+	digest := tellDigest{marks: h.Sum64(), intents: status.Intents, flags: status.Flags, config: status.Config, plans: status.Plans, left: e.issued.count}
 	detail, left := round.EncodeDetails(c.targets, e.details())
 	e.metrics.cluster.untold.Set(float64(left))
 	parts := map[string][]byte{
 		round.PartStatus: status.Encode(), round.PartMarks: marks, round.PartDetail: detail,
 		round.PartRoster: round.EncodeRoster(namesOf(c.nodes)), partIntents: e.intents.Kept().Encode(now),
-		round.PartMemory: c.memory,
+		round.PartMemory: c.memory, round.PartIssued: e.issuedPart(now),
 	}
 	send := c.peer.Refresh
 	if digest != c.told {
@@ -64,7 +66,7 @@ func (e *Engine) tell(now time.Time) {
 	if err != nil {
 		// A node that says nothing at all would be missed, and its orders with it. One that abstains is not.
 		e.opts.Logger.Warn("too much to tell the other nodes: this one has no vote", "err", err)
-		for _, part := range []string{round.PartMarks, round.PartDetail, round.PartMemory} {
+		for _, part := range []string{round.PartMarks, round.PartDetail, round.PartMemory, round.PartIssued} {
 			delete(parts, part)
 		}
 		err = send(parts)

@@ -20,6 +20,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/health/engine"
 	"github.com/fairlead-dns/fairlead/health/gossip"
 	"github.com/fairlead-dns/fairlead/health/judge"
@@ -249,10 +250,10 @@ func processCPU() time.Duration {
 type benchPublisher struct{}
 
 func (benchPublisher) Prepare(*health.View) {}
-func (benchPublisher) Publish(*health.View, []health.PoolHorizon) <-chan struct{} {
+func (benchPublisher) Publish(*health.View, []health.PoolHorizon) ledger.Swap {
 	quiet := make(chan struct{})
 	close(quiet)
-	return quiet
+	return ledger.Swap{Quiet: quiet}
 }
 func (benchPublisher) MoveHorizons([]health.PoolHorizon) {}
 func (benchPublisher) PlanHash() uint64                  { return 0 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
 )
 
@@ -18,6 +19,8 @@ const maxSequences = 65536
 type Compiler struct {
 	node string
 	base time.Time
+	// ledger gives endpoints their slots.
+	ledger *ledger.Ledger
 
 	mu        sync.Mutex
 	sequences map[string]*steer.Sequence // guarded by mu
@@ -25,14 +28,19 @@ type Compiler struct {
 
 // NewCompiler makes a compiler for a node. The name sets the node's phase in every sequence, base is the zero of its clock.
 func NewCompiler(node string, base time.Time) *Compiler {
-	return &Compiler{node: node, base: base, sequences: make(map[string]*steer.Sequence)}
+	return &Compiler{node: node, base: base, ledger: ledger.New(base), sequences: make(map[string]*steer.Sequence)}
 }
+
+// Ledger is where answers of the compiler's snapshots are to be stamped; see Issued.
+func (c *Compiler) Ledger() *ledger.Ledger { return c.ledger }
 
 // A Snapshot is everything that is answered at one moment. It is immutable; see ttlRule for what moves all the same.
 type Snapshot struct {
 	// View is what it was compiled from.
 	View *health.View
 	base time.Time
+	// ledger is where its answers are stamped.
+	ledger *ledger.Ledger
 	// zones stand in the order of View.Zones; byName holds their names in lower-case wire format.
 	zones  []*zone
 	byName map[string]int32
@@ -49,6 +57,12 @@ type zone struct {
 	troubled []bool
 	// hash is the sum of the services' hashes.
 	hash uint64
+	// slots are those of the endpoints, by pool and endpoint; the same as long as the file is.
+	slots [][]slot
+	// served counts the services that answer an endpoint, by its number in the zone: see firsts. It is a copy wherever a service
+	// changed.
+	served []int32
+	firsts []int
 	// counters are shared by all snapshots of a zone of this name.
 	counters *Counters
 }
@@ -57,7 +71,7 @@ type zone struct {
 // counters go on where a name goes on. Work beyond a copy of the service table grows with the services of the pools that
 // changed.
 func (c *Compiler) Compile(prev *Snapshot, v *health.View) *Snapshot {
-	s := &Snapshot{View: v, base: c.base, zones: make([]*zone, len(v.Zones))}
+	s := &Snapshot{View: v, base: c.base, ledger: c.ledger, zones: make([]*zone, len(v.Zones))}
 	for i, zv := range v.Zones {
 		old, oldView := prev.zoneNamed(zv.Zone.Name)
 		if old != nil && old.cfg == zv.Zone {
@@ -76,6 +90,9 @@ func (c *Compiler) Compile(prev *Snapshot, v *health.View) *Snapshot {
 	}
 	return s
 }
+
+// Ledger is where the snapshot's answers are to be stamped, and whose clock is that of its TTLs.
+func (s *Snapshot) Ledger() *ledger.Ledger { return s.ledger }
 
 // PlanHash is the same for two snapshots of one model that decide the same for every service: members, weights and last resorts.
 // It says nothing of TTLs, nor of whose turn it is.
@@ -124,6 +141,7 @@ func (c *Compiler) whole(old *zone, zv *health.ZoneView, at time.Time) *zone {
 			z.pools[i].flip.Store(never)
 		}
 	}
+	z.number(c.ledger)
 	before := map[string]*service{}
 	if old != nil {
 		z.counters = old.counters
@@ -134,6 +152,7 @@ func (c *Compiler) whole(old *zone, zv *health.ZoneView, at time.Time) *zone {
 	for i, svc := range cfg.Services {
 		z.services[i] = c.service(z, zv, i, before[svc.Name], at)
 		z.hash += z.services[i].hash
+		z.count(z.services[i], 1)
 	}
 	z.hosts = c.hosts(zv)
 	return z
@@ -156,7 +175,7 @@ func (c *Compiler) update(old *zone, was, zv *health.ZoneView, at time.Time) *zo
 	touch := func(service int) {
 		if stale == nil {
 			stale = make([]bool, len(z.services))
-			z.services = slices.Clone(z.services)
+			z.services, z.served = slices.Clone(z.services), slices.Clone(z.served)
 		}
 		stale[service] = true
 	}
@@ -186,6 +205,8 @@ func (c *Compiler) update(old *zone, was, zv *health.ZoneView, at time.Time) *zo
 		if again {
 			z.services[i] = c.service(&z, zv, i, old.services[i], at)
 			z.hash += z.services[i].hash - old.services[i].hash
+			z.count(old.services[i], -1)
+			z.count(z.services[i], 1)
 		}
 	}
 	if stale != nil && z.hosts != nil {

@@ -39,6 +39,8 @@ type Question struct {
 	Locator steer.Locator
 	// Shut is set while service names are not answered: SERVFAIL sends resolvers to another name server.
 	Shut bool
+	// Issued, if it is not nil, takes which endpoints the reply names.
+	Issued *Issued
 	// Files, when not empty, leaves only zones whose File begins with it: a server block answers from its own directory.
 	Files string
 }
@@ -215,6 +217,7 @@ func (r *reply) service(s *service, cell []byte, owner uint16) (target []byte, a
 	begin, first := len(r.buf), set.first(c.key)
 	ttl, _, _ := s.ttl.at(r.z, r.now)
 	r.buf = set.append(r.buf, first, ttl, owner)
+	r.issue(c.plan.plan, set, first, ttl)
 	r.answers += set.per
 	r.outcome = Answered
 	if c.plan.plan.Source.Degraded() {
@@ -285,6 +288,7 @@ func (r *reply) shut() {
 func (r *reply) empty() {
 	r.buf = r.buf[:r.start+headerLen+len(r.q.Name)+4]
 	r.answers, r.authority, r.additional = 0, 0, 0
+	r.q.Issued.clear()
 }
 
 // negative writes the zone's SOA into the authority section (RFC 2308 section 3).

@@ -29,6 +29,8 @@ type service struct {
 	ttl    ttlRule
 	// hash is that of the decision.
 	hash uint64
+	// named are the endpoints that some answer of it or of a place of it names, by number in the zone, each once.
+	named []int32
 }
 
 // A compiledPlan is what one class of clients gets.
@@ -72,6 +74,7 @@ func (c *Compiler) service(z *zone, zv *health.ZoneView, i int, old *service, at
 		}
 		s.places = append(s.places, c.place(z, svc, place, d.Places[k], before, at))
 	}
+	s.named = z.named(s)
 	return s
 }
 
