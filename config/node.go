@@ -34,7 +34,26 @@ type Node struct {
 	Geo Geo
 	// Cluster is nil for a node alone.
 	Cluster *Cluster
+	// Caches are what is assumed of resolvers.
+	Caches Caches
 }
+
+// Caches are what is assumed of the resolvers that ask.
+type Caches struct {
+	// Transit is how late a resolver may still accept an answer after it was written (X of DESIGN.md section 6), 1 s to 1 min.
+	Transit time.Duration
+	// Clamp is how long caches keep an answer at least that do not obey a shorter TTL, 1 s to 1 day.
+	Clamp time.Duration
+}
+
+const (
+	// DefaultTransit covers a resolver's own retries; BIND gives a whole resolution 10 s.
+	DefaultTransit = 5 * time.Second
+	maxTransit     = time.Minute
+	// defaultClamp is what cache-min-ttl and its like are often set to.
+	defaultClamp = time.Minute
+	maxClamp     = 24 * time.Hour
+)
 
 // MaxGeoDatabases is how many geo databases a node can have; each costs a walk down a tree per lookup.
 const MaxGeoDatabases = 8
@@ -79,7 +98,7 @@ func DefaultNode() *Node {
 	if err != nil || parseIdentifier(name) != nil {
 		name = "localhost"
 	}
-	return &Node{Name: strings.ToLower(name), StateMaxAge: defaultStateMaxAge}
+	return &Node{Name: strings.ToLower(name), StateMaxAge: defaultStateMaxAge, Caches: Caches{Transit: DefaultTransit, Clamp: defaultClamp}}
 }
 
 func nodeShape() *shape {
@@ -89,6 +108,10 @@ func nodeShape() *shape {
 		optional("az", text("an AZ name", parseIdentifier)),
 		optional("admin", object(
 			optional("socket", text("a path", socketPath)),
+		)),
+		optional("caches", object(
+			optional("transit", duration(time.Second, maxTransit)),
+			optional("clamp", duration(time.Second, maxClamp)),
 		)),
 		optional("cluster", clusterShape()),
 		optional("state_max_age", duration(0, maxHold)),
@@ -149,6 +172,8 @@ func ParseNode(file string, content []byte) (*Node, Problems) {
 	}
 	n.Admin.Socket = stringOf(field(field(root, "admin"), "socket"))
 	n.StateMaxAge = durationOf(field(root, "state_max_age"), defaultStateMaxAge)
+	caches := field(root, "caches")
+	n.Caches.Transit, n.Caches.Clamp = durationOf(field(caches, "transit"), DefaultTransit), durationOf(field(caches, "clamp"), defaultClamp)
 	probe := field(root, "probe")
 	n.Probe.MaxInFlight = intOf(field(probe, "max_in_flight"), 0)
 	for _, item := range items(field(root, "references")) {

@@ -130,7 +130,7 @@ func TestHashCoversFiles(t *testing.T) {
 }
 
 func TestNode(t *testing.T) {
-	n, problems := ParseNode("node.yaml", []byte("name: n1\nregion: eu\naz: eu-a\nadmin: {socket: /run/f.sock}\nstate_max_age: 10m\nprobe: {max_in_flight: 5, allow: [169.254.1.0/24], exec: true, source: [192.0.2.1, \"2001:db8::1\"]}\nreferences: [\"192.0.2.9:443\"]\n"))
+	n, problems := ParseNode("node.yaml", []byte("name: n1\nregion: eu\naz: eu-a\nadmin: {socket: /run/f.sock}\nstate_max_age: 10m\nprobe: {max_in_flight: 5, allow: [169.254.1.0/24], exec: true, source: [192.0.2.1, \"2001:db8::1\"]}\nreferences: [\"192.0.2.9:443\"]\ncaches: {transit: 10s}\n"))
 	require.NotNil(t, n, "%s", problems)
 	assert.Empty(t, problems)
 	addr := netip.MustParseAddr
@@ -141,9 +141,12 @@ func TestNode(t *testing.T) {
 			SourceV4: addr("192.0.2.1"), SourceV6: addr("2001:db8::1"),
 		},
 		References: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.9:443")},
+		Caches:     Caches{Transit: 10 * time.Second, Clamp: time.Minute},
 	}, n)
 	for _, tt := range []struct{ yaml, want string }{
 		{"nam: x\n", `:1:1: error: nam: unknown key "nam"`},
+		{"caches: {transit: 999ms}\n", ":1:19: error: caches.transit: 999ms is out of range, want 1s to 1m"},
+		{"caches: {clamp: 86401s}\n", ":1:17: error: caches.clamp: 86401s is out of range, want 1s to 1d"},
 		{"az: a\n", ":1:5: error: az: an AZ without a region"},
 		{"state_max_age: 5\n", ":1:16: error: state_max_age: want a duration, got the number 5"},
 		{"probe: {max_in_flight: -1}\n", ":1:24: error: probe.max_in_flight: -1 is out of range, want 0 to 1000000"},

@@ -160,7 +160,7 @@ func (n *node) makeEngine() error {
 	n.engine, err = engine.New(engine.Options{
 		Publisher: &publisher{compiler: n.compiler, current: n.current}, Prober: prober,
 		Model: n.source.model, Source: n.source, State: n.state, StateMaxAge: cfg.StateMaxAge,
-		References: referenceTargets(cfg.References), Node: cfg.Name, Cluster: cluster, Ledger: n.compiler.Ledger(),
+		References: referenceTargets(cfg.References), Node: cfg.Name, Cluster: cluster, Ledger: n.compiler.Ledger(), Transit: cfg.Caches.Transit,
 		Logger: n.logger, Registerer: n.scope,
 	})
 	out.engine = n.engine
@@ -303,8 +303,14 @@ func (n *node) Waive(names ...string) error { return n.engine.Waive(names...) }
 
 // Allowances are the terms of the bound that do not stand in the zone file.
 func (n *node) Allowances() steer.Allowances {
-	return steer.DefaultAllowances().For(n.config.Load().Cluster)
+	return steer.DefaultAllowances().For(n.config.Load())
 }
+
+// Departures are the endpoints that this node does not answer, and until when caches may hold them.
+func (n *node) Departures() []engine.Departure { return n.engine.Departures() }
+
+// Caches are what is assumed of resolvers.
+func (n *node) Caches() config.Caches { return n.config.Load().Caches }
 
 // CutOff cuts this node off from the others for a rehearsal.
 func (n *node) CutOff(d time.Duration, actor, reason string) error {

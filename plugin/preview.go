@@ -32,18 +32,17 @@ func (n *node) Preview(i health.Intent) (*api.Preview, error) {
 	w.order(i)
 	p.WhatIf = *x.compare(x.Compiler.Compile(x.Snapshot, &w.view), now)
 	// The other nodes learn of it a moment later.
-	p.ForgottenWithinSeconds = (forgottenWithin(w.view.Model, p.WhatIf.Services) + n.config.Load().Cluster.Allowance()).Seconds()
+	p.ForgottenWithinSeconds = forgottenWithin(w.view.Model, p.WhatIf.Services, n.Allowances()).Seconds()
 	return p, nil
 }
 
 // forgottenWithin is the longest that an honest cache may hold an answer which one of the services gives no more.
-func forgottenWithin(m *config.Model, touched []api.WhatIfService) time.Duration {
-	a := steer.DefaultAllowances()
+func forgottenWithin(m *config.Model, touched []api.WhatIfService, a steer.Allowances) time.Duration {
 	var longest time.Duration
 	for _, z := range m.Zones {
 		for _, svc := range z.Services {
 			if slices.ContainsFunc(touched, func(t api.WhatIfService) bool { return t.Service == svc.Name }) {
-				longest = max(longest, time.Duration(svc.TTL.Max)*time.Second+a.Quiesce+a.Transit)
+				longest = max(longest, time.Duration(svc.TTL.Max)*time.Second+a.Gossip+a.Quiesce+a.Transit)
 			}
 		}
 	}

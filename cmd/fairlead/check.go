@@ -96,7 +96,7 @@ func checkPaths(paths []string, node string, a steer.Allowances) *checkResult {
 	n, inNode := parseNode(node)
 	geo := config.GeoUnknown
 	if n != nil {
-		geo, a = n.GeoDatabase(), a.For(n.Cluster)
+		geo, a = n.GeoDatabase(), a.For(n)
 	}
 	zones, problems := readZones(paths, geo)
 	r := &checkResult{allowances: a, inFiles: append(inNode, problems...)}

@@ -40,6 +40,7 @@ func commands() []*cobra.Command {
 		statusCommand(),
 		explainCommand(),
 		whatIfCommand(),
+		stalenessCommand(),
 		probeCommand(),
 		freezeCommand(),
 		unfreezeCommand(),

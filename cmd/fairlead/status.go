@@ -65,12 +65,17 @@ func (o statusOptions) run(ctx context.Context, c *client, w io.Writer) error {
 	if !o.watch {
 		return o.once(ctx, c, w)
 	}
+	return watch(ctx, func(ctx context.Context) error { return o.once(ctx, c, w) })
+}
+
+// watch does once every second, until a signal or an error other than that something is degraded.
+func watch(ctx context.Context, once func(context.Context) error) error {
 	ctx, stop := signal.NotifyContext(orBackground(ctx), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
 	for {
-		err := o.once(ctx, c, w)
+		err := once(ctx)
 		if code, _ := exitCode(err); err != nil && code != exitDegraded && ctx.Err() == nil {
 			return err
 		}
@@ -98,9 +103,8 @@ func (o statusOptions) once(ctx context.Context, c *client, w io.Writer) error {
 		}
 		err = enc.Encode(s)
 	default:
-		if o.watch && st.colour {
-			// Home and clear: the screen shows one status at a time.
-			fmt.Fprint(out, "\x1b[H\x1b[2J")
+		if o.watch {
+			home(out, st)
 		}
 		report{status: s, style: st, all: o.all}.write(out)
 	}
@@ -114,6 +118,13 @@ func (o statusOptions) once(ctx context.Context, c *client, w io.Writer) error {
 		return silent(exitDegraded)
 	}
 	return nil
+}
+
+// home clears the screen of a terminal, so that it shows one thing at a time.
+func home(w io.Writer, st style) {
+	if st.colour {
+		fmt.Fprint(w, "\x1b[H\x1b[2J")
+	}
 }
 
 // degraded tells whether an operator has something to look at.

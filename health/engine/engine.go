@@ -27,8 +27,6 @@ const (
 	settleInterval = 500 * time.Millisecond
 	// DefaultStateMaxAge is how old persisted verdicts may be at a start.
 	DefaultStateMaxAge = time.Hour
-	// DefaultTransit is how late a resolver may accept an answer, if the node file says nothing.
-	DefaultTransit = 5 * time.Second
 	// DefaultNode is the name of a node that has none.
 	DefaultNode = "node"
 )
@@ -79,7 +77,7 @@ type Options struct {
 	StateMaxAge time.Duration
 	// Ledger is what the Publisher's answers are stamped in; nil means that nobody asks.
 	Ledger *ledger.Ledger
-	// Transit is how late a resolver may still accept an answer (X of DESIGN.md section 6); DefaultTransit when 0.
+	// Transit is how late a resolver may still accept an answer (X of DESIGN.md section 6); config.DefaultTransit when 0.
 	Transit time.Duration
 	// References are probed only to tell a broken vantage from a broken world; none means that it never abstains.
 	References []health.Target
@@ -102,7 +100,7 @@ func (o *Options) validate() error {
 		o.Ledger = ledger.New(time.Now())
 	}
 	if o.Transit == 0 {
-		o.Transit = DefaultTransit
+		o.Transit = config.DefaultTransit
 	}
 	if o.StateMaxAge == 0 {
 		o.StateMaxAge = DefaultStateMaxAge

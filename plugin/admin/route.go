@@ -75,6 +75,10 @@ func (s *Server) readRoutes() []route {
 		},
 		{method: http.MethodGet, path: api.WhatIfPath, role: viewer, doc: "What assumptions would change.", query: assumed, reply: api.WhatIf{}, handle: s.whatIf},
 		{
+			method: http.MethodGet, path: api.StalenessPath, role: viewer, doc: "Until when caches can still hold what is not answered any more.",
+			query: []parameter{{"service", "the name of one service; all by default"}}, reply: api.Staleness{}, handle: s.staleness,
+		},
+		{
 			method: http.MethodPost, path: api.ProbePath, role: viewer, doc: "Probes an endpoint at once; no verdict moves.",
 			body: api.ProbeRequest{}, reply: api.ProbeReply{}, handle: s.probe,
 		},

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/engine"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
@@ -60,6 +61,10 @@ type Node interface {
 	ChangeKeyring(context.Context, engine.KeyringOrder) (failed map[string]error, err error)
 	// Allowances are the terms of the bound that do not stand in the zone file.
 	Allowances() steer.Allowances
+	// Departures are the endpoints that the node does not answer, and until when caches may hold them; Caches what is assumed
+	// of resolvers.
+	Departures() []engine.Departure
+	Caches() config.Caches
 	// CutOff cuts this node off from the others for a rehearsal; zero ends that.
 	CutOff(d time.Duration, actor, reason string) error
 	// Observations are what every vantage last said of a target, by name.

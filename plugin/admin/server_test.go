@@ -40,6 +40,7 @@ type fakeNode struct {
 	keyErr    error
 	freezeErr error
 
+	departures []engine.Departure
 	// intents are those that were asked for; intendErr is what comes of the next order.
 	intents   []health.IntentState
 	intendErr error
@@ -86,6 +87,10 @@ func (n *fakeNode) ChangeKeyring(context.Context, engine.KeyringOrder) (map[stri
 }
 
 func (n *fakeNode) Allowances() steer.Allowances { return steer.DefaultAllowances() }
+
+func (n *fakeNode) Departures() []engine.Departure { return n.departures }
+
+func (n *fakeNode) Caches() config.Caches { return config.DefaultNode().Caches }
 
 func (n *fakeNode) CutOff(time.Duration, string, string) error { return n.waiveErr }
 

@@ -19,18 +19,19 @@ type Allowances struct {
 	ProbeLag time.Duration
 }
 
-// For is a for the nodes of a cluster: what they tell each other takes the time of its profile. Without one it stays as it is:
-// the file may be served by more nodes than are known here.
-func (a Allowances) For(c *config.Cluster) Allowances {
-	if c != nil {
-		a.Gossip = c.Allowance()
+// For is a for a node: what it assumes of resolvers, and what the nodes of its cluster take to tell each other. Without a cluster
+// that stays as it is: the file may be served by more nodes than are known here.
+func (a Allowances) For(n *config.Node) Allowances {
+	a.Transit = n.Caches.Transit
+	if n.Cluster != nil {
+		a.Gossip = n.Cluster.Allowance()
 	}
 	return a
 }
 
 // DefaultAllowances are those of a cluster on a LAN, as `check` uses them: the file does not say how many nodes serve it.
 func DefaultAllowances() Allowances {
-	return Allowances{Gossip: time.Second, Quiesce: 250 * time.Millisecond, Transit: 5 * time.Second, ProbeLag: 200 * time.Millisecond}
+	return Allowances{Gossip: time.Second, Quiesce: 250 * time.Millisecond, Transit: config.DefaultTransit, ProbeLag: 200 * time.Millisecond}
 }
 
 // withJitter is the longest interval between two starts.

@@ -1,0 +1,79 @@
+package api
+
+import "time"
+
+// StalenessPath answers GET with a Staleness: of one service with ?service=NAME.
+const StalenessPath = Base + "/staleness"
+
+// A Staleness says until when caches can still hold what this node does not answer any more. All instants are by its clock.
+type Staleness struct {
+	Node string    `json:"node"`
+	At   time.Time `json:"at"`
+	// TransitSeconds is how late a resolver may accept an answer, ClampSeconds how long the caches of the second line keep one.
+	TransitSeconds float64            `json:"transit_seconds"`
+	ClampSeconds   float64            `json:"clamp_seconds"`
+	Services       []ServiceStaleness `json:"services"`
+}
+
+// A ServiceStaleness is that of one service: the bound that was promised before anything happened, and what is so now.
+type ServiceStaleness struct {
+	Service string `json:"service"`
+	// BoundSeconds is S of DESIGN.md section 6: from the death of an endpoint until the last honest cache has forgotten it.
+	// TargetSeconds and RTOSeconds are what the file declares; absent if it does not.
+	BoundSeconds  float64 `json:"bound_seconds"`
+	TargetSeconds float64 `json:"target_seconds,omitempty"`
+	RTOSeconds    float64 `json:"rto_seconds,omitempty"`
+	Forgetting
+	// Departures are the endpoints of the service's pools that are out of its answers.
+	Departures []DepartureStaleness `json:"departures"`
+	// Lines are the three things to know of caches, in words, always together.
+	Lines []string `json:"lines"`
+}
+
+// A Forgetting is when caches have forgotten something, or who has not said.
+type Forgetting struct {
+	// SafeAt is when the last honest cache has forgotten; null while that is not known, or when there is nothing to forget.
+	SafeAt *time.Time `json:"safe_at"`
+	// RemainingSeconds is until then, 0 if it has passed; null with SafeAt.
+	RemainingSeconds *float64 `json:"remaining_seconds"`
+	// Unknown are the nodes that have not confirmed.
+	Unknown []UnknownNode `json:"unknown,omitempty"`
+	// ConfirmedBy are the nodes that have.
+	ConfirmedBy []string `json:"confirmed_by"`
+	// AtLeast is a lower bound while SafeAt is null; Conditional is the bound if every silent node stopped when it was last heard.
+	AtLeast     *time.Time `json:"at_least,omitempty"`
+	Conditional *time.Time `json:"conditional,omitempty"`
+	// ClampedSafeAt is when caches have forgotten that keep every answer for ClampSeconds at least.
+	ClampedSafeAt *time.Time `json:"clamped_safe_at,omitempty"`
+	// Void are the nodes that served it again after they had confirmed.
+	Void []VoidNode `json:"void,omitempty"`
+}
+
+// An UnknownNode is a configured node that has not confirmed. Since is when it was last heard; absent for never.
+type UnknownNode struct {
+	Node  string     `json:"node"`
+	Since *time.Time `json:"since,omitempty"`
+	Why   string     `json:"why"`
+}
+
+// A VoidNode served an endpoint again.
+type VoidNode struct {
+	Node string    `json:"node"`
+	At   time.Time `json:"at"`
+}
+
+// A DepartureStaleness is one endpoint that is out of answers.
+type DepartureStaleness struct {
+	// Endpoint is ZONE/POOL/ENDPOINT.
+	Endpoint string `json:"endpoint"`
+	Region   string `json:"region"`
+	AZ       string `json:"az"`
+	// State is why it is out: drained, down, or out where its tier has no turn.
+	State string `json:"state"`
+	// LeftAt is when this node's answers ceased to name it.
+	LeftAt time.Time `json:"left_at"`
+	Forgetting
+	// Outstanding is how many answers of this node that name it caches may hold, Exposure the same by second of expiry.
+	Outstanding uint64   `json:"outstanding"`
+	Exposure    []uint64 `json:"exposure,omitempty"`
+}
