@@ -38,6 +38,8 @@ type sim struct {
 	// isolateAfter is that of all nodes.
 	isolateAfter time.Duration
 	orders       []*simOrder
+	// caches are asked all the time; nil where nobody asks.
+	caches *simCaches
 	// troubles are what is wrong with the cluster now, eased is when the last of it ended.
 	troubles map[string]bool
 	eased    time.Time

@@ -46,7 +46,11 @@ func (s *sim) calmFor() time.Duration {
 func (s *sim) wait(d time.Duration) {
 	end := time.Now().Add(d)
 	for time.Now().Before(end) {
-		time.Sleep(min(time.Second, time.Until(end))) // in a bubble
+		next := time.Now().Add(min(time.Second, time.Until(end)))
+		if s.caches != nil {
+			s.caches.second(next)
+		}
+		time.Sleep(time.Until(next)) // in a bubble
 		s.check()
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -68,6 +69,9 @@ type simNode struct {
 	last  *health.View
 	// mustFreeze has it frozen.
 	mustFreeze bool
+	// handler answers queries; process counts starts and ends, so that what a dead process had under way is not written.
+	handler *Handler
+	process atomic.Int64
 }
 
 // start starts the process.
@@ -88,6 +92,9 @@ func (n *simNode) start() {
 		Cluster: &engine.Cluster{Gossip: o, Nodes: n.sim.places(), Allowance: time.Second, Version: "sim", IsolateAfter: n.sim.isolateAfter, Keyring: n.keyfile()},
 	})
 	require.NoError(t, err)
+	n.process.Add(1)
+	n.handler = &Handler{directive: &directive{}}
+	n.handler.node.Store(&node{current: n.current, engine: n.engine})
 	ctx, cancel := context.WithCancel(context.Background())
 	n.cancel, n.done, n.runs, n.since = cancel, make(chan error, 1), true, time.Now()
 	go func() { n.done <- n.engine.Run(ctx) }()
@@ -109,6 +116,7 @@ func (n *simNode) keyring() [][]byte {
 
 // stop ends the process in the orderly way.
 func (n *simNode) stop() {
+	n.process.Add(1)
 	n.cancel()
 	require.NoError(n.sim.t, <-n.done)
 	n.runs = false
@@ -145,6 +153,7 @@ type simPublisher struct {
 func (p *simPublisher) Publish(v *health.View, lower []health.PoolHorizon) ledger.Swap {
 	swap := p.publisher.Publish(v, lower)
 	p.node.sim.looked(p.node, v)
+	p.node.sim.caches.served(p.node, swap.Entered)
 	return swap
 }
 

@@ -181,7 +181,8 @@ func (b *Book) freeze(n int, now time.Time) {
 	if floor := b.floorOf(n); floor.After(s.Until) && !b.guards.Without(health.GuardStart) {
 		s.Until = floor
 	}
-	if b.guards.Without(health.GuardStamp) {
+	if s.Until.Before(now) || b.guards.Without(health.GuardStamp) {
+		// Nothing that names it is about.
 		s.Until = now
 	}
 }

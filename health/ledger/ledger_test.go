@@ -146,7 +146,7 @@ func TestBook(t *testing.T) {
 	b.Published(Swap{Left: []Endpoint{{}}, Quiet: closedNow()}, at(40))
 	b.Poll(at(40))
 	require.NotEqual(t, uint64(0), b.At(0).Swap())
-	require.Equal(t, at(30), b.At(0).Until, "it was never answered")
+	require.Equal(t, at(40), b.At(0).Until, "it was never answered, and what an earlier process answered is forgotten")
 }
 
 func closedNow() chan struct{} {

@@ -1,0 +1,395 @@
+package fairlead
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/miekg/dns"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/health/gossip/gossiptest"
+	"github.com/fairlead-dns/fairlead/health/ledger"
+)
+
+const (
+	// simTransit is how late the simulator's resolvers accept an answer at most: X as the engine has it by default.
+	simTransit = 5 * time.Second
+	// simStall is how long a write may take at most.
+	simStall = 10 * time.Second
+	// asksPerSecond is how often each node is asked: enough to have every endpoint in some cache all the time.
+	asksPerSecond = 6
+)
+
+// simCaches are honest caches: they take an answer up to simTransit after it was written, keep it for its TTL from then on, and
+// not a moment longer. What every node prints of bounds is held against what is in them.
+type simCaches struct {
+	sim *sim
+	r   *rand.Rand
+	// stalls is how many of a thousand writes take long.
+	stalls int
+	// held are the answers that somebody may still hold, by address.
+	held map[string][]cached
+	// printed are the bounds that nodes have printed in the last minutes, by address.
+	printed map[string][]statement
+	// entered is when a node began to answer with an address, by both.
+	entered map[string][]time.Time
+	checked int
+	// only is the one node that is asked; nil for all.
+	only *simNode
+}
+
+// cached is an answer in a cache.
+type cached struct {
+	node             *simNode
+	written, expires time.Time
+	ttl              time.Duration
+}
+
+// statement is a bound that a node printed.
+type statement struct {
+	by      *simNode
+	at      time.Time
+	since   time.Time
+	safeAt  time.Time
+	confirm []ledger.Confirmation
+}
+
+func newCaches(s *sim) *simCaches {
+	return &simCaches{sim: s, r: rand.New(rand.NewPCG(s.seed, 11)), stalls: 20, held: make(map[string][]cached),
+		printed: make(map[string][]statement), entered: make(map[string][]time.Time)}
+}
+
+// A simClient is the connection of one query.
+type simClient struct {
+	nullWriter
+	caches  *simCaches
+	node    *simNode
+	process int64
+	// stall is how long the write takes, late how long after it the resolver accepts the answer.
+	stall, late time.Duration
+}
+
+func (c *simClient) Write(b []byte) (int, error) {
+	if c.stall > 0 {
+		time.Sleep(c.stall) // in a bubble
+	}
+	if c.process == c.node.process.Load() {
+		c.caches.take(c, b)
+	}
+	return len(b), nil
+}
+
+// take puts an answer into a cache.
+func (c *simCaches) take(from *simClient, b []byte) {
+	m := new(dns.Msg)
+	if err := m.Unpack(b); err != nil {
+		panic(err)
+	}
+	c.sim.mu.Lock()
+	defer c.sim.mu.Unlock()
+	for _, rr := range m.Answer {
+		now := time.Now()
+		ttl := time.Duration(rr.Header().Ttl) * time.Second
+		a := cached{from.node, now, now.Add(from.late + ttl), ttl}
+		address := rr.(*dns.A).A.String()
+		c.held[address] = append(c.held[address], a)
+		for _, p := range c.printed[address] {
+			c.hold(address, &a, &p)
+		}
+	}
+}
+
+// hold is where an answer in a cache and a printed bound meet. The caller holds sim.mu.
+func (c *simCaches) hold(address string, a *cached, p *statement) {
+	c.checked++
+	if !a.expires.After(p.safeAt) {
+		return
+	}
+	// Who has not confirmed has not left it since then either.
+	quiet := p.since
+	if i := slices.IndexFunc(p.confirm, func(f ledger.Confirmation) bool { return f.Node == a.node.name }); i >= 0 {
+		quiet = p.confirm[i].Quiet
+	}
+	for _, t := range c.entered[a.node.name+address] {
+		// Instants are told in whole seconds, rounded to what is later.
+		if t.After(quiet.Add(-time.Second)) && !t.After(a.written) {
+			return
+		}
+	}
+	if len(c.sim.faults) < 20 {
+		c.sim.faults = append(c.sim.faults, fmt.Sprintf(
+			"at %s: %s printed at %s that %s, which left at %s, is forgotten at %s; an answer of %s, written at %s, lives until %s (it confirmed %s)",
+			elapsed(time.Now()), p.by.name, elapsed(p.at), address, elapsed(p.since), elapsed(p.safeAt), a.node.name, elapsed(a.written), elapsed(a.expires), elapsed(quiet)))
+	}
+}
+
+func elapsed(t time.Time) string { return t.Sub(bubbleBegin).Round(time.Millisecond).String() }
+
+// served notes what a snapshot answers that the one before did not.
+func (c *simCaches) served(n *simNode, entered []ledger.Endpoint) {
+	if c == nil {
+		return
+	}
+	c.sim.mu.Lock()
+	defer c.sim.mu.Unlock()
+	for _, e := range entered {
+		key := n.name + c.sim.zone.Pools[e.Pool].Endpoints[e.Endpoint].V4.String()
+		c.entered[key] = append(c.entered[key], time.Now())
+	}
+}
+
+// second has resolvers ask every node through a second, and then looks at what the nodes print.
+func (c *simCaches) second(until time.Time) {
+	step := time.Until(until) / asksPerSecond
+	for range asksPerSecond {
+		time.Sleep(step) // in a bubble
+		for _, n := range c.sim.nodes {
+			if n.runs && (c.only == nil || c.only == n) {
+				c.ask(n)
+			}
+		}
+	}
+	c.look()
+}
+
+// ask has one resolver ask a node.
+func (c *simCaches) ask(n *simNode) {
+	svc := c.sim.zone.Services[c.r.IntN(len(c.sim.zone.Services))]
+	client := &simClient{nullWriter: nullWriter{remote: &net.UDPAddr{IP: net.IPv4(192, 0, 2, 200), Port: c.r.IntN(60_000)}}, caches: c, node: n, process: n.process.Load()}
+	if c.r.IntN(4) == 0 {
+		client.late = time.Duration(c.r.Int64N(int64(simTransit)))
+	}
+	if c.r.IntN(1000) < c.stalls {
+		client.stall = time.Duration(c.r.Int64N(int64(simStall)))
+	}
+	q := new(dns.Msg).SetQuestion(svc.Name, dns.TypeA)
+	serve := func() {
+		if _, err := n.handler.ServeDNS(context.Background(), client, q); err != nil {
+			c.sim.fault("%s: %s", n.name, err)
+		}
+	}
+	if client.stall > 0 {
+		go serve()
+	} else {
+		serve()
+	}
+}
+
+// look holds what every node prints against what is in the caches.
+func (c *simCaches) look() {
+	now := time.Now()
+	type printed struct {
+		node *simNode
+		left []engine.Departure
+	}
+	var all []printed
+	for _, n := range c.sim.nodes {
+		if n.runs {
+			all = append(all, printed{n, n.engine.Departures()})
+		}
+	}
+	c.sim.mu.Lock()
+	defer c.sim.mu.Unlock()
+	for address, list := range c.held {
+		c.held[address] = slices.DeleteFunc(list, func(a cached) bool { return !a.expires.After(now) })
+	}
+	for address, list := range c.printed {
+		c.printed[address] = slices.DeleteFunc(list, func(p statement) bool { return now.Sub(p.at) > 3*time.Minute })
+	}
+	for _, p := range all {
+		for _, d := range p.left {
+			if !d.Bound.Known {
+				continue
+			}
+			c.print(d.Zone.Pools[d.Pool].Endpoints[d.Endpoint].V4.String(), statement{
+				by: p.node, at: now, since: d.Since, safeAt: d.Bound.SafeAt, confirm: d.Bound.Confirmed,
+			})
+		}
+	}
+}
+
+// print holds a new statement against what is held. The caller holds sim.mu.
+func (c *simCaches) print(address string, p statement) {
+	same := func(o statement) bool {
+		return o.by == p.by && o.since.Equal(p.since) && o.safeAt.Equal(p.safeAt) && slices.Equal(o.confirm, p.confirm)
+	}
+	if i := slices.IndexFunc(c.printed[address], same); i >= 0 {
+		c.printed[address][i].at = p.at
+	} else {
+		c.printed[address] = append(c.printed[address], p)
+	}
+	for i := range c.held[address] {
+		c.hold(address, &c.held[address][i], &p)
+	}
+}
+
+// simBounds is how many random histories a run of the tests holds against the bounds that nodes print; FAIRLEAD_BOUNDS is
+// another number, FAIRLEAD_SEED the first.
+const simBounds = 6
+
+// boundLength is how long each one lasts.
+const boundLength = 400 * time.Second
+
+// TestSimBounds: whatever happens to nodes, network, disks and endpoints, no honest cache holds an endpoint past a bound that a
+// node printed.
+func TestSimBounds(t *testing.T) {
+	first := fromEnv("FAIRLEAD_SEED", 1)
+	var checked atomic.Int64
+	t.Run("seeds", func(t *testing.T) {
+		for i := range fromEnv("FAIRLEAD_BOUNDS", simBounds) {
+			seed := first + i
+			t.Run(fmt.Sprint(seed), func(t *testing.T) {
+				t.Parallel()
+				n, faults := playBounds(t, seed, 0)
+				checked.Add(int64(n))
+				for _, f := range faults {
+					t.Errorf("FAIRLEAD_SEED=%d FAIRLEAD_BOUNDS=1: %s", seed, f)
+				}
+			})
+		}
+	})
+	t.Logf("%d times an answer in a cache was held against a bound", checked.Load())
+	require.Positive(t, checked.Load())
+}
+
+// playBounds plays one history without some rules; checked is how often an answer was held against a bound.
+func playBounds(t *testing.T, seed uint64, without health.Guards) (checked int, faults []string) {
+	root := simRoot(t)
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, seed, simSize(seed), root)
+		s.without = without
+		s.caches = newCaches(s)
+		w := &wreck{sim: s, r: rand.New(rand.NewPCG(seed, 6))}
+		w.net.SetLink(gossiptest.Link{Delay: time.Millisecond, Jitter: time.Millisecond})
+		w.startAll()
+		w.wait(15 * time.Second)
+		for end := time.Now().Add(boundLength); time.Now().Before(end); {
+			w.step()
+			w.wait(time.Duration(2+w.r.IntN(20)) * time.Second)
+		}
+		w.mend()
+		w.wait(20 * time.Second)
+		checked, faults = s.caches.checked, s.end()
+	})
+	return checked, faults
+}
+
+// TestSimBoundGuards: without one of the rules of the bound, some cache outlives one that was printed.
+func TestSimBoundGuards(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		guard health.Guards
+	}{
+		{"transit allowance", health.GuardTransit},
+		{"quiesce", health.GuardQuiesce},
+		{"TTLs that were given", health.GuardStamp},
+		{"silent nodes count", health.GuardSilent},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			for seed := range uint64(maxGuardSeeds) {
+				if _, faults := playBounds(t, seed+1, tt.guard); len(faults) > 0 {
+					t.Logf("noticed with seed %d: %s", seed+1, faults[0])
+					return
+				}
+			}
+			t.Errorf("not noticed in %d histories", maxGuardSeeds)
+		})
+	}
+	// A node that answered alone is killed and starts anew while the endpoint is out.
+	restart := func(t *testing.T, without health.Guards) []string {
+		return playGuarded(t, 3, without, func(s *sim) {
+			s.caches = newCaches(s)
+			s.caches.only, s.caches.stalls = s.nodes[1], 0
+			s.wait(30 * time.Second)
+			s.nodes[1].kill()
+			s.drain(s.nodes[0], health.Scope{Kind: health.ScopeEndpoint, Zone: "example.org.", Pool: "us", Endpoint: "a"}, time.Hour)
+			s.nodes[1].start()
+			s.wait(time.Minute)
+		})
+	}
+	t.Run("what was answered before a restart", func(t *testing.T) {
+		t.Parallel()
+		require.Empty(t, restart(t, 0))
+		require.NotEmpty(t, restart(t, health.GuardStart))
+	})
+}
+
+// maxGuardSeeds is how many histories may go by before a rule is missed.
+const maxGuardSeeds = 60
+
+// TestBoundIsTight: without faults the bound is known within 3 s of the last node's confirmation, and close to what caches
+// really hold: X and two seconds in the middle.
+func TestBoundIsTight(t *testing.T) {
+	var slack []time.Duration
+	for seed := range uint64(20) {
+		root := simRoot(t)
+		synctest.Test(t, func(t *testing.T) {
+			s := newSim(t, seed, 3, root)
+			s.caches = newCaches(s)
+			s.caches.stalls = 0
+			s.net.SetLink(gossiptest.Link{Delay: time.Millisecond, Jitter: time.Millisecond})
+			s.startAll()
+			s.wait(25*time.Second + time.Duration(seed)*370*time.Millisecond)
+			if seed%2 == 0 {
+				s.drain(s.nodes[0], health.Scope{Kind: health.ScopeEndpoint, Zone: "example.org.", Pool: "eu", Endpoint: "a"}, time.Hour)
+			} else {
+				s.set(s.targets[0], true)
+			}
+			slack = append(slack, s.caches.tight("192.0.2.1"))
+			require.Empty(t, s.end())
+		})
+	}
+	slices.Sort(slack)
+	t.Logf("bound - last honest expiry: median %s, worst %s", slack[len(slack)/2], slack[len(slack)-1])
+	require.LessOrEqual(t, slack[len(slack)/2], simTransit+2*time.Second)
+	require.GreaterOrEqual(t, slack[0], time.Duration(0))
+}
+
+// tight waits until every node prints a bound for the address; it returns how much later the latest one is than the last answer
+// that a cache, which got it at once, holds.
+func (c *simCaches) tight(address string) (slack time.Duration) {
+	t := c.sim.t
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		var quiet, safe time.Time
+		known := 0
+		for _, n := range c.sim.nodes {
+			for _, d := range n.engine.Departures() {
+				if d.Zone.Pools[d.Pool].Endpoints[d.Endpoint].V4.String() == address && d.Bound.Known {
+					known++
+					quiet, safe = latest(quiet, d.Bound.Quiet), latest(safe, d.Bound.SafeAt)
+				}
+			}
+		}
+		if known == len(c.sim.nodes) {
+			require.LessOrEqual(t, time.Since(quiet), 3*time.Second, "known so long after the last node confirmed")
+			var last time.Time
+			c.sim.mu.Lock()
+			for _, a := range c.held[address] {
+				last = latest(last, a.written.Add(a.ttl))
+			}
+			c.sim.mu.Unlock()
+			require.False(t, last.IsZero(), "somebody was told of it")
+			return safe.Sub(last)
+		}
+		require.True(t, time.Now().Before(deadline), "a clean run ends unknown")
+		c.sim.wait(250 * time.Millisecond)
+	}
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
