@@ -72,6 +72,8 @@ func (w *world) orderPool(zone int, ref health.EndpointRef, i health.Intent) {
 	switch {
 	case i.Kind == health.IntentDrain:
 		p.Endpoints[ref.Endpoint].Drained = true
+	case i.Kind == health.IntentForce:
+		force(w.view.Zones[zone].Zone.Pools[ref.Pool], p, ref.Endpoint, i.State)
 	case i.Scope.Kind == health.ScopePool:
 		p.Weight = &i.Weight
 	default:
@@ -79,6 +81,23 @@ func (w *world) orderPool(zone int, ref health.EndpointRef, i health.Intent) {
 		maps.Copy(weights, p.EndpointWeights)
 		weights[ref.Endpoint] = i.Weight
 		p.EndpointWeights = weights
+	}
+}
+
+// force has endpoint i of the pool count as state. One that is forced up lets its pool and its AZ in.
+func force(cfg *config.Pool, p *health.PoolView, i int, state health.State) {
+	e := &p.Endpoints[i]
+	e.Forced = state
+	p.Calm = p.Calm && !e.Uneasy()
+	if state != health.Up || e.Drained {
+		return
+	}
+	p.Return = health.Return{}
+	for a := range p.ReturnAZ {
+		if cfg.AZWeights[a].AZ == cfg.Endpoints[i].AZ {
+			p.ReturnAZ = slices.Clone(p.ReturnAZ)
+			p.ReturnAZ[a] = health.Return{}
+		}
 	}
 }
 
