@@ -45,6 +45,8 @@ func commands() []*cobra.Command {
 		unfreezeCommand(),
 		drainCommand(),
 		undrainCommand(),
+		forceCommand(),
+		extendCommand(),
 		intentsCommand(),
 		weightCommand(),
 		readyCommand(),
