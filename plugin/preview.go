@@ -10,10 +10,11 @@ import (
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/judge"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+	"github.com/fairlead-dns/fairlead/plugin/answer"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
 )
 
-// Preview is what a drain or a weight would do to the answers of every service.
+// Preview is what a drain, a weight or a force would do to the answers of every service.
 func (n *node) Preview(i health.Intent) (*api.Preview, error) {
 	x, err := n.explainer()
 	if err != nil {
@@ -27,13 +28,19 @@ func (n *node) Preview(i health.Intent) (*api.Preview, error) {
 		return nil, err
 	}
 	now := time.Now()
+	then := foresee(x, i)
+	p.WhatIf = *x.compare(then, now)
+	// The other nodes learn of it a moment later.
+	p.ForgottenWithinSeconds = (forgottenWithin(then.View.Model, p.WhatIf.Services) + n.config.Load().Cluster.Allowance()).Seconds()
+	return p, nil
+}
+
+// foresee is what would be answered under the order.
+func foresee(x *Explainer, i health.Intent) *answer.Snapshot {
 	w := world{view: *x.Snapshot.View}
 	w.view.Zones = slices.Clone(w.view.Zones)
 	w.order(i)
-	p.WhatIf = *x.compare(x.Compiler.Compile(x.Snapshot, &w.view), now)
-	// The other nodes learn of it a moment later.
-	p.ForgottenWithinSeconds = (forgottenWithin(w.view.Model, p.WhatIf.Services) + n.config.Load().Cluster.Allowance()).Seconds()
-	return p, nil
+	return x.Compiler.Compile(x.Snapshot, &w.view)
 }
 
 // forgottenWithin is the longest that an honest cache may hold an answer which one of the services gives no more.
@@ -50,7 +57,7 @@ func forgottenWithin(m *config.Model, touched []api.WhatIfService) time.Duration
 	return longest
 }
 
-// order changes the world as a drain or a weight would.
+// order changes the world as a drain, a weight or a force would.
 func (w *world) order(i health.Intent) {
 	for zi, zv := range w.view.Zones {
 		for _, ref := range judge.Endpoints(zv.Zone, i.Scope) {
