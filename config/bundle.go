@@ -47,7 +47,11 @@ func loadKept(state, name string) *bundle {
 	if state == "" {
 		return nil
 	}
-	text, err := os.ReadFile(keptPath(state, name))
+	return loadBundle(keptPath(state, name))
+}
+
+func loadBundle(path string) *bundle {
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil
 	}
@@ -58,9 +62,8 @@ func loadKept(state, name string) *bundle {
 	return b
 }
 
-// keep writes the bundle so that a crash leaves the old version or the new one, and no temporary file after an error.
-func (b *bundle) keep(state string) error {
-	path := keptPath(state, b.Name)
+// keep writes the bundle to path so that a crash leaves the old version or the new one, and no temporary file after an error.
+func (b *bundle) keep(path string) error {
 	dir := filepath.Dir(path)
 	// Client keys are inside: for the owner's eyes only.
 	if err := os.MkdirAll(dir, 0o700); err != nil {

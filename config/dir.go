@@ -57,6 +57,8 @@ type FileStatus struct {
 	BrokenSince time.Time `json:"broken_since,omitzero"`
 	// LastGood is set while an earlier version runs than the one on disk.
 	LastGood bool `json:"last_good,omitempty"`
+	// RolledBack is set while an operator has an earlier version run.
+	RolledBack *Rollback `json:"rolled_back,omitempty"`
 }
 
 // OpenDir makes a Dir; nothing is read before Load.
@@ -93,7 +95,7 @@ func (d *Dir) Load() ([]*Zone, Problems, error) {
 	var problems Problems
 	for _, f := range d.files {
 		for _, p := range f.problems {
-			if f.lastGood && p.Severity == Error {
+			if (f.lastGood || f.rolledBack != nil) && p.Severity == Error {
 				p.Severity = Warning
 			}
 			problems = append(problems, p)
@@ -157,7 +159,7 @@ func (d *Dir) addFile(name string) {
 func (d *Dir) publish() (changed bool) {
 	next := new(published)
 	for _, f := range d.files {
-		s := FileStatus{Path: f.path, Problems: f.problems, BrokenSince: f.brokenSince, LastGood: f.lastGood}
+		s := FileStatus{Path: f.path, Problems: f.problems, BrokenSince: f.brokenSince, LastGood: f.lastGood, RolledBack: f.rolledBack}
 		if f.zone != nil {
 			s.Zone, s.Hash = f.zone.Name, fmt.Sprintf("%x", f.zone.Hash[:])
 			next.zones = append(next.zones, f.zone)

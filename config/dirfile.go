@@ -23,6 +23,9 @@ type dirFile struct {
 	lastGood    bool
 	// vanished is set while the file is not in the directory, returned from then until it was judged again.
 	vanished, returned bool
+	// rolledBack is set while an earlier version runs by an operator's word; forward while that ends.
+	rolledBack *Rollback
+	forward    bool
 	// conflict is the zone that another file runs; the file is judged again when that one gives it up.
 	conflict string
 }
@@ -78,6 +81,10 @@ func (d *Dir) judge(f *dirFile, r *reading) {
 	defer r.release()
 	before := f.zone
 	f.current, f.problems, f.conflict, f.returned = r, r.problems, "", false
+	if d.stayBack(f, r) {
+		return
+	}
+	f.rolledBack = nil
 	if r.zone != nil {
 		if p, ok := d.refuse(f, r); !ok {
 			f.problems = append(f.problems[:len(f.problems):len(f.problems)], p)
@@ -113,10 +120,7 @@ func (d *Dir) accept(f *dirFile, r *reading) {
 	if d.opts.State == "" {
 		return
 	}
-	if loadKept(d.opts.State, f.name).same(&r.bundle) {
-		return
-	}
-	if err := r.keep(d.opts.State); err != nil {
+	if err := d.keepTwo(f, r); err != nil {
 		f.problems = append(f.problems[:len(f.problems):len(f.problems)], Problem{File: f.path, Severity: Warning,
 			Message: "the last good version cannot be kept: " + err.Error()})
 		d.opts.Logger.Warn("last good version not kept", "file", f.path, "err", err)
@@ -189,6 +193,9 @@ func (d *Dir) covers(zone string) bool {
 // lastGood is the kept version of f's zone, if it may run.
 func (d *Dir) lastGood(f *dirFile) *Zone {
 	kept := loadKept(d.opts.State, f.name)
+	if p := loadPin(d.opts.State, f.name); p != nil {
+		kept = p.Bundle
+	}
 	if kept == nil {
 		return nil
 	}

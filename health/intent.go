@@ -106,6 +106,9 @@ var scopeNames = []string{ScopeEndpoint: "endpoint", ScopePool: "pool", ScopeAZ:
 // String is the word for the kind, as in commands and JSON.
 func (k ScopeKind) String() string { return wordOf(scopeNames, int(k)) }
 
+// Known tells whether this program knows the kind.
+func (k ScopeKind) Known() bool { return k > 0 && int(k) < len(scopeNames) }
+
 // MarshalText is String.
 func (k ScopeKind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
@@ -183,15 +186,20 @@ const (
 	IntentStopped
 	// IntentRemoved says that a node is no part of the cluster any more, whatever rosters say.
 	IntentRemoved
+	// IntentForce has an endpoint count as up or down, whatever health says.
+	IntentForce
 )
 
 var intentNames = []string{
 	IntentDrain: "drain", IntentWeight: "weight", IntentReady: "ready", IntentFailback: "failback",
-	IntentFreeze: "freeze", IntentStopped: "stopped", IntentRemoved: "removed",
+	IntentFreeze: "freeze", IntentStopped: "stopped", IntentRemoved: "removed", IntentForce: "force",
 }
 
 // String is the word for the kind, as in JSON.
 func (k IntentKind) String() string { return wordOf(intentNames, int(k)) }
+
+// Known tells whether this program knows the kind.
+func (k IntentKind) Known() bool { return k > 0 && int(k) < len(intentNames) }
 
 // MarshalText is String.
 func (k IntentKind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
@@ -224,6 +232,8 @@ type Intent struct {
 	Service string
 	// Weight is for IntentWeight.
 	Weight int
+	// State is for IntentForce: Up or Down.
+	State State
 	// Actor and Reason are shown to whoever wonders.
 	Actor, Reason string
 	// Override names the safety rules that shall not hold it back.
@@ -243,13 +253,14 @@ func (i *Intent) Over(at time.Time) bool { return !i.Forever && !at.Before(i.End
 
 // TakesOut tells whether what the scope names is not answered while the intent is effective.
 func (i *Intent) TakesOut() bool {
-	return i.Kind == IntentDrain || i.Kind == IntentWeight && i.Weight == 0
+	return i.Kind == IntentDrain || i.Kind == IntentWeight && i.Weight == 0 || i.Kind == IntentForce && i.State == Down
 }
 
 // Overrides tells whether rule may not hold the intent back.
 func (i *Intent) Overrides(rule string) bool { return i.Confirmed || slices.Contains(i.Override, rule) }
 
-// Fill sets what an order at now leaves open: it begins now and ends DefaultIntent later, and nobody has confirmed it.
+// Fill sets what an order at now leaves open: it begins now and ends DefaultIntent later, and nobody has confirmed it. Each rule
+// that it overrides is named once, in the order of Rules.
 func (i *Intent) Fill(now time.Time) {
 	if i.Start.IsZero() || i.Start.Before(now) {
 		i.Start = now
@@ -258,6 +269,9 @@ func (i *Intent) Fill(now time.Time) {
 		i.End = i.Start.Add(DefaultIntent)
 	}
 	i.ID, i.Confirmed = IntentID{}, false
+	// As they come off the wire, so that two copies are the same.
+	order := func(rule string) int { return slices.Index(Rules(), rule) }
+	i.Override = slices.Compact(slices.SortedFunc(slices.Values(i.Override), func(a, b string) int { return order(a) - order(b) }))
 }
 
 // Validate tells what is wrong with an order by itself, whatever the configuration. The error is an ErrInvalidIntent.
@@ -266,11 +280,12 @@ func (i *Intent) Validate() error {
 		return fmt.Errorf("%w: "+format, append([]any{ErrInvalidIntent}, args...)...)
 	}
 	pool, endpoint := i.Scope.Kind == ScopePool, i.Scope.Kind == ScopeEndpoint
+	force := i.Kind == IntentForce
 	_, err := ParseScope(i.Scope.Kind, i.Scope.Path())
 	switch {
-	case int(i.Kind) >= len(intentNames) || i.Kind == 0:
+	case !i.Kind.Known():
 		return bad("%s", i.Kind)
-	case int(i.Scope.Kind) >= len(scopeNames) || i.Scope.Kind == 0:
+	case !i.Scope.Kind.Known():
 		return bad("%s", i.Scope.Kind)
 	case err != nil:
 		return err
@@ -280,6 +295,12 @@ func (i *Intent) Validate() error {
 		return bad("weight %d: want 0 to %d", i.Weight, MaxWeight)
 	case i.Weight != 0 && i.Kind != IntentWeight:
 		return bad("a %s has no weight", i.Kind)
+	case force && (!endpoint || i.Service != ""):
+		return bad("a force is for an endpoint in all services, not for %s", i.Scope)
+	case force && i.State != Up && i.State != Down:
+		return bad("forced %s: want up or down", i.State)
+	case !force && i.State != Unknown:
+		return bad("a %s has no state", i.Kind)
 	case (i.Kind == IntentReady || i.Kind == IntentFailback) && !pool:
 		return bad("%s is for a pool, not for %s", i.Kind, i.Scope)
 	case (i.Kind == IntentReady || i.Kind == IntentFailback) && i.Service != "":

@@ -57,14 +57,27 @@ func TestValidateIntent(t *testing.T) {
 	good := Intent{Kind: IntentDrain, Scope: pool, Start: now, End: now.Add(time.Hour)}
 	require.NoError(t, good.Validate())
 	for name, change := range map[string]func(*Intent){
-		"no kind":              func(i *Intent) { i.Kind = 0 },
-		"no scope":             func(i *Intent) { i.Scope = Scope{} },
-		"weight of an AZ":      func(i *Intent) { i.Kind, i.Scope = IntentWeight, Scope{Kind: ScopeAZ, Name: "a"} },
-		"freeze of a pool":     func(i *Intent) { i.Kind = IntentFreeze },
-		"drain of everything":  func(i *Intent) { i.Scope = Scope{Kind: ScopeCluster} },
-		"a stopped pool":       func(i *Intent) { i.Kind = IntentStopped },
-		"weight too great":     func(i *Intent) { i.Kind, i.Weight = IntentWeight, 65536 },
-		"weight below 0":       func(i *Intent) { i.Kind, i.Weight = IntentWeight, -1 },
+		"no kind":             func(i *Intent) { i.Kind = 0 },
+		"no scope":            func(i *Intent) { i.Scope = Scope{} },
+		"weight of an AZ":     func(i *Intent) { i.Kind, i.Scope = IntentWeight, Scope{Kind: ScopeAZ, Name: "a"} },
+		"freeze of a pool":    func(i *Intent) { i.Kind = IntentFreeze },
+		"drain of everything": func(i *Intent) { i.Scope = Scope{Kind: ScopeCluster} },
+		"a stopped pool":      func(i *Intent) { i.Kind = IntentStopped },
+		"weight too great":    func(i *Intent) { i.Kind, i.Weight = IntentWeight, 65536 },
+		"weight below 0":      func(i *Intent) { i.Kind, i.Weight = IntentWeight, -1 },
+		"force of a pool": func(i *Intent) {
+			i.Kind, i.State, i.Scope = IntentForce, Up, Scope{Kind: ScopePool, Zone: "z.", Pool: "p"}
+		},
+		"force of a service": func(i *Intent) {
+			i.Kind, i.State, i.Service, i.Scope = IntentForce, Up, "s.", Scope{Kind: ScopeEndpoint, Zone: "z.", Pool: "p", Endpoint: "e"}
+		},
+		"force to drained": func(i *Intent) {
+			i.Kind, i.State, i.Scope = IntentForce, Drained, Scope{Kind: ScopeEndpoint, Zone: "z.", Pool: "p", Endpoint: "e"}
+		},
+		"force to nothing": func(i *Intent) {
+			i.Kind, i.Scope = IntentForce, Scope{Kind: ScopeEndpoint, Zone: "z.", Pool: "p", Endpoint: "e"}
+		},
+		"drain with a state":   func(i *Intent) { i.State = Up },
 		"drain with a weight":  func(i *Intent) { i.Weight = 1 },
 		"ready of an AZ":       func(i *Intent) { i.Kind, i.Scope = IntentReady, Scope{Kind: ScopeAZ, Name: "a"} },
 		"failback of one":      func(i *Intent) { i.Kind, i.Service = IntentFailback, "www.example.org." },

@@ -42,6 +42,8 @@ type EndpointView struct {
 	Verdict
 	// Drained is set while an effective intent takes the endpoint out.
 	Drained bool
+	// Forced is Up or Down while an operator has it count as that, whatever the verdict; else Unknown.
+	Forced State
 	// Reduction is how many percent of its weight the endpoint itself asks to be relieved of (checks of type push).
 	Reduction int
 }
@@ -49,10 +51,33 @@ type EndpointView struct {
 // Eligible tells whether the endpoint may be answered in the ordinary way.
 func (e EndpointView) Eligible() bool { return e.InService() && !e.Drained }
 
-// Shown is the one state that a reader sees: drained overlays the verdict.
+// InService tells whether the endpoint counts as up: by an operator's word, else by the verdict.
+func (e EndpointView) InService() bool {
+	if e.Forced != Unknown {
+		return e.Forced == Up
+	}
+	return e.Verdict.InService()
+}
+
+// Pending tells whether there is neither evidence nor an operator's word.
+func (e EndpointView) Pending() bool { return e.Forced == Unknown && e.Verdict.Pending() }
+
+// Uneasy tells whether the endpoint may be answered and could leave any moment: health doubts it, or would take it out were it
+// not for an operator.
+func (e EndpointView) Uneasy() bool {
+	if e.Drained || e.Forced == Down {
+		return false
+	}
+	return e.State == Suspect && !e.Disputed || e.Stale || e.Verdict.Pending() || e.Forced == Up && e.State == Down
+}
+
+// Shown is the one state that a reader sees: drained goes before forced, and both overlay the verdict.
 func (e EndpointView) Shown() State {
-	if e.Drained {
+	switch {
+	case e.Drained:
 		return Drained
+	case e.Forced != Unknown:
+		return e.Forced
 	}
 	return e.State
 }
@@ -98,7 +123,7 @@ func (p *PoolView) SameSteering(q *PoolView, failbacks []config.Failback) bool {
 	}
 	for i, e := range p.Endpoints {
 		f := q.Endpoints[i]
-		if e.Drained != f.Drained || e.Reduction != f.Reduction || e.InService() != f.InService() || e.Pending() != f.Pending() || !e.Since.Equal(f.Since) || !e.Left.Equal(f.Left) || p.Leaving(i) != q.Leaving(i) {
+		if e.Drained != f.Drained || e.Forced != f.Forced || e.Reduction != f.Reduction || e.InService() != f.InService() || e.Pending() != f.Pending() || !e.Since.Equal(f.Since) || !e.Left.Equal(f.Left) || p.Leaving(i) != q.Leaving(i) {
 			return false
 		}
 	}

@@ -72,6 +72,12 @@ func newCluster(t *testing.T, size int) *realCluster {
 		t.Cleanup(func() { _ = server.Close() })
 	}
 	c.write(size)
+	// Before their directories go.
+	t.Cleanup(func() {
+		for _, n := range c.nodes {
+			n.kill()
+		}
+	})
 	for _, n := range c.nodes {
 		n.start()
 	}

@@ -289,14 +289,14 @@ func (e *explanation) ttl(svc *config.Service) {
 		t.Why = "nothing asks for less than ttl.max"
 	case answer.TTLPlan:
 		t.Why = "the floor: an answer of this name rests on no good evidence"
-		t.ForcedBy = e.members(svc.Pools, func(v health.EndpointView) bool { return v.Pending() || v.State == health.Down })
+		t.ForcedBy = e.members(svc.Pools, func(v health.EndpointView) bool {
+			return v.Pending() || v.State == health.Down || v.Forced == health.Down
+		})
 	case answer.TTLChange:
 		t.Why = fmt.Sprintf("the floor: what is answered changed less than ttl.max (%d s) ago", svc.TTL.Max)
 	case answer.TTLTrouble:
-		t.Why = "the floor: a member is suspect, never judged or judged long ago"
-		t.ForcedBy = e.members(svc.Pools, func(v health.EndpointView) bool {
-			return !v.Drained && (v.State == health.Suspect || v.Pending() || v.Stale)
-		})
+		t.Why = "the floor: a member is suspect, never judged, judged long ago, or forced up while health says down"
+		t.ForcedBy = e.members(svc.Pools, health.EndpointView.Uneasy)
 	case answer.TTLHorizon:
 		t.Why = "time to the earliest instant at which health could take a member out"
 		pool := e.zone.Pools[l.TTLPool]

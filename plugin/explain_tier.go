@@ -134,6 +134,7 @@ func (e *explanation) endpoint(cfg *config.Endpoint, view health.EndpointView, t
 		}
 	}
 	say(t.Kept, "kept by the speed limit")
+	say(view.Forced != health.Unknown, "forced "+view.Forced.String()+"; by health "+view.State.String())
 	say(view.State == health.Down || view.State == health.Suspect, view.Reason)
 	say(view.Pending(), "never judged")
 	say(view.Stale, "judged long ago")

@@ -284,6 +284,16 @@ func (n *node) EndIntent(ids []health.IntentID, actor, reason string) error {
 	return n.engine.EndIntent(ids, actor, reason)
 }
 
+// Extend moves the end of an order to a later time.
+func (n *node) Extend(id health.IntentID, end time.Time, actor, reason string) error {
+	return n.engine.Extend(id, end, actor, reason)
+}
+
+// Resume puts an order in force that a rule suspends.
+func (n *node) Resume(id health.IntentID, override []string, actor, reason string) (health.IntentID, error) {
+	return n.engine.Resume(id, override, actor, reason)
+}
+
 // Intents are the orders in force and those planned.
 func (n *node) Intents() []health.IntentState { return n.engine.Intents() }
 

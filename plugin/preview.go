@@ -10,10 +10,11 @@ import (
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/judge"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+	"github.com/fairlead-dns/fairlead/plugin/answer"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
 )
 
-// Preview is what a drain or a weight would do to the answers of every service.
+// Preview is what a drain, a weight or a force would do to the answers of every service.
 func (n *node) Preview(i health.Intent) (*api.Preview, error) {
 	x, err := n.explainer()
 	if err != nil {
@@ -27,13 +28,18 @@ func (n *node) Preview(i health.Intent) (*api.Preview, error) {
 		return nil, err
 	}
 	now := time.Now()
+	then := foresee(x, i)
+	p.WhatIf = *x.compare(then, now)
+	p.ForgottenWithinSeconds = forgottenWithin(then.View.Model, p.WhatIf.Services, n.Allowances()).Seconds()
+	return p, nil
+}
+
+// foresee is what would be answered under the order.
+func foresee(x *Explainer, i health.Intent) *answer.Snapshot {
 	w := world{view: *x.Snapshot.View}
 	w.view.Zones = slices.Clone(w.view.Zones)
 	w.order(i)
-	p.WhatIf = *x.compare(x.Compiler.Compile(x.Snapshot, &w.view), now)
-	// The other nodes learn of it a moment later.
-	p.ForgottenWithinSeconds = forgottenWithin(w.view.Model, p.WhatIf.Services, n.Allowances()).Seconds()
-	return p, nil
+	return x.Compiler.Compile(x.Snapshot, &w.view)
 }
 
 // forgottenWithin is the longest that an honest cache may hold an answer which one of the services gives no more.
@@ -49,7 +55,7 @@ func forgottenWithin(m *config.Model, touched []api.WhatIfService, a steer.Allow
 	return longest
 }
 
-// order changes the world as a drain or a weight would.
+// order changes the world as a drain, a weight or a force would.
 func (w *world) order(i health.Intent) {
 	for zi, zv := range w.view.Zones {
 		for _, ref := range judge.Endpoints(zv.Zone, i.Scope) {
@@ -71,6 +77,8 @@ func (w *world) orderPool(zone int, ref health.EndpointRef, i health.Intent) {
 	switch {
 	case i.Kind == health.IntentDrain:
 		p.Endpoints[ref.Endpoint].Drained = true
+	case i.Kind == health.IntentForce:
+		force(w.view.Zones[zone].Zone.Pools[ref.Pool], p, ref.Endpoint, i.State)
 	case i.Scope.Kind == health.ScopePool:
 		p.Weight = &i.Weight
 	default:
@@ -78,6 +86,23 @@ func (w *world) orderPool(zone int, ref health.EndpointRef, i health.Intent) {
 		maps.Copy(weights, p.EndpointWeights)
 		weights[ref.Endpoint] = i.Weight
 		p.EndpointWeights = weights
+	}
+}
+
+// force has endpoint i of the pool count as state. One that is forced up lets its pool and its AZ in.
+func force(cfg *config.Pool, p *health.PoolView, i int, state health.State) {
+	e := &p.Endpoints[i]
+	e.Forced = state
+	p.Calm = p.Calm && !e.Uneasy()
+	if state != health.Up || e.Drained {
+		return
+	}
+	p.Return = health.Return{}
+	for a := range p.ReturnAZ {
+		if cfg.AZWeights[a].AZ == cfg.Endpoints[i].AZ {
+			p.ReturnAZ = slices.Clone(p.ReturnAZ)
+			p.ReturnAZ[a] = health.Return{}
+		}
 	}
 }
 

@@ -2,11 +2,19 @@ package fairlead
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"math/rand/v2"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/miekg/dns"
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead-dns/fairlead/config"
@@ -36,22 +44,73 @@ func previewNode(t *testing.T, z *config.Zone) *node {
 	return n
 }
 
-// randomOrder is a drain or a weight.
+// checkedPolicies is a zone of randomPolicies in which half of the pools are probed, with small weights.
+func checkedPolicies(t *testing.T, r *rand.Rand) *config.Zone {
+	text := strings.Replace(randomPolicies(r), "\npools:\n", "\nchecks: {ready: {type: tcp, port: 80}}\npools:\n", 1)
+	for p := range 4 {
+		if name := fmt.Sprintf("  p%d:\n", p); r.IntN(2) == 0 {
+			text = strings.Replace(text, name, name+"    check: ready\n", 1)
+		}
+	}
+	// Of weights up to 100 on three levels some answers would come once in a million.
+	text = regexp.MustCompile(`(weight|r\d[ab]|p\d): \d+\b[^-]`).ReplaceAllStringFunc(text, func(s string) string {
+		key, value, _ := strings.Cut(s, ": ")
+		n, _ := strconv.Atoi(value[:len(value)-1])
+		return fmt.Sprintf("%s: %d%s", key, (n-1)%3+1, value[len(value)-1:])
+	})
+	z, problems := config.Parse("zone.yaml", []byte(text), config.ParseOptions{Geo: config.GeoPresent})
+	require.NoError(t, problems.Err(), text)
+	return z
+}
+
+// weather has every endpoint that is probed seen up, then some down, and some of these up again, at random instants.
+func weather(n *node, z *config.Zone, r *rand.Rand) {
+	for _, wave := range []struct {
+		state health.State
+		odds  int
+	}{{health.Up, 1}, {health.Down, 3}, {health.Up, 2}} {
+		for _, p := range z.Pools {
+			for _, e := range p.Endpoints {
+				if p.Check < 0 || r.IntN(wave.odds) > 0 {
+					continue
+				}
+				o := health.Observation{Target: health.TargetOf(z.Checks[p.Check], e).ID, State: wave.state, At: time.Now(), Next: time.Now().Add(5 * time.Second)}
+				if wave.state == health.Down {
+					o.Failures, o.Reason = 3, "refused"
+				}
+				n.engine.Observe(o)
+			}
+		}
+		synctest.Wait()
+		time.Sleep(time.Duration(r.IntN(4)) * time.Second)
+	}
+}
+
+// randomOrder is a drain, a weight or a force.
 func randomOrder(r *rand.Rand) health.Intent {
 	i := health.Intent{Kind: health.IntentDrain, Actor: "ada", Reason: "preview", Forever: true}
+	endpoint := fmt.Sprintf("example.org./p%d/e%d", r.IntN(4), r.IntN(2))
+	if r.IntN(3) == 0 {
+		i.Kind, i.State = health.IntentForce, []health.State{health.Up, health.Down}[r.IntN(2)]
+		i.Scope, _ = health.ParseScope(health.ScopeEndpoint, endpoint)
+		return i
+	}
 	if r.IntN(3) == 0 {
 		i.Service = []string{"www.example.org.", "geo.example.org.", "stay.example.org."}[r.IntN(3)]
 	}
 	if r.IntN(3) == 0 {
 		i.Kind, i.Weight = health.IntentWeight, r.IntN(100)
 		i.Scope, _ = health.ParseScope(health.ScopePool, "example.org./"+[]string{"p0", "p1", "p2"}[r.IntN(3)])
+		if r.IntN(3) == 0 {
+			i.Scope, _ = health.ParseScope(health.ScopeEndpoint, endpoint)
+		}
 		return i
 	}
 	switch r.IntN(4) {
 	case 0:
 		i.Scope, _ = health.ParseScope(health.ScopePool, "example.org./p1")
 	case 1:
-		i.Scope, _ = health.ParseScope(health.ScopeEndpoint, "example.org./p0/e1")
+		i.Scope, _ = health.ParseScope(health.ScopeEndpoint, endpoint)
 	case 2:
 		i.Scope, _ = health.ParseScope(health.ScopeAZ, "r1a")
 	default:
@@ -60,16 +119,74 @@ func randomOrder(r *rand.Rand) health.Intent {
 	return i
 }
 
-// TestPreviewIsTheResult: on 150 random models with a random order each, what the preview says is what every class of clients
-// gets once the order is given, and a refusal that it foresees comes.
+// served are the RRsets, without their TTLs, that a client gets for a name in so many answers, and how: in time each of them comes.
+func served(t *testing.T, s *answer.Snapshot, name string, typ uint16, client netip.Addr, answers int) []string {
+	wire := make([]byte, 255)
+	end, err := dns.PackDomainName(name, wire, 0, nil, false)
+	require.NoError(t, err)
+	q := answer.Question{Name: wire[:end], Type: typ, Class: dns.ClassINET, Client: client, Locator: fakeLocator{}}
+	raw := make(map[string]bool)
+	var buf [1024]byte
+	now := time.Now()
+	for range answers {
+		out, _, ok := s.Append(buf[:0], &q, now)
+		require.True(t, ok, name)
+		raw[string(out)] = true
+	}
+	sets := make(map[string]bool)
+	for out := range raw {
+		m := new(dns.Msg)
+		require.NoError(t, m.Unpack([]byte(out)))
+		var rrs []string
+		for _, rr := range slices.Concat(m.Answer, m.Ns) {
+			rr.Header().Ttl = 0
+			rrs = append(rrs, rr.String())
+		}
+		slices.Sort(rrs)
+		sets[dns.RcodeToString[m.Rcode]+" "+strings.Join(rrs, "; ")] = true
+	}
+	return slices.Sorted(maps.Keys(sets))
+}
+
+// previewNames are owner names of every kind that the zone has, with the types to ask for.
+var previewNames = map[string][]uint16{
+	"www": {dns.TypeA, dns.TypeAAAA}, "many": {dns.TypeA}, "standby": {dns.TypeA}, "geo": {dns.TypeA}, "near": {dns.TypeA, dns.TypeAAAA}, "stay": {dns.TypeA},
+	"orders": {dns.TypeA}, "7.orders": {dns.TypeA}, "40.orders": {dns.TypeAAAA}, "_shop._tcp": {dns.TypeSRV, dns.TypeHTTPS},
+	"www.r0": {dns.TypeA}, "www.r1": {dns.TypeA}, "www.r1a": {dns.TypeA}, "www.r2b": {dns.TypeAAAA}, "ns1": {dns.TypeA}, "nothing": {dns.TypeA},
+}
+
+// sameAnswers compares two snapshots RRset by RRset. Where rare answers differ it asks again, as often as the weights may need.
+func sameAnswers(t *testing.T, seed uint64, got, want *answer.Snapshot, count *int) {
+	require.Equal(t, want.PlanHash(), got.PlanHash(), "seed %d", seed)
+	for _, label := range slices.Sorted(maps.Keys(previewNames)) {
+		for _, typ := range previewNames[label] {
+			for _, client := range []string{"10.0.0.1", "81.2.3.4", "200.1.2.3"} {
+				name, addr := label+".example.org.", netip.MustParseAddr(client)
+				for answers := 32; ; answers *= 16 {
+					a, b := served(t, got, name, typ, addr, answers), served(t, want, name, typ, addr, answers)
+					if slices.Equal(a, b) {
+						*count += len(a)
+						break
+					}
+					require.Less(t, answers, 100_000, "seed %d: %s %s for %s:\npreview %q\nresult  %q", seed, name, dns.TypeToString[typ], client, a, b)
+				}
+			}
+		}
+	}
+}
+
+// TestPreviewIsTheResult: on 1,000 random models in random weather, with a random order each, what the preview says is what every
+// class of clients gets once the order is given, record by record, and a refusal that it foresees comes.
 func TestPreviewIsTheResult(t *testing.T) {
-	refused, touched := 0, 0
-	for seed := range uint64(150) {
+	const models = 1000
+	refused, touched, rrsets := 0, 0, 0
+	kinds := make(map[health.IntentKind]int)
+	for seed := range uint64(models) {
 		synctest.Test(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 21))
-			z, problems := config.Parse("zone.yaml", []byte(randomPolicies(r)), config.ParseOptions{Geo: config.GeoPresent})
-			require.NoError(t, problems.Err())
+			z := checkedPolicies(t, r)
 			n := previewNode(t, z)
+			weather(n, z, r)
 			for range r.IntN(5) {
 				_, _ = n.Intend(randomOrder(r))
 			}
@@ -79,8 +196,9 @@ func TestPreviewIsTheResult(t *testing.T) {
 				require.ErrorIs(t, err, health.ErrNothingNamed, "seed %d: the service does not use the pool", seed)
 				return
 			}
-			before := n.current.Load()
-			x := &Explainer{Compiler: n.compiler, Snapshot: before}
+			kinds[order.Kind]++
+			x := &Explainer{Compiler: n.compiler, Snapshot: n.current.Load()}
+			foreseen := foresee(x, order)
 			_, err = n.Intend(order)
 			if p.Rule != "" {
 				refused++
@@ -91,7 +209,7 @@ func TestPreviewIsTheResult(t *testing.T) {
 			require.NoError(t, err, "seed %d", seed)
 			got := x.compare(n.current.Load(), time.Now())
 			touched += len(got.Services)
-			require.Len(t, p.WhatIf.Services, len(got.Services), "seed %d", seed)
+			require.Len(t, p.WhatIf.Services, len(got.Services), "seed %d: %+v", seed, order)
 			for k := range got.Services {
 				require.Equal(t, got.Services[k].Service, p.WhatIf.Services[k].Service)
 				require.Equal(t, got.Services[k].After.Shares, p.WhatIf.Services[k].After.Shares, "seed %d: %s", seed, got.Services[k].Service)
@@ -100,10 +218,14 @@ func TestPreviewIsTheResult(t *testing.T) {
 			if len(got.Services) > 0 {
 				require.InDelta(t, 30+5.25, p.ForgottenWithinSeconds, 1e-9)
 			}
+			sameAnswers(t, seed, foreseen, n.current.Load(), &rrsets)
 		})
 	}
-	require.Greater(t, refused, 3)
-	require.Greater(t, touched, 300)
+	t.Logf("%d models, %v orders by kind, %d refused, %d plans moved, %d RRsets compared", models, kinds, refused, touched, rrsets)
+	require.Greater(t, refused, 10)
+	require.Greater(t, touched, 2000)
+	require.Greater(t, min(kinds[health.IntentDrain], kinds[health.IntentWeight], kinds[health.IntentForce]), 100)
+	require.Greater(t, rrsets, 100_000)
 }
 
 func TestPreviewOfNothing(t *testing.T) {

@@ -1,7 +1,6 @@
 package fairlead
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -14,7 +13,6 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
-	"github.com/fairlead-dns/fairlead/health/engine"
 	"github.com/fairlead-dns/fairlead/health/gossip/gossiptest"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
@@ -194,6 +192,7 @@ func (s *sim) check() {
 			}
 		}
 		s.limited(n)
+		s.forced(n)
 		if n.mustFreeze && !n.current.Load().View.Frozen {
 			s.fault("%s: is not frozen", n.name)
 		}
@@ -249,7 +248,7 @@ func (s *sim) limited(n *simNode) {
 	gone := 0
 	for _, p := range snap.View.Zones[0].Pools {
 		for i, e := range p.Endpoints {
-			if p.Leaving(i) && !e.Drained {
+			if p.Leaving(i) && !e.Drained && e.Forced == health.Unknown {
 				gone++
 			}
 		}
@@ -284,22 +283,9 @@ func (s *sim) known() {
 	}
 }
 
-// drain gives an order to a node and notes what came of it.
+// drain drains something.
 func (s *sim) drain(n *simNode, scope health.Scope, d time.Duration, override ...string) *simOrder {
-	i := health.Intent{Kind: health.IntentDrain, Scope: scope, Actor: "sim", Reason: "sim", End: time.Now().Add(d), Override: override}
-	id, err := n.engine.Intend(i)
-	if err != nil {
-		return nil
-	}
-	o := &simOrder{id: id, scope: scope, by: n, until: i.End}
-	s.orders = append(s.orders, o)
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-	defer cancel()
-	h := n.engine.AwaitHolding(ctx, []health.IntentID{id}, func(h *engine.Holding) bool { return h.Enough() })
-	if h.Enough() {
-		o.acked = time.Now()
-	}
-	return o
+	return s.give(n, health.Intent{Kind: health.IntentDrain, Scope: scope, Actor: "sim", Reason: "sim", End: time.Now().Add(d), Override: override})
 }
 
 // undrain ends an order on a node that knows it.
@@ -364,7 +350,7 @@ func (s *sim) truth(n *simNode) (why []string) {
 			s.mu.Lock()
 			broken := s.broken[s.targets[k]]
 			s.mu.Unlock()
-			if is := v.Zones[0].Pools[pi].Endpoints[i]; is.InService() == broken {
+			if is := v.Zones[0].Pools[pi].Endpoints[i]; is.Verdict.InService() == broken {
 				why = append(why, fmt.Sprintf("%s: %s/%s is %s", n.name, p.Name, e.Name, is.State))
 			}
 			k++

@@ -255,22 +255,31 @@ func (w *wreck) joinedAll() bool {
 	return !slices.ContainsFunc(w.nodes, func(n *simNode) bool { return !n.answers() })
 }
 
-// order drains something or ends a drain.
+// order drains or forces something, or extends or ends an order.
 func (w *wreck) order() {
 	n := w.any(func(n *simNode) bool { return n.answers() })
 	if n == nil {
 		return
 	}
+	d := time.Duration(1+w.r.IntN(20)) * time.Minute
 	if w.r.IntN(3) == 0 && len(w.orders) > 0 {
 		o := w.orders[w.r.IntN(len(w.orders))]
-		w.undrain(n, o)
+		if w.r.IntN(2) == 0 {
+			w.extend(n, o, d)
+		} else {
+			w.undrain(n, o)
+		}
 		return
 	}
 	scope := health.Scope{Kind: health.ScopeAZ, Name: []string{"eu-a", "eu-b", "us-a", "us-b"}[w.r.IntN(4)]}
 	if w.r.IntN(2) == 0 {
 		scope = health.Scope{Kind: health.ScopeEndpoint, Zone: "example.org.", Pool: []string{"eu", "us"}[w.r.IntN(2)], Endpoint: []string{"a", "b"}[w.r.IntN(2)]}
 	}
-	w.drain(n, scope, time.Duration(1+w.r.IntN(20))*time.Minute)
+	if scope.Kind == health.ScopeEndpoint && w.r.IntN(2) == 0 {
+		w.force(n, scope, []health.State{health.Up, health.Down}[w.r.IntN(2)], d)
+		return
+	}
+	w.drain(n, scope, d)
 }
 
 // odd freezes, or fills a disk, or ends that.

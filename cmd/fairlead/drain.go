@@ -46,6 +46,7 @@ and after, what a rule would refuse, and when honest caches would have forgotten
 		Args: usageArgs(cobra.ExactArgs(2)),
 	}
 	f.add(cmd)
+	cmd.AddCommand(resumeCommand())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if !slices.Contains(drainKinds, args[0]) {
 			return usagef(cmd, "%q: want %s", args[0], orList(drainKinds))
@@ -176,7 +177,7 @@ func matchIntents(all []api.Intent, kind, name string) (matched []api.Intent, na
 func intentsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "intents",
-		Short:   "what operators asked for: drains, weights, ready and failback, in force and planned",
+		Short:   "what operators asked for: drains, weights, forces, ready and failback, in force and planned",
 		Long:    "Intents lists every order that is in force or planned: what it does, by whom and why, until when, and the rule that suspends it.\n\n" + serverHelp,
 		Example: `  fairlead intents`,
 		Args:    usageArgs(cobra.NoArgs),

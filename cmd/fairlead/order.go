@@ -217,7 +217,11 @@ func (f *orderFlags) send(cmd *cobra.Command, req *api.IntentRequest) error {
 	if i.State == api.IntentPlanned {
 		starts = fmt.Sprintf("from %s (in %s) ", clock(i.StartsAt, now), age(i.StartsAt.Sub(now)))
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s: %s %s%s; `fairlead undrain %s` ends it\n", i.ID, intentWhat(&i), starts, intentUntil(&i, now), i.ID)
+	end := "undrain " + i.ID
+	if req.Kind == "force" {
+		end = "force endpoint " + req.Scope.Name + " auto"
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%s: %s %s%s; `fairlead %s` ends it\n", i.ID, intentWhat(&i), starts, intentUntil(&i, now), end)
 	return confirmed(cmd.OutOrStdout(), f.wait, i.Missing)
 }
 
@@ -257,6 +261,9 @@ func (f *orderFlags) preview(cmd *cobra.Command, c *client, req *api.IntentReque
 // intentWhat is what an intent does, in words.
 func intentWhat(i *api.Intent) string {
 	text := i.Kind + " " + i.Scope.Kind + " " + i.Scope.Name
+	if i.Forced != "" {
+		text += " " + i.Forced
+	}
 	if i.Weight != nil {
 		text += fmt.Sprintf(" = %d", *i.Weight)
 	}
@@ -266,11 +273,14 @@ func intentWhat(i *api.Intent) string {
 	return text
 }
 
-func intentUntil(i *api.Intent, now time.Time) string {
-	if i.EndsAt == nil {
+func intentUntil(i *api.Intent, now time.Time) string { return until(i.EndsAt, now) }
+
+// until is an end, nil for none.
+func until(end *time.Time, now time.Time) string {
+	if end == nil {
 		return "forever"
 	}
-	return fmt.Sprintf("until %s (%s left)", clock(*i.EndsAt, now), age(i.EndsAt.Sub(now)))
+	return fmt.Sprintf("until %s (%s left)", clock(*end, now), age(end.Sub(now)))
 }
 
 // ruleWords are the rules, for messages.

@@ -66,7 +66,10 @@ func TestOrders(t *testing.T) {
 		"weight gslb.example.org/web-eu/web-1a=5 --reason x": `POST /api/v1/intents {"kind":"weight","scope":{"kind":"endpoint","name":"gslb.example.org/web-eu/web-1a"},"weight":5,"actor":"ME","reason":"x","for_seconds":3600}`,
 		"ready web-eu":                    `POST /api/v1/pools/gslb.example.org/web-eu/ready {"actor":"ME"}`,
 		"unready gslb.example.org/web-eu": `DELETE /api/v1/pools/gslb.example.org/web-eu/ready {"actor":"ME"}`,
-		"failback web-eu --reason x":      `POST /api/v1/pools/gslb.example.org/web-eu/failback {"actor":"ME","reason":"x"}`,
+		"force endpoint web-1a down --for 30m --reason x --override keep_azs --wait": `POST /api/v1/intents {"kind":"force","scope":{"kind":"endpoint","name":"gslb.example.org/web-eu/web-1a"},"state":"down","actor":"ME","reason":"x","override":["keep_azs"],"for_seconds":1800,"wait":true}`,
+		"force endpoint web-eu/web-1a up --for forever --reason x":                   `POST /api/v1/intents {"kind":"force","scope":{"kind":"endpoint","name":"gslb.example.org/web-eu/web-1a"},"state":"up","actor":"ME","reason":"x","forever":true}`,
+		"drain resume n1-1-1 --reason x --override keep_azs":                         `POST /api/v1/intents/n1-1-1/resume {"actor":"ME","reason":"x","override":["keep_azs"]}`,
+		"failback web-eu --reason x":                                                 `POST /api/v1/pools/gslb.example.org/web-eu/failback {"actor":"ME","reason":"x"}`,
 	} {
 		n := &recordingNode{}
 		out, err := n.say(t, line)
@@ -97,6 +100,40 @@ func TestUndrain(t *testing.T) {
 	out, err := n.say(t, "intents")
 	require.NoError(t, err)
 	require.Contains(t, out, "drain az eu-a")
+}
+
+// TestExtendAndAuto: an order is extended by its id or by the name of a drain; auto ends every force on the endpoint.
+func TestExtendAndAuto(t *testing.T) {
+	order := func(id, kind, scope, name string) api.Intent {
+		return api.Intent{ID: id, Kind: kind, Scope: api.Scope{Kind: scope, Name: name}}
+	}
+	const web = "gslb.example.org/web-eu/web-1a"
+	n := &recordingNode{intents: []api.Intent{
+		order("n1-1-1", "drain", "az", "eu-a"), order("n1-1-2", "drain", "az", "eu-b"), order("n1-1-3", "drain", "pool", "eu-b"),
+		order("n1-1-4", "drain", "az", "us-a"), order("n2-1-4", "drain", "az", "us-a"),
+		order("n1-1-5", "force", "endpoint", web), order("n2-1-5", "force", "endpoint", web), order("n1-1-6", "force", "endpoint", "a/b/c"),
+	}}
+	for line, want := range map[string]string{
+		"extend eu-a --for 2h":                  `PATCH /api/v1/intents/n1-1-1 {"actor":"ME","for_seconds":7200}`,
+		"extend az eu-b --for 2h --reason x":    `PATCH /api/v1/intents/n1-1-2 {"actor":"ME","reason":"x","for_seconds":7200}`,
+		"extend n1-1-5 --for forever --wait":    `PATCH /api/v1/intents/n1-1-5 {"actor":"ME","forever":true,"wait":true}`,
+		"force endpoint web-1a auto --reason x": `DELETE /api/v1/intents/n1-1-5 {"actor":"ME","reason":"x"} DELETE /api/v1/intents/n2-1-5 {"actor":"ME","reason":"x"}`,
+	} {
+		n.asked = nil
+		_, err := n.say(t, line)
+		require.NoError(t, err, line)
+		require.Equal(t, strings.ReplaceAll(want, "ME", actor()), strings.Join(n.asked, " "), line)
+	}
+	n.asked = nil
+	_, err := n.say(t, "extend eu-b --for 1h")
+	require.ErrorContains(t, err, "eu-b is ambiguous")
+	_, err = n.say(t, "extend us-a --for 1h")
+	require.ErrorContains(t, err, "us-a is ambiguous", "two drains of one thing have an end each")
+	_, err = n.say(t, "extend mars --for 1h")
+	require.ErrorContains(t, err, "no drain is named mars")
+	_, err = n.say(t, "force endpoint a/b/d auto")
+	require.ErrorContains(t, err, "nobody forces endpoint a/b/d")
+	require.Empty(t, n.asked)
 }
 
 func TestStartsIn(t *testing.T) {

@@ -46,6 +46,8 @@ func commands() []*cobra.Command {
 		unfreezeCommand(),
 		drainCommand(),
 		undrainCommand(),
+		forceCommand(),
+		extendCommand(),
 		intentsCommand(),
 		weightCommand(),
 		readyCommand(),

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
@@ -31,7 +32,7 @@ func (r report) endpoints(w io.Writer) {
 	for _, z := range r.status.Zones {
 		for _, p := range z.Pools {
 			for _, e := range p.Endpoints {
-				if st := parseState(e.State); st != health.Up || e.Stale || e.Warning != "" {
+				if st := parseState(e.State); st != health.Up || e.Stale || e.Warning != "" || e.Forced != nil {
 					list = append(list, troubled{display(z.Name) + "/" + p.Name + "/" + e.Name, st, e})
 				}
 			}
@@ -46,7 +47,7 @@ func (r report) endpoints(w io.Writer) {
 	for _, x := range list {
 		e := x.endpoint
 		m := markOf(x.state, "")
-		t.add(m.colour, m.text(), x.name, e.AZ, since(e.Since, r.status.At), inARow(e), r.lastProbe(e), why(e))
+		t.add(m.colour, m.text(), x.name, e.AZ, since(e.Since, r.status.At), inARow(e), r.lastProbe(e), why(e, r.status.At))
 	}
 	t.write(w, r.style, "  ")
 }
@@ -73,10 +74,13 @@ func (r report) lastProbe(e api.Endpoint) string {
 }
 
 // why is the reason with what was dialled, so that a person can repeat the probe by hand.
-func why(e api.Endpoint) string {
+func why(e api.Endpoint, now time.Time) string {
 	text := e.Reason
-	if e.Health != e.State && e.Health != "" {
+	if e.Health != "" && (e.Health != e.State || e.Forced != nil) {
 		text = joinWords("; ", "by health "+e.Health, text)
+	}
+	if f := e.Forced; f != nil {
+		text = joinWords("; ", joinWords(": ", fmt.Sprintf("forced %s by %s %s", f.State, f.Actor, until(f.EndsAt, now)), f.Reason), text)
 	}
 	if e.Stale {
 		text = joinWords("; ", text, "stale: kept from earlier evidence")

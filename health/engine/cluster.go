@@ -120,17 +120,13 @@ type peer struct {
 	drift, divergent time.Time
 }
 
-// holds tells whether the node is known to have an intent, or its end, on disk.
-func (p *peer) holds(id health.IntentID, ended bool) bool {
-	match := func(s intent.Set) bool {
-		known, over := s.Holds(id)
-		return known && (over || !ended)
-	}
-	if match(p.held) {
+// holds tells whether the node is known to have on disk what set says of an intent: that it is over, or goes on for so long.
+func (p *peer) holds(set intent.Set, id health.IntentID) bool {
+	if p.held.Covers(set, id) {
 		return true
 	}
 	for _, s := range p.intents {
-		if match(s) {
+		if s.Covers(set, id) {
 			return true
 		}
 	}
@@ -238,14 +234,14 @@ func (c *cluster) configured(now time.Time) []string {
 	return slices.Sorted(maps.Keys(all))
 }
 
-// lacking are those of the configured nodes, this one aside, that are not known to hold the intent, or its end.
-func (c *cluster) lacking(configured []string, id health.IntentID, ended bool) []string {
+// lacking are those of the configured nodes, this one aside, that are not known to hold what set says of the intent.
+func (c *cluster) lacking(configured []string, set intent.Set, id health.IntentID) []string {
 	var lacking []string
 	for _, name := range configured {
 		if name == c.self {
 			continue
 		}
-		if p := c.peers[name]; p == nil || !p.holds(id, ended) {
+		if p := c.peers[name]; p == nil || !p.holds(set, id) {
 			lacking = append(lacking, name)
 		}
 	}

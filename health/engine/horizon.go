@@ -10,7 +10,7 @@ import (
 )
 
 // flip is the earliest instant at which health could take a member of the pool out; zero when nothing can. What is behind a
-// closed gate is answered by nobody. who is the endpoint, -1 for the gate.
+// closed gate is answered by nobody. who is the endpoint, -1 for the gate. Whoever is forced up cannot leave before the force ends.
 //
 // A vantage with k failures whose next probe starts at s can be down at s + (fall - 1 - k) × interval⁻ (DESIGN.md section
 // 6, "Horizon, exactly"). While a probe is in flight s lies in the past, which errs on the safe side. A later success only
@@ -30,7 +30,11 @@ func (t *table) flip(ref poolRef) (least time.Time, who int) {
 		if !e.Eligible() {
 			continue
 		}
-		if at := t.fall(z, pt, watched, i); sooner(least, at) != least {
+		at := t.fall(z, pt, watched, i)
+		if e.Forced == health.Up {
+			at = t.forceEnds(pt, i, at)
+		}
+		if sooner(least, at) != least {
 			least, who = at, i
 		}
 	}
@@ -56,6 +60,23 @@ func (t *table) flip(ref poolRef) (least time.Time, who int) {
 		return at, -1
 	}
 	return least, who
+}
+
+// forceEnds is the earliest instant at which endpoint i, which is forced up, could leave, given when health could take it out were
+// it not forced; zero if it cannot.
+func (t *table) forceEnds(pt *poolTable, i int, fall time.Time) time.Time {
+	f := pt.overlay.or().forced[i]
+	v := pt.view.Endpoints[i].Verdict
+	switch {
+	case f.state != health.Up:
+		// The force has ended; the pool is judged next.
+		return pt.view.At
+	case f.until.IsZero():
+		return time.Time{}
+	case v.InService() && (fall.IsZero() || fall.After(f.until)):
+		return fall
+	}
+	return f.until
 }
 
 // sooner is the earlier of two instants; zero stands for never.

@@ -29,7 +29,7 @@ func (e *Engine) Admissible(i health.Intent) error {
 		if err := i.Validate(); err != nil {
 			return err
 		}
-		return e.admissible(&i, now)
+		return e.admissible(&i, now, e.replacedBy(&i, now)...)
 	})
 }
 
@@ -86,16 +86,20 @@ func (e *Engine) Intents() []health.IntentState { return e.shownIntents.Load().s
 
 func (e *Engine) intend(i health.Intent, now time.Time) (health.IntentID, error) {
 	i.Fill(now)
+	return e.replace(i, now, e.replacedBy(&i, now)...)
+}
+
+// replace takes an order that is filled, in the place of others.
+func (e *Engine) replace(i health.Intent, now time.Time, replaced ...health.IntentID) (health.IntentID, error) {
 	if err := i.Validate(); err != nil {
 		return i.ID, err
 	}
-	if err := e.admissible(&i, now); err != nil {
+	if err := e.admissible(&i, now, replaced...); err != nil {
 		return i.ID, err
 	}
 	if !e.mayOrder() {
 		return i.ID, fmt.Errorf("%w: %s", health.ErrNotJoined, e.Shut())
 	}
-	replaced := e.replacedBy(&i, now)
 	id, err := e.intents.Put(i, now, replaced...)
 	if err != nil {
 		return id, fmt.Errorf("%s %s: %w", i.Kind, i.Scope, err)
@@ -108,8 +112,8 @@ func (e *Engine) intend(i health.Intent, now time.Time) (health.IntentID, error)
 	return id, nil
 }
 
-// admissible refuses what would have no effect, or an effect that a rule forbids.
-func (e *Engine) admissible(i *health.Intent, now time.Time) error {
+// admissible refuses what would have no effect, or an effect that a rule forbids once it has the place of those that it replaces.
+func (e *Engine) admissible(i *health.Intent, now time.Time, replaced ...health.IntentID) error {
 	if e.namesNothing(e.cur.model, i) {
 		what := i.Scope.String()
 		if i.Service != "" {
@@ -132,10 +136,10 @@ func (e *Engine) admissible(i *health.Intent, now time.Time) error {
 	}
 	// With the ids that are given now it is the last one: only its own fate can be new.
 	last := *i
-	last.ID = health.IntentID{Node: "\U0010FFFF"}
+	last.ID, last.Confirmed = health.IntentID{Node: "\U0010FFFF"}, false
 	drains := []*health.Intent{}
 	for _, other := range e.intents.Set().Open(now) {
-		if overlap(&other, i) && !slices.Contains(e.replacedBy(i, now), other.ID) {
+		if overlap(&other, i) && !slices.Contains(replaced, other.ID) {
 			drains = append(drains, &other)
 		}
 	}
@@ -237,13 +241,14 @@ func (e *Engine) showIntents(open []health.Intent, now time.Time) {
 	states := make([]health.IntentState, 0, len(open))
 	counts := make(map[string]float64)
 	var configured []string
+	set := e.intents.Set()
 	if e.cluster != nil {
 		configured = e.cluster.configured(now)
 	}
 	for _, i := range open {
 		s := health.IntentState{Intent: i, Planned: !i.Active(now), Nothing: e.namesNothing(e.cur.model, &i)}
 		if e.cluster != nil {
-			s.Missing = e.cluster.lacking(configured, i.ID, false)
+			s.Missing = e.cluster.lacking(configured, set, i.ID)
 		}
 		for n, a := range active {
 			if a.ID == i.ID && !fates[n].Effective() {

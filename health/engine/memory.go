@@ -114,7 +114,7 @@ func (e *Engine) memory() *round.Memory {
 			}
 		}
 		for i, v := range pt.view.Endpoints {
-			if !v.InService() && !v.Left.IsZero() {
+			if !v.Verdict.InService() && !v.Left.IsZero() {
 				m.Left[keys.endpoints[i]] = v.Left
 			}
 		}
@@ -131,6 +131,11 @@ func (e *Engine) eachPool(f func(*config.Zone, *config.Pool, *poolTable)) {
 			}
 		}
 	}
+}
+
+// forcedUp tells whether an operator has let something of the pool in: then nobody's memory holds it back.
+func forcedUp(v *health.PoolView) bool {
+	return slices.ContainsFunc(v.Endpoints, func(e health.EndpointView) bool { return e.Forced == health.Up && !e.Drained })
 }
 
 func noneInService(v *health.PoolView) bool {
@@ -186,7 +191,7 @@ func (e *Engine) align(other *heardMemory, now time.Time) bool {
 	off := false
 	e.eachPool(func(z *config.Zone, p *config.Pool, pt *poolTable) {
 		for i, v := range pt.view.Endpoints {
-			if v.InService() || v.Left.IsZero() || now.Sub(v.Left) > health.RemovalWindow+memorySlack {
+			if v.Verdict.InService() || v.Left.IsZero() || now.Sub(v.Left) > health.RemovalWindow+memorySlack {
 				continue
 			}
 			his := other.left(pt.memoryKeys(z, p).endpoints[i])
@@ -219,7 +224,7 @@ func (e *Engine) align(other *heardMemory, now time.Time) bool {
 func recall(view *health.PoolView, keys *memoryKeys, heard []*heardMemory) *health.PoolView {
 	next := *view
 	changed := recallLeft(&next, keys.endpoints, heard)
-	if !noneInService(view) {
+	if !noneInService(view) && !forcedUp(view) {
 		changed = recallReturn(&next.Return, keys.pool, heard) || changed
 		changed = recallAZs(&next, keys.azs, heard) || changed
 	}
@@ -297,7 +302,7 @@ func sameReturn(a, b *health.Return) bool {
 // recallLeft takes up when the endpoints left, in the middle of what all remember: the speed limit and last_good follow from it.
 func recallLeft(view *health.PoolView, keys []round.MemoryKey, heard []*heardMemory) (changed bool) {
 	for i, v := range view.Endpoints {
-		if v.InService() || v.Pending() {
+		if v.Verdict.InService() || v.Verdict.Pending() {
 			continue
 		}
 		var all []time.Time

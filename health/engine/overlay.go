@@ -11,10 +11,17 @@ import (
 // A poolOverlay is what intents make of one pool. The zero one changes nothing.
 type poolOverlay struct {
 	drained  map[int]bool
+	forced   map[int]forced
 	weight   *int
 	weights  map[int]int
 	ready    bool
 	admitted time.Time
+}
+
+// forced is what an endpoint counts as, and until when; zero is forever.
+type forced struct {
+	state health.State
+	until time.Time
 }
 
 // noOverlay changes nothing.
@@ -29,9 +36,11 @@ func (o *poolOverlay) or() *poolOverlay {
 }
 
 func (o *poolOverlay) equal(p *poolOverlay) bool {
-	return maps.Equal(o.drained, p.drained) && maps.Equal(o.weights, p.weights) && o.ready == p.ready && o.admitted.Equal(p.admitted) &&
+	return maps.Equal(o.drained, p.drained) && maps.EqualFunc(o.forced, p.forced, forced.equal) && maps.Equal(o.weights, p.weights) && o.ready == p.ready && o.admitted.Equal(p.admitted) &&
 		(o.weight == p.weight || o.weight != nil && p.weight != nil && *o.weight == *p.weight)
 }
+
+func (f forced) equal(g forced) bool { return f.state == g.state && f.until.Equal(g.until) }
 
 // A zoneOverlay is what intents make of one zone.
 type zoneOverlay struct {
@@ -77,6 +86,8 @@ func (t *table) overlay(open []health.Intent, now time.Time) (changed bool) {
 			if !was.or().equal(is.or()) {
 				zt.pools[pi].overlay = is
 				t.dirty[poolRef{zi, pi}] = true
+				// The end of a force may have moved, which nothing but the horizon shows.
+				t.moves(poolRef{zi, pi})
 				changed = true
 			}
 		}
@@ -123,6 +134,11 @@ func applyPool(p *poolOverlay, endpoint int, i *health.Intent) {
 			p.drained = make(map[int]bool)
 		}
 		p.drained[endpoint] = true
+	case i.Kind == health.IntentForce:
+		if p.forced == nil {
+			p.forced = make(map[int]forced)
+		}
+		p.forced[endpoint] = forced{i.State, i.End}
 	case i.Kind == health.IntentReady:
 		p.ready = true
 	case i.Kind == health.IntentFailback:

@@ -49,9 +49,9 @@ func (e *Engine) takeSet(s intent.Set, now time.Time) (changed bool, err error) 
 
 // handleIntents is the reply to askIntents.
 func (e *Engine) handleIntents(_ context.Context, from string, body []byte) ([]byte, error) {
-	s, err := intent.Decode(body, time.Now())
-	if err != nil {
-		return nil, err
+	s, unknown := intent.Decode(body, time.Now())
+	if unknown != nil && !errors.Is(unknown, intent.ErrKind) {
+		return nil, unknown
 	}
 	return nil, e.command(func(now time.Time) error {
 		if p := e.cluster.peers[from]; p != nil {
@@ -63,7 +63,7 @@ func (e *Engine) handleIntents(_ context.Context, from string, body []byte) ([]b
 			e.publish(now, true)
 			e.cluster.urgent = true
 		}
-		return err
+		return errors.Join(err, unknown)
 	})
 }
 
@@ -73,7 +73,9 @@ func (e *Engine) share(ids []health.IntentID, now time.Time) {
 		return
 	}
 	e.cluster.urgent = true
-	body := e.intents.Kept().Only(ids...).Encode(now)
+	// What is sent is what the others acknowledge: it may move on meanwhile.
+	sent := e.intents.Kept().Only(ids...)
+	body := sent.Encode(now)
 	for name, p := range e.cluster.peers {
 		if !p.fresh {
 			// It pulls when it is back; and rounds go on.
@@ -91,7 +93,7 @@ func (e *Engine) share(ids []health.IntentID, now time.Time) {
 			}
 			e.post(func(now time.Time) {
 				if p := e.cluster.peers[name]; p != nil {
-					p.held = p.held.Merge(e.intents.Set().Only(ids...))
+					p.held = p.held.Merge(sent)
 				}
 				e.confirm(now)
 			})
@@ -113,12 +115,12 @@ func (e *Engine) confirm(now time.Time) {
 	}
 	var everywhere []health.IntentID
 	for _, id := range set.Unconfirmed() {
-		if !suspended[id] && len(c.lacking(configured, id, false)) == 0 {
+		if !suspended[id] && len(c.lacking(configured, set, id)) == 0 {
 			everywhere = append(everywhere, id)
 		}
 	}
 	for _, id := range set.Unseen() {
-		if len(c.lacking(configured, id, true)) == 0 {
+		if len(c.lacking(configured, set, id)) == 0 {
 			everywhere = append(everywhere, id)
 		}
 	}
@@ -157,8 +159,7 @@ func (e *Engine) holding(ids []health.IntentID, now time.Time) (h Holding) {
 	set, configured := e.intents.Set(), c.configured(now)
 	lacks := make(map[string]bool)
 	for _, id := range ids {
-		_, ended := set.Holds(id)
-		for _, name := range c.lacking(configured, id, ended) {
+		for _, name := range c.lacking(configured, set, id) {
 			lacks[name] = true
 		}
 	}
@@ -232,7 +233,10 @@ func (e *Engine) takePull(name string, reply []byte) error {
 		return errors.New("no incarnation in the answer")
 	}
 	s, err := intent.Decode(rest[n:], time.Now())
-	if err != nil {
+	if errors.Is(err, intent.ErrKind) {
+		// A newer node has it, and it has effect on such nodes alone. To wait would keep this one from answering at all.
+		e.opts.Logger.Warn("intents of another version are not known here", "node", name, "err", err)
+	} else if err != nil {
 		return err
 	}
 	return e.command(func(now time.Time) error {

@@ -240,7 +240,7 @@ func (t *table) judge(now time.Time) []change {
 		overlay := pt.overlay.or()
 		view, wake := judge.Pool(judge.PoolInput{
 			Zone: z, Pool: z.Pools[ref.pool], Prev: pt.view, Now: now, Frozen: t.still(), Reloaded: t.zones[ref.zone].reloaded,
-			Drained: func(i int) bool { return overlay.drained[i] }, Ready: overlay.ready, Admitted: overlay.admitted,
+			Drained: func(i int) bool { return overlay.drained[i] }, Forced: func(i int) health.State { return overlay.forced[i].state }, Ready: overlay.ready, Admitted: overlay.admitted,
 			Weight: overlay.weight, EndpointWeights: overlay.weights,
 			Leaf:      func(i, check int) health.Verdict { return t.leaf(z, pt, i, check, now) },
 			Reduction: func(i int) int { return t.reduction(z, pt, i) },

@@ -47,6 +47,7 @@ type savedIntent struct {
 	Scope    health.Scope      `json:"scope"`
 	Service  string            `json:"service,omitempty"`
 	Weight   int               `json:"weight,omitempty"`
+	State    health.State      `json:"state,omitempty"`
 	Actor    string            `json:"actor,omitempty"`
 	Reason   string            `json:"reason,omitempty"`
 	Override []string          `json:"override,omitempty"`
@@ -69,7 +70,7 @@ func write(path string, s Set, incarnation uint64, now time.Time) error {
 	for _, id := range slices.SortedFunc(maps.Keys(s.intents), health.IntentID.Compare) {
 		i := s.intents[id]
 		saved := savedIntent{
-			ID: id, Kind: i.Kind, Scope: i.Scope, Service: i.Service, Weight: i.Weight, Actor: i.Actor, Reason: i.Reason,
+			ID: id, Kind: i.Kind, Scope: i.Scope, Service: i.Service, Weight: i.Weight, State: i.State, Actor: i.Actor, Reason: i.Reason,
 			Override: i.Override, StartMS: i.Start.Sub(now).Milliseconds(), Confirmed: i.Confirmed,
 		}
 		if !i.Forever {
@@ -158,7 +159,7 @@ func (c *content) set(from time.Time) Set {
 	var s Set
 	for _, saved := range c.Intents {
 		i := health.Intent{
-			ID: saved.ID, Kind: saved.Kind, Scope: saved.Scope, Service: saved.Service, Weight: saved.Weight, Actor: saved.Actor,
+			ID: saved.ID, Kind: saved.Kind, Scope: saved.Scope, Service: saved.Service, Weight: saved.Weight, State: saved.State, Actor: saved.Actor,
 			Reason: saved.Reason, Override: saved.Override, Start: after(saved.StartMS), Forever: saved.EndMS == nil, Confirmed: saved.Confirmed,
 		}
 		if saved.EndMS != nil {

@@ -114,7 +114,7 @@ func mergeEnds(a, b End) End {
 
 func compareFixed(a, b health.Intent) int {
 	return cmp.Or(
-		cmp.Compare(a.Kind, b.Kind), compareScopes(a.Scope, b.Scope), cmp.Compare(a.Service, b.Service), cmp.Compare(a.Weight, b.Weight),
+		cmp.Compare(a.Kind, b.Kind), compareScopes(a.Scope, b.Scope), cmp.Compare(a.Service, b.Service), cmp.Compare(a.Weight, b.Weight), cmp.Compare(a.State, b.State),
 		cmp.Compare(a.Actor, b.Actor), cmp.Compare(a.Reason, b.Reason), slices.Compare(a.Override, b.Override),
 	)
 }
@@ -169,6 +169,20 @@ func (s Set) Holds(id health.IntentID) (known, ended bool) {
 	_, ended = s.ends[id]
 	_, open := s.intents[id]
 	return open || ended, ended
+}
+
+// Covers tells whether s knows what o knows of an id: that it is over, or that it is in force for as long, but for what
+// the way between two nodes explains.
+func (s Set) Covers(o Set, id health.IntentID) bool {
+	known, over := s.Holds(id)
+	if over || !known {
+		return over
+	}
+	if _, ended := o.Holds(id); ended {
+		return false
+	}
+	have, want := s.intents[id], o.intents[id]
+	return have.Forever || !want.Forever && have.End.After(want.End.Add(-LeastMove/2))
 }
 
 // Unconfirmed are the intents, and Unseen the ends, of which nobody has said yet that every configured node has them.

@@ -87,6 +87,16 @@ func (s *Store) Put(i health.Intent, now time.Time, replaces ...health.IntentID)
 	return i.ID, nil
 }
 
+// Extend moves the end of an intent that is open; a zero end is forever. On an error nothing has changed.
+func (s *Store) Extend(id health.IntentID, end, now time.Time) error {
+	i, ok := s.set.intents[id]
+	if !ok || i.Over(now) {
+		return fmt.Errorf("%w: %s", health.ErrNoIntent, id)
+	}
+	i.End, i.Forever = end, end.IsZero()
+	return s.keep(s.set.Add(i), now)
+}
+
 // End ends intents that are open. On an error nothing has changed.
 func (s *Store) End(e End, ids ...health.IntentID) error {
 	open := s.set.Open(e.At)

@@ -28,11 +28,17 @@ const (
 	// snap is the difference of instants that is put down to the way between two nodes. Without it every exchange would move
 	// an end on by what the way took.
 	snap = 2 * time.Second
+	// LeastMove is the least by which an end may be moved: beyond it two nodes do not mistake a later end for one that was
+	// long on its way.
+	LeastMove = 10 * time.Second
 )
 
 var (
 	// ErrVersion says that a block is of a version that this program does not know.
 	ErrVersion = errors.New("block of another version")
+	// ErrKind says that there is an intent of a kind, or with a scope of a kind, that this program does not know: a newer node
+	// has it. What stands beside it counts all the same.
+	ErrKind = errors.New("intent of a kind that this version does not know")
 	// errShort says that a block ends within an entry.
 	errShort = errors.New("it ends too early")
 )
@@ -84,14 +90,14 @@ func (s Set) Only(ids ...health.IntentID) Set {
 	return out
 }
 
-// Decode reads blocks that were sent such that their durations count from at. Entries before a fault in a block count; the
-// error is about the first fault.
+// Decode reads blocks that were sent such that their durations count from at. Entries before a fault in a block count, and all
+// but those of an unknown kind; the error is about the first fault, an ErrKind only if there is no other.
 func Decode(b []byte, at time.Time) (Set, error) {
 	s := Set{intents: make(map[health.IntentID]health.Intent), ends: make(map[health.IntentID]End)}
 	var first error
 	for len(b) > 0 {
 		n := min(len(b), BlockSize)
-		if err := s.decodeBlock(b[:n], at); err != nil && first == nil {
+		if err := s.decodeBlock(b[:n], at); err != nil && (first == nil || errors.Is(first, ErrKind)) {
 			first = fmt.Errorf("intents: %w", err)
 		}
 		b = b[n:]
@@ -106,6 +112,7 @@ func (s *Set) decodeBlock(b []byte, at time.Time) error {
 	if b[0] != wireVersion {
 		return fmt.Errorf("%w: %d", ErrVersion, b[0])
 	}
+	var unknown error
 	r := reader{b: b[1:]}
 	for len(r.b) > 0 && r.b[0] != 0 {
 		switch kind := r.octet(); kind {
@@ -114,7 +121,14 @@ func (s *Set) decodeBlock(b []byte, at time.Time) error {
 			if r.failed {
 				return errShort
 			}
-			if err := errors.Join(validateID(i.ID), i.Validate()); err != nil {
+			if err := validateID(i.ID); err != nil {
+				return fmt.Errorf("%s: %w", i.ID, err)
+			}
+			if !i.Kind.Known() || !i.Scope.Kind.Known() {
+				unknown = fmt.Errorf("%s: %w: %s for %s", i.ID, ErrKind, i.Kind, i.Scope.Kind)
+				continue
+			}
+			if err := i.Validate(); err != nil {
 				return fmt.Errorf("%s: %w", i.ID, err)
 			}
 			s.intents[i.ID] = i
@@ -131,7 +145,7 @@ func (s *Set) decodeBlock(b []byte, at time.Time) error {
 			return fmt.Errorf("entry of kind %d", kind)
 		}
 	}
-	return nil
+	return unknown
 }
 
 // validateID refuses what no node would give: it is printed and read back.
@@ -212,12 +226,20 @@ func appendIntent(b []byte, i *health.Intent, now time.Time) []byte {
 		b = appendText(b, text)
 	}
 	b = appendText(b, i.Reason)
-	b = binary.AppendUvarint(b, uint64(i.Weight))
+	b = binary.AppendUvarint(b, valueOf(i))
 	b = binary.AppendVarint(b, i.Start.Sub(now).Milliseconds())
 	if !i.Forever {
 		b = binary.AppendVarint(b, i.End.Sub(now).Milliseconds())
 	}
 	return b
+}
+
+// valueOf is the number that an intent sets: a weight, or the state of a force.
+func valueOf(i *health.Intent) uint64 {
+	if i.Kind == health.IntentForce {
+		return uint64(i.State)
+	}
+	return uint64(i.Weight)
 }
 
 func appendEnd(b []byte, id health.IntentID, e End, now time.Time) []byte {
@@ -320,7 +342,11 @@ func (r *reader) intent(at time.Time) health.Intent {
 	if flags&flagWithin != 0 {
 		i.Service += i.Scope.Zone
 	}
-	i.Weight = int(min(r.uvarint(), math.MaxInt32))
+	if value := r.uvarint(); i.Kind == health.IntentForce {
+		i.State = health.State(min(value, math.MaxUint8))
+	} else {
+		i.Weight = int(min(value, math.MaxInt32))
+	}
 	i.Start = at.Add(r.left())
 	i.Confirmed, i.Forever = flags&flagConfirmed != 0, flags&flagForever != 0
 	if !i.Forever {

@@ -75,6 +75,56 @@ func TestDecodeOfOtherVersions(t *testing.T) {
 	}
 }
 
+// TestDecodeOfOtherKinds: what a newer node knows and this one does not takes nothing else with it.
+func TestDecodeOfOtherKinds(t *testing.T) {
+	one := health.Intent{ID: health.IntentID{Node: "n1", Incarnation: 1, Counter: 1}, Kind: health.IntentForce, State: health.Down,
+		Scope: health.Scope{Kind: health.ScopeEndpoint, Zone: "z.", Pool: "p", Endpoint: "e"}, Start: begin, Forever: true}
+	two, three, four := one, one, one
+	two.ID.Counter, two.Kind = 2, 99
+	three.ID.Counter, three.Scope.Kind = 3, 99
+	four.ID.Counter, four.State = 4, health.Up
+	sent := Set{}.Add(one).Add(two).Add(three).Add(four).End(End{At: begin}, health.IntentID{Node: "n2", Incarnation: 1, Counter: 1})
+	got, err := Decode(sent.Encode(begin), begin)
+	require.ErrorIs(t, err, ErrKind)
+	require.True(t, got.Same(sent.Only(one.ID, four.ID, health.IntentID{Node: "n2", Incarnation: 1, Counter: 1})))
+	bad := one
+	bad.State = health.Drained
+	_, err = Decode(Set{}.Add(two).Add(bad).Encode(begin), begin)
+	require.NotErrorIs(t, err, ErrKind)
+	require.ErrorIs(t, err, health.ErrInvalidIntent, "a fault goes before what is merely new")
+}
+
+// TestCovers: whoever has an intent with an earlier end does not hold its extension.
+func TestCovers(t *testing.T) {
+	short := drain("eu-a", begin, begin.Add(time.Hour))
+	short.ID = health.IntentID{Node: "n1", Incarnation: 1, Counter: 1}
+	way, longer, forever := short, short, short
+	way.End = way.End.Add(-snap)
+	longer.End = longer.End.Add(LeastMove)
+	forever.End, forever.Forever = time.Time{}, true
+	set := func(i health.Intent) Set { return Set{}.Add(i) }
+	ended := Set{}.End(End{At: begin}, short.ID)
+	for _, tt := range []struct {
+		name       string
+		have, want Set
+		covers     bool
+	}{
+		{"the same", set(short), set(short), true},
+		{"the way between two nodes", set(way), set(short), true},
+		{"extended", set(short), set(longer), false},
+		{"extended, and the way", set(way), set(longer), false},
+		{"longer than asked for", set(longer), set(short), true},
+		{"forever", set(short), set(forever), false},
+		{"forever both", set(forever), set(forever), true},
+		{"forever covers all", set(forever), set(longer), true},
+		{"the end is not known", set(forever), ended, false},
+		{"an end is final", ended, set(forever), true},
+		{"nothing", Set{}, set(short), false},
+	} {
+		require.Equal(t, tt.covers, tt.have.Covers(tt.want, short.ID), tt.name)
+	}
+}
+
 // TestSnap: what is of no use is not taken: an end that all have had, an intent that is over.
 func TestSnap(t *testing.T) {
 	one, two := health.IntentID{Node: "n1", Incarnation: 1, Counter: 1}, health.IntentID{Node: "n1", Incarnation: 1, Counter: 2}

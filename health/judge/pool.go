@@ -19,6 +19,8 @@ type PoolInput struct {
 	Reduction func(i int) int
 	// Drained tells whether an effective intent takes endpoint i out; nil means never.
 	Drained func(i int) bool
+	// Forced is what an operator has endpoint i count as; nil, or Unknown, is what health says.
+	Forced func(i int) health.State
 	// Ready tells whether an operator has opened the gate of a pool whose gate is manual.
 	Ready bool
 	// Admitted is the latest time at which an operator let the pool return, Reloaded at which a new version of the zone file
@@ -40,10 +42,13 @@ func Pool(in PoolInput) (view *health.PoolView, wake time.Time) {
 		e := &p.Endpoints[i]
 		e.Verdict = in.verdict(i)
 		e.Drained = in.Drained != nil && in.Drained(i)
+		if in.Forced != nil {
+			e.Forced = in.Forced(i)
+		}
 		if in.Reduction != nil {
 			e.Reduction = in.Reduction(i)
 		}
-		if !e.Drained && in.answerable(i) && (e.State == health.Suspect && !e.Disputed || e.Pending() || e.Stale) {
+		if e.Uneasy() && in.answerable(i) {
 			p.Calm = false
 		}
 	}
@@ -144,9 +149,10 @@ func (in *PoolInput) holds(p *health.PoolView) {
 
 // returned is how the group comes back: from now on if it had nothing eligible before and has now, as before if it was
 // already on its way, zero if it has wholly returned. While it is out, what it has failed before is kept. In the whole pool
-// those who were never judged may have answered; in an AZ they did not while another AZ had somebody up.
+// those who were never judged may have answered; in an AZ they did not while another AZ had somebody up. An endpoint that is forced
+// up lets its pool and its AZ in.
 func (in *PoolInput) returned(p *health.PoolView, group func(int) bool, whole bool, was health.Return) health.Return {
-	now, before, known, judged, failed := 0, 0, false, false, false
+	now, before, known, judged, failed, forced := 0, 0, false, false, false, false
 	for i := range p.Endpoints {
 		if !group(i) {
 			continue
@@ -154,15 +160,20 @@ func (in *PoolInput) returned(p *health.PoolView, group func(int) bool, whole bo
 		is, prev := p.Endpoints[i], in.Prev.Endpoints[i]
 		if is.Eligible() {
 			now++
+			forced = forced || is.Forced == health.Up
 		}
 		if prev.Eligible() || whole && prev.Pending() && !prev.Drained {
 			before++
 		}
 		known = known || is.Drained || !is.Pending()
 		judged = judged || prev.Drained || !prev.Pending()
-		failed = failed || prev.State == health.Up && !prev.Drained && !is.Drained && in.answerable(i) && (is.State == health.Suspect || is.State == health.Down)
+		untouched := !prev.Drained && !is.Drained && prev.Forced == health.Unknown && is.Forced == health.Unknown
+		failed = failed || prev.State == health.Up && untouched && in.answerable(i) && (is.State == health.Suspect || is.State == health.Down)
 	}
 	switch {
+	case forced:
+		// Somebody wants it to answer now, and not once it has waited.
+		return health.Return{}
 	case now == 0 && !known:
 		// A node that begins has not looked yet.
 		return was

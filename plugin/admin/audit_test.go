@@ -70,7 +70,7 @@ func TestRecorded(t *testing.T) {
 		{"disk full", "POST", api.IntentsPath, drain, syscall.ENOSPC, 507, "drain", "az eu-a for www.example.org.", "CHG-1", "failed: no space left on device", "", ""},
 		{"weight", "POST", api.IntentsPath, `{"kind":"weight","scope":{"kind":"pool","name":"example.org/web"},"weight":0,"actor":"ada","reason":"x"}`, nil, 201, "weight", "pool example.org/web", "x", "ok", "", `"weight":0`},
 		{"no reason", "POST", api.IntentsPath, `{"kind":"drain","scope":{"kind":"az","name":"eu-a"},"actor":"ada"}`, nil, 400, "drain", "az eu-a", "", "failed: reason: required, it is what the next person reads", "", ""},
-		{"no such kind", "POST", api.IntentsPath, `{"kind":"audit-broken","actor":"ada"}`, nil, 400, "intent", " ", "", `failed: kind "audit-broken": want drain or weight; ready and failback have paths of their own`, "", ""},
+		{"no such kind", "POST", api.IntentsPath, `{"kind":"audit-broken","actor":"ada"}`, nil, 400, "intent", " ", "", `failed: kind "audit-broken": want drain, weight or force; ready and failback have paths of their own`, "", ""},
 		{"undrain", "DELETE", api.IntentPath("n1-1-1"), `{"actor":"ada","reason":"done"}`, nil, 200, "undrain", "drain n1-1-1, az eu-a", "done", "ok", `"id":"n1-1-1"`, ""},
 		{"undrain of nothing", "DELETE", api.IntentPath("n1-1-9"), `{"actor":"ada"}`, nil, 404, "undrain", "n1-1-9", "", "failed: no such intent: n1-1-9", "", ""},
 		{"ready", "POST", pool(api.ReadyPath), `{"actor":"ada"}`, nil, 201, "ready", "pool example.org/web", "", "ok", "", `"kind":"ready"`},

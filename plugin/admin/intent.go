@@ -61,8 +61,10 @@ func intentOf(req *api.IntentRequest, now time.Time) (i health.Intent, err error
 		i.Kind = health.IntentDrain
 	case "weight":
 		i.Kind = health.IntentWeight
+	case "force":
+		i.Kind = health.IntentForce
 	default:
-		return i, fmt.Errorf("kind %q: want drain or weight; ready and failback have paths of their own", req.Kind)
+		return i, fmt.Errorf("kind %q: want drain, weight or force; ready and failback have paths of their own", req.Kind)
 	}
 	if err := kind.UnmarshalText([]byte(req.Scope.Kind)); err != nil {
 		return i, err
@@ -77,6 +79,8 @@ func intentOf(req *api.IntentRequest, now time.Time) (i health.Intent, err error
 	switch {
 	case req.Reason == "":
 		return i, errReason
+	case (req.State != "") != (i.Kind == health.IntentForce):
+		return i, errors.New("state: required for kind force, and for no other")
 	case (req.Weight != nil) != (i.Kind == health.IntentWeight):
 		return i, errors.New("weight: required for kind weight, and for no other")
 	case req.StartsInSeconds < 0 || req.StartsInSeconds > maxIntentSeconds:
@@ -91,7 +95,20 @@ func intentOf(req *api.IntentRequest, now time.Time) (i health.Intent, err error
 	if req.Weight != nil {
 		i.Weight = *req.Weight
 	}
-	return i, nil
+	if i.Kind == health.IntentForce {
+		i.State, err = forcedState(req.State)
+	}
+	return i, err
+}
+
+// forcedState is what an endpoint is forced to count as.
+func forcedState(word string) (health.State, error) {
+	for _, s := range []health.State{health.Up, health.Down} {
+		if word == s.String() {
+			return s, nil
+		}
+	}
+	return health.Unknown, fmt.Errorf("state %q: want up or down; the end of the intent is auto", word)
 }
 
 func durationOf(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
@@ -138,18 +155,7 @@ func (s *Server) intend(rec *record, i health.Intent, wait bool) (int, any) {
 	if err != nil {
 		return intentRefused(err)
 	}
-	holding, done := s.held(context.Background(), wait, id)
-	status := http.StatusCreated
-	if !done {
-		status = http.StatusAccepted
-	}
-	for _, shown := range intentsOf(s.opts.Node) {
-		if shown.ID == id.String() {
-			shown.Missing = holding.Missing
-			return status, shown
-		}
-	}
-	return intentRefused(fmt.Errorf("%w: %s was ended at once by somebody else", health.ErrNoIntent, id))
+	return s.taken(id, wait, http.StatusCreated)
 }
 
 func (s *Server) endIntent(r *http.Request) (int, any) {
@@ -244,6 +250,9 @@ func intentShown(i *health.IntentState) api.Intent {
 	if i.Kind == health.IntentWeight {
 		weight := i.Weight
 		out.Weight = &weight
+	}
+	if i.Kind == health.IntentForce {
+		out.Forced = i.Intent.State.String()
 	}
 	if !i.Forever {
 		end := i.End

@@ -77,7 +77,7 @@ func TestIntentRequestsThatAreRefused(t *testing.T) {
 	}{
 		"no reason":                 {body: `{"kind":"drain","scope":{"kind":"az","name":"eu-a"}}`, status: 400, detail: "reason: required"},
 		"a key that does not exist": {body: `{"dry_rum":true,"kind":"drain","scope":{"kind":"az","name":"eu-a"},"reason":"x"}`, status: 400, detail: "dry_rum"},
-		"no such kind":              {body: `{"kind":"force","scope":{"kind":"az","name":"eu-a"},"reason":"x"}`, status: 400, detail: "want drain or weight"},
+		"no such kind":              {body: `{"kind":"promote","scope":{"kind":"az","name":"eu-a"},"reason":"x"}`, status: 400, detail: "want drain, weight or force"},
 		"no such scope":             {body: `{"kind":"drain","scope":{"kind":"zone","name":"eu-a"},"reason":"x"}`, status: 400, detail: `"zone"`},
 		"half a name":               {body: `{"kind":"drain","scope":{"kind":"endpoint","name":"web/a"},"reason":"x"}`, status: 400, detail: "ZONE/POOL/ENDPOINT"},
 		"no weight":                 {body: `{"kind":"weight","scope":{"kind":"pool","name":"z/p"},"reason":"x"}`, status: 400, detail: "weight: required"},

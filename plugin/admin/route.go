@@ -46,7 +46,7 @@ type route struct {
 type parameter struct{ name, doc string }
 
 func (s *Server) routes() []route {
-	return slices.Concat(s.lifeRoutes(), s.readRoutes(), s.orderRoutes(), s.nodeRoutes())
+	return slices.Concat(s.lifeRoutes(), s.readRoutes(), s.orderRoutes(), s.changeRoutes(), s.nodeRoutes())
 }
 
 func (s *Server) lifeRoutes() []route {
@@ -93,7 +93,7 @@ func (s *Server) orderRoutes() []route {
 	return []route{
 		{method: http.MethodGet, path: api.IntentsPath, role: viewer, doc: "Drains and other orders in force and planned.", reply: api.Intents{}, handle: s.listIntents},
 		{
-			method: http.MethodPost, path: api.IntentsPath, role: operator, action: "intent", doc: "Drains, or changes a weight.",
+			method: http.MethodPost, path: api.IntentsPath, role: operator, action: "intent", doc: "Drains, changes a weight, or forces an endpoint up or down.",
 			body: api.IntentRequest{}, reply: api.Intent{}, handle: s.createIntent,
 		},
 		{

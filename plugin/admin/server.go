@@ -51,6 +51,9 @@ type Node interface {
 	// those in force and planned. Their errors are those of package health.
 	Intend(health.Intent) (health.IntentID, error)
 	EndIntent(ids []health.IntentID, actor, reason string) error
+	// Extend moves an end to a later time, zero for never. Resume puts another intent in the place of one that a rule suspends.
+	Extend(id health.IntentID, end time.Time, actor, reason string) error
+	Resume(id health.IntentID, override []string, actor, reason string) (health.IntentID, error)
 	Intents() []health.IntentState
 	// AwaitHolding returns who has the intents on disk, once done says so or ctx ends.
 	AwaitHolding(ctx context.Context, ids []health.IntentID, done func(*engine.Holding) bool) engine.Holding

@@ -87,7 +87,7 @@ func (z *zoneStatus) pool(i int) api.Pool {
 	z.returning(&p, cfg, view)
 	p.Weight = view.Weight
 	for j, e := range cfg.Endpoints {
-		p.Endpoints = append(p.Endpoints, z.endpoint(check, e, view.Endpoints[j]))
+		p.Endpoints = append(p.Endpoints, z.endpoint(cfg, check, e, view.Endpoints[j]))
 	}
 	return p
 }
@@ -138,7 +138,20 @@ const (
 	waitsConfig   = "config"
 )
 
-func (z *zoneStatus) endpoint(check *config.Check, cfg *config.Endpoint, view health.EndpointView) api.Endpoint {
+// force says who forces an endpoint, why and until when.
+func (z *zoneStatus) force(pool *config.Pool, cfg *config.Endpoint, state health.State) *api.Force {
+	f := &api.Force{State: state.String()}
+	for _, i := range z.node.Intents() {
+		if i.Kind == health.IntentForce && i.Intent.State == state && i.Suspended == nil && !i.Planned &&
+			i.Scope.Zone == z.view.Zone.Name && i.Scope.Pool == pool.Name && i.Scope.Endpoint == cfg.Name {
+			f.Intent, f.Actor, f.Reason = i.ID.String(), i.Actor, i.Reason
+			f.EndsAt = instant(i.End)
+		}
+	}
+	return f
+}
+
+func (z *zoneStatus) endpoint(pool *config.Pool, check *config.Check, cfg *config.Endpoint, view health.EndpointView) api.Endpoint {
 	e := api.Endpoint{
 		Name: cfg.Name, AZ: z.view.Zone.AZs[cfg.AZ].Name, Target: cfg.Target, Weight: cfg.Weight,
 		State: view.Shown().String(), Health: view.State.String(),
@@ -152,6 +165,9 @@ func (z *zoneStatus) endpoint(check *config.Check, cfg *config.Endpoint, view he
 	}
 	if view.State == health.Suspect || view.State == health.Down {
 		z.degraded = true
+	}
+	if view.Forced != health.Unknown {
+		e.Forced = z.force(pool, cfg, view.Forced)
 	}
 	if check == nil {
 		return e

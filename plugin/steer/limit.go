@@ -45,7 +45,7 @@ func (s *subject) leaving() []health.EndpointRef {
 		view := s.zv.Pools[p]
 		for i, e := range view.Endpoints {
 			ref := health.EndpointRef{Pool: p, Endpoint: i}
-			if !e.InService() && view.Leaving(i) && !s.zv.Drained(s.index, ref) {
+			if !e.InService() && e.Forced == health.Unknown && view.Leaving(i) && !s.zv.Drained(s.index, ref) {
 				refs = append(refs, ref)
 			}
 		}

@@ -248,6 +248,9 @@ func (w *twinWorld) endpoint(sick int) health.EndpointView {
 		e.State = health.Suspect
 	}
 	e.Drained = w.chance(8)
+	if w.chance(8) {
+		e.Forced = []health.State{health.Up, health.Down}[w.r.IntN(2)]
+	}
 	if w.chance(10) {
 		e.Reduction = 25 * (1 + w.r.IntN(4))
 	}

@@ -30,15 +30,17 @@ type Scope struct {
 	Name string `json:"name"`
 }
 
-// An IntentRequest asks for a drain or a weight.
+// An IntentRequest asks for a drain, a weight or a force.
 type IntentRequest struct {
-	// Kind is drain or weight.
+	// Kind is drain, weight or force.
 	Kind  string `json:"kind"`
 	Scope Scope  `json:"scope"`
 	// Service limits it to one service, an FQDN; empty means all.
 	Service string `json:"service,omitempty"`
 	// Weight is for kind weight, 0..65535.
-	Weight *int   `json:"weight,omitempty"`
+	Weight *int `json:"weight,omitempty"`
+	// State is for kind force, whose scope is an endpoint: up or down. The end of the intent is auto.
+	State  string `json:"state,omitempty"`
 	Actor  string `json:"actor"`
 	Reason string `json:"reason"`
 	// Override names safety rules that shall not refuse it: never_empty, keep_regions, keep_azs, max_drained.
@@ -98,11 +100,13 @@ const (
 // An Intent is what an operator asked for.
 type Intent struct {
 	ID string `json:"id"`
-	// Kind is drain, weight, ready, failback, freeze, stopped or removed.
+	// Kind is drain, weight, force, ready, failback, freeze, stopped or removed.
 	Kind    string `json:"kind"`
 	Scope   Scope  `json:"scope"`
 	Service string `json:"service,omitempty"`
 	Weight  *int   `json:"weight,omitempty"`
+	// Forced is what a force has the endpoint count as: up or down.
+	Forced string `json:"forced,omitempty"`
 	// State is planned, in_force, suspended (by Rule, for RuleService) or no_effect (Note says why).
 	State       string   `json:"state"`
 	Rule        string   `json:"rule,omitempty"`

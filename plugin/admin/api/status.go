@@ -80,9 +80,11 @@ type Endpoint struct {
 	Addresses []string `json:"addresses,omitempty"`
 	Target    string   `json:"target,omitempty"`
 	Weight    int      `json:"weight"`
-	// State is up, suspect, down, drained or unknown; Health is the same without drains.
-	State       string    `json:"state"`
-	Health      string    `json:"health"`
+	// State is up, suspect, down, drained or unknown; Health is the same without drains and forces.
+	State  string `json:"state"`
+	Health string `json:"health"`
+	// Forced is set while an operator has the endpoint count as up or down, whatever Health says.
+	Forced      *Force    `json:"forced,omitempty"`
 	Stale       bool      `json:"stale,omitempty"`
 	Unmonitored bool      `json:"unmonitored,omitempty"`
 	Since       time.Time `json:"since"`
@@ -96,6 +98,18 @@ type Endpoint struct {
 	Successes      int        `json:"successes,omitempty"`
 	// Vantages are what each node says of the endpoint's own check, in a cluster; the fields above are this node's word.
 	Vantages []Vantage `json:"vantages,omitempty"`
+}
+
+// A Force is an operator's word on the state of an endpoint.
+type Force struct {
+	// State is up or down.
+	State string `json:"state"`
+	// Intent is the id of the order.
+	Intent string `json:"intent,omitempty"`
+	Actor  string `json:"actor,omitempty"`
+	Reason string `json:"reason,omitempty"`
+	// EndsAt is by this node's clock; without it the force is forever.
+	EndsAt *time.Time `json:"ends_at,omitempty"`
 }
 
 // A Service is what one owner name answers now.

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+func extendCommand() *cobra.Command {
+	req := api.ExtendRequest{Actor: actor()}
+	var duration string
+	cmd := &cobra.Command{
+		Use:   "extend ID|[KIND] NAME --for DURATION",
+		Short: "move the end of a drain, or of another order, to a later time",
+		Long: `Extend moves the end of the intent ID, as ` + "`fairlead intents`" + ` shows it, whatever its kind; or of the drain of an endpoint, pool, AZ or
+region NAME; KIND, as after drain, tells names apart that are the same. --for counts from now; forever takes the end away.
+
+An end only ever moves to a later time, by ten seconds or more: of two ends that nodes know, the later one wins. To have an order
+end sooner, end it and make a new one. For the time that a drain gains, safety rules may refuse it as they would a new one.
+
+` + serverHelp + "\n\n" + orderExits,
+		Example: `  fairlead extend n1-3-17 --for 2h
+  fairlead extend az eu-west-1a --for 45m --reason "power work takes longer, CHG-1234"`,
+		Args: usageArgs(cobra.RangeArgs(1, 2)),
+	}
+	server := addServerFlag(cmd)
+	cmd.Flags().StringVar(&duration, "for", "", "how long from now on, as 90s, 45m or 2h, or forever")
+	cmd.Flags().StringVar(&req.Reason, "reason", "", "why; kept in the log")
+	cmd.Flags().BoolVar(&req.Wait, "wait", false, "wait until every node of the cluster has it")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if duration == "" {
+			return usagef(cmd, "--for is required: how long from now on?")
+		}
+		if req.Forever = duration == "forever"; !req.Forever {
+			d, err := time.ParseDuration(duration)
+			if err != nil || d < time.Second {
+				return usagef(cmd, "--for %q: want a duration of a second or more, or forever", duration)
+			}
+			req.ForSeconds = d.Seconds()
+		}
+		c, err := newClient(*server)
+		if err != nil {
+			return err
+		}
+		return extend(cmd, c, args, req)
+	}
+	return cmd
+}
+
+// extend moves the end of the one intent that args name: ID, NAME, or KIND and NAME.
+func extend(cmd *cobra.Command, c *client, args []string, req api.ExtendRequest) error {
+	ctx := orBackground(cmd.Context())
+	var list api.Intents
+	if err := c.call(ctx, http.MethodGet, api.IntentsPath, nil, &list); err != nil {
+		return err
+	}
+	name, kind := args[len(args)-1], ""
+	if len(args) == 2 {
+		kind = args[0]
+	}
+	matched, _ := matchIntents(list.Intents, kind, name)
+	switch len(matched) {
+	case 0:
+		return withHint(fmt.Errorf("no drain is named %s", strings.Join(args, " ")), "see `fairlead intents`")
+	case 1:
+	default:
+		var ids []string
+		for _, i := range matched {
+			ids = append(ids, i.ID)
+		}
+		return withHint(fmt.Errorf("%s is ambiguous", name), "name one of %s", orList(ids))
+	}
+	var i api.Intent
+	if err := c.order(ctx, http.MethodPatch, api.IntentPath(matched[0].ID), req, &i); err != nil {
+		return err
+	}
+	w := cmd.OutOrStdout()
+	fmt.Fprintf(w, "%s: %s %s\n", i.ID, intentWhat(&i), intentUntil(&i, time.Now()))
+	return confirmed(w, req.Wait, i.Missing)
+}
+
+// resumeCommand stands below drain.
+func resumeCommand() *cobra.Command {
+	req := api.ResumeRequest{Actor: actor()}
+	cmd := &cobra.Command{
+		Use:   "resume ID --reason TEXT",
+		Short: "put a drain in force that a safety rule suspends",
+		Long: `Resume is an operator's word against a safety rule. Two sides of a partition can each accept a drain that the other one's would
+have been refused for; when they meet again one of the two is suspended, as ` + "`fairlead intents`" + ` and status show it. Resume puts
+it in force all the same: a new intent takes its place, with the same scope and end, that overrides the rule. ID may be that of a
+weight or a force as well. If another rule would hold it back too, --override names that.
+
+` + serverHelp + "\n\n" + orderExits,
+		Example: `  fairlead drain resume n2-3-17 --reason "the other AZ is empty anyway, CHG-1234"`,
+		Args:    usageArgs(cobra.ExactArgs(1)),
+	}
+	server := addServerFlag(cmd)
+	cmd.Flags().StringVar(&req.Reason, "reason", "", "why; shown to everybody who looks at the status")
+	cmd.Flags().BoolVar(&req.Wait, "wait", false, "wait until every node of the cluster has it")
+	cmd.Flags().StringSliceVar(&req.Override, "override", nil, "another safety rule that shall not hold it back")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if req.Reason == "" {
+			return usagef(cmd, "--reason is required: it is what the next person reads")
+		}
+		c, err := newClient(*server)
+		if err != nil {
+			return err
+		}
+		var i api.Intent
+		if err := c.order(orBackground(cmd.Context()), http.MethodPost, api.ResumePath(args[0]), req, &i); err != nil {
+			return err
+		}
+		w := cmd.OutOrStdout()
+		fmt.Fprintf(w, "%s: %s %s, in the place of %s\n", i.ID, intentWhat(&i), intentUntil(&i, time.Now()), args[0])
+		return confirmed(w, req.Wait, i.Missing)
+	}
+	return cmd
+}

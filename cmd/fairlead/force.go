@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+func forceCommand() *cobra.Command {
+	var f orderFlags
+	cmd := &cobra.Command{
+		Use:   "force endpoint NAME up|down|auto --reason TEXT",
+		Short: "have an endpoint count as up or down for a time, whatever its probes say",
+		Long: `Force puts an operator's word in the place of the verdict on one endpoint, for all services: up counts as up in service, down as
+down. Probing goes on, and status shows both, by whom and until when. It outlives a restart and ends by itself: after an hour unless
+--for says otherwise; forever must be typed. auto ends it now. A later force replaces an earlier one of the same endpoint.
+
+Down is a word on health: where nothing else is up, panic and last_good may still answer the endpoint. A drain is stronger: what is
+drained is answered by nobody, forced up or not. The safety rules (never_empty, keep_regions, keep_azs, max_drained) look at a force
+down as at a drain. Up lets the endpoint's pool and its AZ in at once, past failback; it opens no gate. A freeze stops no force.
+
+NAME is ENDPOINT, POOL/ENDPOINT or ZONE/POOL/ENDPOINT.
+
+` + serverHelp + "\n\n" + orderExits,
+		Example: `  fairlead force endpoint web-1a down --for 30m --reason "answers, but with old data, INC-7"
+  fairlead force endpoint web-eu/web-1a up --reason "the probe network is down"
+  fairlead force endpoint web-1a auto`,
+		Args: usageArgs(cobra.ExactArgs(3)),
+	}
+	f.add(cmd)
+	// A force is for all services, and begins now.
+	for _, name := range []string{"service", "at"} {
+		_ = cmd.Flags().MarkHidden(name)
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if args[0] != "endpoint" {
+			return usagef(cmd, "%q: want endpoint", args[0])
+		}
+		if f.service != "" || f.at != "" {
+			return usagef(cmd, "a force is for all services, and begins now")
+		}
+		switch args[2] {
+		case "auto":
+			return f.auto(cmd, args[1])
+		case "up", "down":
+		default:
+			return usagef(cmd, "%q: want up, down or auto", args[2])
+		}
+		req, err := f.request(cmd, "force")
+		if err != nil {
+			return err
+		}
+		req.State, req.Scope = args[2], api.Scope{Kind: "endpoint", Name: args[1]}
+		return f.send(cmd, req)
+	}
+	return cmd
+}
+
+// auto ends every force on an endpoint.
+func (f *orderFlags) auto(cmd *cobra.Command, name string) error {
+	if f.dryRun {
+		return usagef(cmd, "--dry-run: an end has none; `fairlead status` shows what health says")
+	}
+	c, err := newClient(*f.server)
+	if err != nil {
+		return err
+	}
+	ctx := orBackground(cmd.Context())
+	if name, err = c.qualify(ctx, "endpoint", name); err != nil {
+		return err
+	}
+	return c.endForces(ctx, cmd.OutOrStdout(), name, api.EndRequest{Actor: actor(), Reason: f.reason, Wait: f.wait})
+}
+
+func (c *client) endForces(ctx context.Context, w io.Writer, name string, end api.EndRequest) error {
+	var list api.Intents
+	if err := c.call(ctx, http.MethodGet, api.IntentsPath, nil, &list); err != nil {
+		return err
+	}
+	var missing []string
+	found := false
+	for _, i := range list.Intents {
+		if i.Kind != "force" || i.Scope.Name != name {
+			continue
+		}
+		var ended api.Intents
+		if err := c.order(ctx, http.MethodDelete, api.IntentPath(i.ID), end, &ended); err != nil {
+			return err
+		}
+		found, missing = true, ended.Missing
+		fmt.Fprintf(w, "%s: %s has ended: health decides\n", i.ID, intentWhat(&i))
+	}
+	if !found {
+		return &exitError{Code: exitConflict, Err: fmt.Errorf("nothing to do: nobody forces endpoint %s", name)}
+	}
+	return confirmed(w, end.Wait, missing)
+}

@@ -1,0 +1,108 @@
+package admin
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+func (n *fakeNode) Extend(id health.IntentID, end time.Time, _, _ string) error {
+	i := slices.IndexFunc(n.intents, func(s health.IntentState) bool { return s.ID == id })
+	if n.intendErr != nil {
+		return n.intendErr
+	}
+	n.intents[i].End, n.intents[i].Forever = end, end.IsZero()
+	return nil
+}
+
+func (n *fakeNode) Resume(id health.IntentID, override []string, actor, reason string) (health.IntentID, error) {
+	i := slices.IndexFunc(n.intents, func(s health.IntentState) bool { return s.ID == id })
+	if n.intendErr != nil {
+		return health.IntentID{}, n.intendErr
+	}
+	was := n.intents[i].Intent
+	was.Actor, was.Reason, was.Override = actor, reason, override
+	n.intents = slices.Delete(n.intents, i, i+1)
+	return n.Intend(was)
+}
+
+// drained has one drain, n1-1-1.
+func drained() *fakeNode {
+	return &fakeNode{intents: []health.IntentState{{Intent: health.Intent{
+		ID: health.IntentID{Node: "n1", Incarnation: 1, Counter: 1}, Kind: health.IntentDrain, Scope: health.Scope{Kind: health.ScopeAZ, Name: "eu-a"}, Actor: "ada",
+	}}}}
+}
+
+func TestForceRoute(t *testing.T) {
+	n := &fakeNode{}
+	c, _ := start(t, n)
+	var made api.Intent
+	force := func(scope, more string) string {
+		return `{"kind":"force","scope":` + scope + `,"actor":"ada","reason":"x"` + more + `}`
+	}
+	const endpoint = `{"kind":"endpoint","name":"example.org/web/one"}`
+	require.Equal(t, http.StatusCreated, send(t, c, "POST", api.IntentsPath, force(endpoint, `,"state":"down"`), &made))
+	require.Equal(t, []any{"force", "down", api.IntentInForce}, []any{made.Kind, made.Forced, made.State})
+	require.Equal(t, health.Down, n.intents[0].Intent.State)
+	var p api.Problem
+	for body, detail := range map[string]string{
+		force(endpoint, ""):                                                   "state: required",
+		force(endpoint, `,"state":"auto"`):                                    "the end of the intent is auto",
+		force(endpoint, `,"state":"drained"`):                                 "want up or down",
+		`{"kind":"drain","scope":` + endpoint + `,"reason":"x","state":"up"}`: "for no other",
+	} {
+		require.Equal(t, http.StatusBadRequest, send(t, c, "POST", api.IntentsPath, body, &p), body)
+		require.Contains(t, p.Detail, detail)
+	}
+}
+
+// TestExtendAndResume are recorded with what was before them and what is after.
+func TestExtendAndResume(t *testing.T) {
+	one := api.IntentPath("n1-1-1")
+	rule := &health.RuleError{Suspension: health.Suspension{Rule: health.RuleKeepAZs, Service: "www."}}
+	for _, tt := range []struct {
+		name, method, path, body string
+		err                      error
+		missing                  []string
+		status                   int
+		outcome, before, after   string
+	}{
+		{"extend", "PATCH", one, `{"actor":"ada","reason":"y","for_seconds":60}`, nil, nil, 200, "ok", `"actor":"ada"`, `"ends_at":`},
+		{"forever", "PATCH", one, `{"actor":"ada","forever":true}`, nil, nil, 200, "ok", `"id":"n1-1-1"`, `"id":"n1-1-1"`},
+		{"here alone", "PATCH", one, `{"actor":"ada","forever":true}`, nil, []string{"n2"}, 202, "ok", `"id":"n1-1-1"`, `"missing":["n2"]`},
+		{"sooner", "PATCH", one, `{"actor":"ada","for_seconds":1}`, fmt.Errorf("%w: sooner", health.ErrIntentConflict), nil, 409, "failed: nothing to do: sooner", `"id"`, ""},
+		{"a rule", "PATCH", one, `{"actor":"ada","for_seconds":1}`, rule, nil, 409, "refused: keep_azs", `"id"`, ""},
+		{"no end", "PATCH", one, `{"actor":"ada"}`, nil, nil, 400, "failed: forever and for_seconds: want one of them", "", ""},
+		{"two ends", "PATCH", one, `{"actor":"ada","for_seconds":1,"forever":true}`, nil, nil, 400, "failed: forever and for_seconds: want one of them", "", ""},
+		{"negative", "PATCH", one, `{"actor":"ada","for_seconds":-1}`, nil, nil, 400, "failed: for_seconds: want 0 to ten years, or forever", "", ""},
+		{"extend nothing", "PATCH", api.IntentPath("n1-1-9"), `{"actor":"ada","for_seconds":1}`, nil, nil, 404, "failed: no such intent: n1-1-9", "", ""},
+		{"resume", "POST", api.ResumePath("n1-1-1"), `{"actor":"bob","reason":"x","override":["keep_azs"]}`, nil, nil, 201, "ok", `"actor":"ada"`, `"override":["keep_azs"]`},
+		{"resume without a reason", "POST", api.ResumePath("n1-1-1"), `{"actor":"bob"}`, nil, nil, 400, "failed: reason: required, it is what the next person reads", "", ""},
+		{"resume nothing", "POST", api.ResumePath("n1-1-9"), `{"actor":"bob","reason":"x"}`, nil, nil, 404, "failed: no such intent: n1-1-9", "", ""},
+		{"resume what is not suspended", "POST", api.ResumePath("n1-1-1"), `{"actor":"bob","reason":"x"}`, health.ErrIntentConflict, nil, 409, "failed: nothing to do", `"id"`, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			n, j := drained(), &fakeJournal{}
+			n.intendErr, n.missing = tt.err, tt.missing
+			c, _ := startWith(t, n, j)
+			var reply map[string]any
+			require.Equal(t, tt.status, send(t, c, tt.method, tt.path, tt.body, &reply))
+			require.Len(t, j.entries, 1)
+			e := j.entries[0]
+			action := map[string]string{"PATCH": "extend", "POST": "resume"}[tt.method]
+			require.Equal(t, []string{action, tt.outcome}, []string{e.Action, e.Outcome})
+			require.Contains(t, string(e.Before), tt.before)
+			require.Contains(t, string(e.After), tt.after)
+			if tt.before != "" {
+				require.Equal(t, "drain n1-1-1, az eu-a", e.Object)
+			}
+		})
+	}
+}
