@@ -27,8 +27,8 @@ const (
 // ErrKeyFile says that a file holds no keys, or shows them to everybody. The text names the file, never what is in it.
 var ErrKeyFile = errors.New("unfit file of keys")
 
-// readKeyFile reads a file that nobody but its owner and group can read.
-func readKeyFile(path string) ([]byte, error) {
+// ReadKeyFile reads a file that nobody but its owner and group can read, of at most 64 KiB.
+func ReadKeyFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -53,7 +53,7 @@ func readKeyFile(path string) ([]byte, error) {
 
 // ReadIdentity reads a node's private key: Ed25519, PKCS #8, PEM.
 func ReadIdentity(path string) (ed25519.PrivateKey, error) {
-	b, err := readKeyFile(path)
+	b, err := ReadKeyFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +97,7 @@ func writeNew(path string, b []byte) error {
 // ReadKeyring reads the keys that encrypt gossip: one in base64 on each line, of 16, 24 or 32 octets. The first one encrypts,
 // all of them decrypt. Empty lines and those that begin with # do not count.
 func ReadKeyring(path string) ([][]byte, error) {
-	b, err := readKeyFile(path)
+	b, err := ReadKeyFile(path)
 	if err != nil {
 		return nil, err
 	}
