@@ -24,11 +24,16 @@ const (
 	pemPrivateKey = "PRIVATE KEY"
 )
 
-// ErrKeyFile says that a file holds no keys, or shows them to everybody. The text names the file, never what is in it.
+// ErrKeyFile says that a file holds no keys or certificates, or shows keys to everybody. The text names the file, never what is in it.
 var ErrKeyFile = errors.New("unfit file of keys")
 
 // ReadKeyFile reads a file that nobody but its owner and group can read, of at most 64 KiB.
-func ReadKeyFile(path string) ([]byte, error) {
+func ReadKeyFile(path string) ([]byte, error) { return readSmall(path, true) }
+
+// ReadCertFile reads a file that anybody may read, of at most 64 KiB.
+func ReadCertFile(path string) ([]byte, error) { return readSmall(path, false) }
+
+func readSmall(path string, secret bool) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -41,7 +46,7 @@ func ReadKeyFile(path string) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%w: %s: not a regular file", ErrKeyFile, path)
 	}
-	if mode := info.Mode().Perm(); mode&0o007 != 0 {
+	if mode := info.Mode().Perm(); secret && mode&0o007 != 0 {
 		return nil, fmt.Errorf("%w: %s: mode %04o lets everybody at it: chmod 600", ErrKeyFile, path, mode)
 	}
 	b, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
