@@ -52,6 +52,7 @@ func commands() []*cobra.Command {
 		failbackCommand(),
 		auditCommand(),
 		nodesCommand(),
+		tokenCommand(),
 	}
 }
 
