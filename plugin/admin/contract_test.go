@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
 // A call is what is expected of a route: who may, and a request that is carried out.
@@ -52,6 +53,8 @@ var contract = map[string]call{
 	"POST /api/v1/cut":                          {role: administrator, body: `{"reason":"x","for_seconds":60}`, status: 200},
 	"DELETE /api/v1/cut":                        {role: administrator, body: because, status: 200},
 	"POST /api/v1/keyring":                      {role: administrator, body: `{"reason":"x","verb":"add","key":"` + aKey + `"}`, status: 200},
+	"GET /metrics":                              {role: viewer, status: 200},
+	"GET /api/v1/openapi.json":                  {role: viewer, status: 200},
 	"GET /api/v1/tokens":                        {role: administrator, status: 200},
 	"POST /api/v1/tokens":                       {role: administrator, body: `{"name":"new","role":"viewer","for_seconds":60}`, status: 201},
 	"DELETE /api/v1/tokens/{name}":              {role: administrator, path: "/api/v1/tokens/spare", body: because, status: 200},
@@ -64,7 +67,7 @@ func contractNode() *fakeNode {
 	}
 	pool, node := health.Scope{Kind: health.ScopePool, Zone: "example.org.", Pool: "web"}, health.Scope{Kind: health.ScopeNode, Name: "n2"}
 	now := time.Now()
-	return &fakeNode{cluster: testCluster(now), intents: []health.IntentState{
+	return &fakeNode{cluster: testCluster(now), files: []api.File{}, intents: []health.IntentState{
 		{Intent: health.Intent{ID: id(1), Kind: health.IntentDrain, Scope: health.Scope{Kind: health.ScopeAZ, Name: "eu-a"}, Reason: "x", Start: now, End: now.Add(time.Hour)}},
 		{Intent: health.Intent{ID: id(2), Kind: health.IntentReady, Scope: pool, Start: now, Forever: true}},
 		{Intent: health.Intent{ID: id(3), Kind: health.IntentStopped, Scope: node, Start: now, Forever: true}},

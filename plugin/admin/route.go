@@ -40,6 +40,8 @@ type route struct {
 	doc         string
 	query       []parameter
 	body, reply any
+	// other are the values of statuses that have another body than reply, or than a Problem.
+	other map[int]any
 	// secret is set when the reply holds one: it is kept nowhere.
 	secret bool
 	// handle returns the status and the body, to be encoded as JSON.
@@ -53,13 +55,13 @@ type route struct {
 type parameter struct{ name, doc string }
 
 func (s *Server) routes() []route {
-	return slices.Concat(s.lifeRoutes(), s.readRoutes(), s.orderRoutes(), s.nodeRoutes(), s.tokenRoutes())
+	return slices.Concat(s.lifeRoutes(), s.readRoutes(), s.orderRoutes(), s.nodeRoutes(), s.tokenRoutes(), s.metaRoutes())
 }
 
 func (s *Server) lifeRoutes() []route {
 	return []route{
 		{method: http.MethodGet, path: "/healthz", role: anyone, doc: "Whether the process answers.", reply: life{}, handle: s.healthz},
-		{method: http.MethodGet, path: "/readyz", role: anyone, doc: "Whether queries are answered from live evidence.", reply: life{}, handle: s.readyz},
+		{method: http.MethodGet, path: "/readyz", role: anyone, doc: "Whether queries are answered from live evidence.", reply: life{}, other: map[int]any{http.StatusServiceUnavailable: life{}}, handle: s.readyz},
 	}
 }
 
@@ -97,7 +99,7 @@ func (s *Server) orderRoutes() []route {
 		{method: http.MethodGet, path: api.IntentsPath, role: viewer, doc: "Drains and other orders in force and planned.", reply: api.Intents{}, handle: s.listIntents},
 		{
 			method: http.MethodPost, path: api.IntentsPath, role: operator, action: "intent", doc: "Drains, or changes a weight.",
-			body: api.IntentRequest{}, reply: api.Intent{}, handle: s.createIntent,
+			body: api.IntentRequest{}, reply: api.Intent{}, other: map[int]any{http.StatusOK: api.Preview{}}, handle: s.createIntent,
 		},
 		{
 			method: http.MethodDelete, path: api.IntentsPath + "/{id}", role: operator, action: "undrain", doc: "Ends an order.",

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -96,8 +97,9 @@ type Options struct {
 	Version   string
 	StartedAt time.Time
 	Logger    *slog.Logger
-	// Registerer is nil for a registry that nobody reads.
+	// Registerer is nil for a registry that nobody reads, Gatherer for the default one.
 	Registerer prometheus.Registerer
+	Gatherer   prometheus.Gatherer
 }
 
 func (o *Options) validate() error {
@@ -121,6 +123,8 @@ type Server struct {
 	opts    Options
 	metrics *serverMetrics
 	lockout *lockout
+	// document describes the routes (OpenAPI).
+	document json.RawMessage
 	// certificate is nil without a TCP listener.
 	certificate *certificate
 	// doors are the unix socket, and the TCP listener if there is one.
@@ -149,6 +153,10 @@ func New(opts Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{opts: opts, metrics: newMetrics(opts.Registerer), lockout: newLockout()}
+	var err error
+	if s.document, err = document(s.routes(), opts.Version); err != nil {
+		return nil, fmt.Errorf("admin: %w", err)
+	}
 	l, err := listen(opts.Socket)
 	if err != nil {
 		return nil, fmt.Errorf("admin socket %s: %w", opts.Socket, err)

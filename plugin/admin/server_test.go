@@ -47,7 +47,7 @@ type fakeNode struct {
 }
 
 func (n *fakeNode) Preview(health.Intent) (*api.Preview, error) {
-	return &api.Preview{Rule: health.RuleNeverEmpty}, n.intendErr
+	return &api.Preview{Rule: health.RuleNeverEmpty, WhatIf: api.WhatIf{Services: []api.WhatIfService{}}}, n.intendErr
 }
 
 func (n *fakeNode) Intend(i health.Intent) (health.IntentID, error) {
@@ -105,11 +105,11 @@ func (n *fakeNode) Explain(q api.Question) (*api.Explanation, error) {
 	if q.Name == "nowhere" {
 		return nil, fmt.Errorf("%w: nowhere", ErrInvalid)
 	}
-	return &api.Explanation{Question: q}, nil
+	return &api.Explanation{Question: q, Shares: []api.Share{}}, nil
 }
 
 func (n *fakeNode) WhatIf(a api.Assumptions) (*api.WhatIf, error) {
-	return &api.WhatIf{Assumptions: a}, nil
+	return &api.WhatIf{Assumptions: a, Services: []api.WhatIfService{}}, nil
 }
 
 func (n *fakeNode) Report(r api.ReportRequest) error {

@@ -26,20 +26,20 @@ func poolPath(zone, pool string) string {
 // A Scope is what an intent is about: kind is endpoint, pool, az, region or node; name is ZONE/POOL/ENDPOINT, ZONE/POOL or
 // NAME.
 type Scope struct {
-	Kind string `json:"kind"`
+	Kind string `json:"kind" enum:"endpoint|pool|az|region|node|cluster"`
 	Name string `json:"name"`
 }
 
 // An IntentRequest asks for a drain or a weight.
 type IntentRequest struct {
 	// Kind is drain or weight.
-	Kind  string `json:"kind"`
+	Kind  string `json:"kind" enum:"drain|weight"`
 	Scope Scope  `json:"scope"`
 	// Service limits it to one service, an FQDN; empty means all.
 	Service string `json:"service,omitempty"`
 	// Weight is for kind weight, 0..65535.
 	Weight *int   `json:"weight,omitempty"`
-	Actor  string `json:"actor"`
+	Actor  string `json:"actor,omitempty"`
 	Reason string `json:"reason"`
 	// Override names safety rules that shall not refuse it: never_empty, keep_regions, keep_azs, max_drained.
 	Override []string `json:"override,omitempty"`
@@ -68,13 +68,13 @@ type Preview struct {
 
 // A PoolRequest says who asks for ready or failback, and why.
 type PoolRequest struct {
-	Actor  string `json:"actor"`
+	Actor  string `json:"actor,omitempty"`
 	Reason string `json:"reason,omitempty"`
 }
 
 // An EndRequest says who ends an intent, and why. An empty body does too.
 type EndRequest struct {
-	Actor  string `json:"actor"`
+	Actor  string `json:"actor,omitempty"`
 	Reason string `json:"reason,omitempty"`
 	// Wait is IntentRequest.Wait.
 	Wait bool `json:"wait,omitempty"`
@@ -99,12 +99,12 @@ const (
 type Intent struct {
 	ID string `json:"id"`
 	// Kind is drain, weight, ready, failback, freeze, stopped or removed.
-	Kind    string `json:"kind"`
+	Kind    string `json:"kind" enum:"drain|weight|ready|failback|freeze|stopped|removed"`
 	Scope   Scope  `json:"scope"`
 	Service string `json:"service,omitempty"`
 	Weight  *int   `json:"weight,omitempty"`
 	// State is planned, in_force, suspended (by Rule, for RuleService) or no_effect (Note says why).
-	State       string   `json:"state"`
+	State       string   `json:"state" enum:"planned|in_force|suspended|no_effect"`
 	Rule        string   `json:"rule,omitempty"`
 	RuleService string   `json:"rule_service,omitempty"`
 	Note        string   `json:"note,omitempty"`
