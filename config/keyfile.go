@@ -24,11 +24,16 @@ const (
 	pemPrivateKey = "PRIVATE KEY"
 )
 
-// ErrKeyFile says that a file holds no keys, or shows them to everybody. The text names the file, never what is in it.
+// ErrKeyFile says that a file holds no keys or certificates, or shows keys to everybody. The text names the file, never what is in it.
 var ErrKeyFile = errors.New("unfit file of keys")
 
-// readKeyFile reads a file that nobody but its owner and group can read.
-func readKeyFile(path string) ([]byte, error) {
+// ReadKeyFile reads a file that nobody but its owner and group can read, of at most 64 KiB.
+func ReadKeyFile(path string) ([]byte, error) { return readSmall(path, true) }
+
+// ReadCertFile reads a file that anybody may read, of at most 64 KiB.
+func ReadCertFile(path string) ([]byte, error) { return readSmall(path, false) }
+
+func readSmall(path string, secret bool) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -41,7 +46,7 @@ func readKeyFile(path string) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%w: %s: not a regular file", ErrKeyFile, path)
 	}
-	if mode := info.Mode().Perm(); mode&0o007 != 0 {
+	if mode := info.Mode().Perm(); secret && mode&0o007 != 0 {
 		return nil, fmt.Errorf("%w: %s: mode %04o lets everybody at it: chmod 600", ErrKeyFile, path, mode)
 	}
 	b, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
@@ -53,7 +58,7 @@ func readKeyFile(path string) ([]byte, error) {
 
 // ReadIdentity reads a node's private key: Ed25519, PKCS #8, PEM.
 func ReadIdentity(path string) (ed25519.PrivateKey, error) {
-	b, err := readKeyFile(path)
+	b, err := ReadKeyFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +102,7 @@ func writeNew(path string, b []byte) error {
 // ReadKeyring reads the keys that encrypt gossip: one in base64 on each line, of 16, 24 or 32 octets. The first one encrypts,
 // all of them decrypt. Empty lines and those that begin with # do not count.
 func ReadKeyring(path string) ([][]byte, error) {
-	b, err := readKeyFile(path)
+	b, err := ReadKeyFile(path)
 	if err != nil {
 		return nil, err
 	}

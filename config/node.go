@@ -72,12 +72,6 @@ func (n *Node) GeoDatabase() GeoDatabase {
 	return GeoPresent
 }
 
-// Admin is how operators reach the node.
-type Admin struct {
-	// Socket is the path of the unix socket; empty means the program's default.
-	Socket string
-}
-
 // Probe limits the checkers of the node.
 type Probe struct {
 	// MaxInFlight is how many probes run at once; 0 means by the limit of file descriptors.
@@ -106,9 +100,7 @@ func nodeShape() *shape {
 		optional("name", text("a node name", parseIdentifier)),
 		optional("region", text("a region name", parseIdentifier)),
 		optional("az", text("an AZ name", parseIdentifier)),
-		optional("admin", object(
-			optional("socket", text("a path", socketPath)),
-		)),
+		optional("admin", adminShape()),
 		optional("caches", object(
 			optional("transit", duration(time.Second, maxTransit)),
 			optional("clamp", duration(time.Second, maxClamp)),
@@ -170,7 +162,7 @@ func ParseNode(file string, content []byte) (*Node, Problems) {
 	if az := field(root, "az"); n.AZ != "" && n.Region == "" {
 		r.node(az, Error, "az", "an AZ without a region", "set region too")
 	}
-	n.Admin.Socket = stringOf(field(field(root, "admin"), "socket"))
+	n.admin(r, field(root, "admin"))
 	n.StateMaxAge = durationOf(field(root, "state_max_age"), defaultStateMaxAge)
 	caches := field(root, "caches")
 	n.Caches.Transit, n.Caches.Clamp = durationOf(field(caches, "transit"), DefaultTransit), durationOf(field(caches, "clamp"), defaultClamp)

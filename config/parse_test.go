@@ -31,7 +31,7 @@ func TestParseDuration(t *testing.T) {
 		{"1.5s", 1500 * time.Millisecond, true}, {"0s", 0, true}, {"", 0, false}, {"5", 0, false}, {"-5s", 0, false}, {"s", 0, false},
 		{"1d2d", 0, false}, {"99999999999d", 0, false}, {"106751d", 0, false}, {"9999999h99999999999h", 0, false}, {"5 s", 0, false},
 	} {
-		got, ok := parseDuration(tt.text)
+		got, ok := ParseDuration(tt.text)
 		assert.Equal(t, tt.ok, ok, tt.text)
 		assert.Equal(t, tt.want, got, tt.text)
 	}

@@ -72,8 +72,8 @@ func integer(low, high int64) *shape {
 	}}
 }
 
-// parseDuration reads Go's durations without signs, and days in front of them.
-func parseDuration(text string) (time.Duration, bool) {
+// ParseDuration reads Go's durations without signs, and days in front of them.
+func ParseDuration(text string) (time.Duration, bool) {
 	if text == "" || !durationText.MatchString(text) {
 		return 0, false
 	}
@@ -99,7 +99,7 @@ func duration(low, high time.Duration) *shape {
 	return &shape{scalar: &scalar{
 		want: "a duration",
 		check: func(n *yamlNode) (string, string) {
-			d, ok := parseDuration(n.Value)
+			d, ok := ParseDuration(n.Value)
 			switch {
 			case !ok && numberText.MatchString(n.Value):
 				return fmt.Sprintf("want a duration, got the number %s", shorten(n.Value)),
@@ -139,7 +139,7 @@ func ttl(low, high uint32, rung bool) *shape {
 		if msg, help := inner(n); msg != "" {
 			return msg, help
 		}
-		d, _ := parseDuration(n.Value)
+		d, _ := ParseDuration(n.Value)
 		if d%time.Second != 0 {
 			return fmt.Sprintf("a TTL has whole seconds, got %s", n.Value), ""
 		}

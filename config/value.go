@@ -86,7 +86,7 @@ func intOf(n *yamlNode, otherwise int) int {
 func boolOf(n *yamlNode) bool { return stringOf(n) == "true" }
 
 func durationOf(n *yamlNode, otherwise time.Duration) time.Duration {
-	if d, ok := parseDuration(stringOf(n)); ok {
+	if d, ok := ParseDuration(stringOf(n)); ok {
 		return d
 	}
 	return otherwise

@@ -21,6 +21,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health/probe"
 	"github.com/fairlead-dns/fairlead/plugin/admin"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+	"github.com/fairlead-dns/fairlead/plugin/admin/token"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
 	"github.com/fairlead-dns/fairlead/plugin/geo"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
@@ -119,9 +120,19 @@ func (n *node) prepare(a *attachment) (err error) {
 		return err
 	}
 	n.admin, err = admin.New(admin.Options{
-		Node: n, Journal: n.audit, Socket: n.socket(a.config), Version: version(), StartedAt: time.Now(), Logger: n.logger,
+		Node: n, Journal: n.audit, Tokens: n.openTokens(), Socket: n.socket(a.config), Listen: a.config.Admin.Listen, TLS: a.config.Admin.TLS,
+		Version: version(), StartedAt: time.Now(), Logger: n.logger, Registerer: n.scope,
 	})
 	return err
+}
+
+// openTokens opens the file of the bearer tokens. Whatever is wrong with it, queries are answered: nobody logs in by a token then.
+func (n *node) openTokens() *token.Store {
+	tokens, err := token.Open(filepath.Join(n.state, tokensName))
+	if err != nil {
+		n.logger.Error("tokens not readable: no token is a login until the file is put right or removed, and the node started again", "err", err)
+	}
+	return tokens
 }
 
 // openAudit opens the record of what operators do. Whatever is wrong with it, queries are answered: orders are refused for as

@@ -47,6 +47,8 @@ func changedNode(old, next *config.Node) error {
 		{"name", old.Name, next.Name},
 		{"admin.socket", old.Admin.Socket, next.Admin.Socket},
 		{"caches.transit", old.Caches.Transit, next.Caches.Transit},
+		{"admin.listen", old.Admin.Listen, next.Admin.Listen},
+		{"admin.tls", old.Admin.TLS.String(), next.Admin.TLS.String()},
 		{"references", fmt.Sprint(old.References), fmt.Sprint(next.References)},
 		{"probe", fmt.Sprint(old.Probe), fmt.Sprint(next.Probe)},
 		{"cluster", fixedCluster(old), fixedCluster(next)},

@@ -16,6 +16,8 @@ const (
 	lockName = "lock"
 	// socketName is the admin socket, unless the node file names another.
 	socketName = "admin.sock"
+	// tokensName holds the digests of the bearer tokens of the admin API.
+	tokensName = "tokens.json"
 	// maxPID is how much of the lock file is read.
 	maxPID = 32
 )

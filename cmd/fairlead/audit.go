@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -118,6 +119,9 @@ func auditError(err error) error {
 func auditDir(args []string) (string, error) {
 	if len(args) > 0 {
 		return args[0], nil
+	}
+	if strings.HasPrefix(os.Getenv(serverEnv), "https:") {
+		return "", withHint(fmt.Errorf("%s names a node over https: its log lies there", serverEnv), "name a directory, or run this on the node")
 	}
 	socket, source, err := findServer("")
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -32,15 +33,6 @@ const (
 	maxReply = 256 << 20
 )
 
-// serverHelp ends the help text of every client command.
-const serverHelp = `The node is found by --server unix:PATH, else by the environment variable ` + serverEnv + `, else at
-` + systemSocket + ` if that exists, else at the socket of the demo that this user runs.`
-
-// addServerFlag gives cmd the flag that every client command has.
-func addServerFlag(cmd *cobra.Command) *string {
-	return cmd.Flags().String("server", "", "admin socket of the node, as unix:PATH (default: $"+serverEnv+", see below)")
-}
-
 // findServer is the path of the admin socket to talk to, and where that was said.
 func findServer(flag string) (path, source string, err error) {
 	if flag != "" {
@@ -59,26 +51,20 @@ func parseServer(text, source string) (string, string, error) {
 	path, ok := strings.CutPrefix(text, "unix:")
 	if !ok || path == "" {
 		return "", "", &exitError{Code: exitUsage, Err: fmt.Errorf("%s %q: want unix:PATH", source, text),
-			Hint: "for example unix:" + systemSocket}
+			Hint: "for example unix:" + systemSocket + "; commands that ask a node take https://HOST:PORT too"}
 	}
 	return path, source, nil
 }
 
-// A client talks HTTP over one unix socket. It is safe for concurrent use.
+// A client talks HTTP over one unix socket, or to one node over TLS. It is safe for concurrent use.
 type client struct {
-	socket, source string
+	// socket is the path of the socket, or https://HOST:PORT, and source where that was said. base begins the URLs.
+	socket, source, base string
+	// token is the bearer token, if there is one.
+	token string
 	// demo is set for the control socket of the demo, which has other advice when nobody listens.
 	demo bool
 	http *http.Client
-}
-
-// newClient makes a client for the server that flag names, or for the default one.
-func newClient(flag string) (*client, error) {
-	path, source, err := findServer(flag)
-	if err != nil {
-		return nil, err
-	}
-	return clientAt(path, source), nil
 }
 
 func clientAt(path, source string) *client {
@@ -86,7 +72,7 @@ func clientAt(path, source string) *client {
 		var d net.Dialer
 		return d.DialContext(ctx, "unix", path)
 	}
-	return &client{socket: path, source: source, http: &http.Client{
+	return &client{socket: path, source: source, base: "http://fairlead", http: &http.Client{
 		Timeout: requestTimeout,
 		// One request per connection: --watch lives longer than a node does.
 		Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true},
@@ -129,12 +115,15 @@ func (c *client) call(ctx context.Context, method, path string, in, out any) err
 		}
 		body = strings.NewReader(string(text))
 	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://fairlead"+path, body)
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
@@ -143,7 +132,7 @@ func (c *client) call(ctx context.Context, method, path string, in, out any) err
 	defer resp.Body.Close()
 	reply := io.LimitReader(resp.Body, maxReply)
 	if resp.StatusCode >= 300 {
-		return problemOf(resp, reply)
+		return c.refused(problemOf(resp, reply), resp.Header)
 	}
 	if err := json.NewDecoder(reply).Decode(out); err != nil {
 		return fmt.Errorf("%s %s: reply of %s: %w", method, path, c.socket, err)
@@ -152,7 +141,7 @@ func (c *client) call(ctx context.Context, method, path string, in, out any) err
 }
 
 // problemOf decodes an error reply; what is no api.Problem becomes one.
-func problemOf(resp *http.Response, body io.Reader) error {
+func problemOf(resp *http.Response, body io.Reader) *api.Problem {
 	p := &api.Problem{Status: resp.StatusCode, Title: strings.ToLower(http.StatusText(resp.StatusCode))}
 	media, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	if err == nil && media == api.ProblemType {
@@ -164,13 +153,34 @@ func problemOf(resp *http.Response, body io.Reader) error {
 	return p
 }
 
+// refused adds what to do about a login that is not taken.
+func (c *client) refused(p *api.Problem, header http.Header) error {
+	switch {
+	case p.Status == http.StatusUnauthorized && c.token == "":
+		return withHint(p, "name the token with --token-file FILE or in %s, or a certificate with --cert and --key", tokenEnv)
+	case p.Status == http.StatusUnauthorized:
+		return withHint(p, "tokens are those of one node: `fairlead token create` makes one there, over its unix socket")
+	case p.Status == http.StatusTooManyRequests:
+		return withHint(p, "try again in %s s; the unix socket of the node works meanwhile", header.Get("Retry-After"))
+	}
+	return p
+}
+
 // unreachable explains why no reply came, with a hint that fits.
 func (c *client) unreachable(err error) error {
 	what := fmt.Sprintf("%s (%s)", c.socket, c.source)
+	var unknown x509.UnknownAuthorityError
+	var name x509.HostnameError
 	gone := errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
 	switch {
 	case errors.Is(err, context.Canceled):
 		return err
+	case errors.As(err, &unknown):
+		return withHint(fmt.Errorf("%s: no known CA signed its certificate", what), "name the file of the CA that did with --ca FILE")
+	case errors.As(err, &name):
+		return withHint(fmt.Errorf("%s: %w", what, name), "use a name or an address that the certificate has")
+	case errors.Is(err, syscall.ECONNREFUSED) && c.base == c.socket:
+		return withHint(fmt.Errorf("no node listens at %s", what), "the node file must have admin.listen and admin.tls")
 	case gone && c.demo:
 		return withHint(fmt.Errorf("no demo runs on %s", what), "start one with `fairlead demo`, or name its socket with --server unix:PATH")
 	case errors.Is(err, os.ErrNotExist):

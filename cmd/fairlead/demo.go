@@ -68,7 +68,7 @@ AZs: ` + azList() + `.
 		Args: usageArgs(kindAndName("az", "endpoint")),
 	}
 	cmd.Flags().BoolVar(&hang, "hang", false, "accept connections and never answer")
-	server := addServerFlag(cmd)
+	server := cmd.Flags().String("server", "", "socket of the demo, as unix:PATH (default: $"+serverEnv+", see below)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		want := closed
 		if hang {
@@ -94,7 +94,7 @@ AZs: ` + azList() + `.
   fairlead demo heal node n3`,
 		Args: usageArgs(kindAndName("az", "endpoint", kindNode)),
 	}
-	server := addServerFlag(cmd)
+	server := cmd.Flags().String("server", "", "socket of the demo, as unix:PATH (default: $"+serverEnv+", see below)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return controlDemo(cmd, *server, controlRequest{Want: serving, Kind: args[0], Name: args[1]})
 	}
@@ -131,7 +131,7 @@ Nodes: n1, n2, n3.
 		Example: `  fairlead demo cut node n3`,
 		Args:    usageArgs(kindAndName(kindNode)),
 	}
-	server := addServerFlag(cmd)
+	server := cmd.Flags().String("server", "", "socket of the demo, as unix:PATH (default: $"+serverEnv+", see below)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return controlDemo(cmd, *server, controlRequest{Want: cutOff, Kind: args[0], Name: args[1]})
 	}

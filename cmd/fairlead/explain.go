@@ -25,8 +25,9 @@ what it believes now counts.`
 
 // An asker answers explain and what-if: a running node, or the files.
 type asker struct {
-	server, zones, node string
-	assume              api.Assumptions
+	server      access
+	zones, node string
+	assume      api.Assumptions
 }
 
 func (a *asker) flags(cmd *cobra.Command) {
@@ -36,7 +37,7 @@ func (a *asker) flags(cmd *cobra.Command) {
 	f.StringArrayVar(&a.assume.Down, "down", nil, "assume KIND=NAME to be down")
 	f.StringArrayVar(&a.assume.Drain, "drain", nil, "assume KIND=NAME to be drained")
 	f.StringArrayVar(&a.assume.Weight, "weight", nil, "assume the weight POOL=N")
-	f.StringVar(&a.server, "server", "", "admin socket of the node, as unix:PATH (default: $"+serverEnv+", see below)")
+	a.server.flags(cmd)
 }
 
 // values are the assumptions as a query string has them.
@@ -51,7 +52,7 @@ func (a *asker) offline(cmd *cobra.Command) (*fairlead.Explainer, error) {
 		return nil, usagef(cmd, "--node is for --zones: a running node knows its own databases")
 	case a.zones == "":
 		return nil, nil
-	case a.server != "":
+	case a.server != access{}:
 		return nil, usagef(cmd, "--zones and --server exclude each other")
 	}
 	node, problems := parseNode(a.node)

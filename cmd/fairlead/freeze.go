@@ -52,7 +52,7 @@ func unfreezeCommand() *cobra.Command {
 	return cmd
 }
 
-func postFreeze(cmd *cobra.Command, server, path, reason string) error {
+func postFreeze(cmd *cobra.Command, server access, path, reason string) error {
 	c, err := newClient(server)
 	if err != nil {
 		return err

@@ -140,7 +140,7 @@ type orderFlags struct {
 	service, reason, duration, at string
 	override                      []string
 	dryRun, wait                  bool
-	server                        *string
+	server                        *access
 }
 
 func (f *orderFlags) add(cmd *cobra.Command) {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -52,6 +53,7 @@ func (n *recordingNode) say(t *testing.T, line string) (string, error) {
 	root := rootCommand()
 	var out bytes.Buffer
 	root.SetOut(&out)
+	root.SetErr(io.Discard)
 	root.SetArgs(append(strings.Fields(line), "--server", "unix:"+socket))
 	err = root.Execute()
 	return out.String(), err

@@ -55,6 +55,7 @@ func commands() []*cobra.Command {
 		failbackCommand(),
 		auditCommand(),
 		nodesCommand(),
+		tokenCommand(),
 	}
 }
 

@@ -40,6 +40,8 @@ type record struct {
 	held bool
 	// dryRun: nothing is done, and nothing is kept.
 	dryRun bool
+	// keeps is what is recorded instead of a reply that holds a secret.
+	keeps any
 }
 
 type recordKey struct{}
@@ -75,6 +77,9 @@ func (rec *record) release() {
 // outcome notes what came of it: what a POST made is what is after it, what a DELETE ended is what was before it.
 func (rec *record) outcome(method string, body any) {
 	p, failed := body.(*api.Problem)
+	if rec.keeps != nil && !failed {
+		body = rec.keeps
+	}
 	switch {
 	case failed && p.Rule != "":
 		rec.Outcome = audit.Refused + p.Rule
@@ -97,10 +102,11 @@ func encoded(v any) json.RawMessage {
 }
 
 // recorded handles a request for a route with an action, and records it.
-func (s *Server) recorded(rt *route, r *http.Request) (int, any) {
-	rec := &record{server: s, Entry: audit.Entry{Node: s.opts.Node.Name(), From: peerOf(r.Context()), Action: rt.action}}
+func (s *Server) recorded(rt *route, handle func(*http.Request) (int, any), r *http.Request) (int, any) {
+	l := loginOf(r.Context())
+	rec := &record{server: s, Entry: audit.Entry{Node: s.opts.Node.Name(), Actor: l.name, From: peerOf(r.Context()), Action: rt.action}}
 	defer rec.release()
-	status, body := rt.handle(r.WithContext(context.WithValue(r.Context(), recordKey{}, rec)))
+	status, body := handle(r.WithContext(context.WithValue(r.Context(), recordKey{}, rec)))
 	if rec.dryRun {
 		return status, body
 	}

@@ -190,3 +190,12 @@ func TestAuditRoute(t *testing.T) {
 	j.readErr = errors.New("gone")
 	require.Equal(t, 503, send(t, c, "GET", api.AuditPath, "", &p))
 }
+
+// sampleEntries are two entries that have everything and nothing.
+func sampleEntries() []audit.Entry {
+	return []audit.Entry{
+		{Seq: 1, Node: "n1", Actor: "ada", From: "unix uid=1 pid=2", Action: "drain", Object: "az eu-a", Reason: "x", Outcome: "ok",
+			Before: json.RawMessage(`null`), After: json.RawMessage(`{"id":"n1-1-1"}`), Prev: "00", Hash: "11"},
+		{Seq: 2},
+	}
+}

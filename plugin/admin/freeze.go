@@ -37,8 +37,10 @@ func (s *Server) setFreeze(r *http.Request, on bool) (int, any) {
 	return http.StatusOK, s.opts.Node.Frozen()
 }
 
-// decode reads the whole body as one JSON object without unknown keys.
+// decode reads the whole body as one JSON object without unknown keys, and makes who is logged in its actor.
 func decode(r *http.Request, into any) error {
+	// Whatever is in it: a body may be missing.
+	defer attribute(r, into)
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {
@@ -50,8 +52,21 @@ func decode(r *http.Request, into any) error {
 	return nil
 }
 
+// endRequest reads the body of an order that ends something; an empty body is one.
+func endRequest(r *http.Request) (req api.EndRequest, err error) {
+	if err := decode(r, &req); err != nil && !errors.Is(err, io.EOF) {
+		return req, err
+	}
+	return req, health.ValidateWords(req.Actor, req.Reason)
+}
+
+// invalid is the reply to a request that says nothing that could be done.
 func invalid(err error) (int, any) {
-	return http.StatusBadRequest, failure(http.StatusBadRequest, err)
+	status := http.StatusBadRequest
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		status = http.StatusRequestEntityTooLarge
+	}
+	return status, failure(status, err)
 }
 
 func failure(status int, err error) *api.Problem {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -176,14 +175,11 @@ func (s *Server) unready(r *http.Request) (int, any) {
 
 // end ends the intents that match, and answers with what they were.
 func (s *Server) end(r *http.Request, match func(*health.IntentState) bool, what string) (int, any) {
-	var req api.EndRequest
 	rec := recordOf(r)
 	rec.Object = what
-	if err := decode(r, &req); err != nil && !errors.Is(err, io.EOF) {
-		return invalid(err)
-	}
+	req, err := endRequest(r)
 	rec.asks(req.Actor, req.Reason)
-	if err := health.ValidateWords(req.Actor, req.Reason); err != nil {
+	if err != nil {
 		return invalid(err)
 	}
 	var ids []health.IntentID

@@ -16,8 +16,12 @@ func withPeer(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, peerKey{}, from)
 }
 
-// peerOf is where the connection of a request came from: of a unix socket, which process of which user.
+// peerOf is where the connection of a request came from: of a unix socket, which process of which user; over TCP, from which
+// address, and what the login was.
 func peerOf(ctx context.Context) string {
 	from, _ := ctx.Value(peerKey{}).(string)
+	if l := loginOf(ctx); l.how != "" {
+		from += " " + l.how
+	}
 	return from
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
-// A role is who may use a route. On the unix socket everybody who can open it is an operator; roles begin to count with
-// the TCP listener.
+// A role is who may use a route. On the unix socket everybody who can open it is an administrator; over TCP it is what the token
+// or the certificate is for.
 type role string
 
 const (
@@ -21,6 +21,8 @@ const (
 	viewer role = "viewer"
 	// operator may change what is answered.
 	operator role = "operator"
+	// administrator may change who may what, and what nobody could take back: the cluster's keys, members and barriers.
+	administrator role = "admin"
 )
 
 // A route is one thing that the API does. The table of routes drives what is answered, to whom, what is recorded, and the
@@ -38,21 +40,28 @@ type route struct {
 	doc         string
 	query       []parameter
 	body, reply any
+	// other are the values of statuses that have another body than reply, or than a Problem.
+	other map[int]any
+	// secret is set when the reply holds one: it is kept nowhere.
+	secret bool
 	// handle returns the status and the body, to be encoded as JSON.
 	handle func(*http.Request) (int, any)
+	// raw answers instead of handle, with what is no JSON, of the type media.
+	raw   http.Handler
+	media string
 }
 
 // A parameter is one key of the query string.
 type parameter struct{ name, doc string }
 
 func (s *Server) routes() []route {
-	return slices.Concat(s.lifeRoutes(), s.readRoutes(), s.orderRoutes(), s.changeRoutes(), s.nodeRoutes())
+	return slices.Concat(s.lifeRoutes(), s.readRoutes(), s.orderRoutes(), s.changeRoutes(), s.nodeRoutes(), s.tokenRoutes(), s.metaRoutes())
 }
 
 func (s *Server) lifeRoutes() []route {
 	return []route{
 		{method: http.MethodGet, path: "/healthz", role: anyone, doc: "Whether the process answers.", reply: life{}, handle: s.healthz},
-		{method: http.MethodGet, path: "/readyz", role: anyone, doc: "Whether queries are answered from live evidence.", reply: life{}, handle: s.readyz},
+		{method: http.MethodGet, path: "/readyz", role: anyone, doc: "Whether queries are answered from live evidence.", reply: life{}, other: map[int]any{http.StatusServiceUnavailable: life{}}, handle: s.readyz},
 	}
 }
 
@@ -94,7 +103,7 @@ func (s *Server) orderRoutes() []route {
 		{method: http.MethodGet, path: api.IntentsPath, role: viewer, doc: "Drains and other orders in force and planned.", reply: api.Intents{}, handle: s.listIntents},
 		{
 			method: http.MethodPost, path: api.IntentsPath, role: operator, action: "intent", doc: "Drains, changes a weight, or forces an endpoint up or down.",
-			body: api.IntentRequest{}, reply: api.Intent{}, handle: s.createIntent,
+			body: api.IntentRequest{}, reply: api.Intent{}, other: map[int]any{http.StatusOK: api.Preview{}}, handle: s.createIntent,
 		},
 		{
 			method: http.MethodDelete, path: api.IntentsPath + "/{id}", role: operator, action: "undrain", doc: "Ends an order.",
@@ -132,7 +141,7 @@ func (s *Server) nodeRoutes() []route {
 	return []route{
 		{method: http.MethodGet, path: api.NodesPath, role: viewer, doc: "The nodes of the cluster, as this one sees them.", reply: api.Nodes{}, handle: s.nodes},
 		{
-			method: http.MethodPost, path: node + "/waive", role: operator, action: "waive", doc: "Lets this node join without a node's answer.",
+			method: http.MethodPost, path: node + "/waive", role: administrator, action: "waive", doc: "Lets this node join without a node's answer.",
 			body: api.NodeRequest{}, reply: api.Nodes{}, handle: s.waive,
 		},
 		{
@@ -144,68 +153,30 @@ func (s *Server) nodeRoutes() []route {
 			body: api.EndRequest{}, reply: api.Intents{}, handle: s.notStopped,
 		},
 		{
-			method: http.MethodPost, path: node + "/removed", role: operator, action: "removed", doc: "Says that a node is no part of the cluster any more.",
+			method: http.MethodPost, path: node + "/removed", role: administrator, action: "removed", doc: "Says that a node is no part of the cluster any more.",
 			body: api.NodeRequest{}, reply: api.Intent{}, handle: s.removed,
 		},
 		{
-			method: http.MethodDelete, path: node + "/removed", role: operator, action: "not removed", doc: "Takes that back.",
+			method: http.MethodDelete, path: node + "/removed", role: administrator, action: "not removed", doc: "Takes that back.",
 			body: api.EndRequest{}, reply: api.Intents{}, handle: s.notRemoved,
 		},
 		{
-			method: http.MethodPost, path: api.BootstrapPath, role: operator, action: "bootstrap", doc: "Lets this node join without anybody's answer.",
+			method: http.MethodPost, path: api.BootstrapPath, role: administrator, action: "bootstrap", doc: "Lets this node join without anybody's answer.",
 			body: api.NodeRequest{}, reply: api.Nodes{}, handle: s.bootstrap,
 		},
 		{
-			method: http.MethodPost, path: api.CutPath, role: operator, action: "cut off", doc: "Cuts this node off from the others, for a rehearsal.",
+			method: http.MethodPost, path: api.CutPath, role: administrator, action: "cut off", doc: "Cuts this node off from the others, for a rehearsal.",
 			body: api.CutRequest{}, reply: api.Nodes{}, handle: s.cut,
 		},
 		{
-			method: http.MethodDelete, path: api.CutPath, role: operator, action: "heal", doc: "Ends that.",
+			method: http.MethodDelete, path: api.CutPath, role: administrator, action: "heal", doc: "Ends that.",
 			body: api.EndRequest{}, reply: api.Nodes{}, handle: s.cut,
 		},
 		{
-			method: http.MethodPost, path: api.KeyringPath, role: operator, action: "keyring", doc: "Changes the keys of gossip on every node.",
+			method: http.MethodPost, path: api.KeyringPath, role: administrator, action: "keyring", doc: "Changes the keys of gossip on every node.",
 			body: api.KeyringRequest{}, reply: api.KeyringResult{}, handle: s.keyring,
 		},
 	}
-}
-
-func (s *Server) handler() http.Handler {
-	byPath := make(map[string][]route)
-	var paths []string
-	for _, r := range s.routes() {
-		byPath[r.path] = append(byPath[r.path], r)
-		paths = append(paths, r.path)
-	}
-	h := http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		routes, ok := byPath[match(paths, req)]
-		if !ok {
-			problem(w, http.StatusNotFound, "no such path: "+req.URL.Path)
-			return
-		}
-		method := req.Method
-		if method == http.MethodHead {
-			method = http.MethodGet
-		}
-		i := slices.IndexFunc(routes, func(r route) bool { return r.method == method })
-		if i < 0 {
-			allow := methods(routes)
-			w.Header().Set("Allow", allow)
-			problem(w, http.StatusMethodNotAllowed, req.Method+" on "+req.URL.Path+": want "+allow)
-			return
-		}
-		handle := routes[i].handle
-		if routes[i].action != "" {
-			handle = func(req *http.Request) (int, any) { return s.recorded(&routes[i], req) }
-		}
-		status, body := handle(req)
-		mediaType := "application/json"
-		if _, ok := body.(*api.Problem); ok {
-			mediaType = api.ProblemType
-		}
-		reply(w, status, mediaType, body)
-	})
-	return http.MaxBytesHandler(h, maxBody)
 }
 
 // match is the path of the table that the request asks for, and gives the request its values; empty if there is none.

@@ -2,6 +2,8 @@ package admin
 
 import (
 	"context"
+	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,6 +11,10 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/net/netutil"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
@@ -27,6 +33,8 @@ const (
 	idleTimeout  = 60 * time.Second
 	maxHeader    = 64 << 10
 	maxBody      = 1 << 20
+	// maxConns is how many TCP connections there can be: further ones wait in the kernel, and DNS keeps its descriptors.
+	maxConns = 512
 	// drainTimeout is how long requests may take to end at a shutdown.
 	drainTimeout = 2 * time.Second
 )
@@ -83,79 +91,155 @@ type Node interface {
 	Preview(health.Intent) (*api.Preview, error)
 }
 
-// Options are what a Server needs. Node, Journal and Socket are required.
+// Options are what a Server needs. Node, Journal, Tokens and Socket are required.
 type Options struct {
 	Node    Node
 	Journal Journal
+	Tokens  Tokens
 	// Socket is the path of the unix socket.
-	Socket    string
+	Socket string
+	// Listen is host:port for TCP; empty means none. It needs TLS.
+	Listen    string
+	TLS       *config.AdminTLS
 	Version   string
 	StartedAt time.Time
 	Logger    *slog.Logger
+	// Registerer is nil for a registry that nobody reads, Gatherer for the default one.
+	Registerer prometheus.Registerer
+	Gatherer   prometheus.Gatherer
 }
 
 func (o *Options) validate() error {
-	if o.Node == nil || o.Journal == nil || o.Socket == "" {
-		return errors.New("admin: Node, Journal and Socket are required")
+	if o.Node == nil || o.Journal == nil || o.Tokens == nil || o.Socket == "" {
+		return errors.New("admin: Node, Journal, Tokens and Socket are required")
+	}
+	if (o.Listen == "") != (o.TLS == nil) {
+		return errors.New("admin: nothing is served in clear: Listen and TLS go together")
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Registerer == nil {
+		o.Registerer = prometheus.NewRegistry()
+	}
 	return nil
 }
 
-// A Server answers on its socket while Run runs.
+// A Server answers on its socket, and over TCP if it is asked to, while Run runs.
 type Server struct {
-	opts     Options
-	listener net.Listener
-	http     *http.Server
+	opts    Options
+	metrics *serverMetrics
+	lockout *lockout
+	// document describes the routes (OpenAPI).
+	document json.RawMessage
+	// certificate is nil without a TCP listener.
+	certificate *certificate
+	// doors are the unix socket, and the TCP listener if there is one.
+	doors []door
 	// writes is held from the moment at which an order is carried out until it is recorded.
 	writes sync.Mutex
 }
 
-// New opens the socket. Run or Close must follow.
+// A door is one listener and what answers there.
+type door struct {
+	name     string
+	listener net.Listener
+	http     *http.Server
+}
+
+func (d *door) serve() error {
+	if d.http.TLSConfig != nil {
+		return d.http.ServeTLS(d.listener, "", "")
+	}
+	return d.http.Serve(d.listener)
+}
+
+// New opens the socket and the listener. Run or Close must follow.
 func New(opts Options) (*Server, error) {
 	if err := opts.validate(); err != nil {
 		return nil, err
+	}
+	s := &Server{opts: opts, metrics: newMetrics(opts.Registerer), lockout: newLockout()}
+	var err error
+	if s.document, err = document(s.routes(), opts.Version); err != nil {
+		return nil, fmt.Errorf("admin: %w", err)
 	}
 	l, err := listen(opts.Socket)
 	if err != nil {
 		return nil, fmt.Errorf("admin socket %s: %w", opts.Socket, err)
 	}
-	s := &Server{opts: opts, listener: l}
-	s.http = &http.Server{
-		Handler:           s.handler(),
+	s.doors = []door{{"admin socket " + opts.Socket, l, s.server(s.handler(func(*http.Request) (login, *loginError) { return socketLogin, nil }))}}
+	if opts.Listen == "" {
+		return s, nil
+	}
+	tcp, err := s.listenTLS()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("admin listener %s: %w", opts.Listen, err), s.Close())
+	}
+	s.doors = append(s.doors, tcp)
+	return s, nil
+}
+
+// listenTLS opens the TCP listener. Without a certificate there is none.
+func (s *Server) listenTLS() (door, error) {
+	var err error
+	if s.certificate, err = newCertificate(s.opts.TLS, s.opts.Logger, s.metrics.tlsFailures); err != nil {
+		return door{}, err
+	}
+	l, err := net.Listen("tcp", s.opts.Listen)
+	if err != nil {
+		return door{}, plainError(err)
+	}
+	server := s.server(s.handler(s.tcpLogin))
+	server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS13, GetConfigForClient: s.certificate.forClient}
+	return door{"admin listener " + s.opts.Listen, netutil.LimitListener(l, maxConns), server}, nil
+}
+
+func (s *Server) server(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
 		ConnContext:       withPeer,
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          slog.NewLogLogger(opts.Logger.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelDebug),
 	}
-	return s, nil
 }
 
-// Run answers until ctx ends; the socket is gone then, and so is every connection.
+// Run answers until ctx ends; the socket is gone then, and so is every connection. A door that fails closes the other one.
 func (s *Server) Run(ctx context.Context) error {
-	stopped := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(stopped)
-		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
-		defer cancel()
-		if s.http.Shutdown(limit) != nil {
-			s.http.Close()
-		}
-	})
-	err := s.http.Serve(s.listener)
-	if stop() {
-		// Serve ended by itself.
-		s.http.Close()
-		return fmt.Errorf("admin socket %s: %w", s.opts.Socket, err)
+	g, serving := errgroup.WithContext(ctx)
+	for _, d := range s.doors {
+		g.Go(func() error {
+			stopped := make(chan struct{})
+			stop := context.AfterFunc(serving, func() {
+				defer close(stopped)
+				limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+				defer cancel()
+				if d.http.Shutdown(limit) != nil {
+					d.http.Close()
+				}
+			})
+			err := d.serve()
+			if stop() {
+				// It ended by itself.
+				d.http.Close()
+				return fmt.Errorf("%s: %w", d.name, err)
+			}
+			<-stopped
+			return nil
+		})
 	}
-	<-stopped
-	return nil
+	return g.Wait()
 }
 
-// Close removes the socket of a server that never ran.
-func (s *Server) Close() error { return s.listener.Close() }
+// Close closes the doors of a server that never ran.
+func (s *Server) Close() error {
+	var errs []error
+	for _, d := range s.doors {
+		errs = append(errs, d.listener.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -21,6 +21,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/engine"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+	"github.com/fairlead-dns/fairlead/plugin/admin/token"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
 )
@@ -47,7 +48,7 @@ type fakeNode struct {
 }
 
 func (n *fakeNode) Preview(health.Intent) (*api.Preview, error) {
-	return &api.Preview{Rule: health.RuleNeverEmpty}, n.intendErr
+	return &api.Preview{Rule: health.RuleNeverEmpty, WhatIf: api.WhatIf{Services: []api.WhatIfService{}}}, n.intendErr
 }
 
 func (n *fakeNode) Intend(i health.Intent) (health.IntentID, error) {
@@ -109,11 +110,11 @@ func (n *fakeNode) Explain(q api.Question) (*api.Explanation, error) {
 	if q.Name == "nowhere" {
 		return nil, fmt.Errorf("%w: nowhere", ErrInvalid)
 	}
-	return &api.Explanation{Question: q}, nil
+	return &api.Explanation{Question: q, Shares: []api.Share{}}, nil
 }
 
 func (n *fakeNode) WhatIf(a api.Assumptions) (*api.WhatIf, error) {
-	return &api.WhatIf{Assumptions: a}, nil
+	return &api.WhatIf{Assumptions: a, Services: []api.WhatIfService{}}, nil
 }
 
 func (n *fakeNode) Report(r api.ReportRequest) error {
@@ -142,6 +143,14 @@ func (n *fakeNode) Observation(id health.TargetID) (health.Observation, bool) {
 	return o, ok
 }
 
+// tokens is a store without tokens.
+func tokens(t *testing.T) *token.Store {
+	t.Helper()
+	s, err := token.Open(filepath.Join(t.TempDir(), "tokens.json"))
+	require.NoError(t, err)
+	return s
+}
+
 // start serves n until the test ends and returns a client for its socket.
 func start(t *testing.T, n Node) (*http.Client, string) {
 	t.Helper()
@@ -152,7 +161,7 @@ func start(t *testing.T, n Node) (*http.Client, string) {
 func startWith(t *testing.T, n Node, j Journal) (*http.Client, string) {
 	t.Helper()
 	socket := filepath.Join(t.TempDir(), "s")
-	s, err := New(Options{Node: n, Journal: j, Socket: socket, Version: "v1", StartedAt: time.Now()})
+	s, err := New(Options{Node: n, Journal: j, Tokens: tokens(t), Socket: socket, Version: "v1", StartedAt: time.Now()})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error)
@@ -276,13 +285,13 @@ func TestProbeAndReportRoutes(t *testing.T) {
 
 func TestSocketInUse(t *testing.T) {
 	_, socket := start(t, &fakeNode{})
-	_, err := New(Options{Node: &fakeNode{}, Journal: &fakeJournal{}, Socket: socket})
+	_, err := New(Options{Node: &fakeNode{}, Journal: &fakeJournal{}, Tokens: tokens(t), Socket: socket})
 	require.ErrorContains(t, err, "another fairlead serves this state")
 	plain := filepath.Join(t.TempDir(), "f")
 	require.NoError(t, os.WriteFile(plain, nil, 0o600))
-	_, err = New(Options{Node: &fakeNode{}, Journal: &fakeJournal{}, Socket: plain})
+	_, err = New(Options{Node: &fakeNode{}, Journal: &fakeJournal{}, Tokens: tokens(t), Socket: plain})
 	require.ErrorContains(t, err, "not a socket")
-	_, err = New(Options{Node: &fakeNode{}, Journal: &fakeJournal{}, Socket: "/nonexistent/s"})
+	_, err = New(Options{Node: &fakeNode{}, Journal: &fakeJournal{}, Tokens: tokens(t), Socket: "/nonexistent/s"})
 	require.ErrorContains(t, err, "no such file or directory")
 }
 

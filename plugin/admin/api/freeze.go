@@ -14,8 +14,8 @@ const MaxText = 1000
 
 // A FreezeRequest says who asks and why. The reason is required to freeze.
 type FreezeRequest struct {
-	Actor  string `json:"actor"`
-	Reason string `json:"reason"`
+	Actor  string `json:"actor,omitempty"`
+	Reason string `json:"reason,omitempty"`
 }
 
 // A Freeze is an order that is in force; it outlives restarts.

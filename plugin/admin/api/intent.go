@@ -26,22 +26,22 @@ func poolPath(zone, pool string) string {
 // A Scope is what an intent is about: kind is endpoint, pool, az, region or node; name is ZONE/POOL/ENDPOINT, ZONE/POOL or
 // NAME.
 type Scope struct {
-	Kind string `json:"kind"`
+	Kind string `json:"kind" enum:"endpoint|pool|az|region|node|cluster"`
 	Name string `json:"name"`
 }
 
 // An IntentRequest asks for a drain, a weight or a force.
 type IntentRequest struct {
 	// Kind is drain, weight or force.
-	Kind  string `json:"kind"`
+	Kind  string `json:"kind" enum:"drain|weight|force"`
 	Scope Scope  `json:"scope"`
 	// Service limits it to one service, an FQDN; empty means all.
 	Service string `json:"service,omitempty"`
 	// Weight is for kind weight, 0..65535.
 	Weight *int `json:"weight,omitempty"`
 	// State is for kind force, whose scope is an endpoint: up or down. The end of the intent is auto.
-	State  string `json:"state,omitempty"`
-	Actor  string `json:"actor"`
+	State  string `json:"state,omitempty" enum:"up|down"`
+	Actor  string `json:"actor,omitempty"`
 	Reason string `json:"reason"`
 	// Override names safety rules that shall not refuse it: never_empty, keep_regions, keep_azs, max_drained.
 	Override []string `json:"override,omitempty"`
@@ -70,13 +70,13 @@ type Preview struct {
 
 // A PoolRequest says who asks for ready or failback, and why.
 type PoolRequest struct {
-	Actor  string `json:"actor"`
+	Actor  string `json:"actor,omitempty"`
 	Reason string `json:"reason,omitempty"`
 }
 
 // An EndRequest says who ends an intent, and why. An empty body does too.
 type EndRequest struct {
-	Actor  string `json:"actor"`
+	Actor  string `json:"actor,omitempty"`
 	Reason string `json:"reason,omitempty"`
 	// Wait is IntentRequest.Wait.
 	Wait bool `json:"wait,omitempty"`
@@ -101,14 +101,14 @@ const (
 type Intent struct {
 	ID string `json:"id"`
 	// Kind is drain, weight, force, ready, failback, freeze, stopped or removed.
-	Kind    string `json:"kind"`
+	Kind    string `json:"kind" enum:"drain|weight|ready|failback|freeze|stopped|removed|force"`
 	Scope   Scope  `json:"scope"`
 	Service string `json:"service,omitempty"`
 	Weight  *int   `json:"weight,omitempty"`
 	// Forced is what a force has the endpoint count as: up or down.
 	Forced string `json:"forced,omitempty"`
 	// State is planned, in_force, suspended (by Rule, for RuleService) or no_effect (Note says why).
-	State       string   `json:"state"`
+	State       string   `json:"state" enum:"planned|in_force|suspended|no_effect"`
 	Rule        string   `json:"rule,omitempty"`
 	RuleService string   `json:"rule_service,omitempty"`
 	Note        string   `json:"note,omitempty"`

@@ -18,7 +18,7 @@ const (
 
 // A CutRequest asks for a rehearsal of so many seconds, up to an hour.
 type CutRequest struct {
-	Actor      string  `json:"actor"`
+	Actor      string  `json:"actor,omitempty"`
 	Reason     string  `json:"reason"`
 	ForSeconds float64 `json:"for_seconds"`
 }
@@ -34,15 +34,15 @@ func RemovedPath(node string) string { return NodesPath + "/" + url.PathEscape(n
 
 // A NodeRequest says who asks, and why.
 type NodeRequest struct {
-	Actor  string `json:"actor"`
+	Actor  string `json:"actor,omitempty"`
 	Reason string `json:"reason"`
 }
 
 // A KeyringRequest changes the keys that encrypt gossip, on every node. Verb is add, use or remove; Key is in base64.
 type KeyringRequest struct {
-	Actor  string `json:"actor"`
+	Actor  string `json:"actor,omitempty"`
 	Reason string `json:"reason"`
-	Verb   string `json:"verb"`
+	Verb   string `json:"verb" enum:"add|use|remove"`
 	Key    string `json:"key"`
 }
 
@@ -90,7 +90,7 @@ type Node struct {
 	AZ     string `json:"az,omitempty"`
 	// State is self, heard, stale (not heard straight for 10 s), never heard, stopped (so somebody says) or not in the roster (of
 	// this node, but of another one's).
-	State   string `json:"state"`
+	State   string `json:"state" enum:"self|heard|stale|never heard|stopped|not in the roster"`
 	Address string `json:"address,omitempty"`
 	// HeardAt is when it was last heard straight from itself, RelayedAt when at all.
 	HeardAt   *time.Time `json:"heard_at,omitempty"`
@@ -126,7 +126,7 @@ func (n *Node) Troubled() bool {
 type Vantage struct {
 	Node string `json:"node"`
 	// State is up, down or unknown.
-	State    string    `json:"state"`
+	State    string    `json:"state" enum:"up|down|unknown"`
 	Failures int       `json:"failures,omitempty"`
 	Reason   string    `json:"reason,omitempty"`
 	At       time.Time `json:"at"`

@@ -49,7 +49,7 @@ type ReportRequest struct {
 	Endpoint string `json:"endpoint"`
 	Check    string `json:"check,omitempty"`
 	// State is up or down.
-	State string `json:"state"`
+	State string `json:"state" enum:"up|down"`
 	// Weight is how many percent of its configured weight the endpoint wants, 0..100; absent means all.
 	Weight *int `json:"weight,omitempty"`
 	// LeaseSeconds is for how long the report is good; 0 means the check's lease.

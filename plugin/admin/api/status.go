@@ -81,8 +81,8 @@ type Endpoint struct {
 	Target    string   `json:"target,omitempty"`
 	Weight    int      `json:"weight"`
 	// State is up, suspect, down, drained or unknown; Health is the same without drains and forces.
-	State  string `json:"state"`
-	Health string `json:"health"`
+	State  string `json:"state" enum:"up|suspect|down|drained|unknown"`
+	Health string `json:"health" enum:"up|suspect|down|drained|unknown"`
 	// Forced is set while an operator has the endpoint count as up or down, whatever Health says.
 	Forced      *Force    `json:"forced,omitempty"`
 	Stale       bool      `json:"stale,omitempty"`
@@ -116,7 +116,7 @@ type Force struct {
 type Service struct {
 	Name string `json:"name"`
 	// Source is why these members answer: tier, pending, held, below_min_healthy, panic, last_good, all, fixed or nodata.
-	Source   string `json:"source"`
+	Source   string `json:"source" enum:"tier|pending|held|below_min_healthy|panic|last_good|all|fixed|nodata"`
 	Degraded bool   `json:"degraded"`
 	// Tier counts from 1; 0 means none.
 	Tier       int      `json:"tier"`

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fairlead-dns/fairlead/config"
+)
+
+// tokenEnv holds the bearer token itself when there is no --token-file.
+const tokenEnv = "FAIRLEAD_TOKEN"
+
+// serverHelp ends the help text of every client command.
+const serverHelp = `The node is found by --server unix:PATH or https://HOST:PORT, else by the environment variable ` + serverEnv + `, else at
+` + systemSocket + ` if that exists, else at the socket of the demo that this user runs.
+
+Over https the login is the token in --token-file, or in the environment variable ` + tokenEnv + `; or a certificate with --cert
+and --key. A token is never an argument: everybody on the machine can list those. --ca FILE is for a node whose certificate no
+CA of the system signed.`
+
+// An access is how a command reaches a node. The zero access is the default one.
+type access struct {
+	server string
+	// tokenFile, ca, cert and key are paths, for https alone.
+	tokenFile, ca, cert, key string
+}
+
+// addServerFlag gives cmd the flags that every client command has.
+func addServerFlag(cmd *cobra.Command) *access {
+	a := new(access)
+	a.flags(cmd)
+	return a
+}
+
+func (a *access) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&a.server, "server", "", "the node, as unix:PATH or https://HOST:PORT (default: $"+serverEnv+", see below)")
+	f.StringVar(&a.tokenFile, "token-file", "", "file with the bearer token, for https (default: $"+tokenEnv+")")
+	f.StringVar(&a.ca, "ca", "", "file of the CA that signed the node's certificate (default: the system's)")
+	f.StringVar(&a.cert, "cert", "", "file of the client certificate, for https")
+	f.StringVar(&a.key, "key", "", "file of its key")
+}
+
+// newClient makes a client for the server that a names, or for the default one.
+func newClient(a access) (*client, error) {
+	text, source := a.server, "--server"
+	if text == "" {
+		text, source = os.Getenv(serverEnv), serverEnv
+	}
+	if strings.HasPrefix(text, "https:") {
+		return a.remote(text, source)
+	}
+	if a.tokenFile+a.ca+a.cert+a.key != "" {
+		return nil, &exitError{Code: exitUsage, Err: fmt.Errorf("--token-file, --ca, --cert and --key are for https://HOST:PORT"),
+			Hint: "the unix socket needs no login: whoever can open it may do everything"}
+	}
+	path, source, err := findServer(a.server)
+	if err != nil {
+		return nil, err
+	}
+	return clientAt(path, source), nil
+}
+
+// remote is the client for a node over TLS.
+func (a *access) remote(text, source string) (*client, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Port() == "" || u.Hostname() == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery+u.Fragment != "" {
+		return nil, &exitError{Code: exitUsage, Err: fmt.Errorf("%s %q: want https://HOST:PORT", source, text), Hint: "for example https://node1.example.org:8443"}
+	}
+	cfg := &tls.Config{MinVersion: tls.VersionTLS13}
+	if a.ca != "" {
+		b, err := config.ReadCertFile(a.ca)
+		if err != nil {
+			return nil, err
+		}
+		cfg.RootCAs = x509.NewCertPool()
+		if !cfg.RootCAs.AppendCertsFromPEM(b) {
+			return nil, fmt.Errorf("--ca %s: the file holds no usable certificate", a.ca)
+		}
+	}
+	if a.cert != "" || a.key != "" {
+		if err := a.certificate(cfg); err != nil {
+			return nil, err
+		}
+	}
+	token, err := a.token()
+	if err != nil {
+		return nil, err
+	}
+	return &client{socket: "https://" + u.Host, base: "https://" + u.Host, source: source, token: token, http: &http.Client{
+		Timeout:   requestTimeout,
+		Transport: &http.Transport{TLSClientConfig: cfg, DisableKeepAlives: true},
+		// A token goes to the node that was named, and to no other.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}, nil
+}
+
+func (a *access) certificate(cfg *tls.Config) error {
+	if a.cert == "" || a.key == "" {
+		return &exitError{Code: exitUsage, Err: fmt.Errorf("--cert and --key go together"), Hint: "name the files of the certificate and of its key"}
+	}
+	cert, err := config.ReadCertFile(a.cert)
+	if err != nil {
+		return err
+	}
+	key, err := config.ReadKeyFile(a.key)
+	if err != nil {
+		return err
+	}
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return fmt.Errorf("--cert %s, --key %s: %w", a.cert, a.key, err)
+	}
+	cfg.Certificates = []tls.Certificate{pair}
+	return nil
+}
+
+// token is the bearer token; empty without one.
+func (a *access) token() (string, error) {
+	if a.tokenFile == "" {
+		return strings.TrimSpace(os.Getenv(tokenEnv)), nil
+	}
+	b, err := config.ReadKeyFile(a.tokenFile)
+	if err != nil {
+		return "", err
+	}
+	b = bytes.TrimSpace(b)
+	if len(b) == 0 || bytes.ContainsAny(b, " \t\r\n") {
+		return "", fmt.Errorf("--token-file %s: want the token and nothing else", a.tokenFile)
+	}
+	return string(b), nil
+}

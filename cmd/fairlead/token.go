@@ -1,0 +1,137 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+const tokenHelp = `A token is a login over TCP (admin.listen in the node file), on the node that made it alone. Only a role of admin may do this; the
+unix socket has it.`
+
+func tokenCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "token",
+		Short: "make, list and revoke the tokens by which others use the admin API over TCP",
+		Long:  tokenHelp,
+		Args:  usageArgs(cobra.NoArgs),
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(tokenCreateCommand(), tokenListCommand(), tokenRevokeCommand())
+	return cmd
+}
+
+func tokenCreateCommand() *cobra.Command {
+	var req api.TokenRequest
+	var life string
+	cmd := &cobra.Command{
+		Use:   "create --name NAME --role viewer|operator|admin",
+		Short: "make a token and print it, this once",
+		Long: `Create prints the new token alone on standard output, to go into a file of mode 0600; nobody can print it again. Its name stands in
+the audit log with everything that is done with it.
+
+viewer reads, operator changes what is answered as well, admin changes who may what and the members of the cluster as well.
+
+` + tokenHelp + "\n\n" + serverHelp,
+		Example: `  (umask 077; fairlead token create --name deploy --role operator --for 30d > deploy.token)`,
+		Args:    usageArgs(cobra.NoArgs),
+	}
+	server := addServerFlag(cmd)
+	cmd.Flags().StringVar(&req.Name, "name", "", "what it is called, as a person or a program is; required")
+	cmd.Flags().StringVar(&req.Role, "role", "", "viewer, operator or admin; required")
+	cmd.Flags().StringVar(&life, "for", "90d", "how long it is good, as 12h or 30d, or forever")
+	cmd.Flags().StringVar(&req.Reason, "reason", "", "why; kept in the audit log")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if req.Name == "" {
+			return usagef(cmd, "--name is required: it is who acts with the token")
+		}
+		if err := choice(cmd, "role", req.Role, "viewer", "operator", "admin"); err != nil {
+			return err
+		}
+		if req.Forever = life == "forever"; !req.Forever {
+			d, ok := config.ParseDuration(life)
+			if !ok || d < time.Second {
+				return usagef(cmd, "--for %q: want a duration of a second or more, as 12h or 30d, or forever", life)
+			}
+			req.ForSeconds = d.Seconds()
+		}
+		c, err := newClient(*server)
+		if err != nil {
+			return err
+		}
+		req.Actor = actor()
+		var made api.TokenCreated
+		if err := c.order(orBackground(cmd.Context()), http.MethodPost, api.TokensPath, req, &made); err != nil {
+			return err
+		}
+		fmt.Fprintln(cmd.OutOrStdout(), made.Secret)
+		fmt.Fprintf(cmd.ErrOrStderr(), "token %s: %s, %s; it is not shown again\n", made.Name, made.Role, goodUntil(&made.Token, time.Now()))
+		return nil
+	}
+	return cmd
+}
+
+func tokenListCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "list", Short: "list the tokens of a node, without the secrets", Long: tokenHelp + "\n\n" + serverHelp,
+		Example: `  fairlead token list`, Args: usageArgs(cobra.NoArgs),
+	}
+	prints(cmd, api.TokensPath, func(w io.Writer, list *api.Tokens) { writeTokens(w, list, time.Now(), styleFor(w)) })
+	return cmd
+}
+
+func writeTokens(w io.Writer, list *api.Tokens, now time.Time, s style) {
+	if len(list.Tokens) == 0 {
+		fmt.Fprintln(w, "none")
+		return
+	}
+	t := newTable("STATE", "NAME", "ROLE", "UNTIL", "MADE", "BY")
+	for _, tok := range list.Tokens {
+		m := markOf(health.Up, "good")
+		if tok.Expired {
+			m = markOf(health.Unknown, "expired")
+		}
+		t.add(m.colour, m.text(), tok.Name, tok.Role, goodUntil(&tok, now), clock(tok.CreatedAt, now), dash(tok.By))
+	}
+	t.write(w, s, "")
+}
+
+func goodUntil(t *api.Token, now time.Time) string {
+	switch {
+	case t.ExpiresAt == nil:
+		return "forever"
+	case t.Expired:
+		return "until " + clock(*t.ExpiresAt, now)
+	}
+	return fmt.Sprintf("until %s (%s left)", clock(*t.ExpiresAt, now), age(t.ExpiresAt.Sub(now)))
+}
+
+func tokenRevokeCommand() *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{
+		Use: "revoke NAME", Short: "make a token good for nothing, at once", Long: tokenHelp + "\n\n" + serverHelp,
+		Example: `  fairlead token revoke deploy --reason "leaked in a log"`, Args: usageArgs(cobra.ExactArgs(1)),
+	}
+	server := addServerFlag(cmd)
+	cmd.Flags().StringVar(&reason, "reason", "", "why; kept in the audit log")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		c, err := newClient(*server)
+		if err != nil {
+			return err
+		}
+		var old api.Token
+		if err := c.order(orBackground(cmd.Context()), http.MethodDelete, api.TokenPath(args[0]), api.EndRequest{Actor: actor(), Reason: reason}, &old); err != nil {
+			return err
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "token %s, %s, is revoked\n", old.Name, old.Role)
+		return nil
+	}
+	return cmd
+}

@@ -1,0 +1,99 @@
+package admin
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+// A call is what is expected of a route: who may, and a request that is carried out.
+type call struct {
+	role role
+	// path is the route's, with names in it; empty means that it has no parameters.
+	path, body string
+	// status is that of the reply to somebody who may.
+	status int
+}
+
+const (
+	because = `{"actor":"ada","reason":"x"}`
+	aKey    = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+)
+
+// contract has every route: TestContractIsWhole fails for one that is not here.
+var contract = map[string]call{
+	"GET /healthz":                              {role: anyone, status: 200},
+	"GET /readyz":                               {role: anyone, status: 200},
+	"GET /api/v1/status":                        {role: viewer, status: 200},
+	"GET /api/v1/explain":                       {role: viewer, path: "/api/v1/explain?name=www.example.org", status: 200},
+	"GET /api/v1/what-if":                       {role: viewer, path: "/api/v1/what-if?drain=az%3Deu-a", status: 200},
+	"GET /api/v1/staleness":                     {role: viewer, status: 200},
+	"PATCH /api/v1/intents/{id}":                {role: operator, path: "/api/v1/intents/n1-1-1", body: `{"actor":"ada","reason":"x","for_seconds":7200}`, status: 200},
+	"POST /api/v1/intents/{id}/resume":          {role: operator, path: "/api/v1/intents/n1-1-1/resume", body: because, status: 201},
+	"GET /api/v1/audit":                         {role: viewer, status: 200},
+	"GET /api/v1/intents":                       {role: viewer, status: 200},
+	"GET /api/v1/nodes":                         {role: viewer, status: 200},
+	"POST /api/v1/probe":                        {role: viewer, body: `{"endpoint":"example.org/web/one"}`, status: 200},
+	"POST /api/v1/report":                       {role: operator, body: `{"endpoint":"example.org/web/one","state":"up","weight":50}`, status: 200},
+	"POST /api/v1/intents":                      {role: operator, body: `{"kind":"drain","scope":{"kind":"az","name":"eu-a"},"reason":"x","for_seconds":60}`, status: 201},
+	"DELETE /api/v1/intents/{id}":               {role: operator, path: "/api/v1/intents/n1-1-1", body: because, status: 200},
+	"POST /api/v1/freeze":                       {role: operator, body: because, status: 200},
+	"POST /api/v1/unfreeze":                     {role: operator, body: because, status: 200},
+	"POST /api/v1/pools/{zone}/{pool}/ready":    {role: operator, path: "/api/v1/pools/example.org/web/ready", body: because, status: 201},
+	"DELETE /api/v1/pools/{zone}/{pool}/ready":  {role: operator, path: "/api/v1/pools/example.org/web/ready", status: 200},
+	"POST /api/v1/pools/{zone}/{pool}/failback": {role: operator, path: "/api/v1/pools/example.org/web/failback", body: because, status: 201},
+	"POST /api/v1/nodes/{node}/stopped":         {role: operator, path: "/api/v1/nodes/n2/stopped", body: because, status: 201},
+	"DELETE /api/v1/nodes/{node}/stopped":       {role: operator, path: "/api/v1/nodes/n2/stopped", body: because, status: 200},
+	"POST /api/v1/nodes/{node}/removed":         {role: administrator, path: "/api/v1/nodes/n2/removed", body: because, status: 201},
+	"DELETE /api/v1/nodes/{node}/removed":       {role: administrator, path: "/api/v1/nodes/n2/removed", body: because, status: 200},
+	"POST /api/v1/nodes/{node}/waive":           {role: administrator, path: "/api/v1/nodes/n2/waive", body: because, status: 200},
+	"POST /api/v1/bootstrap":                    {role: administrator, body: because, status: 200},
+	"POST /api/v1/cut":                          {role: administrator, body: `{"reason":"x","for_seconds":60}`, status: 200},
+	"DELETE /api/v1/cut":                        {role: administrator, body: because, status: 200},
+	"POST /api/v1/keyring":                      {role: administrator, body: `{"reason":"x","verb":"add","key":"` + aKey + `"}`, status: 200},
+	"GET /metrics":                              {role: viewer, status: 200},
+	"GET /api/v1/openapi.json":                  {role: viewer, status: 200},
+	"GET /api/v1/tokens":                        {role: administrator, status: 200},
+	"POST /api/v1/tokens":                       {role: administrator, body: `{"name":"new","role":"viewer","for_seconds":60}`, status: 201},
+	"DELETE /api/v1/tokens/{name}":              {role: administrator, path: "/api/v1/tokens/spare", body: because, status: 200},
+}
+
+// contractNode has something of everything that the calls of the contract name.
+func contractNode() *fakeNode {
+	id := func(counter uint64) health.IntentID {
+		return health.IntentID{Node: "n1", Incarnation: 1, Counter: counter}
+	}
+	pool, node := health.Scope{Kind: health.ScopePool, Zone: "example.org.", Pool: "web"}, health.Scope{Kind: health.ScopeNode, Name: "n2"}
+	now := time.Now()
+	return &fakeNode{cluster: testCluster(now), files: []api.File{}, intents: []health.IntentState{
+		{Intent: health.Intent{ID: id(1), Kind: health.IntentDrain, Scope: health.Scope{Kind: health.ScopeAZ, Name: "eu-a"}, Reason: "x", Start: now, End: now.Add(time.Hour)}},
+		{Intent: health.Intent{ID: id(2), Kind: health.IntentReady, Scope: pool, Start: now, Forever: true}},
+		{Intent: health.Intent{ID: id(3), Kind: health.IntentStopped, Scope: node, Start: now, Forever: true}},
+		{Intent: health.Intent{ID: id(4), Kind: health.IntentRemoved, Scope: node, Start: now, Forever: true}},
+	}}
+}
+
+// TestContractIsWhole: a route that nobody expects is a mistake, and so is an expectation without a route.
+func TestContractIsWhole(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, r := range new(Server).routes() {
+		name := r.method + " " + r.path
+		want, ok := contract[name]
+		require.True(t, ok, "%s stands in no row of contract: who may use it?", name)
+		require.Equal(t, want.role, r.role, name)
+		require.False(t, seen[name], "%s twice", name)
+		seen[name] = true
+		require.NotEmpty(t, r.doc, name)
+		require.Equal(t, r.raw == nil, r.handle != nil, name)
+		require.Equal(t, r.raw == nil, r.media == "", name)
+		require.NotEqual(t, http.MethodPut, r.method, "%s: the methods are GET, POST, PATCH and DELETE", name)
+	}
+	for name := range contract {
+		require.True(t, seen[name], "%s is no route", name)
+	}
+}

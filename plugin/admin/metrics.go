@@ -1,0 +1,31 @@
+package admin
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// serverMetrics are what the API counts of itself. Which source, name or path it was is in the log and the journal.
+type serverMetrics struct {
+	refusals    *prometheus.CounterVec
+	lockouts    prometheus.Counter
+	tlsFailures prometheus.Counter
+}
+
+func newMetrics(reg prometheus.Registerer) *serverMetrics {
+	m := &serverMetrics{
+		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "fairlead_admin_logins_refused_total", Help: "Requests over TCP that were refused for who asked, by reason.",
+		}, []string{"reason"}),
+		lockouts: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "fairlead_admin_lockouts_total", Help: "Times that a source address was locked out for a minute.",
+		}),
+		tlsFailures: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "fairlead_admin_certificate_reload_failures_total", Help: "Versions of the certificate's files that could not be used.",
+		}),
+	}
+	for _, reason := range []string{refusedNone, refusedMalformed, refusedUnknown, refusedExpired, refusedLocked, refusedRole} {
+		m.refusals.WithLabelValues(reason)
+	}
+	reg.MustRegister(m.refusals, m.lockouts, m.tlsFailures)
+	return m
+}
+
+func (m *serverMetrics) refused(reason string) { m.refusals.WithLabelValues(reason).Inc() }

@@ -1,0 +1,149 @@
+package admin
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/pb33f/libopenapi"
+	validator "github.com/pb33f/libopenapi-validator"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+	"github.com/fairlead-dns/fairlead/plugin/steer"
+)
+
+// validatorOf is a validator of the document that a server serves, which is valid itself.
+func validatorOf(t *testing.T, text string) validator.Validator {
+	t.Helper()
+	doc, err := libopenapi.NewDocument([]byte(text))
+	require.NoError(t, err)
+	v, errs := validator.NewValidator(doc)
+	require.Empty(t, errs)
+	ok, problems := v.ValidateDocument()
+	require.True(t, ok, "%v", problems)
+	return v
+}
+
+// TestReplies sends the call of every route to a server and holds request and reply against the document, and a refusal too.
+func TestReplies(t *testing.T) {
+	s := startTCP(t, contractNode())
+	s.journal.entries = sampleEntries()
+	c := s.client(s.ca)
+	r, text := s.do(c, "GET", api.OpenAPIPath, "", s.secrets[viewer])
+	require.Equal(t, http.StatusOK, r.StatusCode)
+	v := validatorOf(t, text)
+	for name, want := range contract {
+		method, path := splitName(name)
+		if want.path != "" {
+			path = want.path
+		}
+		s.node.intents = contractNode().intents
+		for _, as := range []string{s.secrets[administrator], "flt_wrong"} {
+			// The second login is refused, unless anyone may; enough of them, and it is 429.
+			body := strings.NewReader(want.body)
+			req, err := http.NewRequest(method, "https://"+s.addr+path, body)
+			require.NoError(t, err)
+			if want.body != "" {
+				req.Header.Set("Content-Type", "application/json")
+			}
+			req.Header.Set("Authorization", "Bearer "+as)
+			s.server.lockout = newLockout()
+			r, err := c.Do(req)
+			require.NoError(t, err)
+			reply, err := io.ReadAll(r.Body)
+			require.NoError(t, err)
+			require.NoError(t, r.Body.Close())
+			if as != "flt_wrong" {
+				require.Equal(t, want.status, r.StatusCode, "%s: %s", name, reply)
+			} else if want.role != anyone {
+				require.Equal(t, http.StatusUnauthorized, r.StatusCode)
+			}
+			if method != http.MethodGet && len(want.body) > 0 {
+				req.Body = io.NopCloser(strings.NewReader(want.body))
+				ok, problems := v.ValidateHttpRequest(req)
+				require.True(t, ok, "%s: %v", name, problems)
+			}
+			r.Body = io.NopCloser(bytes.NewReader(reply))
+			ok, problems := v.ValidateHttpResponse(req, r)
+			require.True(t, ok, "%s: %s: %v", name, reply, problems)
+		}
+	}
+}
+
+// TestRepliesOfOtherKinds: what has a body of its own besides the usual one.
+func TestRepliesOfOtherKinds(t *testing.T) {
+	s := startTCP(t, contractNode())
+	c := s.client(s.ca)
+	_, text := s.do(c, "GET", api.OpenAPIPath, "", s.secrets[viewer])
+	v := validatorOf(t, text)
+	s.node.ready = health.ErrNotJoined
+	for _, tt := range []struct {
+		method, path, body string
+		status             int
+	}{
+		{"GET", "/readyz", "", 503},
+		{"POST", api.IntentsPath, `{"kind":"drain","scope":{"kind":"az","name":"eu-a"},"reason":"x","dry_run":true}`, 200},
+		{"POST", api.IntentsPath, `{"kind":"drain"}`, 400},
+	} {
+		r, body := s.do(c, tt.method, tt.path, tt.body, s.secrets[operator])
+		require.Equal(t, tt.status, r.StatusCode, body)
+		r.Body = io.NopCloser(strings.NewReader(body))
+		ok, problems := v.ValidateHttpResponse(r.Request, r)
+		require.True(t, ok, "%s: %s: %v", tt.path, body, problems)
+	}
+}
+
+// TestValidatorFinds: the judge of the tests above does find what is wrong.
+func TestValidatorFinds(t *testing.T) {
+	text, err := document(new(Server).routes(), "v1")
+	require.NoError(t, err)
+	v := validatorOf(t, string(text))
+	req, err := http.NewRequest("GET", "https://node"+api.IntentsPath, nil)
+	require.NoError(t, err)
+	for body, want := range map[string]bool{
+		`{"intents":[]}`: true, `{}`: false, `{"intents":null}`: false, `{"intents":[{"id":"x"}]}`: false, `[]`: false,
+	} {
+		r := &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body)), Request: req}
+		ok, _ := v.ValidateHttpResponse(req, r)
+		require.Equal(t, want, ok, body)
+	}
+	doc, err := libopenapi.NewDocument([]byte(strings.Replace(string(text), `"in":"path"`, `"in":"pith"`, 1)))
+	require.NoError(t, err)
+	broken, _ := validator.NewValidator(doc)
+	ok, _ := broken.ValidateDocument()
+	require.False(t, ok)
+}
+
+// TestEnums: the words in the document are the words of the program, each kind, state and source.
+func TestEnums(t *testing.T) {
+	enum := func(v any, field string) []string {
+		f, ok := reflect.TypeOf(v).FieldByName(field)
+		require.True(t, ok)
+		return strings.Split(f.Tag.Get("enum"), "|")
+	}
+	var kinds, scopes, states, sources []string
+	for k := health.IntentDrain; k.UnmarshalText([]byte(k.String())) == nil && k != 0; k++ {
+		kinds = append(kinds, k.String())
+	}
+	require.Equal(t, kinds, enum(api.Intent{}, "Kind"))
+	for k := health.ScopeKind(1); k.UnmarshalText([]byte(k.String())) == nil; k++ {
+		scopes = append(scopes, k.String())
+	}
+	require.Equal(t, scopes, enum(api.Scope{}, "Kind"))
+	for _, st := range health.States() {
+		states = append(states, st.String())
+	}
+	require.Equal(t, states, enum(api.Endpoint{}, "State"))
+	require.Equal(t, states, enum(api.Endpoint{}, "Health"))
+	for _, src := range steer.Sources() {
+		sources = append(sources, src.String())
+	}
+	require.Equal(t, sources, enum(api.Service{}, "Source"))
+	require.Equal(t, []string{api.IntentPlanned, api.IntentInForce, api.IntentSuspended, api.IntentNoEffect}, enum(api.Intent{}, "State"))
+	require.Equal(t, []string{api.NodeSelf, api.NodeHeard, api.NodeStale, api.NodeNever, api.NodeStopped, api.NodeNotListed}, enum(api.Node{}, "State"))
+}
