@@ -46,7 +46,7 @@ type route struct {
 type parameter struct{ name, doc string }
 
 func (s *Server) routes() []route {
-	return slices.Concat(s.lifeRoutes(), s.readRoutes(), s.orderRoutes(), s.nodeRoutes())
+	return slices.Concat(s.lifeRoutes(), s.readRoutes(), s.partRoutes(), s.orderRoutes(), s.nodeRoutes())
 }
 
 func (s *Server) lifeRoutes() []route {
