@@ -181,14 +181,16 @@ func intentsCommand() *cobra.Command {
 		Example: `  fairlead intents`,
 		Args:    usageArgs(cobra.NoArgs),
 	}
-	prints(cmd, api.IntentsPath, func(w io.Writer, list *api.Intents) {
-		if len(list.Intents) == 0 {
-			fmt.Fprintln(w, "none")
-			return
-		}
-		intentTable(list.Intents, time.Now()).write(w, styleFor(w), "")
-	})
+	prints(cmd, api.IntentsPath, drawIntents)
 	return cmd
+}
+
+func drawIntents(d drawing, list *api.Intents) {
+	if len(list.Intents) == 0 {
+		fmt.Fprintln(d, "none")
+		return
+	}
+	intentTable(list.Intents, time.Now()).write(d, d.style, "")
 }
 
 // intentTable is one line for each intent, those that have no effect first.

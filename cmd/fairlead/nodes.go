@@ -25,12 +25,30 @@ than half of the nodes heard this one is isolated: health moves nothing, and it 
 
 ` + serverHelp,
 		Example: `  fairlead nodes
-  fairlead nodes -o json`,
+  fairlead nodes -o yaml
+  fairlead nodes --watch`,
 		Args: usageArgs(cobra.NoArgs),
 	}
-	prints(cmd, api.NodesPath, func(w io.Writer, n *api.Nodes) { writeNodes(w, n, styleFor(w)) })
+	prints(cmd, api.NodesPath, drawNodes)
 	cmd.AddCommand(nodesWaiveCommand(), nodesBootstrapCommand(), nodesStoppedCommand(), nodesRemoveCommand(), identityCommand(), keyringCommand())
 	return cmd
+}
+
+func drawNodes(d drawing, n *api.Nodes) {
+	writeNodes(d, n, d.style)
+	if !d.wide || n.Cluster == "" {
+		return
+	}
+	t := newTable("NODE", "ADDRESS", "PLAN", "HEARD OF")
+	for _, node := range n.Nodes {
+		of := "-"
+		if node.RelayedAt != nil {
+			of = age(n.At.Sub(*node.RelayedAt)) + " ago"
+		}
+		t.add("", node.Name, dash(node.Address), dash(node.PlanHash), of)
+	}
+	fmt.Fprintln(d)
+	t.write(d, d.style, "  ")
 }
 
 // writeNodes prints the cluster in one line, then a line for each node.

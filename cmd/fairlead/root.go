@@ -38,6 +38,8 @@ func commands() []*cobra.Command {
 		checkCommand(),
 		schemaCommand(),
 		statusCommand(),
+		getCommand(),
+		describeCommand(),
 		explainCommand(),
 		whatIfCommand(),
 		probeCommand(),
@@ -67,6 +69,7 @@ func rootCommand() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef(cmd, "%w", err) })
 	root.CompletionOptions.HiddenDefaultCmd = true
+	addColorFlag(root)
 	root.AddCommand(commands()...)
 	return root
 }
