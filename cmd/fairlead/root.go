@@ -36,6 +36,7 @@ func commands() []*cobra.Command {
 		serveCommand(),
 		demoCommand(),
 		checkCommand(),
+		diffCommand(),
 		schemaCommand(),
 		statusCommand(),
 		getCommand(),
