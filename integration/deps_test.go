@@ -40,6 +40,7 @@ var fences = []fence{
 	{"github.com/hashicorp/memberlist", []string{"health/gossip"}, "state by key is all that the others know of gossip"},
 	{"gopkg.in/yaml.v3", []string{"config"}, "one strict decoder"},
 	{"go.yaml.in/", nil, "one strict decoder"},
+	{"sigs.k8s.io/yaml", []string{"cmd/fairlead"}, "it prints documents of the API, by their JSON names; what is read goes through the strict decoder"},
 	{"github.com/miekg/dns", []string{"plugin", "plugin/answer", "plugin/fastlane", "cmd/fairlead", "health/probe", "config"}, "decisions know no DNS wire"},
 	{"github.com/oschwald/maxminddb-golang", []string{"plugin/geo"}, "a Place is all that the others know of geo databases"},
 	{"github.com/maxmind/mmdbwriter", nil, "databases are made for tests alone"},

@@ -2,6 +2,7 @@ package fairlead
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -277,6 +278,15 @@ func (n *node) Observation(id health.TargetID) (health.Observation, bool) {
 
 // Files are the zone files.
 func (n *node) Files() []api.File { return n.source.status() }
+
+// RunningZone is the text of the file from which z runs.
+func (n *node) RunningZone(z *config.Zone) (*api.RunningZone, error) {
+	t, err := n.source.text(z)
+	if err != nil {
+		return nil, err
+	}
+	return &api.RunningZone{Path: t.Path, Hash: hex.EncodeToString(z.Hash[:]), Content: t.Content, Files: t.Files, Secret: t.Secret}, nil
+}
 
 // Freeze stops every automatic verdict, or lets them move again.
 func (n *node) Freeze(on bool, actor, reason string) error { return n.engine.Freeze(on, actor, reason) }

@@ -155,8 +155,8 @@ var previewNames = map[string][]uint16{
 	"www.r0": {dns.TypeA}, "www.r1": {dns.TypeA}, "www.r1a": {dns.TypeA}, "www.r2b": {dns.TypeAAAA}, "ns1": {dns.TypeA}, "nothing": {dns.TypeA},
 }
 
-// sameAnswers compares two snapshots RRset by RRset. Where rare answers differ it asks again, as often as the weights may need.
-func sameAnswers(t *testing.T, seed uint64, got, want *answer.Snapshot, count *int) {
+// sameRRsets compares two snapshots RRset by RRset. Where rare answers differ it asks again, as often as the weights may need.
+func sameRRsets(t *testing.T, seed uint64, got, want *answer.Snapshot, count *int) {
 	require.Equal(t, want.PlanHash(), got.PlanHash(), "seed %d", seed)
 	for _, label := range slices.Sorted(maps.Keys(previewNames)) {
 		for _, typ := range previewNames[label] {
@@ -218,7 +218,7 @@ func TestPreviewIsTheResult(t *testing.T) {
 			if len(got.Services) > 0 {
 				require.InDelta(t, 30+5.25, p.ForgottenWithinSeconds, 1e-9)
 			}
-			sameAnswers(t, seed, foreseen, n.current.Load(), &rrsets)
+			sameRRsets(t, seed, foreseen, n.current.Load(), &rrsets)
 		})
 	}
 	t.Logf("%d models, %v orders by kind, %d refused, %d plans moved, %d RRsets compared", models, kinds, refused, touched, rrsets)

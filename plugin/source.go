@@ -2,6 +2,7 @@ package fairlead
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -180,6 +181,16 @@ func (s *source) status() []api.File {
 		}
 	}
 	return out
+}
+
+// text is the text of the file from which z runs.
+func (s *source) text(z *config.Zone) (*config.Text, error) {
+	for _, d := range s.watched() {
+		if t, err := d.dir.Text(z); err == nil || !errors.Is(err, config.ErrNoText) {
+			return t, err
+		}
+	}
+	return nil, fmt.Errorf("zone %s: %w", z.Name, config.ErrNoText)
 }
 
 // hashDigits is how much of a hash is shown, as config.Hash does.

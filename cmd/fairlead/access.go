@@ -40,6 +40,16 @@ func addServerFlag(cmd *cobra.Command) *access {
 	return a
 }
 
+// accessOf is what the flags of cmd say; those that it does not have are empty.
+func accessOf(cmd *cobra.Command) (a access) {
+	for name, to := range map[string]*string{"server": &a.server, "token-file": &a.tokenFile, "ca": &a.ca, "cert": &a.cert, "key": &a.key} {
+		if f := cmd.Flags().Lookup(name); f != nil {
+			*to = f.Value.String()
+		}
+	}
+	return a
+}
+
 func (a *access) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&a.server, "server", "", "the node, as unix:PATH or https://HOST:PORT (default: $"+serverEnv+", see below)")

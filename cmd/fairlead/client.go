@@ -79,29 +79,15 @@ func clientAt(path, source string) *client {
 	}}
 }
 
-// prints makes cmd print what the node answers to a GET of path: as write does, or with -o json as it came.
-func prints[T any](cmd *cobra.Command, path string, write func(io.Writer, *T)) {
-	var output string
-	server := addServerFlag(cmd)
-	cmd.Flags().StringVarP(&output, "output", "o", "table", "table or json")
+// prints makes cmd print what the node answers to a GET of path, as write does it or in another format.
+func prints[T any](cmd *cobra.Command, path string, write func(d drawing, got *T)) {
+	v := newViewer(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := choice(cmd, "output", output, "table", "json"); err != nil {
-			return err
-		}
-		c, err := newClient(*server)
-		if err != nil {
-			return err
-		}
-		var got T
-		if err := c.call(orBackground(cmd.Context()), http.MethodGet, path, nil, &got); err != nil {
-			return err
-		}
-		w := cmd.OutOrStdout()
-		if output == "json" {
-			return json.NewEncoder(w).Encode(got)
-		}
-		write(w, &got)
-		return nil
+		return v.run(cmd, func(ctx context.Context, c *client) (shown, error) {
+			got := new(T)
+			err := c.call(ctx, http.MethodGet, path, nil, got)
+			return shown{doc: got, write: func(d drawing) { write(d, got) }}, err
+		})
 	}
 }
 

@@ -37,7 +37,7 @@ The safety rules of each service refuse what would leave too little: never_empty
 at the configuration and the other drains, never at health. --dry-run changes nothing: it shows which answers would change, before
 and after, what a rule would refuse, and when honest caches would have forgotten.
 
-` + serverHelp + "\n\n" + orderExits,
+` + confirmHelp + "\n\n" + serverHelp + "\n\n" + orderExits,
 		Example: `  fairlead drain az eu-west-1a --for 2h --reason "power work, CHG-1234"
   fairlead drain pool web-eu --service www.gslb.example.org --reason "canary failed"
   fairlead drain region eu-west --reason "evacuation" --dry-run
@@ -73,7 +73,7 @@ is no bar.
 
 POOL is POOL or ZONE/POOL; with an endpoint's full name, ZONE/POOL/ENDPOINT=N, it is the endpoint's weight.
 
-` + serverHelp + "\n\n" + orderExits,
+` + confirmHelp + "\n\n" + serverHelp + "\n\n" + orderExits,
 		Example: `  fairlead weight web-eu=10 --for 30m --reason "canary at a tenth"`,
 		Args:    usageArgs(cobra.ExactArgs(1)),
 	}
@@ -182,14 +182,16 @@ func intentsCommand() *cobra.Command {
 		Example: `  fairlead intents`,
 		Args:    usageArgs(cobra.NoArgs),
 	}
-	prints(cmd, api.IntentsPath, func(w io.Writer, list *api.Intents) {
-		if len(list.Intents) == 0 {
-			fmt.Fprintln(w, "none")
-			return
-		}
-		intentTable(list.Intents, time.Now()).write(w, styleFor(w), "")
-	})
+	prints(cmd, api.IntentsPath, drawIntents)
 	return cmd
+}
+
+func drawIntents(d drawing, list *api.Intents) {
+	if len(list.Intents) == 0 {
+		fmt.Fprintln(d, "none")
+		return
+	}
+	intentTable(list.Intents, time.Now()).write(d, d.style, "")
 }
 
 // intentTable is one line for each intent, those that have no effect first.

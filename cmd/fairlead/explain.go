@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -107,9 +105,9 @@ Exit codes: 0 done, 1 the node cannot be reached or the files have errors, 2 wro
 	a.flags(cmd)
 	cmd.Flags().StringVar(&q.Client, "client", "", "address of the client's resolver")
 	cmd.Flags().StringVar(&q.Subnet, "subnet", "", "EDNS Client Subnet that the resolver sends, as in 192.0.2.0/24")
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, json or yaml")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := choice(cmd, "output", output, "text", "json"); err != nil {
+		if err := choice(cmd, "output", output, "text", "json", "yaml"); err != nil {
 			return err
 		}
 		q.Name, q.Assumptions = args[0], a.assume
@@ -120,8 +118,8 @@ Exit codes: 0 done, 1 the node cannot be reached or the files have errors, 2 wro
 		if err != nil {
 			return err
 		}
-		if output == "json" {
-			return writeJSON(cmd.OutOrStdout(), e)
+		if output != "text" {
+			return writeDocument(cmd.OutOrStdout(), output, e)
 		}
 		explanationText{out: cmd.OutOrStdout(), style: styleFor(cmd.OutOrStdout())}.write(e)
 		return nil
@@ -146,10 +144,4 @@ func (a *asker) explain(cmd *cobra.Command, q api.Question) (*api.Explanation, e
 	}
 	e := new(api.Explanation)
 	return e, a.ask(cmd.Context(), api.ExplainPath, values, e)
-}
-
-func writeJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
 }

@@ -25,12 +25,30 @@ than half of the nodes heard this one is isolated: health moves nothing, and it 
 
 ` + serverHelp,
 		Example: `  fairlead nodes
-  fairlead nodes -o json`,
+  fairlead nodes -o yaml
+  fairlead nodes --watch`,
 		Args: usageArgs(cobra.NoArgs),
 	}
-	prints(cmd, api.NodesPath, func(w io.Writer, n *api.Nodes) { writeNodes(w, n, styleFor(w)) })
+	prints(cmd, api.NodesPath, drawNodes)
 	cmd.AddCommand(nodesWaiveCommand(), nodesBootstrapCommand(), nodesStoppedCommand(), nodesRemoveCommand(), identityCommand(), keyringCommand())
 	return cmd
+}
+
+func drawNodes(d drawing, n *api.Nodes) {
+	writeNodes(d, n, d.style)
+	if !d.wide || n.Cluster == "" {
+		return
+	}
+	t := newTable("NODE", "ADDRESS", "PLAN", "HEARD OF")
+	for _, node := range n.Nodes {
+		of := "-"
+		if node.RelayedAt != nil {
+			of = age(n.At.Sub(*node.RelayedAt)) + " ago"
+		}
+		t.add("", node.Name, dash(node.Address), dash(node.PlanHash), of)
+	}
+	fmt.Fprintln(d)
+	t.write(d, d.style, "  ")
 }
 
 // writeNodes prints the cluster in one line, then a line for each node.
@@ -154,25 +172,25 @@ func joined(n *api.Nodes) string {
 }
 
 func nodesWaiveCommand() *cobra.Command {
-	return nodeOrder("waive NAME --reason TEXT", "let this node join without the answer of another",
+	return askFirst(nodeOrder("waive NAME --reason TEXT", "let this node join without the answer of another",
 		`Waive tells a node that joins, because its state is empty, to do without the answer of node NAME. If that node alone holds a drain,
 this one will answer what is drained until it hears of it.`, `  fairlead nodes waive n2 --reason "n2 burnt down, CHG-1234"`, cobra.ExactArgs(1),
 		func(ctx context.Context, c *client, args []string, reason string) (string, error) {
 			var n api.Nodes
 			err := c.order(ctx, http.MethodPost, api.WaivePath(args[0]), api.NodeRequest{Actor: actor(), Reason: reason}, &n)
 			return joined(&n), err
-		})
+		}), confirmWord)
 }
 
 func nodesBootstrapCommand() *cobra.Command {
-	return nodeOrder("bootstrap --reason TEXT", "let the first node of a new cluster join without the answers of others",
+	return askFirst(nodeOrder("bootstrap --reason TEXT", "let the first node of a new cluster join without the answers of others",
 		`Bootstrap waives the answers of all nodes that this one waits for. It is for the very first start of a cluster, when the others do not
 run yet; with all of them up no command is needed.`, `  fairlead nodes bootstrap --reason "first start"`, cobra.NoArgs,
 		func(ctx context.Context, c *client, _ []string, reason string) (string, error) {
 			var n api.Nodes
 			err := c.order(ctx, http.MethodPost, api.BootstrapPath, api.NodeRequest{Actor: actor(), Reason: reason}, &n)
 			return joined(&n), err
-		})
+		}), confirmWord)
 }
 
 // declareCommand is a command by which an operator gives a word about a node, and takes it back with --undo.
@@ -190,7 +208,12 @@ func declareCommand(use, short, long, example string, path func(string) string, 
 			return args[0] + ": " + done, err
 		})
 	cmd.Flags().BoolVar(&undo, "undo", false, "take the word back")
-	return cmd
+	return askFirst(cmd, func(cmd *cobra.Command, args []string) error {
+		if undo {
+			return nil
+		}
+		return confirmWord(cmd, args)
+	})
 }
 
 func nodesStoppedCommand() *cobra.Command {

@@ -25,8 +25,7 @@ func (c *client) order(ctx context.Context, method, path string, in, out any) er
 	p, ok := errors.AsType[*api.Problem](err)
 	switch {
 	case ok && p.Rule != "":
-		return &exitError{Code: exitRefused, Err: errors.New(p.Detail),
-			Hint: fmt.Sprintf("`--override %s` does it all the same, with the reason on record", p.Rule)}
+		return refusedBy(p.Rule, p.Detail)
 	case ok && p.Status == http.StatusConflict:
 		return &exitError{Code: exitConflict, Err: errors.New(p.Detail)}
 	}
@@ -114,13 +113,13 @@ until `+"`fairlead unready POOL`"+`.`, `  fairlead ready ledger-us --reason "dat
 }
 
 func unreadyCommand() *cobra.Command {
-	return poolCommand("unready POOL", "close the gate of a pool again",
+	return askFirst(poolCommand("unready POOL", "close the gate of a pool again",
 		"Unready ends `fairlead ready POOL`: the pool is answered by nobody until it is ready again.", `  fairlead unready ledger-us`,
 		func(ctx context.Context, c *client, zone, pool, reason string) (string, error) {
 			var ended api.Intents
 			err := c.order(ctx, http.MethodDelete, api.ReadyPath(zone, pool), api.EndRequest{Actor: actor(), Reason: reason}, &ended)
 			return "not ready: its gate is closed", err
-		})
+		}), confirmPool)
 }
 
 func failbackCommand() *cobra.Command {
@@ -140,11 +139,12 @@ type orderFlags struct {
 	service, reason, duration, at string
 	override                      []string
 	dryRun, wait                  bool
+	yes                           *bool
 	server                        *access
 }
 
 func (f *orderFlags) add(cmd *cobra.Command) {
-	f.server = addServerFlag(cmd)
+	f.server, f.yes = addServerFlag(cmd), addYesFlag(cmd)
 	cmd.Flags().StringVar(&f.service, "service", "", "for one service alone, by its full name (default: all)")
 	cmd.Flags().StringVar(&f.duration, "for", "1h", "how long, as 90s, 45m or 2h, or forever")
 	cmd.Flags().StringVar(&f.at, "at", "", "when it begins, as +10m or 2026-12-01T03:00:00Z (default: now); --for counts from then")
@@ -208,6 +208,11 @@ func (f *orderFlags) send(cmd *cobra.Command, req *api.IntentRequest) error {
 	}
 	if f.dryRun {
 		return f.preview(cmd, c, req)
+	}
+	if !*f.yes && asks(cmd) {
+		if err := f.confirm(cmd, c, req); err != nil {
+			return err
+		}
 	}
 	var i api.Intent
 	if err := c.order(ctx, http.MethodPost, api.IntentsPath, req, &i); err != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -32,9 +31,9 @@ Exit codes: 0 every check passed, 1 the node cannot be reached or there is no su
 		Args:    usageArgs(cobra.ExactArgs(1)),
 	}
 	server := addServerFlag(cmd)
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, json or yaml")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := choice(cmd, "output", output, "text", "json"); err != nil {
+		if err := choice(cmd, "output", output, "text", "json", "yaml"); err != nil {
 			return err
 		}
 		c, err := newClient(*server)
@@ -45,8 +44,8 @@ Exit codes: 0 every check passed, 1 the node cannot be reached or there is no su
 		if err := c.call(orBackground(cmd.Context()), http.MethodPost, api.ProbePath, api.ProbeRequest{Endpoint: args[0]}, &reply); err != nil {
 			return err
 		}
-		if output == "json" {
-			err = json.NewEncoder(cmd.OutOrStdout()).Encode(reply)
+		if output != "text" {
+			err = writeDocument(cmd.OutOrStdout(), output, reply)
 		} else {
 			writeProbe(cmd.OutOrStdout(), &reply)
 		}

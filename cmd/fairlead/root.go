@@ -36,8 +36,11 @@ func commands() []*cobra.Command {
 		serveCommand(),
 		demoCommand(),
 		checkCommand(),
+		diffCommand(),
 		schemaCommand(),
 		statusCommand(),
+		getCommand(),
+		describeCommand(),
 		explainCommand(),
 		whatIfCommand(),
 		stalenessCommand(),
@@ -71,6 +74,7 @@ func rootCommand() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef(cmd, "%w", err) })
 	root.CompletionOptions.HiddenDefaultCmd = true
+	addColorFlag(root)
 	root.AddCommand(commands()...)
 	return root
 }

@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,8 +17,6 @@ import (
 )
 
 func stalenessCommand() *cobra.Command {
-	var output string
-	var again bool
 	cmd := &cobra.Command{
 		Use:   "staleness [SERVICE]",
 		Short: "until when caches can still hold what is not answered any more",
@@ -30,6 +28,8 @@ The first line is a promise: it is unknown, with the names of the nodes, as long
 node confirms when the last answer that names the endpoint has been written; where a node cannot be heard, somebody has to
 say that it does not run: ` + "`fairlead nodes stopped NAME`" + `.
 
+` + watchHelp + `
+
 ` + serverHelp + `
 
 Exit codes: 0 every bound is known, 1 the node cannot be reached, 2 wrong usage, 3 a bound is unknown.`,
@@ -38,52 +38,25 @@ Exit codes: 0 every bound is known, 1 the node cannot be reached, 2 wrong usage,
   fairlead staleness -o json | jq '.services[] | {service, safe_at, remaining_seconds, unknown}'`,
 		Args: usageArgs(cobra.MaximumNArgs(1)),
 	}
-	server := addServerFlag(cmd)
-	cmd.Flags().StringVarP(&output, "output", "o", "table", "table or json")
-	cmd.Flags().BoolVarP(&again, "watch", "w", false, "ask again every second until Ctrl-C")
+	v := newViewer(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := choice(cmd, "output", output, "table", "json"); err != nil {
-			return err
-		}
-		c, err := newClient(*server)
-		if err != nil {
-			return err
-		}
 		path := api.StalenessPath
 		if len(args) > 0 {
 			path += "?service=" + url.QueryEscape(args[0])
 		}
-		once := func(ctx context.Context) error { return printStaleness(ctx, c, path, output, again, cmd.OutOrStdout()) }
-		if again {
-			return watch(cmd.Context(), once)
-		}
-		return once(orBackground(cmd.Context()))
+		return v.run(cmd, func(ctx context.Context, c *client) (shown, error) {
+			s := new(api.Staleness)
+			if err := c.call(ctx, http.MethodGet, path, nil, s); err != nil {
+				return shown{}, err
+			}
+			out := shown{doc: s, write: func(d drawing) { writeStaleness(d, s, d.style) }}
+			if slices.ContainsFunc(s.Services, func(svc api.ServiceStaleness) bool { return svc.SafeAt == nil && len(svc.Departures) > 0 }) {
+				out.end = silent(exitDegraded)
+			}
+			return out, nil
+		})
 	}
 	return cmd
-}
-
-func printStaleness(ctx context.Context, c *client, path, output string, again bool, w io.Writer) error {
-	var s api.Staleness
-	if err := c.call(ctx, http.MethodGet, path, nil, &s); err != nil {
-		return err
-	}
-	if output == "json" {
-		if err := json.NewEncoder(w).Encode(s); err != nil {
-			return err
-		}
-	} else {
-		st := styleFor(w)
-		if again {
-			home(w, st)
-		}
-		writeStaleness(w, &s, st)
-	}
-	for _, svc := range s.Services {
-		if svc.SafeAt == nil && len(svc.Departures) > 0 {
-			return silent(exitDegraded)
-		}
-	}
-	return nil
 }
 
 func writeStaleness(w io.Writer, s *api.Staleness, st style) {

@@ -129,7 +129,8 @@ func (r report) service(w io.Writer, row serviceRow) {
 	if declared != nil {
 		bound += " (" + strings.Join(declared, ", ") + ")"
 	}
-	fmt.Fprintf(w, "  %s  %s  ttl %ds, %s\n", r.style.paint(row.mark.colour, row.mark.text()), display(svc.Name), svc.TTLSeconds, bound)
+	fmt.Fprintf(w, "  %s  %s  %s, %s\n", r.style.mark(svc.Name, r.style.paint(row.mark.colour, row.mark.text())), display(svc.Name),
+		r.style.mark(svc.Name+" ttl", fmt.Sprintf("ttl %ds", svc.TTLSeconds)), bound)
 	if len(svc.Skipped) > 0 {
 		fmt.Fprintf(w, "      passed over: %s\n", strings.Join(svc.Skipped, "; "))
 	}
@@ -140,7 +141,7 @@ func (r report) service(w io.Writer, row serviceRow) {
 		fmt.Fprintln(w, "      nobody: every query gets NODATA")
 		return
 	}
-	t := newTable("", "", "", "")
+	t := newTable("", "", "", "").named(svc.Name)
 	for _, g := range groupShares(svc.Shares, func(s api.Share) string { return s.Family + " " + s.Pool }) {
 		pool := g.shares[0].Pool
 		if pool == "" {

@@ -4,23 +4,54 @@ import (
 	"io"
 	"os"
 
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
 	"github.com/fairlead-dns/fairlead/health"
 )
 
 // A style paints words on a terminal. The zero style paints nothing: colour only ever repeats what shape and word say.
-type style struct{ colour bool }
+type style struct {
+	colour bool
+	// screen marks the cells that --watch has seen change; nil without it.
+	screen *screen
+}
 
-// styleFor paints when w is a terminal that can and NO_COLOR (no-color.org) is not set.
+// styleFor paints when --color says so, or when w is a terminal that can and NO_COLOR (no-color.org) is not set.
 func styleFor(w io.Writer) style {
-	if os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
-		return style{}
+	if p, ok := w.(painter); ok {
+		return style{colour: p.colour}
+	}
+	return style{colour: os.Getenv("NO_COLOR") == "" && isTerminal(w)}
+}
+
+// isTerminal tells whether w is a terminal that can move its cursor.
+func isTerminal(w any) bool {
+	if p, ok := w.(painter); ok {
+		w = p.Writer
 	}
 	f, ok := w.(*os.File)
-	if !ok {
-		return style{}
+	return ok && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
+}
+
+// A painter is a writer for which --color has decided.
+type painter struct {
+	io.Writer
+	colour bool
+}
+
+// addColorFlag gives every command below root the flag --color, which goes before NO_COLOR.
+func addColorFlag(root *cobra.Command) {
+	when := root.PersistentFlags().String("color", "auto", "auto, always or never; auto is a terminal, unless NO_COLOR is set")
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		if err := choice(cmd, "color", *when, "auto", "always", "never"); err != nil {
+			return err
+		}
+		if *when != "auto" {
+			cmd.SetOut(painter{cmd.OutOrStdout(), *when == "always"})
+		}
+		return nil
 	}
-	info, err := f.Stat()
-	return style{colour: err == nil && info.Mode()&os.ModeCharDevice != 0}
 }
 
 // The ANSI colours that are used, each legible on light and dark backgrounds.
@@ -31,6 +62,8 @@ const (
 	blue   = "34"
 	grey   = "90"
 	bold   = "1"
+	// changed is reverse video: it is no colour, and is told apart without any.
+	changed = "7"
 )
 
 var stateColours = map[health.State]string{

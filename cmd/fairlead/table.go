@@ -15,6 +15,8 @@ type table struct {
 	colours []string
 	// right marks the columns that are aligned to the right.
 	right map[int]bool
+	// name tells the table from others with the same header.
+	name string
 }
 
 func newTable(header ...string) *table { return &table{header: header} }
@@ -45,14 +47,21 @@ func (t *table) write(w io.Writer, s style, indent string) {
 		}
 	}
 	if strings.Join(t.header, "") != "" {
-		fmt.Fprintln(w, indent+t.line(t.header, widths, s, grey))
+		fmt.Fprintln(w, indent+t.line(t.header, widths, s, grey, nil))
 	}
 	for i, row := range t.rows {
-		fmt.Fprintln(w, indent+t.line(row, widths, s, t.colours[i]))
+		fmt.Fprintln(w, indent+t.line(row, widths, s, t.colours[i], s.screen.changes(t, row)))
 	}
 }
 
-func (t *table) line(row []string, widths []int, s style, colour string) string {
+// named tells the table from others with the same header, for --watch.
+func (t *table) named(name string) *table {
+	t.name = name
+	return t
+}
+
+// line is one row; marked are the cells that changed.
+func (t *table) line(row []string, widths []int, s style, colour string, marked map[int]bool) string {
 	var b strings.Builder
 	for i, cell := range row {
 		pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
@@ -65,6 +74,9 @@ func (t *table) line(row []string, widths []int, s style, colour string) string 
 			cell = s.paint(colour, cell)
 		} else {
 			b.WriteString("  ")
+		}
+		if marked[i] {
+			cell = "\x1b[" + changed + "m" + cell + "\x1b[0m"
 		}
 		b.WriteString(cell)
 	}

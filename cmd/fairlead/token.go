@@ -83,7 +83,7 @@ func tokenListCommand() *cobra.Command {
 		Use: "list", Short: "list the tokens of a node, without the secrets", Long: tokenHelp + "\n\n" + serverHelp,
 		Example: `  fairlead token list`, Args: usageArgs(cobra.NoArgs),
 	}
-	prints(cmd, api.TokensPath, func(w io.Writer, list *api.Tokens) { writeTokens(w, list, time.Now(), styleFor(w)) })
+	prints(cmd, api.TokensPath, func(d drawing, list *api.Tokens) { writeTokens(d, list, time.Now(), d.style) })
 	return cmd
 }
 

@@ -31,9 +31,9 @@ Exit codes: 0 done, 1 the node cannot be reached or the files have errors, 2 wro
 		Args: usageArgs(cobra.NoArgs),
 	}
 	a.flags(cmd)
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, json or yaml")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := choice(cmd, "output", output, "text", "json"); err != nil {
+		if err := choice(cmd, "output", output, "text", "json", "yaml"); err != nil {
 			return err
 		}
 		if len(a.assume.Down)+len(a.assume.Drain)+len(a.assume.Weight) == 0 {
@@ -43,8 +43,8 @@ Exit codes: 0 done, 1 the node cannot be reached or the files have errors, 2 wro
 		if err != nil {
 			return err
 		}
-		if output == "json" {
-			err = writeJSON(cmd.OutOrStdout(), w)
+		if output != "text" {
+			err = writeDocument(cmd.OutOrStdout(), output, w)
 		} else {
 			writeWhatIf(cmd.OutOrStdout(), w)
 		}

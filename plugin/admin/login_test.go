@@ -22,7 +22,7 @@ import (
 )
 
 func TestTokenLogin(t *testing.T) {
-	s := startTCP(t, contractNode())
+	s := startTCP(t, contractNode(t))
 	c := s.client(s.ca)
 	good := s.secrets[viewer]
 	for _, tt := range []struct {
@@ -61,7 +61,7 @@ func TestTokenLogin(t *testing.T) {
 // TestLockout: after ten failures in a minute nobody gets in from that address, with whatever, but over the socket; what
 // anyone may ask is answered.
 func TestLockout(t *testing.T) {
-	s := startTCP(t, contractNode())
+	s := startTCP(t, contractNode(t))
 	c := s.client(s.ca, s.certOf("ada")...)
 	for range maxFailures {
 		r, _ := s.do(c, "GET", api.StatusPath, "", "wrong")
@@ -123,7 +123,7 @@ func (s *tcpSite) certOf(cn string, uris ...string) [][]byte {
 }
 
 func TestCertificateLogin(t *testing.T) {
-	s := startTCP(t, contractNode())
+	s := startTCP(t, contractNode(t))
 	long := strings.Repeat("ä", 40)
 	for _, tt := range []struct {
 		name, cn string
@@ -170,7 +170,7 @@ func (s *tcpSite) pairOf(cn string, uris ...string) (cert, key []byte) { return 
 
 // TestActor: over TCP nobody acts under a name that is not proved.
 func TestActor(t *testing.T) {
-	s := startTCP(t, contractNode())
+	s := startTCP(t, contractNode(t))
 	c := s.client(s.ca)
 	ci := login{name: "ci"}
 	require.Equal(t, "ci", ci.actor(""))
@@ -194,7 +194,7 @@ func socketLoginName(says string) string { l := socketLogin; return l.actor(says
 
 // TestTokenRoutes makes a token, uses it, revokes it; the secret is in the reply and nowhere else.
 func TestTokenRoutes(t *testing.T) {
-	s := startTCP(t, contractNode())
+	s := startTCP(t, contractNode(t))
 	c := s.client(s.ca)
 	var made api.TokenCreated
 	require.Equal(t, 201, send(t, s.socket, "POST", api.TokensPath, `{"name":"ci","role":"operator","for_seconds":3600,"actor":"ada","reason":"CHG-1"}`, &made))
@@ -243,7 +243,7 @@ func TestTokenRoutes(t *testing.T) {
 
 // TestClear: nothing answers in clear, nor below TLS 1.3, and nothing starts without a certificate.
 func TestClear(t *testing.T) {
-	s := startTCP(t, contractNode())
+	s := startTCP(t, contractNode(t))
 	r, err := http.Get("http://" + s.addr + "/healthz")
 	require.NoError(t, err)
 	require.NoError(t, r.Body.Close())
@@ -270,7 +270,7 @@ func TestClear(t *testing.T) {
 
 // TestRotation: new files count for the next connection; files that do not fit change nothing; connections go on.
 func TestRotation(t *testing.T) {
-	s := startTCP(t, contractNode())
+	s := startTCP(t, contractNode(t))
 	old := s.client(s.ca)
 	r, _ := s.do(old, "GET", "/healthz", "", "")
 	require.Equal(t, http.StatusOK, r.StatusCode)

@@ -31,7 +31,7 @@ func validatorOf(t *testing.T, text string) validator.Validator {
 
 // TestReplies sends the call of every route to a server and holds request and reply against the document, and a refusal too.
 func TestReplies(t *testing.T) {
-	s := startTCP(t, contractNode())
+	s := startTCP(t, contractNode(t))
 	s.journal.entries = sampleEntries()
 	c := s.client(s.ca)
 	r, text := s.do(c, "GET", api.OpenAPIPath, "", s.secrets[viewer])
@@ -42,7 +42,7 @@ func TestReplies(t *testing.T) {
 		if want.path != "" {
 			path = want.path
 		}
-		s.node.intents = contractNode().intents
+		s.node.intents = contractNode(t).intents
 		for _, as := range []string{s.secrets[administrator], "flt_wrong"} {
 			// The second login is refused, unless anyone may; enough of them, and it is 429.
 			body := strings.NewReader(want.body)
@@ -77,7 +77,7 @@ func TestReplies(t *testing.T) {
 
 // TestRepliesOfOtherKinds: what has a body of its own besides the usual one.
 func TestRepliesOfOtherKinds(t *testing.T) {
-	s := startTCP(t, contractNode())
+	s := startTCP(t, contractNode(t))
 	c := s.client(s.ca)
 	_, text := s.do(c, "GET", api.OpenAPIPath, "", s.secrets[viewer])
 	v := validatorOf(t, text)

@@ -9,7 +9,7 @@ import (
 
 // TestRouteRoles asks every route as everybody over TCP.
 func TestRouteRoles(t *testing.T) {
-	s := startTCP(t, contractNode())
+	s := startTCP(t, contractNode(t))
 	c := s.client(s.ca)
 	for name, want := range contract {
 		method, path := splitName(name)
@@ -17,7 +17,7 @@ func TestRouteRoles(t *testing.T) {
 			path = want.path
 		}
 		for _, as := range []role{"none", viewer, operator, administrator} {
-			s.node.intents = contractNode().intents
+			s.node.intents = contractNode(t).intents
 			recorded := len(s.journal.entries)
 			r, body := s.do(c, method, path, want.body, s.secrets[as])
 			switch {
@@ -57,7 +57,7 @@ func splitName(name string) (method, path string) {
 
 // TestForbiddenIsRecorded: what a login may not do is in the journal, under its name.
 func TestForbiddenIsRecorded(t *testing.T) {
-	s := startTCP(t, contractNode())
+	s := startTCP(t, contractNode(t))
 	r, _ := s.do(s.client(s.ca), "POST", "/api/v1/freeze", because, s.secrets[viewer])
 	require.Equal(t, http.StatusForbidden, r.StatusCode)
 	require.False(t, s.node.frozen.Frozen)

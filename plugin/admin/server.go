@@ -87,6 +87,8 @@ type Node interface {
 	// Explain explains the answer to a question, WhatIf what assumptions would change. Errors are ErrInvalid.
 	Explain(api.Question) (*api.Explanation, error)
 	WhatIf(api.Assumptions) (*api.WhatIf, error)
+	// RunningZone is the text of the file from which a zone runs; page and zone are left to the caller.
+	RunningZone(*config.Zone) (*api.RunningZone, error)
 	// Preview is what an order would do; a refusal by a safety rule is a part of it.
 	Preview(health.Intent) (*api.Preview, error)
 }

@@ -32,6 +32,8 @@ type fakeNode struct {
 	files []api.File
 	ready error
 	obs   map[health.TargetID]health.Observation
+	// seen is what every vantage saw.
+	seen map[health.TargetID][]health.Observation
 
 	frozen    api.Freeze
 	cluster   *engine.ClusterView
@@ -95,7 +97,11 @@ func (n *fakeNode) Caches() config.Caches { return config.DefaultNode().Caches }
 
 func (n *fakeNode) CutOff(time.Duration, string, string) error { return n.waiveErr }
 
-func (n *fakeNode) Observations(health.Target) []health.Observation { return nil }
+func (n *fakeNode) Observations(t health.Target) []health.Observation { return n.seen[t.ID] }
+
+func (n *fakeNode) RunningZone(z *config.Zone) (*api.RunningZone, error) {
+	return &api.RunningZone{Path: z.File, Content: []byte("zone: " + z.Name)}, nil
+}
 
 func (n *fakeNode) Frozen() api.Freeze { return n.frozen }
 

@@ -77,19 +77,34 @@ func (z *zoneStatus) build() (zone api.Zone, degraded bool) {
 }
 
 func (z *zoneStatus) pool(i int) api.Pool {
-	cfg, view := z.view.Zone.Pools[i], z.view.Pools[i]
-	p := api.Pool{Name: cfg.Name, Region: z.view.Zone.Regions[cfg.Region].Name, Endpoints: make([]api.Endpoint, 0, len(cfg.Endpoints)), HeldUntil: z.heldUntil(cfg, view)}
-	var check *config.Check
-	if cfg.Check >= 0 {
-		check = z.view.Zone.Checks[cfg.Check]
-		p.Check = check.Name
-	}
-	z.returning(&p, cfg, view)
-	p.Weight = view.Weight
-	for j, e := range cfg.Endpoints {
-		p.Endpoints = append(p.Endpoints, z.endpoint(cfg, check, e, view.Endpoints[j]))
+	p := z.poolAlone(i)
+	endpoints := z.view.Zone.Pools[i].Endpoints
+	p.Endpoints = make([]api.Endpoint, 0, len(endpoints))
+	for j := range endpoints {
+		p.Endpoints = append(p.Endpoints, z.endpointOf(i, j))
 	}
 	return p
+}
+
+// poolAlone is the pool without its endpoints.
+func (z *zoneStatus) poolAlone(i int) api.Pool {
+	cfg, view := z.view.Zone.Pools[i], z.view.Pools[i]
+	p := api.Pool{Name: cfg.Name, Region: z.view.Zone.Regions[cfg.Region].Name, HeldUntil: z.heldUntil(cfg, view), Weight: view.Weight}
+	if cfg.Check >= 0 {
+		p.Check = z.view.Zone.Checks[cfg.Check].Name
+	}
+	z.returning(&p, cfg, view)
+	return p
+}
+
+// endpointOf is endpoint j of pool i.
+func (z *zoneStatus) endpointOf(i, j int) api.Endpoint {
+	pool := z.view.Zone.Pools[i]
+	var check *config.Check
+	if pool.Check >= 0 {
+		check = z.view.Zone.Checks[pool.Check]
+	}
+	return z.endpoint(pool, check, pool.Endpoints[j], z.view.Pools[i].Endpoints[j])
 }
 
 // heldUntil is the end of the longest hold that still runs.
@@ -180,9 +195,18 @@ func (z *zoneStatus) endpoint(pool *config.Pool, check *config.Check, cfg *confi
 		e.Failures, e.Successes, e.Warning = o.Failures, o.Successes, o.Warning
 	}
 	if z.clustered {
-		for _, o := range z.node.Observations(target) {
-			e.Vantages = append(e.Vantages, api.Vantage{Node: o.Vantage, State: o.State.String(), Failures: o.Failures, Reason: o.Reason, At: o.At})
-		}
+		e.Vantages = vantages(z.node, target)
 	}
 	return e
+}
+
+// vantages are what every node last saw of a target.
+func vantages(n Node, t health.Target) []api.Vantage {
+	var list []api.Vantage
+	for _, o := range n.Observations(t) {
+		list = append(list, api.Vantage{
+			Node: o.Vantage, State: o.State.String(), Failures: o.Failures, LatencySeconds: o.Latency.Seconds(), Reason: o.Reason, At: o.At,
+		})
+	}
+	return list
 }

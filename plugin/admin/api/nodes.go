@@ -126,8 +126,10 @@ func (n *Node) Troubled() bool {
 type Vantage struct {
 	Node string `json:"node"`
 	// State is up, down or unknown.
-	State    string    `json:"state" enum:"up|down|unknown"`
-	Failures int       `json:"failures,omitempty"`
-	Reason   string    `json:"reason,omitempty"`
-	At       time.Time `json:"at"`
+	State    string `json:"state" enum:"up|down|unknown"`
+	Failures int    `json:"failures,omitempty"`
+	// LatencySeconds is known of this node's own probes alone: it does not travel.
+	LatencySeconds float64   `json:"latency_seconds,omitempty"`
+	Reason         string    `json:"reason,omitempty"`
+	At             time.Time `json:"at"`
 }

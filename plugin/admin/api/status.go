@@ -69,8 +69,9 @@ type Pool struct {
 	RampPercent int        `json:"ramp_percent,omitempty"`
 	RampNext    *time.Time `json:"ramp_next,omitempty"`
 	// Weight is an operator's override of the pool's weight in every tier.
-	Weight    *int       `json:"weight,omitempty"`
-	Endpoints []Endpoint `json:"endpoints"`
+	Weight *int `json:"weight,omitempty"`
+	// Endpoints are left out of lists of pools.
+	Endpoints []Endpoint `json:"endpoints,omitempty"`
 }
 
 // An Endpoint is one endpoint: the verdict and what it rests on.

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+// describeKinds are what can be described.
+var describeKinds = []string{"service", "pool", "endpoint", "az", "region", "node"}
+
+func describeCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "describe service|pool|endpoint|az|region|node NAME",
+		Short: "everything about one thing: what is wrong, who says so, what clients get, the orders on it and its last changes",
+		Long: `Describe prints what an operator wants to know at 3 a.m. about one thing, what is wrong first: the state and since when; which node
+saw what; what clients get now, with shares, the TTL and what makes it so, the staleness bound and its terms; the orders that are
+in force on it or planned; and what changed last, by health and by operators.
+
+NAME is the name, or the end of the full name: a service is www or www.gslb.example.org, a pool web-eu or gslb.example.org/web-eu,
+an endpoint web-1a, web-eu/web-1a or gslb.example.org/web-eu/web-1a. -o json and -o yaml are the documents of the API.
+
+` + watchHelp + "\n\n" + serverHelp + `
+
+Exit codes: 0 done, 1 the node cannot be reached or knows no such thing, 2 wrong usage.`,
+		Example: `  fairlead describe service www.gslb.example.org
+  fairlead describe endpoint web-eu/web-1a
+  fairlead describe az eu-west-1a --watch
+  fairlead describe node n3 -o yaml`,
+		Args: usageArgs(cobra.ExactArgs(2)),
+	}
+	v := newViewer(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		what, name := args[0], args[1]
+		if !slices.Contains(describeKinds, what) {
+			return usagef(cmd, "%q: want %s", what, orList(describeKinds))
+		}
+		return v.run(cmd, func(ctx context.Context, c *client) (shown, error) { return c.describe(ctx, what, name) })
+	}
+	return cmd
+}
+
+// describe fetches one thing and what was asked of it.
+func (c *client) describe(ctx context.Context, what, name string) (shown, error) {
+	switch what {
+	case "service":
+		full, err := find(ctx, c, what, name, api.ServicesPath, func(p *api.Services) []string {
+			return each(p.Services, func(s api.ServiceItem) string { return s.Name })
+		})
+		if err != nil {
+			return shown{}, err
+		}
+		return described(ctx, c, api.ItemPath(api.ServicesPath, full), drawService)
+	case "pool":
+		full, err := find(ctx, c, what, name, api.PoolsPath, func(p *api.Pools) []string {
+			return each(p.Pools, func(p api.PoolItem) string { return display(p.Zone) + "/" + p.Name })
+		})
+		if err != nil {
+			return shown{}, err
+		}
+		return described(ctx, c, api.ItemPath(api.PoolsPath, strings.Split(full, "/")...), drawPool)
+	case "endpoint":
+		full, err := find(ctx, c, what, name, api.EndpointsPath, func(p *api.Endpoints) []string { return each(p.Endpoints, fullName) })
+		if err != nil {
+			return shown{}, err
+		}
+		return described(ctx, c, api.ItemPath(api.EndpointsPath, strings.Split(full, "/")...), drawEndpoint)
+	case "az":
+		return described(ctx, c, api.ItemPath(api.AZsPath, name), drawArea("AZ"))
+	case "region":
+		return described(ctx, c, api.ItemPath(api.RegionsPath, name), drawArea("region"))
+	}
+	return c.describeNode(ctx, name)
+}
+
+// each is f of all.
+func each[T any](list []T, f func(T) string) []string {
+	var out []string
+	for _, x := range list {
+		out = append(out, f(x))
+	}
+	return out
+}
+
+// find is the full name of the one thing that name means. names are those of a page of the list at path.
+func find[L any](ctx context.Context, c *client, what, name, path string, names func(*L) []string) (string, error) {
+	page := new(L)
+	q := url.Values{"name": {name}, "limit": {"10"}}
+	if err := c.call(ctx, http.MethodGet, path+"?"+q.Encode(), nil, page); err != nil {
+		return "", err
+	}
+	switch found := names(page); len(found) {
+	case 0:
+		return "", withHint(fmt.Errorf("no %s is named %s", what, name), "see `fairlead get %ss`", what)
+	case 1:
+		return found[0], nil
+	default:
+		return "", withHint(fmt.Errorf("%s %s is ambiguous", what, name), "name one of %s", orList(found))
+	}
+}
+
+// described fetches the thing at path, and the last orders.
+func described[T any](ctx context.Context, c *client, path string, draw func(sheet, *T)) (shown, error) {
+	got := new(T)
+	if err := c.call(ctx, http.MethodGet, path, nil, got); err != nil {
+		return shown{}, err
+	}
+	journal := c.journal(ctx)
+	return shown{doc: got, write: func(d drawing) { draw(sheet{drawing: d, journal: journal}, got) }}, nil
+}
+
+// journal are the latest orders, refused ones too. A node that does not show them is described without them.
+func (c *client) journal(ctx context.Context) []api.AuditEntry {
+	var got api.Audit
+	if c.call(ctx, http.MethodGet, fmt.Sprintf("%s?limit=%d", api.AuditPath, api.MaxAudit), nil, &got) != nil {
+		return nil
+	}
+	return got.Entries
+}
+
+// A describedNode is a node and the orders about it.
+type describedNode struct {
+	api.Node
+	SeenBy  string       `json:"seen_by"`
+	At      time.Time    `json:"at"`
+	Intents []api.Intent `json:"intents,omitempty"`
+}
+
+func (c *client) describeNode(ctx context.Context, name string) (shown, error) {
+	var nodes api.Nodes
+	if err := c.call(ctx, http.MethodGet, api.NodesPath, nil, &nodes); err != nil {
+		return shown{}, err
+	}
+	i := slices.IndexFunc(nodes.Nodes, func(n api.Node) bool { return n.Name == name })
+	if i < 0 {
+		return shown{}, withHint(fmt.Errorf("no node is named %s", name), "see `fairlead get nodes`")
+	}
+	var list api.Intents
+	if err := c.call(ctx, http.MethodGet, api.IntentsPath, nil, &list); err != nil {
+		return shown{}, err
+	}
+	got := &describedNode{Node: nodes.Nodes[i], SeenBy: nodes.Node, At: nodes.At}
+	for _, i := range list.Intents {
+		if i.Scope.Kind == "node" && i.Scope.Name == name {
+			got.Intents = append(got.Intents, i)
+		}
+	}
+	journal := c.journal(ctx)
+	return shown{doc: got, write: func(d drawing) { drawNode(sheet{drawing: d, journal: journal}, got) }}, nil
+}

@@ -1,0 +1,239 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fairlead-dns/fairlead/config"
+	fairlead "github.com/fairlead-dns/fairlead/plugin"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+func diffCommand() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "diff [DIR|FILE...]",
+		Short: "what would change if the node served these zone files: by effect, then the names whose answers differ",
+		Long: `Diff compares zone files on disk with what a running node serves. It compares what they do, not how they are written:
+comments, the order of keys and defaults that are spelt out are no difference. For each zone it prints what comes (+), what goes (-)
+and what changes (~, old -> new), then every service, and class of its clients, whose answers would be others while everything is
+up, by the code that serves. What is down or drained now is not considered: see ` + "`fairlead what-if`" + `.
+
+Each argument is a zone file, or a directory whose *.yaml files are zone files; then zones that the node serves and that are in no
+file are shown too. Without arguments they are the directories of the files that the node serves. Private keys never leave the
+node: of files that hold some only digests are compared.
+
+` + serverHelp + `
+
+Exit codes, as those of diff(1): 0 no difference in effect, 1 something differs, 2 trouble: wrong usage, files with errors, or the
+node cannot be reached.`,
+		Example: `  fairlead diff
+  fairlead diff new-zones.d
+  fairlead diff gslb.yaml -o json | jq '.zones[].changes[] | select(.removed)'`,
+	}
+	server := addServerFlag(cmd)
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, json or yaml")
+	cmd.RunE = func(cmd *cobra.Command, paths []string) error {
+		if err := choice(cmd, "output", output, "text", "json", "yaml"); err != nil {
+			return err
+		}
+		c, err := newClient(*server)
+		if err != nil {
+			return err
+		}
+		d, err := c.diff(orBackground(cmd.Context()), paths)
+		if err != nil {
+			return inTrouble(err)
+		}
+		if output != "text" {
+			err = writeDocument(cmd.OutOrStdout(), output, d)
+		} else {
+			writeDiff(cmd.OutOrStdout(), d)
+		}
+		if err == nil && d.Differs {
+			err = silent(exitFailed)
+		}
+		return err
+	}
+	return cmd
+}
+
+// inTrouble makes err end the program with the code that diff(1) has for trouble.
+func inTrouble(err error) error {
+	_, hint := exitCode(err)
+	return &exitError{Code: exitUsage, Err: err, Hint: hint}
+}
+
+// A diffDocument is what diff finds.
+type diffDocument struct {
+	Node    string     `json:"node"`
+	Differs bool       `json:"differs"`
+	Zones   []zoneDiff `json:"zones"`
+}
+
+// A zoneDiff is that of one zone. File is empty for a zone that is in no file, Running for one that the node does not serve.
+type zoneDiff struct {
+	Zone    string `json:"zone"`
+	File    string `json:"file,omitempty"`
+	Running string `json:"running,omitempty"`
+	// FileHash and RunningHash are equal when the texts are.
+	FileHash    string                `json:"file_hash,omitempty"`
+	RunningHash string                `json:"running_hash,omitempty"`
+	Changes     []config.Change       `json:"changes"`
+	Names       []fairlead.NameChange `json:"names"`
+}
+
+// diff compares the files at paths with what the node serves.
+func (c *client) diff(ctx context.Context, paths []string) (*diffDocument, error) {
+	served, err := pages(ctx, c, api.ZonesPath, nil, func(p *api.Zones) (*api.Page, *[]api.ZoneItem) { return &p.Page, &p.Zones })
+	if err != nil {
+		return nil, err
+	}
+	if len(paths) == 0 {
+		if paths = directories(served.Zones); len(paths) == 0 {
+			return nil, withHint(errors.New("the directories of the node's files are not here"), "name a directory or files")
+		}
+	}
+	zones, problems := readZones(paths, config.GeoUnknown)
+	if problems.HasErrors() {
+		return nil, withHint(fmt.Errorf("%s with errors", count(problems.Count(config.Error), "place")), "see `fairlead check %s`", orList(paths))
+	}
+	whole := slices.ContainsFunc(paths, isDir)
+	out, now := &diffDocument{Node: served.Node, Zones: []zoneDiff{}}, time.Now()
+	for _, z := range zones {
+		item := slices.IndexFunc(served.Zones, func(s api.ZoneItem) bool { return s.Name == z.Name })
+		var running *runningZone
+		if item >= 0 {
+			if running, err = c.running(ctx, z.Name, z.File); err != nil {
+				return nil, err
+			}
+		}
+		out.Zones = append(out.Zones, compareZone(z, running, now))
+	}
+	for _, s := range served.Zones {
+		if whole && !slices.ContainsFunc(zones, func(z *config.Zone) bool { return z.Name == s.Name }) {
+			running, err := c.running(ctx, s.Name, "")
+			if err != nil {
+				return nil, err
+			}
+			out.Zones = append(out.Zones, compareZone(nil, running, now))
+		}
+	}
+	slices.SortFunc(out.Zones, func(a, b zoneDiff) int { return bytes.Compare([]byte(a.Zone), []byte(b.Zone)) })
+	out.Differs = slices.ContainsFunc(out.Zones, func(z zoneDiff) bool { return z.differs() })
+	return out, nil
+}
+
+func (z *zoneDiff) differs() bool {
+	return len(z.Changes)+len(z.Names) > 0 || z.File == "" || z.Running == ""
+}
+
+// directories are those of the files that the node serves, as far as they are here.
+func directories(zones []api.ZoneItem) []string {
+	var dirs []string
+	for _, z := range zones {
+		if z.File == nil {
+			continue
+		}
+		if dir := filepath.Dir(z.File.Path); isDir(dir) && !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	return dirs
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// A runningZone is what the node serves.
+type runningZone struct {
+	zone *config.Zone
+	path string
+	hash string
+	// files are the changes of files that are told by digests.
+	files []config.Change
+}
+
+// running fetches a zone. file is the zone file that it is compared with, beside which secret files are looked for; it may be
+// empty.
+func (c *client) running(ctx context.Context, name, file string) (*runningZone, error) {
+	var got api.RunningZone
+	if err := c.call(ctx, http.MethodGet, api.ItemPath(api.ConfigPath, display(name)), nil, &got); err != nil {
+		return nil, err
+	}
+	out := &runningZone{path: got.Path, hash: got.Hash}
+	if file == "" {
+		file = got.Path
+	}
+	local := func(name string) ([]byte, error) { return os.ReadFile(filepath.Join(filepath.Dir(file), name)) }
+	for _, name := range slices.Sorted(maps.Keys(got.Secret)) {
+		content, err := local(name)
+		if err != nil {
+			return nil, withHint(fmt.Errorf("zone %s: %s: %s", display(got.Zone), name, plainPathError(err)),
+				"the node does not show private keys: put the file beside the zone file")
+		}
+		sum := sha256.Sum256(content)
+		if digest := hex.EncodeToString(sum[:]); digest != got.Secret[name] {
+			out.files = append(out.files, config.Change{Object: "file " + name, Key: "content", Old: "sha256 " + got.Secret[name][:12], New: "sha256 " + digest[:12]})
+		}
+	}
+	text := config.Text{Path: got.Path, Content: got.Content, Files: got.Files, Secret: got.Secret}
+	if len(out.files) > 0 {
+		// A certificate fits its own key alone: both are those on disk, and what they were is said.
+		text.Files = withLocal(text.Files, local, &out.files)
+	}
+	var problems config.Problems
+	if out.zone, problems = text.Parse(local, config.GeoUnknown); out.zone == nil {
+		return nil, fmt.Errorf("zone %s as node %s serves it is not understood by this version: %w", display(got.Zone), got.Node, problems.Err())
+	}
+	return out, nil
+}
+
+// withLocal replaces certificates by those on disk, and notes which are others.
+func withLocal(files map[string][]byte, local func(string) ([]byte, error), changes *[]config.Change) map[string][]byte {
+	out := maps.Clone(files)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		content, err := local(name)
+		if err != nil || !bytes.Contains(files[name], []byte("-----BEGIN CERTIFICATE")) || bytes.Equal(content, files[name]) {
+			continue
+		}
+		was, is := sha256.Sum256(files[name]), sha256.Sum256(content)
+		*changes = append(*changes, config.Change{Object: "file " + name, Key: "content",
+			Old: "sha256 " + hex.EncodeToString(was[:6]), New: "sha256 " + hex.EncodeToString(is[:6])})
+		out[name] = content
+	}
+	return out
+}
+
+// compareZone compares a zone on disk with the one that runs; one of them may be nil.
+func compareZone(z *config.Zone, running *runningZone, now time.Time) zoneDiff {
+	out := zoneDiff{Changes: []config.Change{}, Names: []fairlead.NameChange{}}
+	var was *config.Zone
+	if z != nil {
+		out.Zone, out.File, out.FileHash = z.Name, z.File, z.Hash.String()
+	}
+	if running != nil {
+		was = running.zone
+		out.Zone, out.Running, out.RunningHash = was.Name, running.path, running.hash[:min(len(running.hash), len(config.Hash{}.String()))]
+		out.Changes = append(out.Changes, running.files...)
+	}
+	if z != nil && was != nil {
+		out.Changes = append(out.Changes, config.Diff(was, z)...)
+	}
+	out.Names = append(out.Names, fairlead.CompareZones(was, z, now)...)
+	return out
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+const diffBase = `zone: a.example
+nameservers: [{name: ns1.example.net}]
+records: [{name: mail, type: A, data: 192.0.2.10, ttl: 5m}]
+regions: {eu: {azs: [eu-a, eu-b]}}
+checks: {ready: {type: tcp, port: 80, interval: 2s, timeout: 1s}}
+pools:
+  web: {region: eu, check: ready, endpoints: [{name: one, addresses: [192.0.2.1], az: eu-a}, {name: two, addresses: [192.0.2.2], az: eu-b}]}
+  spare: {region: eu, endpoints: [{name: one, addresses: [192.0.2.3], az: eu-a}]}
+services:
+  www: {tiers: [{web: 1}, {spare: 1}], ttl: {min: 2s, max: 30s}}
+  old: {tiers: [{spare: 1}], ttl: {min: 2s, max: 30s}}
+`
+
+// servingNode is a node that serves zone files, by name of the zone.
+func servingNode(t *testing.T, texts map[string]string, files map[string]string) cannedNode {
+	t.Helper()
+	n, list := cannedNode{}, api.Zones{Page: testPage(""), Zones: []api.ZoneItem{}}
+	for name, text := range texts {
+		z, problems := config.Parse(name+".yaml", []byte(text), config.ParseOptions{ReadFile: func(name string) ([]byte, error) { return []byte(files[name]), nil }})
+		require.NoError(t, problems.Err())
+		list.Zones = append(list.Zones, api.ZoneItem{Name: z.Name, File: &api.File{Path: "/nowhere/" + name + ".yaml"}})
+		running := api.RunningZone{Page: testPage(""), Zone: z.Name, Path: "/etc/" + name + ".yaml", Hash: hex.EncodeToString(z.Hash[:]), Content: []byte(text),
+			Files: map[string][]byte{}, Secret: map[string]string{}}
+		for file, content := range files {
+			if strings.Contains(content, "PRIVATE KEY") {
+				sum := sha256.Sum256([]byte(content))
+				running.Secret[file] = hex.EncodeToString(sum[:])
+			} else {
+				running.Files[file] = []byte(content)
+			}
+		}
+		n[api.ItemPath(api.ConfigPath, name)] = running
+	}
+	n[api.ZonesPath] = list
+	return n
+}
+
+func diffDir(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+	}
+	return dir
+}
+
+// TestDiff: testdata/diff has what is printed.
+func TestDiff(t *testing.T) {
+	changed := strings.NewReplacer("az: eu-b}", "az: eu-b, weight: 3}", "  old: {tiers: [{spare: 1}]", "  new: {tiers: [{spare: 1}]", "port: 80", "port: 81", "192.0.2.10", "192.0.2.11").Replace(diffBase)
+	for _, tt := range []struct {
+		name   string
+		served map[string]string
+		disk   map[string]string
+		file   string
+		code   int
+	}{
+		{name: "same", served: map[string]string{"a.example": diffBase}, disk: map[string]string{"a.yaml": diffBase}},
+		{name: "comment", served: map[string]string{"a.example": diffBase}, disk: map[string]string{"a.yaml": "# words\n" + diffBase}},
+		{name: "changed", served: map[string]string{"a.example": diffBase}, disk: map[string]string{"a.yaml": changed}, code: exitFailed},
+		{name: "zones", served: map[string]string{"b.example": strings.Replace(diffBase, "a.example", "b.example", 1)}, disk: map[string]string{"a.yaml": diffBase}, code: exitFailed},
+		{name: "file", served: map[string]string{"a.example": diffBase, "b.example": strings.Replace(diffBase, "a.example", "b.example", 1)},
+			disk: map[string]string{"a.yaml": diffBase}, file: "a.yaml"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := diffDir(t, tt.disk)
+			node := servingNode(t, tt.served, nil)
+			got, err := command(t, node, "diff", filepath.Join(dir, tt.file))
+			code, _ := exitCode(err)
+			require.Equal(t, tt.code, code, "%v", err)
+			got = strings.ReplaceAll(got, dir, "DIR")
+			path := filepath.Join("testdata", "diff", tt.name+".txt")
+			if *update {
+				require.NoError(t, os.WriteFile(path, []byte(got), 0o644))
+			}
+			want, err := os.ReadFile(path)
+			require.NoError(t, err)
+			assert.Equal(t, string(want), got)
+
+			text, err := command(t, node, "diff", "-o", "json", filepath.Join(dir, tt.file))
+			code, _ = exitCode(err)
+			require.Equal(t, tt.code, code)
+			var doc diffDocument
+			require.NoError(t, json.Unmarshal([]byte(text), &doc))
+			require.Equal(t, tt.code != 0, doc.Differs)
+		})
+	}
+}
+
+// TestDiffTrouble: what is no difference has the exit code 2.
+func TestDiffTrouble(t *testing.T) {
+	node := servingNode(t, map[string]string{"a.example": diffBase}, nil)
+	broken := diffDir(t, map[string]string{"a.yaml": "zone: a.example\nwhat: 1\n"})
+	for want, args := range map[string][]string{
+		"place":                 {"diff", broken},
+		"--output":              {"diff", "-o", "xml"},
+		"are not here":          {"diff"},
+		"nothing at /api/v1/zo": {"diff", diffDir(t, map[string]string{"a.yaml": diffBase})},
+	} {
+		n := node
+		if strings.HasPrefix(want, "nothing") {
+			n = cannedNode{}
+		}
+		out, err := command(t, n, args...)
+		code, _ := exitCode(err)
+		require.Equal(t, exitUsage, code)
+		require.ErrorContains(t, err, want)
+		require.Empty(t, out)
+	}
+	root := rootCommand()
+	root.SetArgs([]string{"diff", "--server", "unix:/nonexistent/s", broken})
+	code, _ := exitCode(root.Execute())
+	require.Equal(t, exitUsage, code, "nobody listens")
+}
+
+// TestDiffSecrets: a key that is another on disk is told, and neither is shown.
+func TestDiffSecrets(t *testing.T) {
+	read := func(name string) string {
+		text, err := os.ReadFile(filepath.Join("../../config/testdata", name))
+		require.NoError(t, err)
+		return string(text)
+	}
+	text := strings.Replace(diffBase, "type: tcp, port: 80", "type: https, port: 443, path: /, tls: {client_cert: probe.pem, client_key: probe.key}", 1)
+	files := map[string]string{"probe.pem": read("probe.pem"), "probe.key": read("probe.key")}
+	node := servingNode(t, map[string]string{"a.example": text}, files)
+	dir := diffDir(t, map[string]string{"a.yaml": text, "probe.pem": files["probe.pem"], "probe.key": files["probe.key"]})
+	out, err := command(t, node, "diff", dir)
+	require.NoError(t, err)
+	require.Contains(t, out, "is what node ns1 serves")
+
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "probe.key"), []byte(files["probe.key"]+"\n"), 0o600))
+	out, err = command(t, node, "diff", dir)
+	code, _ := exitCode(err)
+	require.Equal(t, exitFailed, code, "%v", err)
+	require.Contains(t, out, "~ file probe.key")
+	require.NotContains(t, out, "PRIVATE")
+}

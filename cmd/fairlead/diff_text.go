@@ -1,0 +1,106 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/fairlead-dns/fairlead/config"
+	fairlead "github.com/fairlead-dns/fairlead/plugin"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+// writeDiff prints each zone that differs, and that the others do not.
+func writeDiff(w io.Writer, d *diffDocument) {
+	st := styleFor(w)
+	for i, z := range d.Zones {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		name := st.paint(bold, "zone "+display(z.Zone))
+		switch {
+		case z.File == "":
+			fmt.Fprintf(w, "%s: %s; node %s serves it from %s\n", name, st.paint(red, "- it is in no file"), d.Node, z.Running)
+		case z.Running == "":
+			fmt.Fprintf(w, "%s: %s %s; node %s does not serve it\n", name, st.paint(green, "+ it is new in"), z.File, d.Node)
+		case z.FileHash == z.RunningHash:
+			fmt.Fprintf(w, "%s: %s is what node %s serves (%s)\n", name, z.File, d.Node, z.RunningHash)
+		case !z.differs():
+			fmt.Fprintf(w, "%s: no difference in effect between %s (%s) and what node %s serves (%s)\n", name, z.File, z.FileHash, d.Node, z.RunningHash)
+		default:
+			fmt.Fprintf(w, "%s: node %s serves %s, and %s has %s\n", name, d.Node, z.RunningHash, z.File, z.FileHash)
+		}
+		writeChanges(w, st, z.Changes)
+		writeNames(w, st, z.Names)
+	}
+}
+
+// writeChanges prints what came, went and changed; the keys of one object stand together.
+func writeChanges(w io.Writer, st style, changes []config.Change) {
+	for i := 0; i < len(changes); {
+		c := changes[i]
+		switch {
+		case c.Added:
+			fmt.Fprintln(w, "  "+st.paint(green, "+ "+c.Object))
+			i++
+			continue
+		case c.Removed:
+			fmt.Fprintln(w, "  "+st.paint(red, "- "+c.Object))
+			i++
+			continue
+		}
+		fmt.Fprintln(w, "  "+st.paint(yellow, "~ "+c.Object))
+		t := newTable("", "")
+		for ; i < len(changes) && changes[i].Object == c.Object && !changes[i].Added && !changes[i].Removed; i++ {
+			t.add("", changes[i].Key, nothing(changes[i].Old)+" -> "+nothing(changes[i].New))
+		}
+		t.write(w, st, "      ")
+	}
+}
+
+// nothing is a value, or a word for none.
+func nothing(value string) string {
+	if value == "" {
+		return "(none)"
+	}
+	return value
+}
+
+// writeNames prints the names whose answers differ, before and after.
+func writeNames(w io.Writer, st style, names []fairlead.NameChange) {
+	if len(names) == 0 {
+		return
+	}
+	distinct := map[string]bool{}
+	for _, n := range names {
+		distinct[n.Name] = true
+	}
+	verb := "change"
+	if len(distinct) == 1 {
+		verb = "changes"
+	}
+	fmt.Fprintf(w, "\n  %s %s, while everything is up:\n", count(len(distinct), "name"), verb)
+	for _, n := range names {
+		name := display(n.Name)
+		if n.Class != "" {
+			name += " for " + n.Class
+		}
+		switch {
+		case n.Before == nil:
+			fmt.Fprintf(w, "\n  %s  ttl %ds\n", st.paint(green, "+ "+name), n.After.TTLSeconds)
+		case n.After == nil:
+			fmt.Fprintf(w, "\n  %s: no service from then on\n", st.paint(red, "- "+name))
+		default:
+			was, is := stateMark(*n.Before), stateMark(*n.After)
+			fmt.Fprintf(w, "\n  %s\n  %s  ttl %ds -> %s  ttl %ds\n", st.paint(yellow, "~ "+name),
+				st.paint(was.colour, was.text()), n.Before.TTLSeconds, st.paint(is.colour, is.text()), n.After.TTLSeconds)
+		}
+		writeMoves(w, st, api.WhatIfService{Before: orNone(n.Before), After: orNone(n.After)})
+	}
+}
+
+func orNone(s *api.WhatIfState) api.WhatIfState {
+	if s == nil {
+		return api.WhatIfState{}
+	}
+	return *s
+}

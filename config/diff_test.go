@@ -1,0 +1,177 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func exampleZone(t *testing.T, edits ...string) *Zone {
+	t.Helper()
+	text, err := os.ReadFile("testdata/zone.example.yaml")
+	require.NoError(t, err)
+	changed := strings.NewReplacer(edits...).Replace(string(text))
+	if len(edits) > 0 {
+		require.NotEqual(t, string(text), changed, "the edit finds nothing")
+	}
+	z, problems := Parse("zone.example.yaml", []byte(changed), ParseOptions{ReadFile: func(name string) ([]byte, error) {
+		return os.ReadFile("testdata/" + name)
+	}})
+	require.NoError(t, problems.Err())
+	return z
+}
+
+func TestDiff(t *testing.T) {
+	base := `zone: a.example
+nameservers: [{name: ns1.example.net}]
+records: [{name: mail, type: A, data: 192.0.2.10, ttl: 5m}]
+regions: {eu: {azs: [eu-a, eu-b]}}
+checks: {ready: {type: http, path: /ready, interval: 2s, timeout: 1s}}
+pools:
+  web: {region: eu, check: ready, endpoints: [{name: one, addresses: [192.0.2.1], az: eu-a}, {name: two, addresses: [192.0.2.2], az: eu-b}]}
+  spare: {region: eu, endpoints: [{name: one, addresses: [192.0.2.3], az: eu-a}]}
+services:
+  www: {tiers: [{web: 1}, {spare: 1}], ttl: {min: 2s, max: 30s}}
+`
+	parse := func(t *testing.T, text string) *Zone {
+		z, problems := Parse("a.yaml", []byte(text), ParseOptions{})
+		require.NoError(t, problems.Err())
+		return z
+	}
+	for _, tt := range []struct {
+		name, old, new string
+		want           []Change
+	}{
+		{name: "a comment", old: "regions:", new: "# a comment\nregions:"},
+		{name: "a default that is spelt out", old: "az: eu-a}, ", new: "az: eu-a, weight: 1}, "},
+		{name: "order of pools and endpoints", old: "{name: one, addresses: [192.0.2.1], az: eu-a}, {name: two, addresses: [192.0.2.2], az: eu-b}",
+			new: "{name: two, addresses: [192.0.2.2], az: eu-b}, {name: one, addresses: [192.0.2.1], az: eu-a}"},
+		{name: "a weight", old: "az: eu-b}", new: "az: eu-b, weight: 0}", want: []Change{{Object: "endpoint web/two", Key: "weight", Old: "1", New: "0"}}},
+		{name: "a weight in a tier", old: "{web: 1}", new: "{web: 3, spare: 1}", want: []Change{
+			{Object: "service www.a.example", Key: "tiers.1.spare", New: "1"}, {Object: "service www.a.example", Key: "tiers.1.web", Old: "1", New: "3"}}},
+		{name: "a TTL", old: "max: 30s", new: "max: 60s, mode: horizon", want: []Change{
+			{Object: "service www.a.example", Key: "ttl.max", Old: "30", New: "60"}, {Object: "service www.a.example", Key: "ttl.mode", Old: "ceiling", New: "horizon"}}},
+		{name: "an AZ", old: "addresses: [192.0.2.1], az: eu-a", new: "addresses: [192.0.2.1], az: eu-b", want: []Change{
+			{Object: "endpoint web/one", Key: "az", Old: "eu-a", New: "eu-b"}}},
+		{name: "a check", old: "path: /ready, interval: 2s", new: "path: /live, interval: 3s", want: []Change{
+			{Object: "check ready", Key: "http.path", Old: "/ready", New: "/live"}, {Object: "check ready", Key: "interval", Old: "2s", New: "3s"}}},
+		{name: "a check that a pool no longer has", old: "check: ready, ", want: []Change{{Object: "pool web", Key: "check", Old: "ready", New: "none"}}},
+		{name: "an endpoint more", old: "az: eu-b}]", new: "az: eu-b}, {name: three, addresses: [192.0.2.4], az: eu-b}]", want: []Change{{Object: "endpoint web/three", Added: true}}},
+		{name: "a record", old: "data: 192.0.2.10", new: "data: [192.0.2.10, 192.0.2.11]", want: []Change{
+			{Object: "record mail.a.example A", Key: "data", Old: "192.0.2.10", New: "192.0.2.10, 192.0.2.11"}}},
+		{name: "a record gone", old: "records: [{name: mail, type: A, data: 192.0.2.10, ttl: 5m}]\n", want: []Change{{Object: "record mail.a.example A", Removed: true}}},
+		{name: "a service more", old: "services:\n", new: "services:\n  api: {tiers: [{web: 1}]}\n", want: []Change{{Object: "service api.a.example", Added: true}}},
+		{name: "az_weights", old: "check: ready, ", new: "check: ready, az_weights: {eu-a: 3, eu-b: 1}, ", want: []Change{
+			{Object: "pool web", Key: "az_weights.eu-a", New: "3"}, {Object: "pool web", Key: "az_weights.eu-b", New: "1"}, {Object: "pool web", Key: "explicit", Old: "false", New: "true"}}},
+		{name: "a serial", old: "zone: a.example\n", new: "zone: a.example\nserial: 9\n", want: []Change{{Object: "zone", Key: "soa.serial", Old: "-", New: "9"}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			require.Contains(t, base, tt.old)
+			a, b := parse(t, base), parse(t, strings.Replace(base, tt.old, tt.new, 1))
+			got := Diff(a, b)
+			for i := range got {
+				if got[i].Key == "soa.serial" {
+					got[i].Old = "-"
+				}
+			}
+			require.Equal(t, tt.want, got)
+			// The way back has the same objects, the other way round.
+			back := Diff(b, a)
+			require.Len(t, back, len(got))
+			for i := range back {
+				require.Equal(t, got[i].Object+got[i].Key, back[i].Object+back[i].Key)
+				require.Equal(t, got[i].Added, back[i].Removed)
+			}
+		})
+	}
+}
+
+// TestDiffSeesAll changes every field of a zone that has every key, one after the other: each is a difference.
+func TestDiffSeesAll(t *testing.T) {
+	z, whole := exampleZone(t), exampleZone(t)
+	require.Empty(t, Diff(z, whole))
+	var blind []string
+	tried := 0
+	eachLeaf(reflect.ValueOf(z).Elem(), "", func(path string, v reflect.Value) {
+		if slices.ContainsFunc(unseen, func(field string) bool { return strings.HasSuffix(path, field) || strings.Contains(path, field+"[") }) {
+			return
+		}
+		was := reflect.ValueOf(v.Interface())
+		if !mutate(v) {
+			return
+		}
+		tried++
+		if len(Diff(whole, z)) == 0 {
+			blind = append(blind, path)
+		}
+		v.Set(was)
+	})
+	require.Empty(t, blind)
+	require.Greater(t, tried, 300)
+	require.Empty(t, Diff(whole, z), "all was put back")
+}
+
+// unseen follow from other fields.
+var unseen = []string{
+	".Zone.Name", ".File", ".Hash", ".Hosts", ".Serial", ".Digest", ".Services", ".Failbacks", ".Places", ".Line", ".Service.Pools",
+	// Without N, and without ByCheck, these say nothing.
+	".Quorum.Percent", ".Gate.Check",
+	// Where the pool has no az_weights an AZ weighs the sum of its endpoints.
+	".AZWeights",
+}
+
+// eachLeaf calls f for every value without parts below v.
+func eachLeaf(v reflect.Value, path string, f func(string, reflect.Value)) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			eachLeaf(v.Elem(), path, f)
+		}
+	case reflect.Struct:
+		if v.NumField() == 0 || !v.Field(0).CanSet() {
+			return
+		}
+		for i := range v.NumField() {
+			eachLeaf(v.Field(i), path+"."+v.Type().Name()+"."+v.Type().Field(i).Name, f)
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			eachLeaf(v.Index(i), fmt.Sprintf("%s[%d]", path, i), f)
+		}
+	default:
+		f(path, v)
+	}
+}
+
+// mutate makes v another value that is still one for the walk; false if it cannot.
+func mutate(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.Bool:
+		v.SetBool(!v.Bool())
+	case reflect.String:
+		v.SetString(v.String() + "x")
+	case reflect.Int, reflect.Int64:
+		// Indices stay within what there is.
+		if v.Int() > 0 {
+			v.SetInt(v.Int() - 1)
+		} else {
+			v.SetInt(v.Int() + 1)
+		}
+	case reflect.Uint8, reflect.Uint16, reflect.Uint32:
+		if v.Uint() > 0 {
+			v.SetUint(v.Uint() - 1)
+		} else {
+			v.SetUint(1)
+		}
+	case reflect.Float64:
+		v.SetFloat(v.Float() + 1)
+	default:
+		return false
+	}
+	return true
+}

@@ -1,0 +1,279 @@
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/miekg/dns"
+)
+
+// effects are what a zone does: values in words by object and key.
+type effects map[string]map[string]string
+
+// effectsOf walks the whole of z. Indices become names, so that an order without meaning is no effect.
+func effectsOf(z *Zone) effects {
+	w := &effectWalk{zone: z, out: make(effects)}
+	w.object("zone")
+	w.put("soa.m_name", z.SOA.MName)
+	w.put("soa.r_name", z.SOA.RName)
+	w.put("soa.serial", strconv.FormatUint(uint64(z.SOA.Serial), 10))
+	w.put("soa.negative_ttl", ttlText(z.SOA.NegativeTTL))
+	w.put("ns_ttl", ttlText(z.NSTTL))
+	w.put("allow_shrink", strconv.FormatBool(z.AllowShrink))
+	for _, n := range z.NameServers {
+		w.object("name server " + n.Name)
+		w.walk("addresses", reflect.ValueOf(n.Addresses))
+	}
+	for _, r := range z.Records {
+		w.object("record " + strings.TrimSuffix(r.Name, ".") + " " + dns.Type(r.Type).String())
+		w.put("ttl", ttlText(r.TTL))
+		w.put("data", recordText(&r))
+	}
+	for _, r := range z.Regions {
+		w.object("region " + r.Name)
+		w.fields("", reflect.ValueOf(r))
+	}
+	for _, a := range z.AZs {
+		w.object("AZ " + a.Name)
+		w.fields("", reflect.ValueOf(a))
+	}
+	for _, c := range z.Checks {
+		w.object("check " + c.Name)
+		w.fields("", reflect.ValueOf(*c))
+	}
+	for _, p := range z.Pools {
+		w.object("pool " + p.Name)
+		w.fields("", reflect.ValueOf(*p))
+		for _, e := range p.Endpoints {
+			w.object("endpoint " + p.Name + "/" + e.Name)
+			w.fields("", reflect.ValueOf(*e))
+		}
+	}
+	for _, s := range z.Services {
+		w.object("service " + strings.TrimSuffix(s.Name, "."))
+		w.fields("", reflect.ValueOf(*s))
+	}
+	return w.out
+}
+
+func ttlText(seconds uint32) string { return strconv.FormatUint(uint64(seconds), 10) + "s" }
+
+// recordText is the RDATA of an RRset as zone files have it.
+func recordText(r *Record) string {
+	var texts []string
+	for _, data := range r.RData {
+		h := dns.RR_Header{Name: r.Name, Rrtype: r.Type, Class: dns.ClassINET, Ttl: r.TTL, Rdlength: uint16(len(data))}
+		rr, _, err := dns.UnpackRRWithHeader(h, data, 0)
+		if err != nil {
+			texts = append(texts, hex.EncodeToString(data))
+			continue
+		}
+		texts = append(texts, strings.TrimPrefix(rr.String(), rr.Header().String()))
+	}
+	return strings.Join(texts, ", ")
+}
+
+// An effectWalk puts values under the keys of one object after the other.
+type effectWalk struct {
+	zone *Zone
+	out  effects
+	at   map[string]string
+}
+
+func (w *effectWalk) object(name string) {
+	w.at = make(map[string]string)
+	w.out[name] = w.at
+}
+
+func (w *effectWalk) put(key, value string) { w.at[key] = value }
+
+// derived are fields that follow from others, that name the object, or that are objects of their own.
+var derived = []string{
+	"Pool.Name", "Pool.Services", "Pool.Failbacks", "Pool.Endpoints", "Service.Name", "Service.Pools", "Service.Places", "Service.Line",
+	"Check.Name", "Check.Digest", "Endpoint.Name", "Region.Name", "AZ.Name",
+}
+
+// fields walks a struct; prefix is the key of it with a dot.
+func (w *effectWalk) fields(prefix string, v reflect.Value) {
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		name := v.Type().Name() + "." + f.Name
+		if slices.Contains(derived, name) {
+			continue
+		}
+		key := prefix + snake(f.Name)
+		switch name {
+		case "Pool.AZWeights":
+			w.azWeights(key, v.Interface().(Pool))
+		case "Service.Tiers", "ClientRule.Tiers":
+			w.tiers(key, v.Field(i).Interface().([]Tier))
+		case "Cells.Failover":
+			w.failover(key, v.Field(i).Interface().(map[int][]int))
+		case "Gate.Check":
+			if v.Interface().(Gate).ByCheck {
+				w.put(key, w.index(name, int(v.Field(i).Int())))
+			}
+		case "AZ.Region", "Pool.Region", "Pool.Check", "Endpoint.AZ", "CellRange.Pool":
+			w.put(key, w.index(name, int(v.Field(i).Int())))
+		case "Pool.Needs", "Composite.Of":
+			var names []string
+			for j := range v.Field(i).Len() {
+				names = append(names, w.index("Pool.Check", int(v.Field(i).Index(j).Int())))
+			}
+			slices.Sort(names)
+			w.put(key, strings.Join(names, ", "))
+		default:
+			w.walk(key, v.Field(i))
+		}
+	}
+}
+
+// index is the name of what an index field names.
+func (w *effectWalk) index(field string, i int) string {
+	if i < 0 {
+		return "none"
+	}
+	switch field {
+	case "AZ.Region", "Pool.Region":
+		return w.zone.Regions[i].Name
+	case "Endpoint.AZ":
+		return w.zone.AZs[i].Name
+	case "CellRange.Pool":
+		return w.zone.Pools[i].Name
+	}
+	return w.zone.Checks[i].Name
+}
+
+func (w *effectWalk) azWeights(key string, p Pool) {
+	for _, a := range p.AZWeights {
+		if p.Explicit {
+			w.put(key+"."+w.zone.AZs[a.AZ].Name, strconv.Itoa(a.Weight))
+		}
+	}
+}
+
+// tiers puts the weight of each pool, and the pools that a tier has.
+func (w *effectWalk) tiers(key string, tiers []Tier) {
+	for i, t := range tiers {
+		for _, s := range t {
+			w.put(fmt.Sprintf("%s.%d.%s", key, i+1, w.zone.Pools[s.Pool].Name), strconv.Itoa(s.Weight))
+		}
+	}
+}
+
+func (w *effectWalk) failover(key string, m map[int][]int) {
+	for _, home := range slices.Sorted(maps.Keys(m)) {
+		var names []string
+		for _, i := range m[home] {
+			names = append(names, w.zone.Pools[i].Name)
+		}
+		w.put(key+"."+w.zone.Pools[home].Name, strings.Join(names, ", "))
+	}
+}
+
+// enumWords are the values of the enumerations.
+var enumWords = map[reflect.Type][]string{
+	reflect.TypeFor[TTLMode]():       {Ceiling: "ceiling", Horizon: "horizon"},
+	reflect.TypeFor[AllDownPolicy](): {LastGood: "last_good", AnswerAll: "all", NoData: "nodata", Fixed: "fixed"},
+	reflect.TypeFor[FailbackMode]():  {FailbackAuto: "auto", FailbackManual: "manual", FailbackNever: "never"},
+	reflect.TypeFor[AlsoKind]():      {AlsoRegion: "region", AlsoAZ: "az"},
+	reflect.TypeFor[AnswerKind]():    {Addresses: "addresses", Targets: "targets"},
+	reflect.TypeFor[CompositeOp]():   {OpAll: "all", OpAny: "any", OpNot: "not", OpAtLeast: "at_least"},
+}
+
+// walk puts a value of any type.
+func (w *effectWalk) walk(key string, v reflect.Value) {
+	if text, ok := inWords(v); ok {
+		w.put(key, text)
+		return
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		if v.IsNil() {
+			return
+		}
+		w.put(key, "set")
+		w.fields(key+".", v.Elem())
+	case reflect.Struct:
+		w.fields(key+".", v)
+	case reflect.Slice:
+		w.list(key, v)
+	default:
+		panic("config: an effect of kind " + v.Kind().String() + " at " + key)
+	}
+}
+
+// list puts a list of scalars as one value, others one by one.
+func (w *effectWalk) list(key string, v reflect.Value) {
+	var texts []string
+	for i := range v.Len() {
+		text, ok := inWords(v.Index(i))
+		if !ok {
+			w.walk(fmt.Sprintf("%s.%d", key, i+1), v.Index(i))
+			continue
+		}
+		texts = append(texts, text)
+	}
+	if len(texts) > 0 {
+		w.put(key, strings.Join(texts, ", "))
+	}
+}
+
+// inWords is a value that has no parts, in words. Contents of files are told by their digest.
+func inWords(v reflect.Value) (string, bool) {
+	if list, ok := enumWords[v.Type()]; ok {
+		return list[v.Uint()], true
+	}
+	switch x := v.Interface().(type) {
+	case Amount:
+		return percents(x.N, x.Percent), true
+	case Quorum:
+		if x.N == 0 {
+			return "majority", true
+		}
+		return percents(x.N, x.Percent), true
+	case []byte:
+		if x == nil {
+			return "", true
+		}
+		sum := sha256.Sum256(x)
+		return "sha256 " + hex.EncodeToString(sum[:6]), true
+	case StatusRange:
+		return fmt.Sprintf("%d-%d", x.First, x.Last), true
+	case fmt.Stringer:
+		return x.String(), true
+	}
+	switch v.Kind() {
+	case reflect.String, reflect.Bool, reflect.Int, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Float64:
+		return fmt.Sprint(v.Interface()), true
+	}
+	return "", false
+}
+
+func percents(n int, percent bool) string {
+	if percent {
+		return strconv.Itoa(n) + "%"
+	}
+	return strconv.Itoa(n)
+}
+
+// snake is a name of Go as a key has it: MinHealthy is min_healthy, ClientCA is client_ca.
+func snake(name string) string {
+	var b strings.Builder
+	runes := []rune(name)
+	for i, r := range runes {
+		lowerNext := i+1 < len(runes) && unicode.IsLower(runes[i+1])
+		if unicode.IsUpper(r) && i > 0 && (unicode.IsLower(runes[i-1]) || lowerNext) {
+			b.WriteByte('_')
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
+}

@@ -1,0 +1,84 @@
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// ErrNoText says that the text of a running zone is not at hand: it is not kept, and the file on disk is another version.
+var ErrNoText = errors.New("the text of the running version is not at hand")
+
+// A Text is the version of a zone file that runs, with the files that it names.
+type Text struct {
+	Path    string
+	Content []byte
+	// Files are those that the zone file names, by name. Of those that hold a private key only Secret has the SHA-256.
+	Files  map[string][]byte
+	Secret map[string]string
+}
+
+// Text is the text of the file from which z runs: the copy that is kept for the next start, else the file on disk, if it is
+// still that version. It reads the disk, and may be called by anyone.
+func (d *Dir) Text(z *Zone) (*Text, error) {
+	for _, f := range d.Files() {
+		if f.Zone != z.Name || f.Path != z.File {
+			continue
+		}
+		name := filepath.Base(f.Path)
+		if kept := loadKept(d.opts.State, name); kept != nil && kept.hash() == z.Hash {
+			return kept.text(f.Path), nil
+		}
+		root, err := os.OpenRoot(d.path)
+		if err != nil {
+			return nil, fmt.Errorf("zones directory: %w", err)
+		}
+		defer root.Close()
+		r := newGlance(root, name, d.opts.Geo).parse(f.Path, d.opts.Now())
+		if r.zone != nil && r.zone.Hash == z.Hash {
+			return r.text(f.Path), nil
+		}
+	}
+	return nil, fmt.Errorf("zone %s: %w", z.Name, ErrNoText)
+}
+
+// hash is that of the zone which parse would make.
+func (b *bundle) hash() Hash {
+	zone, _ := b.parse()
+	if zone == nil {
+		return Hash{}
+	}
+	return zone.Hash
+}
+
+func (b *bundle) text(path string) *Text {
+	t := &Text{Path: path, Content: b.Content, Files: make(map[string][]byte), Secret: make(map[string]string)}
+	for name, content := range b.Files {
+		if strings.Contains(string(content), "PRIVATE KEY") {
+			sum := sha256.Sum256(content)
+			t.Secret[name] = hex.EncodeToString(sum[:])
+		} else {
+			t.Files[name] = content
+		}
+	}
+	return t
+}
+
+// Parse makes the zone again. Files that are secret come from secret, which may be nil: then a zone that names one cannot be
+// made. The hash is checked by whoever has it.
+func (t *Text) Parse(secret func(name string) ([]byte, error), geo GeoDatabase) (*Zone, Problems) {
+	return Parse(t.Path, t.Content, ParseOptions{Geo: geo, ReadFile: func(name string) ([]byte, error) {
+		if content, ok := t.Files[name]; ok {
+			return content, nil
+		}
+		if _, ok := t.Secret[name]; ok && secret != nil {
+			return secret(name)
+		}
+		return nil, fs.ErrNotExist
+	}})
+}
