@@ -99,6 +99,9 @@ type PoolView struct {
 	// the same for endpoints, by index; nil without any.
 	Weight          *int
 	EndpointWeights map[int]int
+	// Planned is when the first of the orders begins that are to take a member out; zero for none. Until then no answer of the
+	// pool's services outlives it.
+	Planned time.Time
 	// Calm is unset while a member is suspect or pending, which forces the TTL of services in ceiling mode to its floor.
 	Calm bool
 }

@@ -297,6 +297,9 @@ func (e *explanation) ttl(svc *config.Service) {
 	case answer.TTLTrouble:
 		t.Why = "the floor: a member is suspect, never judged, judged long ago, or forced up while health says down"
 		t.ForcedBy = e.members(svc.Pools, health.EndpointView.Uneasy)
+	case answer.TTLPlanned:
+		t.Why = "time to the beginning of an order that takes a member out"
+		t.ForcedBy = []string{e.zone.Pools[l.TTLPool].Name}
 	case answer.TTLHorizon:
 		t.Why = "time to the earliest instant at which health could take a member out"
 		pool := e.zone.Pools[l.TTLPool]

@@ -30,7 +30,11 @@ func (n *node) Preview(i health.Intent) (*api.Preview, error) {
 	now := time.Now()
 	then := foresee(x, i)
 	p.WhatIf = *x.compare(then, now)
-	p.ForgottenWithinSeconds = forgottenWithin(then.View.Model, p.WhatIf.Services, n.Allowances()).Seconds()
+	a := n.Allowances()
+	if n.config.Load().Cluster == nil {
+		a.Gossip = 0
+	}
+	p.ForgottenWithinSeconds, p.TransitSeconds = forgottenWithin(then.View.Model, p.WhatIf.Services, a, i.Start.Sub(now)).Seconds(), a.Transit.Seconds()
 	return p, nil
 }
 
@@ -42,13 +46,19 @@ func foresee(x *Explainer, i health.Intent) *answer.Snapshot {
 	return x.Compiler.Compile(x.Snapshot, &w.view)
 }
 
-// forgottenWithin is the longest that an honest cache may hold an answer which one of the services gives no more.
-func forgottenWithin(m *config.Model, touched []api.WhatIfService, a steer.Allowances) time.Duration {
+// forgottenWithin is the longest that an honest cache may hold an answer which one of the services gives no more, from an order
+// on that begins after ahead: until it begins, no answer with what it takes out outlives the beginning, but for the floor.
+func forgottenWithin(m *config.Model, touched []api.WhatIfService, a steer.Allowances, ahead time.Duration) time.Duration {
 	var longest time.Duration
+	ahead = max(ahead, 0)
 	for _, z := range m.Zones {
 		for _, svc := range z.Services {
 			if slices.ContainsFunc(touched, func(t api.WhatIfService) bool { return t.Service == svc.Name }) {
-				longest = max(longest, time.Duration(svc.TTL.Max)*time.Second+a.Gossip+a.Quiesce+a.Transit)
+				before, after := time.Duration(svc.TTL.Max)*time.Second+a.Gossip, ahead+time.Duration(svc.TTL.Min)*time.Second+a.Gossip
+				if ahead == 0 {
+					after = 0
+				}
+				longest = max(longest, max(before, after)+a.Quiesce+a.Transit)
 			}
 		}
 	}

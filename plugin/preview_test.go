@@ -27,7 +27,7 @@ import (
 // previewNode runs an engine over z until the test ends.
 func previewNode(t *testing.T, z *config.Zone) *node {
 	n := &node{current: new(answer.Current), compiler: answer.NewCompiler("n1", time.Now())}
-	n.config.Store(&config.Node{Name: "n1"})
+	n.config.Store(config.DefaultNode())
 	var err error
 	n.engine, err = engine.New(engine.Options{
 		Publisher: &publisher{compiler: n.compiler, current: n.current}, Prober: newDrivenProber(nil),

@@ -393,3 +393,35 @@ func latest(a, b time.Time) time.Time {
 	}
 	return a
 }
+
+// TestPlannedDrain: of a drain that is planned early enough, no honest cache holds the endpoint later than G + floor + X after the
+// beginning, in either mode; and at the beginning nobody is told of it with more than the floor.
+func TestPlannedDrain(t *testing.T) {
+	root := simRoot(t)
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, 3, 3, root)
+		s.caches = newCaches(s)
+		s.caches.stalls = 0
+		s.net.SetLink(gossiptest.Link{Delay: time.Millisecond, Jitter: time.Millisecond})
+		s.startAll()
+		s.wait(60 * time.Second)
+		begin := time.Now().Add(60 * time.Second)
+		_, err := s.nodes[1].engine.Intend(health.Intent{
+			Kind: health.IntentDrain, Scope: health.Scope{Kind: health.ScopeEndpoint, Zone: "example.org.", Pool: "eu", Endpoint: "a"},
+			Actor: "sim", Reason: "sim", Start: begin, End: begin.Add(time.Hour),
+		})
+		require.NoError(t, err)
+		s.wait(40 * time.Second)
+		require.NotEmpty(t, s.caches.held["192.0.2.1"], "until then it is answered")
+		s.wait(time.Until(begin) + time.Second)
+		var last time.Time
+		for _, a := range s.caches.held["192.0.2.1"] {
+			last = latest(last, a.expires)
+		}
+		for _, svc := range s.zone.Services {
+			require.LessOrEqual(t, last.Sub(begin), time.Second+time.Duration(svc.TTL.Min)*time.Second+simTransit)
+		}
+		t.Logf("the last cache forgets %s after the beginning", last.Sub(begin))
+		require.Empty(t, s.end())
+	})
+}

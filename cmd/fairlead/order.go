@@ -254,7 +254,7 @@ func (f *orderFlags) preview(cmd *cobra.Command, c *client, req *api.IntentReque
 	fmt.Fprintf(out, "dry run: %s; nothing has changed\n", intentWhat(&p.Intent))
 	writeWhatIf(out, &p.WhatIf)
 	if p.ForgottenWithinSeconds > 0 {
-		fmt.Fprintf(out, "honest caches forget within %s, if resolvers accept within 5s\n", seconds(p.ForgottenWithinSeconds))
+		fmt.Fprintf(out, "honest caches forget within %s, if resolvers accept within %s\n", seconds(p.ForgottenWithinSeconds), seconds(p.TransitSeconds))
 	}
 	if p.Rule == "" {
 		return nil

@@ -16,6 +16,8 @@ type poolOverlay struct {
 	weights  map[int]int
 	ready    bool
 	admitted time.Time
+	// planned is when the first order begins that is to take a member out; zero for none.
+	planned time.Time
 }
 
 // forced is what an endpoint counts as, and until when; zero is forever.
@@ -36,7 +38,7 @@ func (o *poolOverlay) or() *poolOverlay {
 }
 
 func (o *poolOverlay) equal(p *poolOverlay) bool {
-	return maps.Equal(o.drained, p.drained) && maps.EqualFunc(o.forced, p.forced, forced.equal) && maps.Equal(o.weights, p.weights) && o.ready == p.ready && o.admitted.Equal(p.admitted) &&
+	return maps.Equal(o.drained, p.drained) && maps.EqualFunc(o.forced, p.forced, forced.equal) && maps.Equal(o.weights, p.weights) && o.ready == p.ready && o.admitted.Equal(p.admitted) && o.planned.Equal(p.planned) &&
 		(o.weight == p.weight || o.weight != nil && p.weight != nil && *o.weight == *p.weight)
 }
 
@@ -79,6 +81,13 @@ func (t *table) overlay(open []health.Intent, now time.Time) (changed bool) {
 			}
 		}
 	}
+	for n := range open {
+		if i := &open[n]; i.TakesOut() && i.Start.After(now) {
+			for zi := range next {
+				t.plan(&next[zi], zi, i)
+			}
+		}
+	}
 	for zi := range t.zones {
 		zt := &t.zones[zi]
 		for pi := range zt.pools {
@@ -104,6 +113,15 @@ func (t *table) overlay(open []health.Intent, now time.Time) (changed bool) {
 		}
 	}
 	return changed
+}
+
+// plan notes in zone zi when an order begins that is to take something out.
+func (t *table) plan(o *zoneOverlay, zi int, i *health.Intent) {
+	for _, ref := range judge.Endpoints(t.model.Zones[zi], i.Scope) {
+		if p := o.pool(ref.Pool); p.planned.IsZero() || i.Start.Before(p.planned) {
+			p.planned = i.Start
+		}
+	}
 }
 
 func sameService(a, b *health.ServiceView) bool {

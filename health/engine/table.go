@@ -248,6 +248,7 @@ func (t *table) judge(now time.Time) []change {
 		if t.panel.isolated {
 			view.Calm = false
 		}
+		view.Planned = overlay.planned
 		if wake.IsZero() {
 			delete(t.wakes, ref)
 		} else {
@@ -320,7 +321,7 @@ func (t *table) reduction(z *config.Zone, pt *poolTable, i int) int {
 
 // same tells whether nothing that anybody could see differs.
 func same(failbacks []config.Failback, a, b *health.PoolView) bool {
-	return a != nil && a.Calm == b.Calm && a.SameSteering(b, failbacks) && slices.Equal(a.Endpoints, b.Endpoints)
+	return a != nil && a.Calm == b.Calm && a.Planned.Equal(b.Planned) && a.SameSteering(b, failbacks) && slices.Equal(a.Endpoints, b.Endpoints)
 }
 
 func diff(z *config.Zone, p *config.Pool, a, b *health.PoolView) []change {

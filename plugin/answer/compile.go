@@ -55,6 +55,9 @@ type zone struct {
 	// pools stand in the order of Zone.Pools; troubled is set for those with a suspect or pending member.
 	pools    []*poolCell
 	troubled []bool
+	// planned is when the first order begins that is to take a member of a pool out, in nanoseconds since the base, never for
+	// none; nil where there are no such orders.
+	planned []int64
 	// hash is the sum of the services' hashes.
 	hash uint64
 	// slots are those of the endpoints, by pool and endpoint; the same as long as the file is.
@@ -155,6 +158,7 @@ func (c *Compiler) whole(old *zone, zv *health.ZoneView, at time.Time) *zone {
 		z.count(z.services[i], 1)
 	}
 	z.hosts = c.hosts(zv)
+	z.planned = c.planned(zv)
 	return z
 }
 
@@ -209,10 +213,25 @@ func (c *Compiler) update(old *zone, was, zv *health.ZoneView, at time.Time) *zo
 			z.count(z.services[i], 1)
 		}
 	}
+	z.planned = c.planned(zv)
 	if stale != nil && z.hosts != nil {
 		z.hosts = c.hosts(zv)
 	}
 	return &z
+}
+
+// planned are the beginnings of orders, by pool.
+func (c *Compiler) planned(zv *health.ZoneView) (at []int64) {
+	for i, p := range zv.Pools {
+		if p.Planned.IsZero() {
+			continue
+		}
+		if at == nil {
+			at = slices.Repeat([]int64{never}, len(zv.Pools))
+		}
+		at[i] = int64(p.Planned.Sub(c.base))
+	}
+	return at
 }
 
 // sequence is the shared sequence for weights.

@@ -49,11 +49,37 @@ const (
 	TTLTrouble
 	// TTLHorizon: the earliest instant at which health could take a member out (horizon mode).
 	TTLHorizon
+	// TTLPlanned: an order begins then that takes a member out.
+	TTLPlanned
 )
 
-// at is the TTL in seconds at now, nanoseconds since the base; why it is that and, for trouble and horizon, which pool of
+// at is the TTL in seconds at now, nanoseconds since the base; why it is that and, for trouble, horizon and plans, which pool of
 // zone.pools makes it so.
 func (r *ttlRule) at(z *zone, now int64) (ttl uint32, why TTLReason, pool int) {
+	ttl, why, pool = r.unplanned(z, now)
+	if z.planned == nil {
+		return ttl, why, pool
+	}
+	for _, p := range r.pools {
+		// What is in no cache any more at the beginning need not be waited for (DESIGN.md section 5).
+		if t := r.until(z.planned[p], now); t < ttl {
+			ttl, why, pool = t, TTLPlanned, p
+		}
+	}
+	return ttl, why, pool
+}
+
+// until is the longest TTL of an answer that is not to outlive an instant, but for the floor.
+func (r *ttlRule) until(instant, now int64) uint32 {
+	if instant == never {
+		return r.max
+	}
+	left := max(0, (instant-now)/int64(time.Second))
+	return max(r.min, min(r.max, config.Ladder(uint32(min(left, math.MaxUint32)))))
+}
+
+// unplanned is at without what operators plan.
+func (r *ttlRule) unplanned(z *zone, now int64) (ttl uint32, why TTLReason, pool int) {
 	if r.floor {
 		return r.min, TTLPlan, 0
 	}
@@ -64,12 +90,7 @@ func (r *ttlRule) at(z *zone, now int64) (ttl uint32, why TTLReason, pool int) {
 				flip, pool = f, p
 			}
 		}
-		if flip == never {
-			return r.max, TTLPeace, 0
-		}
-		left := max(0, (flip-now)/int64(time.Second))
-		ttl = max(r.min, min(r.max, config.Ladder(uint32(min(left, math.MaxUint32)))))
-		if ttl == r.max {
+		if ttl = r.until(flip, now); ttl == r.max {
 			return ttl, TTLPeace, 0
 		}
 		return ttl, TTLHorizon, pool

@@ -66,6 +66,8 @@ type Preview struct {
 	// ForgottenWithinSeconds is how long after the order honest caches may still hold what it takes out: the longest TTL of
 	// the services that it touches, and the allowances for the older answers to leave the node and for late acceptance.
 	ForgottenWithinSeconds float64 `json:"forgotten_within_seconds"`
+	// TransitSeconds is the allowance for late acceptance.
+	TransitSeconds float64 `json:"transit_seconds"`
 }
 
 // A PoolRequest says who asks for ready or failback, and why.
