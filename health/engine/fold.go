@@ -194,6 +194,10 @@ func (e *Engine) takeUp(t *table, now time.Time) {
 	changes := t.judge(now)
 	e.opts.Logger.Info("configuration taken up", "old", old.Hash.String(), "new", t.model.Hash.String(), "zones", len(t.model.Zones))
 	e.serve(changes, now)
+	e.mu.Lock()
+	close(e.taken)
+	e.taken = make(chan struct{})
+	e.mu.Unlock()
 }
 
 // targets are what is to be probed for the tables, references included.
