@@ -52,6 +52,8 @@ func commands() []*cobra.Command {
 		readyCommand(),
 		unreadyCommand(),
 		failbackCommand(),
+		reloadCommand(),
+		configCommand(),
 		auditCommand(),
 		nodesCommand(),
 	}

@@ -46,7 +46,7 @@ type route struct {
 type parameter struct{ name, doc string }
 
 func (s *Server) routes() []route {
-	return slices.Concat(s.lifeRoutes(), s.readRoutes(), s.orderRoutes(), s.changeRoutes(), s.nodeRoutes())
+	return slices.Concat(s.lifeRoutes(), s.readRoutes(), s.orderRoutes(), s.changeRoutes(), s.configRoutes(), s.nodeRoutes())
 }
 
 func (s *Server) lifeRoutes() []route {

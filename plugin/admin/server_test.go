@@ -39,6 +39,7 @@ type fakeNode struct {
 	keyFailed map[string]error
 	keyErr    error
 	freezeErr error
+	fileErr   error
 
 	// intents are those that were asked for; intendErr is what comes of the next order.
 	intents   []health.IntentState
