@@ -149,6 +149,8 @@ type Engine struct {
 	intents    *intent.Store
 	// intentWake is the nearest start or end of an intent; zero for none.
 	intentWake time.Time
+	// announced are the ends that are near and have been announced.
+	announced map[health.IntentID]time.Time
 	// cluster is nil for a node alone.
 	cluster *cluster
 }
@@ -202,6 +204,7 @@ func New(opts Options) (*Engine, error) {
 	opts.Prober.SetTargets(e.targets(e.cur))
 	e.restore(e.cur)
 	e.publish(now, true)
+	e.watchEnds(now)
 	e.showCluster(now)
 	e.tookUp(opts.Model, nil)
 	return e, nil

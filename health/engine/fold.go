@@ -122,6 +122,9 @@ func (e *Engine) onTick(now time.Time) {
 		looked = e.applyIntents(now) || looked
 	}
 	e.publish(now, looked)
+	if e.ticks%endTicks == 0 {
+		e.watchEnds(now)
+	}
 	if e.ticks%saveTicks == 0 {
 		e.state.save(e.view.Load())
 	}
