@@ -61,7 +61,7 @@ func TestReloadAndRollback(t *testing.T) {
 	// A version that drops too much needs a word more.
 	small := strings.Replace(orderZone, "  www:", "  #www:", 1)
 	p.writeZone("storm.yaml", small)
-	require.Contains(t, say(3, "reload"), "`allow_shrink: true` in the file lets it pass")
+	require.Contains(t, say(3, "reload"), "and so does `fairlead reload --force`")
 	require.Contains(t, say(0, "reload", "--force", "--reason", "CHG-9"), "storm.yaml: taken up")
 	out, code := run(t, p.bin, "audit", filepath.Join(p.dir, "state"))
 	require.Zero(t, code, out)
