@@ -160,7 +160,7 @@ func (d *Dir) refuse(f *dirFile, r *reading) (Problem, bool) {
 		return Problem{}, true
 	}
 	if why := shrinks(old, r.zone); why != "" {
-		return Problem{File: f.path, Message: "this version " + why, Help: "`allow_shrink: true` in the file lets it pass"}, false
+		return Problem{File: f.path, Message: "this version " + why, Help: "`allow_shrink: true` in the file lets it pass, and so does `fairlead reload --force`"}, false
 	}
 	return Problem{}, true
 }

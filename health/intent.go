@@ -198,6 +198,16 @@ var intentNames = []string{
 // String is the word for the kind, as in JSON.
 func (k IntentKind) String() string { return wordOf(intentNames, int(k)) }
 
+// IntentKinds are all kinds.
+func IntentKinds() (kinds []IntentKind) {
+	for k := range intentNames {
+		if k > 0 {
+			kinds = append(kinds, IntentKind(k))
+		}
+	}
+	return kinds
+}
+
 // Known tells whether this program knows the kind.
 func (k IntentKind) Known() bool { return k > 0 && int(k) < len(intentNames) }
 

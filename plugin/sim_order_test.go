@@ -3,6 +3,7 @@ package fairlead
 import (
 	"context"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/fairlead-dns/fairlead/health"
@@ -24,6 +25,31 @@ func (s *sim) force(n *simNode, scope health.Scope, state health.State, d time.D
 		}
 	}
 	return o
+}
+
+// change forces an endpoint, or does something to an order, by its place among those that were given.
+func (s *sim) change(verb string, n *simNode, args []string) string {
+	if verb == "force" {
+		d, _ := time.ParseDuration(args[2])
+		if s.force(n, s.scope(args[0]), map[string]health.State{"up": health.Up, "down": health.Down}[args[1]], d) == nil {
+			return "refused"
+		}
+		return ""
+	}
+	i, _ := strconv.Atoi(args[0])
+	o := s.orders[i-1]
+	if verb == "resume" {
+		_, err := n.engine.Resume(o.id, args[1:], "sim", "sim")
+		if err == nil {
+			o.ended = time.Now()
+		}
+		return errorText(err)
+	}
+	d, _ := time.ParseDuration(args[1])
+	if !s.extend(n, o, d) {
+		return "refused"
+	}
+	return ""
 }
 
 // give gives an order to a node and notes what came of it.

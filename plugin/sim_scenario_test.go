@@ -175,24 +175,8 @@ func (s *sim) ask(verb string, args []string, nodes func() []*simNode) string {
 			return "here alone"
 		}
 		return "acknowledged"
-	case "force":
-		d, _ := time.ParseDuration(args[3])
-		if s.force(nodes()[0], s.scope(args[1]), map[string]health.State{"up": health.Up, "down": health.Down}[args[2]], d) == nil {
-			return "refused"
-		}
-	case "extend", "resume":
-		i, _ := strconv.Atoi(args[1])
-		if verb == "resume" {
-			_, err := nodes()[0].engine.Resume(s.orders[i-1].id, args[2:], "sim", "sim")
-			if err == nil {
-				s.orders[i-1].ended = time.Now()
-			}
-			return errorText(err)
-		}
-		d, _ := time.ParseDuration(args[2])
-		if !s.extend(nodes()[0], s.orders[i-1], d) {
-			return "refused"
-		}
+	case "force", "extend", "resume":
+		return s.change(verb, nodes()[0], args[1:])
 	case "undrain":
 		i, _ := strconv.Atoi(args[1])
 		s.undrain(nodes()[0], s.orders[i-1])

@@ -202,6 +202,9 @@ func (s *source) file(f config.FileStatus) api.File {
 		since := f.BrokenSince
 		out.BrokenSince = &since
 	}
+	if r := f.RolledBack; r != nil {
+		out.RolledBack = &api.Rollback{Actor: r.Actor, Reason: r.Reason, At: r.At}
+	}
 	for _, p := range f.Problems {
 		out.Problems = append(out.Problems, p.String())
 	}

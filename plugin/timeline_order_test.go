@@ -63,6 +63,10 @@ func (b *timelineBed) intentOf(r *scenarioRow) health.Intent {
 		i.Kind, i.Scope = health.IntentFailback, b.scope("pool", r.args[0])
 	case "drain":
 		i.Kind, i.Scope, rest = health.IntentDrain, b.scope(r.args[0], r.args[1]), r.args[2:]
+	case "force":
+		// auto is `undrain force NAME`.
+		i.Kind, i.Scope, rest = health.IntentForce, b.scope("endpoint", r.args[0]), r.args[2:]
+		require.NoError(b.t, i.State.UnmarshalText([]byte(r.args[1])))
 	case "weight":
 		kind := "pool"
 		if strings.Contains(r.args[0], "/") {
@@ -105,6 +109,8 @@ func (b *timelineBed) end(r *scenarioRow) error {
 		kind, scope = health.IntentReady, b.scope("pool", r.args[0])
 	case r.args[0] == "weight":
 		kind, scope = health.IntentWeight, b.scope("pool", r.args[1])
+	case r.args[0] == "force":
+		kind, scope = health.IntentForce, b.scope("endpoint", r.args[1])
 	default:
 		scope = b.scope(r.args[0], r.args[1])
 	}

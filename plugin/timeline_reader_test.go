@@ -81,10 +81,10 @@ var (
 	verbs = map[string]int{
 		"ok": 1, "fail": 1, "silent": 1, "freeze": 0, "unfreeze": 0, "stop": 0, "start": 0, "config": 3, "ask": 2, "state": 1,
 		"share": 1, "drained": 1, "weights": 1, "intents": 0,
-		"ready": 1, "unready": 1, "failback": 1, "drain": 2, "weight": 2, "undrain": 2,
+		"ready": 1, "unready": 1, "failback": 1, "drain": 2, "weight": 2, "undrain": 2, "force": 2,
 	}
 	questions = map[string]bool{"ask": true, "state": true, "share": true, "drained": true, "weights": true, "intents": true}
-	orders    = map[string]bool{"ready": true, "unready": true, "failback": true, "drain": true, "weight": true, "undrain": true}
+	orders    = map[string]bool{"ready": true, "unready": true, "failback": true, "drain": true, "weight": true, "undrain": true, "force": true}
 )
 
 func (r *scenarioRow) parse(line string) error {

@@ -172,7 +172,7 @@ type runningZone struct {
 // empty.
 func (c *client) running(ctx context.Context, name, file string) (*runningZone, error) {
 	var got api.RunningZone
-	if err := c.call(ctx, http.MethodGet, api.ItemPath(api.ConfigPath, display(name)), nil, &got); err != nil {
+	if err := c.call(ctx, http.MethodGet, api.ItemPath(api.RunningPath, display(name)), nil, &got); err != nil {
 		return nil, err
 	}
 	out := &runningZone{path: got.Path, hash: got.Hash}

@@ -47,7 +47,7 @@ func servingNode(t *testing.T, texts map[string]string, files map[string]string)
 				running.Files[file] = []byte(content)
 			}
 		}
-		n[api.ItemPath(api.ConfigPath, name)] = running
+		n[api.ItemPath(api.RunningPath, name)] = running
 	}
 	n[api.ZonesPath] = list
 	return n

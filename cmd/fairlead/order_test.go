@@ -150,3 +150,19 @@ func TestStartsIn(t *testing.T) {
 		require.Error(t, err, at)
 	}
 }
+
+// TestStatusOfForces: status shows what the endpoint counts as, what health says, by whom and until when.
+func TestStatusOfForces(t *testing.T) {
+	s := wellStatus()
+	end := s.At.Add(30 * time.Minute)
+	e := &s.Zones[0].Pools[0].Endpoints[0]
+	e.State, e.Health, e.Reason = "up", "down", "connection refused"
+	e.Forced = &api.Force{State: "up", Intent: "n1-1-1", Actor: "ada", Reason: "INC-7", EndsAt: &end}
+	require.Regexp(t, `^203.*: forced up by ada until .* \(30m00s left\): INC-7; by health down; connection refused$`, why(*e, s.At))
+	e.Forced.EndsAt = nil
+	require.Contains(t, why(*e, s.At), "forced up by ada forever: INC-7")
+	var b bytes.Buffer
+	report{status: s}.endpoints(&b)
+	require.Contains(t, b.String(), "gslb.example.org/web-eu/web-1a", "one that is forced up is to be looked at")
+	require.NotContains(t, b.String(), "web-1b")
+}

@@ -56,6 +56,8 @@ func commands() []*cobra.Command {
 		readyCommand(),
 		unreadyCommand(),
 		failbackCommand(),
+		reloadCommand(),
+		configCommand(),
 		auditCommand(),
 		nodesCommand(),
 		tokenCommand(),

@@ -161,6 +161,9 @@ func (r report) files(w io.Writer) {
 		case fileBroken(f):
 			m, what = markOf(health.Down, "last good"), "its last good version "+f.Hash[:min(len(f.Hash), 12)]+" is served"
 		}
+		if f.RolledBack != nil && !fileBroken(f) {
+			m, what = markOf(health.Suspect, "rolled back"), "its earlier version "+f.Hash+" is served, "+rolledBack(f.RolledBack, r.status.At)
+		}
 		if f.BrokenSince != nil {
 			what += ", broken since " + since(*f.BrokenSince, r.status.At)
 		}

@@ -133,6 +133,7 @@ type Engine struct {
 	inbox  map[health.TargetID]health.Observation // guarded by mu: the latest one per target since the last fold
 	model  *config.Model                          // guarded by mu: to be taken up
 	posted []func(time.Time)                      // guarded by mu: for Run's goroutine
+	taken  chan struct{}                          // guarded by mu: closed when the next model is served
 	wake   chan struct{}                          // holds at most one token
 
 	orders chan order    // taken by Run's goroutine
@@ -140,6 +141,7 @@ type Engine struct {
 	untidy chan struct{} // holds at most one token, for tidy
 	pulls  chan struct{} // holds at most one token: ask the other nodes what they hold
 	pulled chan struct{} // another node has answered
+	looks  chan looking  // taken by the goroutine that watches the files
 
 	// running ends with Run; set before anything else runs. shares are what is under way to other nodes.
 	running context.Context
@@ -159,6 +161,8 @@ type Engine struct {
 	intents    *intent.Store
 	// intentWake is the nearest start or end of an intent; zero for none.
 	intentWake time.Time
+	// announced are the ends that are near and have been announced.
+	announced map[health.IntentID]time.Time
 	// cluster is nil for a node alone.
 	cluster *cluster
 	issued  issued
@@ -181,6 +185,8 @@ func New(opts Options) (*Engine, error) {
 		untidy:   make(chan struct{}, 1),
 		pulls:    make(chan struct{}, 1),
 		pulled:   make(chan struct{}),
+		taken:    make(chan struct{}),
+		looks:    make(chan looking),
 	}
 	var err error
 	now := time.Now()
@@ -215,6 +221,7 @@ func New(opts Options) (*Engine, error) {
 	opts.Prober.SetTargets(e.targets(e.cur))
 	e.restore(e.cur)
 	e.publish(now, true)
+	e.watchEnds(now)
 	e.showCluster(now)
 	e.tookUp(opts.Model, nil)
 	return e, nil
@@ -319,6 +326,9 @@ func (e *Engine) poll(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case l := <-e.looks:
+			e.onLook(l)
+			continue
 		case <-timer.C:
 		}
 		m, settling := e.opts.Source.Poll()

@@ -123,6 +123,9 @@ func (e *Engine) onTick(now time.Time) {
 	}
 	e.publish(now, looked)
 	e.pollIssued(now)
+	if e.ticks%endTicks == 0 {
+		e.watchEnds(now)
+	}
 	if e.ticks%saveTicks == 0 {
 		e.state.save(e.view.Load())
 	}
@@ -197,6 +200,10 @@ func (e *Engine) takeUp(t *table, now time.Time) {
 	e.issueModel(now)
 	e.opts.Logger.Info("configuration taken up", "old", old.Hash.String(), "new", t.model.Hash.String(), "zones", len(t.model.Zones))
 	e.serve(changes, now)
+	e.mu.Lock()
+	close(e.taken)
+	e.taken = make(chan struct{})
+	e.mu.Unlock()
 }
 
 // targets are what is to be probed for the tables, references included.

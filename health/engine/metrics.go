@@ -12,8 +12,10 @@ type metrics struct {
 	blind       prometheus.Gauge
 	frozen      prometheus.Gauge
 	intents     map[string]prometheus.Gauge
-	unkept      prometheus.Gauge
-	cluster     *clusterMetrics
+	// ends are when the first intent of each kind ends, in seconds.
+	ends    map[health.IntentKind]prometheus.Gauge
+	unkept  prometheus.Gauge
+	cluster *clusterMetrics
 }
 
 // The states by which intents are counted.
@@ -62,11 +64,19 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	for _, s := range []string{intentInForce, intentPlanned, intentSuspended} {
 		m.intents[s] = intents.WithLabelValues(s)
 	}
+	ends := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "fairlead_intent_ends_in_seconds",
+		Help: "Time until the first intent of a kind that is in force ends by itself; +Inf while none does.",
+	}, []string{"kind"})
+	m.ends = make(map[health.IntentKind]prometheus.Gauge)
+	for _, kind := range health.IntentKinds() {
+		m.ends[kind] = ends.WithLabelValues(kind.String())
+	}
 	m.unkept = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "fairlead_intents_unkept",
 		Help: "1 while intents of other nodes are in force that could not be written to disk.",
 	})
 	m.cluster = newClusterMetrics(reg)
-	reg.MustRegister(m.publish, vec, m.blind, m.frozen, intents, m.unkept)
+	reg.MustRegister(m.publish, vec, m.blind, m.frozen, intents, ends, m.unkept)
 	return m
 }

@@ -1,6 +1,9 @@
 package admin
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -9,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -103,6 +107,65 @@ func TestExtendAndResume(t *testing.T) {
 			if tt.before != "" {
 				require.Equal(t, "drain n1-1-1, az eu-a", e.Object)
 			}
+		})
+	}
+}
+
+func (n *fakeNode) Reload(_ context.Context, force bool) (*api.ReloadResult, error) {
+	outcome := api.ReloadBroken
+	if force {
+		outcome = api.ReloadTakenUp
+	}
+	return &api.ReloadResult{Served: true, Files: []api.ReloadedFile{{File: api.File{Path: "z.yaml"}, Outcome: outcome}}}, n.fileErr
+}
+
+func (n *fakeNode) Rollback(_ context.Context, file, actor, reason string) error {
+	n.files = []api.File{{Path: file, RolledBack: &api.Rollback{Actor: actor, Reason: reason}}}
+	return n.fileErr
+}
+
+func (n *fakeNode) Forward(_ context.Context, file string) error {
+	n.files = []api.File{{Path: file}}
+	return n.fileErr
+}
+
+func (n *fakeNode) Config() *api.Config {
+	c := &api.Config{Files: []api.ConfigFile{}}
+	for _, f := range n.files {
+		c.Files = append(c.Files, api.ConfigFile{File: f, Kept: []api.KeptVersion{}})
+	}
+	return c
+}
+
+func TestConfigRoutes(t *testing.T) {
+	for _, tt := range []struct {
+		name, path, body string
+		err              error
+		status           int
+		// action, object and outcome are recorded; reply is a part of what comes back.
+		action, object, outcome, reply string
+	}{
+		{"reload", api.ReloadPath, `{"actor":"ada"}`, nil, 200, "reload", "zone files", "ok", `"outcome":"broken"`},
+		{"force", api.ReloadPath, `{"actor":"ada","force":true}`, nil, 200, "reload", "zone files, by force", "ok", `"outcome":"taken_up"`},
+		{"reload fails", api.ReloadPath, `{"actor":"ada"}`, errors.New("ended"), 500, "reload", "zone files", "failed: ended", "ended"},
+		{"rollback", api.RollbackPath, `{"actor":"ada","file":"z.yaml","reason":"x"}`, nil, 200, "rollback", "z.yaml", "ok", `"rolled_back":{"actor":"ada","reason":"x"`},
+		{"forward", api.ForwardPath, `{"actor":"ada","file":"z.yaml"}`, nil, 200, "forward", "z.yaml", "ok", `"path":"z.yaml"`},
+		{"no file", api.RollbackPath, `{"actor":"ada"}`, nil, 400, "rollback", "", "failed: file: required", "file: required"},
+		{"no such file", api.RollbackPath, `{"actor":"ada","file":"x"}`, config.ErrNoSuchFile, 404, "rollback", "x", "failed: no such zone file", "no such zone file"},
+		{"no version", api.ForwardPath, `{"actor":"ada","file":"x"}`, config.ErrNoVersion, 409, "forward", "x", "failed: no version to go to", "no version"},
+		{"words", api.ForwardPath, `{"actor":"a\nb","file":"x"}`, nil, 400, "forward", "x", "failed: invalid intent: actor and reason hold no control characters", "control"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			n, j := &fakeNode{fileErr: tt.err}, &fakeJournal{}
+			c, _ := startWith(t, n, j)
+			var reply json.RawMessage
+			require.Equal(t, tt.status, send(t, c, "POST", tt.path, tt.body, &reply))
+			require.Contains(t, string(reply), tt.reply)
+			require.Len(t, j.entries, 1)
+			e := j.entries[0]
+			require.Equal(t, []string{tt.action, tt.object, tt.outcome}, []string{e.Action, e.Object, e.Outcome})
+			var shown api.Config
+			require.Equal(t, http.StatusOK, send(t, c, "GET", api.ConfigPath, "", &shown))
 		})
 	}
 }

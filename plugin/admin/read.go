@@ -46,7 +46,7 @@ func (s *Server) partRoutes() []route {
 		get(api.RegionsPath+"/{name}", "One region.", api.AreaDetail{}, s.showRegion),
 		get(api.AZsPath, "The AZs: what stands in them and which answers lead there.", api.AZs{}, s.listAZs, list(parameter{"region", "only those of a region"})...),
 		get(api.AZsPath+"/{name}", "One AZ.", api.AreaDetail{}, s.showAZ),
-		get(api.ConfigPath+"/{zone}", "The text of the zone file that is served.", api.RunningZone{}, s.runningZone),
+		get(api.RunningPath+"/{zone}", "The text of the zone file that is served.", api.RunningZone{}, s.runningZone),
 	}
 }
 

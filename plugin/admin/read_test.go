@@ -188,7 +188,7 @@ func TestReadRefuses(t *testing.T) {
 		api.ItemPath(api.EndpointsPath, "a.example", "none", "one"):   404,
 		api.ItemPath(api.RegionsPath, "mars"):                         404,
 		api.ItemPath(api.AZsPath, "eu"):                               404,
-		api.ItemPath(api.ConfigPath, "nowhere"):                       404,
+		api.ItemPath(api.RunningPath, "nowhere"):                      404,
 	} {
 		var p api.Problem
 		require.Equal(t, want, get(t, c, path, &p), path)
@@ -237,7 +237,7 @@ func TestReadOne(t *testing.T) {
 	require.Equal(t, []any{uint32(7), 2, 3, 4, "a.yaml"}, []any{z.Serial, z.Pools, z.Services, z.States.Total(), z.File.Path})
 
 	var running api.RunningZone
-	require.Equal(t, 200, get(t, c, api.ItemPath(api.ConfigPath, "b.example"), &running))
+	require.Equal(t, 200, get(t, c, api.ItemPath(api.RunningPath, "b.example"), &running))
 	require.Equal(t, []string{"b.example.", "zone: b.example."}, []string{running.Zone, string(running.Content)})
 }
 

@@ -49,6 +49,12 @@ type Node interface {
 	Observation(health.TargetID) (health.Observation, bool)
 	// Files are the zone files and what is wrong with them.
 	Files() []api.File
+	// Reload looks at them now. Rollback has one run in the version before the present one, Forward ends that; Config has the
+	// versions that are kept. Their errors are those of package config.
+	Reload(ctx context.Context, force bool) (*api.ReloadResult, error)
+	Rollback(ctx context.Context, file, actor, reason string) error
+	Forward(ctx context.Context, file string) error
+	Config() *api.Config
 	// Ready is nil when queries are answered from live evidence, else it says why not.
 	Ready() error
 	// Freeze stops every automatic verdict or lets them move again; nil means that it is on disk and in force.

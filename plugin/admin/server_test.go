@@ -42,6 +42,7 @@ type fakeNode struct {
 	keyFailed map[string]error
 	keyErr    error
 	freezeErr error
+	fileErr   error
 
 	departures []engine.Departure
 	// intents are those that were asked for; intendErr is what comes of the next order.

@@ -14,8 +14,8 @@ const (
 	EndpointsPath = Base + "/endpoints"
 	RegionsPath   = Base + "/regions"
 	AZsPath       = Base + "/azs"
-	// ConfigPath is followed by the name of a zone, and answers with a RunningZone.
-	ConfigPath = Base + "/config/zones"
+	// RunningPath is followed by the name of a zone, and answers with a RunningZone.
+	RunningPath = Base + "/config/zones"
 )
 
 // ItemPath is the path of one item of a list. Each part of its name is a segment: zone, pool, endpoint.

@@ -41,6 +41,8 @@ type File struct {
 	LastGood bool `json:"last_good"`
 	// BrokenSince is when the file was first seen not to be usable.
 	BrokenSince *time.Time `json:"broken_since,omitempty"`
+	// RolledBack is set while an earlier version runs by an operator's word.
+	RolledBack *Rollback `json:"rolled_back,omitempty"`
 	// Problems are rendered as `fairlead check` renders them.
 	Problems []string `json:"problems,omitempty"`
 }

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+// configExits ends the help text of commands about zone files.
+const configExits = `Exit codes: 0 done, 1 the node cannot be reached or knows no such file, 2 wrong usage, 3 a file is broken, 5 in conflict with what is.`
+
+func reloadCommand() *cobra.Command {
+	req := api.ReloadRequest{Actor: actor()}
+	cmd := &cobra.Command{
+		Use:   "reload",
+		Short: "look at the zone files now, and say what came of each",
+		Long: `Reload has the node look at its zone files now, and not within the two seconds that it takes anyway, and read them whatever their
+times and sizes say. For each file it prints whether a new version was taken up; what is broken in it, while its last good version
+runs on; or that nothing changed. It is for this node alone: others have files of their own.
+
+A version that drops more than 30 % of the names or endpoints is refused; --force lets it pass once, as ` + "`allow_shrink: true`" + ` in the file does.
+
+` + serverHelp + "\n\n" + configExits,
+		Example: `  fairlead reload
+  fairlead reload --force --reason "half of the services moved, CHG-1234"`,
+		Args: usageArgs(cobra.NoArgs),
+	}
+	server := addServerFlag(cmd)
+	cmd.Flags().StringVar(&req.Reason, "reason", "", "why; kept in the log")
+	cmd.Flags().BoolVar(&req.Force, "force", false, "let versions pass that drop more than 30 % of the names or endpoints")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		c, err := newClient(*server)
+		if err != nil {
+			return err
+		}
+		var result api.ReloadResult
+		if err := c.order(orBackground(cmd.Context()), http.MethodPost, api.ReloadPath, req, &result); err != nil {
+			return err
+		}
+		return writeReload(cmd.OutOrStdout(), &result)
+	}
+	return cmd
+}
+
+// writeReload prints a line for each file, and the problems of those that are broken.
+func writeReload(w io.Writer, result *api.ReloadResult) error {
+	broken := false
+	for _, f := range result.Files {
+		what := map[string]string{
+			api.ReloadTakenUp: "taken up", api.ReloadUnchanged: "unchanged", api.ReloadBroken: "broken", api.ReloadRolledBack: "rolled back",
+		}[f.Outcome]
+		switch {
+		case f.Outcome != api.ReloadBroken:
+			what += ", " + f.Hash + " is in force"
+		case f.Hash == "":
+			what, broken = what+", nothing of it is served", true
+		default:
+			what, broken = what+", the last good version "+f.Hash+" runs on", true
+		}
+		fmt.Fprintf(w, "%s: %s\n", f.Path, what)
+		for _, p := range f.Problems {
+			fmt.Fprintln(w, "    "+strings.ReplaceAll(strings.TrimRight(p, "\n"), "\n", "\n    "))
+		}
+	}
+	if !result.Served {
+		fmt.Fprintln(w, "the new configuration is not in force yet; see `fairlead status`")
+	}
+	if broken {
+		return silent(exitDegraded)
+	}
+	return nil
+}
+
+func configCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "config",
+		Short: "the zone files of a node and the versions that are kept of them; rollback and forward",
+		Long: `Config lists the zone files of the node: the version in force, those that are kept, and what is wrong. Below it are rollback and
+forward.
+
+` + serverHelp,
+		Example: `  fairlead config
+  fairlead config rollback gslb.yaml --reason "INC-7"`,
+		Args: usageArgs(cobra.NoArgs),
+	}
+	prints(cmd, api.ConfigPath, func(d drawing, c *api.Config) { writeConfig(d, c, d.style) })
+	cmd.AddCommand(
+		fileCommand("rollback FILE", "have a zone file run in the version before the present one",
+			`Rollback has FILE run in the version that was in force before the present one; two versions are kept. That lasts until the content
+of the file changes, or until `+"`fairlead config forward FILE`"+`, and over restarts; status shows it, and by whom. It is for this
+node alone: repeat it on the others with --server, or have whatever writes the files write the older one.
+
+FILE is the path that status shows, or the name of the file.`, `  fairlead config rollback gslb.yaml --reason "INC-7"`, api.RollbackPath),
+		fileCommand("forward FILE", "end a rollback", "Forward ends a rollback: the file runs as it is on disk, if it can.\n\nFILE is the path that status shows, or the name of the file.",
+			`  fairlead config forward gslb.yaml`, api.ForwardPath),
+	)
+	return cmd
+}
+
+// fileCommand is an order about one file.
+func fileCommand(use, short, long, example, path string) *cobra.Command {
+	req := api.RollbackRequest{Actor: actor()}
+	cmd := &cobra.Command{Use: use, Short: short, Long: long + "\n\n" + serverHelp + "\n\n" + configExits, Example: example, Args: usageArgs(cobra.ExactArgs(1))}
+	server := addServerFlag(cmd)
+	cmd.Flags().StringVar(&req.Reason, "reason", "", "why; shown to everybody who looks at the status")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		c, err := newClient(*server)
+		if err != nil {
+			return err
+		}
+		req.File = args[0]
+		var result api.Config
+		if err := c.order(orBackground(cmd.Context()), http.MethodPost, path, req, &result); err != nil {
+			return err
+		}
+		writeConfig(cmd.OutOrStdout(), &result, styleFor(cmd.OutOrStdout()))
+		return nil
+	}
+	return cmd
+}
+
+func writeConfig(w io.Writer, c *api.Config, st style) {
+	now := time.Now()
+	t := newTable("STATE", "FILE", "IN FORCE", "KEPT", "WHY")
+	for _, f := range c.Files {
+		m, why := markOf(health.Up, "in use"), ""
+		switch {
+		case f.Hash == "":
+			m, why = markOf(health.Down, "not served"), "nothing of it is served"
+		case fileBroken(f.File):
+			m, why = markOf(health.Down, "last good"), "the file on disk has problems: see `fairlead status`"
+		case f.RolledBack != nil:
+			m, why = markOf(health.Suspect, "rolled back"), rolledBack(f.RolledBack, now)
+		}
+		var kept []string
+		for _, v := range f.Kept {
+			kept = append(kept, v.Hash)
+		}
+		t.add(m.colour, m.text(), f.Path, f.Hash, strings.Join(kept, " "), why)
+	}
+	t.write(w, st, "")
+}
+
+// rolledBack says by whom, since when and why.
+func rolledBack(r *api.Rollback, now time.Time) string {
+	return joinWords(": ", fmt.Sprintf("by %s at %s", r.Actor, clock(r.At, now)), r.Reason)
+}

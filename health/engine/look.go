@@ -1,0 +1,78 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/fairlead-dns/fairlead/config"
+)
+
+var errNoSource = errors.New("engine: nobody watches the zone files")
+
+// A looking is what the goroutine that watches the files is asked to do in between.
+type looking struct {
+	do   func() *config.Model
+	done chan *config.Model
+}
+
+// Look has the goroutine that watches the zone files call do, so that it never runs beside a Poll, and serves the model that do
+// returns, if any. served tells whether that, or a later one, was in force when Look returned, which is at the latest when ctx ends.
+func (e *Engine) Look(ctx context.Context, do func() *config.Model) (served bool, err error) {
+	if e.opts.Source == nil {
+		return false, errNoSource
+	}
+	l := looking{do: do, done: make(chan *config.Model, 1)}
+	select {
+	case e.looks <- l:
+	case <-ctx.Done():
+		return false, ctx.Err()
+	case <-e.ended:
+		return false, errEnded
+	}
+	var m *config.Model
+	select {
+	case m = <-l.done:
+	case <-e.ended:
+		return false, errEnded
+	}
+	return e.awaitModel(ctx, m), nil
+}
+
+// onLook does what was asked for, on the goroutine that watches the files.
+func (e *Engine) onLook(l looking) {
+	m := l.do()
+	if m != nil {
+		e.SetModel(m)
+	}
+	l.done <- m
+}
+
+// awaitModel waits until m, which may be nil, is served or has been replaced by a later one.
+func (e *Engine) awaitModel(ctx context.Context, m *config.Model) bool {
+	for m != nil {
+		var taken chan struct{}
+		waits := false
+		err := e.command(func(time.Time) error {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			taken = e.taken
+			waits = e.model == m || e.next != nil && e.next.model == m
+			return nil
+		})
+		if err != nil {
+			return false
+		}
+		if !waits {
+			return true
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-e.ended:
+			return false
+		case <-taken:
+		}
+	}
+	return true
+}
