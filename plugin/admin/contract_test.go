@@ -58,6 +58,7 @@ var contract = map[string]call{
 	"POST /api/v1/probe":                             {role: viewer, body: `{"endpoint":"example.org/web/one"}`, status: 200},
 	"POST /api/v1/report":                            {role: operator, body: `{"endpoint":"example.org/web/one","state":"up","weight":50}`, status: 200},
 	"POST /api/v1/intents":                           {role: operator, body: `{"kind":"drain","scope":{"kind":"az","name":"eu-a"},"reason":"x","for_seconds":60}`, status: 201},
+	"GET /api/v1/intents/{id}":                       {role: viewer, path: "/api/v1/intents/n1-1-1", status: 200},
 	"DELETE /api/v1/intents/{id}":                    {role: operator, path: "/api/v1/intents/n1-1-1", body: because, status: 200},
 	"POST /api/v1/freeze":                            {role: operator, body: because, status: 200},
 	"POST /api/v1/unfreeze":                          {role: operator, body: because, status: 200},
@@ -81,7 +82,7 @@ var contract = map[string]call{
 }
 
 // contractNode has something of everything that the calls of the contract name.
-func contractNode(t *testing.T) *fakeNode {
+func contractNode(t testing.TB) *fakeNode {
 	id := func(counter uint64) health.IntentID {
 		return health.IntentID{Node: "n1", Incarnation: 1, Counter: counter}
 	}

@@ -43,7 +43,7 @@ func (t *table) find(req *http.Request) (*route, []route) {
 // handler answers by the table of routes. who finds out who asks, before anything else that could be told to strangers.
 func (s *Server) handler(who func(*http.Request) (login, *loginError)) http.Handler {
 	t := newTable(s.routes())
-	h := http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		rt, others := t.find(req)
 		if rt == nil || rt.role != anyone {
 			l, err := who(req)
@@ -61,10 +61,9 @@ func (s *Server) handler(who func(*http.Request) (login, *loginError)) http.Hand
 			w.Header().Set("Allow", allow)
 			problem(w, http.StatusMethodNotAllowed, req.Method+" on "+req.URL.Path+": want "+allow)
 		default:
-			s.carryOut(w, req, rt)
+			s.carryOut(w, req, rt, others)
 		}
 	})
-	return http.MaxBytesHandler(h, maxBody)
 }
 
 // deny answers a request of somebody who is not known.
@@ -79,8 +78,8 @@ func deny(w http.ResponseWriter, err *loginError) {
 	problem(w, err.status, err.detail)
 }
 
-// carryOut does what a route does, if the login may.
-func (s *Server) carryOut(w http.ResponseWriter, req *http.Request, rt *route) {
+// carryOut does what a route does, if the login may. others are all routes of its path.
+func (s *Server) carryOut(w http.ResponseWriter, req *http.Request, rt *route, others []route) {
 	handle := rt.handle
 	l := loginOf(req.Context())
 	may := l.role.may(rt.role)
@@ -94,20 +93,31 @@ func (s *Server) carryOut(w http.ResponseWriter, req *http.Request, rt *route) {
 	}
 	if rt.action != "" {
 		do := handle
+		if may && len(req.Header.Values("If-Match")) > 0 {
+			do = ifMatch(others, do)
+		}
 		handle = func(req *http.Request) (int, any) { return s.recorded(rt, do, req) }
 	}
-	status, body := handle(req)
-	mediaType := "application/json"
-	if _, ok := body.(*api.Problem); ok {
-		mediaType = api.ProblemType
+	run := func(req *http.Request) encodedReply { return encodeReply(handle(req)) }
+	var e encodedReply
+	if may && rt.method == http.MethodPost && !rt.secret && req.Header.Get(idempotencyHeader) != "" {
+		e = s.idempotent(w, req, run)
+	} else {
+		e = run(req)
 	}
-	reply(w, status, mediaType, body)
+	if rt.tagged && e.status == http.StatusOK {
+		tag(w, req, &e)
+	}
+	e.write(w)
 }
+
+// objectOf is what a request is about, as far as its path tells.
+func objectOf(req *http.Request) string { return strings.TrimPrefix(req.URL.Path, api.Base+"/") }
 
 // forbidden is the reply to a login of too low a role. It is recorded like every refusal.
 func forbidden(req *http.Request, rt *route, l *login) (int, any) {
 	if rec, ok := req.Context().Value(recordKey{}).(*record); ok {
-		rec.Object = strings.TrimPrefix(req.URL.Path, api.Base+"/")
+		rec.Object = objectOf(req)
 	}
 	p := &api.Problem{
 		Title: http.StatusText(http.StatusForbidden), Status: http.StatusForbidden,

@@ -24,6 +24,19 @@ func (s *Server) listIntents(*http.Request) (int, any) {
 	return http.StatusOK, api.Intents{Intents: intentsOf(s.opts.Node)}
 }
 
+func (s *Server) oneIntent(r *http.Request) (int, any) {
+	id, err := health.ParseIntentID(r.PathValue("id"))
+	if err != nil {
+		return invalid(err)
+	}
+	for _, i := range s.opts.Node.Intents() {
+		if i.ID == id {
+			return http.StatusOK, intentShown(&i)
+		}
+	}
+	return intentRefused(fmt.Errorf("%w: %s", health.ErrNoIntent, id))
+}
+
 func (s *Server) createIntent(r *http.Request) (int, any) {
 	var req api.IntentRequest
 	if err := decode(r, &req); err != nil {

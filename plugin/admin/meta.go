@@ -3,6 +3,7 @@ package admin
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,7 +27,7 @@ func (s *Server) metaRoutes() []route {
 		{method: http.MethodGet, path: metricsPath, role: viewer, doc: "The metrics of the process, for Prometheus.", raw: s.scrape(), media: "text/plain"},
 		{
 			method: http.MethodGet, path: api.OpenAPIPath, role: viewer, doc: "This description of the API, OpenAPI 3.1.",
-			reply: map[string]any{}, handle: s.openAPI,
+			reply: map[string]any{}, handle: s.openAPI, tagged: true,
 		},
 	}
 }
@@ -52,15 +53,25 @@ func document(routes []route, version string) (json.RawMessage, error) {
 	}
 	ops := make([]openapi.Operation, 0, len(routes))
 	for i := range routes {
-		ops = append(ops, operation(&routes[i]))
+		ops = append(ops, operation(&routes[i], routes))
 	}
 	return d.JSON(ops)
 }
 
-func operation(r *route) openapi.Operation {
+func operation(r *route, all []route) openapi.Operation {
 	op := openapi.Operation{
 		Method: r.method, Path: r.path, Summary: r.doc, Role: string(r.role), Public: r.role == anyone, Media: r.media,
-		Body: r.body, BodyOptional: r.method == http.MethodDelete, Reply: r.reply, Other: r.other,
+		Body: r.body, BodyOptional: r.method == http.MethodDelete, Reply: r.reply, Other: r.other, NotModified: r.tagged,
+	}
+	header := func(name, doc string) { op.Header = append(op.Header, openapi.Parameter{Name: name, Doc: doc}) }
+	switch {
+	case r.tagged:
+		header("If-None-Match", "an ETag that the client has")
+	case slices.ContainsFunc(all, func(o route) bool { return o.tagged && o.path == r.path }):
+		header("If-Match", "the ETag that GET must still have")
+	}
+	if r.method == http.MethodPost && !r.secret {
+		header(idempotencyHeader, "the same key and request within 24 hours get the same reply, and nothing is done again")
 	}
 	for _, p := range r.query {
 		op.Query = append(op.Query, openapi.Parameter{

@@ -41,7 +41,7 @@ services:
 `
 
 // readNode serves two zones in which one endpoint is down, and one AZ is drained for one service.
-func readNode(t *testing.T) *fakeNode {
+func readNode(t testing.TB) *fakeNode {
 	t.Helper()
 	now := time.Now()
 	var zones []*config.Zone

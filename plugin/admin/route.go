@@ -42,8 +42,9 @@ type route struct {
 	body, reply any
 	// other are the values of statuses that have another body than reply, or than a Problem.
 	other map[int]any
-	// secret is set when the reply holds one: it is kept nowhere.
-	secret bool
+	// secret is set when the reply holds one: it is kept nowhere. tagged GETs have an ETag, against which other methods of the path
+	// take If-Match; what they answer changes when something does, not with the clock.
+	secret, tagged bool
 	// handle returns the status and the body, to be encoded as JSON.
 	handle func(*http.Request) (int, any)
 	// raw answers instead of handle, with what is no JSON, of the type media.
@@ -100,7 +101,8 @@ func (s *Server) readRoutes() []route {
 
 func (s *Server) orderRoutes() []route {
 	return []route{
-		{method: http.MethodGet, path: api.IntentsPath, role: viewer, doc: "Drains and other orders in force and planned.", reply: api.Intents{}, handle: s.listIntents},
+		{method: http.MethodGet, path: api.IntentsPath, role: viewer, doc: "Drains and other orders in force and planned.", reply: api.Intents{}, handle: s.listIntents, tagged: true},
+		{method: http.MethodGet, path: api.IntentsPath + "/{id}", role: viewer, doc: "One order.", reply: api.Intent{}, handle: s.oneIntent, tagged: true},
 		{
 			method: http.MethodPost, path: api.IntentsPath, role: operator, action: "intent", doc: "Drains, changes a weight, or forces an endpoint up or down.",
 			body: api.IntentRequest{}, reply: api.Intent{}, other: map[int]any{http.StatusOK: api.Preview{}}, handle: s.createIntent,
@@ -220,23 +222,37 @@ func methods(routes []route) string {
 // problem answers with an error (RFC 9457). The type is about:blank, which is what an empty one means: the title is the
 // status's.
 func problem(w http.ResponseWriter, status int, detail string) {
-	reply(w, status, api.ProblemType, &api.Problem{Title: http.StatusText(status), Status: status, Detail: detail})
+	e := encodeReply(status, &api.Problem{Title: http.StatusText(status), Status: status, Detail: detail})
+	e.write(w)
 }
 
-// reply encodes before it writes, so that a body is whole or not there.
-func reply(w http.ResponseWriter, status int, mediaType string, body any) {
+// An encodedReply is a reply as it goes out.
+type encodedReply struct {
+	status int
+	media  string
+	body   []byte
+}
+
+// encodeReply encodes before anything is written, so that a body is whole or not there.
+func encodeReply(status int, body any) encodedReply {
 	var b bytes.Buffer
 	if err := json.NewEncoder(&b).Encode(body); err != nil {
-		problem(w, http.StatusInternalServerError, err.Error())
-		return
+		return encodeReply(http.StatusInternalServerError, failure(http.StatusInternalServerError, err))
 	}
-	h := w.Header()
-	h.Set("Content-Type", mediaType)
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
+	media := "application/json"
+	if _, ok := body.(*api.Problem); ok {
+		media = api.ProblemType
+	}
+	return encodedReply{status, media, b.Bytes()}
+}
+
+func (e *encodedReply) write(w http.ResponseWriter) {
+	if e.media != "" {
+		w.Header().Set("Content-Type", e.media)
+	}
+	w.WriteHeader(e.status)
 	// The client went away, or it did not: nothing more can be told to it.
-	_, _ = w.Write(b.Bytes())
+	_, _ = w.Write(e.body)
 }
 
 // life is the body of healthz and readyz.

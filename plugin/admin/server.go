@@ -138,6 +138,7 @@ type Server struct {
 	opts    Options
 	metrics *serverMetrics
 	lockout *lockout
+	replies *replies
 	// document describes the routes (OpenAPI).
 	document json.RawMessage
 	// certificate is nil without a TCP listener.
@@ -167,7 +168,7 @@ func New(opts Options) (*Server, error) {
 	if err := opts.validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{opts: opts, metrics: newMetrics(opts.Registerer), lockout: newLockout()}
+	s := &Server{opts: opts, metrics: newMetrics(opts.Registerer), lockout: newLockout(), replies: newReplies()}
 	var err error
 	if s.document, err = document(s.routes(), opts.Version); err != nil {
 		return nil, fmt.Errorf("admin: %w", err)
@@ -176,7 +177,7 @@ func New(opts Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("admin socket %s: %w", opts.Socket, err)
 	}
-	s.doors = []door{{"admin socket " + opts.Socket, l, s.server(s.handler(func(*http.Request) (login, *loginError) { return socketLogin, nil }))}}
+	s.doors = []door{{"admin socket " + opts.Socket, l, s.server(s.handler(func(*http.Request) (login, *loginError) { return socketLogin, nil }), false)}}
 	if opts.Listen == "" {
 		return s, nil
 	}
@@ -198,14 +199,14 @@ func (s *Server) listenTLS() (door, error) {
 	if err != nil {
 		return door{}, plainError(err)
 	}
-	server := s.server(s.handler(s.tcpLogin))
+	server := s.server(s.handler(s.tcpLogin), true)
 	server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS13, GetConfigForClient: s.certificate.forClient}
 	return door{"admin listener " + s.opts.Listen, netutil.LimitListener(l, maxConns), server}, nil
 }
 
-func (s *Server) server(h http.Handler) *http.Server {
+func (s *Server) server(h http.Handler, tls bool) *http.Server {
 	return &http.Server{
-		Handler:           h,
+		Handler:           guarded(h, tls),
 		ConnContext:       withPeer,
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,

@@ -151,7 +151,7 @@ func (n *fakeNode) Observation(id health.TargetID) (health.Observation, bool) {
 }
 
 // tokens is a store without tokens.
-func tokens(t *testing.T) *token.Store {
+func tokens(t testing.TB) *token.Store {
 	t.Helper()
 	s, err := token.Open(filepath.Join(t.TempDir(), "tokens.json"))
 	require.NoError(t, err)

@@ -15,7 +15,7 @@ func (s *Server) tokenRoutes() []route {
 	return []route{
 		{
 			method: http.MethodGet, path: api.TokensPath, role: administrator, doc: "The bearer tokens of this node, without the secrets.",
-			reply: api.Tokens{}, handle: s.listTokens,
+			reply: api.Tokens{}, handle: s.listTokens, tagged: true,
 		},
 		{
 			method: http.MethodPost, path: api.TokensPath, role: administrator, action: "token", doc: "Makes a bearer token; its secret is said this once.",

@@ -6,8 +6,8 @@ import (
 )
 
 // IntentsPath answers GET with an Intents and POST with the Intent that an IntentRequest made: 201 when another node, or with Wait
-// every one, has it on disk, else 202, with the nodes that are Missing. IntentPath answers DELETE: the
-// intent is over.
+// every one, has it on disk, else 202, with the nodes that are Missing. IntentPath answers GET with the
+// Intent and DELETE: it is over.
 const IntentsPath = Base + "/intents"
 
 // IntentPath is the path of one intent.
