@@ -44,6 +44,7 @@ func commands() []*cobra.Command {
 		explainCommand(),
 		whatIfCommand(),
 		stalenessCommand(),
+		incidentsCommand(),
 		probeCommand(),
 		freezeCommand(),
 		unfreezeCommand(),

@@ -123,11 +123,13 @@ type Engine struct {
 	view   atomic.Pointer[health.View] // swapped, never mutated
 	frozen atomic.Pointer[FreezeOrder] // swapped, never mutated
 
-	shownIntents atomic.Pointer[shownIntents] // swapped, never mutated
-	shownCluster atomic.Pointer[ClusterView]  // swapped, never mutated
-	shownLeft    atomic.Pointer[[]Departure]  // swapped, never mutated
-	drained      atomic.Bool                  // an intent drains this node
-	shut         atomic.Pointer[string]       // swapped, never mutated: why service names are not answered
+	shownIntents   atomic.Pointer[shownIntents]       // swapped, never mutated
+	shownCluster   atomic.Pointer[ClusterView]        // swapped, never mutated
+	shownLeft      atomic.Pointer[[]Departure]        // swapped, never mutated
+	shownIncidents atomic.Pointer[[]*ledger.Incident] // swapped, never mutated
+	keeper         *keeper
+	drained        atomic.Bool            // an intent drains this node
+	shut           atomic.Pointer[string] // swapped, never mutated: why service names are not answered
 
 	mu     sync.Mutex
 	inbox  map[health.TargetID]health.Observation // guarded by mu: the latest one per target since the last fold
@@ -164,8 +166,9 @@ type Engine struct {
 	// announced are the ends that are near and have been announced.
 	announced map[health.IntentID]time.Time
 	// cluster is nil for a node alone.
-	cluster *cluster
-	issued  issued
+	cluster   *cluster
+	issued    issued
+	incidents incidents
 }
 
 // New judges opts.Model from what was persisted and publishes the first view, so that an answer exists before the first
@@ -195,6 +198,9 @@ func New(opts Options) (*Engine, error) {
 	}
 	e.frozen.Store(new(FreezeOrder))
 	e.shownLeft.Store(new([]Departure))
+	e.shownIncidents.Store(new([]*ledger.Incident))
+	e.keeper = newKeeper(opts.State, opts.Logger)
+	e.incidents = incidents{members: make(map[string]*member), suspects: make(map[string]*ledger.Tally), trouble: make(map[health.TargetID]trouble)}
 	e.shut.Store(new(string))
 	if err := e.joinCluster(); err != nil {
 		return nil, fmt.Errorf("cluster: %w", err)
@@ -216,6 +222,7 @@ func New(opts Options) (*Engine, error) {
 	if err := e.openIssued(now); err != nil {
 		return nil, fmt.Errorf("state of the engine: %w", err)
 	}
+	e.restoreIncidents(e.keeper.load())
 	e.markAll(now)
 	e.applyIntents(now)
 	opts.Prober.SetTargets(e.targets(e.cur))
@@ -282,6 +289,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	g.Go(func() error { return e.state.run(ctx) })
 	g.Go(func() error { return e.tidy(ctx) })
+	g.Go(func() error { return e.keeper.run(ctx) })
 	if e.opts.Source != nil {
 		g.Go(func() error { return e.poll(ctx) })
 	}

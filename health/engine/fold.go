@@ -73,6 +73,7 @@ func (e *Engine) foldOwn(now time.Time) (looked bool) {
 			continue
 		}
 		was, known := e.observations.get(id)
+		e.noteProbe(id, was, known, o)
 		before := e.panel.restored[id]
 		e.panel.bearOut(o)
 		moved[id] = !known || before != e.panel.restored[id] || was.State != o.State || was.Suspect() != o.Suspect() || o.Reason != was.Reason || o.Reduction != was.Reduction || e.standingMoved(id, was, o)
@@ -158,6 +159,7 @@ func (e *Engine) serve(changes []change, now time.Time) {
 	e.metrics.publish.Observe(time.Since(now).Seconds())
 	if e.generation > 1 {
 		e.report(changes)
+		e.happened(changes, now)
 	}
 	e.state.save(v)
 }

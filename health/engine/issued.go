@@ -126,6 +126,7 @@ func (e *Engine) issueModel(now time.Time) {
 	names := e.departureNames()
 	i.book.SetModel(e.cur.model, now)
 	i.departures = e.departuresBy(names)
+	e.dropMembers()
 	e.keepIssued()
 }
 
@@ -176,6 +177,7 @@ func (e *Engine) pollIssued(now time.Time) {
 	if e.ticks%tellTicks == 0 {
 		e.expireCeilings(now)
 		e.follow(now)
+		e.followIncidents(now)
 	}
 }
 

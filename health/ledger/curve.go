@@ -39,3 +39,48 @@ func (l *Ledger) Curve(s Slot, now int64) Curve {
 	}
 	return curve
 }
+
+// Counts are the answers that name the endpoint, by the second of the ledger's clock in which they expire, for as long as they are
+// remembered: a minute and more.
+func (l *Ledger) Counts(s Slot) map[uint64]uint64 {
+	counts := make(map[uint64]uint64)
+	for _, w := range l.workers() {
+		c := w.look(s)
+		if c == nil || c.ring.Load() == nil {
+			continue
+		}
+		ring := c.ring.Load()
+		for i := range ring {
+			if v := ring[i].Load(); v != 0 {
+				counts[v>>32] += v & (1<<32 - 1)
+			}
+		}
+	}
+	return counts
+}
+
+// A Tally counts the answers with an endpoint from its making on, if it is asked often enough: once in half a minute.
+type Tally struct {
+	ledger *Ledger
+	slot   Slot
+	seen   map[uint64]uint64
+	total  uint64
+}
+
+// Tally begins to count.
+func (b *Book) Tally(number int) *Tally {
+	slot := b.all[number].slot
+	return &Tally{ledger: b.ledger, slot: slot, seen: b.ledger.Counts(slot)}
+}
+
+// Total is how many answers were given since the Tally was made.
+func (t *Tally) Total() uint64 {
+	next := t.ledger.Counts(t.slot)
+	for second, n := range next {
+		if was := t.seen[second]; n > was {
+			t.total += n - was
+		}
+	}
+	t.seen = next
+	return t.total
+}

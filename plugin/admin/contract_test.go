@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -49,6 +50,11 @@ var contract = map[string]call{
 	"POST /api/v1/config/rollback":                   {role: administrator, body: `{"actor":"ada","reason":"x","file":"a.yaml"}`, status: 200},
 	"POST /api/v1/config/forward":                    {role: administrator, body: `{"actor":"ada","reason":"x","file":"a.yaml"}`, status: 200},
 	"GET /api/v1/config/zones/{zone}":                {role: viewer, path: "/api/v1/config/zones/a.example", status: 200},
+	"GET /api/v1/incidents":                          {role: viewer, status: 200},
+	"GET /api/v1/incidents/{id}":                     {role: viewer, path: "/api/v1/incidents/i1", status: 200},
+	"GET /api/v1/incidents/{id}/report.md":           {role: viewer, path: "/api/v1/incidents/i1/report.md", status: 200},
+	"GET /api/v1/incidents/{id}/certificate":         {role: viewer, path: "/api/v1/incidents/i1/certificate", status: 200},
+	"POST /api/v1/incidents/{id}/late-hits":          {role: operator, path: "/api/v1/incidents/i1/late-hits", body: `{"source":"nginx","hits":[{"after_seconds":1,"count":2}]}`, status: 200},
 	"GET /api/v1/staleness":                          {role: viewer, status: 200},
 	"PATCH /api/v1/intents/{id}":                     {role: operator, path: "/api/v1/intents/n1-1-1", body: `{"actor":"ada","reason":"x","for_seconds":7200}`, status: 200},
 	"POST /api/v1/intents/{id}/resume":               {role: operator, path: "/api/v1/intents/n1-1-1/resume", body: because, status: 201},
@@ -88,7 +94,7 @@ func contractNode(t testing.TB) *fakeNode {
 	}
 	pool, node := health.Scope{Kind: health.ScopePool, Zone: "example.org.", Pool: "web"}, health.Scope{Kind: health.ScopeNode, Name: "n2"}
 	now := time.Now()
-	return &fakeNode{snap: readNode(t).snap, cluster: testCluster(now), files: []api.File{}, intents: []health.IntentState{
+	return &fakeNode{snap: readNode(t).snap, incidents: []*ledger.Incident{testIncident(now)}, cluster: testCluster(now), files: []api.File{}, intents: []health.IntentState{
 		{Intent: health.Intent{ID: id(1), Kind: health.IntentDrain, Scope: health.Scope{Kind: health.ScopeAZ, Name: "eu-a"}, Reason: "x", Start: now, End: now.Add(time.Hour)}},
 		{Intent: health.Intent{ID: id(2), Kind: health.IntentReady, Scope: pool, Start: now, Forever: true}},
 		{Intent: health.Intent{ID: id(3), Kind: health.IntentStopped, Scope: node, Start: now, Forever: true}},

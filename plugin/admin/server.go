@@ -19,6 +19,7 @@ import (
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
@@ -81,6 +82,10 @@ type Node interface {
 	// Departures are the endpoints that the node does not answer, and until when caches may hold them; Caches what is assumed
 	// of resolvers.
 	Departures() []engine.Departure
+	// Incidents are those that the node keeps, the newest last. Certify signs; it refuses a nil certificate by ErrNotKnown.
+	Incidents() []*ledger.Incident
+	LateHits(id string, h *ledger.LateHits) (*ledger.Incident, error)
+	Certify(*ledger.Certificate) (*ledger.Envelope, error)
 	Caches() config.Caches
 	// CutOff cuts this node off from the others for a rehearsal; zero ends that.
 	CutOff(d time.Duration, actor, reason string) error

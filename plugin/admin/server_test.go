@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,6 +21,7 @@ import (
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/admin/token"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
@@ -45,6 +47,7 @@ type fakeNode struct {
 	fileErr   error
 
 	departures []engine.Departure
+	incidents  []*ledger.Incident
 	// intents are those that were asked for; intendErr is what comes of the next order.
 	intents   []health.IntentState
 	intendErr error
@@ -91,6 +94,21 @@ func (n *fakeNode) ChangeKeyring(context.Context, engine.KeyringOrder) (map[stri
 }
 
 func (n *fakeNode) Allowances() steer.Allowances { return steer.DefaultAllowances() }
+
+func (n *fakeNode) Incidents() []*ledger.Incident { return n.incidents }
+
+func (n *fakeNode) LateHits(id string, h *ledger.LateHits) (*ledger.Incident, error) {
+	next := *n.incidents[0]
+	next.LateHits = h
+	return &next, nil
+}
+
+func (n *fakeNode) Certify(c *ledger.Certificate) (*ledger.Envelope, error) {
+	if c == nil {
+		return nil, ledger.ErrNotKnown
+	}
+	return c.Sign(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)))
+}
 
 func (n *fakeNode) Departures() []engine.Departure { return n.departures }
 

@@ -1,0 +1,257 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/ledger"
+	"github.com/fairlead-dns/fairlead/plugin/admin"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+func incidentsCommand() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "incidents [ID]",
+		Short: "what happened, how long each part took, and when the last cache forgot",
+		Long: `Incidents lists what this node keeps of departures by health and by order, the newest first. With ID, or latest, it prints one:
+from the last good probe, or the order, to the last honest cache, each part against the declared RTO. -o md is a report to
+paste, -o certificate a signed certificate (a DSSE envelope) that no honest cache holds the endpoints any more, once that
+is known and past.
+
+` + serverHelp + `
+
+Exit codes: 0 done, 1 the node cannot be reached, or there is no such incident, 2 wrong usage, 5 there is nothing to certify yet.`,
+		Example: `  fairlead incidents
+  fairlead incidents latest -o md
+  fairlead incidents 20261123-031501-n1-1 -o certificate >certificate.json
+  fairlead incidents verify certificate.json --key 'ebVWLo/mVPlAeLES6KmLp5AfhTrmlb7X4OORC60ElmQ='`,
+		Args: usageArgs(cobra.MaximumNArgs(1)),
+	}
+	server := addServerFlag(cmd)
+	cmd.Flags().StringVarP(&output, "output", "o", "table", "table, json, yaml, md or certificate; the last two with ID")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := choice(cmd, "output", output, "table", "json", "yaml", "md", "certificate"); err != nil {
+			return err
+		}
+		if len(args) == 0 && (output == "md" || output == "certificate") {
+			return usagef(cmd, "-o %s wants an ID, or latest", output)
+		}
+		c, err := newClient(*server)
+		if err != nil {
+			return err
+		}
+		ctx, w := orBackground(cmd.Context()), cmd.OutOrStdout()
+		if len(args) == 0 {
+			return c.printIncidents(ctx, w, output)
+		}
+		return c.printIncident(ctx, w, args[0], output)
+	}
+	cmd.AddCommand(verifyCommand())
+	return cmd
+}
+
+func (c *client) printIncidents(ctx context.Context, w io.Writer, output string) error {
+	var list admin.Incidents
+	if err := c.call(ctx, http.MethodGet, api.IncidentsPath, nil, &list); err != nil {
+		return err
+	}
+	if output != "table" {
+		return writeDocument(w, output, list)
+	}
+	if len(list.Incidents) == 0 {
+		fmt.Fprintln(w, "none")
+		return nil
+	}
+	writeIncidents(w, list.Incidents, time.Now(), styleFor(w))
+	return nil
+}
+
+func (c *client) printIncident(ctx context.Context, w io.Writer, id, output string) error {
+	switch output {
+	case "certificate":
+		var e ledger.Envelope
+		if err := c.call(ctx, http.MethodGet, api.IncidentPath(id)+api.CertificateSuffix, nil, &e); err != nil {
+			return err
+		}
+		return writeDocument(w, "json", e)
+	case "json", "yaml":
+		var i ledger.Incident
+		if err := c.call(ctx, http.MethodGet, api.IncidentPath(id), nil, &i); err != nil {
+			return err
+		}
+		return writeDocument(w, output, i)
+	}
+	var i ledger.Incident
+	if err := c.call(ctx, http.MethodGet, api.IncidentPath(id), nil, &i); err != nil {
+		return err
+	}
+	if output == "md" {
+		_, err := io.WriteString(w, i.Markdown())
+		return err
+	}
+	writeIncident(w, &i, time.Now(), styleFor(w))
+	return nil
+}
+
+func incidentMark(i *ledger.Incident) mark {
+	switch {
+	case i.Open() && i.Kind == ledger.ByIntent:
+		return markOf(health.Drained, "open")
+	case i.Open():
+		return markOf(health.Down, "open")
+	}
+	return markOf(health.Up, "closed")
+}
+
+func writeIncidents(w io.Writer, list []*ledger.Incident, now time.Time, st style) {
+	t := newTable("STATE", "ID", "OPENED", "WHAT", "FORGOTTEN", "TOTAL", "RTO")
+	for _, i := range list {
+		m := incidentMark(i)
+		t.add(m.colour, m.text(), i.ID, since(i.OpenedAt, now), i.Title, forgotten(i, now), total(i), rto(i))
+	}
+	t.write(w, st, "")
+}
+
+// forgotten is when the last honest cache has forgotten, or who has not said.
+func forgotten(i *ledger.Incident, now time.Time) string {
+	if !i.Known() || len(i.Unknown) > 0 {
+		var names []string
+		for _, u := range i.Unknown {
+			names = append(names, u.Node)
+		}
+		return strings.TrimSpace("unknown " + strings.Join(names, " "))
+	}
+	if d := i.SafeAt.Sub(now); d > 0 {
+		return clock(i.SafeAt, now) + " (in " + age(d) + ")"
+	}
+	return clock(i.SafeAt, now)
+}
+
+func total(i *ledger.Incident) string {
+	if i.Phases.Total == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.1fs", *i.Phases.Total)
+}
+
+// rto says whether every service that declares one was back in time.
+func rto(i *ledger.Incident) string {
+	word := "-"
+	for _, s := range i.Services {
+		switch {
+		case s.WithinRTO == nil:
+		case !*s.WithinRTO:
+			return fmt.Sprintf("missed (%s)", seconds(s.RTOSeconds))
+		default:
+			word = "kept"
+		}
+	}
+	return word
+}
+
+func writeIncident(w io.Writer, i *ledger.Incident, now time.Time, st style) {
+	m := incidentMark(i)
+	fmt.Fprintf(w, "%s  %s  %s\n", st.paint(m.colour, m.text()), st.paint(bold, i.ID), i.Title)
+	if i.Cause != "" {
+		fmt.Fprintf(w, "cause: %s", i.Cause)
+		if i.Actor != "" {
+			fmt.Fprintf(w, " (%s, %s)", i.Actor, i.Intent)
+		}
+		fmt.Fprintln(w)
+	}
+	t := newTable("", "")
+	for _, row := range i.Timeline() {
+		t.add("", row.At.UTC().Format("15:04:05.000Z"), row.What)
+	}
+	t.write(w, st, "  ")
+	for _, u := range i.Unknown {
+		fmt.Fprintln(w, "  "+st.paint(yellow, fmt.Sprintf("bound unknown: %s %s", u.Node, u.Why)))
+	}
+	p := newTable("PHASE", "SECONDS").alignRight(1)
+	for _, row := range i.Phases.List() {
+		p.add("", row.Name, fmt.Sprintf("%.2f", row.Seconds))
+	}
+	p.write(w, st, "  ")
+	fmt.Fprintf(w, "  answers of this node that pointed there meanwhile: %d; in caches when it left: %d\n", i.Answers, i.Outstanding)
+	if h := i.LateHits; h != nil {
+		fmt.Fprintf(w, "  late hits (%s): %d, the last at %s; %d after the bound\n", h.Source, h.Count, clock(h.LastAt, now), h.AfterBound)
+	}
+	for _, s := range i.Services {
+		if s.WithinRTO != nil && !*s.WithinRTO {
+			fmt.Fprintln(w, "  "+st.paint(red, fmt.Sprintf("%s missed its RTO of %s", s.Service, seconds(s.RTOSeconds))))
+		}
+	}
+}
+
+func verifyCommand() *cobra.Command {
+	var key string
+	cmd := &cobra.Command{
+		Use:   "verify FILE --key KEY",
+		Short: "check the signature of a certificate and print what it says",
+		Long: `Verify checks a certificate that ` + "`fairlead incidents ID -o certificate`" + ` printed. KEY is the public key of the node that
+signed it, as in the roster of its node file; of a node alone, the file with its certificate.key will do.
+
+Exit codes: 0 it is what the node signed, 1 it is not, 2 wrong usage.`,
+		Example: `  fairlead incidents verify certificate.json --key 'ebVWLo/mVPlAeLES6KmLp5AfhTrmlb7X4OORC60ElmQ='`,
+		Args:    usageArgs(cobra.ExactArgs(1)),
+	}
+	cmd.Flags().StringVar(&key, "key", "", "the public key in base64, or a file with the private one")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		public, err := publicKey(key)
+		if err != nil {
+			return usagef(cmd, "--key: %w", err)
+		}
+		b, err := os.ReadFile(args[0])
+		if err != nil {
+			return err
+		}
+		var e ledger.Envelope
+		if err := json.Unmarshal(b, &e); err != nil {
+			return fmt.Errorf("%s: %w", args[0], err)
+		}
+		c, err := e.Verify(public)
+		if err != nil {
+			return fmt.Errorf("%s: %w", args[0], err)
+		}
+		return writeDocument(cmd.OutOrStdout(), "json", c)
+	}
+	return cmd
+}
+
+// publicKey reads a public key, or that of a private key in a file.
+func publicKey(text string) (ed25519.PublicKey, error) {
+	if b, err := base64.StdEncoding.DecodeString(text); err == nil && len(b) == ed25519.PublicKeySize {
+		return b, nil
+	}
+	b, err := os.ReadFile(text)
+	if err != nil {
+		return nil, fmt.Errorf("neither a key of 32 octets in base64 nor a file: %w", err)
+	}
+	block, _ := pem.Decode(b)
+	if block == nil {
+		return nil, fmt.Errorf("%s: no PEM", text)
+	}
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", text, err)
+	}
+	private, ok := key.(ed25519.PrivateKey)
+	if !ok {
+		return nil, fmt.Errorf("%s: not an Ed25519 key", text)
+	}
+	return private.Public().(ed25519.PublicKey), nil
+}

@@ -1,0 +1,484 @@
+package engine
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/judge"
+	"github.com/fairlead-dns/fairlead/health/ledger"
+)
+
+const (
+	// joinWithin is how long after the last departure by health another one in the same zone belongs to the same incident.
+	joinWithin = time.Minute
+	// maxIncidents bounds how many are kept, the oldest that are over go first.
+	maxIncidents = 200
+)
+
+// incidents are what happened. Owned by Run's goroutine but for what is published in Engine.shownIncidents.
+type incidents struct {
+	// all are the incidents, the newest last. They are values: a change makes another one.
+	all []*ledger.Incident
+	// members are the endpoints of open incidents, by name as ZONE/POOL/ENDPOINT.
+	members map[string]*member
+	counter int
+	// suspects count the answers with endpoints that may be on their way out, by name.
+	suspects map[string]*ledger.Tally
+	// trouble is what is known of targets that fail, and of endpoints behind them.
+	trouble map[health.TargetID]trouble
+}
+
+// A member is an endpoint of an open incident.
+type member struct {
+	incident string
+	// tally counts answers until the endpoint has left for good.
+	tally *ledger.Tally
+	left  bool
+}
+
+// trouble is when a target was last well and when it failed first.
+type trouble struct{ good, failed time.Time }
+
+// noteProbe remembers when a target that works failed first.
+func (e *Engine) noteProbe(id health.TargetID, was health.Observation, known bool, o health.Observation) {
+	in := &e.incidents
+	switch {
+	case o.Failures == 0:
+		delete(in.trouble, id)
+	case !known || was.Failures == 0:
+		t := trouble{failed: o.At}
+		if known {
+			t.good = was.At
+		}
+		in.trouble[id] = t
+	}
+}
+
+// happened opens incidents for what the changes take out, and notes what comes back.
+func (e *Engine) happened(changes []change, now time.Time) {
+	var orders []health.Intent
+	for k := range changes {
+		c := &changes[k]
+		name := c.zone.Name + "/" + c.pool.Name + "/" + c.endpoint.Name
+		m := e.incidents.members[name]
+		e.suspect(c, name)
+		switch {
+		case c.old.Eligible() && !c.new.Eligible() && m == nil:
+			if c.new.Drained || c.new.Forced == health.Down {
+				if orders == nil {
+					orders = e.intents.Set().Open(now)
+				}
+				e.join(c, name, e.orderIncident(c, orders, now), now)
+			} else {
+				e.join(c, name, e.healthIncident(c, now), now)
+			}
+		case c.new.Eligible() && m != nil:
+			e.returned(m.incident, c, name, now)
+		}
+	}
+}
+
+// suspect counts answers with an endpoint from the first sign that it may be dead.
+func (e *Engine) suspect(c *change, name string) {
+	in := &e.incidents
+	switch {
+	case c.new.State == health.Suspect && in.suspects[name] == nil:
+		if n, ok := e.numberOf(c); ok {
+			in.suspects[name] = e.issued.book.Tally(n)
+		}
+	case c.new.State == health.Up:
+		delete(in.suspects, name)
+	}
+}
+
+// healthIncident is the open incident that a departure by health belongs to; a new one if there is none.
+func (e *Engine) healthIncident(c *change, now time.Time) *ledger.Incident {
+	for _, i := range e.incidents.all {
+		if i.Open() && i.Kind == ledger.ByHealth && i.Zone == c.zone.Name && i.ReturnedAt.IsZero() && now.Sub(i.LeftAt) < joinWithin {
+			return i
+		}
+	}
+	return e.openIncident(&ledger.Incident{Kind: ledger.ByHealth, Zone: c.zone.Name, Cause: c.new.Reason, VerdictAt: now, OpenedAt: now})
+}
+
+// orderIncident is that of the order which takes the endpoint out.
+func (e *Engine) orderIncident(c *change, orders []health.Intent, now time.Time) *ledger.Incident {
+	made := &ledger.Incident{Kind: ledger.ByIntent, Zone: c.zone.Name, OpenedAt: now}
+	for k := range orders {
+		o := &orders[k]
+		if o.TakesOut() && o.Active(now) && covers(c, o.Scope) {
+			made.Intent, made.Actor, made.Cause, made.Title = o.ID.String(), o.Actor, o.Reason, o.Kind.String()+" "+o.Scope.String()
+			if o.Start.Before(now) {
+				made.OpenedAt = o.Start
+			}
+		}
+	}
+	for _, i := range e.incidents.all {
+		if i.Open() && i.Kind == ledger.ByIntent && i.Zone == made.Zone && i.Intent == made.Intent {
+			return i
+		}
+	}
+	return e.openIncident(made)
+}
+
+// covers tells whether the endpoint of a change is in the scope.
+func covers(c *change, scope health.Scope) bool {
+	return slices.ContainsFunc(judge.Endpoints(c.zone, scope), func(r health.EndpointRef) bool {
+		p := c.zone.Pools[r.Pool]
+		return p == c.pool && p.Endpoints[r.Endpoint] == c.endpoint
+	})
+}
+
+// openIncident gives an incident its name.
+func (e *Engine) openIncident(i *ledger.Incident) *ledger.Incident {
+	in := &e.incidents
+	in.counter++
+	i.Node, i.Confirmed, i.Endpoints, i.Services = e.opts.Node, []ledger.Confirmation{}, []ledger.IncidentEndpoint{}, []ledger.IncidentService{}
+	i.ID = fmt.Sprintf("%s-%s-%d", i.OpenedAt.UTC().Format("20060102-150405"), e.opts.Node, in.counter)
+	in.all = append(in.all, i)
+	for over := len(in.all) - maxIncidents; over > 0; over-- {
+		k := slices.IndexFunc(in.all, func(i *ledger.Incident) bool { return !i.Open() })
+		if k < 0 {
+			break
+		}
+		e.keeper.drop(in.all[k].ID)
+		in.all = slices.Delete(in.all, k, k+1)
+	}
+	return i
+}
+
+// change makes the incident another one; f changes the copy.
+func (e *Engine) change(id string, f func(*ledger.Incident)) {
+	for k, i := range e.incidents.all {
+		if i.ID != id {
+			continue
+		}
+		next := *i
+		next.Endpoints, next.Services, next.Void = slices.Clone(i.Endpoints), slices.Clone(i.Services), slices.Clone(i.Void)
+		f(&next)
+		next.Derive()
+		e.incidents.all[k] = &next
+		e.keeper.keep(&next)
+		return
+	}
+}
+
+// join makes the endpoint of a change part of an incident.
+func (e *Engine) join(c *change, name string, i *ledger.Incident, now time.Time) {
+	number, ok := e.numberOf(c)
+	if !ok {
+		return
+	}
+	m := &member{incident: i.ID, tally: e.issued.book.Tally(number)}
+	var t trouble
+	if c.pool.Check >= 0 {
+		t = e.incidents.trouble[health.TargetOf(c.zone.Checks[c.pool.Check], c.endpoint).ID]
+	}
+	if tally := e.incidents.suspects[name]; tally != nil {
+		m.tally = tally
+		delete(e.incidents.suspects, name)
+	}
+	e.incidents.members[name] = m
+	e.change(i.ID, func(i *ledger.Incident) {
+		i.LeftAt, i.ReturnedAt = now, time.Time{}
+		if len(i.Endpoints) < ledger.MaxIncidentEndpoints {
+			i.Endpoints = append(i.Endpoints, endpointNote(c, now))
+		} else {
+			i.More++
+		}
+		if i.Kind == ledger.ByHealth {
+			if !t.failed.IsZero() && (i.FirstFailedProbe.IsZero() || t.failed.Before(i.FirstFailedProbe)) {
+				i.FirstFailedProbe, i.LastGoodProbe = t.failed, t.good
+			}
+			if s := c.old.SuspectSince; !s.IsZero() && (i.SuspectAt.IsZero() || s.Before(i.SuspectAt)) {
+				i.SuspectAt = s
+			}
+			i.Title = titleOf(i)
+		}
+		for _, k := range c.pool.Services {
+			svc := c.zone.Services[k]
+			if !slices.ContainsFunc(i.Services, func(s ledger.IncidentService) bool { return s.Service == svc.Name }) && len(i.Services) < ledger.MaxIncidentEndpoints {
+				i.Services = append(i.Services, ledger.IncidentService{
+					Service: svc.Name, RTOSeconds: svc.Staleness.RTO.Seconds(), TargetSeconds: svc.Staleness.Target.Seconds(),
+				})
+			}
+		}
+	})
+}
+
+func endpointNote(c *change, now time.Time) ledger.IncidentEndpoint {
+	note := ledger.IncidentEndpoint{Name: c.pool.Name + "/" + c.endpoint.Name, LeftAt: now}
+	if c.pool.Region < len(c.zone.Regions) && c.endpoint.AZ < len(c.zone.AZs) {
+		note.Region, note.AZ = c.zone.Regions[c.pool.Region].Name, c.zone.AZs[c.endpoint.AZ].Name
+	}
+	return note
+}
+
+// titleOf says what the endpoints have in common.
+func titleOf(i *ledger.Incident) string {
+	azs, regions := make(map[string]bool), make(map[string]bool)
+	for _, e := range i.Endpoints {
+		azs[e.AZ], regions[e.Region] = true, true
+	}
+	n := len(i.Endpoints) + i.More
+	what := fmt.Sprintf("%d endpoints down", n)
+	if n == 1 {
+		return "endpoint " + i.Endpoints[0].Name + " down"
+	}
+	switch {
+	case len(azs) == 1:
+		return "az " + i.Endpoints[0].AZ + ": " + what
+	case len(regions) == 1:
+		return "region " + i.Endpoints[0].Region + ": " + what
+	}
+	return strings.TrimSuffix(i.Zone, ".") + ": " + what
+}
+
+// returned notes that an endpoint is answered again, or may be.
+func (e *Engine) returned(id string, c *change, name string, now time.Time) {
+	delete(e.incidents.members, name)
+	e.change(id, func(i *ledger.Incident) {
+		at := c.pool.Name + "/" + c.endpoint.Name
+		for k := range i.Endpoints {
+			if i.Endpoints[k].Name == at && i.Endpoints[k].ReturnedAt.IsZero() {
+				i.Endpoints[k].ReturnedAt = now
+			}
+		}
+		for other, m := range e.incidents.members {
+			if m.incident == id && other != name {
+				return
+			}
+		}
+		i.ReturnedAt = now
+	})
+}
+
+// numberOf is the number of the endpoint of a change in the book.
+func (e *Engine) numberOf(c *change) (int, bool) {
+	for zi, z := range e.cur.model.Zones {
+		if z != c.zone {
+			continue
+		}
+		for pi, p := range z.Pools {
+			if p == c.pool {
+				ei := slices.IndexFunc(p.Endpoints, func(o *config.Endpoint) bool { return o == c.endpoint })
+				return e.issued.book.Number(ledger.Endpoint{Zone: zi, Pool: pi, Endpoint: ei}), ei >= 0
+			}
+		}
+	}
+	return 0, false
+}
+
+// followIncidents brings open incidents in line with what is known of caches, once a second.
+func (e *Engine) followIncidents(now time.Time) {
+	in := &e.incidents
+	byIncident := make(map[string][]int)
+	if len(in.members) > 0 {
+		for n := range e.issued.book.Len() {
+			if m := in.members[e.issued.book.Name(n)]; m != nil {
+				byIncident[m.incident] = append(byIncident[m.incident], n)
+			}
+		}
+	}
+	for _, i := range slices.Clone(in.all) {
+		if i.Open() {
+			e.followIncident(i, byIncident[i.ID], now)
+		}
+	}
+	all := slices.Clone(in.all)
+	e.shownIncidents.Store(&all)
+}
+
+func (e *Engine) followIncident(i *ledger.Incident, numbers []int, now time.Time) {
+	next := *i
+	next.Confirmed, next.Unknown, next.Void = slices.Clone(i.Confirmed), nil, slices.Clone(i.Void)
+	known := len(numbers) > 0
+	var safe time.Time
+	for _, n := range numbers {
+		d := e.issued.departures[n]
+		if d == nil {
+			known = false
+			continue
+		}
+		e.tallyUp(&next, n, d)
+		mergeBound(&next, d, e.issued.book.Name(n))
+		if known = known && d.bound.Known; d.bound.SafeAt.After(safe) {
+			safe = d.bound.SafeAt
+		}
+	}
+	if known {
+		next.SafeAt = safe
+		if next.KnownAt.IsZero() {
+			next.KnownAt = now
+		}
+	}
+	for _, c := range next.Confirmed {
+		if c.Quiet.After(next.LastAnswerAt) {
+			next.LastAnswerAt = c.Quiet
+		}
+	}
+	// It is over when all are back, or when the order's traces are gone and it has ended.
+	if !next.ReturnedAt.IsZero() && now.After(next.ReturnedAt) && (next.SafeAt.IsZero() || now.After(next.SafeAt)) && !e.ramping(&next, now) {
+		next.ClosedAt = now
+	}
+	if same, _ := sameIncident(i, &next); !same {
+		e.change(i.ID, func(c *ledger.Incident) { *c = next })
+	}
+}
+
+// tallyUp counts the answers of this node with an endpoint until it has left for good.
+func (e *Engine) tallyUp(i *ledger.Incident, n int, d *departure) {
+	m := e.incidents.members[e.issued.book.Name(n)]
+	if m.left {
+		return
+	}
+	s := e.issued.book.At(n)
+	if s.State != ledger.Left {
+		return
+	}
+	m.left = true
+	i.Answers += m.tally.Total()
+	m.tally = nil
+	curve := e.issued.book.Curve(n)
+	i.Outstanding += curve.Total()
+	exposure := slices.Clone(i.Exposure)
+	for k, v := range curve {
+		if k == len(exposure) {
+			exposure = append(exposure, 0)
+		}
+		exposure[k] += v
+	}
+	i.Exposure = exposure
+}
+
+// mergeBound takes in what the nodes say of one endpoint of the incident.
+func mergeBound(i *ledger.Incident, d *departure, name string) {
+	for _, c := range d.bound.Confirmed {
+		k := slices.IndexFunc(i.Confirmed, func(o ledger.Confirmation) bool { return o.Node == c.Node })
+		switch {
+		case k < 0:
+			i.Confirmed = append(i.Confirmed, c)
+		case c.Until.After(i.Confirmed[k].Until):
+			c.Quiet = later(c.Quiet, i.Confirmed[k].Quiet)
+			i.Confirmed[k] = c
+		}
+	}
+	for _, u := range d.bound.Unknown {
+		if !slices.ContainsFunc(i.Unknown, func(o ledger.Silent) bool { return o.Node == u.Node }) {
+			i.Unknown = append(i.Unknown, u)
+		}
+	}
+	for _, v := range d.void {
+		w := ledger.VoidWord{Node: v.Node, Endpoint: name, At: v.At}
+		if !slices.Contains(i.Void, w) && len(i.Void) < ledger.MaxIncidentEndpoints {
+			i.Void = append(i.Void, w)
+		}
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// ramping tells whether a pool of the incident is not back with its whole share.
+func (e *Engine) ramping(i *ledger.Incident, now time.Time) bool {
+	for zi, z := range e.cur.model.Zones {
+		if z.Name != i.Zone {
+			continue
+		}
+		for pi, p := range z.Pools {
+			view := e.cur.zones[zi].pools[pi].view
+			if !slices.ContainsFunc(i.Endpoints, func(n ledger.IncidentEndpoint) bool { return strings.HasPrefix(n.Name, p.Name+"/") }) {
+				continue
+			}
+			for _, r := range append([]health.Return{view.Return}, view.ReturnAZ...) {
+				for _, f := range p.Failbacks {
+					if percent, _ := r.Share(f, now); percent < 100 {
+						return true
+					}
+				}
+			}
+		}
+	}
+	return false
+}
+
+// sameIncident tells whether nothing moved that anybody wants to know.
+func sameIncident(a, b *ledger.Incident) (same bool, why string) {
+	switch {
+	case !a.SafeAt.Equal(b.SafeAt), !a.KnownAt.Equal(b.KnownAt), !a.ClosedAt.Equal(b.ClosedAt), !a.LastAnswerAt.Equal(b.LastAnswerAt):
+		return false, "instants"
+	case a.Answers != b.Answers, a.Outstanding != b.Outstanding, len(a.Void) != len(b.Void):
+		return false, "counts"
+	case !slices.Equal(a.Confirmed, b.Confirmed):
+		return false, "confirmed"
+	}
+	return slices.EqualFunc(a.Unknown, b.Unknown, func(x, y ledger.Silent) bool { return x.Node == y.Node && x.Why == y.Why }), "unknown"
+}
+
+// Incidents are those that are kept, the newest last, as of the last second. They are not to be changed.
+func (e *Engine) Incidents() []*ledger.Incident { return *e.shownIncidents.Load() }
+
+// restoreIncidents goes on with those that were open when the last process ended: what they wait for is asked anew.
+func (e *Engine) restoreIncidents(all []*ledger.Incident) {
+	in := &e.incidents
+	in.all = all
+	for _, i := range all {
+		if !i.Open() {
+			continue
+		}
+		for _, n := range i.Endpoints {
+			if n.ReturnedAt.IsZero() {
+				in.members[i.Zone+"/"+n.Name] = &member{incident: i.ID, left: true}
+			}
+		}
+	}
+}
+
+// dropMembers forgets endpoints that the model does not have any more.
+func (e *Engine) dropMembers() {
+	names := make(map[string]bool, e.issued.book.Len())
+	for n := range e.issued.book.Len() {
+		names[e.issued.book.Name(n)] = true
+	}
+	gone := make(map[string]bool)
+	maps.DeleteFunc(e.incidents.members, func(name string, m *member) bool {
+		if !names[name] {
+			gone[m.incident] = true
+		}
+		return !names[name]
+	})
+	now := time.Now()
+	for id := range gone {
+		if !slices.ContainsFunc(slices.Collect(maps.Values(e.incidents.members)), func(m *member) bool { return m.incident == id }) {
+			e.change(id, func(i *ledger.Incident) { i.ReturnedAt = now })
+		}
+	}
+}
+
+// LateHits notes what was seen to arrive at the endpoints of an incident after they had left.
+func (e *Engine) LateHits(id string, h *ledger.LateHits) (made *ledger.Incident, err error) {
+	err = e.command(func(time.Time) error {
+		e.change(id, func(i *ledger.Incident) { i.LateHits = h })
+		for _, i := range e.incidents.all {
+			if i.ID == id {
+				made = i
+			}
+		}
+		if made == nil {
+			return fmt.Errorf("no incident %q", id)
+		}
+		all := slices.Clone(e.incidents.all)
+		e.shownIncidents.Store(&all)
+		return nil
+	})
+	return made, err
+}

@@ -1,0 +1,84 @@
+package ledger
+
+import (
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// CertificateType is the media type of a certificate's payload.
+const CertificateType = "application/vnd.fairlead.certificate+json"
+
+// A Certificate says that no honest cache holds some endpoints any more, and who confirmed that.
+type Certificate struct {
+	Incident  string   `json:"incident"`
+	Node      string   `json:"node"`
+	Zone      string   `json:"zone"`
+	Title     string   `json:"title"`
+	Intent    string   `json:"intent,omitempty"`
+	Endpoints []string `json:"endpoints"`
+	More      int      `json:"more,omitempty"`
+	// SafeAt is the bound; TransitSeconds is what it allows for the way of an answer.
+	SafeAt         time.Time      `json:"safe_at"`
+	TransitSeconds float64        `json:"transit_seconds"`
+	LastAnswerAt   time.Time      `json:"last_answer_at"`
+	Confirmed      []Confirmation `json:"confirmed"`
+	// ExposureZeroAt is when the last answer of the signing node that names one of them expired.
+	ExposureZeroAt time.Time `json:"exposure_zero_at"`
+	IssuedAt       time.Time `json:"issued_at"`
+	// Lines are the three things to know of caches (DESIGN.md section 8).
+	Lines []string `json:"lines"`
+}
+
+// ErrNotKnown: there is nothing to certify.
+var ErrNotKnown = errors.New("the bound is not known")
+
+// An Envelope is a signed payload as of DSSE 1.0 (github.com/secure-systems-lab/dsse).
+type Envelope struct {
+	PayloadType string      `json:"payloadType"`
+	Payload     []byte      `json:"payload"`
+	Signatures  []Signature `json:"signatures"`
+}
+
+// A Signature is one over an Envelope.
+type Signature struct {
+	// KeyID is the node's name.
+	KeyID string `json:"keyid"`
+	Sig   []byte `json:"sig"`
+}
+
+// Sign makes an envelope around c.
+func (c *Certificate) Sign(key ed25519.PrivateKey) (*Envelope, error) {
+	payload, err := json.Marshal(c)
+	if err != nil {
+		return nil, err
+	}
+	return &Envelope{
+		PayloadType: CertificateType, Payload: payload,
+		Signatures: []Signature{{KeyID: c.Node, Sig: ed25519.Sign(key, encoding(CertificateType, payload))}},
+	}, nil
+}
+
+// encoding is DSSE's pre-authentication encoding.
+func encoding(kind string, payload []byte) []byte {
+	return fmt.Appendf(nil, "DSSEv1 %d %s %d %s", len(kind), kind, len(payload), payload)
+}
+
+// Verify is the certificate in e if the key's owner signed it.
+func (e *Envelope) Verify(key ed25519.PublicKey) (*Certificate, error) {
+	if e.PayloadType != CertificateType {
+		return nil, fmt.Errorf("payload of type %q, want %q", e.PayloadType, CertificateType)
+	}
+	for _, s := range e.Signatures {
+		if len(key) == ed25519.PublicKeySize && ed25519.Verify(key, encoding(e.PayloadType, e.Payload), s.Sig) {
+			c := new(Certificate)
+			if err := json.Unmarshal(e.Payload, c); err != nil {
+				return nil, err
+			}
+			return c, nil
+		}
+	}
+	return nil, errors.New("no signature by that key")
+}

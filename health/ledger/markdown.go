@@ -1,0 +1,128 @@
+package ledger
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Markdown is the incident as a report to paste into a ticket.
+func (i *Incident) Markdown() string {
+	var b strings.Builder
+	state := "closed " + stamp(i.ClosedAt)
+	if i.Open() {
+		state = "open"
+	}
+	fmt.Fprintf(&b, "# Incident %s: %s\n\n%s, as node %s saw it; %s.\n", i.ID, i.Title, i.Kind, i.Node, state)
+	if i.Cause != "" {
+		fmt.Fprintf(&b, "Cause: %s", i.Cause)
+		if i.Actor != "" {
+			fmt.Fprintf(&b, " (%s, intent %s)", i.Actor, i.Intent)
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString("\n| when | what |\n|---|---|\n")
+	for _, m := range i.Timeline() {
+		fmt.Fprintf(&b, "| %s | %s |\n", stamp(m.At), m.What)
+	}
+	for _, u := range i.Unknown {
+		fmt.Fprintf(&b, "\nBound unknown: %s %s %s\n", u.Node, u.Why, stamp(u.Since))
+	}
+	b.WriteString("\n| phase | seconds |\n|---|---|\n")
+	for _, p := range i.Phases.List() {
+		fmt.Fprintf(&b, "| %s | %.2f |\n", p.Name, p.Seconds)
+	}
+	fmt.Fprintf(&b, "\nAnswers of this node that pointed there meanwhile: %d; in caches when it left: %d.\n", i.Answers, i.Outstanding)
+	if h := i.LateHits; h != nil {
+		fmt.Fprintf(&b, "Late hits seen (%s): %d, the last at %s; %d after the bound.\n", h.Source, h.Count, stamp(h.LastAt), h.AfterBound)
+	}
+	b.WriteString("\n| service | RTO | kept | target | kept |\n|---|---|---|---|---|\n")
+	for _, s := range i.Services {
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", s.Service, limit(s.RTOSeconds), kept(s.WithinRTO), limit(s.TargetSeconds), kept(s.WithinTarget))
+	}
+	b.WriteString("\n| endpoint | AZ | left | returned |\n|---|---|---|---|\n")
+	for _, e := range i.Endpoints {
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", e.Name, e.AZ, stamp(e.LeftAt), stamp(e.ReturnedAt))
+	}
+	if i.More > 0 {
+		fmt.Fprintf(&b, "\nand %d more\n", i.More)
+	}
+	return b.String()
+}
+
+// A Moment is one line of a timeline.
+type Moment struct {
+	At   time.Time
+	What string
+}
+
+// Timeline is what happened when, in order; what has not come is not in it.
+func (i *Incident) Timeline() []Moment {
+	rows := []Moment{
+		{i.LastGoodProbe, "last good probe"}, {i.FirstFailedProbe, "first failed probe"}, {i.SuspectAt, "suspicion shortens TTLs"},
+		{i.VerdictAt, "quorum: down"},
+	}
+	if i.Kind == ByIntent {
+		rows = append(rows, Moment{i.OpenedAt, "order in force"})
+	}
+	rows = append(rows, Moment{i.LeftAt, "out of this node's answers"})
+	for _, c := range i.Confirmed {
+		what := "last answer of " + c.Node
+		if c.Stopped {
+			what = c.Node + " declared stopped"
+		}
+		rows = append(rows, Moment{c.Quiet, what})
+	}
+	for _, v := range i.Void {
+		rows = append(rows, Moment{v.At, "void: " + v.Node + " served " + v.Endpoint + " again"})
+	}
+	rows = append(rows, Moment{i.KnownAt, "bound known"}, Moment{i.SafeAt, "last honest cache has forgotten"}, Moment{i.ReturnedAt, "answered again"},
+		Moment{i.ClosedAt, "closed"})
+	rows = slices.DeleteFunc(rows, func(m Moment) bool { return m.At.IsZero() })
+	slices.SortStableFunc(rows, func(a, b Moment) int { return a.At.Compare(b.At) })
+	return rows
+}
+
+// A Phase is one of Phases.
+type Phase struct {
+	Name    string
+	Seconds float64
+}
+
+// List is the phases that are over, in order.
+func (p *Phases) List() (list []Phase) {
+	for _, part := range []struct {
+		name string
+		v    *float64
+	}{{"detection", p.Detection}, {"decision", p.Decision}, {"propagation", p.Propagation}, {"cache residue", p.CacheResidue}, {"total", p.Total}} {
+		if part.v != nil {
+			list = append(list, Phase{part.name, *part.v})
+		}
+	}
+	return list
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02 15:04:05.000Z")
+}
+
+func limit(seconds float64) string {
+	if seconds == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%g s", seconds)
+}
+
+func kept(v *bool) string {
+	switch {
+	case v == nil:
+		return ""
+	case *v:
+		return "yes"
+	}
+	return "NO"
+}
