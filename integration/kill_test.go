@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -287,6 +288,12 @@ func (c *realCluster) killBeforeReply(t *testing.T, victim *clusterNode, b *orde
 	}
 	signal(syscall.SIGSTOP)
 	defer signal(syscall.SIGCONT)
+	for _, n := range c.nodes {
+		if n != victim {
+			// Returns once every thread of it stands still: until then it may still acknowledge.
+			require.NoError(t, unix.Waitid(unix.P_PID, n.cmd.Process.Pid, nil, unix.WSTOPPED, nil))
+		}
+	}
 	path := filepath.Join(victim.dir, "state", "intents.json")
 	a := b.draw(r)
 	for a.method != http.MethodPost || a.req.Kind != "drain" {
