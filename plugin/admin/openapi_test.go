@@ -1,33 +1,19 @@
 package admin
 
 import (
-	"bytes"
 	"io"
 	"net/http"
 	"reflect"
 	"strings"
 	"testing"
 
-	"github.com/pb33f/libopenapi"
-	validator "github.com/pb33f/libopenapi-validator"
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+	"github.com/fairlead-dns/fairlead/plugin/admin/openapi/openapitest"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
 )
-
-// validatorOf is a validator of the document that a server serves, which is valid itself.
-func validatorOf(t *testing.T, text string) validator.Validator {
-	t.Helper()
-	doc, err := libopenapi.NewDocument([]byte(text))
-	require.NoError(t, err)
-	v, errs := validator.NewValidator(doc)
-	require.Empty(t, errs)
-	ok, problems := v.ValidateDocument()
-	require.True(t, ok, "%v", problems)
-	return v
-}
 
 // TestReplies sends the call of every route to a server and holds request and reply against the document, and a refusal too.
 func TestReplies(t *testing.T) {
@@ -36,7 +22,7 @@ func TestReplies(t *testing.T) {
 	c := s.client(s.ca)
 	r, text := s.do(c, "GET", api.OpenAPIPath, "", s.secrets[viewer])
 	require.Equal(t, http.StatusOK, r.StatusCode)
-	v := validatorOf(t, text)
+	judge := openapitest.New(t, []byte(text))
 	for name, want := range contract {
 		method, path := splitName(name)
 		if want.path != "" {
@@ -63,14 +49,11 @@ func TestReplies(t *testing.T) {
 			} else if want.role != anyone {
 				require.Equal(t, http.StatusUnauthorized, r.StatusCode)
 			}
+			_, template := splitName(name)
 			if method != http.MethodGet && len(want.body) > 0 {
-				req.Body = io.NopCloser(strings.NewReader(want.body))
-				ok, problems := v.ValidateHttpRequest(req)
-				require.True(t, ok, "%s: %v", name, problems)
+				require.NoError(t, judge.Request(t, method, template, []byte(want.body)), name)
 			}
-			r.Body = io.NopCloser(bytes.NewReader(reply))
-			ok, problems := v.ValidateHttpResponse(req, r)
-			require.True(t, ok, "%s: %s: %v", name, reply, problems)
+			require.NoError(t, judge.Reply(t, method, template, r, reply), "%s: %s", name, reply)
 		}
 	}
 }
@@ -80,7 +63,7 @@ func TestRepliesOfOtherKinds(t *testing.T) {
 	s := startTCP(t, contractNode(t))
 	c := s.client(s.ca)
 	_, text := s.do(c, "GET", api.OpenAPIPath, "", s.secrets[viewer])
-	v := validatorOf(t, text)
+	judge := openapitest.New(t, []byte(text))
 	s.node.ready = health.ErrNotJoined
 	for _, tt := range []struct {
 		method, path, body string
@@ -92,9 +75,7 @@ func TestRepliesOfOtherKinds(t *testing.T) {
 	} {
 		r, body := s.do(c, tt.method, tt.path, tt.body, s.secrets[operator])
 		require.Equal(t, tt.status, r.StatusCode, body)
-		r.Body = io.NopCloser(strings.NewReader(body))
-		ok, problems := v.ValidateHttpResponse(r.Request, r)
-		require.True(t, ok, "%s: %s: %v", tt.path, body, problems)
+		require.NoError(t, judge.Reply(t, tt.method, tt.path, r, []byte(body)), "%s: %s", tt.path, body)
 	}
 }
 
@@ -102,21 +83,14 @@ func TestRepliesOfOtherKinds(t *testing.T) {
 func TestValidatorFinds(t *testing.T) {
 	text, err := document(new(Server).routes(), "v1")
 	require.NoError(t, err)
-	v := validatorOf(t, string(text))
-	req, err := http.NewRequest("GET", "https://node"+api.IntentsPath, nil)
-	require.NoError(t, err)
+	judge := openapitest.New(t, text)
 	for body, want := range map[string]bool{
 		`{"intents":[]}`: true, `{}`: false, `{"intents":null}`: false, `{"intents":[{"id":"x"}]}`: false, `[]`: false,
 	} {
-		r := &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body)), Request: req}
-		ok, _ := v.ValidateHttpResponse(req, r)
-		require.Equal(t, want, ok, body)
+		r := &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}}
+		require.Equal(t, want, judge.Reply(t, "GET", api.IntentsPath, r, []byte(body)) == nil, body)
 	}
-	doc, err := libopenapi.NewDocument([]byte(strings.Replace(string(text), `"in":"path"`, `"in":"pith"`, 1)))
-	require.NoError(t, err)
-	broken, _ := validator.NewValidator(doc)
-	ok, _ := broken.ValidateDocument()
-	require.False(t, ok)
+	require.Error(t, openapitest.Check(t, []byte(strings.Replace(string(text), `"in":"path"`, `"in":"pith"`, 1))))
 }
 
 // TestEnums: the words in the document are the words of the program, each kind, state and source.
