@@ -49,6 +49,7 @@ type node struct {
 	admin   *admin.Server
 	metrics *nodeMetrics
 	scope   *scope
+	drills  *drills
 
 	// prober and probing, the options that it was made with, are set before anything runs.
 	prober  *probe.Prober
@@ -120,6 +121,7 @@ func (n *node) prepare(a *attachment) (err error) {
 	if err := n.makeEngine(); err != nil {
 		return err
 	}
+	n.drills = openDrills(n)
 	n.admin, err = admin.New(admin.Options{
 		Node: n, Journal: n.audit, Tokens: n.openTokens(), Socket: n.socket(a.config), Listen: a.config.Admin.Listen, TLS: a.config.Admin.TLS,
 		Version: version(), StartedAt: time.Now(), Logger: n.logger, Registerer: n.scope,
@@ -197,7 +199,7 @@ func (n *node) socket(cfg *config.Node) string {
 func (n *node) run(ctx context.Context) {
 	defer close(n.done)
 	var g errgroup.Group
-	parts := []func(context.Context) error{n.engine.Run, n.admin.Run, n.geo.Run}
+	parts := []func(context.Context) error{n.engine.Run, n.admin.Run, n.geo.Run, n.drills.run}
 	if path := n.config.Load().Probe.Reports; path != "" {
 		d := &reportDir{path: path, logger: n.logger, report: n.Report, lease: n.pushLease}
 		parts = append(parts, d.run)

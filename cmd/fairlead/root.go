@@ -45,6 +45,7 @@ func commands() []*cobra.Command {
 		whatIfCommand(),
 		stalenessCommand(),
 		incidentsCommand(),
+		drillCommand(),
 		probeCommand(),
 		freezeCommand(),
 		unfreezeCommand(),

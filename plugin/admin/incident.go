@@ -17,7 +17,7 @@ type Incidents struct {
 }
 
 // markdown is the media type of a report (RFC 7763).
-const markdown = "text/markdown; charset=utf-8"
+const markdown = "text/markdown"
 
 func (s *Server) incidentRoutes() []route {
 	const one = api.IncidentsPath + "/{id}"
@@ -86,7 +86,7 @@ func (s *Server) incidentReport(w http.ResponseWriter, r *http.Request) {
 		problem(w, http.StatusNotFound, err.Error())
 		return
 	}
-	w.Header().Set("Content-Type", markdown)
+	w.Header().Set("Content-Type", markdown+"; charset=utf-8")
 	// Who went away has no use for it.
 	_, _ = w.Write([]byte(i.Markdown()))
 }

@@ -84,6 +84,10 @@ type Node interface {
 	Departures() []engine.Departure
 	// Incidents are those that the node keeps, the newest last. Certify signs; it refuses a nil certificate by ErrNotKnown.
 	Incidents() []*ledger.Incident
+	// Drill begins a rehearsal, AbortDrill ends one, Drills are those that are kept.
+	Drill(*api.DrillRequest) (*api.Drill, error)
+	AbortDrill(id, actor, reason string) (*api.Drill, error)
+	Drills() []api.Drill
 	LateHits(id string, h *ledger.LateHits) (*ledger.Incident, error)
 	Certify(*ledger.Certificate) (*ledger.Envelope, error)
 	Caches() config.Caches

@@ -95,6 +95,21 @@ func (n *fakeNode) ChangeKeyring(context.Context, engine.KeyringOrder) (map[stri
 
 func (n *fakeNode) Allowances() steer.Allowances { return steer.DefaultAllowances() }
 
+func (n *fakeNode) Drill(req *api.DrillRequest) (*api.Drill, error) {
+	if n.intendErr != nil {
+		return nil, n.intendErr
+	}
+	return &api.Drill{ID: "d2", Scope: req.Scope, AbortIf: []string{}, Outcome: api.DrillRunning}, nil
+}
+
+func (n *fakeNode) AbortDrill(id, _, _ string) (*api.Drill, error) {
+	return &api.Drill{ID: id, Scope: api.Scope{Kind: "az", Name: "eu-a"}, AbortIf: []string{}, Outcome: api.DrillAborted}, n.intendErr
+}
+
+func (n *fakeNode) Drills() []api.Drill {
+	return []api.Drill{{ID: "d1", Scope: api.Scope{Kind: "az", Name: "eu-a"}, AbortIf: []string{}, Outcome: api.DrillSucceeded}}
+}
+
 func (n *fakeNode) Incidents() []*ledger.Incident { return n.incidents }
 
 func (n *fakeNode) LateHits(id string, h *ledger.LateHits) (*ledger.Incident, error) {

@@ -62,7 +62,7 @@ func (j *Judge) Reply(t testing.TB, method, path string, r *http.Response, body 
 	media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
 	content, _ := responses[code].(map[string]any)["content"].(map[string]any)
 	require.Contains(t, content, media, "%s %s: status %d", method, path, r.StatusCode)
-	if media == "text/plain" {
+	if strings.HasPrefix(media, "text/") {
 		return nil
 	}
 	return j.validate(t, body, "paths", path, strings.ToLower(method), "responses", code, "content", media, "schema")

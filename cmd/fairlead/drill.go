@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+// drillPoll is how often --wait asks how a drill goes.
+const drillPoll = time.Second
+
+func drillCommand() *cobra.Command {
+	var service, reason, duration string
+	var abortIf, override []string
+	var wait bool
+	cmd := &cobra.Command{
+		Use:   "drill endpoint|pool|az|region NAME --for 10m --reason TEXT",
+		Short: "rehearse an outage: a drain that ends by itself, and at once if a condition holds",
+		Long: `Drill drains NAME for the time given and watches. It ends by itself, also when this command or the node that watches is gone; and it
+ends at once when one of the --abort-if conditions holds:
+
+  rule          a safety rule suspends the drain
+  failure       health takes something out beside what is drained
+  degraded      a service answers on a last resort
+  check=NAME    an endpoint that the check NAME of a zone file watches is down: for error rates and the like
+
+Without --abort-if it is rule, failure and degraded. The report says how it ended, SUCCEEDED, FAILED or ABORTED, how long until no
+node answered with NAME any more (convergence), and when the last honest cache forgot it. The node that takes the order keeps it:
+` + "`fairlead drill list`, `fairlead drill show ID`, `fairlead drill abort ID`" + `.
+
+` + serverHelp + `
+
+Exit codes: 0 it began, or with --wait SUCCEEDED; 1 FAILED, ABORTED, or the node cannot be reached; 2 wrong usage; 4 refused by a
+rule; 5 conflict.`,
+		Example: `  fairlead drill az eu-west-1a --for 10m --reason "game day" --wait
+  fairlead drill pool web-eu --for 5m --abort-if failure --abort-if check=error-rate --reason "CHG-7"
+  fairlead drill list`,
+		Args: usageArgs(cobra.ExactArgs(2)),
+	}
+	server := addServerFlag(cmd)
+	cmd.Flags().StringVar(&service, "service", "", "only for this service")
+	cmd.Flags().StringVar(&duration, "for", "", "how long, 10s to 24h; required")
+	cmd.Flags().StringVar(&reason, "reason", "", "why; required")
+	cmd.Flags().StringArrayVar(&abortIf, "abort-if", nil, "condition that ends it at once; may be given again")
+	cmd.Flags().StringSliceVar(&override, "override", nil, "safety rules that shall not refuse it")
+	cmd.Flags().BoolVar(&wait, "wait", false, "wait for the end and print the report")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		length, err := time.ParseDuration(duration)
+		switch {
+		case !slices.Contains(drainKinds[:4], args[0]):
+			return usagef(cmd, "%q: want %s", args[0], orList(drainKinds[:4]))
+		case err != nil:
+			return usagef(cmd, "--for %q: want a duration, as in 10m", duration)
+		case reason == "":
+			return usagef(cmd, "--reason is required: it is what the next person reads")
+		}
+		c, err := newClient(*server)
+		if err != nil {
+			return err
+		}
+		ctx := orBackground(cmd.Context())
+		name := args[1]
+		if args[0] == "endpoint" || args[0] == "pool" {
+			if name, err = c.qualify(ctx, args[0], name); err != nil {
+				return err
+			}
+		}
+		req := api.DrillRequest{
+			Scope: api.Scope{Kind: args[0], Name: name}, Service: service, ForSeconds: length.Seconds(), AbortIf: abortIf, Actor: actor(),
+			Reason: reason, Override: override,
+		}
+		var d api.Drill
+		if err := c.order(ctx, http.MethodPost, api.DrillsPath, req, &d); err != nil {
+			return err
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%s: drain %s until %s; `fairlead drill abort %s` ends it\n", d.ID, d.Intent, clock(d.EndsAt, time.Now()), d.ID)
+		if !wait {
+			return nil
+		}
+		return c.awaitDrill(ctx, cmd.OutOrStdout(), d.ID)
+	}
+	cmd.AddCommand(drillListCommand(), drillShowCommand(), drillAbortCommand())
+	return cmd
+}
+
+// awaitDrill waits until a drill is over and its traces are gone, or their end is known not to be known.
+func (c *client) awaitDrill(ctx context.Context, w io.Writer, id string) error {
+	tick := time.NewTicker(drillPoll)
+	defer tick.Stop()
+	for {
+		var d api.Drill
+		if err := c.call(ctx, http.MethodGet, api.DrillPath(id), nil, &d); err != nil {
+			return err
+		}
+		if d.Outcome != api.DrillRunning && (d.TotalSeconds != nil || len(d.Unknown) > 0 || d.EndedAt != nil && time.Since(*d.EndedAt) > 5*time.Second) {
+			writeDrill(w, &d, styleFor(w))
+			if d.Outcome != api.DrillSucceeded {
+				return silent(exitFailed)
+			}
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+func drillMark(d *api.Drill) mark {
+	switch d.Outcome {
+	case api.DrillSucceeded:
+		return markOf(health.Up, d.Outcome)
+	case api.DrillRunning:
+		return markOf(health.Drained, d.Outcome)
+	}
+	return markOf(health.Down, d.Outcome)
+}
+
+func writeDrill(w io.Writer, d *api.Drill, st style) {
+	m := drillMark(d)
+	fmt.Fprintf(w, "%s  %s  drain %s %s\n", st.paint(m.colour, m.text()), d.ID, d.Scope.Kind, d.Scope.Name)
+	if d.Why != "" {
+		fmt.Fprintln(w, "  "+d.Why)
+	}
+	t := newTable("", "").alignRight(1)
+	for _, row := range []struct {
+		name string
+		v    *float64
+	}{{"detection", d.DetectionSeconds}, {"convergence", d.ConvergenceSeconds}, {"cache residue", d.CacheResidueSeconds}, {"total", d.TotalSeconds}} {
+		if row.v != nil {
+			t.add("", row.name, fmt.Sprintf("%.2f s", *row.v))
+		}
+	}
+	t.write(w, st, "  ")
+	if d.LastStaleCacheAt != nil {
+		fmt.Fprintf(w, "  the last honest cache forgot at %s\n", clock(*d.LastStaleCacheAt, time.Now()))
+	}
+	if len(d.Unknown) > 0 {
+		fmt.Fprintln(w, "  "+st.paint(yellow, "when caches forgot is not known: "+strings.Join(d.Unknown, ", ")+" never confirmed"))
+	}
+	for _, s := range d.Missed {
+		fmt.Fprintln(w, "  "+st.paint(red, s+": the declared RTO would be missed"))
+	}
+	if d.Incident != "" {
+		fmt.Fprintf(w, "  more: fairlead incidents %s\n", d.Incident)
+	}
+}
+
+func drillListCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "list", Short: "list the drills that a node keeps", Long: "List prints the drills that the node keeps, the newest first.\n\n" + serverHelp,
+		Example: `  fairlead drill list`, Args: usageArgs(cobra.NoArgs),
+	}
+	prints(cmd, api.DrillsPath, func(d drawing, list *api.Drills) {
+		if len(list.Drills) == 0 {
+			fmt.Fprintln(d, "none")
+			return
+		}
+		t := newTable("OUTCOME", "ID", "STARTED", "WHAT", "TOTAL", "WHY")
+		for i := range list.Drills {
+			x := &list.Drills[i]
+			m, sum := drillMark(x), "-"
+			if x.TotalSeconds != nil {
+				sum = fmt.Sprintf("%.1fs", *x.TotalSeconds)
+			}
+			t.add(m.colour, m.text(), x.ID, since(x.StartedAt, time.Now()), x.Scope.Kind+" "+x.Scope.Name, sum, dash(x.Why))
+		}
+		t.write(d, d.style, "")
+	})
+	return cmd
+}
+
+func drillShowCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "show ID", Short: "print the report of a drill", Long: "Show prints the report of a drill.\n\n" + serverHelp,
+		Example: `  fairlead drill show drill-n1-3-17 -o json`, Args: usageArgs(cobra.ExactArgs(1)),
+	}
+	v := newViewer(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return v.run(cmd, func(ctx context.Context, c *client) (shown, error) {
+			d := new(api.Drill)
+			if err := c.call(ctx, http.MethodGet, api.DrillPath(args[0]), nil, d); err != nil {
+				return shown{}, err
+			}
+			return shown{doc: d, write: func(w drawing) { writeDrill(w, d, w.style) }}, nil
+		})
+	}
+	return cmd
+}
+
+func drillAbortCommand() *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{
+		Use: "abort ID", Short: "end a drill before its time", Long: "Abort ends the drain of a drill at once.\n\n" + serverHelp + "\n\n" + orderExits,
+		Example: `  fairlead drill abort drill-n1-3-17 --reason "customers complain"`, Args: usageArgs(cobra.ExactArgs(1)),
+	}
+	server := addServerFlag(cmd)
+	cmd.Flags().StringVar(&reason, "reason", "", "why")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		c, err := newClient(*server)
+		if err != nil {
+			return err
+		}
+		var d api.Drill
+		if err := c.order(orBackground(cmd.Context()), http.MethodDelete, api.DrillPath(args[0]), api.EndRequest{Actor: actor(), Reason: reason}, &d); err != nil {
+			return err
+		}
+		writeDrill(cmd.OutOrStdout(), &d, styleFor(cmd.OutOrStdout()))
+		return nil
+	}
+	return cmd
+}

@@ -1,0 +1,83 @@
+package admin
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+func (s *Server) drillRoutes() []route {
+	return []route{
+		{method: http.MethodGet, path: api.DrillsPath, role: viewer, doc: "Rehearsals, the newest first.", reply: api.Drills{}, handle: s.listDrills},
+		{
+			method: http.MethodPost, path: api.DrillsPath, role: operator, action: "drill", handle: s.startDrill,
+			doc: "Drains something for a time, and ends that earlier if a condition holds.", body: api.DrillRequest{}, reply: api.Drill{},
+		},
+		{method: http.MethodGet, path: api.DrillsPath + "/{id}", role: viewer, doc: "One rehearsal and its report.", reply: api.Drill{}, handle: s.showDrill},
+		{
+			method: http.MethodDelete, path: api.DrillsPath + "/{id}", role: operator, action: "abort drill", handle: s.abortDrill,
+			doc: "Ends a rehearsal before its time.", body: api.EndRequest{}, reply: api.Drill{},
+		},
+	}
+}
+
+func (s *Server) listDrills(*http.Request) (int, any) {
+	return http.StatusOK, api.Drills{Drills: s.opts.Node.Drills()}
+}
+
+func (s *Server) showDrill(r *http.Request) (int, any) {
+	for _, d := range s.opts.Node.Drills() {
+		if d.ID == r.PathValue("id") {
+			return http.StatusOK, d
+		}
+	}
+	return http.StatusNotFound, failure(http.StatusNotFound, fmt.Errorf("no drill %q", r.PathValue("id")))
+}
+
+func (s *Server) startDrill(r *http.Request) (int, any) {
+	var req api.DrillRequest
+	if err := decode(r, &req); err != nil {
+		return invalid(err)
+	}
+	rec := recordOf(r)
+	rec.asks(req.Actor, req.Reason)
+	rec.Object = req.Scope.Kind + " " + req.Scope.Name
+	if _, err := DrainOf(&req, time.Now()); err != nil {
+		return invalid(err)
+	}
+	if err := rec.reserve(); err != nil {
+		return http.StatusInsufficientStorage, failure(http.StatusInsufficientStorage, err)
+	}
+	d, err := s.opts.Node.Drill(&req)
+	if err != nil {
+		return intentRefused(err)
+	}
+	return http.StatusCreated, d
+}
+
+// DrainOf is the drain of a drill that begins at now.
+func DrainOf(req *api.DrillRequest, now time.Time) (health.Intent, error) {
+	return intentOf(&api.IntentRequest{
+		Kind: "drain", Scope: req.Scope, Service: req.Service, Actor: req.Actor, Reason: req.Reason, Override: req.Override, ForSeconds: req.ForSeconds,
+	}, now)
+}
+
+func (s *Server) abortDrill(r *http.Request) (int, any) {
+	req, err := endRequest(r)
+	if err != nil {
+		return invalid(err)
+	}
+	rec := recordOf(r)
+	rec.Object = "drill " + r.PathValue("id")
+	if err := rec.reserve(); err != nil {
+		return http.StatusInsufficientStorage, failure(http.StatusInsufficientStorage, err)
+	}
+	d, err := s.opts.Node.AbortDrill(r.PathValue("id"), req.Actor, req.Reason)
+	if err != nil {
+		return intentRefused(err)
+	}
+	return http.StatusOK, d
+}
