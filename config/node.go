@@ -36,6 +36,8 @@ type Node struct {
 	Cluster *Cluster
 	// Caches are what is assumed of resolvers.
 	Caches Caches
+	// Hooks are told what happens.
+	Hooks []Hook
 }
 
 // Caches are what is assumed of the resolvers that ask.
@@ -106,6 +108,7 @@ func nodeShape() *shape {
 			optional("clamp", duration(time.Second, maxClamp)),
 		)),
 		optional("cluster", clusterShape()),
+		optional("hooks", hooksShape()),
 		optional("state_max_age", duration(0, maxHold)),
 		optional("references", list(text("an address with a port, as in 192.0.2.1:443", referenceText))),
 		optional("geo", object(
@@ -181,6 +184,7 @@ func ParseNode(file string, content []byte) (*Node, Problems) {
 	n.Probe.Exec, n.Probe.Reports = boolOf(field(probe, "exec")), stringOf(field(probe, "reports"))
 	n.sources(r, items(field(probe, "source")))
 	n.cluster(r, field(root, "cluster"))
+	n.hooks(r, items(field(root, "hooks")))
 	n.databases(r, items(field(field(root, "geo"), "databases")))
 	problems := r.finish()
 	if problems.HasErrors() {

@@ -19,6 +19,8 @@ import (
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/audit"
 	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/health/event"
+	"github.com/fairlead-dns/fairlead/health/hook"
 	"github.com/fairlead-dns/fairlead/health/probe"
 	"github.com/fairlead-dns/fairlead/plugin/admin"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
@@ -50,6 +52,8 @@ type node struct {
 	metrics *nodeMetrics
 	scope   *scope
 	drills  *drills
+	events  *event.Log
+	hooks   *hook.Sender
 
 	// prober and probing, the options that it was made with, are set before anything runs.
 	prober  *probe.Prober
@@ -118,12 +122,16 @@ func (n *node) prepare(a *attachment) (err error) {
 	}
 	n.source = newSource(n.logger, a.dirs)
 	n.metrics = newMetrics(n.scope, n)
+	n.events = event.Open(event.Options{Node: a.config.Name, Dir: n.state, Logger: n.logger, Registerer: n.scope})
 	if err := n.makeEngine(); err != nil {
+		return err
+	}
+	if err := n.makeHooks(); err != nil {
 		return err
 	}
 	n.drills = openDrills(n)
 	n.admin, err = admin.New(admin.Options{
-		Node: n, Journal: n.audit, Tokens: n.openTokens(), Socket: n.socket(a.config), Listen: a.config.Admin.Listen, TLS: a.config.Admin.TLS,
+		Node: n, Journal: n.audit, Events: n.events, Hooks: n.hooks, Tokens: n.openTokens(), Socket: n.socket(a.config), Listen: a.config.Admin.Listen, TLS: a.config.Admin.TLS,
 		Version: version(), StartedAt: time.Now(), Logger: n.logger, Registerer: n.scope,
 	})
 	return err
@@ -172,9 +180,9 @@ func (n *node) makeEngine() error {
 	// The base lies before everything that the engine can speak of.
 	n.compiler = answer.NewCompiler(cfg.Name, time.Now())
 	n.engine, err = engine.New(engine.Options{
-		Publisher: &publisher{compiler: n.compiler, current: n.current}, Prober: prober,
+		Publisher: &publisher{compiler: n.compiler, current: n.current, events: n.events}, Prober: prober,
 		Model: n.source.model, Source: n.source, State: n.state, StateMaxAge: cfg.StateMaxAge,
-		References: referenceTargets(cfg.References), Node: cfg.Name, Cluster: cluster, Ledger: n.compiler.Ledger(), Transit: cfg.Caches.Transit,
+		References: referenceTargets(cfg.References), Node: cfg.Name, Cluster: cluster, Ledger: n.compiler.Ledger(), Transit: cfg.Caches.Transit, Events: n.events, Hooks: len(cfg.Hooks) > 0,
 		Logger: n.logger, Registerer: n.scope,
 	})
 	out.engine = n.engine
@@ -199,7 +207,7 @@ func (n *node) socket(cfg *config.Node) string {
 func (n *node) run(ctx context.Context) {
 	defer close(n.done)
 	var g errgroup.Group
-	parts := []func(context.Context) error{n.engine.Run, n.admin.Run, n.geo.Run, n.drills.run}
+	parts := []func(context.Context) error{n.engine.Run, n.admin.Run, n.geo.Run, n.drills.run, n.events.Run, n.hooks.Run}
 	if path := n.config.Load().Probe.Reports; path != "" {
 		d := &reportDir{path: path, logger: n.logger, report: n.Report, lease: n.pushLease}
 		parts = append(parts, d.run)

@@ -1,6 +1,7 @@
 package fairlead
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -46,6 +47,7 @@ func changedNode(old, next *config.Node) error {
 	}{
 		{"name", old.Name, next.Name},
 		{"admin.socket", old.Admin.Socket, next.Admin.Socket},
+		{"hooks", hooksOf(old), hooksOf(next)},
 		{"caches.transit", old.Caches.Transit, next.Caches.Transit},
 		{"admin.listen", old.Admin.Listen, next.Admin.Listen},
 		{"admin.tls", old.Admin.TLS.String(), next.Admin.TLS.String()},
@@ -58,4 +60,10 @@ func changedNode(old, next *config.Node) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// hooksOf says all of the webhooks; what is in them may be secret, and is not shown.
+func hooksOf(n *config.Node) string {
+	sum := sha256.Sum256(fmt.Append(nil, n.Hooks))
+	return fmt.Sprintf("%d hooks (%x)", len(n.Hooks), sum[:4])
 }

@@ -1,17 +1,24 @@
 package fairlead
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/event"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
+	"github.com/fairlead-dns/fairlead/plugin/steer"
 )
 
 // A publisher compiles views into snapshots and serves them. It implements engine.Publisher.
 type publisher struct {
 	compiler *answer.Compiler
 	current  *answer.Current
+	// events is told of services whose answers move; nil means nobody.
+	events *event.Log
 	// prepared is what Prepare made last, until it is published or overtaken.
 	prepared atomic.Pointer[answer.Snapshot]
 }
@@ -34,7 +41,43 @@ func (p *publisher) Publish(v *health.View, lower []health.PoolHorizon) ledger.S
 	var swap ledger.Swap
 	swap.Left, swap.Entered = next.Since(served)
 	swap.Quiet = p.current.Swap(next)
+	if served != nil {
+		p.tell(served, next)
+	}
 	return swap
+}
+
+// maxMoved bounds the events of one swap: an outage that moves a thousand services is told by its incident.
+const maxMoved = 200
+
+// tell tells of the services that answer from elsewhere, or on another ground, from now on.
+func (p *publisher) tell(was, is *answer.Snapshot) {
+	told := 0
+	for _, zv := range is.View.Zones {
+		if !slices.ContainsFunc(was.View.Zones, func(o *health.ZoneView) bool { return o.Zone == zv.Zone }) {
+			continue
+		}
+		for i, svc := range zv.Zone.Services {
+			a, b := was.Plan(zv.Zone, i), is.Plan(zv.Zone, i)
+			if a == b || a.Source == b.Source && a.Tier == b.Tier {
+				continue
+			}
+			if told++; told <= maxMoved {
+				p.events.Add("service.moved", strings.TrimSuffix(svc.Name, "."), fmt.Sprintf("answers from %s, before from %s", ground(b), ground(a)), map[string]any{
+					"source": b.Source.String(), "tier": b.Tier.Index + 1, "old_source": a.Source.String(), "old_tier": a.Tier.Index + 1, "degraded": b.Source.Degraded(),
+				})
+			}
+		}
+	}
+	p.events.Drop(max(0, told-maxMoved))
+}
+
+// ground is where the members of a plan stand, in words.
+func ground(p *steer.Plan) string {
+	if p.Source == steer.FromTier {
+		return fmt.Sprintf("tier %d", p.Tier.Index+1)
+	}
+	return p.Source.String()
 }
 
 // MoveHorizons moves the earliest flips of pools of the snapshot in force.

@@ -108,9 +108,7 @@ func (c *client) call(ctx context.Context, method, path string, in, out any) err
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if c.token != "" {
-		req.Header.Set("Authorization", "Bearer "+c.token)
-	}
+	c.authorize(req)
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return c.unreachable(err)
@@ -137,6 +135,13 @@ func problemOf(resp *http.Response, body io.Reader) *api.Problem {
 		}
 	}
 	return p
+}
+
+// authorize logs a request in.
+func (c *client) authorize(req *http.Request) {
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
 }
 
 // refused adds what to do about a login that is not taken.

@@ -46,6 +46,8 @@ func commands() []*cobra.Command {
 		stalenessCommand(),
 		incidentsCommand(),
 		drillCommand(),
+		eventsCommand(),
+		hooksCommand(),
 		probeCommand(),
 		freezeCommand(),
 		unfreezeCommand(),

@@ -271,6 +271,7 @@ func (e *Engine) lookAround(now time.Time) (changed bool) {
 		if fresh != p.fresh {
 			changed = true
 			e.opts.Logger.Info("node of the cluster", "node", h.Node, "heard", fresh)
+			e.opts.Events.Add(either(fresh, "node.heard", "node.silent"), h.Node, either(fresh, "is heard", "is not heard any more"), nil)
 		}
 		if p.fresh = fresh; fresh {
 			heard++
@@ -279,6 +280,7 @@ func (e *Engine) lookAround(now time.Time) (changed bool) {
 	isolated := judge.Isolated(heard, len(c.nodes)) && !e.opts.Without.Without(health.GuardIsolation)
 	if isolated != c.isolated {
 		changed = true
+		e.opts.Events.Add(either(isolated, "node.isolated", "node.rejoined"), e.opts.Node, fmt.Sprintf("hears %d of %d nodes", heard, len(c.nodes)), nil)
 		e.opts.Logger.Warn("cut off from most of the cluster", "isolated", isolated, "heard", heard, "roster", len(c.nodes))
 	}
 	c.heard, c.isolated = heard, isolated

@@ -14,6 +14,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/event"
 	"github.com/fairlead-dns/fairlead/health/intent"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 )
@@ -77,6 +78,9 @@ type Options struct {
 	StateMaxAge time.Duration
 	// Ledger is what the Publisher's answers are stamped in; nil means that nobody asks.
 	Ledger *ledger.Ledger
+	// Events is told what happens; nil means nobody. Hooks is set when this node has webhooks, which the others are told.
+	Events *event.Log
+	Hooks  bool
 	// Transit is how late a resolver may still accept an answer (X of DESIGN.md section 6); config.DefaultTransit when 0.
 	Transit time.Duration
 	// References are probed only to tell a broken vantage from a broken world; none means that it never abstains.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -159,6 +160,7 @@ func (e *Engine) serve(changes []change, now time.Time) {
 	e.metrics.publish.Observe(time.Since(now).Seconds())
 	if e.generation > 1 {
 		e.report(changes)
+		e.tellChanges(changes)
 		e.happened(changes, now)
 	}
 	e.state.save(v)
@@ -200,6 +202,8 @@ func (e *Engine) takeUp(t *table, now time.Time) {
 	e.applyIntents(now)
 	changes := t.judge(now)
 	e.issueModel(now)
+	e.opts.Events.Add("config.taken_up", "zones", fmt.Sprintf("configuration %s takes the place of %s", t.model.Hash, old.Hash),
+		map[string]any{"old": old.Hash.String(), "new": t.model.Hash.String(), "zones": len(t.model.Zones)})
 	e.opts.Logger.Info("configuration taken up", "old", old.Hash.String(), "new", t.model.Hash.String(), "zones", len(t.model.Zones))
 	e.serve(changes, now)
 	e.mu.Lock()
@@ -236,6 +240,7 @@ func (e *Engine) look(now time.Time) (changed bool) {
 		return false
 	}
 	e.metrics.blind.Set(boolValue(e.sight.blind))
+	e.opts.Events.Add(either(e.sight.blind, "node.blind", "node.sees"), e.opts.Node, either(e.sight.blind, "this vantage abstains", "this vantage sees again"), nil)
 	if e.sight.blind {
 		e.opts.Logger.Warn("blind: most probes fail, and neither reference targets nor other nodes answer; this vantage abstains")
 	} else {

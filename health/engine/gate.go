@@ -114,6 +114,7 @@ func (e *Engine) shutGate(reason string) {
 		return
 	}
 	e.shut.Store(&reason)
+	e.opts.Events.Add(either(reason != "", "node.shut", "node.serves"), e.opts.Node, reason, nil)
 	e.metrics.cluster.shut.Set(boolValue(reason != ""))
 	if reason != "" {
 		e.opts.Logger.Warn("service names are not answered", "cause", reason)

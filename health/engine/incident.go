@@ -141,6 +141,7 @@ func (e *Engine) openIncident(i *ledger.Incident) *ledger.Incident {
 	i.Node, i.Confirmed, i.Endpoints, i.Services = e.opts.Node, []ledger.Confirmation{}, []ledger.IncidentEndpoint{}, []ledger.IncidentService{}
 	i.ID = fmt.Sprintf("%s-%s-%d", i.OpenedAt.UTC().Format("20060102-150405"), e.opts.Node, in.counter)
 	in.all = append(in.all, i)
+	e.opts.Events.Add("incident.opened", i.ID, i.Cause, map[string]any{"kind": i.Kind, "zone": i.Zone, "intent": i.Intent})
 	for over := len(in.all) - maxIncidents; over > 0; over-- {
 		k := slices.IndexFunc(in.all, func(i *ledger.Incident) bool { return !i.Open() })
 		if k < 0 {
@@ -326,6 +327,7 @@ func (e *Engine) followIncident(i *ledger.Incident, numbers []int, now time.Time
 	if !next.ReturnedAt.IsZero() && now.After(next.ReturnedAt) && (next.SafeAt.IsZero() || now.After(next.SafeAt)) && !e.ramping(&next, now) {
 		next.ClosedAt = now
 	}
+	e.tellIncident(i, &next)
 	if same, _ := sameIncident(i, &next); !same {
 		e.change(i.ID, func(c *ledger.Incident) { *c = next })
 	}

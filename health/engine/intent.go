@@ -270,6 +270,7 @@ func (e *Engine) showIntents(open []health.Intent, now time.Time) {
 	}
 	was := e.shownIntents.Swap(&shownIntents{states: states, moved: make(chan struct{})})
 	if was != nil {
+		e.tellIntents(was.states, states, now)
 		close(was.moved)
 	}
 }

@@ -37,6 +37,8 @@ type NodeView struct {
 	Drift, Divergent time.Time
 	// Joined, Answering, Blind, Isolated, Frozen and Drained are what it says of itself. Stopped is what an operator says.
 	Joined, Answering, Blind, Isolated, Frozen, Drained, Stopped bool
+	// Hooks is set for nodes that have webhooks.
+	Hooks bool
 }
 
 // A ClusterView is this node's knowledge of the cluster at one instant.
@@ -110,6 +112,7 @@ func (p *peer) show(n *NodeView, now time.Time) {
 	}
 	n.Version, n.Config, n.Plans = s.Version, s.Config.String(), s.Plans
 	n.Joined, n.Answering, n.Blind, n.Isolated, n.Frozen, n.Drained = s.Joined, s.Answering, s.Blind, s.Isolated, s.Frozen, s.Drained
+	n.Hooks = s.Hooks
 	if !p.drift.IsZero() && now.Sub(p.drift) >= driftAfter {
 		n.Drift = p.drift
 	}

@@ -39,13 +39,13 @@ type Flags struct {
 	Joined, Answering bool
 	// Blind, Isolated, Frozen and Drained are DESIGN.md sections 4 and 5.
 	Blind, Isolated, Frozen, Drained bool
-	// Leaving: it stops in an orderly way.
-	Leaving bool
+	// Leaving: it stops in an orderly way. Hooks: it has webhooks.
+	Leaving, Hooks bool
 }
 
 // bits are the flags in the order in which they travel; a new one is added at the end, up to 16.
 func (f *Flags) bits() []*bool {
-	return []*bool{&f.Joined, &f.Answering, &f.Blind, &f.Isolated, &f.Frozen, &f.Drained, &f.Leaving}
+	return []*bool{&f.Joined, &f.Answering, &f.Blind, &f.Isolated, &f.Frozen, &f.Drained, &f.Leaving, &f.Hooks}
 }
 
 // Encode is the part with the status, one block.

@@ -90,6 +90,9 @@ func (s *Server) carryOut(w http.ResponseWriter, req *http.Request, rt *route, o
 	} else if rt.raw != nil {
 		rt.raw.ServeHTTP(w, req)
 		return
+	} else if rt.stream != nil && strings.Contains(req.Header.Get("Accept"), eventStream) {
+		rt.stream(w, req)
+		return
 	}
 	if rt.action != "" {
 		do := handle

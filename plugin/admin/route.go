@@ -50,13 +50,15 @@ type route struct {
 	// raw answers instead of handle, with what is no JSON, of the type media.
 	raw   http.Handler
 	media string
+	// stream answers instead of handle a client that accepts an event stream.
+	stream http.HandlerFunc
 }
 
 // A parameter is one key of the query string.
 type parameter struct{ name, doc string }
 
 func (s *Server) routes() []route {
-	return slices.Concat(s.lifeRoutes(), s.readRoutes(), s.partRoutes(), s.incidentRoutes(), s.drillRoutes(), s.orderRoutes(), s.changeRoutes(), s.configRoutes(), s.nodeRoutes(), s.tokenRoutes(), s.metaRoutes())
+	return slices.Concat(s.lifeRoutes(), s.readRoutes(), s.partRoutes(), s.incidentRoutes(), s.drillRoutes(), s.eventRoutes(), s.hookRoutes(), s.orderRoutes(), s.changeRoutes(), s.configRoutes(), s.nodeRoutes(), s.tokenRoutes(), s.metaRoutes())
 }
 
 func (s *Server) lifeRoutes() []route {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,6 +20,8 @@ import (
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/health/event"
+	"github.com/fairlead-dns/fairlead/health/hook"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
@@ -121,6 +124,9 @@ type Options struct {
 	Version   string
 	StartedAt time.Time
 	Logger    *slog.Logger
+	// Events is what happened; nil for nothing. Hooks are nil for none.
+	Events *event.Log
+	Hooks  *hook.Sender
 	// Registerer is nil for a registry that nobody reads, Gatherer for the default one.
 	Registerer prometheus.Registerer
 	Gatherer   prometheus.Gatherer
@@ -139,6 +145,9 @@ func (o *Options) validate() error {
 	if o.Registerer == nil {
 		o.Registerer = prometheus.NewRegistry()
 	}
+	if o.Events == nil {
+		o.Events = event.Open(event.Options{})
+	}
 	return nil
 }
 
@@ -154,6 +163,10 @@ type Server struct {
 	certificate *certificate
 	// doors are the unix socket, and the TCP listener if there is one.
 	doors []door
+	// streams counts the clients that follow; ending is closed when they have to go.
+	streams atomic.Int64
+	ending  chan struct{}
+	endOnce sync.Once
 	// writes is held from the moment at which an order is carried out until it is recorded.
 	writes sync.Mutex
 }
@@ -177,7 +190,7 @@ func New(opts Options) (*Server, error) {
 	if err := opts.validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{opts: opts, metrics: newMetrics(opts.Registerer), lockout: newLockout(), replies: newReplies()}
+	s := &Server{opts: opts, metrics: newMetrics(opts.Registerer), lockout: newLockout(), replies: newReplies(), ending: make(chan struct{})}
 	var err error
 	if s.document, err = document(s.routes(), opts.Version); err != nil {
 		return nil, fmt.Errorf("admin: %w", err)
@@ -214,7 +227,7 @@ func (s *Server) listenTLS() (door, error) {
 }
 
 func (s *Server) server(h http.Handler, tls bool) *http.Server {
-	return &http.Server{
+	srv := &http.Server{
 		Handler:           guarded(h, tls),
 		ConnContext:       withPeer,
 		ReadHeaderTimeout: headerTimeout,
@@ -224,6 +237,8 @@ func (s *Server) server(h http.Handler, tls bool) *http.Server {
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelDebug),
 	}
+	srv.RegisterOnShutdown(func() { s.endOnce.Do(func() { close(s.ending) }) })
+	return srv
 }
 
 // Run answers until ctx ends; the socket is gone then, and so is every connection. A door that fails closes the other one.

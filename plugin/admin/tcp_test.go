@@ -29,6 +29,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health/event"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/admin/token"
 )
@@ -142,7 +143,7 @@ func startTCP(t *testing.T, n *fakeNode) *tcpSite {
 	require.NoError(t, err)
 	socket := filepath.Join(dir, "s")
 	s.server, err = New(Options{
-		Node: n, Journal: s.journal, Tokens: s.store, Socket: socket, Listen: "127.0.0.1:0", TLS: s.files, Version: "v1", StartedAt: now,
+		Node: n, Journal: s.journal, Events: event.Open(event.Options{Node: "n1"}), Hooks: testHooks(t), Tokens: s.store, Socket: socket, Listen: "127.0.0.1:0", TLS: s.files, Version: "v1", StartedAt: now,
 		Registerer: s.registry, Logger: slog.New(slog.NewTextHandler(&s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	require.NoError(t, err)

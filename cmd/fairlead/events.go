@@ -1,0 +1,279 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+// maxEventLine bounds a line of a stream.
+const maxEventLine = 1 << 20
+
+func eventsCommand() *cobra.Command {
+	var after uint64
+	var n int
+	var kinds []string
+	var subject, output string
+	var follow bool
+	cmd := &cobra.Command{
+		Use:   "events",
+		Short: "what happened on a node, and what happens: states, orders, nodes, incidents",
+		Long: `Events prints what happened, oldest first. With --follow it goes on as things happen, also after the node was started anew,
+until Ctrl-C; nothing that the node still remembers is missed.
+
+--type is a type, as in endpoint.down, or the beginning of one, as in 'intent.*'; --subject a part of a name.
+
+` + serverHelp + `
+
+Exit codes: 0 done, 1 the node cannot be reached, 2 wrong usage.`,
+		Example: `  fairlead events
+  fairlead events --follow --type 'endpoint.*' --subject web-eu
+  fairlead events --after 1200 -o json | jq .text`,
+		Args: usageArgs(cobra.NoArgs),
+	}
+	server := addServerFlag(cmd)
+	cmd.Flags().Uint64Var(&after, "after", 0, "begin after the event with this number (default: the latest events)")
+	cmd.Flags().IntVarP(&n, "number", "n", defaultEntries, "how many events at most, 1 to 1000")
+	cmd.Flags().StringArrayVar(&kinds, "type", nil, "only events of this type; may be given again")
+	cmd.Flags().StringVar(&subject, "subject", "", "only events whose subject contains this")
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on as things happen")
+	cmd.Flags().StringVarP(&output, "output", "o", "table", "table, or json: a line for each event")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := choice(cmd, "output", output, "table", "json"); err != nil {
+			return err
+		}
+		if n < 1 || n > api.MaxEvents {
+			return usagef(cmd, "--number %d: want 1 to %d", n, api.MaxEvents)
+		}
+		c, err := newClient(*server)
+		if err != nil {
+			return err
+		}
+		q := url.Values{"type": kinds, "limit": {strconv.Itoa(n)}}
+		if subject != "" {
+			q.Set("subject", subject)
+		}
+		if cmd.Flags().Changed("after") {
+			q.Set("after", strconv.FormatUint(after, 10))
+		}
+		p := &eventPrinter{w: cmd.OutOrStdout(), style: styleFor(cmd.OutOrStdout()), json: output == "json"}
+		var got api.Events
+		if err := c.call(orBackground(cmd.Context()), http.MethodGet, api.EventsPath+"?"+q.Encode(), nil, &got); err != nil {
+			return err
+		}
+		for i := range got.Events {
+			p.print(&got.Events[i])
+		}
+		if !follow {
+			return p.err
+		}
+		ctx, stop := signal.NotifyContext(orBackground(cmd.Context()), syscall.SIGINT, syscall.SIGTERM)
+		defer stop()
+		q.Del("limit")
+		return c.follow(ctx, q, got.Next, p, cmd.ErrOrStderr())
+	}
+	return cmd
+}
+
+// follow prints events as they happen until ctx ends. What breaks the stream is said once, and it is taken up again.
+func (c *client) follow(ctx context.Context, q url.Values, at uint64, p *eventPrinter, stderr io.Writer) error {
+	said := false
+	for ctx.Err() == nil && p.err == nil {
+		err := c.stream(ctx, q, &at, p)
+		if ctx.Err() != nil {
+			break
+		}
+		if err != nil && !said {
+			said = true
+			fmt.Fprintf(stderr, "error: %s; asked again every second\n", err)
+		} else if err == nil {
+			said = false
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(watchInterval):
+		}
+	}
+	return p.err
+}
+
+// stream reads one stream until it ends, and moves at on.
+func (c *client) stream(ctx context.Context, q url.Values, at *uint64, p *eventPrinter) error {
+	q.Set("after", strconv.FormatUint(*at, 10))
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+api.EventsPath+"?"+q.Encode(), nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Accept", "text/event-stream")
+	c.authorize(req)
+	endless := *c.http
+	endless.Timeout = 0
+	resp, err := endless.Do(req)
+	if err != nil {
+		return c.unreachable(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("the node answers %s", resp.Status)
+	}
+	lines := bufio.NewScanner(resp.Body)
+	lines.Buffer(nil, maxEventLine)
+	for lines.Scan() {
+		data, ok := strings.CutPrefix(lines.Text(), "data: ")
+		if !ok {
+			continue
+		}
+		var e api.Event
+		if err := json.Unmarshal([]byte(data), &e); err != nil {
+			return err
+		}
+		*at = e.Seq
+		p.print(&e)
+	}
+	return lines.Err()
+}
+
+// An eventPrinter prints events as they come, so columns have fixed widths.
+type eventPrinter struct {
+	w     io.Writer
+	style style
+	json  bool
+	err   error
+}
+
+func (p *eventPrinter) print(e *api.Event) {
+	if p.err != nil {
+		return
+	}
+	if p.json {
+		p.err = json.NewEncoder(p.w).Encode(e)
+		return
+	}
+	m := eventMark(e.Type)
+	_, p.err = fmt.Fprintf(p.w, "%s  %s  %-28s  %s\n", e.At.UTC().Format("2006-01-02 15:04:05.000Z"), p.style.paint(m.colour, fmt.Sprintf("%s %-22s", m.shape, m.word)),
+		e.Subject, e.Text)
+}
+
+// eventMark is the type of an event with the shape of what it is about.
+func eventMark(kind string) mark {
+	_, what, _ := strings.Cut(kind, ".")
+	state := health.Unknown
+	switch what {
+	case "up", "eligible", "heard", "rejoined", "serves", "sees", "closed", "bound_known":
+		state = health.Up
+	case "suspect", "ending", "isolated", "blind":
+		state = health.Suspect
+	case "down", "out", "silent", "shut", "opened", "void", "refused":
+		state = health.Down
+	case "drained", "created", "started", "suspended", "extended":
+		state = health.Drained
+	}
+	return markOf(state, kind)
+}
+
+func hooksCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "hooks",
+		Short: "the webhooks of a node: what waits, what was delivered, what could not be",
+		Long: `Hooks lists the webhooks of the node file. Of the nodes of a cluster that have webhooks, the one with the least name delivers; the
+others stand by.
+
+` + serverHelp + `
+
+Exit codes: 0 done, 1 the node cannot be reached, 2 wrong usage.`,
+		Example: `  fairlead hooks
+  fairlead hooks dead pager
+  fairlead hooks redeliver pager`,
+		Args: usageArgs(cobra.NoArgs),
+	}
+	prints(cmd, api.HooksPath, func(d drawing, h *api.Hooks) { writeHooks(d, h, time.Now(), d.style) })
+	cmd.AddCommand(deadCommand(), redeliverCommand())
+	return cmd
+}
+
+func writeHooks(w io.Writer, h *api.Hooks, now time.Time, st style) {
+	if len(h.Hooks) == 0 {
+		fmt.Fprintln(w, "none")
+		return
+	}
+	if !h.Sends {
+		fmt.Fprintln(w, "another node delivers; this one stands by")
+	}
+	t := newTable("STATE", "NAME", "URL", "TYPES", "WAITING", "DEAD", "DELIVERED", "LAST", "TROUBLE").alignRight(4, 5, 6)
+	for i := range h.Hooks {
+		k := &h.Hooks[i]
+		m, last := markOf(health.Up, "good"), "-"
+		switch {
+		case k.LastError != "":
+			m = markOf(health.Suspect, "retries")
+		case k.Dead > 0:
+			m = markOf(health.Down, "dead letters")
+		}
+		if k.LastSuccess != nil {
+			last = since(*k.LastSuccess, now)
+		}
+		t.add(m.colour, m.text(), k.Name, k.URL, strings.Join(k.Type, " "), fmt.Sprint(k.Waiting), fmt.Sprint(k.Dead), fmt.Sprint(k.Delivered), last, dash(k.LastError))
+	}
+	t.write(w, st, "")
+}
+
+func deadCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "dead NAME", Short: "print the events that a webhook could not deliver", Long: "Dead prints the dead letters of a webhook, the oldest first.\n\n" + serverHelp,
+		Example: `  fairlead hooks dead pager -o json`, Args: usageArgs(cobra.ExactArgs(1)),
+	}
+	v := newViewer(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return v.run(cmd, func(ctx context.Context, c *client) (shown, error) {
+			l := new(api.DeadLetters)
+			if err := c.call(ctx, http.MethodGet, api.HooksPath+"/"+url.PathEscape(args[0])+"/dead", nil, l); err != nil {
+				return shown{}, err
+			}
+			return shown{doc: l, write: func(d drawing) {
+				t := newTable("EVENT", "HAPPENED", "SUBJECT", "WHY NOT DELIVERED")
+				for _, x := range l.Letters {
+					m := eventMark(x.Event.Type)
+					t.add(m.colour, m.text(), clock(x.Event.At, time.Now()), x.Event.Subject, x.Why)
+				}
+				t.write(d, d.style, "")
+			}}, nil
+		})
+	}
+	return cmd
+}
+
+func redeliverCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "redeliver NAME", Short: "have the dead letters of a webhook delivered again", Long: "Redeliver has the dead letters delivered again, before anything else.\n\n" + serverHelp + "\n\n" + orderExits,
+		Example: `  fairlead hooks redeliver pager`, Args: usageArgs(cobra.ExactArgs(1)),
+	}
+	server := addServerFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		c, err := newClient(*server)
+		if err != nil {
+			return err
+		}
+		var h api.Hooks
+		path := api.HooksPath + "/" + url.PathEscape(args[0]) + "/redeliver"
+		if err := c.order(orBackground(cmd.Context()), http.MethodPost, path, api.EndRequest{Actor: actor()}, &h); err != nil {
+			return err
+		}
+		writeHooks(cmd.OutOrStdout(), &h, time.Now(), styleFor(cmd.OutOrStdout()))
+		return nil
+	}
+	return cmd
+}

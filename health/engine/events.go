@@ -1,0 +1,139 @@
+package engine
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/ledger"
+)
+
+// maxTold bounds the events of one kind that one publication, or one look at the intents, makes. The rest is counted.
+const maxTold = 500
+
+func either(b bool, yes, no string) string {
+	if b {
+		return yes
+	}
+	return no
+}
+
+// tellChanges tells of endpoints whose shown state moved, and of pools that lost their last eligible endpoint or have one again.
+func (e *Engine) tellChanges(changes []change) {
+	told := 0
+	type poolKey struct {
+		zone *config.Zone
+		pool *config.Pool
+	}
+	before := make(map[poolKey]map[*config.Endpoint]bool)
+	for k := range changes {
+		c := &changes[k]
+		was, is := c.old.Shown(), c.new.Shown()
+		key := poolKey{c.zone, c.pool}
+		if c.old.Eligible() != c.new.Eligible() {
+			if before[key] == nil {
+				before[key] = make(map[*config.Endpoint]bool)
+			}
+			before[key][c.endpoint] = c.old.Eligible()
+		}
+		if was == is {
+			continue
+		}
+		if told++; told > maxTold {
+			continue
+		}
+		note := endpointNote(c, time.Time{})
+		e.opts.Events.Add("endpoint."+is.String(), displayed(c.zone)+"/"+note.Name, c.new.Reason,
+			map[string]any{"old": was.String(), "new": is.String(), "health": c.new.State.String(), "region": note.Region, "az": note.AZ})
+	}
+	e.opts.Events.Drop(max(0, told-maxTold))
+	for key, moved := range before {
+		e.tellPool(key.zone, key.pool, moved)
+	}
+}
+
+// displayed is the name of a zone without its final dot.
+func displayed(z *config.Zone) string { return z.Name[:max(len(z.Name)-1, 0)] }
+
+// tellPool tells whether a pool lost its last eligible endpoint, or has one again. moved has those that were eligible or are.
+func (e *Engine) tellPool(z *config.Zone, p *config.Pool, moved map[*config.Endpoint]bool) {
+	for zi, zone := range e.cur.model.Zones {
+		for pi, pool := range zone.Pools {
+			if zone != z || pool != p {
+				continue
+			}
+			was, is := 0, 0
+			for i, v := range e.cur.zones[zi].pools[pi].view.Endpoints {
+				old, ok := moved[p.Endpoints[i]]
+				if v.Eligible() {
+					is++
+				}
+				if ok && old || !ok && v.Eligible() {
+					was++
+				}
+			}
+			if (was == 0) != (is == 0) {
+				e.opts.Events.Add(either(is == 0, "pool.out", "pool.eligible"), displayed(z)+"/"+p.Name,
+					fmt.Sprintf("%d of %d endpoints are eligible", is, len(p.Endpoints)), map[string]any{"eligible": is, "endpoints": len(p.Endpoints)})
+			}
+		}
+	}
+}
+
+// tellIntents tells of orders that are new, in force, suspended or over.
+func (e *Engine) tellIntents(was, is []health.IntentState, now time.Time) {
+	before := make(map[health.IntentID]*health.IntentState, len(was))
+	for i := range was {
+		before[was[i].ID] = &was[i]
+	}
+	for i := range is {
+		s, old := &is[i], before[is[i].ID]
+		delete(before, s.ID)
+		switch {
+		case old == nil:
+			e.tellIntent("intent.created", s, s.Reason)
+			if s.Suspended != nil {
+				e.tellIntent("intent.suspended", s, s.Suspended.Rule)
+			}
+		case (old.Suspended == nil) != (s.Suspended == nil):
+			if s.Suspended != nil {
+				e.tellIntent("intent.suspended", s, s.Suspended.Rule+" of "+s.Suspended.Service)
+			} else {
+				e.tellIntent("intent.resumed", s, "")
+			}
+		case old.Planned && !s.Planned:
+			e.tellIntent("intent.started", s, s.Reason)
+		case old.End.Before(s.End) && s.End.Sub(old.End) > 5*time.Second || s.Forever && !old.Forever:
+			e.tellIntent("intent.extended", s, "")
+		}
+	}
+	for _, old := range before {
+		e.tellIntent(either(old.Over(now), "intent.expired", "intent.ended"), old, "")
+	}
+}
+
+func (e *Engine) tellIntent(kind string, s *health.IntentState, text string) {
+	data := map[string]any{"id": s.ID.String(), "kind": s.Kind.String(), "actor": s.Actor, "service": s.Service}
+	if !s.Forever {
+		data["ends_at"] = s.End.UTC()
+	}
+	e.opts.Events.Add(kind, s.Scope.String(), text, data)
+}
+
+// tellIncident tells of the bound of an incident, and of its end.
+func (e *Engine) tellIncident(was, is *ledger.Incident) {
+	data := func() map[string]any {
+		return map[string]any{"kind": is.Kind, "zone": is.Zone, "intent": is.Intent, "safe_at": is.SafeAt, "phases": is.Phases, "title": is.Title}
+	}
+	if !was.Known() && is.Known() {
+		e.opts.Events.Add("incident.bound_known", is.ID, "the last honest cache forgets at "+is.SafeAt.UTC().Format(time.RFC3339), data())
+	}
+	if len(is.Void) > len(was.Void) {
+		v := is.Void[len(is.Void)-1]
+		e.opts.Events.Add("incident.void", is.ID, v.Node+" served "+v.Endpoint+" again", data())
+	}
+	if was.Open() && !is.Open() {
+		e.opts.Events.Add("incident.closed", is.ID, is.Title, data())
+	}
+}
