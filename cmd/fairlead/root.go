@@ -37,6 +37,7 @@ func commands() []*cobra.Command {
 		demoCommand(),
 		checkCommand(),
 		diffCommand(),
+		delegationCommand(),
 		schemaCommand(),
 		statusCommand(),
 		getCommand(),
