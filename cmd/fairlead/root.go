@@ -62,6 +62,7 @@ func commands() []*cobra.Command {
 		auditCommand(),
 		nodesCommand(),
 		tokenCommand(),
+		completionCommand(),
 	}
 }
 
@@ -76,9 +77,9 @@ func rootCommand() *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef(cmd, "%w", err) })
-	root.CompletionOptions.HiddenDefaultCmd = true
 	addColorFlag(root)
 	root.AddCommand(commands()...)
+	addCompletion(root)
 	return root
 }
 
