@@ -4,15 +4,18 @@ GO        ?= go
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS   := -s -w -X main.version=$(VERSION)
 # The Debian packages that the tests use; installed by `make test-deps`.
-PACKAGES  := bind9-dnsutils knot-dnsutils dnsperf iproute2 nftables
+PACKAGES  := bind9 bind9-dnsutils knot-dnsutils dnsperf iproute2 nftables mandoc
 # Random histories of whole clusters that the simulator goes through besides, without the race detector: 2 s of a core each.
 SEEDS     ?= 120
 SUDO      := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: build demo test test-deps test-unit test-integration vet bench fuzz clean
+.PHONY: build man demo test test-deps test-unit test-integration vet bench fuzz clean
 
 build: ## bin/fairlead
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/fairlead ./cmd/fairlead
+
+man: build ## bin/man/man1: a manual page for each command
+	bin/fairlead man bin/man/man1
 
 demo: build ## three nodes with real endpoints on 127.0.0.0/8; Ctrl-C ends it
 	bin/fairlead demo $(DEMO_FLAGS)

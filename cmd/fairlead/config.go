@@ -85,7 +85,7 @@ func configCommand() *cobra.Command {
 		Long: `Config lists the zone files of the node: the version in force, those that are kept, and what is wrong. Below it are rollback and
 forward.
 
-` + serverHelp,
+` + serverHelp + "\n\n" + readExits,
 		Example: `  fairlead config
   fairlead config rollback gslb.yaml --reason "INC-7"`,
 		Args: usageArgs(cobra.NoArgs),

@@ -20,7 +20,9 @@ func demoCommand() *cobra.Command {
 		Long: fmt.Sprintf(`Demo opens real HTTP endpoints on addresses in 127.0.0.0/8, in two regions with two AZs each, and starts three real nodes, n1, n2 and
 n3, that probe them together and answer the zone %s. It needs no root and no files, and leaves nothing behind.
 
-It prints what to paste: dig lines, and how to break and heal an AZ, or cut a node off, from another terminal. Ctrl-C ends it.`, demoZone),
+It prints what to paste: dig lines, and how to break and heal an AZ, or cut a node off, from another terminal. Ctrl-C ends it.
+
+`+localExits, demoZone),
 		Example: `  fairlead demo
   fairlead demo --dns 127.0.0.1:5310 --socket /tmp/second.sock
   fairlead demo --duration 1m --verbose`,
@@ -102,7 +104,9 @@ AZs: ` + azList() + `.
 }
 
 const demoServerHelp = `The demo is found by --server unix:PATH with the PATH that it was given as --socket, else by the environment variable
-` + serverEnv + `, else at the default socket of this user's demo.`
+` + serverEnv + `, else at the default socket of this user's demo.
+
+Exit codes: 0 done, 1 no demo answers or it has no such thing, 2 wrong usage.`
 
 // kindAndName takes two arguments, the first one of kinds.
 func kindAndName(kinds ...string) cobra.PositionalArgs {

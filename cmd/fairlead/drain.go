@@ -178,7 +178,7 @@ func intentsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "intents",
 		Short:   "what operators asked for: drains, weights, forces, ready and failback, in force and planned",
-		Long:    "Intents lists every order that is in force or planned: what it does, by whom and why, until when, and the rule that suspends it.\n\n" + serverHelp,
+		Long:    "Intents lists every order that is in force or planned: what it does, by whom and why, until when, and the rule that suspends it.\n\n" + serverHelp + "\n\n" + readExits,
 		Example: `  fairlead intents`,
 		Args:    usageArgs(cobra.NoArgs),
 	}

@@ -20,6 +20,12 @@ const (
 	exitUnconfirmed = 6
 )
 
+// The end of the help text of a command for which a node either does or does not do what is asked, and of one that works on this machine alone.
+const (
+	readExits  = "Exit codes: 0 done, 1 the node cannot be reached, refuses or knows no such thing, 2 wrong usage."
+	localExits = "Exit codes: 0 done, 1 it failed, 2 wrong usage."
+)
+
 // An exitError ends the program with a code of its own. main prints Err, then Hint; without Err nothing is printed,
 // because the command has already said what is the matter.
 type exitError struct {

@@ -20,7 +20,7 @@ goes on, and what was seen meanwhile counts at once afterwards. It outlives rest
 
 Use it when probes are wrong and endpoints are right.
 
-` + serverHelp,
+` + serverHelp + "\n\n" + readExits,
 		Example: `  fairlead freeze --reason "probe network is down, CHG-1234"`,
 		Args:    usageArgs(cobra.NoArgs),
 	}
@@ -40,7 +40,7 @@ func unfreezeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "unfreeze",
 		Short:   "let verdicts move again",
-		Long:    "Unfreeze ends a freeze. What the probes saw meanwhile counts at once.\n\n" + serverHelp,
+		Long:    "Unfreeze ends a freeze. What the probes saw meanwhile counts at once.\n\n" + serverHelp + "\n\n" + readExits,
 		Example: `  fairlead unfreeze`,
 		Args:    usageArgs(cobra.NoArgs),
 	}

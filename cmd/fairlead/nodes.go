@@ -23,7 +23,7 @@ func nodesCommand() *cobra.Command {
 A node counts as heard while its rounds come straight from itself: over a one-way cut it is stale on one side only. With fewer
 than half of the nodes heard this one is isolated: health moves nothing, and it goes on answering.
 
-` + serverHelp,
+` + serverHelp + "\n\n" + readExits,
 		Example: `  fairlead nodes
   fairlead nodes -o yaml
   fairlead nodes --watch`,

@@ -26,12 +26,17 @@ func identityCommand() *cobra.Command {
 		Use:   "identity",
 		Short: "make or show the key by which other nodes know this one",
 		Long: `Identity is a node's private key (Ed25519). It signs what the node says, so that nobody else can say it in its name, whoever has
-the keys of gossip. Its public half stands in the node files of all nodes, as public_key.`,
+the keys of gossip. Its public half stands in the node files of all nodes, as public_key.
+
+` + localExits,
+		Example: `  fairlead nodes identity new /etc/fairlead/identity.key
+  fairlead nodes identity show /etc/fairlead/identity.key`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(&cobra.Command{
 		Use: "new FILE", Short: "make an identity; prints the public key for the node files",
+		Long:    "New makes a private key in FILE, readable by its owner alone, and prints the public one. A file that is there is not overwritten.\n\n" + localExits,
 		Example: `  fairlead nodes identity new /etc/fairlead/identity.key`, Args: usageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			public, private, err := ed25519.GenerateKey(rand.Reader)
@@ -46,6 +51,7 @@ the keys of gossip. Its public half stands in the node files of all nodes, as pu
 		},
 	}, &cobra.Command{
 		Use: "show FILE", Short: "print the public key of an identity",
+		Long:    "Show prints the public key that belongs to the private one in FILE.\n\n" + localExits,
 		Example: `  fairlead nodes identity show /etc/fairlead/identity.key`, Args: usageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			private, err := config.ReadIdentity(args[0])
@@ -76,13 +82,19 @@ func keyringCommand() *cobra.Command {
 same on every node.
 
 A key is replaced in three steps, each of which works on all nodes: add the new one, use it, remove the old one. A step that failed on
-some node is repeated before the next one.`,
+some node is repeated before the next one.
+
+` + localExits,
+		Example: `  fairlead nodes keyring new /root/next.keys
+  fairlead nodes keyring add /root/next.keys --reason "rotation 2026-12"
+  fairlead nodes keyring use /root/next.keys --reason "rotation 2026-12"
+  fairlead nodes keyring remove /root/last.keys --reason "rotation 2026-12"`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(&cobra.Command{
 		Use: "new FILE", Short: "make a keyring of one random key",
-		Long:    "New makes a keyring of one random key of 32 octets. Copy the file to every node, or print its key and add it to a running cluster.",
+		Long:    "New makes a keyring of one random key of 32 octets. Copy the file to every node, or print its key and add it to a running cluster.\n\n" + localExits,
 		Example: `  fairlead nodes keyring new /etc/fairlead/gossip.keys`, Args: usageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if _, err := os.Lstat(args[0]); err == nil {

@@ -37,6 +37,7 @@ func commands() []*cobra.Command {
 		demoCommand(),
 		checkCommand(),
 		diffCommand(),
+		delegationCommand(),
 		schemaCommand(),
 		statusCommand(),
 		getCommand(),
@@ -65,6 +66,8 @@ func commands() []*cobra.Command {
 		auditCommand(),
 		nodesCommand(),
 		tokenCommand(),
+		completionCommand(),
+		manCommand(),
 	}
 }
 
@@ -75,13 +78,20 @@ func rootCommand() *cobra.Command {
 		Version:       programVersion(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          usageArgs(cobra.NoArgs),
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Long: `Fairlead answers a zone that is delegated to it: service names with weighted addresses per AZ and region, away from what fails or
+is drained. ` + "`fairlead demo`" + ` shows it, ` + "`fairlead serve`" + ` runs a node, the other commands ask one or look at its files.
+
+` + localExits + ` Some commands have more: see their help.`,
+		Example: `  fairlead demo
+  fairlead check /etc/fairlead/zones.d
+  fairlead status`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef(cmd, "%w", err) })
-	root.CompletionOptions.HiddenDefaultCmd = true
 	addColorFlag(root)
 	root.AddCommand(commands()...)
+	addCompletion(root)
 	return root
 }
 

@@ -11,7 +11,9 @@ func schemaCommand() *cobra.Command {
 		Use:   "schema zone|node",
 		Short: "the JSON Schema of a zone file or of the node file",
 		Long: `Schema prints the JSON Schema (draft 2020-12) of a zone file or of the node file, for editors that complete and check YAML.
-References between parts of a file, sums and ranges of durations are beyond a schema: ` + "`fairlead check`" + ` checks those.`,
+References between parts of a file, sums and ranges of durations are beyond a schema: ` + "`fairlead check`" + ` checks those.
+
+` + localExits,
 		Example: `  fairlead schema zone > zone.schema.json
   # then, as the first line of a zone file:
   # yaml-language-server: $schema=zone.schema.json`,

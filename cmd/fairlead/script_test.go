@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -23,6 +24,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"fairlead":     func() { os.Exit(run(os.Args[1:], os.Stderr)) },
 		"auditlog":     func() { auditLog(os.Args[1]) },
+		"deafserver":   func() { deafServer(os.Args[1]) },
 		"cannedserver": func() { cannedServer(os.Args[1], os.Args[2], os.Args[3]) },
 	})
 }
@@ -42,6 +44,7 @@ func TestScript(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits":      exits,
 			"waitsocket": waitSocket,
+			"waitready":  waitReady,
 		},
 		UpdateScripts: *update,
 	})
@@ -79,6 +82,38 @@ func waitSocket(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Fatalf("waitsocket: %v", err)
 		}
 		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// waitReady waits until the node at a socket serves: waitready PATH
+func waitReady(ts *testscript.TestScript, _ bool, args []string) {
+	c := clientAt(ts.MkAbs(args[0]), "test")
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		s, err := c.status(context.Background())
+		if err == nil && s.Ready {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("waitready: %v", err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// deafServer accepts connections on a unix socket and never answers, until it is killed.
+func deafServer(socket string) {
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		panic(err)
+	}
+	var held []net.Conn
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			panic(err)
+		}
+		held = append(held, c)
 	}
 }
 

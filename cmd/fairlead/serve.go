@@ -37,7 +37,9 @@ func serveCommand() *cobra.Command {
 
 Zone files are watched: a change counts within seconds, without a signal. SIGUSR1 and SIGHUP read the Corefile again; if
 it is broken, the old one goes on. SIGTERM and SIGINT stop the listeners, let queries end and release everything; a second
-one ends the process at once.`,
+one ends the process at once.
+
+Exit codes: 0 ended by a signal, 1 the start failed or something could not be released, 2 wrong usage.`,
 		Example: "  fairlead serve -conf /etc/fairlead/Corefile",
 		Args:    usageArgs(cobra.NoArgs),
 		RunE:    func(*cobra.Command, []string) error { return s.run() },

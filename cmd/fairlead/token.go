@@ -20,9 +20,12 @@ func tokenCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "token",
 		Short: "make, list and revoke the tokens by which others use the admin API over TCP",
-		Long:  tokenHelp,
-		Args:  usageArgs(cobra.NoArgs),
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Long:  tokenHelp + "\n\n" + localExits,
+		Example: `  fairlead token create --name deploy --role operator --for 30d
+  fairlead token list
+  fairlead token revoke deploy --reason "leaked in a log"`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(tokenCreateCommand(), tokenListCommand(), tokenRevokeCommand())
 	return cmd
@@ -39,7 +42,7 @@ the audit log with everything that is done with it.
 
 viewer reads, operator changes what is answered as well, admin changes who may what and the members of the cluster as well.
 
-` + tokenHelp + "\n\n" + serverHelp,
+` + tokenHelp + "\n\n" + serverHelp + "\n\n" + orderExits,
 		Example: `  (umask 077; fairlead token create --name deploy --role operator --for 30d > deploy.token)`,
 		Args:    usageArgs(cobra.NoArgs),
 	}
@@ -80,7 +83,7 @@ viewer reads, operator changes what is answered as well, admin changes who may w
 
 func tokenListCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "list", Short: "list the tokens of a node, without the secrets", Long: tokenHelp + "\n\n" + serverHelp,
+		Use: "list", Short: "list the tokens of a node, without the secrets", Long: tokenHelp + "\n\n" + serverHelp + "\n\n" + readExits,
 		Example: `  fairlead token list`, Args: usageArgs(cobra.NoArgs),
 	}
 	prints(cmd, api.TokensPath, func(d drawing, list *api.Tokens) { writeTokens(d, list, time.Now(), d.style) })
@@ -116,7 +119,7 @@ func goodUntil(t *api.Token, now time.Time) string {
 func tokenRevokeCommand() *cobra.Command {
 	var reason string
 	cmd := &cobra.Command{
-		Use: "revoke NAME", Short: "make a token good for nothing, at once", Long: tokenHelp + "\n\n" + serverHelp,
+		Use: "revoke NAME", Short: "make a token good for nothing, at once", Long: tokenHelp + "\n\n" + serverHelp + "\n\n" + orderExits,
 		Example: `  fairlead token revoke deploy --reason "leaked in a log"`, Args: usageArgs(cobra.ExactArgs(1)),
 	}
 	server := addServerFlag(cmd)
