@@ -158,7 +158,7 @@ func writeDrill(w io.Writer, d *api.Drill, st style) {
 
 func drillListCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "list", Short: "list the drills that a node keeps", Long: "List prints the drills that the node keeps, the newest first.\n\n" + serverHelp,
+		Use: "list", Short: "list the drills that a node keeps", Long: "List prints the drills that the node keeps, the newest first.\n\n" + serverHelp + "\n\n" + readExits,
 		Example: `  fairlead drill list`, Args: usageArgs(cobra.NoArgs),
 	}
 	prints(cmd, api.DrillsPath, func(d drawing, list *api.Drills) {
@@ -182,7 +182,7 @@ func drillListCommand() *cobra.Command {
 
 func drillShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "show ID", Short: "print the report of a drill", Long: "Show prints the report of a drill.\n\n" + serverHelp,
+		Use: "show ID", Short: "print the report of a drill", Long: "Show prints the report of a drill.\n\n" + serverHelp + "\n\n" + readExits,
 		Example: `  fairlead drill show drill-n1-3-17 -o json`, Args: usageArgs(cobra.ExactArgs(1)),
 	}
 	v := newViewer(cmd)

@@ -233,7 +233,7 @@ func writeHooks(w io.Writer, h *api.Hooks, now time.Time, st style) {
 
 func deadCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "dead NAME", Short: "print the events that a webhook could not deliver", Long: "Dead prints the dead letters of a webhook, the oldest first.\n\n" + serverHelp,
+		Use: "dead NAME", Short: "print the events that a webhook could not deliver", Long: "Dead prints the dead letters of a webhook, the oldest first.\n\n" + serverHelp + "\n\n" + readExits,
 		Example: `  fairlead hooks dead pager -o json`, Args: usageArgs(cobra.ExactArgs(1)),
 	}
 	v := newViewer(cmd)

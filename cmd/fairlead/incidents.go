@@ -37,7 +37,7 @@ is known and past.
 Exit codes: 0 done, 1 the node cannot be reached, or there is no such incident, 2 wrong usage, 5 there is nothing to certify yet.`,
 		Example: `  fairlead incidents
   fairlead incidents latest -o md
-  fairlead incidents 20261123-031501-n1-1 -o certificate >certificate.json
+  fairlead incidents 20261123-031501-n1-1 -o certificate > certificate.json
   fairlead incidents verify certificate.json --key 'ebVWLo/mVPlAeLES6KmLp5AfhTrmlb7X4OORC60ElmQ='`,
 		Args: usageArgs(cobra.MaximumNArgs(1)),
 	}
