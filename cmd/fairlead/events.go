@@ -164,7 +164,7 @@ func (p *eventPrinter) print(e *api.Event) {
 		return
 	}
 	m := eventMark(e.Type)
-	_, p.err = fmt.Fprintf(p.w, "%s  %s  %-28s  %s\n", e.At.UTC().Format("2006-01-02 15:04:05.000Z"), p.style.paint(m.colour, fmt.Sprintf("%s %-22s", m.shape, m.word)),
+	_, p.err = fmt.Fprintf(p.w, "%s  %s  %-40s  %s\n", e.At.UTC().Format("2006-01-02 15:04:05.000Z"), p.style.paint(m.colour, fmt.Sprintf("%s %-22s", m.shape, m.word)),
 		e.Subject, e.Text)
 }
 
