@@ -70,7 +70,9 @@ func (q question) msg() *dns.Msg {
 // A reply is what came of a question; the zero reply is that of one which was not asked.
 type reply struct {
 	msg *dns.Msg
-	err error
+	// size is its length on the wire, in octets.
+	size int
+	err  error
 }
 
 // ok tells whether there is an answer with authority.
@@ -124,12 +126,16 @@ func (q *querier) once(ctx context.Context, network, server string, what questio
 		return reply{err: err}
 	}
 	for {
-		got, err := conn.ReadMsg()
+		wire, err := conn.ReadMsgHeader(nil)
 		if err != nil {
 			return reply{err: err}
 		}
+		got := new(dns.Msg)
+		if err := got.Unpack(wire); err != nil {
+			return reply{err: err}
+		}
 		if got.Id == m.Id && got.Response && (len(got.Question) == 0 || got.Question[0].Qtype == what.qtype && dns.CanonicalName(got.Question[0].Name) == what.name) {
-			return reply{msg: got}
+			return reply{msg: got, size: len(wire)}
 		}
 	}
 }

@@ -67,8 +67,8 @@ func (j *judgement) edns(n *nameserver) {
 		j.fail(check, subject, remedy, "a query with EDNS is answered with %s", rcodeName(n.small.msg.Rcode))
 	case n.small.msg.IsEdns0() == nil:
 		j.fail(check, subject, remedy, "the reply to a query with EDNS has no OPT record")
-	case n.small.msg.Len() > smallSize:
-		j.fail(check, subject, remedy, "%d octets where %d were asked for", n.small.msg.Len(), smallSize)
+	case n.small.size > smallSize:
+		j.fail(check, subject, remedy, "%d octets where %d were asked for", n.small.size, smallSize)
 	case n.badvers.err != nil:
 		j.warn(check, subject, remedy, "EDNS version 1: %s", j.plain(n.badvers.err))
 	case n.badvers.msg.Rcode != dns.RcodeBadVers:

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"syscall"
 	"testing"
 	"time"
 
@@ -112,6 +113,51 @@ func TestDelegationSecure(t *testing.T) {
 			require.Len(t, j.checks, 1)
 			require.Equal(t, c.result, j.checks[0].Result)
 			require.Equal(t, c.seen, j.checks[0].Seen)
+		})
+	}
+}
+
+// A fault of this machine is no fault of the delegation, and what is no fault of others is told from what is.
+func TestDelegationServer(t *testing.T) {
+	none := reply{err: &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ENETUNREACH)}}
+	soa, err := dns.NewRR("gslb.example.org. 60 IN SOA ns1.gslb.example.org. h.example.org. 7 2 3 4 5")
+	require.NoError(t, err)
+	with := func(rcode int, change func(*dns.Msg)) reply {
+		m := &dns.Msg{MsgHdr: dns.MsgHdr{Response: true, Authoritative: true, Rcode: rcode}, Answer: []dns.RR{soa}}
+		m.SetEdns0(ednsSize, false)
+		change(m)
+		return reply{msg: m}
+	}
+	good := func() *nameserver {
+		same := func(*dns.Msg) {}
+		return &nameserver{name: "ns1.gslb.example.org.", addr: netip.MustParseAddr("192.0.2.1"), soa: with(0, same), soaTCP: with(0, same),
+			small: with(0, same), badvers: with(dns.RcodeBadVers, same), foreign: with(dns.RcodeRefused, same)}
+	}
+	for _, c := range []struct {
+		name   string
+		change func(*nameserver)
+		want   []string
+	}{
+		{"good", func(*nameserver) {}, nil},
+		{"no route", func(n *nameserver) { n.soa, n.soaTCP = none, none }, []string{"warning udp: not asked: this machine has no route to it"}},
+		{"no AA", func(n *nameserver) { n.soa.msg.Authoritative = false }, []string{"error authoritative: lame: the reply has no AA"}},
+		{"no OPT", func(n *nameserver) { n.small.msg.Extra = nil }, []string{"error edns: the reply to a query with EDNS has no OPT record"}},
+		{"too large", func(n *nameserver) { n.small.size = 1430 }, []string{"error edns: 1430 octets where 512 were asked for"}},
+		{"ignores the version", func(n *nameserver) { n.badvers.msg.Rcode = 0 }, []string{"warning edns: EDNS version 1 is answered with NOERROR, not with BADVERS"}},
+		{"open resolver", func(n *nameserver) { n.foreign.msg.Rcode, n.foreign.msg.RecursionAvailable = dns.RcodeNameError, true },
+			[]string{"warning refused: it resolves names of others: an open resolver"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			n, j := good(), &judgement{delegation: newDelegation("gslb.example.org.", "")}
+			c.change(n)
+			j.server(n)
+			var got []string
+			for _, k := range j.checks {
+				if k.Result != resultOK {
+					got = append(got, k.Result+" "+k.Check+": "+k.Seen)
+				}
+			}
+			require.Equal(t, c.want, got)
 		})
 	}
 }
