@@ -4,7 +4,7 @@ GO        ?= go
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS   := -s -w -X main.version=$(VERSION)
 # The Debian packages that the tests use; installed by `make test-deps`.
-PACKAGES  := bind9 bind9-dnsutils knot-dnsutils dnsperf iproute2 nftables mandoc
+PACKAGES  := bind9 bind9-dnsutils knot-dnsutils dnsperf iproute2 nftables mandoc unbound knot-resolver dnsmasq-base pdns-recursor
 # Random histories of whole clusters that the simulator goes through besides, without the race detector: 2 s of a core each.
 SEEDS     ?= 120
 SUDO      := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
