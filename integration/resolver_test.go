@@ -335,3 +335,42 @@ func resolverTrial(t *testing.T, p *process, azs map[string]string, clients []*r
 func anyClamps(clients []*resolverClient) bool {
 	return slices.ContainsFunc(clients, func(a *resolverClient) bool { return a.clamps })
 }
+
+// TestPlannedDrainResolvers: of a drain that was planned a minute ahead, no honest resolver hands the endpoint out later than G, the
+// floor and X after the beginning.
+func TestPlannedDrainResolvers(t *testing.T) {
+	if trials(0) == 0 {
+		t.Skip("takes a minute for each trial: FAIRLEAD_TRIALS=3; the simulator's TestPlannedDrain runs always")
+	}
+	const ahead, floor, gossip = 60 * time.Second, time.Second, time.Second
+	p := startDemo(t)
+	azs := azByAddress(p)
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	var clients []*resolverClient
+	for i := range resolvers {
+		if r := &resolvers[i]; !r.clamps {
+			a := &resolverClient{resolver: r, server: r.start(t, p.dns), last: make(map[string]time.Time)}
+			clients = append(clients, a)
+			wg.Go(func() { a.run(ctx) })
+		}
+	}
+	for range trials(3) {
+		p.awaitHealthy()
+		az, address := busiest(clients, azs)
+		out, code := run(t, p.bin, "drain", "az", az, "--at", "+60s", "--for", "10m", "--reason", "trial", "--server=unix:"+p.socket)
+		require.Zero(t, code, out)
+		begin := time.Now().Add(ahead)
+		time.Sleep(time.Until(begin.Add(demoTransit + settleAfter))) // the beginning is a moment, not an event that tests can see
+		for _, a := range clients {
+			if seen := a.seen(address); !seen.IsZero() {
+				t.Logf("%s: %s was last handed out %s after the beginning", a.name, az, seen.Sub(begin).Round(time.Millisecond))
+				require.LessOrEqual(t, seen.Sub(begin), gossip+floor+demoTransit, a.name)
+			}
+		}
+		out, code = run(t, p.bin, "undrain", "az", az, "--server=unix:"+p.socket)
+		require.Zero(t, code, out)
+	}
+}

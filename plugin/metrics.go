@@ -74,6 +74,9 @@ func (m *nodeMetrics) Describe(ch chan<- *prometheus.Desc) {
 	} {
 		ch <- d
 	}
+	for _, d := range stalenessDescs {
+		ch <- d
+	}
 }
 
 // Collect reads the snapshot in force.
@@ -113,6 +116,7 @@ func (m *nodeMetrics) Collect(ch chan<- prometheus.Metric) {
 			gauge(servicesDesc, float64(count[s]), zv.Zone.Name, s.String())
 		}
 	}
+	m.collectStaleness(gauge, snap.View)
 	snap.EachZone(func(zone string, c *answer.Counters) {
 		answer.EachOutcome(func(o answer.Outcome) {
 			ch <- prometheus.MustNewConstMetric(repliesDesc, prometheus.CounterValue, float64(c.Total(o)), zone, o.String())

@@ -18,14 +18,7 @@ import (
 // drillPoll is how often --wait asks how a drill goes.
 const drillPoll = time.Second
 
-func drillCommand() *cobra.Command {
-	var service, reason, duration string
-	var abortIf, override []string
-	var wait bool
-	cmd := &cobra.Command{
-		Use:   "drill endpoint|pool|az|region NAME --for 10m --reason TEXT",
-		Short: "rehearse an outage: a drain that ends by itself, and at once if a condition holds",
-		Long: `Drill drains NAME for the time given and watches. It ends by itself, also when this command or the node that watches is gone; and it
+const drillLong = `Drill drains NAME for the time given and watches. It ends by itself, also when this command or the node that watches is gone; and it
 ends at once when one of the --abort-if conditions holds:
 
   rule          a safety rule suspends the drain
@@ -40,56 +33,82 @@ node answered with NAME any more (convergence), and when the last honest cache f
 ` + serverHelp + `
 
 Exit codes: 0 it began, or with --wait SUCCEEDED; 1 FAILED, ABORTED, or the node cannot be reached; 2 wrong usage; 4 refused by a
-rule; 5 conflict.`,
+rule; 5 conflict.`
+
+// A drillFlags is what was asked for.
+type drillFlags struct {
+	service, reason, duration string
+	abortIf, override         []string
+	wait                      bool
+}
+
+func drillCommand() *cobra.Command {
+	var f drillFlags
+	cmd := &cobra.Command{
+		Use:   "drill endpoint|pool|az|region NAME --for 10m --reason TEXT",
+		Short: "rehearse an outage: a drain that ends by itself, and at once if a condition holds",
+		Long:  drillLong,
 		Example: `  fairlead drill az eu-west-1a --for 10m --reason "game day" --wait
   fairlead drill pool web-eu --for 5m --abort-if failure --abort-if check=error-rate --reason "CHG-7"
   fairlead drill list`,
 		Args: usageArgs(cobra.ExactArgs(2)),
 	}
 	server := addServerFlag(cmd)
-	cmd.Flags().StringVar(&service, "service", "", "only for this service")
-	cmd.Flags().StringVar(&duration, "for", "", "how long, 10s to 24h; required")
-	cmd.Flags().StringVar(&reason, "reason", "", "why; required")
-	cmd.Flags().StringArrayVar(&abortIf, "abort-if", nil, "condition that ends it at once; may be given again")
-	cmd.Flags().StringSliceVar(&override, "override", nil, "safety rules that shall not refuse it")
-	cmd.Flags().BoolVar(&wait, "wait", false, "wait for the end and print the report")
+	cmd.Flags().StringVar(&f.service, "service", "", "only for this service")
+	cmd.Flags().StringVar(&f.duration, "for", "", "how long, 10s to 24h; required")
+	cmd.Flags().StringVar(&f.reason, "reason", "", "why; required")
+	cmd.Flags().StringArrayVar(&f.abortIf, "abort-if", nil, "condition that ends it at once; may be given again")
+	cmd.Flags().StringSliceVar(&f.override, "override", nil, "safety rules that shall not refuse it")
+	cmd.Flags().BoolVar(&f.wait, "wait", false, "wait for the end and print the report")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		length, err := time.ParseDuration(duration)
-		switch {
-		case !slices.Contains(drainKinds[:4], args[0]):
-			return usagef(cmd, "%q: want %s", args[0], orList(drainKinds[:4]))
-		case err != nil:
-			return usagef(cmd, "--for %q: want a duration, as in 10m", duration)
-		case reason == "":
-			return usagef(cmd, "--reason is required: it is what the next person reads")
+		length, err := f.validate(cmd, args[0])
+		if err != nil {
+			return err
 		}
 		c, err := newClient(*server)
 		if err != nil {
 			return err
 		}
-		ctx := orBackground(cmd.Context())
-		name := args[1]
-		if args[0] == "endpoint" || args[0] == "pool" {
-			if name, err = c.qualify(ctx, args[0], name); err != nil {
-				return err
-			}
-		}
-		req := api.DrillRequest{
-			Scope: api.Scope{Kind: args[0], Name: name}, Service: service, ForSeconds: length.Seconds(), AbortIf: abortIf, Actor: actor(),
-			Reason: reason, Override: override,
-		}
-		var d api.Drill
-		if err := c.order(ctx, http.MethodPost, api.DrillsPath, req, &d); err != nil {
-			return err
-		}
-		fmt.Fprintf(cmd.OutOrStdout(), "%s: drain %s until %s; `fairlead drill abort %s` ends it\n", d.ID, d.Intent, clock(d.EndsAt, time.Now()), d.ID)
-		if !wait {
-			return nil
-		}
-		return c.awaitDrill(ctx, cmd.OutOrStdout(), d.ID)
+		return c.drill(cmd, &f, args[0], args[1], length)
 	}
 	cmd.AddCommand(drillListCommand(), drillShowCommand(), drillAbortCommand())
 	return cmd
+}
+
+func (f *drillFlags) validate(cmd *cobra.Command, kind string) (time.Duration, error) {
+	length, err := time.ParseDuration(f.duration)
+	switch {
+	case !slices.Contains(drainKinds[:4], kind):
+		return 0, usagef(cmd, "%q: want %s", kind, orList(drainKinds[:4]))
+	case err != nil:
+		return 0, usagef(cmd, "--for %q: want a duration, as in 10m", f.duration)
+	case f.reason == "":
+		return 0, usagef(cmd, "--reason is required: it is what the next person reads")
+	}
+	return length, nil
+}
+
+// drill begins one and, if that was asked for, waits for its end.
+func (c *client) drill(cmd *cobra.Command, f *drillFlags, kind, name string, length time.Duration) (err error) {
+	ctx, w := orBackground(cmd.Context()), cmd.OutOrStdout()
+	if kind == "endpoint" || kind == "pool" {
+		if name, err = c.qualify(ctx, kind, name); err != nil {
+			return err
+		}
+	}
+	req := api.DrillRequest{
+		Scope: api.Scope{Kind: kind, Name: name}, Service: f.service, ForSeconds: length.Seconds(), AbortIf: f.abortIf, Actor: actor(),
+		Reason: f.reason, Override: f.override,
+	}
+	var d api.Drill
+	if err := c.order(ctx, http.MethodPost, api.DrillsPath, req, &d); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "%s: drain %s until %s; `fairlead drill abort %s` ends it\n", d.ID, d.Intent, clock(d.EndsAt, time.Now()), d.ID)
+	if !f.wait {
+		return nil
+	}
+	return c.awaitDrill(ctx, w, d.ID)
 }
 
 // awaitDrill waits until a drill is over and its traces are gone, or their end is known not to be known.

@@ -70,23 +70,28 @@ Exit codes: 0 done, 1 the node cannot be reached, 2 wrong usage.`,
 		if cmd.Flags().Changed("after") {
 			q.Set("after", strconv.FormatUint(after, 10))
 		}
-		p := &eventPrinter{w: cmd.OutOrStdout(), style: styleFor(cmd.OutOrStdout()), json: output == "json"}
-		var got api.Events
-		if err := c.call(orBackground(cmd.Context()), http.MethodGet, api.EventsPath+"?"+q.Encode(), nil, &got); err != nil {
-			return err
-		}
-		for i := range got.Events {
-			p.print(&got.Events[i])
-		}
-		if !follow {
-			return p.err
-		}
-		ctx, stop := signal.NotifyContext(orBackground(cmd.Context()), syscall.SIGINT, syscall.SIGTERM)
-		defer stop()
-		q.Del("limit")
-		return c.follow(ctx, q, got.Next, p, cmd.ErrOrStderr())
+		return c.events(cmd, q, output == "json", follow)
 	}
 	return cmd
+}
+
+// events prints what q chooses and, with follow, what happens from then on.
+func (c *client) events(cmd *cobra.Command, q url.Values, asJSON, follow bool) error {
+	p := &eventPrinter{w: cmd.OutOrStdout(), style: styleFor(cmd.OutOrStdout()), json: asJSON}
+	var got api.Events
+	if err := c.call(orBackground(cmd.Context()), http.MethodGet, api.EventsPath+"?"+q.Encode(), nil, &got); err != nil {
+		return err
+	}
+	for i := range got.Events {
+		p.print(&got.Events[i])
+	}
+	if !follow {
+		return p.err
+	}
+	ctx, stop := signal.NotifyContext(orBackground(cmd.Context()), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	q.Del("limit")
+	return c.follow(ctx, q, got.Next, p, cmd.ErrOrStderr())
 }
 
 // follow prints events as they happen until ctx ends. What breaks the stream is said once, and it is taken up again.

@@ -90,6 +90,9 @@ type Phase struct {
 	Seconds float64
 }
 
+// Label is the name as a label of metrics.
+func (p Phase) Label() string { return strings.ReplaceAll(p.Name, " ", "_") }
+
 // List is the phases that are over, in order.
 func (p *Phases) List() (list []Phase) {
 	for _, part := range []struct {
