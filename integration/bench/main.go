@@ -47,9 +47,10 @@ func main() {
 	checks := flag.Bool("checks", true, "probe the endpoints of the scale part")
 	endpoints := flag.Int("endpoints", 4, "endpoints of each pool")
 	changes := flag.Int("changes", 20, "verdict changes to time")
-	only := flag.String("only", "", "scale, probe or cluster: one part; empty for all")
+	only := flag.String("only", "", "scale, probe, cluster or failover: one part; empty for all but the last")
 	clusterNodes := flag.Int("nodes", 5, "nodes of the cluster part")
 	clusterEndpoints := flag.Int("cluster-endpoints", 10000, "endpoints of the cluster part")
+	trials := flag.Int("trials", 20, "kills of the failover part")
 	targets := flag.Int("targets", 20000, "targets of the probe part, each with an address of its own")
 	role := flag.String("role", "", "what a child of this program is; not for people")
 	flag.Parse()
@@ -78,6 +79,10 @@ func main() {
 		var more []result
 		more, err = measureProbe(*targets)
 		results = append(results, more...)
+	}
+	if err == nil && *only == "failover" {
+		// Three quarters of an hour, and no figure of ours to be held against a limit.
+		err = measureFailover(*binary, *trials)
 	}
 	for _, r := range results {
 		fmt.Println(r)
