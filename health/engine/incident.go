@@ -297,7 +297,7 @@ func (e *Engine) followIncidents(now time.Time) {
 
 func (e *Engine) followIncident(i *ledger.Incident, numbers []int, now time.Time) {
 	next := *i
-	next.Confirmed, next.Unknown, next.Void = slices.Clone(i.Confirmed), nil, slices.Clone(i.Void)
+	next.Confirmed, next.Unknown, next.Void, next.Services = slices.Clone(i.Confirmed), nil, slices.Clone(i.Void), slices.Clone(i.Services)
 	known := len(numbers) > 0
 	var safe time.Time
 	for _, n := range numbers {
