@@ -308,6 +308,7 @@ func TestRetryAfter(t *testing.T) {
 		b := start(t, t.TempDir(), log, to, nil)
 		log.Add("endpoint.down", "a", "", nil)
 		time.Sleep(19 * time.Minute) // in a bubble
+		synctest.Wait()
 		require.Len(t, to.at, 1)
 		to.set(200, nil)
 		time.Sleep(2 * time.Minute)
