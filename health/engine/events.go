@@ -48,37 +48,45 @@ func (e *Engine) tellChanges(changes []change) {
 			map[string]any{"old": was.String(), "new": is.String(), "health": c.new.State.String(), "region": note.Region, "az": note.AZ})
 	}
 	e.opts.Events.Drop(max(0, told-maxTold))
-	for key, moved := range before {
-		e.tellPool(key.zone, key.pool, moved)
+	if len(before) == 0 {
+		return
 	}
+	told = 0
+	// One walk, not one for each pool: all of 10,000 may have moved at once.
+	for zi, z := range e.cur.model.Zones {
+		for pi, p := range z.Pools {
+			if moved := before[poolKey{z, p}]; moved != nil && e.tellPool(poolRef{zi, pi}, moved, told < maxTold) {
+				told++
+			}
+		}
+	}
+	e.opts.Events.Drop(max(0, told-maxTold))
 }
 
 // displayed is the name of a zone without its final dot.
 func displayed(z *config.Zone) string { return z.Name[:max(len(z.Name)-1, 0)] }
 
-// tellPool tells whether a pool lost its last eligible endpoint, or has one again. moved has those that were eligible or are.
-func (e *Engine) tellPool(z *config.Zone, p *config.Pool, moved map[*config.Endpoint]bool) {
-	for zi, zone := range e.cur.model.Zones {
-		for pi, pool := range zone.Pools {
-			if zone != z || pool != p {
-				continue
-			}
-			was, is := 0, 0
-			for i, v := range e.cur.zones[zi].pools[pi].view.Endpoints {
-				old, ok := moved[p.Endpoints[i]]
-				if v.Eligible() {
-					is++
-				}
-				if ok && old || !ok && v.Eligible() {
-					was++
-				}
-			}
-			if (was == 0) != (is == 0) {
-				e.opts.Events.Add(either(is == 0, "pool.out", "pool.eligible"), displayed(z)+"/"+p.Name,
-					fmt.Sprintf("%d of %d endpoints are eligible", is, len(p.Endpoints)), map[string]any{"eligible": is, "endpoints": len(p.Endpoints)})
-			}
+// tellPool tells, if aloud, whether a pool lost its last eligible endpoint, or has one again; news tells whether that is so. moved
+// has the endpoints that were eligible or are.
+func (e *Engine) tellPool(ref poolRef, moved map[*config.Endpoint]bool, aloud bool) (news bool) {
+	z := e.cur.model.Zones[ref.zone]
+	p := z.Pools[ref.pool]
+	was, is := 0, 0
+	for i, v := range e.cur.zones[ref.zone].pools[ref.pool].view.Endpoints {
+		old, ok := moved[p.Endpoints[i]]
+		if v.Eligible() {
+			is++
+		}
+		if ok && old || !ok && v.Eligible() {
+			was++
 		}
 	}
+	news = (was == 0) != (is == 0)
+	if news && aloud {
+		e.opts.Events.Add(either(is == 0, "pool.out", "pool.eligible"), displayed(z)+"/"+p.Name,
+			fmt.Sprintf("%d of %d endpoints are eligible", is, len(p.Endpoints)), map[string]any{"eligible": is, "endpoints": len(p.Endpoints)})
+	}
+	return news
 }
 
 // tellIntents tells of orders that are new, in force, suspended or over.

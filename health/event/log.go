@@ -3,14 +3,15 @@ package event
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -30,6 +31,8 @@ const (
 	maxText = 1000
 	// gap is left between the numbers of two processes: the last events of the one before may not have reached the disk.
 	gap = 100_000
+	// maxSeq is what JSON readers keep exactly; only a file that is not ours has more.
+	maxSeq = 1 << 53
 	// writeEvery paces the writing.
 	writeEvery = 200 * time.Millisecond
 )
@@ -106,7 +109,7 @@ func (l *Log) read(path string) {
 	s.Buffer(make([]byte, 4096), maxLine)
 	for s.Scan() {
 		var e Event
-		if err := json.Unmarshal(s.Bytes(), &e); err != nil || e.Seq <= l.seq {
+		if err := json.Unmarshal(s.Bytes(), &e); err != nil || e.Seq <= l.seq || e.Seq > maxSeq {
 			l.opts.Logger.Warn("event not understood", "file", path, "after", l.seq)
 			continue
 		}
@@ -183,13 +186,16 @@ func (l *Log) After(seq uint64, limit int, f Filter) (events []Event, next uint6
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	ring := l.kept()
-	missed = len(ring) > 0 && seq > 0 && ring[0].Seq > seq+1 && l.seq > seq && len(l.ring) >= Kept
-	next = max(seq, 0)
-	for i := range ring {
-		e := &ring[i]
-		if e.Seq <= seq {
-			continue
-		}
+	if seq > l.seq {
+		// A number that this log never gave: it was lost and began anew. Whoever has it gets what there is.
+		seq, missed = 0, true
+	}
+	missed = missed || len(ring) > 0 && seq > 0 && ring[0].Seq > seq+1 && l.seq > seq && len(l.ring) >= Kept
+	next = seq
+	// Every follower asks after every event, and Add waits meanwhile: no walk over what is known.
+	from, _ := slices.BinarySearchFunc(ring, seq+1, func(e Event, want uint64) int { return cmp.Compare(e.Seq, want) })
+	for i := range ring[from:] {
+		e := &ring[from+i]
 		if len(events) == limit {
 			return events, next, missed, closed
 		}
@@ -266,9 +272,16 @@ func (l *Log) append(due []Event) error {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	for _, e := range due {
-		if err := enc.Encode(e); err != nil {
-			return fmt.Errorf("event %d: %w", e.Seq, err)
+		was := b.Len()
+		err := enc.Encode(e)
+		octets := b.Len() - was
+		if err == nil && octets < maxLine {
+			continue
 		}
+		// One that nobody could read back would hide all that stand behind it.
+		b.Truncate(was)
+		l.dropped.Inc()
+		l.opts.Logger.Warn("event not written", "seq", e.Seq, "octets", octets, "err", err)
 	}
 	path := filepath.Join(l.opts.Dir, name)
 	if info, err := os.Stat(path); err == nil && info.Size() > fileSize {

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 )
 
@@ -69,9 +71,34 @@ func TestRing(t *testing.T) {
 	none.Add("x", "", "", nil)
 }
 
+// What is too long to be read back, and what no JSON can say, costs nothing but itself.
+func TestUnwritable(t *testing.T) {
+	dir := t.TempDir()
+	l := Open(Options{Node: "n1", Dir: dir})
+	l.Add("a", "", "", map[string]any{"x": strings.Repeat("x", maxLine)})
+	l.Add("b", "", "", map[string]any{"x": func() {}})
+	l.Add("c", "", "", nil)
+	l.write()
+	require.InDelta(t, 2, testutil.ToFloat64(l.dropped), 0)
+	again := Open(Options{Node: "n1", Dir: dir}).Last(10, Filter{})
+	require.Len(t, again, 1)
+	require.Equal(t, "c", again[0].Type)
+}
+
+// A number from a log that was lost does not hold back what the new one has.
+func TestAfterANumberFromElsewhere(t *testing.T) {
+	l := Open(Options{Node: "n1"})
+	l.Add("endpoint.down", "a", "", nil)
+	events, next, missed, _ := l.After(200_017, 10, Filter{})
+	require.True(t, missed)
+	require.Len(t, events, 1)
+	require.Equal(t, uint64(1), next)
+}
+
 func FuzzRead(f *testing.F) {
 	f.Add([]byte(`{"seq":1,"at":"2026-01-01T00:00:00Z","type":"endpoint.up"}` + "\n"))
 	f.Add([]byte("{\n[]\nnull\n"))
+	f.Add([]byte(`{"seq":18446744073709551615}` + "\n" + `{"seq":7}` + "\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		dir := t.TempDir()
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), b, 0o600))
@@ -79,5 +106,8 @@ func FuzzRead(f *testing.F) {
 		was := l.Seq()
 		l.Add("endpoint.up", "", "", nil)
 		require.Greater(t, l.Seq(), was)
+		for _, e := range l.Last(Kept, Filter{}) {
+			require.LessOrEqual(t, e.Seq, l.Seq())
+		}
 	})
 }

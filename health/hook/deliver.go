@@ -31,6 +31,8 @@ const (
 	// firstPause doubles with each attempt up to lastPause; after maxAttempts, about a day, the letter is dead.
 	firstPause, lastPause = time.Second, 5 * time.Minute
 	maxAttempts           = 380
+	// maxPatience bounds what a receiver can ask for with Retry-After: a year would be a dead letter that nobody sees.
+	maxPatience = time.Hour
 	// maxReply is what is read of a reply.
 	maxReply = 4 << 10
 )
@@ -88,7 +90,6 @@ func (h *one) deliver(ctx context.Context, e event.Event) (why string) {
 	}
 	pause := firstPause
 	for attempt := 1; ; attempt++ {
-		h.waiting.Set(time.Since(e.At).Seconds())
 		err := h.post(ctx, body)
 		refused, never := errors.AsType[*refusal](err)
 		switch {
@@ -105,7 +106,7 @@ func (h *one) deliver(ctx context.Context, e event.Event) (why string) {
 		h.mu.Unlock()
 		wait := pause/2 + rand.N(pause/2+1)
 		if l, ok := errors.AsType[*later](err); ok {
-			wait = max(wait, min(l.after, lastPause))
+			wait = max(wait, l.after)
 		}
 		pause = min(2*pause, lastPause)
 		select {
@@ -148,9 +149,20 @@ func (h *one) post(ctx context.Context, body []byte) error {
 	case code/100 == 2:
 		return nil
 	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code/100 == 5:
-		seconds, _ := strconv.Atoi(reply.Header.Get("Retry-After"))
-		return &later{code, time.Duration(seconds) * time.Second}
+		return &later{code, patience(reply.Header.Get("Retry-After"), time.Now())}
 	default:
 		return &refusal{code}
 	}
+}
+
+// patience is what Retry-After asks for, in seconds or as a date (RFC 9110 section 10.2.3); 0 if that is nothing.
+func patience(text string, now time.Time) time.Duration {
+	if at, err := http.ParseTime(text); err == nil {
+		return min(max(at.Sub(now), 0), maxPatience)
+	}
+	seconds, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || seconds < 0 {
+		return 0
+	}
+	return time.Duration(min(seconds, int64(maxPatience/time.Second))) * time.Second
 }

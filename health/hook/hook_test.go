@@ -12,10 +12,13 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead-dns/fairlead/config"
@@ -203,6 +206,135 @@ func TestHandOver(t *testing.T) {
 		time.Sleep(2 * lookEvery)
 		b.stop()
 		require.Equal(t, []string{"dev.fairlead.endpoint.down new"}, to.types())
+	})
+}
+
+// Who stood by does not begin at its next start, before it hears the one that sends, with what that one delivered long ago.
+func TestStandbyRemembersWhatPassed(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		log, to := event.Open(event.Options{Node: "n2"}), &receiver{status: 200}
+		b := start(t, dir, log, to, func(o *Options) { o.Sends = func() bool { return false } })
+		log.Add("endpoint.down", "old", "", nil)
+		log.Add("intent.created", "not meant", "", nil)
+		time.Sleep(handOver + 2*lookEvery)
+		log.Add("endpoint.down", "new", "", nil)
+		time.Sleep(lookEvery)
+		b.stop()
+		b = start(t, dir, log, to, nil)
+		synctest.Wait()
+		b.stop()
+		require.Equal(t, []string{"dev.fairlead.endpoint.down new"}, to.types())
+	})
+}
+
+// Whose turn ends while the receiver is away still delivers what happened in its turn: the next one may not have been there. That
+// outlives a restart; what came after the turn is the other's.
+func TestTurnEndsWithAQueue(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		log, to := event.Open(event.Options{Node: "n2"}), &receiver{status: 503}
+		var ended atomic.Bool
+		b := start(t, dir, log, to, func(o *Options) { o.Sends = func() bool { return !ended.Load() } })
+		log.Add("endpoint.down", "a", "", nil)
+		log.Add("endpoint.down", "b", "", nil)
+		time.Sleep(time.Hour) // in a bubble
+		log.Add("endpoint.down", "c", "", nil)
+		ended.Store(true)
+		time.Sleep(time.Minute)
+		b.stop()
+		b = start(t, dir, log, to, func(o *Options) { o.Sends = func() bool { return false } })
+		log.Add("endpoint.up", "of the other", "", nil)
+		time.Sleep(time.Minute)
+		to.set(200, nil)
+		time.Sleep(time.Hour)
+		b.stop()
+		require.Equal(t, []string{"dev.fairlead.endpoint.down a", "dev.fairlead.endpoint.down b", "dev.fairlead.endpoint.down c"}, to.types())
+	})
+}
+
+// A node that stands by still delivers again what it could not deliver itself: nobody else has those letters.
+func TestStandbyRedelivers(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		log, to := event.Open(event.Options{Node: "n2"}), &receiver{status: 400}
+		b := start(t, dir, log, to, nil)
+		log.Add("endpoint.down", "a", "", nil)
+		synctest.Wait()
+		b.stop()
+		to.set(200, nil)
+		b = start(t, dir, log, to, func(o *Options) { o.Sends = func() bool { return false } })
+		n, err := b.sender.Redeliver("pager")
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+		time.Sleep(2 * lookEvery)
+		b.stop()
+		require.Equal(t, []string{"dev.fairlead.endpoint.down a"}, to.types())
+	})
+}
+
+// When the log was lost and its numbers begin anew, a position from before must not hold back what happens now.
+func TestPositionAheadOfTheLog(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		log, to := event.Open(event.Options{Node: "n1"}), &receiver{status: 200}
+		b := start(t, dir, log, to, nil)
+		for range 5 {
+			log.Add("endpoint.up", "before", "", nil)
+		}
+		synctest.Wait()
+		b.stop()
+		to = &receiver{status: 200}
+		fresh := event.Open(event.Options{Node: "n1"})
+		b = start(t, dir, fresh, to, nil)
+		fresh.Add("endpoint.down", "a", "", nil)
+		synctest.Wait()
+		b.stop()
+		require.Equal(t, []string{"dev.fairlead.endpoint.down a"}, to.types())
+	})
+}
+
+// A receiver that asks for patience, in seconds or by the clock, gets it, up to an hour.
+func TestRetryAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for text, want := range map[string]time.Duration{
+			"": 0, "1200": 20 * time.Minute, "99999999999": maxPatience, "-5": 0, "soon": 0, "9999999999999999999999": 0,
+			time.Now().Add(10 * time.Minute).UTC().Format(http.TimeFormat): 10 * time.Minute,
+			time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat):       0,
+		} {
+			require.Equal(t, want, patience(text, time.Now()), text)
+		}
+		log, to := event.Open(event.Options{Node: "n1"}), &receiver{status: 429, retry: "1200"}
+		b := start(t, t.TempDir(), log, to, nil)
+		log.Add("endpoint.down", "a", "", nil)
+		time.Sleep(19 * time.Minute) // in a bubble
+		synctest.Wait()
+		require.Len(t, to.at, 1)
+		to.set(200, nil)
+		time.Sleep(2 * time.Minute)
+		b.stop()
+		require.Len(t, to.types(), 1)
+	})
+}
+
+// The gauges are right at every scrape, also in the midst of a pause.
+func TestMetrics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg := prometheus.NewPedanticRegistry()
+		log, to := event.Open(event.Options{Node: "n1"}), &receiver{err: errors.New("refused")}
+		b := start(t, t.TempDir(), log, to, func(o *Options) { o.Registerer = reg })
+		log.Add("endpoint.down", "a", "", nil)
+		log.Add("endpoint.up", "a", "", nil)
+		time.Sleep(time.Hour) // in a bubble
+		require.NoError(t, testutil.GatherAndCompare(reg, strings.NewReader(`
+# HELP fairlead_hook_oldest_seconds Age of the oldest event that waits for its delivery; 0 while none does.
+# TYPE fairlead_hook_oldest_seconds gauge
+fairlead_hook_oldest_seconds{hook="pager"} 3600
+# HELP fairlead_hook_queue Events that wait for their delivery, those included that are to be delivered again.
+# TYPE fairlead_hook_queue gauge
+fairlead_hook_queue{hook="pager"} 2
+`), "fairlead_hook_oldest_seconds", "fairlead_hook_queue"))
+		b.stop()
 	})
 }
 

@@ -73,34 +73,16 @@ func New(o Options) (*Sender, error) {
 			return nil, fmt.Errorf("hooks: %w", err)
 		}
 	}
-	m := newMetrics(o.Registerer)
+	m := newMetrics(o.Registerer, s)
 	for _, h := range o.Hooks {
 		one := &one{Hook: h, sender: s, delivered: m.deliveries.WithLabelValues(h.Name, "delivered"), dead: m.deliveries.WithLabelValues(h.Name, "dead"),
-			retried: m.deliveries.WithLabelValues(h.Name, "retried"), waiting: m.waiting.WithLabelValues(h.Name)}
+			retried: m.deliveries.WithLabelValues(h.Name, "retried")}
 		if err := one.load(); err != nil {
 			return nil, fmt.Errorf("hook %s: %w", h.Name, err)
 		}
 		s.hooks = append(s.hooks, one)
 	}
 	return s, nil
-}
-
-type metrics struct {
-	deliveries *prometheus.CounterVec
-	waiting    *prometheus.GaugeVec
-}
-
-func newMetrics(reg prometheus.Registerer) *metrics {
-	m := &metrics{
-		deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "fairlead_hook_deliveries_total", Help: "Attempts to deliver an event, by hook and outcome: delivered, retried, dead.",
-		}, []string{"hook", "outcome"}),
-		waiting: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "fairlead_hook_oldest_seconds", Help: "Age of the event that waits for its delivery; 0 while none does.",
-		}, []string{"hook"}),
-	}
-	reg.MustRegister(m.deliveries, m.waiting)
-	return m
 }
 
 // Run delivers until ctx ends.
@@ -118,7 +100,10 @@ func (s *Sender) Run(ctx context.Context) error {
 // A Status is how a hook does.
 type Status struct {
 	config.Hook
+	// Waiting are the events that this node is to deliver; on one that stands by none. Oldest is when the first of them
+	// happened; zero while there is none.
 	Waiting, Dead int
+	Oldest        time.Time
 	Delivered     uint64
 	LastSuccess   time.Time
 	LastError     string
@@ -129,16 +114,26 @@ func (s *Sender) Status() (all []Status, sends bool) {
 	if s == nil {
 		return nil, true
 	}
+	return s.waiting(), s.opts.Sends()
+}
+
+// waiting is the status of every hook. Where this node stands by, only what it is to deliver again waits.
+func (s *Sender) waiting() (all []Status) {
 	for _, h := range s.hooks {
 		h.mu.Lock()
 		st := Status{Hook: h.Hook, Dead: len(h.letters), Delivered: h.count, LastSuccess: h.lastSuccess, LastError: h.lastError}
-		at := h.position
+		at, sends, waiting := h.position, h.sends, append([]event.Event(nil), h.again...)
 		h.mu.Unlock()
-		waiting, _, _, _ := s.opts.Events.After(at, event.Kept, h.filter())
-		st.Waiting = len(waiting)
+		if sends {
+			events, _, _, _ := s.opts.Events.After(at, event.Kept, h.filter())
+			waiting = append(waiting, events...)
+		}
+		if len(waiting) > 0 {
+			st.Waiting, st.Oldest = len(waiting), waiting[0].At
+		}
 		all = append(all, st)
 	}
-	return all, s.opts.Sends()
+	return all
 }
 
 // A Letter is an event that could not be delivered.
@@ -198,16 +193,22 @@ type one struct {
 	config.Hook
 	sender                   *Sender
 	delivered, dead, retried prometheus.Counter
-	waiting                  prometheus.Gauge
 
 	mu sync.Mutex
 	// position is the number of the last event that is dealt with. Guarded by mu, as is the rest.
-	position    uint64
+	position uint64
+	// sends is set while this node delivers, and after its turn until everything up to owed is: the next one was not there when
+	// it happened.
+	sends, turn bool
+	owed        uint64
 	letters     []Letter
 	again       []event.Event
 	count       uint64
 	lastSuccess time.Time
 	lastError   string
+	// kept is the position on disk, since keptAt.
+	kept   uint64
+	keptAt time.Time
 	// wake is closed when there is something to deliver again; nil while nobody waits.
 	wake chan struct{}
 }
@@ -215,6 +216,7 @@ type one struct {
 // saved is what is kept of a hook.
 type saved struct {
 	Position uint64        `json:"position"`
+	Sends    bool          `json:"sends,omitempty"`
 	Dead     []Letter      `json:"dead,omitempty"`
 	Again    []event.Event `json:"again,omitempty"`
 }
@@ -237,7 +239,11 @@ func (h *one) load() error {
 	if err != nil {
 		return fmt.Errorf("%w (remove %s to begin with what happens from now on)", err, h.path())
 	}
-	h.position, h.letters, h.again = s.Position, s.Dead, s.Again
+	h.position, h.sends, h.letters, h.again = s.Position, s.Sends, s.Dead, s.Again
+	if h.owed = h.sender.opts.Events.Seq(); h.position > h.owed {
+		// The log was lost, and its numbers began anew.
+		h.position = 0
+	}
 	return nil
 }
 
@@ -245,7 +251,7 @@ func (h *one) saveLocked() error {
 	if h.sender.opts.Dir == "" {
 		return nil
 	}
-	b, err := json.Marshal(saved{h.position, h.letters, h.again})
+	b, err := json.Marshal(saved{h.position, h.sends, h.letters, h.again})
 	if err != nil {
 		return err
 	}
@@ -257,41 +263,78 @@ func (h *one) filter() event.Filter { return event.Filter{Types: h.Types} }
 // run delivers one event after the other until ctx ends.
 func (h *one) run(ctx context.Context) error {
 	for ctx.Err() == nil {
+		turn := h.sender.opts.Sends()
 		h.mu.Lock()
-		at, again := h.position, h.again
 		if h.wake == nil {
 			h.wake = make(chan struct{})
 		}
-		wake := h.wake
+		again, wake := h.again, h.wake
+		owes := h.owesLocked(turn)
 		h.mu.Unlock()
-		if !h.sender.opts.Sends() {
-			h.pass(ctx)
-			continue
-		}
-		if len(again) > 0 {
+		switch {
+		case len(again) > 0:
 			h.deal(ctx, again[0], true)
-			continue
-		}
-		events, next, missed, more := h.sender.opts.Events.After(at, batch, h.filter())
-		if missed {
-			h.sender.opts.Logger.Warn("events were forgotten before a hook was told of them", "hook", h.Name, "after", at)
-		}
-		for _, e := range events {
-			if !h.deal(ctx, e, false) {
-				return nil
-			}
-		}
-		if len(events) < batch {
-			h.moveTo(next, len(events) > 0)
-			h.waiting.Set(0)
-			select {
-			case <-ctx.Done():
-			case <-more:
-			case <-wake:
-			}
+		case owes:
+			h.deliverBatch(ctx, turn, wake)
+		default:
+			h.pass(ctx)
 		}
 	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.keepLocked()
 	return nil
+}
+
+// owesLocked tells whether it is this node that delivers the next event.
+func (h *one) owesLocked(turn bool) bool {
+	seq := h.sender.opts.Events.Seq()
+	switch {
+	case turn:
+		h.sends, h.turn = true, true
+	case h.turn:
+		// An attempt may have lasted for minutes: all that happened until now was this node's, as far as it knows.
+		h.turn, h.owed = false, seq
+	case h.sends && h.position >= h.owed:
+		h.sends = false
+		h.keepLocked()
+	}
+	return h.sends
+}
+
+// deliverBatch delivers what there is, and waits for more if it is this node's turn.
+func (h *one) deliverBatch(ctx context.Context, turn bool, wake <-chan struct{}) {
+	h.mu.Lock()
+	at, owed := h.position, h.owed
+	h.mu.Unlock()
+	events, next, missed, more := h.sender.opts.Events.After(at, batch, h.filter())
+	if missed {
+		h.sender.opts.Logger.Warn("events were forgotten before a hook was told of them", "hook", h.Name, "after", at)
+	}
+	for _, e := range events {
+		if !turn && e.Seq > owed {
+			h.moveTo(owed)
+			return
+		}
+		if !h.deal(ctx, e, false) {
+			return
+		}
+	}
+	if len(events) == batch {
+		return
+	}
+	if !turn {
+		h.moveTo(owed)
+		return
+	}
+	h.moveTo(next)
+	select {
+	case <-ctx.Done():
+	case <-more:
+	case <-wake:
+	case <-time.After(handOver):
+		// Whether it is still this node's turn.
+	}
 }
 
 // pass lets events go by that another node delivers, and keeps the latest ones, should it be gone.
@@ -308,28 +351,29 @@ func (h *one) pass(ctx context.Context) {
 		if n == 0 {
 			break
 		}
-		h.moveTo(events[n-1].Seq, false)
+		h.moveTo(events[n-1].Seq)
 	}
+	h.mu.Lock()
+	if h.position > h.kept && time.Since(h.keptAt) > handOver {
+		// Else a node that is killed begins with what another one delivered long ago.
+		h.keepLocked()
+	}
+	h.mu.Unlock()
 	select {
 	case <-ctx.Done():
 	case <-time.After(lookEvery):
 	}
 }
 
-// moveTo notes that everything up to seq is dealt with.
-func (h *one) moveTo(seq uint64, keep bool) {
+// moveTo notes that everything up to seq is dealt with. The next delivery, look or end keeps it.
+func (h *one) moveTo(seq uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if seq <= h.position {
-		return
-	}
-	h.position = seq
-	if keep {
-		h.keepLocked()
-	}
+	h.position = max(h.position, seq)
 }
 
 func (h *one) keepLocked() {
+	h.kept, h.keptAt = h.position, time.Now()
 	if err := h.saveLocked(); err != nil {
 		h.sender.opts.Logger.Warn("position of a hook not kept: after a restart events are delivered again", "hook", h.Name, "err", err)
 	}
