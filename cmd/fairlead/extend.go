@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -77,6 +78,9 @@ func extend(cmd *cobra.Command, c *client, args []string, req api.ExtendRequest)
 	}
 	var i api.Intent
 	if err := c.order(ctx, http.MethodPatch, api.IntentPath(matched[0].ID), req, &i); err != nil {
+		if e, ok := errors.AsType[*exitError](err); ok && e.Code == exitRefused {
+			e.Hint = "an extension overrides no rule: make a new one with --override, and `fairlead undrain " + matched[0].ID + "`"
+		}
 		return err
 	}
 	w := cmd.OutOrStdout()
