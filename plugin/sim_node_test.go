@@ -14,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -125,6 +126,8 @@ func (n *simNode) stop() {
 // kill ends the process as kill -9 does: nobody is told, and what is not on disk is lost. The disk is what it was at that
 // instant: an orderly end would write once more.
 func (n *simNode) kill() {
+	// What is being written is, in this world, before it or after: files are not copied while they are renamed.
+	synctest.Wait()
 	kept := n.dir + ".kept"
 	require.NoError(n.sim.t, os.CopyFS(kept, os.DirFS(n.dir)))
 	// CopyFS does not copy that it is ours alone.
