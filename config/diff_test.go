@@ -26,8 +26,7 @@ func exampleZone(t *testing.T, edits ...string) *Zone {
 	return z
 }
 
-func TestDiff(t *testing.T) {
-	base := `zone: a.example
+const diffText = `zone: a.example
 nameservers: [{name: ns1.example.net}]
 records: [{name: mail, type: A, data: 192.0.2.10, ttl: 5m}]
 regions: {eu: {azs: [eu-a, eu-b]}}
@@ -38,11 +37,15 @@ pools:
 services:
   www: {tiers: [{web: 1}, {spare: 1}], ttl: {min: 2s, max: 30s}}
 `
-	parse := func(t *testing.T, text string) *Zone {
-		z, problems := Parse("a.yaml", []byte(text), ParseOptions{})
-		require.NoError(t, problems.Err())
-		return z
-	}
+
+func parseZone(t *testing.T, text string) *Zone {
+	t.Helper()
+	z, problems := Parse("a.yaml", []byte(text), ParseOptions{})
+	require.NoError(t, problems.Err())
+	return z
+}
+
+func TestDiff(t *testing.T) {
 	for _, tt := range []struct {
 		name, old, new string
 		want           []Change
@@ -71,8 +74,8 @@ services:
 		{name: "a serial", old: "zone: a.example\n", new: "zone: a.example\nserial: 9\n", want: []Change{{Object: "zone", Key: "soa.serial", Old: "-", New: "9"}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			require.Contains(t, base, tt.old)
-			a, b := parse(t, base), parse(t, strings.Replace(base, tt.old, tt.new, 1))
+			require.Contains(t, diffText, tt.old)
+			a, b := parseZone(t, diffText), parseZone(t, strings.Replace(diffText, tt.old, tt.new, 1))
 			got := Diff(a, b)
 			for i := range got {
 				if got[i].Key == "soa.serial" {
