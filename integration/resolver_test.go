@@ -342,7 +342,7 @@ func TestPlannedDrainResolvers(t *testing.T) {
 	if trials(0) == 0 {
 		t.Skip("takes a minute for each trial: FAIRLEAD_TRIALS=3; the simulator's TestPlannedDrain runs always")
 	}
-	const ahead, floor, gossip = 60 * time.Second, time.Second, time.Second
+	const ahead, floor, gossip = 60 * time.Second, 2 * time.Second, time.Second
 	p := startDemo(t)
 	azs := azByAddress(p)
 	ctx, cancel := context.WithCancel(t.Context())
