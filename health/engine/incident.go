@@ -2,12 +2,10 @@ package engine
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/judge"
 	"github.com/fairlead-dns/fairlead/health/ledger"
@@ -24,8 +22,9 @@ const (
 type incidents struct {
 	// all are the incidents, the newest last. They are values: a change makes another one.
 	all []*ledger.Incident
-	// members are the endpoints of open incidents, by name as ZONE/POOL/ENDPOINT.
+	// members are the endpoints of open incidents that are not back, by name as ZONE/POOL/ENDPOINT; out counts them by incident.
 	members map[string]*member
+	out     map[string]int
 	counter int
 	// suspects count the answers with endpoints that may be on their way out, by name.
 	suspects map[string]*ledger.Tally
@@ -88,7 +87,7 @@ func (e *Engine) suspect(c *change, name string) {
 	in := &e.incidents
 	switch {
 	case c.new.State == health.Suspect && in.suspects[name] == nil:
-		if n, ok := e.numberOf(c); ok {
+		if n, ok := e.issued.book.Find(name); ok {
 			in.suspects[name] = e.issued.book.Tally(n)
 		}
 	case c.new.State == health.Up:
@@ -111,7 +110,7 @@ func (e *Engine) orderIncident(c *change, orders []health.Intent, now time.Time)
 	made := &ledger.Incident{Kind: ledger.ByIntent, Zone: c.zone.Name, OpenedAt: now}
 	for k := range orders {
 		o := &orders[k]
-		if o.TakesOut() && o.Active(now) && covers(c, o.Scope) {
+		if o.TakesOut() && o.Active(now) && judge.Names(c.zone, c.pool, c.endpoint, o.Scope) {
 			made.Intent, made.Actor, made.Cause, made.Title = o.ID.String(), o.Actor, o.Reason, o.Kind.String()+" "+o.Scope.String()
 			if o.Start.Before(now) {
 				made.OpenedAt = o.Start
@@ -124,14 +123,6 @@ func (e *Engine) orderIncident(c *change, orders []health.Intent, now time.Time)
 		}
 	}
 	return e.openIncident(made)
-}
-
-// covers tells whether the endpoint of a change is in the scope.
-func covers(c *change, scope health.Scope) bool {
-	return slices.ContainsFunc(judge.Endpoints(c.zone, scope), func(r health.EndpointRef) bool {
-		p := c.zone.Pools[r.Pool]
-		return p == c.pool && p.Endpoints[r.Endpoint] == c.endpoint
-	})
 }
 
 // openIncident gives an incident its name.
@@ -171,7 +162,7 @@ func (e *Engine) change(id string, f func(*ledger.Incident)) {
 
 // join makes the endpoint of a change part of an incident.
 func (e *Engine) join(c *change, name string, i *ledger.Incident, now time.Time) {
-	number, ok := e.numberOf(c)
+	number, ok := e.issued.book.Find(name)
 	if !ok {
 		return
 	}
@@ -185,6 +176,7 @@ func (e *Engine) join(c *change, name string, i *ledger.Incident, now time.Time)
 		delete(e.incidents.suspects, name)
 	}
 	e.incidents.members[name] = m
+	e.incidents.out[i.ID]++
 	e.change(i.ID, func(i *ledger.Incident) {
 		i.LeftAt, i.ReturnedAt = now, time.Time{}
 		if len(i.Endpoints) < ledger.MaxIncidentEndpoints {
@@ -242,7 +234,7 @@ func titleOf(i *ledger.Incident) string {
 
 // returned notes that an endpoint is answered again, or may be.
 func (e *Engine) returned(id string, c *change, name string, now time.Time) {
-	delete(e.incidents.members, name)
+	e.leave(name)
 	e.change(id, func(i *ledger.Incident) {
 		at := c.pool.Name + "/" + c.endpoint.Name
 		for k := range i.Endpoints {
@@ -250,40 +242,30 @@ func (e *Engine) returned(id string, c *change, name string, now time.Time) {
 				i.Endpoints[k].ReturnedAt = now
 			}
 		}
-		for other, m := range e.incidents.members {
-			if m.incident == id && other != name {
-				return
-			}
+		if e.incidents.out[id] == 0 {
+			i.ReturnedAt = now
 		}
-		i.ReturnedAt = now
 	})
 }
 
-// numberOf is the number of the endpoint of a change in the book.
-func (e *Engine) numberOf(c *change) (int, bool) {
-	for zi, z := range e.cur.model.Zones {
-		if z != c.zone {
-			continue
-		}
-		for pi, p := range z.Pools {
-			if p == c.pool {
-				ei := slices.IndexFunc(p.Endpoints, func(o *config.Endpoint) bool { return o == c.endpoint })
-				return e.issued.book.Number(ledger.Endpoint{Zone: zi, Pool: pi, Endpoint: ei}), ei >= 0
-			}
-		}
+// leave ends that an endpoint is out in its incident, and returns which that is.
+func (e *Engine) leave(name string) (incident string) {
+	in := &e.incidents
+	id := in.members[name].incident
+	delete(in.members, name)
+	if in.out[id]--; in.out[id] == 0 {
+		delete(in.out, id)
 	}
-	return 0, false
+	return id
 }
 
 // followIncidents brings open incidents in line with what is known of caches, once a second.
 func (e *Engine) followIncidents(now time.Time) {
 	in := &e.incidents
 	byIncident := make(map[string][]int)
-	if len(in.members) > 0 {
-		for n := range e.issued.book.Len() {
-			if m := in.members[e.issued.book.Name(n)]; m != nil {
-				byIncident[m.incident] = append(byIncident[m.incident], n)
-			}
+	for name, m := range in.members {
+		if n, ok := e.issued.book.Find(name); ok {
+			byIncident[m.incident] = append(byIncident[m.incident], n)
 		}
 	}
 	for _, i := range slices.Clone(in.all) {
@@ -298,6 +280,8 @@ func (e *Engine) followIncidents(now time.Time) {
 func (e *Engine) followIncident(i *ledger.Incident, numbers []int, now time.Time) {
 	next := *i
 	next.Confirmed, next.Unknown, next.Void, next.Services = slices.Clone(i.Confirmed), nil, slices.Clone(i.Void), slices.Clone(i.Services)
+	// In the order of the files, whatever that of the map was.
+	slices.Sort(numbers)
 	known := len(numbers) > 0
 	var safe time.Time
 	for _, n := range numbers {
@@ -328,7 +312,7 @@ func (e *Engine) followIncident(i *ledger.Incident, numbers []int, now time.Time
 		next.ClosedAt = now
 	}
 	e.tellIncident(i, &next)
-	if same, _ := sameIncident(i, &next); !same {
+	if !sameIncident(i, &next) {
 		e.change(i.ID, func(c *ledger.Incident) { *c = next })
 	}
 }
@@ -366,7 +350,7 @@ func mergeBound(i *ledger.Incident, d *departure, name string) {
 		case k < 0:
 			i.Confirmed = append(i.Confirmed, c)
 		case c.Until.After(i.Confirmed[k].Until):
-			c.Quiet = later(c.Quiet, i.Confirmed[k].Quiet)
+			c.Quiet = ledger.Later(c.Quiet, i.Confirmed[k].Quiet)
 			i.Confirmed[k] = c
 		}
 	}
@@ -381,13 +365,6 @@ func mergeBound(i *ledger.Incident, d *departure, name string) {
 			i.Void = append(i.Void, w)
 		}
 	}
-}
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
 }
 
 // ramping tells whether a pool of the incident is not back with its whole share.
@@ -414,16 +391,10 @@ func (e *Engine) ramping(i *ledger.Incident, now time.Time) bool {
 }
 
 // sameIncident tells whether nothing moved that anybody wants to know.
-func sameIncident(a, b *ledger.Incident) (same bool, why string) {
-	switch {
-	case !a.SafeAt.Equal(b.SafeAt), !a.KnownAt.Equal(b.KnownAt), !a.ClosedAt.Equal(b.ClosedAt), !a.LastAnswerAt.Equal(b.LastAnswerAt):
-		return false, "instants"
-	case a.Answers != b.Answers, a.Outstanding != b.Outstanding, len(a.Void) != len(b.Void):
-		return false, "counts"
-	case !slices.Equal(a.Confirmed, b.Confirmed):
-		return false, "confirmed"
-	}
-	return slices.EqualFunc(a.Unknown, b.Unknown, func(x, y ledger.Silent) bool { return x.Node == y.Node && x.Why == y.Why }), "unknown"
+func sameIncident(a, b *ledger.Incident) bool {
+	return a.SafeAt.Equal(b.SafeAt) && a.KnownAt.Equal(b.KnownAt) && a.ClosedAt.Equal(b.ClosedAt) && a.LastAnswerAt.Equal(b.LastAnswerAt) &&
+		a.Answers == b.Answers && a.Outstanding == b.Outstanding && len(a.Void) == len(b.Void) && slices.Equal(a.Confirmed, b.Confirmed) &&
+		slices.EqualFunc(a.Unknown, b.Unknown, func(x, y ledger.Silent) bool { return x.Node == y.Node && x.Why == y.Why })
 }
 
 // Incidents are those that are kept, the newest last, as of the last second. They are not to be changed.
@@ -440,27 +411,22 @@ func (e *Engine) restoreIncidents(all []*ledger.Incident) {
 		for _, n := range i.Endpoints {
 			if n.ReturnedAt.IsZero() {
 				in.members[i.Zone+"/"+n.Name] = &member{incident: i.ID, left: true}
+				in.out[i.ID]++
 			}
 		}
 	}
 }
 
 // dropMembers forgets endpoints that the model does not have any more.
-func (e *Engine) dropMembers() {
-	names := make(map[string]bool, e.issued.book.Len())
-	for n := range e.issued.book.Len() {
-		names[e.issued.book.Name(n)] = true
-	}
+func (e *Engine) dropMembers(now time.Time) {
 	gone := make(map[string]bool)
-	maps.DeleteFunc(e.incidents.members, func(name string, m *member) bool {
-		if !names[name] {
-			gone[m.incident] = true
+	for name := range e.incidents.members {
+		if _, ok := e.issued.book.Find(name); !ok {
+			gone[e.leave(name)] = true
 		}
-		return !names[name]
-	})
-	now := time.Now()
+	}
 	for id := range gone {
-		if !slices.ContainsFunc(slices.Collect(maps.Values(e.incidents.members)), func(m *member) bool { return m.incident == id }) {
+		if e.incidents.out[id] == 0 {
 			e.change(id, func(i *ledger.Incident) { i.ReturnedAt = now })
 		}
 	}

@@ -123,10 +123,18 @@ func (e *Engine) issueModel(now time.Time) {
 		c.now = is
 		i.ceilings[z.Name] = c
 	}
-	names := e.departureNames()
+	names := make(map[string]*departure, len(i.departures))
+	for n, d := range i.departures {
+		names[i.book.Name(n)] = d
+	}
 	i.book.SetModel(e.cur.model, now)
-	i.departures = e.departuresBy(names)
-	e.dropMembers()
+	i.departures = make(map[int]*departure, len(names))
+	for name, d := range names {
+		if n, ok := i.book.Find(name); ok {
+			i.departures[n] = d
+		}
+	}
+	e.dropMembers(now)
 	e.keepIssued()
 }
 
@@ -233,6 +241,10 @@ type Departure struct {
 func (e *Engine) follow(now time.Time) {
 	i := &e.issued
 	shown := []Departure{}
+	var configured []string
+	if e.cluster != nil {
+		configured = e.cluster.configured(now)
+	}
 	n := -1
 	for zi, z := range e.cur.model.Zones {
 		for pi, p := range z.Pools {
@@ -248,7 +260,7 @@ func (e *Engine) follow(now time.Time) {
 					d = &departure{since: s.Since, confirmed: make(map[string]confirmation)}
 					i.departures[n] = d
 				}
-				e.compose(n, d, now)
+				e.compose(n, d, configured, now)
 				v := e.cur.zones[zi].pools[pi].view.Endpoints[ei]
 				shown = append(shown, Departure{
 					Zone: z, Pool: pi, Endpoint: ei,
@@ -264,11 +276,8 @@ func (e *Engine) follow(now time.Time) {
 // Departures are the endpoints that this node does not answer, in the order of the files, as of the last second.
 func (e *Engine) Departures() []Departure { return *e.shownLeft.Load() }
 
-// Transit is how late a resolver may still accept an answer.
-func (e *Engine) Transit() time.Duration { return e.opts.Transit }
-
-// compose asks every configured node's word about endpoint n.
-func (e *Engine) compose(n int, d *departure, now time.Time) {
+// compose asks every configured node's word about endpoint n; configured is empty for a node alone.
+func (e *Engine) compose(n int, d *departure, configured []string, now time.Time) {
 	var silent []ledger.Silent
 	most := e.issued.book.Ceiling(n)
 	if own := e.issued.book.At(n); own.State == ledger.Left {
@@ -278,7 +287,7 @@ func (e *Engine) compose(n int, d *departure, now time.Time) {
 		silent = append(silent, ledger.Silent{Node: e.opts.Node, Since: now, Why: "has answers under way"})
 	}
 	if c := e.cluster; c != nil {
-		for _, name := range c.configured(now) {
+		for _, name := range configured {
 			if name == c.self {
 				continue
 			}
@@ -366,23 +375,4 @@ func (d *departure) hear(name string, said round.Issued, at time.Time) {
 		d.void = append(d.void, Void{Node: name, At: at})
 	}
 	d.confirmed[name] = next
-}
-
-// departureNames are the departures by the slot of their endpoint, for a model that takes the place of the present one.
-func (e *Engine) departureNames() map[string]*departure {
-	names := make(map[string]*departure, len(e.issued.departures))
-	for n, d := range e.issued.departures {
-		names[e.issued.book.Name(n)] = d
-	}
-	return names
-}
-
-func (e *Engine) departuresBy(names map[string]*departure) map[int]*departure {
-	out := make(map[int]*departure, len(names))
-	for n := range e.issued.book.Len() {
-		if d := names[e.issued.book.Name(n)]; d != nil {
-			out[n] = d
-		}
-	}
-	return out
 }

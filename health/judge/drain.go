@@ -99,27 +99,45 @@ func settle(zones []*config.Zone, services map[serviceRef]*coverage, d *health.I
 func Endpoints(z *config.Zone, scope health.Scope) []health.EndpointRef {
 	var refs []health.EndpointRef
 	for pi, p := range z.Pools {
-		switch scope.Kind {
-		case health.ScopeEndpoint, health.ScopePool:
-			if z.Name != scope.Zone || p.Name != scope.Pool {
-				continue
-			}
-		case health.ScopeRegion, health.ScopeAZ:
-		default:
-			return nil
+		if !mayName(z, p, scope) {
+			continue
 		}
 		for i, e := range p.Endpoints {
-			az := z.AZs[e.AZ]
-			switch {
-			case scope.Kind == health.ScopeEndpoint && e.Name != scope.Endpoint:
-			case scope.Kind == health.ScopeAZ && az.Name != scope.Name:
-			case scope.Kind == health.ScopeRegion && regionOf(z, p, e) != scope.Name:
-			default:
+			if namesIn(z, p, e, scope) {
 				refs = append(refs, health.EndpointRef{Pool: pi, Endpoint: i})
 			}
 		}
 	}
 	return refs
+}
+
+// Names tells whether the scope names endpoint e of pool p of z.
+func Names(z *config.Zone, p *config.Pool, e *config.Endpoint, scope health.Scope) bool {
+	return mayName(z, p, scope) && namesIn(z, p, e, scope)
+}
+
+// mayName tells whether the scope may name an endpoint of the pool.
+func mayName(z *config.Zone, p *config.Pool, scope health.Scope) bool {
+	switch scope.Kind {
+	case health.ScopeEndpoint, health.ScopePool:
+		return z.Name == scope.Zone && p.Name == scope.Pool
+	case health.ScopeRegion, health.ScopeAZ:
+		return true
+	}
+	return false
+}
+
+// namesIn tells whether the scope, which may name endpoints of the pool, names e.
+func namesIn(z *config.Zone, p *config.Pool, e *config.Endpoint, scope health.Scope) bool {
+	switch scope.Kind {
+	case health.ScopeEndpoint:
+		return e.Name == scope.Endpoint
+	case health.ScopeAZ:
+		return z.AZs[e.AZ].Name == scope.Name
+	case health.ScopeRegion:
+		return regionOf(z, p, e) == scope.Name
+	}
+	return true
 }
 
 // regionOf is the region in which the endpoint stands: its AZ's.

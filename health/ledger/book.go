@@ -53,6 +53,8 @@ type Book struct {
 	// first is the number of the first endpoint of each pool, by zone and pool.
 	first [][]int
 	all   []Standing
+	// numbers are those of the endpoints by name, as ZONE/POOL/ENDPOINT.
+	numbers map[string]int
 	// leaving are the numbers of those that are, some of them twice.
 	leaving []int
 	// swaps counts the snapshots that were replaced; those in pending may still have answers under way, oldest first.
@@ -89,7 +91,7 @@ func (b *Book) SetModel(m *config.Model, now time.Time) {
 	for _, s := range b.all {
 		was[s.slot] = s
 	}
-	b.model, b.first, b.all, b.leaving = m, make([][]int, len(m.Zones)), b.all[:0:0], nil
+	b.model, b.first, b.all, b.leaving, b.numbers = m, make([][]int, len(m.Zones)), b.all[:0:0], nil, make(map[string]int, len(b.all))
 	for zi, z := range m.Zones {
 		for _, p := range z.Pools {
 			b.first[zi] = append(b.first[zi], len(b.all))
@@ -105,6 +107,7 @@ func (b *Book) SetModel(m *config.Model, now time.Time) {
 				if s.State == Leaving {
 					b.leaving = append(b.leaving, len(b.all))
 				}
+				b.numbers[s.name] = len(b.all)
 				b.all = append(b.all, s)
 			}
 		}
@@ -200,8 +203,14 @@ func (b *Book) floorOf(n int) time.Time {
 // Swap is the number of the swap that took the endpoint out; 0 if it was out at the start.
 func (s Standing) Swap() uint64 { return s.swap }
 
-// Name is the endpoint of a number, as ZONE/POOL/ENDPOINT.
+// Name is the endpoint of a number, as ZONE/POOL/ENDPOINT; Find is the other way round.
 func (b *Book) Name(number int) string { return b.all[number].name }
+
+// Find is the number of the endpoint of a name; ok is unset if the model has none.
+func (b *Book) Find(name string) (number int, ok bool) {
+	number, ok = b.numbers[name]
+	return number, ok
+}
 
 // Curve is how many answers that name the endpoint of a number may be in caches at this moment.
 func (b *Book) Curve(number int) Curve { return b.ledger.Curve(b.all[number].slot, b.ledger.Now()) }

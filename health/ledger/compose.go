@@ -53,8 +53,8 @@ func Compose(confirmed []Confirmation, silent []Silent, transit time.Duration, g
 	}
 	b := Bound{Known: len(silent) == 0 || guards.Without(health.GuardSilent), Confirmed: confirmed, Unknown: silent}
 	for _, c := range confirmed {
-		b.Lower = later(b.Lower, c.Until.Add(transit))
-		b.Quiet = later(b.Quiet, c.Quiet)
+		b.Lower = Later(b.Lower, c.Until.Add(transit))
+		b.Quiet = Later(b.Quiet, c.Quiet)
 	}
 	b.Conditional = b.Lower
 	for _, s := range silent {
@@ -62,7 +62,7 @@ func Compose(confirmed []Confirmation, silent []Silent, transit time.Duration, g
 			b.Conditional = time.Time{}
 			break
 		}
-		b.Conditional = later(b.Conditional, s.Conditional.Add(transit))
+		b.Conditional = Later(b.Conditional, s.Conditional.Add(transit))
 	}
 	if b.Known {
 		b.SafeAt = b.Lower
@@ -75,10 +75,11 @@ func (b *Bound) Clamped(atLeast, transit time.Duration) time.Time {
 	if !b.Known {
 		return time.Time{}
 	}
-	return later(b.SafeAt, b.Quiet.Add(Slow(atLeast)+transit))
+	return Later(b.SafeAt, b.Quiet.Add(Slow(atLeast)+transit))
 }
 
-func later(a, b time.Time) time.Time {
+// Later is the later of two instants.
+func Later(a, b time.Time) time.Time {
 	if b.After(a) {
 		return b
 	}

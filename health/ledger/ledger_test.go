@@ -140,6 +140,12 @@ func TestBook(t *testing.T) {
 	require.Equal(t, at(80), b.At(1).Until)
 	require.Equal(t, 60*time.Second, b.Ceiling(1), "answers by the older file are about")
 	require.Equal(t, at(30), b.At(0).Until)
+	n, ok := b.Find("example.org./p/a")
+	require.True(t, ok)
+	require.Equal(t, 1, n)
+	require.Equal(t, "example.org./p/a", b.Name(n))
+	_, ok = b.Find("example.org./p/b")
+	require.False(t, ok, "the file has it no more")
 
 	b.Published(enter, at(23))
 	require.Equal(t, Serving, b.At(0).State)

@@ -61,14 +61,8 @@ func (z *zone) count(s *service, by int32) {
 	}
 }
 
-// Serves tells whether some answer for a service names the endpoint. The host name of an endpoint, which stands for it whatever
-// health says, is no service.
-func (s *Snapshot) Serves(e ledger.Endpoint) bool {
-	z := s.zones[e.Zone]
-	return z.served[z.firsts[e.Pool]+e.Endpoint] > 0
-}
-
-// Since tells which endpoints s names and prev, which may be nil, does not, and the other way round, by the model of s.
+// Since tells which endpoints answers for services in s name and those in prev, which may be nil, do not, and the other way round, by
+// the model of s. The host name of an endpoint, which stands for it whatever health says, is no service.
 func (s *Snapshot) Since(prev *Snapshot) (left, entered []ledger.Endpoint) {
 	for zi, z := range s.zones {
 		old, _ := prev.zoneNamed(z.cfg.Name)
