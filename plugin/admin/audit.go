@@ -61,6 +61,11 @@ func (rec *record) reserve() error {
 	return nil
 }
 
+// unrecorded is the reply to an order for which there is no room in the journal.
+func unrecorded(err error) (int, any) {
+	return http.StatusInsufficientStorage, failure(http.StatusInsufficientStorage, err)
+}
+
 func (rec *record) hold() {
 	if !rec.held {
 		rec.server.writes.Lock()

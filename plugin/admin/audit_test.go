@@ -77,6 +77,7 @@ func TestRecorded(t *testing.T) {
 		{"failback", "POST", pool(api.FailbackPath), `{"actor":"ada"}`, nil, 201, "failback", "pool example.org/web", "", "ok", "", `"kind":"failback"`},
 		{"unready", "DELETE", pool(api.ReadyPath), `{"actor":"ada"}`, nil, 404, "unready", "ready for pool example.org/web", "", "failed: no such intent: ready for pool example.org/web", "", ""},
 		{"freeze", "POST", api.FreezePath, `{"actor":"ada","reason":"flapping"}`, nil, 200, "freeze", "verdicts", "flapping", "ok", `"frozen":false`, `"frozen":true`},
+		{"abort a drill", "DELETE", api.DrillPath("d1"), `{"actor":"ada","reason":"enough"}`, nil, 200, "abort drill", "drill d1", "enough", "ok", `"outcome":"ABORTED"`, ""},
 		{"unfreeze", "POST", api.UnfreezePath, `{"actor":"ada"}`, nil, 200, "unfreeze", "verdicts", "", "ok", `"frozen":false`, `"frozen":false`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -47,7 +47,7 @@ func (s *Server) reload(r *http.Request) (int, any) {
 		return invalid(err)
 	}
 	if err := rec.reserve(); err != nil {
-		return http.StatusInsufficientStorage, failure(http.StatusInsufficientStorage, err)
+		return unrecorded(err)
 	}
 	result, err := s.opts.Node.Reload(r.Context(), req.Force)
 	if err != nil {
@@ -81,7 +81,7 @@ func (s *Server) changeFile(r *http.Request, do func(context.Context, *api.Rollb
 		return invalid(err)
 	}
 	if err := rec.reserve(); err != nil {
-		return http.StatusInsufficientStorage, failure(http.StatusInsufficientStorage, err)
+		return unrecorded(err)
 	}
 	rec.Before = encoded(s.opts.Node.Files())
 	// A client that goes away does not undo it.

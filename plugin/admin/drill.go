@@ -49,7 +49,7 @@ func (s *Server) startDrill(r *http.Request) (int, any) {
 		return invalid(err)
 	}
 	if err := rec.reserve(); err != nil {
-		return http.StatusInsufficientStorage, failure(http.StatusInsufficientStorage, err)
+		return unrecorded(err)
 	}
 	d, err := s.opts.Node.Drill(&req)
 	if err != nil {
@@ -73,7 +73,7 @@ func (s *Server) abortDrill(r *http.Request) (int, any) {
 	rec := recordOf(r)
 	rec.Object = "drill " + r.PathValue("id")
 	if err := rec.reserve(); err != nil {
-		return http.StatusInsufficientStorage, failure(http.StatusInsufficientStorage, err)
+		return unrecorded(err)
 	}
 	d, err := s.opts.Node.AbortDrill(r.PathValue("id"), req.Actor, req.Reason)
 	if err != nil {

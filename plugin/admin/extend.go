@@ -44,7 +44,7 @@ func (s *Server) extend(r *http.Request) (int, any) {
 		return invalid(errors.New("forever and for_seconds: want one of them"))
 	}
 	if err := rec.reserve(); err != nil {
-		return http.StatusInsufficientStorage, failure(http.StatusInsufficientStorage, err)
+		return unrecorded(err)
 	}
 	if rec.before(id) == nil {
 		return intentRefused(fmt.Errorf("%w: %s", health.ErrNoIntent, id))
@@ -75,7 +75,7 @@ func (s *Server) resume(r *http.Request) (int, any) {
 		return invalid(errReason)
 	}
 	if err := rec.reserve(); err != nil {
-		return http.StatusInsufficientStorage, failure(http.StatusInsufficientStorage, err)
+		return unrecorded(err)
 	}
 	if rec.before(id) == nil {
 		return intentRefused(fmt.Errorf("%w: %s", health.ErrNoIntent, id))

@@ -28,7 +28,7 @@ func (s *Server) setFreeze(r *http.Request, on bool) (int, any) {
 		return invalid(err)
 	}
 	if err := rec.reserve(); err != nil {
-		return http.StatusInsufficientStorage, failure(http.StatusInsufficientStorage, err)
+		return unrecorded(err)
 	}
 	rec.Before = encoded(s.opts.Node.Frozen())
 	if err := s.opts.Node.Freeze(on, req.Actor, req.Reason); err != nil {
@@ -52,9 +52,11 @@ func decode(r *http.Request, into any) error {
 	return nil
 }
 
-// endRequest reads the body of an order that ends something; an empty body is one.
+// endRequest reads the body of an order that ends something, and notes who asks; an empty body is one.
 func endRequest(r *http.Request) (req api.EndRequest, err error) {
-	if err := decode(r, &req); err != nil && !errors.Is(err, io.EOF) {
+	err = decode(r, &req)
+	recordOf(r).asks(req.Actor, req.Reason)
+	if err != nil && !errors.Is(err, io.EOF) {
 		return req, err
 	}
 	return req, health.ValidateWords(req.Actor, req.Reason)

@@ -52,15 +52,13 @@ func (s *Server) deadLetters(r *http.Request) (int, any) {
 }
 
 func (s *Server) redeliver(r *http.Request) (int, any) {
-	req, err := endRequest(r)
-	if err != nil {
+	if _, err := endRequest(r); err != nil {
 		return invalid(err)
 	}
 	rec := recordOf(r)
-	rec.asks(req.Actor, req.Reason)
 	rec.Object = "hook " + r.PathValue("name")
 	if err := rec.reserve(); err != nil {
-		return http.StatusInsufficientStorage, failure(http.StatusInsufficientStorage, err)
+		return unrecorded(err)
 	}
 	switch _, err := s.opts.Hooks.Redeliver(r.PathValue("name")); {
 	case errors.Is(err, hook.ErrNoHook):

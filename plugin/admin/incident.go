@@ -149,7 +149,7 @@ func (s *Server) lateHits(r *http.Request) (int, any) {
 		return invalid(fmt.Errorf("source: required, who counted, with %d octets at most", maxSource))
 	}
 	if err := rec.reserve(); err != nil {
-		return http.StatusInsufficientStorage, failure(http.StatusInsufficientStorage, err)
+		return unrecorded(err)
 	}
 	next, err := s.opts.Node.LateHits(i.ID, ClassifyHits(i, &req, s.opts.Node))
 	if err != nil {

@@ -161,7 +161,7 @@ func (s *Server) intend(rec *record, i health.Intent, wait bool) (int, any) {
 		rec.Object += " for " + i.Service
 	}
 	if err := rec.reserve(); err != nil {
-		return http.StatusInsufficientStorage, failure(http.StatusInsufficientStorage, err)
+		return unrecorded(err)
 	}
 	id, err := s.opts.Node.Intend(i)
 	if err != nil {
@@ -191,7 +191,6 @@ func (s *Server) end(r *http.Request, match func(*health.IntentState) bool, what
 	rec := recordOf(r)
 	rec.Object = what
 	req, err := endRequest(r)
-	rec.asks(req.Actor, req.Reason)
 	if err != nil {
 		return invalid(err)
 	}
@@ -208,7 +207,7 @@ func (s *Server) end(r *http.Request, match func(*health.IntentState) bool, what
 		return intentRefused(fmt.Errorf("%w: %s", health.ErrNoIntent, what))
 	}
 	if err := rec.reserve(); err != nil {
-		return http.StatusInsufficientStorage, failure(http.StatusInsufficientStorage, err)
+		return unrecorded(err)
 	}
 	if err := s.opts.Node.EndIntent(ids, req.Actor, req.Reason); err != nil {
 		return intentRefused(err)

@@ -117,7 +117,7 @@ func (s *Server) joinWithout(r *http.Request, names ...string) (int, any) {
 		rec.Object = "all nodes"
 	}
 	if err := rec.reserve(); err != nil {
-		return http.StatusInsufficientStorage, failure(http.StatusInsufficientStorage, err)
+		return unrecorded(err)
 	}
 	if err := s.opts.Node.Waive(names...); err != nil {
 		return intentRefused(err)
@@ -143,7 +143,7 @@ func (s *Server) keyring(r *http.Request) (int, any) {
 		return invalid(errReason)
 	}
 	if err := rec.reserve(); err != nil {
-		return http.StatusInsufficientStorage, failure(http.StatusInsufficientStorage, err)
+		return unrecorded(err)
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), keyringTimeout)
 	defer cancel()
@@ -201,7 +201,7 @@ func (s *Server) cut(r *http.Request) (int, any) {
 		return invalid(errReason)
 	}
 	if err := rec.reserve(); err != nil {
-		return http.StatusInsufficientStorage, failure(http.StatusInsufficientStorage, err)
+		return unrecorded(err)
 	}
 	if err := s.opts.Node.CutOff(durationOf(req.ForSeconds), req.Actor, req.Reason); err != nil {
 		return intentRefused(err)

@@ -66,7 +66,7 @@ func (s *Server) createToken(r *http.Request) (int, any) {
 		return invalid(err)
 	}
 	if err := rec.reserve(); err != nil {
-		return http.StatusInsufficientStorage, failure(http.StatusInsufficientStorage, err)
+		return unrecorded(err)
 	}
 	t, secret, err := s.opts.Tokens.Create(req.Name, req.Role, req.Actor, now, end)
 	if err != nil {
@@ -80,13 +80,11 @@ func (s *Server) createToken(r *http.Request) (int, any) {
 func (s *Server) revokeToken(r *http.Request) (int, any) {
 	rec := recordOf(r)
 	rec.Object = "token " + r.PathValue("name")
-	req, err := endRequest(r)
-	rec.asks(req.Actor, req.Reason)
-	if err != nil {
+	if _, err := endRequest(r); err != nil {
 		return invalid(err)
 	}
 	if err := rec.reserve(); err != nil {
-		return http.StatusInsufficientStorage, failure(http.StatusInsufficientStorage, err)
+		return unrecorded(err)
 	}
 	t, err := s.opts.Tokens.Revoke(r.PathValue("name"))
 	if err != nil {
