@@ -2,12 +2,10 @@ package fairlead
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -53,14 +51,8 @@ type savedDrills struct {
 // openDrills goes on with the drills of an earlier process. A file that is not understood is reported and left alone.
 func openDrills(n *node) *drills {
 	d := &drills{node: n, path: filepath.Join(n.state, drillsName), logger: n.logger}
-	b, err := os.ReadFile(d.path)
 	var saved savedDrills
-	if err == nil {
-		err = json.Unmarshal(b, &saved)
-	}
-	if err == nil && saved.Version != drillsVersion {
-		err = fmt.Errorf("version %d, want %d", saved.Version, drillsVersion)
-	}
+	err := durable.ReadJSON(d.path, drillsVersion, &saved)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
@@ -73,11 +65,7 @@ func openDrills(n *node) *drills {
 
 // keepLocked writes all drills.
 func (d *drills) keepLocked() error {
-	b, err := json.Marshal(savedDrills{Version: drillsVersion, Drills: d.all})
-	if err == nil {
-		err = durable.WriteFile(d.path, b)
-	}
-	return err
+	return durable.WriteJSON(d.path, savedDrills{Version: drillsVersion, Drills: d.all})
 }
 
 // list is all of them, the newest first.

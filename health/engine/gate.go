@@ -162,11 +162,7 @@ func (e *Engine) mindGate(now time.Time) {
 func (e *Engine) openGate(now time.Time) {
 	c := e.cluster
 	if !c.gate.joined {
-		b, err := json.Marshal(joinedMark{Cluster: c.opts.Gossip.Cluster})
-		if err == nil {
-			err = durable.WriteFile(filepath.Join(e.opts.State, joinedName), b)
-		}
-		if err != nil {
+		if err := durable.WriteJSON(filepath.Join(e.opts.State, joinedName), joinedMark{Cluster: c.opts.Gossip.Cluster}); err != nil {
 			e.shutGate("cannot keep that it joined the cluster: " + err.Error())
 			return
 		}

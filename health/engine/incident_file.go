@@ -124,10 +124,7 @@ func (k *keeper) write() {
 		if i == nil {
 			err = os.Remove(path)
 		} else {
-			var b []byte
-			if b, err = json.Marshal(i); err == nil {
-				err = durable.WriteFile(path, b)
-			}
+			err = durable.WriteJSON(path, i)
 		}
 		if err != nil {
 			k.logger.Warn("incident not kept", "file", path, "err", err)

@@ -1,12 +1,10 @@
 package engine
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -87,15 +85,9 @@ func readIssued(dir string) (saved savedIssued, err error) {
 		return saved, nil
 	}
 	path := filepath.Join(dir, issuedName)
-	b, err := os.ReadFile(path)
+	err = durable.ReadJSON(path, issuedVersion, &saved)
 	if errors.Is(err, fs.ErrNotExist) {
 		return saved, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(b, &saved)
-	}
-	if err == nil && saved.Version != issuedVersion {
-		err = fmt.Errorf("version %d, want %d", saved.Version, issuedVersion)
 	}
 	if err != nil {
 		return saved, fmt.Errorf("%s: %w (remove it once nothing that was answered before can be in a cache)", path, err)
@@ -147,11 +139,7 @@ func (e *Engine) keepIssued() {
 	for zone, c := range e.issued.ceilings {
 		saved.MaxTTLSeconds[zone] = max(c.now, c.older).Seconds()
 	}
-	b, err := json.Marshal(saved)
-	if err == nil {
-		err = durable.WriteFile(filepath.Join(e.opts.State, issuedName), b)
-	}
-	if err != nil {
+	if err := durable.WriteJSON(filepath.Join(e.opts.State, issuedName), saved); err != nil {
 		e.opts.Logger.Error("longest TTLs not kept: after a restart the bound may be too early", "err", err)
 	}
 }

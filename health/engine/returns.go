@@ -1,11 +1,9 @@
 package engine
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -47,16 +45,10 @@ func loadReturns(dir string) (returns map[string]savedReturn, err error) {
 		return nil, nil
 	}
 	path := filepath.Join(dir, returnsName)
-	b, err := os.ReadFile(path)
+	var saved savedReturns
+	err = durable.ReadJSON(path, returnsVersion, &saved)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
-	}
-	var saved savedReturns
-	if err == nil {
-		err = json.Unmarshal(b, &saved)
-	}
-	if err == nil && saved.Version != returnsVersion {
-		err = fmt.Errorf("version %d, want %d", saved.Version, returnsVersion)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w (remove it to let every pool return)", path, err)
@@ -72,11 +64,7 @@ func writeReturns(dir string, v *health.View, now time.Time) error {
 			saved.add(zv.Zone, p, zv.Pools[pi], now)
 		}
 	}
-	b, err := json.Marshal(saved)
-	if err != nil {
-		return err
-	}
-	return durable.WriteFile(filepath.Join(dir, returnsName), b)
+	return durable.WriteJSON(filepath.Join(dir, returnsName), saved)
 }
 
 func (s *savedReturns) add(z *config.Zone, p *config.Pool, view *health.PoolView, now time.Time) {

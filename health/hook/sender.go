@@ -251,11 +251,7 @@ func (h *one) saveLocked() error {
 	if h.sender.opts.Dir == "" {
 		return nil
 	}
-	b, err := json.Marshal(saved{h.position, h.sends, h.letters, h.again})
-	if err != nil {
-		return err
-	}
-	return durable.WriteFile(h.path(), b)
+	return durable.WriteJSON(h.path(), saved{h.position, h.sends, h.letters, h.again})
 }
 
 func (h *one) filter() event.Filter { return event.Filter{Types: h.Types} }
