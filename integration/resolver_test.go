@@ -239,6 +239,8 @@ func TestResolvers(t *testing.T) {
 			report(t, how, results, slack)
 		})
 	}
+	cancel()
+	wg.Wait()
 	for _, a := range clients {
 		require.Greater(t, a.count, 20, "%s was asked", a.name)
 	}
