@@ -9,6 +9,7 @@ import (
 	"github.com/coredns/coredns/plugin/metrics"
 	"github.com/coredns/coredns/request"
 	"github.com/miekg/dns"
+	"github.com/stretchr/testify/require"
 )
 
 // nullWriter is a connection that costs nothing.
@@ -21,6 +22,26 @@ func (w *nullWriter) TakesWire()                  {}
 func (w *nullWriter) RemoteAddr() net.Addr        { return w.remote }
 func (w *nullWriter) Write(b []byte) (int, error) { return len(b), nil }
 func (w *nullWriter) WriteMsg(*dns.Msg) error     { return nil }
+
+// A socketWriter sends what it gets to a socket that nobody reads.
+type socketWriter struct {
+	nullWriter
+	conn *net.UDPConn
+}
+
+func (w *socketWriter) Write(b []byte) (int, error) {
+	return w.conn.WriteToUDP(b, w.remote.(*net.UDPAddr))
+}
+
+func newSocketWriter(b *testing.B) *socketWriter {
+	local := &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}
+	from, err := net.ListenUDP("udp4", local)
+	require.NoError(b, err)
+	to, err := net.ListenUDP("udp4", local)
+	require.NoError(b, err)
+	b.Cleanup(func() { from.Close(); to.Close() })
+	return &socketWriter{nullWriter{remote: to.LocalAddr()}, from}
+}
 
 func BenchmarkServeDNS(b *testing.B) {
 	h := newTestHandler(b)
@@ -41,6 +62,8 @@ func BenchmarkServeDNS(b *testing.B) {
 	// What a query passes with `prometheus` and `errors` in the block.
 	run("octets/wrapped", wrapped(b, metrics.NewRecorder(request.NewScrubWriter(q, base)), q))
 	run("message", &opaqueWriter{base})
+	// With what the system takes for an answer.
+	run("socket", newSocketWriter(b))
 }
 
 // wrapped is w as a handler gets it behind another plugin.

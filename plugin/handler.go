@@ -75,7 +75,9 @@ func (h *Handler) reply(w dns.ResponseWriter, r *dns.Msg, s *scratch) (ours bool
 		return h.explain(n, w, r, &s.question)
 	}
 	book := lease.Snapshot.Ledger()
-	packed, info, ours := lease.Snapshot.Append(s.reply[:0], &s.question, book.Time())
+	worker := book.Worker(&s.worker)
+	s.question.Past = worker.Last()
+	packed, info, ours := lease.Snapshot.Append(s.reply[:0], &s.question)
 	if !ours {
 		return false, nil
 	}
@@ -84,7 +86,7 @@ func (h *Handler) reply(w dns.ResponseWriter, r *dns.Msg, s *scratch) (ours bool
 	_ = write(w, packed, info.RCode)
 	if !s.issued.Empty() {
 		// Before the lease ends: who waits for that finds everything stamped.
-		s.issued.Stamp(book.Worker(&s.worker), book.Now())
+		s.issued.Stamp(worker, book.Now())
 	}
 	return true, nil
 }

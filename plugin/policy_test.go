@@ -281,7 +281,7 @@ func (b *policyBed) ask() string {
 	var last *dns.Msg
 	counts := map[string]int{}
 	for range n {
-		raw, _, ok := b.snap.Append(nil, q, policyNow)
+		raw, _, ok := b.snap.AppendAt(nil, q, policyNow)
 		require.True(b.t, ok)
 		last = new(dns.Msg)
 		require.NoError(b.t, last.Unpack(raw))

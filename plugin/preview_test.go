@@ -129,7 +129,7 @@ func served(t *testing.T, s *answer.Snapshot, name string, typ uint16, client ne
 	var buf [1024]byte
 	now := time.Now()
 	for range answers {
-		out, _, ok := s.Append(buf[:0], &q, now)
+		out, _, ok := s.AppendAt(buf[:0], &q, now)
 		require.True(t, ok, name)
 		raw[string(out)] = true
 	}

@@ -161,7 +161,7 @@ func (n *simNode) ask(service string) (rcode int, address string) {
 	q := answer.Question{Name: name[:end], Type: dns.TypeA, Class: dns.ClassINET, Shut: n.engine.Shut() != ""}
 	lease := n.current.Enter(0)
 	defer lease.Leave()
-	out, info, _ := lease.Snapshot.Append(b[:0], &q, time.Now())
+	out, info, _ := lease.Snapshot.Append(b[:0], &q)
 	m := new(dns.Msg)
 	if err := m.Unpack(out); err != nil {
 		panic(err)

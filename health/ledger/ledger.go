@@ -38,9 +38,6 @@ func New(base time.Time) *Ledger {
 // Now is the time since the base, in nanoseconds: the clock of Stamp. It costs half of what time.Now does.
 func (l *Ledger) Now() int64 { return int64(time.Since(l.base)) }
 
-// Time is Now as an instant, without a wall clock's reading of its own.
-func (l *Ledger) Time() time.Time { return l.base.Add(time.Since(l.base)) }
-
 // Slot is that of an endpoint, made when it is first asked for. It stays for as long as the process: an answer that names an
 // endpoint which a file no longer has may still be under way.
 func (l *Ledger) Slot(zone, pool, endpoint string) Slot {

@@ -20,6 +20,8 @@ type Worker struct {
 	ledger *Ledger
 	// shared is held while a cell is written, on the one worker that has many writers; nil on the others.
 	shared *sync.Mutex
+	// last is when the holder stamped last, on the clock of Now; always 0 on the shared worker.
+	last int64
 	// table is swapped when it grows, never mutated but for the chunks that are made in it.
 	table atomic.Pointer[[]atomic.Pointer[chunk]]
 }
@@ -54,6 +56,8 @@ func (w *Worker) Stamp(s Slot, now int64, ttl uint32) {
 	if w.shared != nil {
 		w.shared.Lock()
 		defer w.shared.Unlock()
+	} else {
+		w.last = now
 	}
 	c := w.look(s)
 	if c == nil {
@@ -76,6 +80,9 @@ func (w *Worker) Stamp(s Slot, now int64, ttl uint32) {
 		b.Store(second<<32 | 1)
 	}
 }
+
+// Last is an instant that has passed, on the clock of Ledger.Now: that of the holder's last stamp, or 0.
+func (w *Worker) Last() int64 { return w.last }
 
 // make makes room for a slot. Only the first answer with an endpoint comes here.
 func (w *Worker) make(s Slot) *cell {

@@ -108,7 +108,7 @@ func (f *fixture) ask(t testing.TB, name string, qtype uint16, at time.Time) *dn
 
 func (f *fixture) reply(t testing.TB, q *Question, at time.Time) *dns.Msg {
 	t.Helper()
-	b, info, ok := f.snap.Append(nil, q, at)
+	b, info, ok := f.snap.AppendAt(nil, q, at)
 	require.True(t, ok)
 	m := new(dns.Msg)
 	require.NoError(t, m.Unpack(b))
@@ -265,9 +265,9 @@ func TestAppendDoesNotAllocate(t *testing.T) {
 	f := newFixture("UU", "UU")
 	q := question("www.example.org.", dns.TypeA)
 	buf := make([]byte, 0, 512)
-	require.Zero(t, testing.AllocsPerRun(1000, func() { f.snap.Append(buf, q, base) }))
+	require.Zero(t, testing.AllocsPerRun(1000, func() { f.snap.AppendAt(buf, q, base) }))
 	no := question("no.such.name.example.org.", dns.TypeA)
-	require.Zero(t, testing.AllocsPerRun(1000, func() { f.snap.Append(buf, no, base) }))
+	require.Zero(t, testing.AllocsPerRun(1000, func() { f.snap.AppendAt(buf, no, base) }))
 }
 
 func BenchmarkAppend(b *testing.B) {
@@ -276,7 +276,7 @@ func BenchmarkAppend(b *testing.B) {
 	buf := make([]byte, 0, 512)
 	b.ReportAllocs()
 	for b.Loop() {
-		f.snap.Append(buf, q, base)
+		f.snap.AppendAt(buf, q, base)
 	}
 }
 

@@ -36,5 +36,5 @@ func TestECSDoesNotAllocate(t *testing.T) {
 	q.EDNS, q.Size = true, 1232
 	q.ECS = ECS{Present: true, Family: 2, Prefix: netip.MustParsePrefix("2001:db8::/56")}
 	buf := make([]byte, 0, 512)
-	require.Zero(t, testing.AllocsPerRun(1000, func() { f.snap.Append(buf, q, base) }))
+	require.Zero(t, testing.AllocsPerRun(1000, func() { f.snap.AppendAt(buf, q, base) }))
 }

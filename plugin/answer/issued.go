@@ -115,13 +115,13 @@ type Issued struct {
 	sets [maxChase]issuedSet
 }
 
+// An issuedSet is the members of plan from first on, as many as a reply of set holds.
 type issuedSet struct {
-	slots   [][]slot
-	members []steer.Member
-	first   int
-	per     int
-	ttl     uint32
-	srv     bool
+	zone  *zone
+	plan  *steer.Plan
+	set   *rrset
+	first int32
+	ttl   uint32
 }
 
 func (i *Issued) clear() {
@@ -135,15 +135,9 @@ func (r *reply) issue(p *steer.Plan, set *rrset, first int, ttl uint32) {
 	if r.q.Issued == nil {
 		return
 	}
-	f, _ := familyOf(set.typ)
-	if len(p.Sets[f]) != int(set.count) {
-		// Fixed addresses, and host names, are no members.
-		return
-	}
-	r.q.Issued.sets[r.q.Issued.n] = issuedSet{
-		slots: r.z.slots, members: p.Sets[f], first: first, per: int(set.per), ttl: ttl, srv: set.typ == dns.TypeSRV,
-	}
-	r.q.Issued.n++
+	i := r.q.Issued
+	i.sets[i.n] = issuedSet{zone: r.z, plan: p, set: set, first: int32(first), ttl: ttl}
+	i.n++
 }
 
 // Empty tells whether the reply names no endpoint.
@@ -152,20 +146,29 @@ func (i *Issued) Empty() bool { return i.n == 0 }
 // Stamp notes in w that the reply was written at now.
 func (i *Issued) Stamp(w *ledger.Worker, now int64) {
 	for k := range i.n {
-		set := &i.sets[k]
-		for j := range set.per {
-			at := set.first + j
-			if at >= len(set.members) {
-				at -= len(set.members)
-			}
-			m := &set.members[at]
-			slot := &set.slots[m.Pool][m.Endpoint]
-			ttl := set.ttl
-			if set.srv {
-				ttl += slot.hostTTL
-			}
-			w.Stamp(slot.Slot, now, ttl)
-		}
+		i.sets[k].stamp(w, now)
 	}
 	i.n = 0
+}
+
+func (s *issuedSet) stamp(w *ledger.Worker, now int64) {
+	f, _ := familyOf(s.set.typ)
+	members := s.plan.Sets[f]
+	if len(members) != int(s.set.count) {
+		// Fixed addresses, and host names, are no members.
+		return
+	}
+	at := int(s.first)
+	for range s.set.per {
+		m := &members[at]
+		slot := &s.zone.slots[m.Pool][m.Endpoint]
+		ttl := s.ttl
+		if s.set.typ == dns.TypeSRV {
+			ttl += slot.hostTTL
+		}
+		w.Stamp(slot.Slot, now, ttl)
+		if at++; at == len(members) {
+			at = 0
+		}
+	}
 }

@@ -81,7 +81,7 @@ func (s *Snapshot) Look(q *Question, now time.Time) (look Look, ok bool) {
 		look.Kind = StaticName
 		return look, true
 	}
-	r := reply{q: q, z: z, now: int64(now.Sub(s.base))}
+	r := reply{q: q, z: z, now: clockAt(s.base, now)}
 	look.Service, look.Place, look.Host = int(o.service), int(o.place), int(o.host)
 	switch {
 	case o.place >= 0:
@@ -112,7 +112,7 @@ func (l *Look) at(r *reply, s *service, cell []byte) {
 	if s.chooser != nil && cell == nil && r.q.Locator != nil && l.Client.IsValid() {
 		l.Location = r.q.Locator.Locate(l.Client)
 	}
-	l.TTL, l.TTLReason, l.TTLPool = s.ttl.at(r.z, r.now)
+	l.TTL, l.TTLReason, l.TTLPool = s.ttl.at(r.z, &r.now)
 	l.TTLEndpoint = int(r.z.pools[l.TTLPool].first.Load())
 	set := c.plan.set(r.q.Type)
 	if set == nil {

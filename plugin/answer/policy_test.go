@@ -67,7 +67,7 @@ func TestAppendAllocatesNothing(t *testing.T) {
 	buf := make([]byte, 0, 1500)
 	for name, q := range questions {
 		require.Zero(t, testing.AllocsPerRun(200, func() {
-			out, info, ok := snap.Append(buf, q, base)
+			out, info, ok := snap.AppendAt(buf, q, base)
 			if !ok || info.Outcome != Answered || len(out) == 0 {
 				t.Fatalf("%s: %v", name, info)
 			}
@@ -84,7 +84,7 @@ func BenchmarkAppendPolicies(b *testing.B) {
 			b.ReportAllocs()
 			now := base.Add(time.Second)
 			for b.Loop() {
-				snap.Append(buf, q, now)
+				snap.AppendAt(buf, q, now)
 			}
 		})
 	}
@@ -112,7 +112,7 @@ func FuzzAppendPolicies(f *testing.F) {
 				}
 			}
 		}
-		out, _, ok := snap.Append(nil, q, base)
+		out, _, ok := snap.AppendAt(nil, q, base)
 		if !ok {
 			return
 		}

@@ -41,6 +41,8 @@ type Question struct {
 	Shut bool
 	// Issued, if it is not nil, takes which endpoints the reply names.
 	Issued *Issued
+	// Past is an instant that has passed, in nanoseconds on the clock of Snapshot.Ledger; 0 if none is known.
+	Past int64
 	// Files, when not empty, leaves only zones whose File begins with it: a server block answers from its own directory.
 	Files string
 }
@@ -77,7 +79,7 @@ type Reply struct {
 type reply struct {
 	q   *Question
 	z   *zone
-	now int64
+	now clock
 	buf []byte
 	// start is where the message begins in buf.
 	start                          int
@@ -92,15 +94,25 @@ type reply struct {
 	scope uint8
 }
 
-// Append appends the whole reply to q at now to dst. ok is unset, and dst unchanged, when no zone of s holds the name.
-func (s *Snapshot) Append(dst []byte, q *Question, now time.Time) (out []byte, info Reply, ok bool) {
+// Append appends the whole reply to q to dst, and reads the clock for it if need be. ok is unset, and dst unchanged, when no zone
+// of s holds the name.
+func (s *Snapshot) Append(dst []byte, q *Question) (out []byte, info Reply, ok bool) {
+	return s.appendAt(dst, q, clock{base: s.base, past: q.Past})
+}
+
+// AppendAt is Append at an instant.
+func (s *Snapshot) AppendAt(dst []byte, q *Question, now time.Time) (out []byte, info Reply, ok bool) {
+	return s.appendAt(dst, q, clockAt(s.base, now))
+}
+
+func (s *Snapshot) appendAt(dst []byte, q *Question, now clock) (out []byte, info Reply, ok bool) {
 	var buf [maxNameLen]byte
 	name := lower(&buf, q.Name)
 	z, at := s.zoneOf(name)
 	if z == nil || !strings.HasPrefix(z.cfg.File, q.Files) {
 		return dst, Reply{RCode: dns.RcodeRefused, Outcome: Refused}, false
 	}
-	r := reply{q: q, z: z, now: int64(now.Sub(s.base)), start: len(dst), apexAt: headerLen + uint16(at)}
+	r := reply{q: q, z: z, now: now, start: len(dst), apexAt: headerLen + uint16(at)}
 	r.buf = append(dst, make([]byte, headerLen)...)
 	r.buf = append(r.buf, q.Name...)
 	r.buf = binary.BigEndian.AppendUint16(r.buf, q.Type)
@@ -215,7 +227,7 @@ func (r *reply) service(s *service, cell []byte, owner uint16) (target []byte, a
 		return nil, 0
 	}
 	begin, first := len(r.buf), set.first(c.key)
-	ttl, _, _ := s.ttl.at(r.z, r.now)
+	ttl, _, _ := s.ttl.at(r.z, &r.now)
 	r.buf = set.append(r.buf, first, ttl, owner)
 	r.issue(c.plan.plan, set, first, ttl)
 	r.answers += set.per
@@ -370,6 +382,7 @@ func (s *Snapshot) ServiceTTL(zone *config.Zone, service int, now time.Time) (ui
 	if z == nil || z.cfg != zone {
 		return 0, false
 	}
-	ttl, _, _ := z.services[service].ttl.at(z, int64(now.Sub(s.base)))
+	at := clockAt(s.base, now)
+	ttl, _, _ := z.services[service].ttl.at(z, &at)
 	return ttl, true
 }

@@ -53,16 +53,38 @@ const (
 	TTLPlanned
 )
 
-// at is the TTL in seconds at now, nanoseconds since the base; why it is that and, for trouble, horizon and plans, which pool of
-// zone.pools makes it so.
-func (r *ttlRule) at(z *zone, now int64) (ttl uint32, why TTLReason, pool int) {
-	ttl, why, pool = r.unplanned(z, now)
+// A clock tells the instant of one reply, in nanoseconds since the base. Reading a clock takes longer than what else a TTL needs,
+// so that it is read when something depends on it, and once.
+type clock struct {
+	base time.Time
+	// past is an instant that has passed.
+	past int64
+	at   int64
+	read bool
+}
+
+// clockAt stands still.
+func clockAt(base, now time.Time) clock { return clock{at: int64(now.Sub(base)), read: true} }
+
+func (c *clock) now() int64 {
+	if !c.read {
+		c.at, c.read = int64(time.Since(c.base)), true
+	}
+	return c.at
+}
+
+// before tells whether an instant is yet to come.
+func (c *clock) before(instant int64) bool { return instant > c.past && instant > c.now() }
+
+// at is the TTL in seconds; why it is that and, for trouble, horizon and plans, which pool of zone.pools makes it so.
+func (r *ttlRule) at(z *zone, c *clock) (ttl uint32, why TTLReason, pool int) {
+	ttl, why, pool = r.unplanned(z, c)
 	if z.planned == nil {
 		return ttl, why, pool
 	}
 	for _, p := range r.pools {
 		// What is in no cache any more at the beginning need not be waited for (DESIGN.md section 5).
-		if t := r.until(z.planned[p], now); t < ttl {
+		if t := r.until(z.planned[p], c); t < ttl {
 			ttl, why, pool = t, TTLPlanned, p
 		}
 	}
@@ -70,16 +92,16 @@ func (r *ttlRule) at(z *zone, now int64) (ttl uint32, why TTLReason, pool int) {
 }
 
 // until is the longest TTL of an answer that is not to outlive an instant, but for the floor.
-func (r *ttlRule) until(instant, now int64) uint32 {
+func (r *ttlRule) until(instant int64, c *clock) uint32 {
 	if instant == never {
 		return r.max
 	}
-	left := max(0, (instant-now)/int64(time.Second))
+	left := max(0, (instant-c.now())/int64(time.Second))
 	return max(r.min, min(r.max, config.Ladder(uint32(min(left, math.MaxUint32)))))
 }
 
 // unplanned is at without what operators plan.
-func (r *ttlRule) unplanned(z *zone, now int64) (ttl uint32, why TTLReason, pool int) {
+func (r *ttlRule) unplanned(z *zone, c *clock) (ttl uint32, why TTLReason, pool int) {
 	if r.floor {
 		return r.min, TTLPlan, 0
 	}
@@ -90,12 +112,12 @@ func (r *ttlRule) unplanned(z *zone, now int64) (ttl uint32, why TTLReason, pool
 				flip, pool = f, p
 			}
 		}
-		if ttl = r.until(flip, now); ttl == r.max {
+		if ttl = r.until(flip, c); ttl == r.max {
 			return ttl, TTLPeace, 0
 		}
 		return ttl, TTLHorizon, pool
 	}
-	if now < r.floorUntil {
+	if c.before(r.floorUntil) {
 		return r.min, TTLChange, 0
 	}
 	for _, p := range r.pools {
