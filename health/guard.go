@@ -39,6 +39,8 @@ const (
 	GuardStamp
 	// GuardSilent: without it silent nodes do not count in the bound.
 	GuardSilent
+	// GuardLease: without it a node keeps its lease by hearing a majority, whether that hears it or not.
+	GuardLease
 )
 
 // Without tells whether a guard is switched off.

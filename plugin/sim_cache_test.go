@@ -43,6 +43,8 @@ type simCaches struct {
 	// entered is when a node began to answer with an address, by both.
 	entered map[string][]time.Time
 	checked int
+	// shut are the nodes that answered no service names when they were last asked.
+	shut map[*simNode]bool
 	// only is the one node that is asked; nil for all.
 	only *simNode
 }
@@ -65,7 +67,7 @@ type statement struct {
 
 func newCaches(s *sim) *simCaches {
 	return &simCaches{sim: s, r: rand.New(rand.NewPCG(s.seed, 11)), stalls: 20, held: make(map[string][]cached),
-		printed: make(map[string][]statement), entered: make(map[string][]time.Time)}
+		printed: make(map[string][]statement), entered: make(map[string][]time.Time), shut: make(map[*simNode]bool)}
 }
 
 // A simClient is the connection of one query.
@@ -147,6 +149,18 @@ func (c *simCaches) served(n *simNode, entered []ledger.Endpoint) {
 	}
 }
 
+// reopened notes that a node answers again, with whatever it has.
+func (c *simCaches) reopened(n *simNode) {
+	c.sim.mu.Lock()
+	defer c.sim.mu.Unlock()
+	for _, p := range c.sim.zone.Pools {
+		for _, e := range p.Endpoints {
+			key := n.name + e.V4.String()
+			c.entered[key] = append(c.entered[key], time.Now())
+		}
+	}
+}
+
 // second has resolvers ask every node through a second, and then looks at what the nodes print.
 func (c *simCaches) second(until time.Time) {
 	step := time.Until(until) / asksPerSecond
@@ -170,6 +184,11 @@ func (c *simCaches) ask(n *simNode) {
 	}
 	if c.r.IntN(1000) < c.stalls {
 		client.stall = time.Duration(c.r.Int64N(int64(simStall)))
+	}
+	if shut := !n.answers(); shut != c.shut[n] {
+		if c.shut[n] = shut; !shut {
+			c.reopened(n)
+		}
 	}
 	q := new(dns.Msg).SetQuestion(svc.Name, dns.TypeA)
 	serve := func() {
@@ -268,6 +287,9 @@ func playBounds(t *testing.T, seed uint64, without health.Guards) (checked int, 
 		s := newSim(t, seed, simSize(seed), root)
 		s.without = without
 		s.caches = newCaches(s)
+		if seed%3 == 0 {
+			s.isolateAfter = 20 * time.Second
+		}
 		w := &wreck{sim: s, r: rand.New(rand.NewPCG(seed, 6))}
 		w.net.SetLink(gossiptest.Link{Delay: time.Millisecond, Jitter: time.Millisecond})
 		w.startAll()

@@ -99,7 +99,7 @@ func departuresTable(all []api.DepartureStaleness, now time.Time) *table {
 				forgotten += " (in " + age(time.Duration(*d.RemainingSeconds*float64(time.Second))) + ")"
 			}
 		}
-		t.add(m.colour, m.text(), d.Endpoint, since(d.LeftAt, now), forgotten, strings.Join(d.ConfirmedBy, " "), fmt.Sprint(d.Outstanding))
+		t.add(m.colour, m.text(), d.Endpoint, since(d.LeftAt, now), forgotten, confirmedBy(&d.Forgetting), fmt.Sprint(d.Outstanding))
 	}
 	return t
 }
@@ -112,4 +112,15 @@ func departureMark(state string) mark {
 		return markOf(health.Down, "")
 	}
 	return markOf(health.Unknown, state)
+}
+
+// confirmedBy names the nodes that have, and how those of them did that do not answer any more.
+func confirmedBy(f *api.Forgetting) string {
+	names := slices.Clone(f.ConfirmedBy)
+	for i, n := range names {
+		if slices.Contains(f.Fenced, n) {
+			names[i] = n + " (stopped)"
+		}
+	}
+	return strings.Join(names, " ")
 }

@@ -63,9 +63,7 @@ type cluster struct {
 	// heard counts the nodes that are heard, this one included.
 	heard    int
 	isolated bool
-	// minority is since when no majority has been heard; zero while one is. fenced is set once that was too long.
-	minority time.Time
-	fenced   bool
+	lease    lease
 	// removed and stopped are what intents say about nodes, and since when.
 	removed, stopped map[string]time.Time
 	// told is what was last published, without what moves by itself.
@@ -116,6 +114,7 @@ type peer struct {
 	held    intent.Set
 	memory  heardMemory
 	issued  round.IssuedBy
+	heard   round.HeardBy
 	// drift and divergent are since when its configuration, or its plans, differ from this node's; zero while they do not.
 	drift, divergent time.Time
 }
@@ -169,6 +168,7 @@ func (e *Engine) joinCluster() error {
 	if cl.gate.joined, err = readJoined(e.opts.State, o.Cluster); err != nil {
 		return err
 	}
+	cl.lease.open()
 	e.cluster = cl
 	e.setNodes(c.Nodes)
 	// Nobody has been heard yet, which is no news.
@@ -288,12 +288,6 @@ func (e *Engine) lookAround(now time.Time) (changed bool) {
 		e.panel.since = now
 	}
 	e.sight.peers, e.sight.peersHeard = len(c.peers), heard-1
-	switch {
-	case judge.Majority(heard, len(c.nodes)):
-		c.minority = time.Time{}
-	case c.minority.IsZero():
-		c.minority = now
-	}
 	return changed
 }
 
@@ -408,6 +402,8 @@ func (e *Engine) take(p *peer, r *gossip.Round, now time.Time) (changed bool, er
 		return false, p.takeMemory(r)
 	case round.PartIssued:
 		return false, p.issued.Take(r.Shard, r.Shards, r.Data, r.At)
+	case round.PartHeard:
+		return false, p.heard.Take(r.Data, r.At)
 	case round.PartStatus:
 		s, err := round.ParseStatus(r.Data)
 		if err != nil {

@@ -134,6 +134,7 @@ type Engine struct {
 	keeper         *keeper
 	drained        atomic.Bool            // an intent drains this node
 	shut           atomic.Pointer[string] // swapped, never mutated: why service names are not answered
+	leaseEnd       atomic.Int64           // when the lease ends, in nanoseconds from started on; 0 without one
 
 	mu     sync.Mutex
 	inbox  map[health.TargetID]health.Observation // guarded by mu: the latest one per target since the last fold
@@ -197,6 +198,7 @@ func New(opts Options) (*Engine, error) {
 	}
 	var err error
 	now := time.Now()
+	e.started = now
 	if e.state, err = openState(opts.State, opts.StateMaxAge, now, opts.Logger); err != nil {
 		return nil, fmt.Errorf("state of the engine: %w", err)
 	}
@@ -220,7 +222,7 @@ func New(opts Options) (*Engine, error) {
 	e.intents.SetWithout(opts.Without)
 	e.panel.without, e.sight.without = opts.Without, opts.Without
 	e.panel.restored = make(map[health.TargetID]bool)
-	e.sight.references, e.started, e.panel.self = opts.References, now, opts.Node
+	e.sight.references, e.panel.self = opts.References, opts.Node
 	e.observations.m = make(map[health.TargetID]health.Observation)
 	e.cur = e.newTable(opts.Model, nil)
 	if err := e.openIssued(now); err != nil {

@@ -94,7 +94,12 @@ func (e *Engine) missing(now time.Time) []string {
 }
 
 // Shut says why service names are not answered now; empty while they are.
-func (e *Engine) Shut() string { return *e.shut.Load() }
+func (e *Engine) Shut() string {
+	if reason := *e.shut.Load(); reason != "" {
+		return reason
+	}
+	return e.leaseOver()
+}
 
 // Serving is nil unless this node does not answer service names, or is drained.
 func (e *Engine) Serving() error {
@@ -123,24 +128,22 @@ func (e *Engine) shutGate(reason string) {
 	}
 }
 
-// mindGate opens the gate when nothing is left to wait for, and shuts it when this node was alone for too long.
+// mindGate opens the gate when nothing is left to wait for, and shuts it when the lease has ended.
 func (e *Engine) mindGate(now time.Time) {
 	c := e.cluster
 	if c == nil {
 		return
 	}
-	after := c.opts.IsolateAfter
-	fenced := after > 0 && !c.minority.IsZero() && now.Sub(c.minority) >= after
+	e.renew(now)
+	reason := e.leaseOver()
 	switch {
-	case fenced:
-		if !c.fenced {
-			c.fenced = true
-			e.shutGate(fmt.Sprintf("no majority heard for %s (isolate_after)", after))
-		}
+	case reason != "":
+		c.lease.ended = true
+		e.shutGate(reason)
 		return
-	case c.fenced:
+	case c.lease.ended:
 		// It missed what was ordered meanwhile, and asks before it answers.
-		c.fenced, c.gate.open = false, false
+		c.lease.ended, c.gate.open = false, false
 		c.gate.answered = make(map[string]bool)
 		e.shutGate(c.gate.reason(nil))
 		e.pokePull()
@@ -225,21 +228,25 @@ func (e *Engine) pullAll(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	asked := make(map[string]bool)
+	// It does not begin while the lease of this node has ended.
 	deadline := time.NewTimer(returnTimeout)
 	defer deadline.Stop()
 	again := time.NewTicker(pullRetry)
 	defer again.Stop()
 	for {
 		var wanted []string
-		open := false
+		var open, ended bool
 		err := e.command(func(now time.Time) error {
 			e.mindGate(now)
-			open = e.cluster.gate.open
+			open, ended = e.cluster.gate.open && !e.cluster.lease.ended, e.cluster.lease.ended
 			wanted = slices.DeleteFunc(e.missing(now), func(name string) bool { return e.cluster.peers[name] == nil })
 			return nil
 		})
 		if open || err != nil {
 			return
+		}
+		if ended {
+			deadline.Reset(returnTimeout)
 		}
 		for _, name := range wanted {
 			if !asked[name] {
@@ -255,7 +262,7 @@ func (e *Engine) pullAll(ctx context.Context) {
 		case <-e.pulled:
 		case <-deadline.C:
 			_ = e.command(func(now time.Time) error {
-				if e.cluster.gate.joined && !e.cluster.fenced {
+				if e.cluster.gate.joined && !e.cluster.lease.ended {
 					e.openGate(now)
 				}
 				return nil

@@ -232,6 +232,7 @@ func (e *Engine) follow(now time.Time) {
 	var configured []string
 	if e.cluster != nil {
 		configured = e.cluster.configured(now)
+		e.mindFences(now)
 	}
 	n := -1
 	for zi, z := range e.cur.model.Zones {
@@ -308,7 +309,12 @@ func (e *Engine) ask(n int, name string, d *departure, most time.Duration, now t
 	was, confirmed := d.confirmed[name]
 	if p != nil {
 		said, at, ok := p.issued.Look(e.cur.model.Hash, n)
-		switch current := ok && now.Sub(at) < freshFor; {
+		current := ok && now.Sub(at) < freshFor
+		if current && !said.Left && p.fresh && !p.statusAt.IsZero() && !p.status.Answering {
+			// It would answer with it if it answered.
+			current = false
+		}
+		switch {
 		case current && said.Left:
 			d.hear(name, said, at)
 			return nil
@@ -329,6 +335,10 @@ func (e *Engine) ask(n int, name string, d *departure, most time.Duration, now t
 		d.confirmed[name] = stoppedAt(name, at, most)
 		return nil
 	}
+	if at, ok := c.lease.fences[name]; ok {
+		d.confirmed[name] = fencedAt(name, at, most)
+		return nil
+	}
 	switch {
 	case p == nil:
 		return &ledger.Silent{Node: name, Why: "not in this node's roster"}
@@ -336,10 +346,12 @@ func (e *Engine) ask(n int, name string, d *departure, most time.Duration, now t
 		return &ledger.Silent{Node: name, Why: "never heard"}
 	case p.fresh && !p.statusAt.IsZero() && p.status.Config != e.cur.model.Hash:
 		return &ledger.Silent{Node: name, Since: p.at, Why: "runs another configuration"}
+	case p.fresh && !p.statusAt.IsZero() && !p.status.Answering:
+		return &ledger.Silent{Node: name, Since: p.at, Why: "answers no service names now, and has not said that it left"}
 	case p.fresh:
 		return &ledger.Silent{Node: name, Since: p.at, Why: "has not said"}
 	}
-	return &ledger.Silent{Node: name, Since: p.at, Why: "not heard since", Conditional: p.at.Add(ledger.Slow(most))}
+	return &ledger.Silent{Node: name, Since: p.at, Why: "not heard since", LeaseSeconds: p.heard.Lease.Seconds(), Conditional: p.at.Add(ledger.Slow(most))}
 }
 
 // hear takes in a node's word that it left, at the given instant. Of several words about one departure the earliest end counts:
@@ -351,6 +363,11 @@ func (d *departure) hear(name string, said round.Issued, at time.Time) {
 	was, ok := d.confirmed[name]
 	switch {
 	case !ok || was.Stopped:
+	case was.Fenced:
+		// It is back, and may have answered with it before it left.
+		if next.Until.After(was.Until) {
+			d.void = append(d.void, Void{Node: name, At: at})
+		}
 	case said.Epoch == was.epoch || said.Age == round.IssuedAge:
 		if was.Until.Before(next.Until) {
 			next.Until = was.Until

@@ -16,9 +16,6 @@ type Node struct{ Name, Region, AZ string }
 // not isolated, else a cluster of two would stand still when one is lost.
 func Isolated(heard, roster int) bool { return 2*heard < roster }
 
-// Majority tells whether a node hears more than half of the roster, itself included.
-func Majority(heard, roster int) bool { return 2*heard > roster }
-
 // A Bench is the roster, made ready for choosing vantages. It is immutable.
 type Bench struct {
 	// nodes are in the order of their names; names are theirs, hashes those of the names. regions number the regions.

@@ -20,6 +20,8 @@ type Confirmation struct {
 	Until time.Time `json:"until"`
 	// Stopped is set where it is an operator's word, that the node does not run.
 	Stopped bool `json:"stopped,omitempty"`
+	// Fenced is set where it is a majority's word, that the node's lease ended.
+	Fenced bool `json:"fenced,omitempty"`
 }
 
 // A Silent is a configured node that has not confirmed.
@@ -28,6 +30,8 @@ type Silent struct {
 	// Since is when it was last heard; zero for never.
 	Since time.Time `json:"since,omitzero"`
 	Why   string    `json:"why"`
+	// LeaseSeconds is after how long it stops answering by itself once no majority hears it; 0 for never.
+	LeaseSeconds float64 `json:"lease_seconds,omitempty"`
 	// Conditional is when caches have forgotten what it answered, if it stopped when it was last heard; zero if it was not.
 	Conditional time.Time `json:"conditional,omitzero"`
 }

@@ -72,6 +72,9 @@ func (i *Incident) Timeline() []Moment {
 		if c.Stopped {
 			what = c.Node + " declared stopped"
 		}
+		if c.Fenced {
+			what = c.Node + " had stopped by itself: its lease had ended"
+		}
 		rows = append(rows, Moment{c.Quiet, what})
 	}
 	for _, v := range i.Void {

@@ -110,9 +110,12 @@ func ForgettingOf(b *ledger.Bound, caches config.Caches, now time.Time) api.Forg
 	f := api.Forgetting{ConfirmedBy: []string{}}
 	for _, c := range b.Confirmed {
 		f.ConfirmedBy = append(f.ConfirmedBy, c.Node)
+		if c.Fenced {
+			f.Fenced = append(f.Fenced, c.Node)
+		}
 	}
 	for _, s := range b.Unknown {
-		f.Unknown = append(f.Unknown, api.UnknownNode{Node: s.Node, Since: instant(s.Since), Why: s.Why})
+		f.Unknown = append(f.Unknown, api.UnknownNode{Node: s.Node, Since: instant(s.Since), Why: s.Why, LeaseSeconds: s.LeaseSeconds})
 	}
 	if !b.Known {
 		f.AtLeast, f.Conditional = instant(b.Lower), instant(b.Conditional)
@@ -131,7 +134,8 @@ func together(all []api.DepartureStaleness) api.Forgetting {
 		d := &all[i]
 		if i == 0 {
 			f = d.Forgetting
-			f.Unknown, f.Void, f.ConfirmedBy = slices.Clone(f.Unknown), slices.Clone(f.Void), slices.Clone(f.ConfirmedBy)
+			f.Unknown, f.Void = slices.Clone(f.Unknown), slices.Clone(f.Void)
+			f.ConfirmedBy, f.Fenced = slices.Clone(f.ConfirmedBy), slices.Clone(f.Fenced)
 			continue
 		}
 		f.SafeAt, f.ClampedSafeAt = laterOf(f.SafeAt, d.SafeAt), laterOf(f.ClampedSafeAt, d.ClampedSafeAt)
@@ -153,6 +157,7 @@ func together(all []api.DepartureStaleness) api.Forgetting {
 			}
 		}
 		f.ConfirmedBy = slices.DeleteFunc(f.ConfirmedBy, func(n string) bool { return !slices.Contains(d.ConfirmedBy, n) })
+		f.Fenced = slices.Compact(slices.Sorted(slices.Values(append(f.Fenced, d.Fenced...))))
 	}
 	if f.SafeAt != nil {
 		f.AtLeast, f.Conditional = nil, nil
@@ -218,6 +223,9 @@ func unknownWords(f *api.Forgetting) string {
 		part := u.Node + " " + u.Why
 		if u.Since != nil && strings.HasSuffix(u.Why, "since") {
 			part += " " + clock(*u.Since)
+		}
+		if u.LeaseSeconds > 0 {
+			part += fmt.Sprintf(" (it stops by itself once no majority has heard it for %gs)", u.LeaseSeconds)
 		}
 		parts = append(parts, part)
 	}

@@ -38,8 +38,9 @@ type Forgetting struct {
 	RemainingSeconds *float64 `json:"remaining_seconds"`
 	// Unknown are the nodes that have not confirmed.
 	Unknown []UnknownNode `json:"unknown,omitempty"`
-	// ConfirmedBy are the nodes that have.
+	// ConfirmedBy are the nodes that have; Fenced are those of them that have stopped answering by themselves, as a majority knows.
 	ConfirmedBy []string `json:"confirmed_by"`
+	Fenced      []string `json:"fenced,omitempty"`
 	// AtLeast is a lower bound while SafeAt is null; Conditional is the bound if every silent node stopped when it was last heard.
 	AtLeast     *time.Time `json:"at_least,omitempty"`
 	Conditional *time.Time `json:"conditional,omitempty"`
@@ -54,6 +55,8 @@ type UnknownNode struct {
 	Node  string     `json:"node"`
 	Since *time.Time `json:"since,omitempty"`
 	Why   string     `json:"why"`
+	// LeaseSeconds is after how long it stops answering by itself once no majority hears it; absent for never.
+	LeaseSeconds float64 `json:"lease_seconds,omitempty"`
 }
 
 // A VoidNode served an endpoint again.

@@ -1,0 +1,166 @@
+package engine
+
+import (
+	"cmp"
+	"crypto/rand"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/judge"
+	"github.com/fairlead-dns/fairlead/health/ledger"
+	"github.com/fairlead-dns/fairlead/health/round"
+)
+
+// leaseWrite is how long an answer may take to be written that was begun while the lease still ran. CoreDNS gives a TCP client 5 s.
+// A process that stands still for longer between the two, as in a machine that is suspended, is later than the others believe.
+const leaseWrite = 10 * time.Second
+
+// A lease is the right to answer service names, for isolate_after from the last moment at which a majority is known to have heard
+// this node. It is not enough to hear the majority: when only the way out is cut, the others cannot know what this node does.
+// Owned by Run's goroutine.
+type lease struct {
+	// boot is this run's.
+	boot round.Boot
+	// until is when it ends; zero while no majority has heard this run.
+	until time.Time
+	// ended is set while it does not run.
+	ended bool
+	// fences are when other nodes have stopped answering since their leases ended, by name, as of the last second.
+	fences map[string]time.Time
+}
+
+func (l *lease) open() {
+	// rand.Read does not fail.
+	_, _ = rand.Read(l.boot[:])
+}
+
+// leases tells whether any node of the cluster that is known here has a lease: if none has, nobody needs to know who hears whom.
+func (c *cluster) leases() bool {
+	if c.opts.IsolateAfter > 0 {
+		return true
+	}
+	for _, p := range c.peers {
+		if p.heard.Lease > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// heardPart is whom this node hears; empty where nobody needs to know.
+func (e *Engine) heardPart(now time.Time) []byte {
+	c := e.cluster
+	if !c.leases() {
+		return nil
+	}
+	pulse := round.Pulse{Boot: c.lease.boot, Clock: now.Sub(e.started), Lease: c.opts.IsolateAfter}
+	return round.EncodeHeard(pulse, c.others(), func(name string) round.Hearing {
+		h := &c.peers[name].heard
+		return round.Hearing{Pulse: h.Pulse, Age: now.Sub(h.At)}
+	})
+}
+
+// renew finds out until when this node may answer.
+func (e *Engine) renew(now time.Time) {
+	c := e.cluster
+	if c.opts.IsolateAfter == 0 {
+		return
+	}
+	var heard []time.Time
+	for _, p := range c.peers {
+		if e.opts.Without.Without(health.GuardLease) {
+			heard = append(heard, p.at)
+		} else if h, ok := p.heard.Of(c.self); ok && h.Boot == c.lease.boot {
+			heard = append(heard, e.started.Add(h.Clock))
+		}
+	}
+	slices.SortFunc(heard, func(a, b time.Time) int { return b.Compare(a) })
+	c.lease.until = time.Time{}
+	others := len(c.nodes) / 2
+	switch {
+	case others == 0:
+		c.lease.until = now.Add(c.opts.IsolateAfter)
+	case len(heard) >= others:
+		// With this node they are more than half of the roster.
+		c.lease.until = heard[others-1].Add(c.opts.IsolateAfter)
+	}
+	e.leaseEnd.Store(max(1, int64(c.lease.until.Sub(e.started))))
+}
+
+// leaseOver says that the lease has ended, also between two ticks; empty while it runs, and where there is none.
+func (e *Engine) leaseOver() string {
+	end := e.leaseEnd.Load()
+	if end == 0 || int64(time.Since(e.started)) < end {
+		return ""
+	}
+	if end == 1 {
+		return "no majority has heard this node since it started (isolate_after)"
+	}
+	return fmt.Sprintf("no majority has heard this node for %s (isolate_after)", e.opts.Cluster.IsolateAfter)
+}
+
+// A silence is an interval in which a node has not heard another one, and the end of the lease that it would have had from the node.
+type silence struct{ ended, until time.Time }
+
+// fences finds out which other nodes have stopped answering by themselves. One needs half of the roster, itself included, to hear
+// it; once so many others that this cannot be have each not heard it for its lease, and all of that at one instant, it had stopped
+// then.
+func (e *Engine) mindFences(now time.Time) {
+	c := e.cluster
+	c.lease.fences = make(map[string]time.Time)
+	for name, p := range c.peers {
+		if p.heard.Lease == 0 || !c.rosterOf(p) {
+			continue
+		}
+		if at, ok := fenced(e.silences(name, p, now), (len(c.nodes)+1)/2); ok {
+			c.lease.fences[name] = at
+		}
+	}
+}
+
+// rosterOf tells whether another node has the roster that this one has.
+func (c *cluster) rosterOf(p *peer) bool {
+	theirs := slices.Sorted(slices.Values(p.said.Roster()))
+	return slices.EqualFunc(theirs, c.nodes, func(name string, n judge.Node) bool { return name == n.Name })
+}
+
+// silences are who has not heard a node, this one and others, as far as that is known.
+func (e *Engine) silences(name string, p *peer, now time.Time) (list []silence) {
+	c := e.cluster
+	list = append(list, silence{p.heard.At.Add(ledger.Slow(p.heard.Lease)), now})
+	for other, o := range c.peers {
+		of, ok := o.heard.Of(name)
+		me, heardMe := o.heard.Of(c.self)
+		if other == name || !ok || of.Lease == 0 || !heardMe || me.Boot != c.lease.boot || me.By.Clock > of.By.Clock {
+			continue
+		}
+		// Told at the earliest when it had heard this node say so, and at the latest when it came here.
+		list = append(list, silence{of.At.Add(-of.Age).Add(ledger.Slow(of.Lease)), e.started.Add(me.Clock + me.Age)})
+	}
+	return list
+}
+
+// fenced is the earliest instant at which need of the leases had ended.
+func fenced(list []silence, need int) (at time.Time, ok bool) {
+	slices.SortFunc(list, func(a, b silence) int { return cmp.Or(a.ended.Compare(b.ended), a.until.Compare(b.until)) })
+	for _, s := range list {
+		n := 0
+		for _, o := range list {
+			if !o.ended.After(s.ended) && !o.until.Before(s.ended) {
+				n++
+			}
+		}
+		if n >= need {
+			return s.ended, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// fencedAt is the word of a majority that a node stopped answering at an instant.
+func fencedAt(name string, at time.Time, most time.Duration) confirmation {
+	quiet := at.Add(leaseWrite)
+	return confirmation{Confirmation: ledger.Confirmation{Node: name, Quiet: quiet, Until: quiet.Add(ledger.Slow(most)), Fenced: true}}
+}
