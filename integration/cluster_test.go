@@ -56,8 +56,8 @@ type realCluster struct {
 	broken []atomic.Bool
 }
 
-// newCluster starts nodes that watch four endpoints.
-func newCluster(t *testing.T, size int) *realCluster {
+// newCluster starts nodes that watch four endpoints. keys are further ones of the node files' cluster section.
+func newCluster(t *testing.T, size int, keys ...string) *realCluster {
 	t.Helper()
 	c := &realCluster{t: t, wire: newWire(t, size, 4), broken: make([]atomic.Bool, 4)}
 	for i := range c.broken {
@@ -71,7 +71,7 @@ func newCluster(t *testing.T, size int) *realCluster {
 		go func() { _ = server.Serve(l) }()
 		t.Cleanup(func() { _ = server.Close() })
 	}
-	c.write(size)
+	c.write(size, keys)
 	// Before their directories go.
 	t.Cleanup(func() {
 		for _, n := range c.nodes {
@@ -86,7 +86,7 @@ func newCluster(t *testing.T, size int) *realCluster {
 }
 
 // write makes the files of all nodes.
-func (c *realCluster) write(size int) {
+func (c *realCluster) write(size int, keys []string) {
 	root := c.t.(*testing.T).TempDir()
 	key := make([]byte, 32)
 	_, _ = rand.Read(key)
@@ -112,8 +112,8 @@ func (c *realCluster) write(size int) {
 	}
 	for i, n := range c.nodes {
 		n.writeZone("example.yaml", clusterZone)
-		n.replace(filepath.Join(n.dir, "node.yaml"), fmt.Sprintf("name: %s\nadmin: {socket: %q}\ncluster:\n  name: test\n  nodes:\n%s  gossip: {listen: \"%s:7946\", identity: %q, keyring: %q}\n",
-			n.name, n.socket, roster.String(), netNode(i), filepath.Join(n.dir, "identity"), keyring))
+		n.replace(filepath.Join(n.dir, "node.yaml"), fmt.Sprintf("name: %s\nadmin: {socket: %q}\ncluster:\n  name: test\n  nodes:\n%s  gossip: {listen: \"%s:7946\", identity: %q, keyring: %q}\n%s",
+			n.name, n.socket, roster.String(), netNode(i), filepath.Join(n.dir, "identity"), keyring, strings.Join(keys, "")))
 		n.replace(filepath.Join(n.dir, "Corefile"), fmt.Sprintf("example.org:5300 {\n bind %s\n fairlead {\n zones %q\n node %q\n state %q\n }\n}\n", netNode(i),
 			filepath.Join(n.dir, "zones"), filepath.Join(n.dir, "node.yaml"), filepath.Join(n.dir, "state")))
 	}
