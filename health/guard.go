@@ -41,6 +41,16 @@ const (
 	GuardSilent
 	// GuardLease: without it a node keeps its lease by hearing a majority, whether that hears it or not.
 	GuardLease
+	// GuardDurations: without it instants travel by the clock of who tells them, and not what remains until then.
+	GuardDurations
+	// GuardWindow: without it the bound knows the TTL in force when an endpoint leaves, and none before.
+	GuardWindow
+	// GuardCounted: without it answers under way are given a quarter of a second.
+	GuardCounted
+	// GuardJoined: without it a node that starts again counts as one that joined.
+	GuardJoined
+	// GuardNonce: without it whatever is heard of a node counts as its answer at the join barrier.
+	GuardNonce
 )
 
 // Without tells whether a guard is switched off.

@@ -35,7 +35,8 @@ type sim struct {
 	seeds   []string
 	// isolateAfter is that of all nodes.
 	isolateAfter time.Duration
-	orders       []*simOrder
+	// orders are read by caches under mu.
+	orders []*simOrder
 	// caches are asked all the time; nil where nobody asks.
 	caches *simCaches
 	// troubles are what is wrong with the cluster now, eased is when the last of it ended.
@@ -63,6 +64,10 @@ type simOrder struct {
 	// acked is when another node had it on disk too, zero before; ended is when somebody ended it.
 	acked, ended time.Time
 	until        time.Time
+	drain        bool
+	// known are the nodes that ever knew of it; suspended is set once a rule suspended it somewhere.
+	known     []*simNode
+	suspended bool
 }
 
 // fault notes that an invariant does not hold.
@@ -291,7 +296,7 @@ func (s *sim) drain(n *simNode, scope health.Scope, d time.Duration, override ..
 // undrain ends an order on a node that knows it.
 func (s *sim) undrain(n *simNode, o *simOrder) {
 	if err := n.engine.EndIntent([]health.IntentID{o.id}, "sim", "done"); err == nil && o.ended.IsZero() {
-		o.ended = time.Now()
+		s.note(func() { o.ended = time.Now() })
 	}
 }
 

@@ -68,6 +68,9 @@ type simNode struct {
 	// since is when it started, last is the latest view that was looked at.
 	since time.Time
 	last  *health.View
+	// blank is when it last started without a disk of its own, bare is set until then.
+	blank time.Time
+	bare  bool
 	// mustFreeze has it frozen.
 	mustFreeze bool
 	// handler answers queries; process counts starts and ends, so that what a dead process had under way is not written.
@@ -89,10 +92,13 @@ func (n *simNode) start() {
 	var err error
 	n.engine, err = engine.New(engine.Options{
 		Publisher: p, Ledger: p.compiler.Ledger(), Prober: n.prober, Model: n.sim.model, State: n.dir, Node: n.name, References: []health.Target{simReference},
-		Logger: n.sim.logger.With("node", n.name), Without: n.sim.without,
+		Logger: n.sim.logger.With("node", n.name), Without: n.sim.without, Skew: time.Duration(int64(n.addr.Addr().As4()[3]-2)) * 150 * time.Second,
 		Cluster: &engine.Cluster{Gossip: o, Nodes: n.sim.places(), Allowance: time.Second, Version: "sim", IsolateAfter: n.sim.isolateAfter, Keyring: n.keyfile()},
 	})
 	require.NoError(t, err)
+	if n.bare {
+		n.bare, n.blank = false, time.Now()
+	}
 	n.process.Add(1)
 	n.handler = &Handler{directive: &directive{}}
 	n.handler.node.Store(&node{current: n.current, engine: n.engine})
@@ -142,6 +148,7 @@ func (n *simNode) kill() {
 func (n *simNode) wipe() {
 	require.NoError(n.sim.t, os.RemoveAll(n.dir))
 	require.NoError(n.sim.t, os.Mkdir(n.dir, 0o700))
+	n.bare = true
 }
 
 // answers tells whether the node answers service names.

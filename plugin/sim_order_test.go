@@ -21,7 +21,7 @@ func (s *sim) force(n *simNode, scope health.Scope, state health.State, d time.D
 	o := s.give(n, health.Intent{Kind: health.IntentForce, State: state, Scope: scope, Actor: "sim", Reason: "sim", End: time.Now().Add(d)})
 	for _, was := range s.orders {
 		if o != nil && was.ended.IsZero() && slices.Contains(replaced, was.id) {
-			was.ended = time.Now()
+			s.note(func() { was.ended = time.Now() })
 		}
 	}
 	return o
@@ -41,7 +41,7 @@ func (s *sim) change(verb string, n *simNode, args []string) string {
 	if verb == "resume" {
 		_, err := n.engine.Resume(o.id, args[1:], "sim", "sim")
 		if err == nil {
-			o.ended = time.Now()
+			s.note(func() { o.ended = time.Now() })
 		}
 		return errorText(err)
 	}
@@ -52,16 +52,23 @@ func (s *sim) change(verb string, n *simNode, args []string) string {
 	return ""
 }
 
+// note changes what is known of orders, which caches look at any time.
+func (s *sim) note(change func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change()
+}
+
 // give gives an order to a node and notes what came of it.
 func (s *sim) give(n *simNode, i health.Intent) *simOrder {
 	id, err := n.engine.Intend(i)
 	if err != nil {
 		return nil
 	}
-	o := &simOrder{id: id, scope: i.Scope, by: n, until: i.End}
-	s.orders = append(s.orders, o)
+	o := &simOrder{id: id, scope: i.Scope, by: n, until: i.End, drain: i.Kind == health.IntentDrain}
+	s.note(func() { s.orders = append(s.orders, o) })
 	if s.held(n, id) {
-		o.acked = time.Now()
+		s.note(func() { o.acked = time.Now() })
 	}
 	return o
 }
@@ -73,10 +80,12 @@ func (s *sim) extend(n *simNode, o *simOrder, d time.Duration) bool {
 		return false
 	}
 	if s.held(n, o.id) {
-		o.until = end
-		if o.acked.IsZero() {
-			o.acked = time.Now()
-		}
+		s.note(func() {
+			o.until = end
+			if o.acked.IsZero() {
+				o.acked = time.Now()
+			}
+		})
 	}
 	return true
 }

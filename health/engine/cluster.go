@@ -169,6 +169,7 @@ func (e *Engine) joinCluster() error {
 		return err
 	}
 	cl.lease.open()
+	cl.gate.joined = cl.gate.joined || incarnation > 1 && e.opts.Without.Without(health.GuardJoined)
 	e.cluster = cl
 	e.setNodes(c.Nodes)
 	// Nobody has been heard yet, which is no news.

@@ -85,8 +85,9 @@ type Options struct {
 	Transit time.Duration
 	// References are probed only to tell a broken vantage from a broken world; none means that it never abstains.
 	References []health.Target
-	// Without is for simulators.
+	// Without is for simulators, and so is Skew: how far this node's clock is ahead, where instants are told by it.
 	Without health.Guards
+	Skew    time.Duration
 	// Cluster is nil for a node alone. With it, Node is its name in the roster and State is required.
 	Cluster    *Cluster
 	Logger     *slog.Logger

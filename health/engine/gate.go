@@ -89,7 +89,8 @@ func (g *gate) reason(missing []string) string {
 func (e *Engine) missing(now time.Time) []string {
 	c := e.cluster
 	return slices.DeleteFunc(c.configured(now), func(name string) bool {
-		return name == c.self || c.gate.answered[name] || c.gate.waived[name]
+		passive := e.opts.Without.Without(health.GuardNonce) && c.peers[name] != nil && c.peers[name].fresh
+		return name == c.self || c.gate.answered[name] || c.gate.waived[name] || passive
 	})
 }
 

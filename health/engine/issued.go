@@ -11,6 +11,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/config/durable"
+	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/health/round"
 )
@@ -186,8 +187,16 @@ func (e *Engine) issuedPart(now time.Time) []byte {
 		if s.State != ledger.Left {
 			return round.Issued{}
 		}
-		return round.Issued{Left: true, Remaining: s.Until.Sub(now), Age: now.Sub(s.Quiet), Epoch: round.Epoch{Run: run, Number: s.Swap()}}
+		return round.Issued{Left: true, Remaining: s.Until.Sub(now) + e.skew(), Age: now.Sub(s.Quiet), Epoch: round.Epoch{Run: run, Number: s.Swap()}}
 	})
+}
+
+// skew is 0: nothing is told by a clock.
+func (e *Engine) skew() time.Duration {
+	if e.opts.Without.Without(health.GuardDurations) {
+		return e.opts.Skew
+	}
+	return 0
 }
 
 // A departure is how an endpoint that this node does not answer any more leaves the caches.
@@ -316,6 +325,7 @@ func (e *Engine) ask(n int, name string, d *departure, most time.Duration, now t
 		}
 		switch {
 		case current && said.Left:
+			said.Remaining -= e.skew()
 			d.hear(name, said, at)
 			return nil
 		case current:

@@ -34,8 +34,8 @@ type Standing struct {
 	name string
 	// swap is the number of the swap that took it out.
 	swap uint64
-	// ceiling is the longest TTL that an answer with it may have.
-	ceiling time.Duration
+	// ceiling is the longest TTL that an answer with it may have, floor the one of an answer in trouble.
+	ceiling, floor time.Duration
 }
 
 // An Endpoint is one of a model: indices of Model.Zones, Zone.Pools and Pool.Endpoints.
@@ -67,6 +67,15 @@ type Book struct {
 type swap struct {
 	number uint64
 	quiet  <-chan struct{}
+	at     time.Time
+}
+
+// uncounted is how long a guard of the simulator gives answers under way.
+const uncounted = 250 * time.Millisecond
+
+// over tells whether no answer of the snapshot that was replaced is under way.
+func (s *swap) over(now time.Time, guards health.Guards) bool {
+	return closed(s.quiet) || guards.Without(health.GuardQuiesce) || guards.Without(health.GuardCounted) && now.Sub(s.at) >= uncounted
 }
 
 // A Swap is a snapshot that took the place of another one.
@@ -103,7 +112,7 @@ func (b *Book) SetModel(m *config.Model, now time.Time) {
 					s = Standing{State: Leaving, Since: now, slot: slot, swap: b.swaps, name: z.Name + "/" + p.Name + "/" + e.Name}
 				}
 				// What the older file allowed is in caches for that long at most.
-				s.ceiling = max(s.ceiling, ceiling)
+				s.ceiling, s.floor = max(s.ceiling, ceiling), floorOf(z, p)
 				if s.State == Leaving {
 					b.leaving = append(b.leaving, len(b.all))
 				}
@@ -128,6 +137,14 @@ func Ceiling(z *config.Zone, p *config.Pool) time.Duration {
 	return time.Duration(most+host*most) * time.Second
 }
 
+// floorOf is the TTL in seconds that answers with an endpoint of p have while it is in trouble.
+func floorOf(z *config.Zone, p *config.Pool) (most time.Duration) {
+	for _, i := range p.Services {
+		most = max(most, time.Duration(z.Services[i].TTL.Min)*time.Second)
+	}
+	return most
+}
+
 // Number is the number of an endpoint; Len is how many there are, and At how one stands.
 func (b *Book) Number(e Endpoint) int { return b.first[e.Zone][e.Pool] + e.Endpoint }
 
@@ -143,7 +160,7 @@ func (b *Book) Ceiling(number int) time.Duration { return b.all[number].ceiling 
 // Published notes that a snapshot took the place of another one.
 func (b *Book) Published(w Swap, now time.Time) {
 	b.swaps++
-	b.pending = append(b.pending, swap{b.swaps, w.Quiet})
+	b.pending = append(b.pending, swap{b.swaps, w.Quiet, now})
 	for _, e := range w.Left {
 		n := b.Number(e)
 		s := &b.all[n]
@@ -158,7 +175,7 @@ func (b *Book) Published(w Swap, now time.Time) {
 
 // Poll finds out which endpoints have left for good; it returns their numbers.
 func (b *Book) Poll(now time.Time) (left []int) {
-	for len(b.pending) > 0 && (closed(b.pending[0].quiet) || b.guards.Without(health.GuardQuiesce)) {
+	for len(b.pending) > 0 && b.pending[0].over(now, b.guards) {
 		b.quiet, b.pending = b.pending[0].number, b.pending[1:]
 	}
 	keep := b.leaving[:0]
@@ -181,8 +198,11 @@ func (b *Book) Poll(now time.Time) (left []int) {
 func (b *Book) freeze(n int, now time.Time) {
 	s := &b.all[n]
 	s.State, s.Quiet, s.Until = Left, now, b.ledger.Until(s.slot)
-	if floor := b.floorOf(n); floor.After(s.Until) && !b.guards.Without(health.GuardStart) {
-		s.Until = floor
+	if b.guards.Without(health.GuardWindow) {
+		s.Until = now.Add(s.floor)
+	}
+	if earlier := b.earlier(n); earlier.After(s.Until) && !b.guards.Without(health.GuardStart) {
+		s.Until = earlier
 	}
 	if s.Until.Before(now) || b.guards.Without(health.GuardStamp) {
 		// Nothing that names it is about.
@@ -190,8 +210,8 @@ func (b *Book) freeze(n int, now time.Time) {
 	}
 }
 
-// floorOf is until when an answer of an earlier process that names the endpoint may live.
-func (b *Book) floorOf(n int) time.Time {
+// earlier is until when an answer of an earlier process that names the endpoint may live.
+func (b *Book) earlier(n int) time.Time {
 	for zi := len(b.first) - 1; zi >= 0; zi-- {
 		if len(b.first[zi]) > 0 && b.first[zi][0] <= n {
 			return b.floor(b.model.Zones[zi].Name)

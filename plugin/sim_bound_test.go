@@ -1,0 +1,181 @@
+package fairlead
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/gossip/gossiptest"
+)
+
+// simBounds is how many random histories a run of the tests holds against the bounds that nodes print; FAIRLEAD_BOUNDS is
+// another number, FAIRLEAD_SEED the first.
+const simBounds = 6
+
+// boundLength is how long each one lasts.
+const boundLength = 400 * time.Second
+
+// TestSimBounds: whatever happens to nodes, network, disks and endpoints, no honest cache holds an endpoint past a bound that a
+// node printed.
+func TestSimBounds(t *testing.T) {
+	first := fromEnv("FAIRLEAD_SEED", 1)
+	var checked atomic.Int64
+	t.Run("seeds", func(t *testing.T) {
+		for i := range fromEnv("FAIRLEAD_BOUNDS", simBounds) {
+			seed := first + i
+			t.Run(fmt.Sprint(seed), func(t *testing.T) {
+				t.Parallel()
+				n, faults := playBounds(t, seed, 0)
+				checked.Add(int64(n))
+				for _, f := range faults {
+					t.Errorf("FAIRLEAD_SEED=%d FAIRLEAD_BOUNDS=1: %s", seed, f)
+				}
+			})
+		}
+	})
+	t.Logf("%d times an answer in a cache was held against a bound", checked.Load())
+	require.Positive(t, checked.Load())
+}
+
+// playBounds plays one history without some rules; checked is how often an answer was held against a bound.
+func playBounds(t *testing.T, seed uint64, without health.Guards) (checked int, faults []string) {
+	root := simRoot(t)
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, seed, simSize(seed), root)
+		s.without = without
+		s.caches = newCaches(s)
+		if seed%3 == 0 {
+			s.isolateAfter = 20 * time.Second
+		}
+		w := &wreck{sim: s, r: rand.New(rand.NewPCG(seed, 6))}
+		w.net.SetLink(gossiptest.Link{Delay: time.Millisecond, Jitter: time.Millisecond})
+		w.startAll()
+		w.wait(15 * time.Second)
+		for end := time.Now().Add(boundLength); time.Now().Before(end); {
+			w.step()
+			w.wait(time.Duration(2+w.r.IntN(20)) * time.Second)
+		}
+		w.mend()
+		w.wait(20 * time.Second)
+		checked, faults = s.caches.checked, s.end()
+	})
+	return checked, faults
+}
+
+// maxGuardSeeds is how many histories may go by before a rule is missed.
+const maxGuardSeeds = 60
+
+// TestSimBoundGuards: without one of the rules of the bound, some cache outlives one that was printed.
+func TestSimBoundGuards(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		guard health.Guards
+	}{
+		{"transit allowance", health.GuardTransit},
+		{"quiesce", health.GuardQuiesce},
+		{"quiesce by counting", health.GuardCounted},
+		{"TTLs that were given", health.GuardStamp},
+		{"silent nodes count", health.GuardSilent},
+		{"durations travel, and not instants", health.GuardDurations},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			for seed := range uint64(maxGuardSeeds) {
+				if _, faults := playBounds(t, seed+1, tt.guard); len(faults) > 0 {
+					t.Logf("noticed with seed %d: %s", seed+1, faults[0])
+					return
+				}
+			}
+			t.Errorf("not noticed in %d histories", maxGuardSeeds)
+		})
+	}
+	for _, tt := range []struct {
+		name  string
+		guard health.Guards
+		play  func(s *sim)
+	}{
+		{"what was answered before a restart", health.GuardStart, func(s *sim) {
+			// A node that answered alone is killed and starts anew while the endpoint is out.
+			s.caches.only = s.nodes[1]
+			s.wait(30 * time.Second)
+			s.nodes[1].kill()
+			s.drain(s.nodes[0], simEndpoint, time.Hour)
+			s.nodes[1].start()
+			s.wait(time.Minute)
+		}},
+		{"TTLs of the time before suspicion", health.GuardWindow, func(s *sim) {
+			s.set(s.targets[0], true)
+			s.wait(time.Minute)
+		}},
+		{"the join barrier", health.GuardBarrier, func(s *sim) {
+			loseDisk(s)
+			s.up(s.nodes[2])
+			s.wait(time.Minute)
+		}},
+		{"a durable mark of having joined", health.GuardJoined, func(s *sim) {
+			// Killed at the barrier, it starts once more.
+			n3 := loseDisk(s)
+			n3.start()
+			s.wait(3 * time.Second)
+			n3.kill()
+			n3.start()
+			s.wait(time.Minute)
+		}},
+		{"answers to this boot's nonce", health.GuardNonce, func(s *sim) {
+			// What was said before the drain arrives once more, late, at a node that knows nothing.
+			var old []gossiptest.Packet
+			s.net.Tap(func(p gossiptest.Packet) {
+				if p.To == s.nodes[2].addr {
+					old = append(old, p)
+				}
+			})
+			s.wait(5 * time.Second)
+			s.net.Tap(nil)
+			n3 := loseDisk(s)
+			n3.start()
+			for _, p := range old {
+				s.net.Inject(p)
+			}
+			s.wait(time.Minute)
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			play := func(without health.Guards) []string {
+				return playGuarded(t, 3, without, func(s *sim) {
+					s.caches = newCaches(s)
+					s.caches.stalls = 0
+					s.wait(30 * time.Second)
+					tt.play(s)
+				})
+			}
+			require.Empty(t, play(0))
+			faults := play(tt.guard)
+			at := slices.IndexFunc(faults, func(f string) bool { return strings.Contains(f, " is forgotten at ") })
+			require.GreaterOrEqual(t, at, 0, "not noticed")
+			t.Logf("noticed: %s", faults[at])
+		})
+	}
+}
+
+// loseDisk drains an endpoint and, once its bound is known everywhere, kills the third node, whose disk is lost, and cuts it off.
+func loseDisk(s *sim) *simNode {
+	n3 := s.nodes[2]
+	s.drain(s.nodes[0], simEndpoint, time.Hour)
+	s.wait(5 * time.Second)
+	for _, n := range s.nodes {
+		require.True(s.t, n.departed("192.0.2.1").Bound.Known)
+	}
+	s.down(n3, n3.kill)
+	n3.wipe()
+	s.partition([]*simNode{n3}, s.nodes[:2])
+	return n3
+}
