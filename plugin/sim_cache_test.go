@@ -40,7 +40,7 @@ type simCaches struct {
 	// printed are the bounds that nodes have printed in the last minutes, by address.
 	printed map[string][]statement
 	// entered is when a node began to answer with an address, by both.
-	entered map[string][]time.Time
+	entered map[string][]entry
 	checked int
 	// shut are the nodes that answered no service names when they were last asked.
 	shut map[*simNode]bool
@@ -66,7 +66,7 @@ type statement struct {
 
 func newCaches(s *sim) *simCaches {
 	return &simCaches{sim: s, r: rand.New(rand.NewPCG(s.seed, 11)), stalls: 20, held: make(map[string][]cached),
-		printed: make(map[string][]statement), entered: make(map[string][]time.Time), shut: make(map[*simNode]bool)}
+		printed: make(map[string][]statement), entered: make(map[string][]entry), shut: make(map[*simNode]bool)}
 }
 
 // A simClient is the connection of one query.
@@ -120,9 +120,9 @@ func (c *simCaches) hold(address string, a *cached, p *statement) {
 	if i := slices.IndexFunc(p.confirm, func(f ledger.Confirmation) bool { return f.Node == a.node.name }); i >= 0 {
 		quiet = p.confirm[i].Quiet
 	}
-	for _, t := range c.entered[a.node.name+address] {
+	for _, e := range c.entered[a.node.name+address] {
 		// Instants are told in whole seconds, rounded to what is later.
-		if t.After(quiet.Add(-time.Second)) && !t.After(a.written) && !c.drained(a.node, address, t) {
+		if e.at.After(quiet.Add(-time.Second)) && !e.at.After(a.written) && !e.wrong() {
 			return
 		}
 	}
@@ -133,14 +133,27 @@ func (c *simCaches) hold(address string, a *cached, p *statement) {
 	}
 }
 
-// drained tells whether a node that began to answer with an address had no right to: a drain of it is acknowledged and in force, and the
-// node knew of it, or had to ask for it since it lost its disk. The caller holds sim.mu.
-func (c *simCaches) drained(n *simNode, address string, at time.Time) bool {
-	return slices.ContainsFunc(c.sim.orders, func(o *simOrder) bool {
-		knows := slices.Contains(o.known, n) || n.blank.After(o.acked)
-		inForce := !o.acked.IsZero() && o.acked.Before(at) && o.ended.IsZero() && at.Before(o.until.Add(-5*time.Second)) && !o.suspended
-		return o.drain && knows && inForce && slices.Contains(c.sim.addresses(o.scope), address)
-	})
+// An entry is that a node began to answer with an address, and the drains of it that were acknowledged and in force then as far as the
+// node knew, or had to learn: with one of them it had no right to.
+type entry struct {
+	at     time.Time
+	drains []*simOrder
+}
+
+// enter notes an entry. The caller holds sim.mu.
+func (c *simCaches) enter(n *simNode, address string) {
+	e := entry{at: time.Now()}
+	for _, o := range c.sim.orders {
+		if o.drain && !o.acked.IsZero() && e.at.Before(o.known[n].Add(-5*time.Second)) && slices.Contains(c.sim.addresses(o.scope), address) {
+			e.drains = append(e.drains, o)
+		}
+	}
+	c.entered[n.name+address] = append(c.entered[n.name+address], e)
+}
+
+// wrong tells whether none of the drains was ended or suspended since: who ends one says so only when it is over.
+func (e *entry) wrong() bool {
+	return slices.ContainsFunc(e.drains, func(o *simOrder) bool { return o.ended.IsZero() && !o.suspended })
 }
 
 // learn notes which nodes know of an order, and whether a rule suspends it.
@@ -151,8 +164,8 @@ func (c *simCaches) learn() {
 		}
 		for _, i := range n.engine.Intents() {
 			for _, o := range c.sim.orders {
-				if o.id == i.ID && !slices.Contains(o.known, n) {
-					o.known = append(o.known, n)
+				if o.id == i.ID {
+					o.known[n] = i.End
 				}
 				o.suspended = o.suspended || o.id == i.ID && i.Suspended != nil
 			}
@@ -170,8 +183,7 @@ func (c *simCaches) served(n *simNode, entered []ledger.Endpoint) {
 	c.sim.mu.Lock()
 	defer c.sim.mu.Unlock()
 	for _, e := range entered {
-		key := n.name + c.sim.zone.Pools[e.Pool].Endpoints[e.Endpoint].V4.String()
-		c.entered[key] = append(c.entered[key], time.Now())
+		c.enter(n, c.sim.zone.Pools[e.Pool].Endpoints[e.Endpoint].V4.String())
 	}
 }
 
@@ -181,8 +193,7 @@ func (c *simCaches) reopened(n *simNode) {
 	defer c.sim.mu.Unlock()
 	for _, p := range c.sim.zone.Pools {
 		for _, e := range p.Endpoints {
-			key := n.name + e.V4.String()
-			c.entered[key] = append(c.entered[key], time.Now())
+			c.enter(n, e.V4.String())
 		}
 	}
 }

@@ -65,8 +65,8 @@ type simOrder struct {
 	acked, ended time.Time
 	until        time.Time
 	drain        bool
-	// known are the nodes that ever knew of it; suspended is set once a rule suspended it somewhere.
-	known     []*simNode
+	// known is the end that each node knew last, or has to ask for since it lost its disk; suspended is set once a rule suspended it somewhere.
+	known     map[*simNode]time.Time
 	suspended bool
 }
 

@@ -68,9 +68,8 @@ type simNode struct {
 	// since is when it started, last is the latest view that was looked at.
 	since time.Time
 	last  *health.View
-	// blank is when it last started without a disk of its own, bare is set until then.
-	blank time.Time
-	bare  bool
+	// bare is set until it starts after its disk was lost.
+	bare bool
 	// mustFreeze has it frozen.
 	mustFreeze bool
 	// handler answers queries; process counts starts and ends, so that what a dead process had under way is not written.
@@ -97,7 +96,14 @@ func (n *simNode) start() {
 	})
 	require.NoError(t, err)
 	if n.bare {
-		n.bare, n.blank = false, time.Now()
+		n.bare = false
+		n.sim.note(func() {
+			for _, o := range n.sim.orders {
+				if !o.acked.IsZero() {
+					o.known[n] = o.until
+				}
+			}
+		})
 	}
 	n.process.Add(1)
 	n.handler = &Handler{directive: &directive{}}
