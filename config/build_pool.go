@@ -44,6 +44,7 @@ func (b *builder) pool(k, n *yamlNode, at *yamlPath) *Pool {
 		p.Gate.Check = b.refer(g, at.child("gate"), "check", b.checks)
 	}
 	b.endpoints(p, field(n, "endpoints"), at.child("endpoints"))
+	b.lateHits(p, n, at)
 	b.azWeights(p, field(n, "az_weights"), at.child("az_weights"))
 	m := field(n, "min_healthy")
 	p.MinHealthy = amountOf(m, defaultMinHealthy)
@@ -52,6 +53,20 @@ func (b *builder) pool(k, n *yamlNode, at *yamlPath) *Pool {
 	}
 	b.checkPool(p, k, at)
 	return p
+}
+
+// lateHits gives the endpoints their counters, or that of the pool.
+func (b *builder) lateHits(p *Pool, n *yamlNode, at *yamlPath) {
+	all := b.hitCounter(field(n, "late_hits"), at.child("late_hits"))
+	for _, e := range p.Endpoints {
+		if e.AZ < 0 {
+			continue
+		}
+		if e.LateHits == nil {
+			e.LateHits = all
+		}
+		e.LateHits = e.LateHits.of(e, b.zone.AZs[e.AZ].Name)
+	}
 }
 
 // checkPool says what concerns all endpoints of a pool together.
@@ -138,6 +153,7 @@ func (b *builder) endpoint(n *yamlNode, at *yamlPath) *Endpoint {
 		e.ProbeAddr = a
 	}
 	e.ProbePort = uint16(intOf(field(probe, "port"), 0))
+	e.LateHits = b.hitCounter(field(n, "late_hits"), at.child("late_hits"))
 	return e
 }
 

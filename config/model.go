@@ -187,6 +187,8 @@ type Endpoint struct {
 	ProbeAddr netip.Addr
 	// ProbePort overrides the port of the check; 0 means the check's own.
 	ProbePort uint16
+	// LateHits is where requests are counted that reach it after it has left the answers; nil for nowhere.
+	LateHits *HitCounter
 }
 
 // AnswerKind is what a service's endpoints are: addresses or CNAME targets, never both.

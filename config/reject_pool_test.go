@@ -11,6 +11,18 @@ func TestRejectContent(t *testing.T) {
 		{"mixed answer kinds in a pool", withChecks, `pools:
   web: {region: eu, endpoints: [{name: a, addresses: [192.0.2.1], az: eu-a}, {name: b, target: b.example.net, az: eu-a}]}
 `, []string{":6:3: error: pools.web: mixed answer kinds: 1 endpoints have addresses, 1 have a target"}},
+		{"late hits of both kinds", withChecks, `pools:
+  web: {region: eu, late_hits: {prometheus: "http://192.0.2.9", json: "http://192.0.2.9", path: "$.n"}, endpoints: [{name: a, addresses: [192.0.2.1], az: eu-a}]}
+`, []string{":6:32: error: pools.web.late_hits: want prometheus and query, or json and path"}},
+		{"late hits behind a password", withChecks, `pools:
+  web: {region: eu, endpoints: [{name: a, addresses: [192.0.2.1], az: eu-a, late_hits: {json: "http://me:hush@{address}/", path: "$.n"}}]}
+`, []string{":6:95: error: pools.web.endpoints[0].late_hits.json: a URL in a zone file cannot have a user: whoever may read the file would know the password"}},
+		{"late hits of no URL", withChecks, `pools:
+  web: {region: eu, late_hits: {json: "{address}/n", path: "$.n"}, endpoints: [{name: a, addresses: [192.0.2.1], az: eu-a}]}
+`, []string{":6:39: error: pools.web.late_hits.json: want a URL that begins with http:// or https:// and a host"}},
+		{"late hits of no JSONPath", withChecks, `pools:
+  web: {region: eu, late_hits: {json: "http://{address}/n", path: "requests"}, endpoints: [{name: a, addresses: [192.0.2.1], az: eu-a}]}
+`, []string{":6:67: error: pools.web.late_hits.path: want a JSONPath, as in $.requests.total: jsonpath: unexpected identifier at position 1"}},
 		{"quorum of more than there are", head, `checks:
   ready: {type: tcp, port: 80, interval: 5s, timeout: 1s, quorum: 3, vantages: 2}
 `, []string{":4:67: error: checks.ready.quorum: 3 of 2 vantages"}},

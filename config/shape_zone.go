@@ -81,6 +81,7 @@ func poolShape() *shape {
 		optional("stateful", boolean()),
 		optional("fence", boolean()),
 		optional("gate", text(`"manual" or a check`, lineText)),
+		optional("late_hits", hitCounterShape()),
 		required("endpoints", list(object(
 			required("name", text("an endpoint name", parseIdentifier)),
 			optional("addresses", list(address())),
@@ -91,6 +92,7 @@ func poolShape() *shape {
 				optional("address", address()),
 				optional("port", port()),
 			)),
+			optional("late_hits", hitCounterShape()),
 		))),
 	)
 }

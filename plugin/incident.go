@@ -20,7 +20,7 @@ func (n *node) Incidents() []*ledger.Incident { return n.engine.Incidents() }
 
 // LateHits notes what was seen to arrive late.
 func (n *node) LateHits(id string, h *ledger.LateHits) (*ledger.Incident, error) {
-	return n.engine.LateHits(id, h)
+	return n.engine.Amend(id, func(i *ledger.Incident) { i.LateHits = h })
 }
 
 // Certify signs c with the node's identity; nil is an ErrNotKnown.

@@ -56,8 +56,10 @@ type node struct {
 	hooks   *hook.Sender
 
 	// prober and probing, the options that it was made with, are set before anything runs.
-	prober  *probe.Prober
-	probing probe.Options
+	prober *probe.Prober
+	// lateHits is made with the prober.
+	lateHits *hitReader
+	probing  probe.Options
 
 	// config is swapped when a Corefile is reloaded.
 	config atomic.Pointer[config.Node]
@@ -186,6 +188,7 @@ func (n *node) makeEngine() error {
 		Logger: n.logger, Registerer: n.scope,
 	})
 	out.engine = n.engine
+	n.lateHits = newHitReader(n, prober.DialContext)
 	return err
 }
 
@@ -207,7 +210,7 @@ func (n *node) socket(cfg *config.Node) string {
 func (n *node) run(ctx context.Context) {
 	defer close(n.done)
 	var g errgroup.Group
-	parts := []func(context.Context) error{n.engine.Run, n.admin.Run, n.geo.Run, n.drills.run, n.events.Run, n.hooks.Run}
+	parts := []func(context.Context) error{n.engine.Run, n.admin.Run, n.geo.Run, n.drills.run, n.events.Run, n.hooks.Run, n.lateHits.run}
 	if path := n.config.Load().Probe.Reports; path != "" {
 		d := &reportDir{path: path, logger: n.logger, report: n.Report, lease: n.pushLease}
 		parts = append(parts, d.run)

@@ -187,8 +187,8 @@ func writeIncident(w io.Writer, i *ledger.Incident, now time.Time, st style) {
 	}
 	p.write(w, st, "  ")
 	fmt.Fprintf(w, "  answers of this node that pointed there meanwhile: %d; in caches when it left: %d\n", i.Answers, i.Outstanding)
-	if h := i.LateHits; h != nil {
-		fmt.Fprintf(w, "  late hits (%s): %d, the last at %s; %d after the bound\n", h.Source, h.Count, clock(h.LastAt, now), h.AfterBound)
+	for _, line := range i.HitLines() {
+		fmt.Fprintln(w, "  "+line)
 	}
 	for _, s := range i.Services {
 		if s.WithinRTO != nil && !*s.WithinRTO {

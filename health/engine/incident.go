@@ -432,10 +432,10 @@ func (e *Engine) dropMembers(now time.Time) {
 	}
 }
 
-// LateHits notes what was seen to arrive at the endpoints of an incident after they had left.
-func (e *Engine) LateHits(id string, h *ledger.LateHits) (made *ledger.Incident, err error) {
+// Amend changes what others know of an incident: what was seen to arrive late. amend must replace what it changes.
+func (e *Engine) Amend(id string, amend func(*ledger.Incident)) (made *ledger.Incident, err error) {
 	err = e.command(func(time.Time) error {
-		e.change(id, func(i *ledger.Incident) { i.LateHits = h })
+		e.change(id, amend)
 		for _, i := range e.incidents.all {
 			if i.ID == id {
 				made = i

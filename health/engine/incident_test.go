@@ -73,9 +73,10 @@ func TestIncidentByOrder(t *testing.T) {
 		require.Equal(t, ledger.ByIntent, i.Kind)
 		require.Equal(t, id.String(), i.Intent)
 		require.True(t, i.Known())
-		_, err = b.LateHits("none", new(ledger.LateHits))
+		late := func(i *ledger.Incident) { i.LateHits = &ledger.LateHits{Count: 3, Source: "nginx"} }
+		_, err = b.Amend("none", late)
 		require.Error(t, err)
-		made, err := b.LateHits(i.ID, &ledger.LateHits{Count: 3, Source: "nginx"})
+		made, err := b.Amend(i.ID, late)
 		require.NoError(t, err)
 		require.Equal(t, uint64(3), made.LateHits.Count)
 	})

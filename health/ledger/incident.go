@@ -61,8 +61,9 @@ type Incident struct {
 	More     int               `json:"more,omitempty"`
 	Services []IncidentService `json:"services"`
 	Phases   Phases            `json:"phases"`
-	// LateHits is what was seen to arrive at the endpoints after they had left.
+	// LateHits is what somebody saw arrive at the endpoints after they had left, Counted what their own counters say.
 	LateHits *LateHits `json:"late_hits,omitempty"`
+	Counted  *Counted  `json:"counted,omitempty"`
 }
 
 // An IncidentEndpoint is one endpoint of an incident, as POOL/ENDPOINT.
@@ -100,18 +101,6 @@ type Phases struct {
 	Propagation  *float64 `json:"propagation_seconds,omitempty"`
 	CacheResidue *float64 `json:"cache_residue_seconds,omitempty"`
 	Total        *float64 `json:"total_seconds,omitempty"`
-}
-
-// LateHits are requests that reached endpoints after they had left the answers, as somebody counted them.
-type LateHits struct {
-	// Count is how many, LastAt when the last one came. AfterBound is how many came later than an honest cache would have sent
-	// them: from over-stayers, of which only the class is known.
-	Count      uint64    `json:"count"`
-	LastAt     time.Time `json:"last_at"`
-	AfterBound uint64    `json:"after_bound"`
-	// ByClass splits AfterBound: late, within the second line's time, or clamped beyond it.
-	ByClass map[string]uint64 `json:"by_class,omitempty"`
-	Source  string            `json:"source"`
 }
 
 // Known tells whether the bound is.

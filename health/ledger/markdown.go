@@ -34,8 +34,8 @@ func (i *Incident) Markdown() string {
 		fmt.Fprintf(&b, "| %s | %.2f |\n", p.Name, p.Seconds)
 	}
 	fmt.Fprintf(&b, "\nAnswers of this node that pointed there meanwhile: %d; in caches when it left: %d.\n", i.Answers, i.Outstanding)
-	if h := i.LateHits; h != nil {
-		fmt.Fprintf(&b, "Late hits seen (%s): %d, the last at %s; %d after the bound.\n", h.Source, h.Count, stamp(h.LastAt), h.AfterBound)
+	for _, line := range i.HitLines() {
+		fmt.Fprintf(&b, "\n%s\n", strings.ToUpper(line[:1])+line[1:]+".")
 	}
 	b.WriteString("\n| service | RTO | kept | target | kept |\n|---|---|---|---|---|\n")
 	for _, s := range i.Services {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -72,6 +73,20 @@ func control(fence *fence, source Source, address string, raw syscall.RawConn) e
 	return raw.Control(func(fd uintptr) {
 		_ = unix.SetsockoptInt(int(fd), unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
 	})
+}
+
+// DialContext reaches the network as probes do, for others that read what zone files name: names are looked up, and addresses refused,
+// as for them.
+func (p *Prober) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	host, text, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	port, err := strconv.ParseUint(text, 10, 16)
+	if err != nil {
+		return nil, err
+	}
+	return p.dial.reach(ctx, network, health.Target{Host: host, Port: uint16(port)})
 }
 
 // open connects to target by network, which is tcp or udp, and records the phase and the failure in r. The link is

@@ -163,35 +163,14 @@ const (
 	maxSource = 100
 )
 
-// The classes of over-stayers. Who they are is not kept.
-const (
-	// stayedClamped came within the time of the second line: caches that clamp.
-	stayedClamped = "clamped"
-	// stayedBeyond came later: open connections, JVM caches, serve-stale, or who pins addresses.
-	stayedBeyond = "beyond"
-)
-
 // ClassifyHits lays hits over the bound.
 func ClassifyHits(i *ledger.Incident, req *api.LateHitsRequest, n Node) *ledger.LateHits {
-	out := &ledger.LateHits{Source: req.Source, ByClass: map[string]uint64{stayedClamped: 0, stayedBeyond: 0}}
+	out := &ledger.LateHits{Source: req.Source}
 	caches := n.Caches()
-	b := ledger.Bound{Known: i.Known(), SafeAt: i.SafeAt, Quiet: i.LastAnswerAt}
-	clamped := b.Clamped(caches.Clamp, caches.Transit)
+	clamped := i.ClampedAt(caches.Clamp, caches.Transit)
 	for _, h := range req.Hits {
 		at := i.LeftAt.Add(durationOf(h.AfterSeconds))
-		out.Count += h.Count
-		if at.After(out.LastAt) && h.Count > 0 {
-			out.LastAt = at
-		}
-		if !i.Known() || !at.After(i.SafeAt) {
-			continue
-		}
-		out.AfterBound += h.Count
-		if at.After(clamped) {
-			out.ByClass[stayedBeyond] += h.Count
-		} else {
-			out.ByClass[stayedClamped] += h.Count
-		}
+		out.Add(h.Count, at, at, i.SafeAt, clamped)
 	}
 	return out
 }

@@ -98,7 +98,7 @@ func TestLateHits(t *testing.T) {
 	h := ClassifyHits(i, req, &fakeNode{})
 	require.Equal(t, uint64(8), h.Count)
 	require.Equal(t, uint64(3), h.AfterBound)
-	require.Equal(t, map[string]uint64{stayedClamped: 2, stayedBeyond: 1}, h.ByClass)
+	require.Equal(t, map[string]uint64{ledger.StayedClamped: 2, ledger.StayedBeyond: 1}, h.ByClass)
 	require.True(t, h.LastAt.Equal(i.LeftAt.Add(70*time.Second)))
 	require.Equal(t, time.Minute, config.DefaultNode().Caches.Clamp, "the figures above rest on it")
 }

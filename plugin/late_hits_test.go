@@ -1,0 +1,158 @@
+package fairlead
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/ledger"
+)
+
+// A pipeListener is a listener in a bubble: who dials gets one end of a pipe.
+type pipeListener struct {
+	conns chan net.Conn
+	end   chan struct{}
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.end:
+		return nil, net.ErrClosed
+	}
+}
+func (l *pipeListener) Close() error   { return nil }
+func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{} }
+
+func (l *pipeListener) dial(context.Context, string, string) (net.Conn, error) {
+	here, there := net.Pipe()
+	l.conns <- there
+	return here, nil
+}
+
+// A hitServer counts requests to endpoints, by path.
+type hitServer struct {
+	mu     sync.Mutex
+	counts map[string]int
+	asked  map[string]int
+	broken bool
+}
+
+func (s *hitServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked[r.Host]++
+	if s.broken {
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	fmt.Fprintf(w, `{"requests":{"a":%d}}`, s.counts[r.Host])
+}
+
+func (s *hitServer) hit(host string, n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counts[host] += n
+}
+
+// TestHitReader: what an endpoint counts after it was drained is laid over the bound, and nothing is late that may have been on time.
+func TestHitReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		text := strings.Replace(simZone, "eu: {region: eu, check: ready,", `eu: {region: eu, check: ready, late_hits: {json: "http://{address}/{az}", path: "$.requests.{endpoint}"},`, 1)
+		z, problems := config.Parse("zone.yaml", []byte(text), config.ParseOptions{})
+		require.NoError(t, problems.Err())
+		n := previewNode(t, z)
+		n.logger, n.scope = slog.New(slog.DiscardHandler), &scope{registerer: prometheus.NewRegistry()}
+		seen(n, z, health.Up, "eu", "us")
+		l := &pipeListener{conns: make(chan net.Conn), end: make(chan struct{})}
+		s := &hitServer{counts: make(map[string]int), asked: make(map[string]int)}
+		server := &http.Server{Handler: s}
+		served := make(chan struct{})
+		go func() { defer close(served); _ = server.Serve(l) }()
+		r := newHitReader(n, l.dial)
+		ctx, cancel := context.WithCancel(t.Context())
+		read := make(chan error, 1)
+		go func() { read <- r.run(ctx) }()
+		defer func() {
+			cancel()
+			require.NoError(t, <-read)
+			close(l.end)
+			<-served
+			require.NoError(t, server.Shutdown(context.Background()))
+		}()
+
+		const host = "192.0.2.1"
+		s.hit(host, 1000)
+		time.Sleep(20 * time.Second) // in a bubble
+		require.Empty(t, s.asked, "it is in the answers")
+		_, err := n.engine.Intend(health.Intent{
+			Kind: health.IntentDrain, Scope: simEndpoint, Actor: "ada", Reason: "x", End: time.Now().Add(2 * time.Hour),
+		})
+		require.NoError(t, err)
+		incident := func() *ledger.Incident { return n.Incidents()[0] }
+		time.Sleep(6 * time.Second) // in a bubble
+		require.Equal(t, &ledger.Counted{LateHits: ledger.LateHits{Source: "json"}}, incident().Counted, "what came before is no late hit")
+		s.hit(host, 7)
+		time.Sleep(6 * time.Second) // in a bubble
+		i := incident()
+		require.True(t, i.Known())
+		require.Equal(t, uint64(7), i.Counted.Count)
+		require.Zero(t, i.Counted.AfterBound)
+		require.Contains(t, strings.Join(i.HitLines(), "\n"), "before the bound; over-stayers: 0")
+
+		time.Sleep(time.Until(i.SafeAt) + 7*time.Second) // in a bubble
+		s.hit(host, 5)
+		time.Sleep(6 * time.Second) // in a bubble
+		require.Equal(t, map[string]uint64{ledger.StayedClamped: 5}, incident().Counted.ByClass)
+		clamped := i.ClampedAt(n.Caches().Clamp, n.Caches().Transit)
+		time.Sleep(time.Until(clamped) + 7*time.Second) // in a bubble
+		s.hit(host, 2)
+		time.Sleep(6 * time.Second) // in a bubble
+		i = incident()
+		require.Equal(t, map[string]uint64{ledger.StayedClamped: 5, ledger.StayedBeyond: 2}, i.Counted.ByClass)
+		require.Equal(t, uint64(14), i.Counted.Count)
+		require.Contains(t, i.Markdown(), "over-stayers: 7, 2 beyond, 5 clamped.")
+
+		// A counter that begins anew counts nothing; one that fails says why, and loses nothing meanwhile.
+		s.hit(host, -500)
+		time.Sleep(6 * time.Second) // in a bubble
+		s.mu.Lock()
+		s.broken = true
+		s.mu.Unlock()
+		s.hit(host, 3)
+		time.Sleep(6 * time.Second) // in a bubble
+		require.Equal(t, map[string]string{"eu/a": "status 500"}, incident().Counted.Unread)
+		require.Contains(t, incident().HitLines(), "late hits at eu/a are not read: status 500")
+		s.mu.Lock()
+		s.broken = false
+		s.mu.Unlock()
+		time.Sleep(6 * time.Second) // in a bubble
+		require.Empty(t, incident().Counted.Unread)
+		require.Equal(t, uint64(17), incident().Counted.Count)
+		require.Equal(t, 7.0, testutil.ToFloat64(r.hits.WithLabelValues("example.org.", onTime)))
+		require.Equal(t, 5.0, testutil.ToFloat64(r.hits.WithLabelValues("example.org.", ledger.StayedBeyond)))
+
+		// Long after, once a minute is enough; the others were never asked.
+		time.Sleep(readLate) // in a bubble
+		s.mu.Lock()
+		was := s.asked[host]
+		s.mu.Unlock()
+		time.Sleep(10 * time.Minute) // in a bubble
+		require.InDelta(t, 10, s.asked[host]-was, 1)
+		require.Len(t, s.asked, 1)
+	})
+}
