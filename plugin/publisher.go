@@ -38,8 +38,7 @@ func (p *publisher) Publish(v *health.View, lower []health.PoolHorizon) ledger.S
 	}
 	next, served := p.compiler.Compile(base, v), p.current.Load()
 	next.MoveHorizons(lower)
-	var swap ledger.Swap
-	swap.Left, swap.Entered = next.Since(served)
+	swap := next.Since(served)
 	swap.Quiet = p.current.Swap(next)
 	if served != nil {
 		p.tell(served, next)
@@ -84,6 +83,9 @@ func ground(p *steer.Plan) string {
 func (p *publisher) MoveHorizons(moves []health.PoolHorizon) {
 	p.current.Load().MoveHorizons(moves)
 }
+
+// Partials are the services that lack what others answer with.
+func (p *publisher) Partials() []ledger.Partial { return p.current.Load().Partials() }
 
 // PlanHash is the hash of all that is decided now.
 func (p *publisher) PlanHash() uint64 { return p.current.Load().PlanHash() }

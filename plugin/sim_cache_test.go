@@ -17,6 +17,8 @@ import (
 	"github.com/fairlead-dns/fairlead/health/engine"
 	"github.com/fairlead-dns/fairlead/health/gossip/gossiptest"
 	"github.com/fairlead-dns/fairlead/health/ledger"
+	"github.com/fairlead-dns/fairlead/plugin/answer"
+	"github.com/fairlead-dns/fairlead/plugin/steer"
 )
 
 const (
@@ -51,13 +53,16 @@ type simCaches struct {
 // cached is an answer in a cache.
 type cached struct {
 	node             *simNode
+	service          string
 	written, expires time.Time
 	ttl              time.Duration
 }
 
 // statement is a bound that a node printed.
 type statement struct {
-	by      *simNode
+	by *simNode
+	// service is the one that it is about; empty for all.
+	service string
 	at      time.Time
 	since   time.Time
 	safeAt  time.Time
@@ -100,7 +105,7 @@ func (c *simCaches) take(from *simClient, b []byte) {
 	for _, rr := range m.Answer {
 		now := time.Now()
 		ttl := time.Duration(rr.Header().Ttl) * time.Second
-		a := cached{from.node, now, now.Add(from.late + ttl), ttl}
+		a := cached{from.node, rr.Header().Name, now, now.Add(from.late + ttl), ttl}
 		address := rr.(*dns.A).A.String()
 		c.held[address] = append(c.held[address], a)
 		for _, p := range c.printed[address] {
@@ -111,6 +116,9 @@ func (c *simCaches) take(from *simClient, b []byte) {
 
 // hold is where an answer in a cache and a printed bound meet. The caller holds sim.mu.
 func (c *simCaches) hold(address string, a *cached, p *statement) {
+	if p.service != "" && p.service != a.service {
+		return
+	}
 	c.checked++
 	if !a.expires.After(p.safeAt) {
 		return
@@ -120,7 +128,7 @@ func (c *simCaches) hold(address string, a *cached, p *statement) {
 	if i := slices.IndexFunc(p.confirm, func(f ledger.Confirmation) bool { return f.Node == a.node.name }); i >= 0 {
 		quiet = p.confirm[i].Quiet
 	}
-	for _, e := range c.entered[a.node.name+address] {
+	for _, e := range c.entered[a.node.name+address+p.service] {
 		// Instants are told in whole seconds, rounded to what is later.
 		if e.at.After(quiet.Add(-time.Second)) && !e.at.After(a.written) && !e.wrong() {
 			return
@@ -128,8 +136,8 @@ func (c *simCaches) hold(address string, a *cached, p *statement) {
 	}
 	if len(c.sim.faults) < 20 {
 		c.sim.faults = append(c.sim.faults, fmt.Sprintf(
-			"at %s: %s printed at %s that %s, which left at %s, is forgotten at %s; an answer of %s, written at %s, lives until %s (it confirmed %s)",
-			elapsed(time.Now()), p.by.name, elapsed(p.at), address, elapsed(p.since), elapsed(p.safeAt), a.node.name, elapsed(a.written), elapsed(a.expires), elapsed(quiet)))
+			"at %s: %s printed at %s that %s, which left %q at %s, is forgotten at %s; an answer of %s, written at %s, lives until %s (it confirmed %s)",
+			elapsed(time.Now()), p.by.name, elapsed(p.at), address, p.service, elapsed(p.since), elapsed(p.safeAt), a.node.name, elapsed(a.written), elapsed(a.expires), elapsed(quiet)))
 	}
 }
 
@@ -141,14 +149,14 @@ type entry struct {
 }
 
 // enter notes an entry. The caller holds sim.mu.
-func (c *simCaches) enter(n *simNode, address string) {
+func (c *simCaches) enter(n *simNode, address, service string) {
 	e := entry{at: time.Now()}
 	for _, o := range c.sim.orders {
 		if o.drain && !o.acked.IsZero() && e.at.Before(o.known[n].Add(-5*time.Second)) && slices.Contains(c.sim.addresses(o.scope), address) {
 			e.drains = append(e.drains, o)
 		}
 	}
-	c.entered[n.name+address] = append(c.entered[n.name+address], e)
+	c.entered[n.name+address+service] = append(c.entered[n.name+address+service], e)
 }
 
 // wrong tells whether none of the drains was ended or suspended since: who ends one says so only when it is over.
@@ -176,14 +184,26 @@ func (c *simCaches) learn() {
 func elapsed(t time.Time) string { return t.Sub(bubbleBegin).Round(time.Millisecond).String() }
 
 // served notes what a snapshot answers that the one before did not.
-func (c *simCaches) served(n *simNode, entered []ledger.Endpoint) {
+func (c *simCaches) served(n *simNode, entered []ledger.Endpoint, was, is *answer.Snapshot) {
 	if c == nil {
 		return
 	}
 	c.sim.mu.Lock()
 	defer c.sim.mu.Unlock()
 	for _, e := range entered {
-		c.enter(n, c.sim.zone.Pools[e.Pool].Endpoints[e.Endpoint].V4.String())
+		c.enter(n, c.sim.zone.Pools[e.Pool].Endpoints[e.Endpoint].V4.String(), "")
+	}
+	for i, svc := range c.sim.zone.Services {
+		var before []steer.Member
+		if was != nil {
+			before = was.Plan(c.sim.zone, i).Sets[steer.V4]
+		}
+		for _, m := range is.Plan(c.sim.zone, i).Sets[steer.V4] {
+			same := func(o steer.Member) bool { return o.Pool == m.Pool && o.Endpoint == m.Endpoint }
+			if !slices.ContainsFunc(before, same) {
+				c.enter(n, c.sim.zone.Pools[m.Pool].Endpoints[m.Endpoint].V4.String(), svc.Name)
+			}
+		}
 	}
 }
 
@@ -193,7 +213,10 @@ func (c *simCaches) reopened(n *simNode) {
 	defer c.sim.mu.Unlock()
 	for _, p := range c.sim.zone.Pools {
 		for _, e := range p.Endpoints {
-			c.enter(n, e.V4.String())
+			c.enter(n, e.V4.String(), "")
+			for _, svc := range c.sim.zone.Services {
+				c.enter(n, e.V4.String(), svc.Name)
+			}
 		}
 	}
 }
@@ -267,8 +290,12 @@ func (c *simCaches) look() {
 			if !d.Bound.Known {
 				continue
 			}
+			service := ""
+			if d.Service != nil {
+				service = d.Service.Name
+			}
 			c.print(d.Zone.Pools[d.Pool].Endpoints[d.Endpoint].V4.String(), statement{
-				by: p.node, at: now, since: d.Since, safeAt: d.Bound.SafeAt, confirm: d.Bound.Confirmed,
+				by: p.node, service: service, at: now, since: d.Since, safeAt: d.Bound.SafeAt, confirm: d.Bound.Confirmed,
 			})
 		}
 	}
@@ -277,7 +304,7 @@ func (c *simCaches) look() {
 // print holds a new statement against what is held. The caller holds sim.mu.
 func (c *simCaches) print(address string, p statement) {
 	same := func(o statement) bool {
-		return o.by == p.by && o.since.Equal(p.since) && o.safeAt.Equal(p.safeAt) && slices.Equal(o.confirm, p.confirm)
+		return o.by == p.by && o.service == p.service && o.since.Equal(p.since) && o.safeAt.Equal(p.safeAt) && slices.Equal(o.confirm, p.confirm)
 	}
 	if i := slices.IndexFunc(c.printed[address], same); i >= 0 {
 		c.printed[address][i].at = p.at

@@ -209,7 +209,7 @@ func (s *sim) check() {
 func (s *sim) drainedAt(n *simNode) map[string]health.IntentID {
 	out := make(map[string]health.IntentID)
 	for _, i := range n.engine.Intents() {
-		if i.Kind != health.IntentDrain || i.Planned || i.Suspended != nil || i.Over(time.Now()) {
+		if i.Kind != health.IntentDrain || i.Planned || i.Service != "" || i.Suspended != nil || i.Over(time.Now()) {
 			continue
 		}
 		for _, a := range s.addresses(i.Scope) {

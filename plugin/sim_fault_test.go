@@ -279,6 +279,11 @@ func (w *wreck) order() {
 		w.force(n, scope, []health.State{health.Up, health.Down}[w.r.IntN(2)], d)
 		return
 	}
+	if w.r.IntN(3) == 0 {
+		service := w.zone.Services[w.r.IntN(len(w.zone.Services))].Name
+		w.give(n, health.Intent{Kind: health.IntentDrain, Scope: scope, Service: service, Actor: "sim", Reason: "sim", End: time.Now().Add(d)})
+		return
+	}
 	w.drain(n, scope, d)
 }
 

@@ -167,9 +167,10 @@ type simPublisher struct {
 }
 
 func (p *simPublisher) Publish(v *health.View, lower []health.PoolHorizon) ledger.Swap {
+	was := p.current.Load()
 	swap := p.publisher.Publish(v, lower)
 	p.node.sim.looked(p.node, v)
-	p.node.sim.caches.served(p.node, swap.Entered)
+	p.node.sim.caches.served(p.node, swap.Entered, was, p.current.Load())
 	return swap
 }
 

@@ -65,7 +65,7 @@ func (s *sim) give(n *simNode, i health.Intent) *simOrder {
 	if err != nil {
 		return nil
 	}
-	o := &simOrder{id: id, scope: i.Scope, by: n, until: i.End, drain: i.Kind == health.IntentDrain, known: make(map[*simNode]time.Time)}
+	o := &simOrder{id: id, scope: i.Scope, by: n, until: i.End, drain: i.Kind == health.IntentDrain && i.Service == "", known: make(map[*simNode]time.Time)}
 	s.note(func() { s.orders = append(s.orders, o) })
 	if s.held(n, id) {
 		s.note(func() { o.acked = time.Now() })

@@ -99,7 +99,11 @@ func departuresTable(all []api.DepartureStaleness, now time.Time) *table {
 				forgotten += " (in " + age(time.Duration(*d.RemainingSeconds*float64(time.Second))) + ")"
 			}
 		}
-		t.add(m.colour, m.text(), d.Endpoint, since(d.LeftAt, now), forgotten, confirmedBy(&d.Forgetting), fmt.Sprint(d.Outstanding))
+		outstanding := fmt.Sprint(d.Outstanding)
+		if d.ServiceOnly {
+			outstanding = "-"
+		}
+		t.add(m.colour, m.text(), d.Endpoint, since(d.LeftAt, now), forgotten, confirmedBy(&d.Forgetting), outstanding)
 	}
 	return t
 }

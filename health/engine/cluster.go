@@ -115,6 +115,8 @@ type peer struct {
 	memory  heardMemory
 	issued  round.IssuedBy
 	heard   round.HeardBy
+	// services is what it said of those that lack endpoints.
+	services round.ServicesBy
 	// drift and divergent are since when its configuration, or its plans, differ from this node's; zero while they do not.
 	drift, divergent time.Time
 }
@@ -403,6 +405,8 @@ func (e *Engine) take(p *peer, r *gossip.Round, now time.Time) (changed bool, er
 		return false, p.takeMemory(r)
 	case round.PartIssued:
 		return false, p.issued.Take(r.Shard, r.Shards, r.Data, r.At)
+	case round.PartServices:
+		return false, p.services.Take(r.Shard, r.Shards, r.Data, r.At)
 	case round.PartHeard:
 		return false, p.heard.Take(r.Data, r.At)
 	case round.PartStatus:

@@ -42,6 +42,8 @@ type Publisher interface {
 	Publish(v *health.View, lower []health.PoolHorizon) ledger.Swap
 	// MoveHorizons moves the earliest flips of pools of the view that was published last.
 	MoveHorizons([]health.PoolHorizon)
+	// Partials are the services whose answers lack endpoints, by an order or by health, that other services answer with.
+	Partials() []ledger.Partial
 	// PlanHash is the same on two nodes that answer the same from the same model.
 	PlanHash() uint64
 }

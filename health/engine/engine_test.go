@@ -83,7 +83,8 @@ func (p *fakePublisher) MoveHorizons(moves []health.PoolHorizon) {
 	p.move(moves)
 }
 
-func (p *fakePublisher) PlanHash() uint64 { return 0 }
+func (p *fakePublisher) Partials() []ledger.Partial { return nil }
+func (p *fakePublisher) PlanHash() uint64           { return 0 }
 
 func (p *fakePublisher) move(moves []health.PoolHorizon) {
 	if p.flips == nil {

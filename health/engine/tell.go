@@ -57,6 +57,7 @@ func (e *Engine) tell(now time.Time) {
 		round.PartStatus: status.Encode(), round.PartMarks: marks, round.PartDetail: detail,
 		round.PartRoster: round.EncodeRoster(namesOf(c.nodes)), partIntents: e.intents.Kept().Encode(now),
 		round.PartMemory: c.memory, round.PartIssued: e.issuedPart(now), round.PartHeard: e.heardPart(now),
+		round.PartServices: e.servicesPart(now),
 	}
 	send := c.peer.Refresh
 	if digest != c.told {
@@ -66,7 +67,7 @@ func (e *Engine) tell(now time.Time) {
 	if err != nil {
 		// A node that says nothing at all would be missed, and its orders with it. One that abstains is not.
 		e.opts.Logger.Warn("too much to tell the other nodes: this one has no vote", "err", err)
-		for _, part := range []string{round.PartMarks, round.PartDetail, round.PartMemory, round.PartIssued, round.PartHeard} {
+		for _, part := range []string{round.PartMarks, round.PartDetail, round.PartMemory, round.PartIssued, round.PartHeard, round.PartServices} {
 			delete(parts, part)
 		}
 		err = send(parts)

@@ -62,6 +62,14 @@ type Book struct {
 	pending []swap
 	// quiet is the number of the newest swap before which nothing is under way any more.
 	quiet uint64
+
+	// services are how what each service dropped stands, numbered through the model; firstService is the number of the first of each
+	// zone, and dropping are the numbers of those that are Leaving, some of them twice.
+	services     []dropping
+	firstService []int
+	dropping     []int
+	// ceilings are the longest TTLs of all services that there ever were, by name as ZONE/SERVICE.
+	ceilings map[string]time.Duration
 }
 
 type swap struct {
@@ -83,6 +91,8 @@ type Swap struct {
 	// Left are in no answer of the new snapshot and were in some of the old one, Entered the other way round; by the model of
 	// the new one.
 	Left, Entered []Endpoint
+	// Dropped are the services that name less than before.
+	Dropped []Drop
 	// Quiet closes when no answer of the old one is under way any more.
 	Quiet <-chan struct{}
 }
@@ -90,7 +100,7 @@ type Swap struct {
 // NewBook makes the book of a process that begins. floor says until when answers that an earlier process gave may live, by
 // zone.
 func NewBook(l *Ledger, floor func(zone string) time.Time, guards health.Guards) *Book {
-	return &Book{ledger: l, floor: floor, guards: guards}
+	return &Book{ledger: l, floor: floor, guards: guards, ceilings: make(map[string]time.Duration)}
 }
 
 // SetModel makes m the model of what follows. Endpoints of the same name go on as they stood; a new one stands as if it had
@@ -121,6 +131,7 @@ func (b *Book) SetModel(m *config.Model, now time.Time) {
 			}
 		}
 	}
+	b.setServices(m, now)
 }
 
 // Ceiling is the longest TTL that an answer which names an endpoint of p may have. SRV records lead to an address with a TTL
@@ -171,10 +182,11 @@ func (b *Book) Published(w Swap, now time.Time) {
 		s := &b.all[b.Number(e)]
 		s.State, s.Since = Serving, now
 	}
+	b.drop(w.Dropped, now)
 }
 
-// Poll finds out which endpoints have left for good; it returns their numbers.
-func (b *Book) Poll(now time.Time) (left []int) {
+// Poll finds out which endpoints have left for good, and returns their numbers; news is set too when a service has dropped some for good.
+func (b *Book) Poll(now time.Time) (left []int, news bool) {
 	for len(b.pending) > 0 && b.pending[0].over(now, b.guards) {
 		b.quiet, b.pending = b.pending[0].number, b.pending[1:]
 	}
@@ -191,7 +203,7 @@ func (b *Book) Poll(now time.Time) (left []int) {
 		}
 	}
 	b.leaving = keep
-	return left
+	return left, b.pollServices(now) > 0 || len(left) > 0
 }
 
 // freeze notes until when the last answer with an endpoint lives. All of them have been written and stamped.

@@ -45,8 +45,13 @@ func NewStaleness(n Node, name string, startedAt, now time.Time) *api.Staleness 
 		return out
 	}
 	left := make(map[*config.Zone]map[int][]engine.Departure)
+	lacks := make(map[*config.Service][]engine.Departure)
 	for _, d := range n.Departures() {
 		if !d.Drained && !d.Down && (now.Sub(d.Since) > departureShownFor || !d.Since.After(startedAt.Add(time.Second))) {
+			continue
+		}
+		if d.Service != nil {
+			lacks[d.Service] = append(lacks[d.Service], d)
 			continue
 		}
 		if left[d.Zone] == nil {
@@ -63,6 +68,7 @@ func NewStaleness(n Node, name string, startedAt, now time.Time) *api.Staleness 
 			for _, pool := range svc.Pools {
 				all = append(all, left[zv.Zone][pool]...)
 			}
+			all = append(all, lacks[svc]...)
 			out.Services = append(out.Services, serviceStaleness(n, zv.Zone, svc, all, now))
 		}
 	}
@@ -88,7 +94,7 @@ func departureStaleness(d *engine.Departure, caches config.Caches, now time.Time
 	e := p.Endpoints[d.Endpoint]
 	out := api.DepartureStaleness{
 		Endpoint: strings.TrimSuffix(d.Zone.Name, ".") + "/" + p.Name + "/" + e.Name, State: "out", LeftAt: d.Since,
-		Outstanding: d.Outstanding.Total(), Exposure: d.Outstanding, Forgetting: ForgettingOf(&d.Bound, caches, now),
+		Outstanding: d.Outstanding.Total(), Exposure: d.Outstanding, Forgetting: ForgettingOf(&d.Bound, caches, now), ServiceOnly: d.Service != nil,
 	}
 	if p.Region < len(d.Zone.Regions) && e.AZ < len(d.Zone.AZs) {
 		out.Region, out.AZ = d.Zone.Regions[p.Region].Name, d.Zone.AZs[e.AZ].Name

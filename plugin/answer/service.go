@@ -31,6 +31,8 @@ type service struct {
 	hash uint64
 	// named are the endpoints that some answer of it or of a place of it names, by number in the zone, each once.
 	named []int32
+	// missing are the endpoints of its pools that it does not name, by an order or by health.
+	missing []int32
 }
 
 // A compiledPlan is what one class of clients gets.
@@ -75,6 +77,7 @@ func (c *Compiler) service(z *zone, zv *health.ZoneView, i int, old *service, at
 		s.places = append(s.places, c.place(z, svc, place, d.Places[k], before, at))
 	}
 	s.named = z.named(s)
+	s.missing = z.missing(zv, i, s.named)
 	return s
 }
 

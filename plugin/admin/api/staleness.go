@@ -73,6 +73,8 @@ type DepartureStaleness struct {
 	AZ       string `json:"az"`
 	// State is why it is out: drained, down, or out where its tier has no turn.
 	State string `json:"state"`
+	// ServiceOnly is set where other services answer with it: its answers are not told apart then, so that nothing is outstanding.
+	ServiceOnly bool `json:"service_only,omitempty"`
 	// LeftAt is when this node's answers ceased to name it.
 	LeftAt time.Time `json:"left_at"`
 	Forgetting
