@@ -48,6 +48,8 @@ type simCaches struct {
 	shut map[*simNode]bool
 	// only is the one node that is asked; nil for all.
 	only *simNode
+	// looked is when learn last looked.
+	looked time.Time
 }
 
 // cached is an answer in a cache.
@@ -127,10 +129,14 @@ func (c *simCaches) hold(address string, a *cached, p *statement) {
 	quiet := p.since
 	if i := slices.IndexFunc(p.confirm, func(f ledger.Confirmation) bool { return f.Node == a.node.name }); i >= 0 {
 		quiet = p.confirm[i].Quiet
+		if p.confirm[i].Fenced {
+			// It was shut before, so that what was under way has that long.
+			quiet = quiet.Add(-simStall)
+		}
 	}
 	for _, e := range c.entered[a.node.name+address+p.service] {
 		// Instants are told in whole seconds, rounded to what is later.
-		if e.at.After(quiet.Add(-time.Second)) && !e.at.After(a.written) && !e.wrong() {
+		if e.at.After(quiet.Add(-time.Second)) && !e.at.After(a.written) && !(e.at.Before(c.looked) && e.wrong()) {
 			return
 		}
 	}
@@ -159,13 +165,14 @@ func (c *simCaches) enter(n *simNode, address, service string) {
 	c.entered[n.name+address+service] = append(c.entered[n.name+address+service], e)
 }
 
-// wrong tells whether none of the drains was ended or suspended since: who ends one says so only when it is over.
+// wrong tells whether none of the drains was ended or suspended: the one is said when it is over, and the other seen by learn.
 func (e *entry) wrong() bool {
 	return slices.ContainsFunc(e.drains, func(o *simOrder) bool { return o.ended.IsZero() && !o.suspended })
 }
 
 // learn notes which nodes know of an order, and whether a rule suspends it.
 func (c *simCaches) learn() {
+	c.looked = time.Now()
 	for _, n := range c.sim.nodes {
 		if !n.runs {
 			continue
