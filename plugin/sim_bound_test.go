@@ -179,3 +179,48 @@ func loseDisk(s *sim) *simNode {
 	s.partition([]*simNode{n3}, s.nodes[:2])
 	return n3
 }
+
+// TestServiceBound: what one service alone does not answer any more has a bound from the order on, which is known within 3 s on every node.
+func TestServiceBound(t *testing.T) {
+	root := simRoot(t)
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, 7, 3, root)
+		s.caches = newCaches(s)
+		s.caches.stalls = 0
+		s.net.SetLink(gossiptest.Link{Delay: time.Millisecond, Jitter: time.Millisecond})
+		s.startAll()
+		s.wait(30 * time.Second)
+		const www = "www.example.org."
+		order := s.give(s.nodes[0], health.Intent{Kind: health.IntentDrain, Scope: simAZ, Service: www, Actor: "sim", Reason: "sim", End: time.Now().Add(time.Hour)})
+		require.NotNil(t, order)
+		for _, n := range s.nodes {
+			d := n.departed("192.0.2.1")
+			require.NotNil(t, d, "%s shows it at once", n.name)
+			require.Equal(t, www, d.Service.Name)
+			require.True(t, d.Drained)
+			require.False(t, d.Bound.Known)
+		}
+		s.wait(3 * time.Second)
+		for _, n := range s.nodes {
+			d := n.departed("192.0.2.1")
+			require.True(t, d.Bound.Known, "%s: %+v", n.name, d.Bound.Unknown)
+			require.Len(t, d.Bound.Confirmed, 3)
+			require.Less(t, time.Until(d.Bound.SafeAt), 30*time.Second+simTransit)
+		}
+		s.wait(time.Minute)
+		// Another one that the same service alone does not answer either begins anew.
+		s.give(s.nodes[1], health.Intent{Kind: health.IntentDrain, Scope: simOne, Service: www, Actor: "sim", Reason: "sim", End: time.Now().Add(time.Hour)})
+		s.wait(3 * time.Second)
+		for _, address := range []string{"192.0.2.1", "192.0.2.12"} {
+			d := s.nodes[2].departed(address)
+			require.True(t, d.Bound.Known, address)
+			require.True(t, d.Bound.SafeAt.After(time.Now()), address)
+			require.Empty(t, d.Void)
+		}
+		s.undrain(s.nodes[1], order)
+		s.wait(3 * time.Second)
+		require.Nil(t, s.nodes[2].departed("192.0.2.1"))
+		require.NotNil(t, s.nodes[2].departed("192.0.2.12"))
+		require.Empty(t, s.end())
+	})
+}

@@ -49,6 +49,7 @@ type Departure struct {
 
 // follow puts together what is known of every endpoint that is out.
 func (e *Engine) follow(now time.Time) {
+	e.issued.followed = now
 	var configured []string
 	if e.cluster != nil {
 		configured = e.cluster.configured(now)

@@ -162,6 +162,10 @@ func (e *Engine) serve(changes []change, now time.Time) {
 		e.report(changes)
 		e.tellChanges(changes)
 		e.happened(changes, now)
+		if len(swap.Left)+len(swap.Dropped) > 0 && (len(e.issued.departures) < manyOut || now.Sub(e.issued.followed) >= followPause) {
+			// Nobody is told that there is nothing to forget, not even for a second.
+			e.follow(now)
+		}
 	}
 	e.state.save(v)
 }

@@ -17,6 +17,10 @@ import (
 const (
 	issuedName    = "ledger.json"
 	issuedVersion = 1
+	// Departures are put together as they happen, but while manyOut endpoints are out only once in followPause: what that leaves out is
+	// shown within a second.
+	manyOut     = 1000
+	followPause = 100 * time.Millisecond
 )
 
 // issued is what the engine knows of answers that caches may hold. It is owned by Run's goroutine.
@@ -29,6 +33,8 @@ type issued struct {
 	// departures are those of the endpoints that are out, by number; lacking those of what services lack, by number of the service.
 	departures map[int]*departure
 	lacking    map[int]*departure
+	// followed is when they were last brought in line with what the nodes say.
+	followed time.Time
 }
 
 // A ceiling is the longest TTL in force in a zone, and that of earlier versions of its file, until those answers are forgotten.
