@@ -233,9 +233,11 @@ func (s *sim) addresses(scope health.Scope) (list []string) {
 
 // eligible tells whether the service has an endpoint, as n believes, that may be answered.
 func (s *sim) eligible(n *simNode, service int) bool {
-	for pi, p := range n.current.Load().View.Zones[0].Pools {
-		for _, e := range p.Endpoints {
-			if slices.Contains(s.zone.Services[service].Pools, pi) && e.Eligible() {
+	view := n.current.Load().View.Zones[0]
+	for pi, p := range view.Pools {
+		for i, e := range p.Endpoints {
+			drained := view.Drained(service, health.EndpointRef{Pool: pi, Endpoint: i})
+			if slices.Contains(s.zone.Services[service].Pools, pi) && e.InService() && !drained {
 				return true
 			}
 		}
@@ -251,9 +253,10 @@ func (s *sim) limited(n *simNode) {
 		return
 	}
 	gone := 0
-	for _, p := range snap.View.Zones[0].Pools {
+	view := snap.View.Zones[0]
+	for pi, p := range view.Pools {
 		for i, e := range p.Endpoints {
-			if p.Leaving(i) && !e.Drained && e.Forced == health.Unknown {
+			if p.Leaving(i) && !view.Drained(0, health.EndpointRef{Pool: pi, Endpoint: i}) && e.Forced == health.Unknown {
 				gone++
 			}
 		}
