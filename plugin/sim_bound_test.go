@@ -208,6 +208,20 @@ func TestServiceBound(t *testing.T) {
 			require.Less(t, time.Until(d.Bound.SafeAt), 30*time.Second+simTransit)
 		}
 		s.wait(time.Minute)
+		i := s.nodes[2].engine.Incidents()[0]
+		require.Equal(t, "drain az eu-a for www.example.org", i.Title)
+		require.Equal(t, order.id.String(), i.Intent)
+		require.True(t, i.Known())
+		require.Len(t, i.Confirmed, 3)
+		require.Len(t, i.Services, 1)
+		require.Equal(t, "eu/a", i.Endpoints[0].Name)
+		require.Equal(t, www, i.Endpoints[0].Service)
+		// It goes on with a process that starts anew.
+		s.nodes[2].stop()
+		s.nodes[2].start()
+		s.wait(10 * time.Second)
+		require.Len(t, s.nodes[2].engine.Incidents(), 1)
+		require.True(t, s.nodes[2].engine.Incidents()[0].Open())
 		// Another one that the same service alone does not answer either begins anew.
 		s.give(s.nodes[1], health.Intent{Kind: health.IntentDrain, Scope: simOne, Service: www, Actor: "sim", Reason: "sim", End: time.Now().Add(time.Hour)})
 		s.wait(3 * time.Second)
@@ -221,6 +235,13 @@ func TestServiceBound(t *testing.T) {
 		s.wait(3 * time.Second)
 		require.Nil(t, s.nodes[2].departed("192.0.2.1"))
 		require.NotNil(t, s.nodes[2].departed("192.0.2.12"))
+		s.wait(2 * time.Minute)
+		for _, n := range s.nodes {
+			all := n.engine.Incidents()
+			require.Len(t, all, 2)
+			require.False(t, all[0].Open(), "%s: it is back", n.name)
+			require.True(t, all[1].Open(), n.name)
+		}
 		require.Empty(t, s.end())
 	})
 }

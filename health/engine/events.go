@@ -43,7 +43,7 @@ func (e *Engine) tellChanges(changes []change) {
 		if told++; told > maxTold {
 			continue
 		}
-		note := endpointNote(c, time.Time{})
+		note := endpointNote(c.zone, c.pool, c.endpoint, time.Time{})
 		e.opts.Events.Add("endpoint."+is.String(), displayed(c.zone)+"/"+note.Name, c.new.Reason,
 			map[string]any{"old": was.String(), "new": is.String(), "health": c.new.State.String(), "region": note.Region, "az": note.AZ})
 	}

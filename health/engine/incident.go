@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/judge"
 	"github.com/fairlead-dns/fairlead/health/ledger"
@@ -22,7 +23,8 @@ const (
 type incidents struct {
 	// all are the incidents, the newest last. They are values: a change makes another one.
 	all []*ledger.Incident
-	// members are the endpoints of open incidents that are not back, by name as ZONE/POOL/ENDPOINT; out counts them by incident.
+	// members are the endpoints of open incidents that are not back, by name as ZONE/POOL/ENDPOINT, with @SERVICE behind it where that
+	// alone does not answer with it; out counts them by incident.
 	members map[string]*member
 	out     map[string]int
 	counter int
@@ -77,7 +79,7 @@ func (e *Engine) happened(changes []change, now time.Time) {
 				e.join(c, name, e.healthIncident(c, now), now)
 			}
 		case c.new.Eligible() && m != nil:
-			e.returned(m.incident, c, name, now)
+			e.returned(name, c.pool.Name+"/"+c.endpoint.Name, "", now)
 		}
 	}
 }
@@ -110,13 +112,26 @@ func (e *Engine) orderIncident(c *change, orders []health.Intent, now time.Time)
 	made := &ledger.Incident{Kind: ledger.ByIntent, Zone: c.zone.Name, OpenedAt: now}
 	for k := range orders {
 		o := &orders[k]
-		if o.TakesOut() && o.Active(now) && judge.Names(c.zone, c.pool, c.endpoint, o.Scope) {
-			made.Intent, made.Actor, made.Cause, made.Title = o.ID.String(), o.Actor, o.Reason, o.Kind.String()+" "+o.Scope.String()
-			if o.Start.Before(now) {
-				made.OpenedAt = o.Start
-			}
+		if o.Service == "" && o.TakesOut() && o.Active(now) && judge.Names(c.zone, c.pool, c.endpoint, o.Scope) {
+			orderedBy(made, o, now)
 		}
 	}
+	return e.sameOrder(made)
+}
+
+// orderedBy makes an order the cause of an incident.
+func orderedBy(i *ledger.Incident, o *health.Intent, now time.Time) {
+	i.Intent, i.Actor, i.Cause, i.Title = o.ID.String(), o.Actor, o.Reason, o.Kind.String()+" "+o.Scope.String()
+	if o.Service != "" {
+		i.Title += " for " + strings.TrimSuffix(o.Service, ".")
+	}
+	if o.Start.Before(now) {
+		i.OpenedAt = o.Start
+	}
+}
+
+// sameOrder is the open incident of the order of made; made itself if there is none.
+func (e *Engine) sameOrder(made *ledger.Incident) *ledger.Incident {
 	for _, i := range e.incidents.all {
 		if i.Open() && i.Kind == ledger.ByIntent && i.Zone == made.Zone && i.Intent == made.Intent {
 			return i
@@ -180,7 +195,7 @@ func (e *Engine) join(c *change, name string, i *ledger.Incident, now time.Time)
 	e.change(i.ID, func(i *ledger.Incident) {
 		i.LeftAt, i.ReturnedAt = now, time.Time{}
 		if len(i.Endpoints) < ledger.MaxIncidentEndpoints {
-			i.Endpoints = append(i.Endpoints, endpointNote(c, now))
+			i.Endpoints = append(i.Endpoints, endpointNote(c.zone, c.pool, c.endpoint, now))
 		} else {
 			i.More++
 		}
@@ -194,20 +209,25 @@ func (e *Engine) join(c *change, name string, i *ledger.Incident, now time.Time)
 			i.Title = titleOf(i)
 		}
 		for _, k := range c.pool.Services {
-			svc := c.zone.Services[k]
-			if !slices.ContainsFunc(i.Services, func(s ledger.IncidentService) bool { return s.Service == svc.Name }) && len(i.Services) < ledger.MaxIncidentEndpoints {
-				i.Services = append(i.Services, ledger.IncidentService{
-					Service: svc.Name, RTOSeconds: svc.Staleness.RTO.Seconds(), TargetSeconds: svc.Staleness.Target.Seconds(),
-				})
-			}
+			concerns(i, c.zone.Services[k])
 		}
 	})
 }
 
-func endpointNote(c *change, now time.Time) ledger.IncidentEndpoint {
-	note := ledger.IncidentEndpoint{Name: c.pool.Name + "/" + c.endpoint.Name, LeftAt: now}
-	if c.pool.Region < len(c.zone.Regions) && c.endpoint.AZ < len(c.zone.AZs) {
-		note.Region, note.AZ = c.zone.Regions[c.pool.Region].Name, c.zone.AZs[c.endpoint.AZ].Name
+// concerns adds what is declared of a service to an incident.
+func concerns(i *ledger.Incident, svc *config.Service) {
+	known := slices.ContainsFunc(i.Services, func(s ledger.IncidentService) bool { return s.Service == svc.Name })
+	if !known && len(i.Services) < ledger.MaxIncidentEndpoints {
+		i.Services = append(i.Services, ledger.IncidentService{
+			Service: svc.Name, RTOSeconds: svc.Staleness.RTO.Seconds(), TargetSeconds: svc.Staleness.Target.Seconds(),
+		})
+	}
+}
+
+func endpointNote(z *config.Zone, p *config.Pool, e *config.Endpoint, now time.Time) ledger.IncidentEndpoint {
+	note := ledger.IncidentEndpoint{Name: p.Name + "/" + e.Name, LeftAt: now}
+	if p.Region < len(z.Regions) && e.AZ < len(z.AZs) {
+		note.Region, note.AZ = z.Regions[p.Region].Name, z.AZs[e.AZ].Name
 	}
 	return note
 }
@@ -233,13 +253,13 @@ func titleOf(i *ledger.Incident) string {
 }
 
 // returned notes that an endpoint is answered again, or may be.
-func (e *Engine) returned(id string, c *change, name string, now time.Time) {
-	e.leave(name)
+func (e *Engine) returned(name, endpoint, service string, now time.Time) {
+	id := e.leave(name)
 	e.change(id, func(i *ledger.Incident) {
-		at := c.pool.Name + "/" + c.endpoint.Name
 		for k := range i.Endpoints {
-			if i.Endpoints[k].Name == at && i.Endpoints[k].ReturnedAt.IsZero() {
-				i.Endpoints[k].ReturnedAt = now
+			n := &i.Endpoints[k]
+			if n.Name == endpoint && n.Service == service && n.ReturnedAt.IsZero() {
+				n.ReturnedAt = now
 			}
 		}
 		if e.incidents.out[id] == 0 {
@@ -262,11 +282,9 @@ func (e *Engine) leave(name string) (incident string) {
 // followIncidents brings open incidents in line with what is known of caches, once a second.
 func (e *Engine) followIncidents(now time.Time) {
 	in := &e.incidents
-	byIncident := make(map[string][]int)
+	byIncident := make(map[string][]string)
 	for name, m := range in.members {
-		if n, ok := e.issued.book.Find(name); ok {
-			byIncident[m.incident] = append(byIncident[m.incident], n)
-		}
+		byIncident[m.incident] = append(byIncident[m.incident], name)
 	}
 	for _, i := range slices.Clone(in.all) {
 		if i.Open() {
@@ -277,21 +295,21 @@ func (e *Engine) followIncidents(now time.Time) {
 	e.shownIncidents.Store(&all)
 }
 
-func (e *Engine) followIncident(i *ledger.Incident, numbers []int, now time.Time) {
+func (e *Engine) followIncident(i *ledger.Incident, names []string, now time.Time) {
 	next := *i
 	next.Confirmed, next.Unknown, next.Void, next.Services = slices.Clone(i.Confirmed), nil, slices.Clone(i.Void), slices.Clone(i.Services)
-	// In the order of the files, whatever that of the map was.
-	slices.Sort(numbers)
-	known := len(numbers) > 0
+	// Whatever the order of the map was.
+	slices.Sort(names)
+	known := len(names) > 0
 	var safe time.Time
-	for _, n := range numbers {
-		d := e.issued.departures[n]
+	for _, name := range names {
+		d := e.departureOf(name)
 		if d == nil {
 			known = false
 			continue
 		}
-		e.tallyUp(&next, n, d)
-		mergeBound(&next, d, e.issued.book.Name(n))
+		e.tallyUp(&next, name)
+		mergeBound(&next, d, name)
 		if known = known && d.bound.Known; d.bound.SafeAt.After(safe) {
 			safe = d.bound.SafeAt
 		}
@@ -318,13 +336,10 @@ func (e *Engine) followIncident(i *ledger.Incident, numbers []int, now time.Time
 }
 
 // tallyUp counts the answers of this node with an endpoint until it has left for good.
-func (e *Engine) tallyUp(i *ledger.Incident, n int, d *departure) {
-	m := e.incidents.members[e.issued.book.Name(n)]
-	if m.left {
-		return
-	}
-	s := e.issued.book.At(n)
-	if s.State != ledger.Left {
+func (e *Engine) tallyUp(i *ledger.Incident, name string) {
+	m := e.incidents.members[name]
+	n, ok := e.issued.book.Find(name)
+	if m.left || !ok || e.issued.book.At(n).State != ledger.Left {
 		return
 	}
 	m.left = true
@@ -410,7 +425,7 @@ func (e *Engine) restoreIncidents(all []*ledger.Incident) {
 		}
 		for _, n := range i.Endpoints {
 			if n.ReturnedAt.IsZero() {
-				in.members[i.Zone+"/"+n.Name] = &member{incident: i.ID, left: true}
+				in.members[memberName(i.Zone, &n)] = &member{incident: i.ID, left: true}
 				in.out[i.ID]++
 			}
 		}
@@ -421,7 +436,9 @@ func (e *Engine) restoreIncidents(all []*ledger.Incident) {
 func (e *Engine) dropMembers(now time.Time) {
 	gone := make(map[string]bool)
 	for name := range e.incidents.members {
-		if _, ok := e.issued.book.Find(name); !ok {
+		endpoint, service, _ := strings.Cut(name, "@")
+		_, ok := e.issued.book.Find(endpoint)
+		if _, has := e.issued.book.FindService(endpoint, service); !ok || service != "" && !has {
 			gone[e.leave(name)] = true
 		}
 	}

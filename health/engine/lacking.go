@@ -29,7 +29,8 @@ func (e *Engine) servicesPart(now time.Time) []byte {
 func (e *Engine) followServices(configured []string, now time.Time) (shown []Departure) {
 	i := &e.issued
 	kept := make(map[int]bool)
-	for _, p := range e.opts.Publisher.Partials() {
+	partials := e.opts.Publisher.Partials()
+	for _, p := range partials {
 		k := i.book.ServiceNumber(p.Zone, p.Service)
 		kept[k] = true
 		d := e.departure(i.lacking, k, i.book.Service(k), configured, e.serviceSubject(k, p.Named, now), now)
@@ -48,6 +49,7 @@ func (e *Engine) followServices(configured []string, now time.Time) (shown []Dep
 			delete(i.lacking, k)
 		}
 	}
+	e.lacks(partials, now)
 	return shown
 }
 

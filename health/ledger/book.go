@@ -67,7 +67,9 @@ type Book struct {
 	// zone, and dropping are the numbers of those that are Leaving, some of them twice.
 	services     []dropping
 	firstService []int
-	dropping     []int
+	// serviceNumbers are those of the services by name, as ZONE/SERVICE.
+	serviceNumbers map[string]int
+	dropping       []int
 	// ceilings are the longest TTLs of all services that there ever were, by name as ZONE/SERVICE.
 	ceilings map[string]time.Duration
 }

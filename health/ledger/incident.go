@@ -68,7 +68,9 @@ type Incident struct {
 
 // An IncidentEndpoint is one endpoint of an incident, as POOL/ENDPOINT.
 type IncidentEndpoint struct {
-	Name       string    `json:"name"`
+	Name string `json:"name"`
+	// Service is the one that alone does not answer with it; empty where none does.
+	Service    string    `json:"service,omitempty"`
 	Region     string    `json:"region"`
 	AZ         string    `json:"az"`
 	LeftAt     time.Time `json:"left_at"`

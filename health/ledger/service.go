@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
@@ -49,6 +50,7 @@ func (b *Book) setServices(m *config.Model, now time.Time) {
 		was[d.name], b.ceilings[d.name] = d, d.ceiling
 	}
 	b.services, b.firstService, b.dropping = b.services[:0:0], make([]int, len(m.Zones)), nil
+	b.serviceNumbers = make(map[string]int, len(b.services))
 	for zi, z := range m.Zones {
 		b.firstService[zi] = len(b.services)
 		for _, svc := range z.Services {
@@ -59,6 +61,7 @@ func (b *Book) setServices(m *config.Model, now time.Time) {
 				d = dropping{Standing: Standing{State: Leaving, Since: now, Until: b.floor(z.Name), swap: b.swaps, name: name}, all: true}
 			}
 			d.ceiling = max(d.ceiling, b.ceilings[name], serviceCeiling(svc))
+			b.serviceNumbers[name] = len(b.services)
 			if d.State == Leaving {
 				b.dropping = append(b.dropping, len(b.services))
 			}
@@ -123,7 +126,7 @@ func (b *Book) freezeService(s *dropping, now time.Time) {
 // ServiceNumber is the number of a service through the model.
 func (b *Book) ServiceNumber(zone, service int) int { return b.firstService[zone] + service }
 
-// Services is how many there are; Service is how what the one of a number dropped stands, and ServiceName its name, as ZONE/SERVICE.
+// Services is how many there are; Service is how what the one of a number dropped stands.
 func (b *Book) Services() int { return len(b.services) }
 
 // Service is how what the service of a number dropped stands; Serving is not among it.
@@ -132,5 +135,9 @@ func (b *Book) Service(number int) Standing { return b.services[number].Standing
 // ServiceCeiling is the longest TTL that an answer of the service of a number may have.
 func (b *Book) ServiceCeiling(number int) time.Duration { return b.services[number].ceiling }
 
-// ServiceName is the name of the service of a number, as ZONE/SERVICE.
-func (b *Book) ServiceName(number int) string { return b.services[number].name }
+// FindService is the number of the service of a name in the zone of an endpoint, as ZONE/POOL/ENDPOINT; ok is unset if there is none.
+func (b *Book) FindService(endpoint, service string) (number int, ok bool) {
+	zone, _, _ := strings.Cut(endpoint, "/")
+	number, ok = b.serviceNumbers[zone+"/"+service]
+	return number, ok
+}
