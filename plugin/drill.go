@@ -170,18 +170,7 @@ func (d *drills) abort(id, actor, reason string) (*api.Drill, error) {
 }
 
 // run watches until ctx ends.
-func (d *drills) run(ctx context.Context) error {
-	tick := time.NewTicker(drillInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-			d.look(time.Now())
-		}
-	}
-}
+func (d *drills) run(ctx context.Context) error { return every(ctx, drillInterval, d.look) }
 
 // look ends the drills whose time has come or whose conditions hold, and completes the reports of those that are over.
 func (d *drills) look(now time.Time) {

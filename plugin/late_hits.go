@@ -73,16 +73,7 @@ func newHitReader(n *node, dial counter.DialFunc) *hitReader {
 
 // run reads until ctx ends.
 func (r *hitReader) run(ctx context.Context) error {
-	tick := time.NewTicker(readEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-			r.turn(ctx, time.Now())
-		}
-	}
+	return every(ctx, readEvery, func(now time.Time) { r.turn(ctx, now) })
 }
 
 // turn reads what is due and notes what it says.

@@ -228,6 +228,20 @@ func (n *node) run(ctx context.Context) {
 	_ = g.Wait()
 }
 
+// every calls do once in an interval until ctx ends.
+func every(ctx context.Context, interval time.Duration, do func(now time.Time)) error {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			do(time.Now())
+		}
+	}
+}
+
 // stop ends everything and lets go of the state directory.
 func (n *node) stop() {
 	n.cancel()
