@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -27,6 +28,8 @@ const (
 // A demoEndpoint is one real HTTP server. Its methods are safe for concurrent use.
 type demoEndpoint struct {
 	place
+	// requests are those of people, not of probes.
+	requests atomic.Uint64
 	// mu guards the rest.
 	mu       sync.Mutex
 	state    demoState
@@ -92,7 +95,11 @@ func (e *demoEndpoint) closeLocked() {
 func (e *demoEndpoint) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		e.requests.Add(1)
 		fmt.Fprintf(w, "region %s, AZ %s, endpoint %s\n", e.Region, e.AZ, e.Name)
+	})
+	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, "{\"requests\": %d}\n", e.requests.Load())
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	return mux

@@ -155,12 +155,14 @@ pools:
     region: eu
     check: ready
     az_weights: {eu-a: 40, eu-b: 60}
+    late_hits: {json: "http://{address}:{{.Port}}/stats", path: $.requests}
     endpoints:
 {{range .EU}}      - {name: {{.Name}}, addresses: [{{.Addr.Addr}}], az: {{.AZ}}}
 {{end}}  web-us:
     region: us
     check: ready
     az_weights: {us-a: 50, us-b: 50}
+    late_hits: {json: "http://{address}:{{.Port}}/stats", path: $.requests}
     endpoints:
 {{range .US}}      - {name: {{.Name}}, addresses: [{{.Addr.Addr}}], az: {{.AZ}}}
 {{end}}

@@ -16,6 +16,9 @@ const (
 	StayedBeyond = "beyond"
 )
 
+// maxUnread is how many counters that are not read have a line each: in an outage there are many.
+const maxUnread = 3
+
 // LateHits are requests that reached endpoints after they had left the answers, as somebody counted them.
 type LateHits struct {
 	// Count is how many, LastAt when the last one came. AfterBound is how many came later than an honest cache would have sent
@@ -73,7 +76,12 @@ func (i *Incident) HitLines() (lines []string) {
 		if c.Source != "" {
 			lines = append(lines, i.hitLine(&c.LateHits))
 		}
-		for _, name := range slices.Sorted(maps.Keys(c.Unread)) {
+		names := slices.Sorted(maps.Keys(c.Unread))
+		for k, name := range names {
+			if k == maxUnread {
+				lines = append(lines, fmt.Sprintf("late hits at %d more endpoints are not read", len(names)-k))
+				break
+			}
 			lines = append(lines, fmt.Sprintf("late hits at %s are not read: %s", name, c.Unread[name]))
 		}
 	}
