@@ -222,14 +222,18 @@ func TestServiceBound(t *testing.T) {
 		s.wait(10 * time.Second)
 		require.Len(t, s.nodes[2].engine.Incidents(), 1)
 		require.True(t, s.nodes[2].engine.Incidents()[0].Open())
-		// Another one that the same service alone does not answer either begins anew.
+		// Another one that the same service alone does not answer either has a bound of its own.
+		was := s.nodes[0].departed("192.0.2.1").Bound.SafeAt
 		s.give(s.nodes[1], health.Intent{Kind: health.IntentDrain, Scope: simOne, Service: www, Actor: "sim", Reason: "sim", End: time.Now().Add(time.Hour)})
 		s.wait(3 * time.Second)
-		for _, address := range []string{"192.0.2.1", "192.0.2.12"} {
-			d := s.nodes[2].departed(address)
-			require.True(t, d.Bound.Known, address)
-			require.True(t, d.Bound.SafeAt.After(time.Now()), address)
-			require.Empty(t, d.Void)
+		require.True(t, s.nodes[0].departed("192.0.2.12").Bound.SafeAt.After(time.Now()))
+		require.False(t, s.nodes[0].departed("192.0.2.1").Bound.SafeAt.After(was))
+		for _, n := range s.nodes {
+			for _, address := range []string{"192.0.2.1", "192.0.2.12"} {
+				d := n.departed(address)
+				require.True(t, d.Bound.Known, address)
+				require.Empty(t, d.Void)
+			}
 		}
 		s.undrain(s.nodes[1], order)
 		s.wait(3 * time.Second)

@@ -71,7 +71,8 @@ func (e *Engine) followEndpoints(configured []string, now time.Time) (shown []De
 					delete(i.departures, n)
 					continue
 				}
-				d := e.departure(i.departures, n, s, configured, e.endpointSubject(n), now)
+				d := e.brought(i.departures[n], e.endpointSubject(n), configured, now)
+				i.departures[n] = d
 				v := e.cur.zones[zi].pools[pi].view.Endpoints[ei]
 				shown = append(shown, Departure{
 					Zone: z, Pool: pi, Endpoint: ei,
@@ -84,29 +85,25 @@ func (e *Engine) followEndpoints(configured []string, now time.Time) (shown []De
 	return shown
 }
 
-// departure is that of a number with what is known now; all is one of the maps of issued.
-func (e *Engine) departure(all map[int]*departure, n int, own ledger.Standing, configured []string, of subject, now time.Time) *departure {
-	d := all[n]
-	if d == nil || !d.since.Equal(own.Since) {
-		d = &departure{since: own.Since, confirmed: make(map[string]confirmation)}
-		all[n] = d
+// brought is the departure d, or another one if that is of an earlier time, with what is known now.
+func (e *Engine) brought(d *departure, of subject, configured []string, now time.Time) *departure {
+	if d == nil || !d.since.Equal(of.own.Since) {
+		d = &departure{since: of.own.Since, confirmed: make(map[string]confirmation)}
 	}
 	e.compose(of, d, configured, now)
 	return d
 }
 
-// A subject is what nodes say of that they have left it: an endpoint, or what one service dropped.
+// A subject is what nodes say of that they have left it: an endpoint, or one in the answers of a service.
 type subject struct {
 	own  ledger.Standing
 	most time.Duration
-	// vague is set where another word than before does not mean that the node served it again.
-	vague bool
 	// said is the last word of another node, and when it came; ok is unset where it said nothing that is understood here.
 	said func(p *peer) (said round.Issued, at time.Time, ok bool)
 }
 
 func (e *Engine) endpointSubject(n int) subject {
-	return subject{e.issued.book.At(n), e.issued.book.Ceiling(n), false, func(p *peer) (round.Issued, time.Time, bool) {
+	return subject{e.issued.book.At(n), e.issued.book.Ceiling(n), func(p *peer) (round.Issued, time.Time, bool) {
 		return p.issued.Look(e.cur.model.Hash, n)
 	}}
 }
@@ -165,10 +162,10 @@ func (e *Engine) ask(of subject, name string, d *departure, now time.Time) *ledg
 		switch {
 		case current && said.Left:
 			said.Remaining -= e.skew()
-			d.hear(name, said, at, of.vague)
+			d.hear(name, said, at)
 			return nil
 		case current:
-			if confirmed && !was.Stopped && !of.vague {
+			if confirmed && !was.Stopped {
 				d.void = append(d.void, Void{Node: name, At: at})
 				e.opts.Logger.Warn("a node serves an endpoint again that it had left", "node", name)
 			}
@@ -205,7 +202,7 @@ func (e *Engine) ask(of subject, name string, d *departure, now time.Time) *ledg
 
 // hear takes in a node's word that it left, at the given instant. Of several words about one departure the earliest end counts:
 // all of them are late by their way alone.
-func (d *departure) hear(name string, said round.Issued, at time.Time, vague bool) {
+func (d *departure) hear(name string, said round.Issued, at time.Time) {
 	next := confirmation{Confirmation: ledger.Confirmation{
 		Node: name, Quiet: at.Add(-said.Age), Until: at.Add(ledger.Slow(said.Remaining)),
 	}, epoch: said.Epoch}
@@ -214,7 +211,7 @@ func (d *departure) hear(name string, said round.Issued, at time.Time, vague boo
 	case !ok || was.Stopped:
 	case was.Fenced:
 		// It is back, and may have answered with it before it left.
-		if next.Until.After(was.Until) && !vague {
+		if next.Until.After(was.Until) {
 			d.void = append(d.void, Void{Node: name, At: at})
 		}
 	case said.Epoch == was.epoch || said.Age == round.IssuedAge:
@@ -225,7 +222,6 @@ func (d *departure) hear(name string, said round.Issued, at time.Time, vague boo
 			next.Quiet = was.Quiet
 		}
 		next.epoch = was.epoch
-	case vague:
 	default:
 		d.void = append(d.void, Void{Node: name, At: at})
 	}

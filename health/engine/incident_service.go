@@ -21,14 +21,14 @@ func memberName(zone string, n *ledger.IncidentEndpoint) string {
 // departureOf is that of a member of an incident; nil where it is not out.
 func (e *Engine) departureOf(name string) *departure {
 	endpoint, service, scoped := strings.Cut(name, "@")
-	if k, ok := e.issued.book.FindService(endpoint, service); scoped && ok && e.issued.lacking[k] != nil {
-		return e.issued.lacking[k]
-	}
-	// Nobody answers with it then.
 	n, ok := e.issued.book.Find(endpoint)
 	if !ok {
 		return nil
 	}
+	if k, ok := e.issued.book.FindService(endpoint, service); scoped && ok && e.issued.lacking[lack{k, n}] != nil {
+		return e.issued.lacking[lack{k, n}]
+	}
+	// Nobody answers with it then.
 	return e.issued.departures[n]
 }
 

@@ -30,9 +30,9 @@ type issued struct {
 	count uint64
 	// ceilings are the longest TTLs that answers for the services of a zone may have that are still in caches.
 	ceilings map[string]ceiling
-	// departures are those of the endpoints that are out, by number; lacking those of what services lack, by number of the service.
+	// departures are those of the endpoints that are out, by number; lacking those that one service lacks.
 	departures map[int]*departure
-	lacking    map[int]*departure
+	lacking    map[lack]*departure
 	// followed is when they were last brought in line with what the nodes say.
 	followed time.Time
 }
@@ -78,7 +78,7 @@ func (e *Engine) openIssued(now time.Time) error {
 	}
 	e.issued = issued{
 		book: ledger.NewBook(e.opts.Ledger, floor, e.opts.Without), ceilings: make(map[string]ceiling), departures: make(map[int]*departure),
-		lacking: make(map[int]*departure),
+		lacking: make(map[lack]*departure),
 	}
 	for zone, seconds := range saved.MaxTTLSeconds {
 		e.issued.ceilings[zone] = ceiling{older: time.Duration(seconds * float64(time.Second)), until: start[zone]}
@@ -134,7 +134,7 @@ func (e *Engine) issueModel(now time.Time) {
 		}
 	}
 	// Numbers of services are others now; what the nodes say of them is heard anew within a second.
-	i.lacking = make(map[int]*departure)
+	i.lacking = make(map[lack]*departure)
 	e.dropMembers(now)
 	e.keepIssued()
 }

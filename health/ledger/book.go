@@ -63,13 +63,13 @@ type Book struct {
 	// quiet is the number of the newest swap before which nothing is under way any more.
 	quiet uint64
 
-	// services are how what each service dropped stands, numbered through the model; firstService is the number of the first of each
-	// zone, and dropping are the numbers of those that are Leaving, some of them twice.
-	services     []dropping
+	// services are how what each service does not name stands, numbered through the model; firstService is the number of the first of
+	// each zone, and dropping is what is Leaving, some of it twice.
+	services     []*dropper
 	firstService []int
 	// serviceNumbers are those of the services by name, as ZONE/SERVICE.
 	serviceNumbers map[string]int
-	dropping       []int
+	dropping       []dropped
 	// ceilings are the longest TTLs of all services that there ever were, by name as ZONE/SERVICE.
 	ceilings map[string]time.Duration
 }

@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"slices"
 	"strings"
 	"time"
 
@@ -20,19 +19,24 @@ type Drop struct {
 // A Partial is a service that does not answer with some endpoints, by an order or by health, that other services answer with.
 type Partial struct {
 	Zone, Service int
-	// Named stands for the endpoints that its answers name: the same set, the same number.
-	Named   uint64
-	Missing []Endpoint
+	Missing       []Endpoint
 }
 
-// A dropping is how the endpoints that a service named before leave the caches of its answers. Most of the time nobody asks: an
-// endpoint that is out of all answers has a Standing of its own.
-type dropping struct {
-	// Standing is Leaving while an answer of an older snapshot is under way, and Left from then on. Until is of all drops so far.
-	Standing
-	// slots are those of the endpoints that were dropped and are not quiet yet; all stands for any.
-	slots []Slot
-	all   bool
+// A dropper is how endpoints stand that one service does not name. Most of the time nobody asks: an endpoint that is out of all answers
+// has a Standing of its own.
+type dropper struct {
+	name    string
+	ceiling time.Duration
+	// drops are those that it named before; rest is how all others stand, whatever an older file or process named.
+	drops map[Slot]Standing
+	rest  Standing
+}
+
+// A dropped is an endpoint that a service dropped and that may be in answers under way; rest stands for all that are not in drops.
+type dropped struct {
+	service int
+	slot    Slot
+	rest    bool
 }
 
 // serviceCeiling is the longest TTL of an answer of svc; SRV records lead to an address with a TTL of its own.
@@ -45,27 +49,32 @@ func serviceCeiling(svc *config.Service) time.Duration {
 
 // setServices makes those of m the services of what follows.
 func (b *Book) setServices(m *config.Model, now time.Time) {
-	was := make(map[string]dropping, len(b.services))
-	for _, d := range b.services {
-		was[d.name], b.ceilings[d.name] = d, d.ceiling
+	was := make(map[string]*dropper, len(b.services))
+	for _, s := range b.services {
+		was[s.name], b.ceilings[s.name] = s, s.ceiling
 	}
 	b.services, b.firstService, b.dropping = b.services[:0:0], make([]int, len(m.Zones)), nil
 	b.serviceNumbers = make(map[string]int, len(b.services))
 	for zi, z := range m.Zones {
 		b.firstService[zi] = len(b.services)
 		for _, svc := range z.Services {
-			name := z.Name + "/" + svc.Name
-			d, ok := was[name]
-			if !ok {
-				// What the name answered before, if it was one, is in caches for that long at most.
-				d = dropping{Standing: Standing{State: Leaving, Since: now, Until: b.floor(z.Name), swap: b.swaps, name: name}, all: true}
+			name, k := z.Name+"/"+svc.Name, len(b.services)
+			s := was[name]
+			if s == nil {
+				s = &dropper{name: name, drops: make(map[Slot]Standing), rest: Standing{State: Leaving, Since: now, swap: b.swaps}}
 			}
-			d.ceiling = max(d.ceiling, b.ceilings[name], serviceCeiling(svc))
-			b.serviceNumbers[name] = len(b.services)
-			if d.State == Leaving {
-				b.dropping = append(b.dropping, len(b.services))
+			// What the name answered before, if it was one, is in caches for that long at most.
+			s.ceiling = max(s.ceiling, b.ceilings[name], serviceCeiling(svc))
+			b.serviceNumbers[name] = k
+			if s.rest.State == Leaving {
+				b.dropping = append(b.dropping, dropped{service: k, rest: true})
 			}
-			b.services = append(b.services, d)
+			for slot, d := range s.drops {
+				if d.State == Leaving {
+					b.dropping = append(b.dropping, dropped{service: k, slot: slot})
+				}
+			}
+			b.services = append(b.services, s)
 		}
 	}
 }
@@ -74,28 +83,35 @@ func (b *Book) setServices(m *config.Model, now time.Time) {
 func (b *Book) drop(drops []Drop, now time.Time) {
 	for _, d := range drops {
 		k := b.ServiceNumber(d.Zone, d.Service)
-		s := &b.services[k]
-		s.State, s.Since, s.swap, s.all = Leaving, now, b.swaps, s.all || d.All
-		for _, e := range d.Endpoints {
-			if slot := b.all[b.Number(e)].slot; !slices.Contains(s.slots, slot) {
-				s.slots = append(s.slots, slot)
-			}
+		s := b.services[k]
+		if d.All {
+			clear(s.drops)
+			s.rest = Standing{State: Leaving, Since: now, swap: b.swaps}
+			b.dropping = append(b.dropping, dropped{service: k, rest: true})
 		}
-		b.dropping = append(b.dropping, k)
+		for _, e := range d.Endpoints {
+			slot := b.all[b.Number(e)].slot
+			s.drops[slot] = Standing{State: Leaving, Since: now, swap: b.swaps}
+			b.dropping = append(b.dropping, dropped{service: k, slot: slot})
+		}
 	}
 }
 
-// pollServices finds out what is quiet; count is how many services are.
+// pollServices finds out what is quiet; count is how much is.
 func (b *Book) pollServices(now time.Time) (count int) {
 	keep := b.dropping[:0]
-	for _, k := range b.dropping {
-		s := &b.services[k]
+	for _, d := range b.dropping {
+		s := b.services[d.service]
+		standing := s.drops[d.slot]
+		if d.rest {
+			standing = s.rest
+		}
 		switch {
-		case s.State != Leaving:
-		case s.swap > b.quiet:
-			keep = append(keep, k)
+		case standing.State != Leaving:
+		case standing.swap > b.quiet:
+			keep = append(keep, d)
 		default:
-			b.freezeService(s, now)
+			b.freezeDropped(s, d, standing, now)
 			count++
 		}
 	}
@@ -103,37 +119,30 @@ func (b *Book) pollServices(now time.Time) (count int) {
 	return count
 }
 
-// freezeService notes until when the last answer of a service with what it dropped lives. All of them have been written and stamped.
+// freezeDropped notes until when the last answer of a service with what it dropped lives. All of them have been written and stamped.
 // Stamps do not tell services apart, so that an answer of another one may make it later, but never later than its own longest TTL.
-func (b *Book) freezeService(s *dropping, now time.Time) {
-	last := now
-	if s.all {
-		last = now.Add(s.ceiling)
+func (b *Book) freezeDropped(s *dropper, d dropped, standing Standing, now time.Time) {
+	most := now.Add(s.ceiling)
+	standing.State, standing.Quiet, standing.Until = Left, now, most
+	if !d.rest {
+		if last := b.ledger.Until(d.slot); last.Before(most) {
+			standing.Until = Later(now, last)
+		}
 	}
-	for _, slot := range s.slots {
-		last = Later(last, b.ledger.Until(slot))
-	}
-	if most := now.Add(s.ceiling); last.After(most) {
-		last = most
-	}
+	zone, _, _ := strings.Cut(s.name, "/")
+	standing.Until = Later(standing.Until, b.floor(zone))
 	if b.guards.Without(health.GuardStamp) {
-		last = now
+		standing.Until = now
 	}
-	s.State, s.Quiet, s.Until = Left, now, Later(s.Until, last)
-	s.slots, s.all = nil, false
+	if d.rest {
+		s.rest = standing
+	} else {
+		s.drops[d.slot] = standing
+	}
 }
 
 // ServiceNumber is the number of a service through the model.
 func (b *Book) ServiceNumber(zone, service int) int { return b.firstService[zone] + service }
-
-// Services is how many there are; Service is how what the one of a number dropped stands.
-func (b *Book) Services() int { return len(b.services) }
-
-// Service is how what the service of a number dropped stands; Serving is not among it.
-func (b *Book) Service(number int) Standing { return b.services[number].Standing }
-
-// ServiceCeiling is the longest TTL that an answer of the service of a number may have.
-func (b *Book) ServiceCeiling(number int) time.Duration { return b.services[number].ceiling }
 
 // FindService is the number of the service of a name in the zone of an endpoint, as ZONE/POOL/ENDPOINT; ok is unset if there is none.
 func (b *Book) FindService(endpoint, service string) (number int, ok bool) {
@@ -141,3 +150,15 @@ func (b *Book) FindService(endpoint, service string) (number int, ok bool) {
 	number, ok = b.serviceNumbers[zone+"/"+service]
 	return number, ok
 }
+
+// Lacking is how the endpoint of a number stands that the service of a number does not name; it is never Serving.
+func (b *Book) Lacking(service, endpoint int) Standing {
+	s := b.services[service]
+	if d, ok := s.drops[b.all[endpoint].slot]; ok {
+		return d
+	}
+	return s.rest
+}
+
+// ServiceCeiling is the longest TTL that an answer of the service of a number may have.
+func (b *Book) ServiceCeiling(number int) time.Duration { return b.services[number].ceiling }

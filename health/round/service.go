@@ -8,29 +8,29 @@ import (
 	"github.com/fairlead-dns/fairlead/config"
 )
 
-// PartServices is which services a node does not answer with some endpoints that it answers other services with, and for how long
-// caches may still hold those. Services are numbered through the configuration.
+// PartServices is which services a node does not answer with which endpoints that it answers other services with, and for how long
+// caches may still hold those. Both are numbered through the configuration.
 const PartServices = "services"
 
 const (
-	// A block begins with the version, the first octets of the configuration's hash, the run, and how many entries follow: the number
-	// of the service, what stands for the endpoints that it names, what remains, how long ago the last answer was written, and the epoch.
+	// A block begins with the version, the first octets of the configuration's hash, the run, and how many entries follow: the numbers
+	// of the service and of the endpoint, what remains, how long ago the last answer was written, and the epoch.
 	servicesHead = 1 + len(configPrefix{}) + 4 + 2
 	// maxServiceEntry is the longest an entry can be.
-	maxServiceEntry = 8 + 4*binary.MaxVarintLen64
+	maxServiceEntry = 5 * binary.MaxVarintLen64
 	// maxServices bounds the blocks; what does not fit is not confirmed.
 	maxServices = 512
+	// maxNumber bounds what counts as a number.
+	maxNumber = 1 << 31
 )
 
-// A ServiceIssued is what a node says of one service.
+// A ServiceIssued is what a node says of one endpoint and one service.
 type ServiceIssued struct {
-	Number int
-	// Named stands for the endpoints that its answers name.
-	Named uint64
+	Service, Endpoint int
 	Issued
 }
 
-// EncodeServices is the part for the given services: one block at least, so that it takes the place of the one before. run is that of
+// EncodeServices is the part for the given entries: one block at least, so that it takes the place of the one before. run is that of
 // all epochs.
 func EncodeServices(hash config.Hash, run uint32, all []ServiceIssued) (out []byte) {
 	var list []byte
@@ -52,11 +52,11 @@ func EncodeServices(hash config.Hash, run uint32, all []ServiceIssued) (out []by
 				return out
 			}
 		}
-		list = binary.AppendUvarint(list, uint64(s.Number))
-		list = binary.BigEndian.AppendUint64(list, s.Named)
-		list = binary.AppendUvarint(list, uint64((max(s.Remaining, 0)+issuedStep-1)/issuedStep))
-		list = binary.AppendUvarint(list, uint64(max(s.Age, 0)/time.Second))
-		list = binary.AppendUvarint(list, s.Epoch.Number)
+		for _, n := range []uint64{
+			uint64(s.Service), uint64(s.Endpoint), uint64((max(s.Remaining, 0) + issuedStep - 1) / issuedStep), uint64(max(s.Age, 0) / time.Second), s.Epoch.Number,
+		} {
+			list = binary.AppendUvarint(list, n)
+		}
 		count++
 	}
 	flush()
@@ -69,10 +69,13 @@ type ServicesBy struct {
 	blocks []serviceBlock
 }
 
+// A pair is the numbers of a service and of an endpoint.
+type pair struct{ service, endpoint int }
+
 // A serviceBlock is one block, as it came.
 type serviceBlock struct {
 	at   time.Time
-	said map[int]ServiceIssued
+	said map[pair]Issued
 }
 
 // Take takes in a block, shard of shards, heard at the given instant. One that is not understood changes nothing.
@@ -89,21 +92,17 @@ func (s *ServicesBy) Take(shard, shards int, b []byte, at time.Time) error {
 	head := b[1+copy(prefix[:], b[1:]):]
 	run, count := binary.BigEndian.Uint32(head), int(binary.BigEndian.Uint16(head[4:]))
 	list := reader{b: b[servicesHead:]}
-	block := serviceBlock{at: at, said: make(map[int]ServiceIssued, min(count, BlockSize))}
+	block := serviceBlock{at: at, said: make(map[pair]Issued, min(count, BlockSize))}
 	for range count {
-		i := ServiceIssued{Number: int(min(list.uvarint(), 1<<31))}
-		if named := list.octets(8); named != nil {
-			i.Named = binary.BigEndian.Uint64(named)
-		}
+		at := pair{int(min(list.uvarint(), maxNumber)), int(min(list.uvarint(), maxNumber))}
 		remaining, age, epoch := list.uvarint(), list.uvarint(), list.uvarint()
 		if list.short {
 			return fmt.Errorf("%w: list of services ends too early", ErrMalformed)
 		}
-		i.Issued = Issued{
+		block.said[at] = Issued{
 			Left: true, Remaining: time.Duration(min(remaining, uint64(maxAge/issuedStep))) * issuedStep,
 			Age: time.Duration(min(age, uint64(maxAge/time.Second))) * time.Second, Epoch: Epoch{run, epoch},
 		}
-		block.said[i.Number] = i
 	}
 	if prefix != s.config {
 		s.config, s.blocks = prefix, nil
@@ -116,13 +115,13 @@ func (s *ServicesBy) Take(shard, shards int, b []byte, at time.Time) error {
 	return nil
 }
 
-// Look is what the node last said of a service of a configuration, and when; ok is unset when it said nothing of it.
-func (s *ServicesBy) Look(hash config.Hash, number int) (said ServiceIssued, at time.Time, ok bool) {
+// Look is what the node last said of a service and an endpoint of a configuration, and when; ok is unset when it said nothing of them.
+func (s *ServicesBy) Look(hash config.Hash, service, endpoint int) (said Issued, at time.Time, ok bool) {
 	if string(s.config[:]) != string(hash[:len(s.config)]) {
 		return said, at, false
 	}
 	for _, b := range s.blocks {
-		if one, has := b.said[number]; has && b.at.After(at) {
+		if one, has := b.said[pair{service, endpoint}]; has && b.at.After(at) {
 			said, at, ok = one, b.at, true
 		}
 	}

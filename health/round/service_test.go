@@ -15,14 +15,14 @@ func TestServicesRoundTrip(t *testing.T) {
 	var heard ServicesBy
 	for seed := range uint64(100) {
 		rng := rand.New(rand.NewPCG(seed, 1))
-		said := make(map[int]ServiceIssued)
+		said := make(map[pair]ServiceIssued)
 		var all []ServiceIssued
 		for n := 0; len(all) < int(seed)*3; n += 1 + rng.IntN(50) {
-			s := ServiceIssued{Number: n, Named: rng.Uint64(), Issued: Issued{
+			s := ServiceIssued{Service: n / 10, Endpoint: n, Issued: Issued{
 				Left: true, Remaining: time.Duration(rng.Int64N(int64(time.Hour))), Age: time.Duration(rng.Int64N(int64(time.Hour))), Epoch: Epoch{7, rng.Uint64N(1 << 40)},
 			}}
 			all = append(all, s)
-			said[n] = s
+			said[pair{s.Service, s.Endpoint}] = s
 		}
 		part := EncodeServices(hash, 7, all)
 		shards := (len(part) + BlockSize - 1) / BlockSize
@@ -32,22 +32,24 @@ func TestServicesRoundTrip(t *testing.T) {
 				t.Fatalf("seed %d: block %d of %d: %v", seed, i, shards, err)
 			}
 		}
-		for n := range 200 * 50 {
-			want, told := said[n]
-			got, when, ok := heard.Look(hash, n)
-			if ok != told || ok && (!when.Equal(at) || got.Named != want.Named || got.Remaining < want.Remaining || got.Remaining > want.Remaining+issuedStep ||
-				got.Age > want.Age || got.Epoch != want.Epoch) {
-				t.Fatalf("seed %d: service %d: got %+v (%v), want %+v (%v)", seed, n, got, ok, want, told)
+		for n := range 300 * 50 {
+			want, told := said[pair{n / 10, n}]
+			got, when, ok := heard.Look(hash, n/10, n)
+			if ok != told || ok && (!when.Equal(at) || got.Remaining < want.Remaining || got.Remaining > want.Remaining+issuedStep || got.Age > want.Age || got.Epoch != want.Epoch) {
+				t.Fatalf("seed %d: endpoint %d: got %+v (%v), want %+v (%v)", seed, n, got, ok, want, told)
 			}
-			if _, _, ok := heard.Look(config.Hash{1}, n); ok {
-				t.Fatalf("seed %d: service %d is known under another configuration", seed, n)
+			if _, _, ok := heard.Look(hash, n/10+1, n); ok {
+				t.Fatalf("seed %d: endpoint %d is known of another service", seed, n)
+			}
+			if _, _, ok := heard.Look(config.Hash{1}, n/10, n); ok {
+				t.Fatalf("seed %d: endpoint %d is known under another configuration", seed, n)
 			}
 		}
 	}
 }
 
 func FuzzServices(f *testing.F) {
-	f.Add(EncodeServices(config.Hash{1}, 7, []ServiceIssued{{Number: 3, Named: 4, Issued: Issued{Left: true, Age: time.Second}}}), 0, 1)
+	f.Add(EncodeServices(config.Hash{1}, 7, []ServiceIssued{{Service: 3, Endpoint: 4, Issued: Issued{Left: true, Age: time.Second}}}), 0, 1)
 	f.Add([]byte{version, 0, 0}, 1, 1)
 	f.Fuzz(func(t *testing.T, b []byte, shard, shards int) {
 		var heard ServicesBy

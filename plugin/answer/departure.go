@@ -1,8 +1,6 @@
 package answer
 
 import (
-	"encoding/binary"
-	"hash/fnv"
 	"slices"
 
 	"github.com/fairlead-dns/fairlead/health"
@@ -133,11 +131,7 @@ func (s *Snapshot) Partials() (all []ledger.Partial) {
 			if missing == nil {
 				continue
 			}
-			h := fnv.New64a()
-			for _, n := range svc.named {
-				_ = binary.Write(h, binary.BigEndian, n)
-			}
-			all = append(all, ledger.Partial{Zone: zi, Service: i, Named: h.Sum64(), Missing: missing})
+			all = append(all, ledger.Partial{Zone: zi, Service: i, Missing: missing})
 		}
 	}
 	return all

@@ -47,10 +47,4 @@ func TestDepartures(t *testing.T) {
 	require.Len(t, swap.Dropped, len(zone.Services))
 	require.True(t, swap.Dropped[0].All)
 	require.Empty(t, other.Since(nil).Dropped)
-
-	// The same endpoints are the same number, and others another.
-	require.Equal(t, partials[0].Named, second.Partials()[0].Named)
-	v = viewOf(f.zone, f.model, first.View, base.Add(time.Second), "UU", "UU")
-	v.Zones[0].Scoped = map[int]*health.ServiceView{2: {Drained: map[health.EndpointRef]bool{{Pool: 1, Endpoint: 0}: true}}}
-	require.NotEqual(t, partials[0].Named, f.compiler.Compile(first, v).Partials()[0].Named)
 }
