@@ -249,3 +249,38 @@ func TestServiceBound(t *testing.T) {
 		require.Empty(t, s.end())
 	})
 }
+
+// TestRestartKeepsBound: a node that starts anew while an order keeps an endpoint out has not served it again, and what was known of
+// its earlier process goes on.
+func TestRestartKeepsBound(t *testing.T) {
+	root := simRoot(t)
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, 7, 3, root)
+		s.caches = newCaches(s)
+		s.caches.stalls = 0
+		s.net.SetLink(gossiptest.Link{Delay: time.Millisecond, Jitter: time.Millisecond})
+		s.startAll()
+		s.wait(30 * time.Second)
+		s.drain(s.nodes[0], simEndpoint, time.Hour)
+		s.wait(time.Minute)
+		was := s.nodes[0].departed("192.0.2.1").Bound.SafeAt
+		total := *s.nodes[2].engine.Incidents()[0].Phases.Total
+		s.nodes[2].kill()
+		s.wait(5 * time.Second)
+		s.nodes[2].start()
+		for range 20 {
+			s.wait(500 * time.Millisecond)
+			d := s.nodes[0].departed("192.0.2.1")
+			require.True(t, d.Bound.Known, "%+v", d.Bound.Unknown)
+			require.Equal(t, was, d.Bound.SafeAt)
+			require.Empty(t, d.Void)
+		}
+		s.wait(time.Minute)
+		for _, n := range s.nodes {
+			i := n.engine.Incidents()[0]
+			require.InDelta(t, total, *i.Phases.Total, 1, "%s: what the incident took does not move", n.name)
+			require.Empty(t, i.Void)
+		}
+		require.Empty(t, s.end())
+	})
+}

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/judge"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/health/round"
 )
@@ -71,7 +73,7 @@ func (e *Engine) followEndpoints(configured []string, now time.Time) (shown []De
 					delete(i.departures, n)
 					continue
 				}
-				d := e.brought(i.departures[n], e.endpointSubject(n), configured, now)
+				d := e.brought(i.departures[n], e.endpointSubject(n, z, p, p.Endpoints[ei], now), configured, now)
 				i.departures[n] = d
 				v := e.cur.zones[zi].pools[pi].view.Endpoints[ei]
 				shown = append(shown, Departure{
@@ -100,12 +102,23 @@ type subject struct {
 	most time.Duration
 	// said is the last word of another node, and when it came; ok is unset where it said nothing that is understood here.
 	said func(p *peer) (said round.Issued, at time.Time, ok bool)
+	// held tells whether another node has on disk an order that keeps it out.
+	held func(p *peer) bool
 }
 
-func (e *Engine) endpointSubject(n int) subject {
-	return subject{e.issued.book.At(n), e.issued.book.Ceiling(n), func(p *peer) (round.Issued, time.Time, bool) {
-		return p.issued.Look(e.cur.model.Hash, n)
-	}}
+func (e *Engine) endpointSubject(n int, z *config.Zone, p *config.Pool, of *config.Endpoint, now time.Time) subject {
+	said := func(p *peer) (round.Issued, time.Time, bool) { return p.issued.Look(e.cur.model.Hash, n) }
+	return subject{e.issued.book.At(n), e.issued.book.Ceiling(n), said, e.heldBy(z, p, of, "", now)}
+}
+
+// heldBy tells of a node whether it has on disk an order that keeps an endpoint out of all answers, or of those of a service.
+func (e *Engine) heldBy(z *config.Zone, p *config.Pool, of *config.Endpoint, service string, now time.Time) func(*peer) bool {
+	return func(other *peer) bool {
+		set := e.intents.Set()
+		return slices.ContainsFunc(set.Open(now), func(o health.Intent) bool {
+			return (o.Service == "" || o.Service == service) && o.TakesOut() && o.Active(now) && judge.Names(z, p, of, o.Scope) && other.holds(set, o.ID)
+		})
+	}
 }
 
 // Departures are the endpoints that this node does not answer, in the order of the files, as of the last second.
@@ -162,7 +175,7 @@ func (e *Engine) ask(of subject, name string, d *departure, now time.Time) *ledg
 		switch {
 		case current && said.Left:
 			said.Remaining -= e.skew()
-			d.hear(name, said, at)
+			d.hear(name, said, at, func() bool { return of.held(p) })
 			return nil
 		case current:
 			if confirmed && !was.Stopped {
@@ -201,12 +214,16 @@ func (e *Engine) ask(of subject, name string, d *departure, now time.Time) *ledg
 }
 
 // hear takes in a node's word that it left, at the given instant. Of several words about one departure the earliest end counts:
-// all of them are late by their way alone.
-func (d *departure) hear(name string, said round.Issued, at time.Time) {
+// all of them are late by their way alone. held tells whether an order on the node's disk keeps the endpoint out.
+func (d *departure) hear(name string, said round.Issued, at time.Time, held func() bool) {
 	next := confirmation{Confirmation: ledger.Confirmation{
 		Node: name, Quiet: at.Add(-said.Age), Until: at.Add(ledger.Slow(said.Remaining)),
 	}, epoch: said.Epoch}
 	was, ok := d.confirmed[name]
+	if ok && said.Age == round.IssuedAge {
+		// That is told without an epoch.
+		said.Epoch, next.epoch = was.epoch, was.epoch
+	}
 	switch {
 	case !ok || was.Stopped:
 	case was.Fenced:
@@ -214,14 +231,16 @@ func (d *departure) hear(name string, said round.Issued, at time.Time) {
 		if next.Until.After(was.Until) {
 			d.void = append(d.void, Void{Node: name, At: at})
 		}
-	case said.Epoch == was.epoch || said.Age == round.IssuedAge:
+	case said.Epoch == was.epoch, said.Epoch.Run != was.epoch.Run && held():
+		// The same departure: another process of the node knows less, but the order kept the endpoint out all the time.
 		if was.Until.Before(next.Until) {
 			next.Until = was.Until
 		}
 		if was.Quiet.Before(next.Quiet) {
 			next.Quiet = was.Quiet
 		}
-		next.epoch = was.epoch
+	case said.Epoch.Run != was.epoch.Run:
+		// Another process of the node, which knows until when the one before may have answered with it at most.
 	default:
 		d.void = append(d.void, Void{Node: name, At: at})
 	}

@@ -237,6 +237,8 @@ func New(opts Options) (*Engine, error) {
 	opts.Prober.SetTargets(e.targets(e.cur))
 	e.restore(e.cur)
 	e.publish(now, true)
+	// What is out has been out all the time of this process, and the first word to the others says so.
+	e.issued.book.Poll(now)
 	e.watchEnds(now)
 	e.showCluster(now)
 	e.tookUp(opts.Model, nil)

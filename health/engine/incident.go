@@ -320,6 +320,10 @@ func (e *Engine) followIncident(i *ledger.Incident, names []string, now time.Tim
 			next.KnownAt = now
 		}
 	}
+	if i.Known() && !i.LeftAt.After(i.KnownAt) && len(next.Void) == len(i.Void) && next.SafeAt.After(i.SafeAt) {
+		// A process that started since knows less than the one before it said.
+		next.SafeAt, next.Confirmed = i.SafeAt, i.Confirmed
+	}
 	for _, c := range next.Confirmed {
 		if c.Quiet.After(next.LastAnswerAt) {
 			next.LastAnswerAt = c.Quiet

@@ -41,11 +41,14 @@ func (e *Engine) followServices(configured []string, now time.Time) (shown []Dep
 		k := i.book.ServiceNumber(p.Zone, p.Service)
 		for _, m := range p.Missing {
 			at := lack{k, i.book.Number(m)}
-			d := e.brought(i.lacking[at], e.lackSubject(at, now), configured, now)
+			svc, pool := z.Services[p.Service], z.Pools[m.Pool]
+			of := e.lackSubject(at, now)
+			of.held = e.heldBy(z, pool, pool.Endpoints[m.Endpoint], svc.Name, now)
+			d := e.brought(i.lacking[at], of, configured, now)
 			i.lacking[at], kept[at] = d, true
 			v := view.Pools[m.Pool].Endpoints[m.Endpoint]
 			shown = append(shown, Departure{
-				Zone: z, Pool: m.Pool, Endpoint: m.Endpoint, Service: z.Services[p.Service],
+				Zone: z, Pool: m.Pool, Endpoint: m.Endpoint, Service: svc,
 				Drained: view.Drained(p.Service, health.EndpointRef{Pool: m.Pool, Endpoint: m.Endpoint}), Down: !v.InService() && !v.Pending(),
 				Since: d.since, Bound: d.bound, Void: slices.Clone(d.void),
 			})
@@ -59,7 +62,7 @@ func (e *Engine) followServices(configured []string, now time.Time) (shown []Dep
 // lackSubject is what the nodes say of an endpoint and a service. One that is heard and says nothing of them has not left it.
 func (e *Engine) lackSubject(of lack, now time.Time) subject {
 	book := e.issued.book
-	return subject{book.Lacking(of.service, of.endpoint), book.ServiceCeiling(of.service), func(p *peer) (round.Issued, time.Time, bool) {
+	return subject{own: book.Lacking(of.service, of.endpoint), most: book.ServiceCeiling(of.service), said: func(p *peer) (round.Issued, time.Time, bool) {
 		said, at, ok := p.services.Look(e.cur.model.Hash, of.service, of.endpoint)
 		if !ok && p.fresh && !p.statusAt.IsZero() && p.status.Config == e.cur.model.Hash && now.Sub(p.statusAt) < freshFor {
 			return round.Issued{}, p.statusAt, true
