@@ -30,7 +30,7 @@ func incidentsCommand() *cobra.Command {
 		Long: `Incidents lists what this node keeps of departures by health and by order, the newest first. With ID, or latest, it prints one:
 from the last good probe, or the order, to the last honest cache, each part against the declared RTO. -o md is a report to
 paste, -o certificate a signed certificate (a DSSE envelope) that no honest cache holds the endpoints any more, once that
-is known and past.
+is known and past. What the endpoints count themselves after they have left (late_hits in the zone file) stands beside the bound.
 
 ` + serverHelp + `
 

@@ -21,7 +21,8 @@ func nodesCommand() *cobra.Command {
 		Long: `Nodes lists the nodes that this one knows of: who is heard, who joins, whose configuration or plans differ, who abstains.
 
 A node counts as heard while its rounds come straight from itself: over a one-way cut it is stale on one side only. With fewer
-than half of the nodes heard this one is isolated: health moves nothing, and it goes on answering.
+than half of the nodes heard this one is isolated: health moves nothing, and it goes on answering, with
+isolate_after in its node file until no majority has heard it for so long.
 
 ` + serverHelp + "\n\n" + readExits,
 		Example: `  fairlead nodes

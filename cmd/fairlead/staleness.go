@@ -22,11 +22,13 @@ func stalenessCommand() *cobra.Command {
 		Short: "until when caches can still hold what is not answered any more",
 		Long: `Staleness says of every service how long caches can still point at the endpoints that it does not answer any more:
 three lines, always together, then each such endpoint with the nodes that have confirmed that they left it, and how many
-answers of this node that name it caches may still hold.
+answers of this node that name it caches may still hold. Of an endpoint that other services answer with there is a "-": answers do
+not tell services apart.
 
 The first line is a promise: it is unknown, with the names of the nodes, as long as a configured node has not confirmed. A
-node confirms when the last answer that names the endpoint has been written; where a node cannot be heard, somebody has to
-say that it does not run: ` + "`fairlead nodes stopped NAME`" + `.
+node confirms when the last answer that names the endpoint has been written. One that cannot be heard has stopped by itself once
+its lease has ended (isolate_after in the node files); without one somebody has to say that it does not run:
+` + "`fairlead nodes stopped NAME`" + `.
 
 ` + watchHelp + `
 
