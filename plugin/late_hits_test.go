@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -63,6 +64,13 @@ func (s *hitServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, `{"requests":{"a":%d}}`, s.counts[r.Host])
 }
 
+// asks is how often each host was asked.
+func (s *hitServer) asks() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.asked)
+}
+
 func (s *hitServer) hit(host string, n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,7 +106,7 @@ func TestHitReader(t *testing.T) {
 		const host = "192.0.2.1"
 		s.hit(host, 1000)
 		time.Sleep(20 * time.Second) // in a bubble
-		require.Empty(t, s.asked, "it is in the answers")
+		require.Empty(t, s.asks(), "it is in the answers")
 		_, err := n.engine.Intend(health.Intent{
 			Kind: health.IntentDrain, Scope: simEndpoint, Actor: "ada", Reason: "x", End: time.Now().Add(2 * time.Hour),
 		})
@@ -148,11 +156,9 @@ func TestHitReader(t *testing.T) {
 
 		// Long after, once a minute is enough; the others were never asked.
 		time.Sleep(readLate) // in a bubble
-		s.mu.Lock()
-		was := s.asked[host]
-		s.mu.Unlock()
+		was := s.asks()[host]
 		time.Sleep(10 * time.Minute) // in a bubble
-		require.InDelta(t, 10, s.asked[host]-was, 1)
-		require.Len(t, s.asked, 1)
+		require.InDelta(t, 10, s.asks()[host]-was, 1)
+		require.Len(t, s.asks(), 1)
 	})
 }
