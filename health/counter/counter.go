@@ -31,6 +31,8 @@ const (
 	maxDocument = 1 << 20
 	// maxHeader bounds the header of a reply, in octets.
 	maxHeader = 64 << 10
+	// maxCount bounds a count: a float64 has each whole number up to it.
+	maxCount = 1 << 53
 	// maxText bounds what is repeated of an error of a server's, in octets.
 	maxText = 200
 )
@@ -52,7 +54,7 @@ func New(dial DialFunc) *Reader {
 	}}
 }
 
-// Read is the number that c leads to: zero or more, and finite.
+// Read is the number that c leads to: zero to maxCount.
 func (r *Reader) Read(ctx context.Context, c *config.HitCounter) (float64, error) {
 	target := c.URL
 	if c.Query != "" {
@@ -74,7 +76,7 @@ func (r *Reader) Read(ctx context.Context, c *config.HitCounter) (float64, error
 	} else {
 		n, err = numberAt(doc, c.Path)
 	}
-	if err == nil && (math.IsNaN(n) || math.IsInf(n, 0) || n < 0) {
+	if err == nil && (math.IsNaN(n) || n < 0 || n > maxCount) {
 		err = fmt.Errorf("%v is no count", n)
 	}
 	if err != nil {

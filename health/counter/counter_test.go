@@ -34,6 +34,8 @@ func TestRead(t *testing.T) {
 		{name: "no value", path: "$.b", body: `{"a":1}`, err: "$.b leads to 0 values, want one"},
 		{name: "no number", path: "$.a", body: `{"a":true}`, err: "$.a leads to no number"},
 		{name: "negative", path: "$.a", body: `{"a":-1}`, err: "-1 is no count"},
+		{name: "the most", path: "$.a", body: `{"a":9007199254740992}`, want: maxCount},
+		{name: "more than is counted", path: "$.a", body: `{"a":1e300}`, err: "1e+300 is no count"},
 		{name: "no JSON", path: "$.a", body: `<html>`, err: "no JSON document"},
 		{name: "an error", path: "$.a", status: 500, body: `{"a":1}`, err: "status 500"},
 		{name: "a redirect", path: "$.a", status: 302, body: `{"a":1}`, err: "status 302"},
