@@ -116,8 +116,12 @@ func (r *hitReader) due(now time.Time) (jobs []*hitJob) {
 			pause = readingLater
 		}
 		for _, e := range i.Endpoints {
+			// What one service alone does not answer is answered by others: its counter goes on for them.
+			if e.Service != "" || !e.ReturnedAt.IsZero() {
+				continue
+			}
 			c := r.node.counterOf(i.Zone, e.Name)
-			if !e.ReturnedAt.IsZero() || c == nil {
+			if c == nil {
 				continue
 			}
 			key := hitKey{i.ID, e.Name}
@@ -204,7 +208,12 @@ func (r *hitReader) add(to *ledger.Counted, i *ledger.Incident, j *hitJob, clamp
 		since = since.Add(-scrapeLag)
 	}
 	n := uint64(j.reading.value - was.value)
-	class := to.Add(n, since, j.reading.done, i.SafeAt, clamped)
+	bound := i.SafeAt
+	if len(i.Unknown) > 0 {
+		// It was known before another endpoint joined the incident, and does not hold for that.
+		bound = time.Time{}
+	}
+	class := to.Add(n, since, j.reading.done, bound, clamped)
 	if class == "" {
 		class = onTime
 	}

@@ -77,32 +77,38 @@ func (s *hitServer) hit(host string, n int) {
 	s.counts[host] += n
 }
 
+// countedNode is a node in a bubble that reads, from s, what the endpoints of eu count.
+func countedNode(t *testing.T) (n *node, s *hitServer, r *hitReader) {
+	t.Helper()
+	text := strings.Replace(simZone, "eu: {region: eu, check: ready,", `eu: {region: eu, check: ready, late_hits: {json: "http://{address}/{az}", path: "$.requests.{endpoint}"},`, 1)
+	z, problems := config.Parse("zone.yaml", []byte(text), config.ParseOptions{})
+	require.NoError(t, problems.Err())
+	n = previewNode(t, z)
+	n.logger, n.scope = slog.New(slog.DiscardHandler), &scope{registerer: prometheus.NewRegistry()}
+	seen(n, z, health.Up, "eu", "us")
+	l := &pipeListener{conns: make(chan net.Conn), end: make(chan struct{})}
+	s = &hitServer{counts: make(map[string]int), asked: make(map[string]int)}
+	server := &http.Server{Handler: s}
+	served := make(chan struct{})
+	go func() { defer close(served); _ = server.Serve(l) }()
+	r = newHitReader(n, l.dial)
+	ctx, cancel := context.WithCancel(context.Background())
+	read := make(chan error, 1)
+	go func() { read <- r.run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		require.NoError(t, <-read)
+		close(l.end)
+		<-served
+		require.NoError(t, server.Shutdown(context.Background()))
+	})
+	return n, s, r
+}
+
 // TestHitReader: what an endpoint counts after it was drained is laid over the bound, and nothing is late that may have been on time.
 func TestHitReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		text := strings.Replace(simZone, "eu: {region: eu, check: ready,", `eu: {region: eu, check: ready, late_hits: {json: "http://{address}/{az}", path: "$.requests.{endpoint}"},`, 1)
-		z, problems := config.Parse("zone.yaml", []byte(text), config.ParseOptions{})
-		require.NoError(t, problems.Err())
-		n := previewNode(t, z)
-		n.logger, n.scope = slog.New(slog.DiscardHandler), &scope{registerer: prometheus.NewRegistry()}
-		seen(n, z, health.Up, "eu", "us")
-		l := &pipeListener{conns: make(chan net.Conn), end: make(chan struct{})}
-		s := &hitServer{counts: make(map[string]int), asked: make(map[string]int)}
-		server := &http.Server{Handler: s}
-		served := make(chan struct{})
-		go func() { defer close(served); _ = server.Serve(l) }()
-		r := newHitReader(n, l.dial)
-		ctx, cancel := context.WithCancel(t.Context())
-		read := make(chan error, 1)
-		go func() { read <- r.run(ctx) }()
-		defer func() {
-			cancel()
-			require.NoError(t, <-read)
-			close(l.end)
-			<-served
-			require.NoError(t, server.Shutdown(context.Background()))
-		}()
-
+		n, s, r := countedNode(t)
 		const host = "192.0.2.1"
 		s.hit(host, 1000)
 		time.Sleep(20 * time.Second) // in a bubble
@@ -161,4 +167,46 @@ func TestHitReader(t *testing.T) {
 		require.InDelta(t, 10, s.asks()[host]-was, 1)
 		require.Len(t, s.asks(), 1)
 	})
+}
+
+// TestHitReaderOneService: an endpoint that other services answer with has their clients, none of which stayed too long.
+func TestHitReaderOneService(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, s, _ := countedNode(t)
+		_, err := n.engine.Intend(health.Intent{
+			Kind: health.IntentDrain, Scope: simEndpoint, Service: "www.example.org.", Actor: "ada", Reason: "x", End: time.Now().Add(2 * time.Hour),
+		})
+		require.NoError(t, err)
+		for range 80 {
+			time.Sleep(readEvery) // in a bubble
+			s.hit("192.0.2.1", 100)
+		}
+		i := n.Incidents()[0]
+		require.Equal(t, "www.example.org.", i.Endpoints[0].Service)
+		require.True(t, i.Known())
+		require.Nil(t, i.Counted)
+	})
+}
+
+// TestHitReaderUnknown: while a node has not confirmed what joined an incident later, the bound that was known says nothing.
+func TestHitReaderUnknown(t *testing.T) {
+	r := &hitReader{last: make(map[hitKey]hitReading), hits: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hits"}, []string{"zone", "class"})}
+	bound := time.Now()
+	i := &ledger.Incident{ID: "i", Zone: "example.org.", SafeAt: bound}
+	to, at := new(ledger.Counted), bound
+	read := func(value float64) {
+		at = at.Add(readEvery)
+		j := &hitJob{key: hitKey{"i", "eu/b"}, counter: &config.HitCounter{URL: "http://192.0.2.1/", Path: "$"}}
+		j.reading = hitReading{value: value, begun: at, done: at}
+		r.add(to, i, j, bound.Add(time.Minute))
+	}
+	read(10)
+	i.Unknown = []ledger.Silent{{Node: "n2"}}
+	read(15)
+	require.Equal(t, uint64(5), to.Count)
+	require.Zero(t, to.AfterBound)
+	i.Unknown = nil
+	read(18)
+	require.Equal(t, uint64(8), to.Count)
+	require.Equal(t, uint64(3), to.AfterBound)
 }
