@@ -15,7 +15,7 @@ type HitCounter struct {
 	URL string
 	// Query is in PromQL, and gives one number.
 	Query string
-	// Path is a JSONPath (RFC 9535) to one number.
+	// Path is a JSONPath to one number: a singular query (RFC 9535 section 2.3.5.1).
 	Path string
 }
 
@@ -52,8 +52,13 @@ func counterURL(s string) error {
 }
 
 func counterPath(s string) error {
-	if _, err := jsonpath.Parse(sample.Replace(s)); err != nil {
+	p, err := jsonpath.Parse(sample.Replace(s))
+	switch {
+	case err != nil:
 		return errors.New("want a JSONPath, as in $.requests.total: " + err.Error())
+	case p.Query().Singular() == nil:
+		// Others can take any time and memory (RFC 9535 section 4.1), and who writes zone files may be a stranger to the node.
+		return errors.New("want a JSONPath to one value, as in $.requests.total: without wildcards, slices, filters and descendants")
 	}
 	return lineText(s)
 }
@@ -80,15 +85,13 @@ func (c *HitCounter) of(e *Endpoint, az string) *HitCounter {
 		return nil
 	}
 	address := strings.TrimSuffix(e.Target, ".")
-	host := address
 	switch {
 	case e.V4.IsValid():
-		address, host = e.V4.String(), e.V4.String()
+		address = e.V4.String()
 	case e.V6.IsValid():
-		address, host = e.V6.String(), "["+e.V6.String()+"]"
+		// As it stands before a port, in URLs and in Prometheus' label `instance`.
+		address = "[" + e.V6.String() + "]"
 	}
-	fill := func(s, address string) string {
-		return strings.NewReplacer("{address}", address, "{endpoint}", e.Name, "{az}", az).Replace(s)
-	}
-	return &HitCounter{URL: fill(c.URL, host), Query: fill(c.Query, address), Path: fill(c.Path, address)}
+	fill := strings.NewReplacer("{address}", address, "{endpoint}", e.Name, "{az}", az).Replace
+	return &HitCounter{URL: fill(c.URL), Query: fill(c.Query), Path: fill(c.Path)}
 }

@@ -23,6 +23,9 @@ func TestRejectContent(t *testing.T) {
 		{"late hits of no JSONPath", withChecks, `pools:
   web: {region: eu, late_hits: {json: "http://{address}/n", path: "requests"}, endpoints: [{name: a, addresses: [192.0.2.1], az: eu-a}]}
 `, []string{":6:67: error: pools.web.late_hits.path: want a JSONPath, as in $.requests.total: jsonpath: unexpected identifier at position 1"}},
+		{"late hits of many values", withChecks, `pools:
+  web: {region: eu, late_hits: {json: "http://{address}/n", path: "$..n"}, endpoints: [{name: a, addresses: [192.0.2.1], az: eu-a}]}
+`, []string{":6:67: error: pools.web.late_hits.path: want a JSONPath to one value, as in $.requests.total: without wildcards, slices, filters and descendants"}},
 		{"quorum of more than there are", head, `checks:
   ready: {type: tcp, port: 80, interval: 5s, timeout: 1s, quorum: 3, vantages: 2}
 `, []string{":4:67: error: checks.ready.quorum: 3 of 2 vantages"}},
