@@ -72,9 +72,10 @@ func (s *adminSite) write(t *testing.T, name string, b []byte) string {
 	return path
 }
 
-// client makes connections of its own.
-func (s *adminSite) client(t *testing.T) *http.Client {
-	tr := &http.Transport{TLSClientConfig: s.trust.Clone(), ForceAttemptHTTP2: true}
+// client makes connections of its own, from an address or, without one, from any.
+func (s *adminSite) client(t *testing.T, from net.Addr) *http.Client {
+	dialer := &net.Dialer{LocalAddr: from}
+	tr := &http.Transport{TLSClientConfig: s.trust.Clone(), ForceAttemptHTTP2: true, DialContext: dialer.DialContext}
 	t.Cleanup(tr.CloseIdleConnections)
 	return &http.Client{Transport: tr, Timeout: 20 * time.Second}
 }
@@ -92,6 +93,18 @@ func (s *adminSite) get(t *testing.T, c *http.Client, path, token string) (*http
 	return r, b
 }
 
+// token makes one, by the arguments how; file has it too.
+func (s *adminSite) token(t *testing.T, name, role string, how ...string) (token, file string) {
+	t.Helper()
+	out, code := run(t, s.bin, append([]string{"token", "create", "--name", name, "--role", role}, how...)...)
+	require.Zero(t, code, out)
+	// run has standard error in its output too; the token is the first line.
+	i := strings.Index(out, "flt_")
+	require.GreaterOrEqual(t, i, 0, out)
+	token = out[i : i+len("flt_")+64]
+	return token, s.write(t, name+".token", []byte(token+"\n"))
+}
+
 // TestAdminOverTLS uses the commands as people do, and holds what a real node answers against its own description.
 func TestAdminOverTLS(t *testing.T) {
 	s := startAdmin(t, true)
@@ -99,17 +112,8 @@ func TestAdminOverTLS(t *testing.T) {
 	remote := func(file string) []string {
 		return []string{"--server", "https://" + s.addr, "--ca", s.ca, "--token-file", file}
 	}
-	// run has standard error in its output too; the token is the first line.
-	makeToken := func(name, role string, how ...string) (token, file string) {
-		out, code := run(t, s.bin, append([]string{"token", "create", "--name", name, "--role", role}, how...)...)
-		require.Zero(t, code, out)
-		i := strings.Index(out, "flt_")
-		require.GreaterOrEqual(t, i, 0, out)
-		token = out[i : i+len("flt_")+64]
-		return token, s.write(t, name+".token", []byte(token+"\n"))
-	}
-	_, chief := makeToken("chief", "admin", socket...)
-	token, ci := makeToken("ci", "operator", remote(chief)...)
+	_, chief := s.token(t, "chief", "admin", socket...)
+	token, ci := s.token(t, "ci", "operator", remote(chief)...)
 	out, code := run(t, s.bin, append([]string{"freeze", "--reason", "x"}, remote(ci)...)...)
 	require.Zero(t, code, out)
 	out, code = run(t, s.bin, append([]string{"token", "list"}, remote(ci)...)...)
@@ -121,7 +125,7 @@ func TestAdminOverTLS(t *testing.T) {
 	require.Zero(t, code, out)
 	require.Regexp(t, `ci \(as \S+\)`, out)
 
-	c := s.client(t)
+	c := s.client(t, nil)
 	_, text := s.get(t, c, api.OpenAPIPath, token)
 	judge := openapitest.New(t, text)
 	for _, path := range []string{
@@ -190,47 +194,61 @@ func (l *dnsLoad) run(t *testing.T, server string, perSecond int, d time.Duratio
 }
 
 const (
-	slowConns   = 300
+	// slowClients want more connections than the listener has.
+	slowClients = 600
+	// sourceConns is how many one source gets, redial how long one waits that got none.
+	sourceConns = 128
+	redial      = 500 * time.Millisecond
 	attackTime  = 12 * time.Second
 	asked       = 500
 	floods      = 4
 	largeOctets = 10 << 20
 )
 
-// TestAdminUnderAttack: slow connections, large bodies and wrong tokens at the API cost DNS no query, and the socket answers.
+// The addresses of the attackers; others are at 127.0.0.1.
+var (
+	slowFrom  = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}
+	guessFrom = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 3)}
+	largeFrom = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 4)}
+)
+
+// TestAdminUnderAttack: slow connections, large bodies and wrong tokens at the API cost DNS no query, the socket answers, and so does
+// the listener to others.
 func TestAdminUnderAttack(t *testing.T) {
 	s := startAdmin(t, false)
+	viewer, _ := s.token(t, "watch", "viewer", "--server", "unix:"+s.socket)
 	peace, war := new(dnsLoad), new(dnsLoad)
 	peace.run(t, s.dns, asked, attackTime/2)
 
 	stop := make(chan struct{})
 	var attack sync.WaitGroup
 	var open, replies, refused, tooLarge atomic.Int64
-	for range slowConns {
+	for range slowClients {
 		attack.Go(func() { s.trickle(stop, &open) })
 	}
 	for range floods {
 		attack.Go(func() { s.guess(t, stop, &replies, &refused) })
 	}
 	attack.Go(func() { s.sendLarge(t, stop, &tooLarge) })
-	await(t, "the slow connections", func() bool { return open.Load() >= slowConns })
+	await(t, "the slow connections", func() bool { return open.Load() >= sourceConns })
 	war.run(t, s.dns, asked, attackTime)
 	require.NotNil(t, s.status(), "over the socket")
+	r, metrics := s.get(t, s.client(t, nil), "/metrics", viewer)
+	require.Equal(t, http.StatusOK, r.StatusCode, "%s", metrics)
+	crowded := metric(t, string(metrics), "fairlead_admin_connections_refused_total")
+	require.Positive(t, crowded)
 	close(stop)
 	attack.Wait()
 
-	t.Logf("%d queries in peace, worst %v; %d under attack, worst %v: ratio %.1f; %d guesses, %d large bodies, %d slow connections in all",
+	t.Logf("%d queries in peace, worst %v; %d under attack, worst %v: ratio %.1f; %d guesses, %d large bodies, %d slow connections in all, %.0f refused",
 		peace.sent.Load(), time.Duration(peace.worst.Load()), war.sent.Load(), time.Duration(war.worst.Load()),
-		float64(war.worst.Load())/float64(peace.worst.Load()), replies.Load(), tooLarge.Load(), open.Load())
+		float64(war.worst.Load())/float64(peace.worst.Load()), replies.Load(), tooLarge.Load(), open.Load(), crowded)
 	require.Zero(t, peace.lost.Load())
 	require.Zero(t, war.lost.Load())
 	require.Greater(t, war.sent.Load(), int64(asked*attackTime.Seconds()*0.5))
 	require.Equal(t, replies.Load(), refused.Load(), "nobody got in")
 	require.Positive(t, replies.Load())
 	require.Positive(t, tooLarge.Load())
-	r, err := s.client(t).Get("https://" + s.addr + "/healthz")
-	require.NoError(t, err, "the listener is there afterwards")
-	require.NoError(t, r.Body.Close())
 }
 
 // trickle keeps a connection open with one octet of a header a second, and begins anew when it is cut off.
@@ -241,8 +259,12 @@ func (s *adminSite) trickle(stop chan struct{}, open *atomic.Int64) {
 			return
 		default:
 		}
-		conn, err := tls.DialWithDialer(&net.Dialer{Timeout: 10 * time.Second}, "tcp", s.addr, s.trust)
+		conn, err := tls.DialWithDialer(&net.Dialer{Timeout: 10 * time.Second, LocalAddr: slowFrom}, "tcp", s.addr, s.trust)
 		if err != nil {
+			select {
+			case <-stop:
+			case <-time.After(redial):
+			}
 			continue
 		}
 		open.Add(1)
@@ -262,7 +284,7 @@ func (s *adminSite) trickle(stop chan struct{}, open *atomic.Int64) {
 
 // guess tries tokens as fast as replies come.
 func (s *adminSite) guess(t *testing.T, stop chan struct{}, replies, refused *atomic.Int64) {
-	c := s.client(t)
+	c := s.client(t, guessFrom)
 	for i := 0; ; i++ {
 		select {
 		case <-stop:
@@ -290,7 +312,7 @@ func (s *adminSite) guess(t *testing.T, stop chan struct{}, replies, refused *at
 
 // sendLarge sends bodies of 10 MiB, one after the other; the server refuses them or hangs up.
 func (s *adminSite) sendLarge(t *testing.T, stop chan struct{}, sent *atomic.Int64) {
-	c, body := s.client(t), make([]byte, largeOctets)
+	c, body := s.client(t, largeFrom), make([]byte, largeOctets)
 	for {
 		select {
 		case <-stop:

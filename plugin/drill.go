@@ -118,7 +118,7 @@ func (d *drills) start(req *api.DrillRequest) (*api.Drill, error) {
 	}
 	drill := api.Drill{
 		ID: "drill-" + id.String(), Node: d.node.Name(), Scope: req.Scope, Service: req.Service, AbortIf: req.AbortIf, Actor: req.Actor, Reason: req.Reason,
-		Intent: id.String(), StartedAt: intent.Start, EndsAt: intent.End, Outcome: api.DrillRunning,
+		Override: req.Override, Intent: id.String(), StartedAt: intent.Start, EndsAt: intent.End, Outcome: api.DrillRunning,
 	}
 	d.all = append(d.all, drill)
 	if over := len(d.all) - maxDrills; over > 0 {

@@ -56,6 +56,26 @@ func az(name string, abortIf ...string) *api.DrillRequest {
 	return &api.DrillRequest{Scope: api.Scope{Kind: "az", Name: name}, ForSeconds: 600, Reason: "game day", Actor: "ada", AbortIf: abortIf}
 }
 
+// TestDrillOverrides: the record of a drill has the rules that it overrode, also behind a restart.
+func TestDrillOverrides(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := drillNode(t)
+		region := func(name string) *api.DrillRequest {
+			return &api.DrillRequest{Scope: api.Scope{Kind: "region", Name: name}, ForSeconds: 600, Reason: "game day", Actor: "ada"}
+		}
+		_, err := n.Drill(region("us"))
+		require.NoError(t, err)
+		req := region("eu")
+		_, err = n.Drill(req)
+		require.ErrorContains(t, err, "never_empty")
+		req.Override = []string{"never_empty", "keep_regions"}
+		d, err := n.Drill(req)
+		require.NoError(t, err)
+		require.Equal(t, req.Override, d.Override)
+		require.Equal(t, req.Override, openDrills(n).list()[0].Override)
+	})
+}
+
 func TestDrillEndsByItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := drillNode(t)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -161,10 +162,22 @@ func writeAudit(w io.Writer, entries []audit.Entry, output string, now time.Time
 		if e.Outcome != audit.OutcomeOK {
 			colour = yellow
 		}
-		t.add(colour, strconv.FormatUint(e.Seq, 10), clock(e.At, now), plain(e.Actor), plain(e.From), plain(e.Action), plain(e.Object), plain(e.Outcome), plain(e.Reason))
+		t.add(colour, strconv.FormatUint(e.Seq, 10), clock(e.At, now), plain(e.Actor), plain(e.From), plain(e.Action), plain(e.Object), plain(outcome(&e)), plain(e.Reason))
 	}
 	t.write(w, styleFor(w), "")
 	return nil
+}
+
+// outcome is what came of an order, with the safety rules that it overrides.
+func outcome(e *audit.Entry) string {
+	// The change of most actions has no such key, and one that was too long to keep neither.
+	var made struct {
+		Override []string `json:"override"`
+	}
+	if e.Outcome != audit.OutcomeOK || json.Unmarshal(e.After, &made) != nil || len(made.Override) == 0 {
+		return e.Outcome
+	}
+	return e.Outcome + ", overrides " + strings.Join(made.Override, ", ")
 }
 
 // plain is text without what could move the cursor; a dash if there is none.

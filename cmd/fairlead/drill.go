@@ -148,6 +148,10 @@ func drillMark(d *api.Drill) mark {
 func writeDrill(w io.Writer, d *api.Drill, st style) {
 	m := drillMark(d)
 	fmt.Fprintf(w, "%s  %s  drain %s %s\n", st.paint(m.colour, m.text()), d.ID, d.Scope.Kind, d.Scope.Name)
+	fmt.Fprintf(w, "  by %s: %s\n", plain(d.Actor), plain(d.Reason))
+	if len(d.Override) > 0 {
+		fmt.Fprintln(w, "  overrides "+strings.Join(d.Override, ", "))
+	}
 	if d.Why != "" {
 		fmt.Fprintln(w, "  "+d.Why)
 	}

@@ -124,7 +124,7 @@ func auditLog(dir string) {
 		panic(err)
 	}
 	for _, e := range []audit.Entry{
-		{Actor: "ada", From: "unix uid=1000 pid=7", Action: "drain", Object: "az eu-a", Reason: "CHG-1", Outcome: audit.OutcomeOK, After: []byte(`{"id":"n1-1-1"}`)},
+		{Actor: "ada", From: "unix uid=1000 pid=7", Action: "drain", Object: "az eu-a", Reason: "CHG-1", Outcome: audit.OutcomeOK, After: []byte(`{"id":"n1-1-1","override":["keep_azs"]}`)},
 		{Actor: "eve\x1b[2J", From: "unix uid=1001 pid=8", Action: "drain", Object: "region eu", Reason: "say \"please\"", Outcome: audit.Refused + "keep_regions"},
 		{Actor: "ada", From: "unix uid=1000 pid=9", Action: "undrain", Object: "drain n1-1-1, az eu-a", Outcome: audit.OutcomeOK},
 	} {

@@ -124,7 +124,7 @@ func unauthorized(detail string, invalid bool) *loginError {
 // tcpLogin finds out who asks over TCP: by a bearer token, else by the certificate of the connection. An address from which too
 // many logins failed gets none, whatever it brings.
 func (s *Server) tcpLogin(r *http.Request) (login, *loginError) {
-	source, now := sourceOf(r), time.Now()
+	source, now := sourceOf(r.RemoteAddr), time.Now()
 	if wait := s.lockout.wait(source, now); wait > 0 {
 		s.metrics.refused(refusedLocked)
 		return login{}, &loginError{status: http.StatusTooManyRequests, retry: wait, detail: "too many logins failed from this address"}
@@ -211,9 +211,9 @@ func loginName(s string) string {
 	return cut(s, maxLoginName)
 }
 
-// sourceOf is whom to count failures for: an address of IPv4, or a /64 of IPv6, which one host can have all to itself.
-func sourceOf(r *http.Request) netip.Prefix {
-	a, err := netip.ParseAddrPort(r.RemoteAddr)
+// sourceOf is whom to count failures and connections for, by the address of a connection: an address of IPv4, or a /64 of IPv6, which one host can have all to itself.
+func sourceOf(remote string) netip.Prefix {
+	a, err := netip.ParseAddrPort(remote)
 	if err != nil {
 		return netip.Prefix{}
 	}

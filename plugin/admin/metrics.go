@@ -7,6 +7,7 @@ type serverMetrics struct {
 	refusals    *prometheus.CounterVec
 	lockouts    prometheus.Counter
 	tlsFailures prometheus.Counter
+	crowded     prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer) *serverMetrics {
@@ -20,11 +21,14 @@ func newMetrics(reg prometheus.Registerer) *serverMetrics {
 		tlsFailures: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "fairlead_admin_certificate_reload_failures_total", Help: "Versions of the certificate's files that could not be used.",
 		}),
+		crowded: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "fairlead_admin_connections_refused_total", Help: "TCP connections closed at once since their source had as many as it may.",
+		}),
 	}
 	for _, reason := range []string{refusedNone, refusedMalformed, refusedUnknown, refusedExpired, refusedLocked, refusedRole} {
 		m.refusals.WithLabelValues(reason)
 	}
-	reg.MustRegister(m.refusals, m.lockouts, m.tlsFailures)
+	reg.MustRegister(m.refusals, m.lockouts, m.tlsFailures, m.crowded)
 	return m
 }
 

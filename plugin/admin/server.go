@@ -223,7 +223,7 @@ func (s *Server) listenTLS() (door, error) {
 	}
 	server := s.server(s.handler(s.tcpLogin), true)
 	server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS13, GetConfigForClient: s.certificate.forClient}
-	return door{"admin listener " + s.opts.Listen, netutil.LimitListener(l, maxConns), server}, nil
+	return door{"admin listener " + s.opts.Listen, netutil.LimitListener(newSourceListener(l, s.metrics.crowded), maxConns), server}, nil
 }
 
 func (s *Server) server(h http.Handler, tls bool) *http.Server {

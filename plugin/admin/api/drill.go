@@ -57,6 +57,8 @@ type Drill struct {
 	AbortIf []string `json:"abort_if"`
 	Actor   string   `json:"actor"`
 	Reason  string   `json:"reason"`
+	// Override are the safety rules that did not hold it back.
+	Override []string `json:"override,omitempty"`
 	// Intent is the drain, Incident the record of its traces.
 	Intent    string     `json:"intent"`
 	Incident  string     `json:"incident,omitempty"`

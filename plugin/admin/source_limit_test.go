@@ -1,0 +1,78 @@
+package admin
+
+import (
+	"net"
+	"net/netip"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/require"
+)
+
+// A scriptedListener has a connection from each of some addresses, then none.
+type scriptedListener struct {
+	net.Listener
+	from []string
+}
+
+type scriptedConn struct {
+	net.Conn
+	from   string
+	closed int
+}
+
+func (c *scriptedConn) RemoteAddr() net.Addr {
+	return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(c.from))
+}
+
+func (c *scriptedConn) Close() error {
+	c.closed++
+	return nil
+}
+
+func (l *scriptedListener) Accept() (net.Conn, error) {
+	if len(l.from) == 0 {
+		return nil, net.ErrClosed
+	}
+	c := &scriptedConn{from: l.from[0]}
+	l.from = l.from[1:]
+	return c, nil
+}
+
+func TestSourceListener(t *testing.T) {
+	inner := new(scriptedListener)
+	for i := range maxSourceConns + 2 {
+		inner.from = append(inner.from, netip.AddrPortFrom(netip.MustParseAddr("2001:db8::1"), uint16(i+1)).String())
+	}
+	inner.from = append(inner.from, "[2001:db8::ffff]:1", "192.0.2.1:1")
+	refused := prometheus.NewCounter(prometheus.CounterOpts{Name: "refused"})
+	l := newSourceListener(inner, refused)
+	var conns []net.Conn
+	for range maxSourceConns {
+		c, err := l.Accept()
+		require.NoError(t, err)
+		conns = append(conns, c)
+	}
+	// Two more of the same address, and one of its /64, are closed; another source gets in.
+	c, err := l.Accept()
+	require.NoError(t, err)
+	require.Equal(t, "192.0.2.1:1", c.RemoteAddr().String())
+	require.Equal(t, 3.0, testutil.ToFloat64(refused))
+	require.NoError(t, c.Close())
+
+	// A place is given back once, however often a connection is closed.
+	require.NoError(t, conns[0].Close())
+	require.NoError(t, conns[0].Close())
+	inner.from = []string{"[2001:db8::1]:9", "[2001:db8::1]:10"}
+	_, err = l.Accept()
+	require.NoError(t, err)
+	_, err = l.Accept()
+	require.ErrorIs(t, err, net.ErrClosed)
+	require.Equal(t, 4.0, testutil.ToFloat64(refused))
+
+	for _, c := range conns[1:] {
+		require.NoError(t, c.Close())
+	}
+	require.Len(t, l.open, 1, "no source is remembered that has left")
+}
