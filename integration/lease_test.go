@@ -47,8 +47,19 @@ func TestLease(t *testing.T) {
 	require.Less(t, stopped.Sub(begin), lease+time.Second)
 	var d api.DepartureStaleness
 	await(t, "a bound", func() bool { d = left(c.nodes[1]); return d.SafeAt != nil })
-	require.Equal(t, []string{"n3"}, d.Fenced)
 	t.Logf("the bound was known %s after it stopped, and lies %s after that", time.Since(stopped).Round(10*time.Millisecond), d.SafeAt.Sub(stopped).Round(10*time.Millisecond))
+	require.Equal(t, []string{"n3"}, d.Fenced)
+	var shown api.Node
+	await(t, "n3 to be shown as one that stopped", func() bool {
+		var nodes api.Nodes
+		if c.nodes[1].call(http.MethodGet, api.NodesPath, nil, &nodes) != http.StatusOK {
+			return false
+		}
+		shown = nodes.Nodes[slices.IndexFunc(nodes.Nodes, func(n api.Node) bool { return n.Name == "n3" })]
+		return shown.FencedAt != nil
+	})
+	require.Equal(t, lease.Seconds(), shown.LeaseSeconds)
+	require.WithinDuration(t, stopped, *shown.FencedAt, 4*time.Second)
 	require.True(t, d.SafeAt.After(stopped.Add(10*time.Second)), "what it answered last lives as long as that")
 	// Dead, it does not come back; alive, it asks what it missed.
 	c.wire.heal()

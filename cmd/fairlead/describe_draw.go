@@ -143,11 +143,21 @@ func drawNode(s sheet, d *describedNode) {
 	s.fact("config", "%s", n.ConfigHash)
 	s.fact("plans", "%s", n.PlanHash)
 	s.fact("version", "%s", n.Version)
-	says := markOf(health.Up, "yes")
-	if !n.Answering {
-		says = markOf(health.Down, "no")
-	}
-	s.fact("answers", "%s", says.text())
+	s.fact("answers", "%s", answeringMark(n).text())
+	s.fact("lease", "%s", lease(n))
 	s.orders(d.Intents, d.At)
 	s.changes(nil, d.At, about(n.Name))
+}
+
+// answeringMark tells whether a node answers service names, as far as anybody can know.
+func answeringMark(n *api.Node) mark {
+	switch {
+	case n.FencedAt != nil || n.State == api.NodeStopped:
+		return markOf(health.Down, "no")
+	case n.State != api.NodeSelf && n.State != api.NodeHeard:
+		return markOf(health.Unknown, "not known")
+	case !n.Answering:
+		return markOf(health.Down, "no")
+	}
+	return markOf(health.Up, "yes")
 }

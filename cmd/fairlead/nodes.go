@@ -40,13 +40,13 @@ func drawNodes(d drawing, n *api.Nodes) {
 	if !d.wide || n.Cluster == "" {
 		return
 	}
-	t := newTable("NODE", "ADDRESS", "PLAN", "HEARD OF")
+	t := newTable("NODE", "ADDRESS", "PLAN", "HEARD OF", "LEASE")
 	for _, node := range n.Nodes {
 		of := "-"
 		if node.RelayedAt != nil {
 			of = age(n.At.Sub(*node.RelayedAt)) + " ago"
 		}
-		t.add("", node.Name, dash(node.Address), dash(node.PlanHash), of)
+		t.add("", node.Name, dash(node.Address), dash(node.PlanHash), of, dash(lease(&node)))
 	}
 	fmt.Fprintln(d)
 	t.write(d, d.style, "  ")
@@ -135,10 +135,27 @@ func nodeNotes(n *api.Node, at time.Time) string {
 	if n.Divergent != nil {
 		add(true, "decides otherwise since "+since(*n.Divergent, at))
 	}
+	switch {
+	case n.State != api.NodeStale:
+	case n.FencedAt != nil:
+		add(true, "stopped answering by itself "+since(*n.FencedAt, at))
+	case n.LeaseSeconds > 0:
+		add(true, "stops answering once no majority has heard it for "+lease(n))
+	default:
+		add(true, "may still answer")
+	}
 	if n.RelayedAt != nil && (n.HeardAt == nil || n.RelayedAt.Sub(*n.HeardAt) > 10*time.Second) {
 		add(true, "others hear it: the way from it to here is cut")
 	}
 	return strings.Join(notes, ", ")
+}
+
+// lease is isolate_after of a node; empty without one.
+func lease(n *api.Node) string {
+	if n.LeaseSeconds == 0 {
+		return ""
+	}
+	return seconds(n.LeaseSeconds)
 }
 
 // nodeOrder is a command about nodes that needs a reason.

@@ -19,6 +19,8 @@ func TestWriteNodes(t *testing.T) {
 			Drift: ago(time.Minute)},
 		{Name: "n3", State: api.NodeStale, HeardAt: ago(time.Minute), RelayedAt: ago(2 * time.Second), Version: "v1", ConfigHash: "abc", Joined: true, Answering: true},
 		{Name: "n4", State: api.NodeNever},
+		{Name: "n6", State: api.NodeStale, HeardAt: ago(time.Minute), LeaseSeconds: 600},
+		{Name: "n7", State: api.NodeStale, HeardAt: ago(time.Minute), LeaseSeconds: 10, FencedAt: ago(48 * time.Second)},
 		{Name: "n5", State: api.NodeStopped, HeardAt: ago(time.Hour)},
 	}}
 	var b strings.Builder
@@ -27,8 +29,10 @@ func TestWriteNodes(t *testing.T) {
   STATE          NODE  REGION  AZ    HEARD      CONFIG  VERSION
   ▲ self         n1    eu      eu-a  -          abc     v1       isolated
   ▲ heard        n2    us      -     1.0s ago   def     v1       another configuration since 03:11:40Z (1m00s)
-  ■ stale        n3    -       -     1m00s ago  abc     v1       others hear it: the way from it to here is cut
+  ■ stale        n3    -       -     1m00s ago  abc     v1       may still answer, others hear it: the way from it to here is cut
   ■ never heard  n4    -       -     never      -       -
+  ■ stale        n6    -       -     1m00s ago  -       -        stops answering once no majority has heard it for 10m0s
+  ■ stale        n7    -       -     1m00s ago  -       -        stopped answering by itself 03:11:52Z (48s)
   ⏸ stopped      n5    -       -     1h00m ago  -       -
 `, b.String())
 	b.Reset()

@@ -214,15 +214,9 @@ func New(opts Options) (*Engine, error) {
 	if err := e.joinCluster(); err != nil {
 		return nil, fmt.Errorf("cluster: %w", err)
 	}
-	kept := opts.State
-	if opts.Without.Without(health.GuardDurable) {
-		kept = ""
-	}
-	if e.intents, err = intent.Open(kept, opts.Node, e.incarnation(), now); err != nil {
+	if err := e.openIntents(now); err != nil {
 		return nil, fmt.Errorf("state of the engine: %w", err)
 	}
-	e.intents.SetAlone(e.cluster.alone())
-	e.intents.SetWithout(opts.Without)
 	e.panel.without, e.sight.without = opts.Without, opts.Without
 	e.panel.restored = make(map[health.TargetID]bool)
 	e.sight.references, e.panel.self = opts.References, opts.Node
@@ -243,6 +237,20 @@ func New(opts Options) (*Engine, error) {
 	e.showCluster(now)
 	e.tookUp(opts.Model, nil)
 	return e, nil
+}
+
+// openIntents reads the orders that are kept.
+func (e *Engine) openIntents(now time.Time) (err error) {
+	kept := e.opts.State
+	if e.opts.Without.Without(health.GuardDurable) {
+		kept = ""
+	}
+	if e.intents, err = intent.Open(kept, e.opts.Node, e.incarnation(), now); err != nil {
+		return err
+	}
+	e.intents.SetAlone(e.cluster.alone())
+	e.intents.SetWithout(e.opts.Without)
+	return nil
 }
 
 // restore hands persisted verdicts to the prober, whose counters go on from there.

@@ -37,6 +37,10 @@ type NodeView struct {
 	Drift, Divergent time.Time
 	// Joined, Answering, Blind, Isolated, Frozen and Drained are what it says of itself. Stopped is what an operator says.
 	Joined, Answering, Blind, Isolated, Frozen, Drained, Stopped bool
+	// Lease is for how long it answers while no majority hears it (isolate_after), zero for ever. Fenced is when it is known to
+	// have begun no more answers for that; zero while that is not known.
+	Lease  time.Duration
+	Fenced time.Time
 	// Hooks is set for nodes that have webhooks.
 	Hooks bool
 }
@@ -75,7 +79,7 @@ func (e *Engine) showCluster(now time.Time) {
 		e.shownCluster.Store(&ClusterView{At: now, Heard: 1, Roster: 1, Nodes: []NodeView{own}})
 		return
 	}
-	own.Version, own.Isolated, own.Joined = c.opts.Version, c.isolated, c.gate.joined
+	own.Version, own.Isolated, own.Joined, own.Lease = c.opts.Version, c.isolated, c.gate.joined, c.opts.IsolateAfter
 	view := &ClusterView{
 		At:   now,
 		Name: c.opts.Gossip.Cluster, Heard: c.heard, Roster: len(c.nodes), Isolated: c.isolated, Shut: e.Shut(), Keys: c.peer.Keys(),
@@ -97,6 +101,7 @@ func (e *Engine) showCluster(now time.Time) {
 		}
 		if p := c.peers[name]; p != nil {
 			p.show(&n, now)
+			n.Fenced = c.lease.fences[name]
 		}
 		view.Nodes = append(view.Nodes, n)
 	}
@@ -106,7 +111,7 @@ func (e *Engine) showCluster(now time.Time) {
 
 func (p *peer) show(n *NodeView, now time.Time) {
 	s := &p.status
-	n.Address, n.Heard, n.Direct, n.Fresh = p.address, p.at, p.direct, p.fresh
+	n.Address, n.Heard, n.Direct, n.Fresh, n.Lease = p.address, p.at, p.direct, p.fresh, p.heard.Lease
 	if p.statusAt.IsZero() {
 		return
 	}

@@ -109,6 +109,10 @@ type Node struct {
 	Isolated  bool `json:"isolated,omitempty"`
 	Frozen    bool `json:"frozen,omitempty"`
 	Drained   bool `json:"drained,omitempty"`
+	// LeaseSeconds is after how long it stops answering by itself once no majority hears it (isolate_after); absent for never.
+	// FencedAt is when it is known to have stopped for that.
+	LeaseSeconds float64    `json:"lease_seconds,omitempty"`
+	FencedAt     *time.Time `json:"fenced_at,omitempty"`
 }
 
 // Troubled tells whether an operator should look at the node.
