@@ -57,6 +57,8 @@ type FileStatus struct {
 	BrokenSince time.Time `json:"broken_since,omitzero"`
 	// LastGood is set while an earlier version runs than the one on disk.
 	LastGood bool `json:"last_good,omitempty"`
+	// Gone is set while the file is not in the directory any more.
+	Gone bool `json:"gone,omitempty"`
 	// RolledBack is set while an operator has an earlier version run.
 	RolledBack *Rollback `json:"rolled_back,omitempty"`
 }
@@ -116,6 +118,15 @@ func (d *Dir) Settling() bool {
 	return slices.ContainsFunc(d.files, func(f *dirFile) bool { return f.pending != nil })
 }
 
+// Forget gives up the zones of files that are gone, if elsewhere says of a zone's name that it has a file in another directory now.
+func (d *Dir) Forget(elsewhere func(zone string) bool) {
+	before := len(d.files)
+	d.files = slices.DeleteFunc(d.files, func(f *dirFile) bool { return f.vanished && f.zone != nil && elsewhere(f.zone.Name) })
+	if len(d.files) < before {
+		d.publish()
+	}
+}
+
 // visit calls look for each file of the directory in the order of names, and publishes the result.
 func (d *Dir) visit(look func(f *dirFile, root *os.Root)) (changed bool, err error) {
 	root, err := os.OpenRoot(d.path)
@@ -159,7 +170,7 @@ func (d *Dir) addFile(name string) {
 func (d *Dir) publish() (changed bool) {
 	next := new(published)
 	for _, f := range d.files {
-		s := FileStatus{Path: f.path, Problems: f.problems, BrokenSince: f.brokenSince, LastGood: f.lastGood, RolledBack: f.rolledBack}
+		s := FileStatus{Path: f.path, Problems: f.problems, BrokenSince: f.brokenSince, LastGood: f.lastGood, Gone: f.vanished, RolledBack: f.rolledBack}
 		if f.zone != nil {
 			s.Zone, s.Hash = f.zone.Name, fmt.Sprintf("%x", f.zone.Hash[:])
 			next.zones = append(next.zones, f.zone)

@@ -122,9 +122,9 @@ func (n *node) prepare(a *attachment) (err error) {
 	if a.dirs, err = loadDirs(a.wanted(), nil, a.config.GeoDatabase(), n.state, n.logger); err != nil {
 		return err
 	}
-	n.source = newSource(n.logger, a.dirs)
-	n.metrics = newMetrics(n.scope, n)
 	n.events = event.Open(event.Options{Node: a.config.Name, Dir: n.state, Logger: n.logger, Registerer: n.scope})
+	n.source = newSource(n.logger, a.dirs, n.events)
+	n.metrics = newMetrics(n.scope, n)
 	if err := n.makeEngine(); err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ func TestSourceReload(t *testing.T) {
 	dirs := []*zoneDir{{path: one, shown: one}, {path: two, shown: two}}
 	dirs, err := loadDirs(dirs, nil, config.GeoUnknown, state, newLogger())
 	require.NoError(t, err)
-	s := newSource(newLogger(), dirs)
+	s := newSource(newLogger(), dirs, nil)
 	back := func(file string) (*config.Model, error) {
 		return s.change(file, func(d *config.Dir, path string) error {
 			return d.Rollback(path, config.Rollback{Actor: "ada", Reason: "INC-1", At: time.Now()})

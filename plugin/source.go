@@ -6,16 +6,19 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health/event"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
 // A source watches the zone directories of all blocks and joins their zones into one model. It implements engine.Source.
 type source struct {
 	logger *slog.Logger
+	events *event.Log
 
 	mu   sync.Mutex // guards the rest, Poll's reads of the disk included
 	dirs []*zoneDir
@@ -23,6 +26,8 @@ type source struct {
 	model *config.Model
 	// said holds the problems of each file, as they were last logged.
 	said map[string]string
+	// broken are the files, and the directories, whose content on disk is not what runs.
+	broken map[string]bool
 	// refused holds the zones that another directory serves, by the file that may not; since is when each was first seen.
 	refused map[string]refusal
 }
@@ -33,12 +38,17 @@ type refusal struct {
 	since    time.Time
 }
 
+func (r *refusal) text(file string) string {
+	return fmt.Sprintf("%s: the zone %s runs from %s", file, r.zone, r.by)
+}
+
 // newSource makes the source of the directories that a first Corefile named.
-func newSource(logger *slog.Logger, dirs []*zoneDir) *source {
-	s := &source{logger: logger, dirs: dirs, model: config.NewModel(nil), said: make(map[string]string)}
+func newSource(logger *slog.Logger, dirs []*zoneDir, events *event.Log) *source {
+	s := &source{logger: logger, dirs: dirs, model: config.NewModel(nil), said: make(map[string]string), broken: make(map[string]bool)}
 	s.model, _ = s.join()
 	s.notice()
 	// What loading had to say has been said.
+	s.events = events
 	return s
 }
 
@@ -87,6 +97,7 @@ func (s *source) failing(d *zoneDir, err error) {
 
 // changed is the new model; nil if it is the old one.
 func (s *source) changed() *config.Model {
+	s.forgetMoved()
 	m, moved := s.join()
 	s.notice()
 	if !moved {
@@ -94,6 +105,22 @@ func (s *source) changed() *config.Model {
 	}
 	s.model = m
 	return m
+}
+
+// forgetMoved gives up the last good version of a zone whose file is gone when another directory has a file of it: it was moved, or
+// one of two was taken away.
+func (s *source) forgetMoved() {
+	there := make(map[string]bool)
+	for _, d := range s.dirs {
+		for _, f := range d.dir.Files() {
+			if !f.Gone {
+				there[f.Zone] = true
+			}
+		}
+	}
+	for _, d := range s.dirs {
+		d.dir.Forget(func(zone string) bool { return there[zone] })
+	}
 }
 
 // join makes one model of the zones of all directories, sorted by name. A zone that did not change keeps its value, also
@@ -157,13 +184,55 @@ func (s *source) notice() {
 		}
 	}
 	for file, r := range s.refused {
-		text := fmt.Sprintf("%s: the zone %s runs from %s", file, r.zone, r.by)
+		text := r.text(file)
 		said["refused "+file] = text
 		if s.said["refused "+file] != text {
 			log.Error(text)
 		}
 	}
 	s.said = said
+	s.tellBroken()
+}
+
+// tellBroken tells of files, and directories, whose content cannot run any more, or runs again.
+func (s *source) tellBroken() {
+	broken := make(map[string]bool)
+	is := func(path, zone, why string) {
+		if broken[path] = true; !s.broken[path] {
+			s.events.Add("config.broken", path, why, map[string]any{"zone": strings.TrimSuffix(zone, ".")})
+		}
+	}
+	for _, d := range s.dirs {
+		if d.failing != "" {
+			is(d.shown, "", d.failing)
+		}
+		for _, f := range d.dir.Files() {
+			if r, ok := s.refused[f.Path]; ok {
+				is(f.Path, r.zone, r.text(f.Path))
+			} else if !f.BrokenSince.IsZero() {
+				is(f.Path, f.Zone, worst(f.Problems))
+			}
+		}
+	}
+	for path := range s.broken {
+		if !broken[path] {
+			s.events.Add("config.mended", path, "", nil)
+		}
+	}
+	s.broken = broken
+}
+
+// worst is the first of the worst problems in short.
+func worst(problems config.Problems) string {
+	for _, severity := range []config.Severity{config.Error, config.Warning} {
+		for _, p := range problems {
+			if p.Severity == severity {
+				line, _, _ := strings.Cut(p.String(), "\n")
+				return line
+			}
+		}
+	}
+	return ""
 }
 
 // status is every file, sorted by path within its directory.

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health/event"
 )
 
 // writeZone writes a zone file with one service at address 192.0.2.n.
@@ -47,7 +48,7 @@ func TestSourceJoinsDirectories(t *testing.T) {
 	dirs := func() []*zoneDir { return []*zoneDir{{path: one, shown: one}, {path: two, shown: two}} }
 	loaded, err := loadDirs(dirs(), nil, config.GeoUnknown, state, newLogger())
 	require.NoError(t, err)
-	s := newSource(newLogger(), loaded)
+	s := newSource(newLogger(), loaded, nil)
 	require.Equal(t, []string{"a.example.", "b.example."}, names(s.model), "sorted over directories")
 	require.Nil(t, pollTwice(s), "nothing changed")
 
@@ -89,7 +90,7 @@ func TestSourceKeepsZonesThatDidNotChange(t *testing.T) {
 		require.NoError(t, err)
 		return d
 	}
-	s := newSource(newLogger(), load())
+	s := newSource(newLogger(), load(), nil)
 	require.Nil(t, s.replace(load()), "another watch read the same files")
 }
 
@@ -99,7 +100,7 @@ func TestSourceWithoutItsDirectory(t *testing.T) {
 	writeZone(t, filepath.Join(dir, "a.yaml"), "a.example", 1)
 	d, err := loadDirs([]*zoneDir{{path: dir, shown: dir}}, nil, config.GeoUnknown, filepath.Join(root, "state"), newLogger())
 	require.NoError(t, err)
-	s := newSource(newLogger(), d)
+	s := newSource(newLogger(), d, nil)
 	require.NoError(t, os.Rename(dir, dir+".away"))
 	require.Nil(t, pollTwice(s), "all goes on")
 	require.Contains(t, s.status()[0].Problems[0], "no such file")
@@ -107,4 +108,67 @@ func TestSourceWithoutItsDirectory(t *testing.T) {
 	require.Nil(t, pollTwice(s))
 	require.Len(t, s.status(), 1)
 	require.Nil(t, s.status()[0].BrokenSince)
+}
+
+// TestSourceEvents: who is told by a webhook learns of a file that is refused, and when it runs again.
+func TestSourceEvents(t *testing.T) {
+	root := t.TempDir()
+	one, two := filepath.Join(root, "one"), filepath.Join(root, "two")
+	a, b := filepath.Join(one, "a.yaml"), filepath.Join(two, "b.yaml")
+	writeZone(t, a, "a.example", 1)
+	writeZone(t, b, "b.example", 1)
+	dirs, err := loadDirs([]*zoneDir{{path: one, shown: one}, {path: two, shown: two}}, nil, config.GeoUnknown, filepath.Join(root, "state"), newLogger())
+	require.NoError(t, err)
+	log := event.Open(event.Options{Node: "n1"})
+	s := newSource(newLogger(), dirs, log)
+	// told are the events since the last call, with their texts.
+	var seq uint64
+	told := func() (out []string) {
+		pollTwice(s)
+		pollTwice(s)
+		events, next, _, _ := log.After(seq, event.Kept, event.Filter{})
+		for _, e := range events {
+			out = append(out, e.Type+" "+e.Subject+": "+e.Text)
+		}
+		seq = next
+		return out
+	}
+	require.Empty(t, told())
+
+	require.NoError(t, os.WriteFile(a, []byte("zone: a.example\nregionz: {}\n"), 0o644))
+	got := told()
+	require.Len(t, got, 1, "once: %s", got)
+	require.Regexp(t, `^config\.broken `+a+`: `+a+`:\d+:\d+: error: .*`, got[0])
+	require.NotContains(t, got[0], "\n")
+	require.Empty(t, told())
+	writeZone(t, a, "a.example", 1)
+	require.Equal(t, []string{"config.mended " + a + ": "}, told(), "also when the content is the one that runs")
+
+	require.NoError(t, os.Rename(one, one+".away"))
+	require.Contains(t, told()[0], "config.broken "+one+": ")
+	require.NoError(t, os.Rename(one+".away", one))
+	require.Equal(t, []string{"config.mended " + one + ": "}, told())
+
+	// A zone that another file serves, until that is taken away.
+	c := filepath.Join(one, "c.yaml")
+	writeZone(t, c, "b.example", 2)
+	got = told()
+	require.Equal(t, []string{"config.broken " + c + ": " + c + ": the zone b.example. runs from " + b}, got)
+	require.Equal(t, b, s.model.Zones[1].File)
+	require.NoError(t, os.Remove(b))
+	require.Equal(t, []string{"config.mended " + c + ": "}, told())
+	require.Equal(t, c, s.model.Zones[1].File)
+	writeZone(t, b, "b.example", 3)
+	require.Len(t, told(), 1)
+	require.NoError(t, os.Remove(b))
+	require.Equal(t, []string{"config.mended " + b + ": "}, told(), "the one that was refused is no trouble once it is away")
+	require.Equal(t, c, s.model.Zones[1].File)
+
+	// The last file of a zone: it runs on.
+	require.NoError(t, os.Remove(c))
+	got = told()
+	require.Len(t, got, 1)
+	require.Contains(t, got[0], "config.broken "+c)
+	require.Contains(t, got[0], "the file is gone")
+	require.Len(t, s.model.Zones, 2)
 }
