@@ -199,7 +199,8 @@ func (s *source) tellBroken() {
 	broken := make(map[string]bool)
 	is := func(path, zone, why string) {
 		if broken[path] = true; !s.broken[path] {
-			s.events.Add("config.broken", path, why, map[string]any{"zone": strings.TrimSuffix(zone, ".")})
+			text := strings.TrimSpace(strings.TrimPrefix(strings.TrimPrefix(why, path), ":"))
+			s.events.Add("config.broken", path, text, map[string]any{"zone": strings.TrimSuffix(zone, ".")})
 		}
 	}
 	for _, d := range s.dirs {

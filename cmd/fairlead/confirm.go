@@ -126,8 +126,8 @@ func (r radius) words() string {
 // wide tells whether a name must be typed.
 func (r radius) wide() bool { return r.greatest > typedAbove || len(r.dark) > 0 }
 
-// confirm shows what the order would do and asks; nil means go on. A refusal is what the order itself would get.
-func (f *orderFlags) confirm(cmd *cobra.Command, c *client, req *api.IntentRequest) error {
+// confirmOrder shows what the order would do and asks; nil means go on. A refusal is what the order itself would get.
+func confirmOrder(cmd *cobra.Command, c *client, req *api.IntentRequest) error {
 	dry := *req
 	dry.DryRun, dry.Wait = true, false
 	var p api.Preview

@@ -30,6 +30,8 @@ Without --abort-if it is rule, failure and degraded. The report says how it ende
 node answered with NAME any more (convergence), and when the last honest cache forgot it. The node that takes the order keeps it:
 ` + "`fairlead drill list`, `fairlead drill show ID`, `fairlead drill abort ID`" + `.
 
+` + confirmHelp + `
+
 ` + serverHelp + `
 
 Exit codes: 0 it began, or with --wait SUCCEEDED; 1 FAILED, ABORTED, or the node cannot be reached; 2 wrong usage; 4 refused by a
@@ -40,6 +42,7 @@ type drillFlags struct {
 	service, reason, duration string
 	abortIf, override         []string
 	wait                      bool
+	yes                       *bool
 }
 
 func drillCommand() *cobra.Command {
@@ -60,6 +63,7 @@ func drillCommand() *cobra.Command {
 	cmd.Flags().StringArrayVar(&f.abortIf, "abort-if", nil, "condition that ends it at once; may be given again")
 	cmd.Flags().StringSliceVar(&f.override, "override", nil, "safety rules that shall not refuse it")
 	cmd.Flags().BoolVar(&f.wait, "wait", false, "wait for the end and print the report")
+	f.yes = addYesFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		length, err := f.validate(cmd, args[0])
 		if err != nil {
@@ -99,6 +103,12 @@ func (c *client) drill(cmd *cobra.Command, f *drillFlags, kind, name string, len
 	req := api.DrillRequest{
 		Scope: api.Scope{Kind: kind, Name: name}, Service: f.service, ForSeconds: length.Seconds(), AbortIf: f.abortIf, Actor: actor(),
 		Reason: f.reason, Override: f.override,
+	}
+	if !*f.yes && asks(cmd) {
+		drain := api.IntentRequest{Kind: "drain", Scope: req.Scope, Service: req.Service, ForSeconds: req.ForSeconds, Actor: req.Actor, Reason: req.Reason, Override: req.Override}
+		if err := confirmOrder(cmd, c, &drain); err != nil {
+			return err
+		}
 	}
 	var d api.Drill
 	if err := c.order(ctx, http.MethodPost, api.DrillsPath, req, &d); err != nil {

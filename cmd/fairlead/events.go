@@ -178,11 +178,11 @@ func eventMark(kind string) mark {
 	_, what, _ := strings.Cut(kind, ".")
 	state := health.Unknown
 	switch what {
-	case "up", "eligible", "heard", "rejoined", "serves", "sees", "closed", "bound_known":
+	case "up", "eligible", "heard", "rejoined", "serves", "sees", "closed", "bound_known", "mended":
 		state = health.Up
 	case "suspect", "ending", "isolated", "blind":
 		state = health.Suspect
-	case "down", "out", "silent", "shut", "opened", "void", "refused":
+	case "down", "out", "silent", "shut", "opened", "void", "broken":
 		state = health.Down
 	case "drained", "created", "started", "suspended", "extended":
 		state = health.Drained

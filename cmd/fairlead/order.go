@@ -210,7 +210,7 @@ func (f *orderFlags) send(cmd *cobra.Command, req *api.IntentRequest) error {
 		return f.preview(cmd, c, req)
 	}
 	if !*f.yes && asks(cmd) {
-		if err := f.confirm(cmd, c, req); err != nil {
+		if err := confirmOrder(cmd, c, req); err != nil {
 			return err
 		}
 	}
