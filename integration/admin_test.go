@@ -194,11 +194,10 @@ func (l *dnsLoad) run(t *testing.T, server string, perSecond int, d time.Duratio
 }
 
 const (
-	// slowClients want more connections than the listener has.
-	slowClients = 600
-	// sourceConns is how many one source gets, redial how long one waits that got none.
+	// slowClients want more connections than the sourceConns that one source gets; redial is how long one waits that got none.
+	slowClients = 200
 	sourceConns = 128
-	redial      = 500 * time.Millisecond
+	redial      = time.Second
 	attackTime  = 12 * time.Second
 	asked       = 500
 	floods      = 4
