@@ -172,7 +172,7 @@ func TestDirSameZone(t *testing.T) {
 	d.write("b.yaml", dirZone("A.example", "second"))
 	problems := d.load()
 	assert.Equal(t, "a.example. first", d.running())
-	assert.Equal(t, fmt.Sprintf("%s:1:7: error: zone: the zone a.example. runs from %s", filepath.Join(d.path, "b.yaml"), filepath.Join(d.path, "a.yaml")), problems[0].head())
+	assert.Equal(t, fmt.Sprintf("%s:1:7: error: zone: the zone a.example. runs from %s", filepath.Join(d.path, "b.yaml"), filepath.Join(d.path, "a.yaml")), problems[0].Head())
 	assert.False(t, d.poll(3))
 	// When the first gives the zone up, the second takes over; it drops all names, so it must say that it may.
 	d.write("b.yaml", "allow_shrink: true\n"+dirZone("A.example", "second"))

@@ -96,7 +96,7 @@ func TestZoneFile(t *testing.T) {
 			var got strings.Builder
 			for _, p := range problems {
 				if p.Severity != Notice {
-					got.WriteString(p.head() + "\n")
+					got.WriteString(p.Head() + "\n")
 					assert.NotZero(t, p.Caret)
 				}
 			}
@@ -158,7 +158,7 @@ func TestNode(t *testing.T) {
 	} {
 		n, problems := ParseNode("n", []byte(tt.yaml))
 		assert.Nil(t, n)
-		assert.Equal(t, "n"+tt.want, problems[0].head())
+		assert.Equal(t, "n"+tt.want, problems[0].Head())
 	}
 	n, problems = ParseNode("n", nil)
 	assert.Empty(t, problems)

@@ -92,7 +92,7 @@ func TestHostileSpeed(t *testing.T) {
 			require.True(t, problems.HasErrors())
 			require.LessOrEqual(t, len(problems), 3*maxProblems+3)
 			require.Less(t, took, 20*time.Second)
-			t.Logf("%s: %d problems, the first: %s", took, len(problems), shorten(problems[0].head()))
+			t.Logf("%s: %d problems, the first: %s", took, len(problems), shorten(problems[0].Head()))
 		})
 	}
 }

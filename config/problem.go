@@ -63,7 +63,7 @@ type Problem struct {
 // below it, and a help line. There is no line break at the end.
 func (p Problem) String() string {
 	var b strings.Builder
-	b.WriteString(p.head())
+	b.WriteString(p.Head())
 	if p.Caret > 0 {
 		b.WriteString("\n" + p.SourceLine + "\n" + caretLine(p.SourceLine, p.Caret))
 	}
@@ -73,7 +73,8 @@ func (p Problem) String() string {
 	return b.String()
 }
 
-func (p Problem) head() string {
+// Head is the first line of String: where, how bad and what.
+func (p Problem) Head() string {
 	var b strings.Builder
 	b.WriteString(p.File)
 	if p.Line > 0 {

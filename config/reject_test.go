@@ -153,7 +153,7 @@ func TestBadText(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			_, problems := Parse("z.yaml", []byte(tt.text), ParseOptions{})
 			require.Len(t, problems, 1)
-			assert.Equal(t, tt.want, problems[0].head())
+			assert.Equal(t, tt.want, problems[0].Head())
 		})
 	}
 	_, problems := Parse("z.yaml", make([]byte, MaxFileBytes+1), ParseOptions{})

@@ -195,7 +195,7 @@ func (l *dnsLoad) run(t *testing.T, server string, perSecond int, d time.Duratio
 
 const (
 	// slowClients want more connections than the sourceConns that one source gets; redial is how long one waits that got none.
-	slowClients = 200
+	slowClients = 300
 	sourceConns = 128
 	redial      = time.Second
 	attackTime  = 12 * time.Second
@@ -248,6 +248,9 @@ func TestAdminUnderAttack(t *testing.T) {
 	require.Equal(t, replies.Load(), refused.Load(), "nobody got in")
 	require.Positive(t, replies.Load())
 	require.Positive(t, tooLarge.Load())
+	r, err := s.client(t, nil).Get("https://" + s.addr + "/healthz")
+	require.NoError(t, err, "the listener is there afterwards")
+	require.NoError(t, r.Body.Close())
 }
 
 // trickle keeps a connection open with one octet of a header a second, and begins anew when it is cut off.

@@ -38,16 +38,8 @@ type reportDir struct {
 
 // run looks until ctx ends.
 func (d *reportDir) run(ctx context.Context) error {
-	tick := time.NewTicker(reportEvery)
-	defer tick.Stop()
-	for {
-		d.look(time.Now())
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
+	d.look(time.Now())
+	return every(ctx, reportEvery, d.look)
 }
 
 // look reads the files that changed. A file that cannot be used is logged once for each of its versions.

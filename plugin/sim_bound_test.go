@@ -184,11 +184,7 @@ func loseDisk(s *sim) *simNode {
 func TestServiceBound(t *testing.T) {
 	root := simRoot(t)
 	synctest.Test(t, func(t *testing.T) {
-		s := newSim(t, 7, 3, root)
-		s.caches = newCaches(s)
-		s.caches.stalls = 0
-		s.net.SetLink(gossiptest.Link{Delay: time.Millisecond, Jitter: time.Millisecond})
-		s.startAll()
+		s := calmSim(t, 7, root)
 		s.wait(30 * time.Second)
 		const www = "www.example.org."
 		order := s.give(s.nodes[0], health.Intent{Kind: health.IntentDrain, Scope: simAZ, Service: www, Actor: "sim", Reason: "sim", End: time.Now().Add(time.Hour)})
@@ -255,11 +251,7 @@ func TestServiceBound(t *testing.T) {
 func TestRestartKeepsBound(t *testing.T) {
 	root := simRoot(t)
 	synctest.Test(t, func(t *testing.T) {
-		s := newSim(t, 7, 3, root)
-		s.caches = newCaches(s)
-		s.caches.stalls = 0
-		s.net.SetLink(gossiptest.Link{Delay: time.Millisecond, Jitter: time.Millisecond})
-		s.startAll()
+		s := calmSim(t, 7, root)
 		s.wait(30 * time.Second)
 		s.drain(s.nodes[0], simEndpoint, time.Hour)
 		s.wait(time.Minute)

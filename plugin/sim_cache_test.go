@@ -323,6 +323,16 @@ func (c *simCaches) print(address string, p statement) {
 	}
 }
 
+// calmSim is three nodes that run, with honest caches, where nothing is lost and no write stalls.
+func calmSim(t *testing.T, seed uint64, root string) *sim {
+	s := newSim(t, seed, 3, root)
+	s.caches = newCaches(s)
+	s.caches.stalls = 0
+	s.net.SetLink(gossiptest.Link{Delay: time.Millisecond, Jitter: time.Millisecond})
+	s.startAll()
+	return s
+}
+
 // TestBoundIsTight: without faults the bound is known within 3 s of the last node's confirmation, and close to what caches
 // really hold: X and two seconds in the middle.
 func TestBoundIsTight(t *testing.T) {
@@ -330,11 +340,7 @@ func TestBoundIsTight(t *testing.T) {
 	for seed := range uint64(20) {
 		root := simRoot(t)
 		synctest.Test(t, func(t *testing.T) {
-			s := newSim(t, seed, 3, root)
-			s.caches = newCaches(s)
-			s.caches.stalls = 0
-			s.net.SetLink(gossiptest.Link{Delay: time.Millisecond, Jitter: time.Millisecond})
-			s.startAll()
+			s := calmSim(t, seed, root)
 			s.wait(25*time.Second + time.Duration(seed)*370*time.Millisecond)
 			if seed%2 == 0 {
 				s.drain(s.nodes[0], health.Scope{Kind: health.ScopeEndpoint, Zone: "example.org.", Pool: "eu", Endpoint: "a"}, time.Hour)
@@ -395,11 +401,7 @@ func latest(a, b time.Time) time.Time {
 func TestPlannedDrain(t *testing.T) {
 	root := simRoot(t)
 	synctest.Test(t, func(t *testing.T) {
-		s := newSim(t, 3, 3, root)
-		s.caches = newCaches(s)
-		s.caches.stalls = 0
-		s.net.SetLink(gossiptest.Link{Delay: time.Millisecond, Jitter: time.Millisecond})
-		s.startAll()
+		s := calmSim(t, 3, root)
 		s.wait(60 * time.Second)
 		begin := time.Now().Add(60 * time.Second)
 		_, err := s.nodes[1].engine.Intend(health.Intent{

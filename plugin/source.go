@@ -38,9 +38,7 @@ type refusal struct {
 	since    time.Time
 }
 
-func (r *refusal) text(file string) string {
-	return fmt.Sprintf("%s: the zone %s runs from %s", file, r.zone, r.by)
-}
+func (r refusal) String() string { return fmt.Sprintf("the zone %s runs from %s", r.zone, r.by) }
 
 // newSource makes the source of the directories that a first Corefile named.
 func newSource(logger *slog.Logger, dirs []*zoneDir, events *event.Log) *source {
@@ -184,7 +182,7 @@ func (s *source) notice() {
 		}
 	}
 	for file, r := range s.refused {
-		text := r.text(file)
+		text := file + ": " + r.String()
 		said["refused "+file] = text
 		if s.said["refused "+file] != text {
 			log.Error(text)
@@ -199,8 +197,7 @@ func (s *source) tellBroken() {
 	broken := make(map[string]bool)
 	is := func(path, zone, why string) {
 		if broken[path] = true; !s.broken[path] {
-			text := strings.TrimSpace(strings.TrimPrefix(strings.TrimPrefix(why, path), ":"))
-			s.events.Add("config.broken", path, text, map[string]any{"zone": strings.TrimSuffix(zone, ".")})
+			s.events.Add("config.broken", path, why, map[string]any{"zone": strings.TrimSuffix(zone, ".")})
 		}
 	}
 	for _, d := range s.dirs {
@@ -209,7 +206,7 @@ func (s *source) tellBroken() {
 		}
 		for _, f := range d.dir.Files() {
 			if r, ok := s.refused[f.Path]; ok {
-				is(f.Path, r.zone, r.text(f.Path))
+				is(f.Path, r.zone, r.String())
 			} else if !f.BrokenSince.IsZero() {
 				is(f.Path, f.Zone, worst(f.Problems))
 			}
@@ -223,13 +220,12 @@ func (s *source) tellBroken() {
 	s.broken = broken
 }
 
-// worst is the first of the worst problems in short.
+// worst is the first of the worst problems of a file in short, without the name of the file.
 func worst(problems config.Problems) string {
 	for _, severity := range []config.Severity{config.Error, config.Warning} {
 		for _, p := range problems {
 			if p.Severity == severity {
-				line, _, _ := strings.Cut(p.String(), "\n")
-				return line
+				return strings.TrimLeft(strings.TrimPrefix(p.Head(), p.File), ": ")
 			}
 		}
 	}
@@ -281,7 +277,7 @@ func (s *source) file(f config.FileStatus) api.File {
 	if r, ok := s.refused[f.Path]; ok {
 		since := r.since
 		out.Hash, out.BrokenSince = "", &since
-		out.Problems = append(out.Problems, fmt.Sprintf("%s: error: the zone %s runs from %s", f.Path, r.zone, r.by))
+		out.Problems = append(out.Problems, f.Path+": error: "+r.String())
 	}
 	return out
 }

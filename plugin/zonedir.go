@@ -79,14 +79,13 @@ func keptState(state, dir string) string {
 // logProblems writes one line for each problem.
 func logProblems(problems config.Problems) {
 	for _, p := range problems {
-		line, _, _ := strings.Cut(p.String(), "\n")
 		switch p.Severity {
 		case config.Error:
-			log.Error(line)
+			log.Error(p.Head())
 		case config.Warning:
-			log.Warning(line)
+			log.Warning(p.Head())
 		default:
-			log.Info(line)
+			log.Info(p.Head())
 		}
 	}
 }

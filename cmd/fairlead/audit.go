@@ -177,7 +177,7 @@ func outcome(e *audit.Entry) string {
 	if e.Outcome != audit.OutcomeOK || json.Unmarshal(e.After, &made) != nil || len(made.Override) == 0 {
 		return e.Outcome
 	}
-	return e.Outcome + ", overrides " + strings.Join(made.Override, ", ")
+	return e.Outcome + ", overrides " + ruleWords(made.Override)
 }
 
 // plain is text without what could move the cursor; a dash if there is none.

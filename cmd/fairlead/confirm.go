@@ -26,14 +26,15 @@ half of a service's answers, for NODATA and for a rule that is overridden it wan
 does not ask. Where standard input is no terminal, as in scripts, nothing is asked.`
 
 // addYesFlag gives cmd the flag of the commands that ask.
-func addYesFlag(cmd *cobra.Command) *bool {
-	return cmd.Flags().BoolP("yes", "y", false, "do not ask, also at a terminal")
+func addYesFlag(cmd *cobra.Command) {
+	cmd.Flags().BoolP("yes", "y", false, "do not ask, also at a terminal")
 }
 
-// asks tells whether somebody sits there who can be asked.
+// asks tells whether cmd has to ask: somebody sits there who can be asked, and did not say --yes.
 func asks(cmd *cobra.Command) bool {
+	yes, _ := cmd.Flags().GetBool("yes")
 	f, ok := cmd.InOrStdin().(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
+	return !yes && ok && term.IsTerminal(int(f.Fd()))
 }
 
 // errNotConfirmed ends an order that a person did not want after all.
@@ -172,10 +173,11 @@ func showRadius(w io.Writer, what string, would *api.WhatIf, r radius) {
 // askFirst makes cmd ask before it does anything, unless --yes is given or nobody sits there. Without a reason it does not come to
 // that: the command asks for one.
 func askFirst(cmd *cobra.Command, ask func(cmd *cobra.Command, args []string) error) *cobra.Command {
-	yes, run := addYesFlag(cmd), cmd.RunE
+	run := cmd.RunE
+	addYesFlag(cmd)
 	cmd.Long += "\n\n" + "At a terminal it asks first, unless --yes is given."
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if !*yes && asks(cmd) {
+		if asks(cmd) {
 			if err := ask(cmd, args); err != nil {
 				return err
 			}

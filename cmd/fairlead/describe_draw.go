@@ -154,7 +154,7 @@ func answeringMark(n *api.Node) mark {
 	switch {
 	case n.FencedAt != nil || n.State == api.NodeStopped:
 		return markOf(health.Down, "no")
-	case n.State != api.NodeSelf && n.State != api.NodeHeard:
+	case !n.Heard():
 		return markOf(health.Unknown, "not known")
 	case !n.Answering:
 		return markOf(health.Down, "no")

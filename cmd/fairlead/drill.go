@@ -42,7 +42,6 @@ type drillFlags struct {
 	service, reason, duration string
 	abortIf, override         []string
 	wait                      bool
-	yes                       *bool
 }
 
 func drillCommand() *cobra.Command {
@@ -63,7 +62,7 @@ func drillCommand() *cobra.Command {
 	cmd.Flags().StringArrayVar(&f.abortIf, "abort-if", nil, "condition that ends it at once; may be given again")
 	cmd.Flags().StringSliceVar(&f.override, "override", nil, "safety rules that shall not refuse it")
 	cmd.Flags().BoolVar(&f.wait, "wait", false, "wait for the end and print the report")
-	f.yes = addYesFlag(cmd)
+	addYesFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		length, err := f.validate(cmd, args[0])
 		if err != nil {
@@ -104,8 +103,8 @@ func (c *client) drill(cmd *cobra.Command, f *drillFlags, kind, name string, len
 		Scope: api.Scope{Kind: kind, Name: name}, Service: f.service, ForSeconds: length.Seconds(), AbortIf: f.abortIf, Actor: actor(),
 		Reason: f.reason, Override: f.override,
 	}
-	if !*f.yes && asks(cmd) {
-		drain := api.IntentRequest{Kind: "drain", Scope: req.Scope, Service: req.Service, ForSeconds: req.ForSeconds, Actor: req.Actor, Reason: req.Reason, Override: req.Override}
+	if asks(cmd) {
+		drain := req.Drain()
 		if err := confirmOrder(cmd, c, &drain); err != nil {
 			return err
 		}
@@ -160,7 +159,7 @@ func writeDrill(w io.Writer, d *api.Drill, st style) {
 	fmt.Fprintf(w, "%s  %s  drain %s %s\n", st.paint(m.colour, m.text()), d.ID, d.Scope.Kind, d.Scope.Name)
 	fmt.Fprintf(w, "  by %s: %s\n", plain(d.Actor), plain(d.Reason))
 	if len(d.Override) > 0 {
-		fmt.Fprintln(w, "  overrides "+strings.Join(d.Override, ", "))
+		fmt.Fprintln(w, "  overrides "+ruleWords(d.Override))
 	}
 	if d.Why != "" {
 		fmt.Fprintln(w, "  "+d.Why)

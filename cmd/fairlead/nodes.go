@@ -123,7 +123,7 @@ func nodeNotes(n *api.Node, at time.Time) string {
 			notes = append(notes, text)
 		}
 	}
-	says := n.State == api.NodeSelf || n.State == api.NodeHeard
+	says := n.Heard()
 	add(says && !n.Joined, "joins")
 	add(says && n.Joined && !n.Answering, "does not answer")
 	add(says && n.Isolated, "isolated")

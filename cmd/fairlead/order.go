@@ -139,12 +139,12 @@ type orderFlags struct {
 	service, reason, duration, at string
 	override                      []string
 	dryRun, wait                  bool
-	yes                           *bool
 	server                        *access
 }
 
 func (f *orderFlags) add(cmd *cobra.Command) {
-	f.server, f.yes = addServerFlag(cmd), addYesFlag(cmd)
+	f.server = addServerFlag(cmd)
+	addYesFlag(cmd)
 	cmd.Flags().StringVar(&f.service, "service", "", "for one service alone, by its full name (default: all)")
 	cmd.Flags().StringVar(&f.duration, "for", "1h", "how long, as 90s, 45m or 2h, or forever")
 	cmd.Flags().StringVar(&f.at, "at", "", "when it begins, as +10m or 2026-12-01T03:00:00Z (default: now); --for counts from then")
@@ -209,7 +209,7 @@ func (f *orderFlags) send(cmd *cobra.Command, req *api.IntentRequest) error {
 	if f.dryRun {
 		return f.preview(cmd, c, req)
 	}
-	if !*f.yes && asks(cmd) {
+	if asks(cmd) {
 		if err := confirmOrder(cmd, c, req); err != nil {
 			return err
 		}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
-	"github.com/fairlead-dns/fairlead/health/judge"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/health/round"
 )
@@ -116,7 +115,7 @@ func (e *Engine) heldBy(z *config.Zone, p *config.Pool, of *config.Endpoint, ser
 	return func(other *peer) bool {
 		set := e.intents.Set()
 		return slices.ContainsFunc(set.Open(now), func(o health.Intent) bool {
-			return (o.Service == "" || o.Service == service) && o.TakesOut() && o.Active(now) && judge.Names(z, p, of, o.Scope) && other.holds(set, o.ID)
+			return (keepsOut(&o, z, p, of, "", now) || keepsOut(&o, z, p, of, service, now)) && other.holds(set, o.ID)
 		})
 	}
 }

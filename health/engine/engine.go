@@ -209,7 +209,7 @@ func New(opts Options) (*Engine, error) {
 	e.shownLeft.Store(new([]Departure))
 	e.shownIncidents.Store(new([]*ledger.Incident))
 	e.keeper = newKeeper(opts.State, opts.Logger)
-	e.incidents = incidents{members: make(map[string]*member), out: make(map[string]int), suspects: make(map[string]*ledger.Tally), trouble: make(map[health.TargetID]trouble)}
+	e.incidents = incidents{members: make(map[memberKey]*member), out: make(map[string]int), suspects: make(map[string]*ledger.Tally), trouble: make(map[health.TargetID]trouble)}
 	e.shut.Store(new(string))
 	if err := e.joinCluster(); err != nil {
 		return nil, fmt.Errorf("cluster: %w", err)

@@ -23,9 +23,8 @@ const (
 type incidents struct {
 	// all are the incidents, the newest last. They are values: a change makes another one.
 	all []*ledger.Incident
-	// members are the endpoints of open incidents that are not back, by name as ZONE/POOL/ENDPOINT, with @SERVICE behind it where that
-	// alone does not answer with it; out counts them by incident.
-	members map[string]*member
+	// members are the endpoints of open incidents that are not back; out counts them by incident.
+	members map[memberKey]*member
 	out     map[string]int
 	counter int
 	// suspects count the answers with endpoints that may be on their way out, by name.
@@ -66,7 +65,8 @@ func (e *Engine) happened(changes []change, now time.Time) {
 	for k := range changes {
 		c := &changes[k]
 		name := c.zone.Name + "/" + c.pool.Name + "/" + c.endpoint.Name
-		m := e.incidents.members[name]
+		key := memberKey{endpoint: name}
+		m := e.incidents.members[key]
 		e.suspect(c, name)
 		switch {
 		case c.old.Eligible() && !c.new.Eligible() && m == nil:
@@ -74,12 +74,12 @@ func (e *Engine) happened(changes []change, now time.Time) {
 				if orders == nil {
 					orders = e.intents.Set().Open(now)
 				}
-				e.join(c, name, e.orderIncident(c, orders, now), now)
+				e.join(c, name, e.sameOrder(orderIncident(c.zone, c.pool, c.endpoint, "", orders, now)), now)
 			} else {
 				e.join(c, name, e.healthIncident(c, now), now)
 			}
 		case c.new.Eligible() && m != nil:
-			e.returned(name, c.pool.Name+"/"+c.endpoint.Name, "", now)
+			e.returned(key, now)
 		}
 	}
 }
@@ -107,16 +107,20 @@ func (e *Engine) healthIncident(c *change, now time.Time) *ledger.Incident {
 	return e.openIncident(&ledger.Incident{Kind: ledger.ByHealth, Zone: c.zone.Name, Cause: c.new.Reason, VerdictAt: now, OpenedAt: now})
 }
 
-// orderIncident is that of the order which takes the endpoint out.
-func (e *Engine) orderIncident(c *change, orders []health.Intent, now time.Time) *ledger.Incident {
-	made := &ledger.Incident{Kind: ledger.ByIntent, Zone: c.zone.Name, OpenedAt: now}
+// orderIncident is one of the order that takes an endpoint out of all answers, or of those of a service; without Intent if none does.
+func orderIncident(z *config.Zone, p *config.Pool, of *config.Endpoint, service string, orders []health.Intent, now time.Time) *ledger.Incident {
+	made := &ledger.Incident{Kind: ledger.ByIntent, Zone: z.Name, OpenedAt: now}
 	for k := range orders {
-		o := &orders[k]
-		if o.Service == "" && o.TakesOut() && o.Active(now) && judge.Names(c.zone, c.pool, c.endpoint, o.Scope) {
+		if o := &orders[k]; keepsOut(o, z, p, of, service, now) {
 			orderedBy(made, o, now)
 		}
 	}
-	return e.sameOrder(made)
+	return made
+}
+
+// keepsOut tells whether an order is in force by which an endpoint is not answered for a service; for any, where that is empty.
+func keepsOut(o *health.Intent, z *config.Zone, p *config.Pool, of *config.Endpoint, service string, now time.Time) bool {
+	return o.Service == service && o.TakesOut() && o.Active(now) && judge.Names(z, p, of, o.Scope)
 }
 
 // orderedBy makes an order the cause of an incident.
@@ -190,15 +194,7 @@ func (e *Engine) join(c *change, name string, i *ledger.Incident, now time.Time)
 		m.tally = tally
 		delete(e.incidents.suspects, name)
 	}
-	e.incidents.members[name] = m
-	e.incidents.out[i.ID]++
-	e.change(i.ID, func(i *ledger.Incident) {
-		i.LeftAt, i.ReturnedAt = now, time.Time{}
-		if len(i.Endpoints) < ledger.MaxIncidentEndpoints {
-			i.Endpoints = append(i.Endpoints, endpointNote(c.zone, c.pool, c.endpoint, now))
-		} else {
-			i.More++
-		}
+	e.enlist(m, c.zone.Name, endpointNote(c.zone, c.pool, c.endpoint, now), func(i *ledger.Incident) {
 		if i.Kind == ledger.ByHealth {
 			if !t.failed.IsZero() && (i.FirstFailedProbe.IsZero() || t.failed.Before(i.FirstFailedProbe)) {
 				i.FirstFailedProbe, i.LastGoodProbe = t.failed, t.good
@@ -211,6 +207,21 @@ func (e *Engine) join(c *change, name string, i *ledger.Incident, now time.Time)
 		for _, k := range c.pool.Services {
 			concerns(i, c.zone.Services[k])
 		}
+	})
+}
+
+// enlist makes m, of which note tells, a member of its incident; more adds what else is known.
+func (e *Engine) enlist(m *member, zone string, note ledger.IncidentEndpoint, more func(*ledger.Incident)) {
+	e.incidents.members[memberOf(zone, &note)] = m
+	e.incidents.out[m.incident]++
+	e.change(m.incident, func(i *ledger.Incident) {
+		i.LeftAt, i.ReturnedAt = note.LeftAt, time.Time{}
+		if len(i.Endpoints) < ledger.MaxIncidentEndpoints {
+			i.Endpoints = append(i.Endpoints, note)
+		} else {
+			i.More++
+		}
+		more(i)
 	})
 }
 
@@ -253,12 +264,12 @@ func titleOf(i *ledger.Incident) string {
 }
 
 // returned notes that an endpoint is answered again, or may be.
-func (e *Engine) returned(name, endpoint, service string, now time.Time) {
-	id := e.leave(name)
+func (e *Engine) returned(key memberKey, now time.Time) {
+	id := e.leave(key)
 	e.change(id, func(i *ledger.Incident) {
 		for k := range i.Endpoints {
 			n := &i.Endpoints[k]
-			if n.Name == endpoint && n.Service == service && n.ReturnedAt.IsZero() {
+			if memberOf(i.Zone, n) == key && n.ReturnedAt.IsZero() {
 				n.ReturnedAt = now
 			}
 		}
@@ -269,10 +280,10 @@ func (e *Engine) returned(name, endpoint, service string, now time.Time) {
 }
 
 // leave ends that an endpoint is out in its incident, and returns which that is.
-func (e *Engine) leave(name string) (incident string) {
+func (e *Engine) leave(key memberKey) (incident string) {
 	in := &e.incidents
-	id := in.members[name].incident
-	delete(in.members, name)
+	id := in.members[key].incident
+	delete(in.members, key)
 	if in.out[id]--; in.out[id] == 0 {
 		delete(in.out, id)
 	}
@@ -282,9 +293,9 @@ func (e *Engine) leave(name string) (incident string) {
 // followIncidents brings open incidents in line with what is known of caches, once a second.
 func (e *Engine) followIncidents(now time.Time) {
 	in := &e.incidents
-	byIncident := make(map[string][]string)
-	for name, m := range in.members {
-		byIncident[m.incident] = append(byIncident[m.incident], name)
+	byIncident := make(map[string][]memberKey)
+	for key, m := range in.members {
+		byIncident[m.incident] = append(byIncident[m.incident], key)
 	}
 	for _, i := range slices.Clone(in.all) {
 		if i.Open() {
@@ -295,21 +306,21 @@ func (e *Engine) followIncidents(now time.Time) {
 	e.shownIncidents.Store(&all)
 }
 
-func (e *Engine) followIncident(i *ledger.Incident, names []string, now time.Time) {
+func (e *Engine) followIncident(i *ledger.Incident, keys []memberKey, now time.Time) {
 	next := *i
 	next.Confirmed, next.Unknown, next.Void, next.Services = slices.Clone(i.Confirmed), nil, slices.Clone(i.Void), slices.Clone(i.Services)
 	// Whatever the order of the map was.
-	slices.Sort(names)
-	known := len(names) > 0
+	slices.SortFunc(keys, memberKey.compare)
+	known := len(keys) > 0
 	var safe time.Time
-	for _, name := range names {
-		d := e.departureOf(name)
+	for _, key := range keys {
+		d := e.departureOf(key)
 		if d == nil {
 			known = false
 			continue
 		}
-		e.tallyUp(&next, name)
-		mergeBound(&next, d, name)
+		e.tallyUp(&next, key)
+		mergeBound(&next, d, key.String())
 		if known = known && d.bound.Known; d.bound.SafeAt.After(safe) {
 			safe = d.bound.SafeAt
 		}
@@ -340,9 +351,9 @@ func (e *Engine) followIncident(i *ledger.Incident, names []string, now time.Tim
 }
 
 // tallyUp counts the answers of this node with an endpoint until it has left for good.
-func (e *Engine) tallyUp(i *ledger.Incident, name string) {
-	m := e.incidents.members[name]
-	n, ok := e.issued.book.Find(name)
+func (e *Engine) tallyUp(i *ledger.Incident, key memberKey) {
+	m := e.incidents.members[key]
+	n, ok := e.issued.book.Find(key.endpoint)
 	if m.left || !ok || e.issued.book.At(n).State != ledger.Left {
 		return
 	}
@@ -429,7 +440,7 @@ func (e *Engine) restoreIncidents(all []*ledger.Incident) {
 		}
 		for _, n := range i.Endpoints {
 			if n.ReturnedAt.IsZero() {
-				in.members[memberName(i.Zone, &n)] = &member{incident: i.ID, left: true}
+				in.members[memberOf(i.Zone, &n)] = &member{incident: i.ID, left: true}
 				in.out[i.ID]++
 			}
 		}
@@ -439,11 +450,10 @@ func (e *Engine) restoreIncidents(all []*ledger.Incident) {
 // dropMembers forgets endpoints that the model does not have any more.
 func (e *Engine) dropMembers(now time.Time) {
 	gone := make(map[string]bool)
-	for name := range e.incidents.members {
-		endpoint, service, _ := strings.Cut(name, "@")
-		_, ok := e.issued.book.Find(endpoint)
-		if _, has := e.issued.book.FindService(endpoint, service); !ok || service != "" && !has {
-			gone[e.leave(name)] = true
+	for key := range e.incidents.members {
+		_, ok := e.issued.book.Find(key.endpoint)
+		if _, has := e.issued.book.FindService(key.endpoint, key.service); !ok || key.service != "" && !has {
+			gone[e.leave(key)] = true
 		}
 	}
 	for id := range gone {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/health/round"
@@ -42,9 +43,7 @@ func (e *Engine) followServices(configured []string, now time.Time) (shown []Dep
 		for _, m := range p.Missing {
 			at := lack{k, i.book.Number(m)}
 			svc, pool := z.Services[p.Service], z.Pools[m.Pool]
-			of := e.lackSubject(at, now)
-			of.held = e.heldBy(z, pool, pool.Endpoints[m.Endpoint], svc.Name, now)
-			d := e.brought(i.lacking[at], of, configured, now)
+			d := e.brought(i.lacking[at], e.lackSubject(at, z, svc, pool, pool.Endpoints[m.Endpoint], now), configured, now)
 			i.lacking[at], kept[at] = d, true
 			v := view.Pools[m.Pool].Endpoints[m.Endpoint]
 			shown = append(shown, Departure{
@@ -60,13 +59,14 @@ func (e *Engine) followServices(configured []string, now time.Time) (shown []Dep
 }
 
 // lackSubject is what the nodes say of an endpoint and a service. One that is heard and says nothing of them has not left it.
-func (e *Engine) lackSubject(of lack, now time.Time) subject {
-	book := e.issued.book
-	return subject{own: book.Lacking(of.service, of.endpoint), most: book.ServiceCeiling(of.service), said: func(p *peer) (round.Issued, time.Time, bool) {
-		said, at, ok := p.services.Look(e.cur.model.Hash, of.service, of.endpoint)
+func (e *Engine) lackSubject(at lack, z *config.Zone, svc *config.Service, p *config.Pool, of *config.Endpoint, now time.Time) subject {
+	said := func(p *peer) (round.Issued, time.Time, bool) {
+		said, heard, ok := p.services.Look(e.cur.model.Hash, at.service, at.endpoint)
 		if !ok && p.fresh && !p.statusAt.IsZero() && p.status.Config == e.cur.model.Hash && now.Sub(p.statusAt) < freshFor {
 			return round.Issued{}, p.statusAt, true
 		}
-		return said, at, ok
-	}}
+		return said, heard, ok
+	}
+	book := e.issued.book
+	return subject{book.Lacking(at.service, at.endpoint), book.ServiceCeiling(at.service), said, e.heldBy(z, p, of, svc.Name, now)}
 }

@@ -25,8 +25,8 @@ type Partial struct {
 // A dropper is how endpoints stand that one service does not name. Most of the time nobody asks: an endpoint that is out of all answers
 // has a Standing of its own.
 type dropper struct {
-	name    string
-	ceiling time.Duration
+	zone, name string
+	ceiling    time.Duration
 	// drops are those that it named before; rest is how all others stand, whatever an older file or process named.
 	drops map[Slot]Standing
 	rest  Standing
@@ -61,7 +61,7 @@ func (b *Book) setServices(m *config.Model, now time.Time) {
 			name, k := z.Name+"/"+svc.Name, len(b.services)
 			s := was[name]
 			if s == nil {
-				s = &dropper{name: name, drops: make(map[Slot]Standing), rest: Standing{State: Leaving, Since: now, swap: b.swaps}}
+				s = &dropper{zone: z.Name, name: name, drops: make(map[Slot]Standing), rest: Standing{State: Leaving, Since: now, swap: b.swaps}}
 			}
 			// What the name answered before, if it was one, is in caches for that long at most.
 			s.ceiling = max(s.ceiling, b.ceilings[name], serviceCeiling(svc))
@@ -129,8 +129,7 @@ func (b *Book) freezeDropped(s *dropper, d dropped, standing Standing, now time.
 			standing.Until = Later(now, last)
 		}
 	}
-	zone, _, _ := strings.Cut(s.name, "/")
-	standing.Until = Later(standing.Until, b.floor(zone))
+	standing.Until = Later(standing.Until, b.floor(s.zone))
 	if b.guards.Without(health.GuardStamp) {
 		standing.Until = now
 	}

@@ -60,9 +60,8 @@ func (s *Server) startDrill(r *http.Request) (int, any) {
 
 // DrainOf is the drain of a drill that begins at now.
 func DrainOf(req *api.DrillRequest, now time.Time) (health.Intent, error) {
-	return intentOf(&api.IntentRequest{
-		Kind: "drain", Scope: req.Scope, Service: req.Service, Actor: req.Actor, Reason: req.Reason, Override: req.Override, ForSeconds: req.ForSeconds,
-	}, now)
+	drain := req.Drain()
+	return intentOf(&drain, now)
 }
 
 func (s *Server) abortDrill(r *http.Request) (int, any) {

@@ -211,7 +211,8 @@ func loginName(s string) string {
 	return cut(s, maxLoginName)
 }
 
-// sourceOf is whom to count failures and connections for, by the address of a connection: an address of IPv4, or a /64 of IPv6, which one host can have all to itself.
+// sourceOf is whom to count failures and connections for, by the other end of a connection: an address of IPv4, or a /64 of IPv6, which
+// one host can have all to itself.
 func sourceOf(remote string) netip.Prefix {
 	a, err := netip.ParseAddrPort(remote)
 	if err != nil {

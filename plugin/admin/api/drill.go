@@ -43,6 +43,13 @@ type DrillRequest struct {
 	Override []string `json:"override,omitempty"`
 }
 
+// Drain is the drain that a drill is.
+func (r *DrillRequest) Drain() IntentRequest {
+	return IntentRequest{
+		Kind: "drain", Scope: r.Scope, Service: r.Service, Actor: r.Actor, Reason: r.Reason, Override: r.Override, ForSeconds: r.ForSeconds,
+	}
+}
+
 // Drills are those that a node keeps, the newest first.
 type Drills struct {
 	Drills []Drill `json:"drills"`

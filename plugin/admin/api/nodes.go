@@ -115,6 +115,9 @@ type Node struct {
 	FencedAt     *time.Time `json:"fenced_at,omitempty"`
 }
 
+// Heard tells whether what the node says of itself is of now.
+func (n *Node) Heard() bool { return n.State == NodeSelf || n.State == NodeHeard }
+
 // Troubled tells whether an operator should look at the node.
 func (n *Node) Troubled() bool {
 	switch n.State {
