@@ -44,7 +44,7 @@ func (e *Engine) departureOf(key memberKey) *departure {
 // lacks opens incidents for orders that take endpoints out of one service alone, and notes what comes back.
 func (e *Engine) lacks(partials []ledger.Partial, now time.Time) {
 	out := make(map[memberKey]bool)
-	orders := e.intents.Set().Open(now)
+	var orders []health.Intent
 	for _, p := range partials {
 		z, view := e.cur.model.Zones[p.Zone], e.view.Load().Zones[p.Zone]
 		svc := z.Services[p.Service]
@@ -58,6 +58,9 @@ func (e *Engine) lacks(partials []ledger.Partial, now time.Time) {
 			key := memberOf(z.Name, &note)
 			if out[key] = true; e.incidents.members[key] != nil {
 				continue
+			}
+			if orders == nil {
+				orders = e.intents.Set().Open(now)
 			}
 			if made := orderIncident(z, pool, pool.Endpoints[m.Endpoint], svc.Name, orders, now); made.Intent != "" {
 				joins := &member{incident: e.sameOrder(made).ID, left: true}
