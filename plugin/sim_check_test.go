@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/miekg/dns"
@@ -177,8 +178,10 @@ func (n *simNode) ask(service string) (rcode int, address string) {
 	return info.RCode, m.Answer[0].(*dns.A).A.String()
 }
 
-// check looks at what every node answers and knows.
+// check looks at what every node answers and knows, once what happens at this instant has happened: an order is shown just before the
+// answers that follow from it are served.
 func (s *sim) check() {
+	synctest.Wait()
 	for _, n := range s.nodes {
 		if !n.answers() {
 			continue
