@@ -67,6 +67,17 @@ func (r Return) Let(admitted, reloaded time.Time) Return {
 	return r
 }
 
+// Over tells whether r holds nothing back from any service, by their failbacks.
+func (r *Return) Over(failbacks []config.Failback, at time.Time) bool {
+	if !r.On() {
+		return r.IsZero()
+	}
+	return !slices.ContainsFunc(failbacks, func(f config.Failback) bool {
+		percent, _ := r.Share(f, at)
+		return percent < Whole
+	})
+}
+
 // Whole is the share of one that is fully back, in percent.
 const Whole = 100
 

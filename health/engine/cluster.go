@@ -317,7 +317,7 @@ func (e *Engine) onClusterTick(now time.Time) (changed bool) {
 		e.rejudge()
 	}
 	changed = e.remember(now) || changed
-	c.memory = e.memory().Encode(now)
+	c.memory = e.memory(now).Encode(now)
 	e.compare(now)
 	e.revive(now)
 	e.confirm(now)

@@ -71,15 +71,17 @@ func (p *peer) takeMemory(r *gossip.Round) error {
 
 // whole tells whether all of it is known as it was a moment ago, so that what is not in it is not.
 func (h *heardMemory) whole(now time.Time) bool {
-	if h.count == 0 || len(h.shards) != h.count {
-		return false
-	}
+	return h.count > 0 && len(h.shards) == h.count && now.Sub(h.asOf()) < freshFor
+}
+
+// asOf is when the oldest part of it was heard.
+func (h *heardMemory) asOf() (oldest time.Time) {
 	for _, at := range h.at {
-		if now.Sub(at) >= freshFor {
-			return false
+		if oldest.IsZero() || at.Before(oldest) {
+			oldest = at
 		}
 	}
-	return true
+	return oldest
 }
 
 func (h *heardMemory) returned(key round.MemoryKey) (health.Return, bool) {
@@ -100,16 +102,17 @@ func (h *heardMemory) left(key round.MemoryKey) time.Time {
 	return time.Time{}
 }
 
-// memory is what this node remembers of the table in force.
-func (e *Engine) memory() *round.Memory {
+// memory is what this node remembers of the table in force. A return that is over is not told, though it may stand in a view until that is
+// made anew: else the nodes remind each other of it, and take it for the next one.
+func (e *Engine) memory(now time.Time) *round.Memory {
 	m := &round.Memory{Returns: make(map[round.MemoryKey]health.Return), Left: make(map[round.MemoryKey]time.Time)}
 	e.eachPool(func(z *config.Zone, p *config.Pool, pt *poolTable) {
 		keys := pt.memoryKeys(z, p)
-		if !pt.view.Return.IsZero() {
+		if !pt.view.Return.Over(p.Failbacks, now) {
 			m.Returns[keys.pool] = pt.view.Return
 		}
 		for i, r := range pt.view.ReturnAZ {
-			if !r.IsZero() {
+			if !r.Over(p.Failbacks, now) {
 				m.Returns[keys.azs[i]] = r
 			}
 		}
@@ -252,11 +255,15 @@ func recallAZs(view *health.PoolView, keys []round.MemoryKey, heard []*heardMemo
 	return true
 }
 
-// recallReturn takes up the return that stands in the middle of what all remember, the least advanced first.
+// recallReturn takes up the return that stands in the middle of what all remember, the least advanced first. Who spoke before a return
+// began, or just after, knows nothing of it yet, which is not the word that it is over.
 func recallReturn(own *health.Return, key round.MemoryKey, heard []*heardMemory) (changed bool) {
 	all := []health.Return{*own}
 	for _, h := range heard {
 		r, _ := h.returned(key)
+		if own.On() && r.Since.Before(own.Since.Add(-memorySlack)) && h.asOf().Before(own.Since.Add(memorySlack)) {
+			continue
+		}
 		all = append(all, r)
 	}
 	slices.SortStableFunc(all, func(a, b health.Return) int { return compareProgress(&a, &b) })

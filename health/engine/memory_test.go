@@ -22,6 +22,7 @@ func TestRecallReturn(t *testing.T) {
 	key := round.MemoryKey{1}
 	none := health.Return{}
 	young, old := health.Return{Since: now.Add(-10 * time.Second)}, health.Return{Since: now.Add(-time.Minute)}
+	begun := health.Return{Since: now.Add(time.Second - memorySlack)}
 	let := health.Return{Since: now.Add(-time.Minute), Admitted: now.Add(-20 * time.Second)}
 	for _, tt := range []struct {
 		name   string
@@ -31,6 +32,8 @@ func TestRecallReturn(t *testing.T) {
 	}{
 		{"one that missed the outage waits with the others", none, []health.Return{old, old}, old},
 		{"one that comes late is let in with the others", young, []health.Return{none, none}, none},
+		{"others may not have seen yet what begins", begun, []health.Return{none, none}, begun},
+		{"one has seen it", begun, []health.Return{none, begun}, begun},
 		{"the word of one alone lets nothing in", old, []health.Return{none, old}, old},
 		{"of two the more careful one", none, []health.Return{young}, young},
 		{"of two the more careful one, seen from there", young, []health.Return{none}, young},

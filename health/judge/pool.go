@@ -188,7 +188,7 @@ func (in *PoolInput) returned(p *health.PoolView, group func(int) bool, whole bo
 		was = was.Retry(in.Now)
 	}
 	was = was.Let(in.Admitted, in.Reloaded)
-	if in.whole(was) {
+	if was.Over(in.Pool.Failbacks, in.Now) {
 		return health.Return{}
 	}
 	return was
@@ -202,19 +202,6 @@ func (in *PoolInput) ramping(r health.Return) bool {
 		}
 	}
 	return false
-}
-
-// whole tells whether r holds nothing back from any service that uses the pool.
-func (in *PoolInput) whole(r health.Return) bool {
-	if !r.On() {
-		return r.IsZero()
-	}
-	for _, f := range in.Pool.Failbacks {
-		if percent, _ := r.Share(f, in.Now); percent < health.Whole {
-			return false
-		}
-	}
-	return true
 }
 
 // wake is the nearest end of a hold or of a removal window after in.Now.
