@@ -5,11 +5,15 @@ VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo un
 LDFLAGS   := -s -w -X main.version=$(VERSION)
 # The Debian packages that the tests use; installed by `make test-deps`.
 PACKAGES  := bind9 bind9-dnsutils knot-dnsutils dnsperf iproute2 nftables mandoc unbound knot-resolver dnsmasq-base pdns-recursor
-# Random histories of whole clusters that the simulator goes through besides, without the race detector: 2 s of a core each.
+# Random histories of whole clusters that the simulator goes through: 2 s of a core each.
 SEEDS     ?= 120
+# Where each part of the tests appends how many tests it had, and how many failed, were left out, and were errors of the build.
+TOTALS    ?= /dev/null
+GOTESTSUM := $(GO) tool gotestsum --format pkgname --hide-summary skipped \
+  --post-run-command 'sh -c "echo $$TESTS_TOTAL $$TESTS_FAILED $$TESTS_SKIPPED $$TESTS_ERRORS >>$(TOTALS)"'
 SUDO      := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: build man demo test test-deps test-unit test-integration vet bench fuzz clean
+.PHONY: build man demo test test-plain test-race test-fast test-long test-deps vet bench fuzz clean
 
 build: ## bin/fairlead
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/fairlead ./cmd/fairlead
@@ -20,12 +24,23 @@ man: build ## bin/man/man1: a manual page for each command
 demo: build ## three nodes with real endpoints on 127.0.0.0/8; Ctrl-C ends it
 	bin/fairlead demo $(DEMO_FLAGS)
 
-test: test-deps vet ## everything: unit, timelines, fuzz seeds, integration with the real binary
-	FAIRLEAD_SEEDS=$(SEEDS) GOGC=400 $(GO) test -count=1 -timeout 20m -run TestSimSeeds ./plugin
-	$(GO) tool gotestsum --format pkgname --hide-summary skipped -- -race -count=1 -timeout 20m ./...
+test: test-deps vet test-plain test-race ## everything that is held against a commit: CONTRIBUTING.md has the minutes of each part
 
-test-unit: vet ## what needs nothing but Go
-	$(GO) test -race -short ./...
+test-plain: test-deps ## every package without the race detector: whole clusters, SEEDS random histories, the real binary
+	FAIRLEAD_SEEDS=$(SEEDS) GOGC=400 $(GOTESTSUM) -- -count=1 -timeout 30m ./...
+
+test-race: ## what needs nothing but Go, with the race detector; large bubbles leave themselves out
+	$(GOTESTSUM) -- -race -count=1 -timeout 20m $$($(GO) list ./... | grep -v '/integration$$')
+
+test-fast: vet ## what needs nothing but Go, without the race detector: before each commit
+	$(GO) test -short ./...
+
+test-long: test-deps ## what takes hours; each line can be given alone
+	FAIRLEAD_SEEDS=1000 GOGC=400 $(GO) test -count=1 -timeout 2h -run '^TestSimSeeds$$' ./plugin
+	FAIRLEAD_BOUNDS=1000 GOGC=400 $(GO) test -count=1 -timeout 2h -run '^TestSimBounds$$' ./plugin
+	FAIRLEAD_PLANS=1000000 $(GO) test -count=1 -timeout 2h -run '^TestTwinAgrees$$' ./plugin/steer
+	FAIRLEAD_LONG=1 $(GO) test -v -count=1 -timeout 2h -run '^(TestConvergence|TestTraffic)$$' ./health/gossip
+	FAIRLEAD_TRIALS=20 FAIRLEAD_STORM=50 $(GO) test -v -count=1 -timeout 4h ./integration
 
 test-deps: ## the Debian packages that the integration tests use
 	@missing=; for p in $(PACKAGES); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; done; \

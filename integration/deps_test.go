@@ -4,7 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -51,13 +54,17 @@ var fences = []fence{
 }
 
 type goPackage struct {
-	ImportPath string
-	Imports    []string
+	ImportPath   string
+	Dir          string
+	Imports      []string
+	TestGoFiles  []string
+	TestImports  []string
+	XTestImports []string
 }
 
 func packages(t *testing.T) []goPackage {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", "./...")
+	cmd := exec.Command("go", "list", "-json=ImportPath,Dir,Imports,TestGoFiles,TestImports,XTestImports", "./...")
 	cmd.Dir = ".."
 	out, err := cmd.Output()
 	require.NoError(t, err)
@@ -117,6 +124,27 @@ func TestFences(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestBubbles: where tests run in bubbles, TestMain keeps two threads out of the race detector's context; see suite.OneThread.
+func TestBubbles(t *testing.T) {
+	guards := regexp.MustCompile(`\bsuite\.(Main|OneThread)\(`)
+	bubbles := 0
+	for _, p := range packages(t) {
+		if !slices.Contains(slices.Concat(p.TestImports, p.XTestImports), "testing/synctest") {
+			continue
+		}
+		bubbles++
+		guarded := slices.ContainsFunc(p.TestGoFiles, func(name string) bool {
+			text, err := os.ReadFile(filepath.Join(p.Dir, name))
+			require.NoError(t, err)
+			return guards.Match(text)
+		})
+		if !guarded {
+			t.Errorf("%s has tests in bubbles, and no TestMain that calls suite.Main or suite.OneThread: the race detector will crash", p.ImportPath)
+		}
+	}
+	require.Positive(t, bubbles)
 }
 
 // covers tells whether path is the library or a package below it; packages below those of the standard library are others.

@@ -12,13 +12,14 @@ import (
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/judge"
+	"github.com/fairlead-dns/fairlead/integration/suite"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
 )
 
 // TestNoLostCause: after any history, once every target has reported a settled state and the holds have passed, a node
 // believes and answers what one without a past does. Only last_good and the order of departures are memory.
 func TestNoLostCause(t *testing.T) {
-	for seed := range uint64(16) {
+	for seed := range suite.Cases(16, 2) {
 		synctest.Test(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 2))
 			z := parseHistoryZone(t)
@@ -68,7 +69,7 @@ func settledObservations(r *rand.Rand, ids []health.TargetID) []health.Observati
 // TestSameObservationsSameVerdict: two nodes that hear the same at every instant, in other orders and other batches, believe
 // the same. When an endpoint crossed is the same too where one leaf alone decides.
 func TestSameObservationsSameVerdict(t *testing.T) {
-	for seed := range uint64(16) {
+	for seed := range suite.Cases(16, 2) {
 		synctest.Test(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 3))
 			z := parseHistoryZone(t)

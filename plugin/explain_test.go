@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/integration/suite"
 	"github.com/fairlead-dns/fairlead/plugin/admin"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
@@ -101,9 +102,9 @@ func randomAssumptions(r *rand.Rand) api.Assumptions {
 // TestExplainPredicts compares what explain says with 1,000 real answers, over 200 random models: exactly these records, and
 // each within one answer of its share.
 func TestExplainPredicts(t *testing.T) {
-	const models, replies = 200, 1000
+	const replies = 1000
 	names := []string{"www", "many", "standby", "geo", "near", "stay", "orders", "7.orders", "acme.orders", "_shop._tcp", "www.r0", "www.r1a"}
-	for seed := range uint64(models) {
+	for seed := range suite.Cases(200, 10) {
 		r := rand.New(rand.NewPCG(seed, 9))
 		z, problems := config.Parse("zone.yaml", []byte(randomPolicies(r)), config.ParseOptions{})
 		require.NoError(t, problems.Err())

@@ -19,6 +19,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health/engine"
 	"github.com/fairlead-dns/fairlead/health/judge"
 	"github.com/fairlead-dns/fairlead/health/ledger"
+	"github.com/fairlead-dns/fairlead/integration/suite"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
 )
@@ -150,7 +151,7 @@ func parseHistoryZone(t *testing.T) *config.Zone {
 // TestNoFlipWithoutCause: an endpoint crosses between in and out of service only in a step in which one of its leaves was
 // heard to change or had gone stale before, or the vantage was blind a moment ago or the freeze was changed.
 func TestNoFlipWithoutCause(t *testing.T) {
-	for seed := range uint64(12) {
+	for seed := range suite.Cases(12, 2) {
 		synctest.Test(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 1))
 			z := parseHistoryZone(t)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/gossip/gossiptest"
+	"github.com/fairlead-dns/fairlead/integration/suite"
 )
 
 // simBounds is how many random histories a run of the tests holds against the bounds that nodes print; FAIRLEAD_BOUNDS is
@@ -26,6 +27,7 @@ const boundLength = 400 * time.Second
 // TestSimBounds: whatever happens to nodes, network, disks and endpoints, no honest cache holds an endpoint past a bound that a
 // node printed.
 func TestSimBounds(t *testing.T) {
+	suite.Large(t)
 	first := fromEnv("FAIRLEAD_SEED", 1)
 	var checked atomic.Int64
 	t.Run("seeds", func(t *testing.T) {
@@ -75,6 +77,7 @@ const maxGuardSeeds = 60
 
 // TestSimBoundGuards: without one of the rules of the bound, some cache outlives one that was printed.
 func TestSimBoundGuards(t *testing.T) {
+	suite.Large(t)
 	for _, tt := range []struct {
 		name  string
 		guard health.Guards

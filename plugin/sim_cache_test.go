@@ -17,6 +17,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health/engine"
 	"github.com/fairlead-dns/fairlead/health/gossip/gossiptest"
 	"github.com/fairlead-dns/fairlead/health/ledger"
+	"github.com/fairlead-dns/fairlead/integration/suite"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
 )
@@ -337,7 +338,7 @@ func calmSim(t *testing.T, seed uint64, root string) *sim {
 // really hold: X and two seconds in the middle.
 func TestBoundIsTight(t *testing.T) {
 	var slack []time.Duration
-	for seed := range uint64(20) {
+	for seed := range suite.Cases(20, 2) {
 		root := simRoot(t)
 		synctest.Test(t, func(t *testing.T) {
 			s := calmSim(t, seed, root)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/gossip/gossiptest"
+	"github.com/fairlead-dns/fairlead/integration/suite"
 )
 
 var (
@@ -139,6 +140,7 @@ var guarded = []struct {
 
 // TestSimGuards: the simulator notices when a rule is missing, and when none is it is content.
 func TestSimGuards(t *testing.T) {
+	suite.Large(t)
 	for _, tt := range guarded {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead-dns/fairlead/health/gossip/gossiptest"
+	"github.com/fairlead-dns/fairlead/integration/suite"
 )
 
 // simSeeds is how many random histories a run of the tests goes through; FAIRLEAD_SEEDS is another number, FAIRLEAD_SEED the first.
@@ -40,6 +41,7 @@ func simRoot(t *testing.T) string {
 
 // TestSimSeeds runs whole clusters through random faults: half an hour of their time each, at least five faults.
 func TestSimSeeds(t *testing.T) {
+	suite.Large(t)
 	first := fromEnv("FAIRLEAD_SEED", 1)
 	for i := range fromEnv("FAIRLEAD_SEEDS", simSeeds) {
 		seed := first + i

@@ -17,10 +17,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead-dns/fairlead/health/audit"
+	"github.com/fairlead-dns/fairlead/integration/suite"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
 func TestMain(m *testing.M) {
+	suite.OneThread()
 	testscript.Main(m, map[string]func(){
 		"fairlead":     func() { os.Exit(run(os.Args[1:], os.Stderr)) },
 		"auditlog":     func() { auditLog(os.Args[1]) },

@@ -10,10 +10,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead-dns/fairlead/health/gossip/gossiptest"
+	"github.com/fairlead-dns/fairlead/integration/suite"
 )
 
 // long asks for all that the tables in the documents were made of: minutes.
-var long = os.Getenv("FAIRLEAD_GOSSIP_LONG") != ""
+var long = os.Getenv(suite.LongEnv) != ""
 
 // quantile of sorted values.
 func quantile(sorted []time.Duration, q float64) time.Duration {
@@ -23,7 +24,7 @@ func quantile(sorted []time.Duration, q float64) time.Duration {
 // TestConvergence measures how long it takes until all nodes know a change, in virtual time. RELIABILITY.md R4: at 30 % loss
 // p99 <= 6 s and max <= 12 s; a drain is known everywhere within 1 s at p99 where nothing is lost. The table:
 //
-//	FAIRLEAD_GOSSIP_LONG=1 go test -v -timeout 30m -run TestConvergence ./health/gossip
+//	FAIRLEAD_LONG=1 go test -v -timeout 30m -run TestConvergence ./health/gossip
 func TestConvergence(t *testing.T) {
 	sizes := []int{5, 20, 50}
 	if long {
@@ -32,6 +33,9 @@ func TestConvergence(t *testing.T) {
 	for _, size := range sizes {
 		for _, loss := range []float64{0, .1, .3} {
 			t.Run(fmt.Sprintf("%d nodes, %.0f %% loss", size, loss*100), func(t *testing.T) {
+				if size > 5 {
+					suite.Large(t)
+				}
 				changes := 200
 				switch {
 				case size > 50:
@@ -76,11 +80,9 @@ func TestConvergence(t *testing.T) {
 
 // TestTraffic prints what a node sends, with a state of 1 kB for each 1,000 endpoints:
 //
-//	FAIRLEAD_GOSSIP_LONG=1 go test -v -timeout 30m -run TestTraffic ./health/gossip
+//	FAIRLEAD_LONG=1 go test -v -timeout 30m -run TestTraffic ./health/gossip
 func TestTraffic(t *testing.T) {
-	if !long {
-		t.Skip("FAIRLEAD_GOSSIP_LONG is not set: it takes minutes")
-	}
+	suite.Long(t)
 	const seconds = 20
 	for _, way := range []struct {
 		name            string

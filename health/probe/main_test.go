@@ -3,6 +3,8 @@ package probe
 import (
 	"os"
 	"testing"
+
+	"github.com/fairlead-dns/fairlead/integration/suite"
 )
 
 // These variables make the test binary another program: a web server, so that benchmarks count only the prober's own CPU
@@ -22,6 +24,6 @@ func TestMain(m *testing.M) {
 	case os.Getenv(namespaceEnv) != "":
 		probeNamespace(os.Getenv(namespaceEnv))
 	default:
-		os.Exit(m.Run())
+		suite.Main(m)
 	}
 }
