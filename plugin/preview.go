@@ -30,6 +30,9 @@ func (n *node) Preview(i health.Intent) (*api.Preview, error) {
 	now := time.Now()
 	then := foresee(x, i)
 	p.WhatIf = *x.compare(then, now)
+	if i.TakesOut() {
+		p.Left = left(then.View, i)
+	}
 	a := n.Allowances()
 	if n.config.Load().Cluster == nil {
 		a.Gossip = 0
@@ -44,6 +47,27 @@ func foresee(x *Explainer, i health.Intent) *answer.Snapshot {
 	w.view.Zones = slices.Clone(w.view.Zones)
 	w.order(i)
 	return x.Compiler.Compile(x.Snapshot, &w.view)
+}
+
+// left counts, in the view under the order, what the services have that it takes something from.
+func left(v *health.View, i health.Intent) []api.Left {
+	var out []api.Left
+	for _, zv := range v.Zones {
+		touched := make(map[int]bool)
+		for _, ref := range judge.Endpoints(zv.Zone, i.Scope) {
+			for _, si := range zv.Zone.Pools[ref.Pool].Services {
+				touched[si] = i.Service == "" || i.Service == zv.Zone.Services[si].Name
+			}
+		}
+		for si, svc := range zv.Zone.Services {
+			if touched[si] {
+				l := api.Left{Service: svc.Name}
+				l.Endpoints, l.Up = steer.Left(zv, svc, si)
+				out = append(out, l)
+			}
+		}
+	}
+	return out
 }
 
 // forgottenWithin is the longest that an honest cache may hold an answer which one of the services gives no more, from an order

@@ -22,6 +22,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health/engine"
 	"github.com/fairlead-dns/fairlead/integration/suite"
 	"github.com/fairlead-dns/fairlead/plugin/admin"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
 )
 
@@ -238,5 +239,37 @@ func TestPreviewOfNothing(t *testing.T) {
 		require.ErrorIs(t, err, health.ErrNothingNamed)
 		require.NotErrorIs(t, err, admin.ErrInvalid)
 		require.Empty(t, n.Intents())
+	})
+}
+
+// TestPreviewCountsWhatIsLeft: the rules count what gates and orders leave, and beside it stands what of that is up.
+func TestPreviewCountsWhatIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		z, problems := config.Parse("zone.yaml", []byte(`zone: example.org
+nameservers: [{name: ns1.example.org, addresses: [192.0.2.53]}]
+regions: {eu: {azs: [a]}}
+checks: {ready: {type: tcp, port: 80}}
+pools:
+  one: {region: eu, endpoints: [{name: e, addresses: [192.0.2.1], az: a}]}
+  two: {region: eu, check: ready, endpoints: [{name: e, addresses: [192.0.2.2], az: a}, {name: f, addresses: [192.0.2.3], az: a}]}
+  behind: {region: eu, gate: manual, endpoints: [{name: e, addresses: [192.0.2.4], az: a}]}
+services:
+  www: {tiers: [{one: 1}, {two: 1}]}
+  dr: {tiers: [{one: 1}, {behind: 1}]}
+`), config.ParseOptions{})
+		require.NoError(t, problems.Err())
+		n := previewNode(t, z)
+		order := func(service string) health.Intent {
+			return health.Intent{Kind: health.IntentDrain, Scope: health.Scope{Kind: health.ScopePool, Zone: "example.org.", Pool: "one"}, Service: service, Reason: "x"}
+		}
+		p, err := n.Preview(order("www.example.org."))
+		require.NoError(t, err)
+		require.Empty(t, p.Rule, "health refuses nothing")
+		require.Equal(t, []api.Left{{Service: "www.example.org.", Endpoints: 2}}, p.Left)
+		p, err = n.Preview(order(""))
+		require.NoError(t, err)
+		require.Equal(t, []any{"never_empty", "dr.example.org."}, []any{p.Rule, p.RuleService})
+		require.Contains(t, p.Refused, "pool behind does not count, its gate is closed")
+		require.Equal(t, []api.Left{{Service: "www.example.org.", Endpoints: 2}, {Service: "dr.example.org."}}, p.Left)
 	})
 }

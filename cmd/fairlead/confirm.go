@@ -140,6 +140,7 @@ func confirmOrder(cmd *cobra.Command, c *client, req *api.IntentRequest) error {
 	}
 	r := radiusOf(&p.WhatIf)
 	showRadius(cmd.ErrOrStderr(), intentWhat(&p.Intent), &p.WhatIf, r)
+	writeLeft(cmd.ErrOrStderr(), p.Left)
 	if p.ForgottenWithinSeconds > 0 {
 		fmt.Fprintf(cmd.ErrOrStderr(), "honest caches forget within %s\n", seconds(p.ForgottenWithinSeconds))
 	}

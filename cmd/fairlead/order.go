@@ -230,6 +230,21 @@ func (f *orderFlags) send(cmd *cobra.Command, req *api.IntentRequest) error {
 	return confirmed(cmd.OutOrStdout(), f.wait, i.Missing)
 }
 
+// writeLeft says of how much of what services would be left with is up, where that is not all, and warns where it is nothing: no rule
+// refuses that, since health may be wrong or mend.
+func writeLeft(w io.Writer, left []api.Left) {
+	st := styleFor(w)
+	for _, l := range left {
+		switch {
+		case l.Endpoints == 0 || l.Up == l.Endpoints:
+		case l.Up == 0:
+			fmt.Fprintf(w, "%s: %s would be left with %s, none of which is up now\n", st.paint(yellow, "▲ warning"), display(l.Service), count(l.Endpoints, "endpoint"))
+		default:
+			fmt.Fprintf(w, "%s would be left with %s, %d up now\n", display(l.Service), count(l.Endpoints, "endpoint"), l.Up)
+		}
+	}
+}
+
 // confirmed says which nodes are not known to have an order; with wait that is an exit code of its own.
 func confirmed(w io.Writer, wait bool, missing []string) error {
 	switch {
@@ -253,6 +268,7 @@ func (f *orderFlags) preview(cmd *cobra.Command, c *client, req *api.IntentReque
 	out := cmd.OutOrStdout()
 	fmt.Fprintf(out, "dry run: %s; nothing has changed\n", intentWhat(&p.Intent))
 	writeWhatIf(out, &p.WhatIf)
+	writeLeft(out, p.Left)
 	if p.ForgottenWithinSeconds > 0 {
 		fmt.Fprintf(out, "honest caches forget within %s, if resolvers accept within %s\n", seconds(p.ForgottenWithinSeconds), seconds(p.TransitSeconds))
 	}

@@ -180,6 +180,8 @@ func (r report) poolNote(z api.Zone, p api.Pool) string {
 	switch p.WaitsFor {
 	case "ready":
 		notes = append(notes, "gate closed: waits for `fairlead ready "+name+"`")
+	case "check":
+		notes = append(notes, "gate closed: waits for check "+p.GateCheck)
 	case "failback":
 		notes = append(notes, "back, and waits for `fairlead failback "+name+"`")
 	case "config":

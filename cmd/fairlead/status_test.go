@@ -130,7 +130,7 @@ func TestReport(t *testing.T) {
 	zone := &ordered.Zones[0]
 	seven := 7
 	zone.Pools[0].WaitsFor, zone.Pools[0].Weight = "ready", &seven
-	for _, p := range []api.Pool{{Name: "ledger", WaitsFor: "failback"}, {Name: "old", WaitsFor: "config"}, {Name: "ramps", RampPercent: 30, RampNext: moment(-40 * time.Second)}} {
+	for _, p := range []api.Pool{{Name: "ledger", WaitsFor: "failback"}, {Name: "old", WaitsFor: "config"}, {Name: "replica", WaitsFor: "check", GateCheck: "caught-up"}, {Name: "ramps", RampPercent: 30, RampNext: moment(-40 * time.Second)}} {
 		p.Region, p.Check, p.Endpoints = "eu-west", "ready", []api.Endpoint{upEndpoint("e", "eu-west-1a", "203.0.113.99")}
 		zone.Pools = append(zone.Pools, p)
 	}

@@ -143,11 +143,33 @@ func (e *Engine) admissible(i *health.Intent, now time.Time, replaced ...health.
 			drains = append(drains, &other)
 		}
 	}
-	fates := judge.Drains(e.cur.model.Zones, append(drains, &last))
+	fates := judge.Drains(e.cur.model.Zones, append(drains, &last), e.answersNobody)
 	if f := fates[len(fates)-1]; !f.Effective() {
 		return &health.RuleError{Suspension: f.Suspension, Why: f.Why}
 	}
 	return nil
+}
+
+// answersNobody says why a pool, by zone and pool of the model in force, answers nobody now whatever its health; empty if it may.
+func (e *Engine) answersNobody(zone, pool int) string {
+	p, view := e.cur.model.Zones[zone].Pools[pool], e.cur.zones[zone].pools[pool].view
+	switch {
+	case view == nil:
+		return ""
+	case view.GateClosed:
+		return judge.GateClosed
+	case p.Stateful && awaitsPerson(p, view):
+		return "it has data and waits for `fairlead failback`"
+	}
+	return ""
+}
+
+// awaitsPerson tells whether the pool is back, and every service that uses it waits for a person to let it in.
+func awaitsPerson(p *config.Pool, view *health.PoolView) bool {
+	return view.Return.On() && !slices.ContainsFunc(p.Failbacks, func(f config.Failback) bool {
+		percent, next := view.Return.Share(f, view.At)
+		return percent > 0 || !next.IsZero()
+	})
 }
 
 // overlap tells whether there is an instant at which both are in force.
@@ -237,7 +259,7 @@ func (e *Engine) applyIntents(now time.Time) (changed bool) {
 // showIntents publishes what has become of the intents.
 func (e *Engine) showIntents(open []health.Intent, now time.Time) {
 	active := activeAt(open, now)
-	fates := judge.Drains(e.cur.model.Zones, active)
+	fates := judge.Drains(e.cur.model.Zones, active, nil)
 	states := make([]health.IntentState, 0, len(open))
 	counts := make(map[string]float64)
 	var configured []string

@@ -74,7 +74,7 @@ func (t *table) overlay(open []health.Intent, now time.Time) (changed bool) {
 		next[zi] = zoneOverlay{pools: make(map[int]*poolOverlay), scoped: make(map[int]*health.ServiceView)}
 	}
 	active := activeAt(open, now)
-	for n, fate := range judge.Drains(t.model.Zones, active) {
+	for n, fate := range judge.Drains(t.model.Zones, active, nil) {
 		if fate.Effective() {
 			for zi := range next {
 				t.apply(&next[zi], zi, active[n])

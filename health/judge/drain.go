@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/big"
 	"slices"
+	"strings"
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
@@ -22,11 +23,13 @@ func (f Fate) Effective() bool { return f.Rule == "" }
 
 // Drains settles which of the drains are effective, in any order: the result is by index. Those that contradict each other
 // by a safety rule of some service are decided by their ids: the lesser one is effective, the other is suspended as a whole.
-// It reads nothing but the model and the drains, so that every node says the same; in particular, it knows no health.
+// It reads nothing but the model and the intents, so that every node says the same; in particular, it knows no health. A pool behind a
+// manual gate counts as nothing unless a ready among the intents opens it. out says in words why a further pool, by zone and pool,
+// answers nobody now, or nothing: who judges a new order knows that, and for orders that were taken out is nil.
 //
 // A rule suspends a drain only if the drain makes worse what the rule is about, and if the drain neither overrides it nor is
 // confirmed. A later drain never changes the fate of an earlier one. Intents that take nothing out are effective.
-func Drains(zones []*config.Zone, drains []*health.Intent) []Fate {
+func Drains(zones []*config.Zone, drains []*health.Intent, out func(zone, pool int) string) []Fate {
 	order := make([]int, len(drains))
 	for i := range order {
 		order[i] = i
@@ -37,10 +40,10 @@ func Drains(zones []*config.Zone, drains []*health.Intent) []Fate {
 		// Nothing can be suspended. On a node that is alone it is always so.
 		return fates
 	}
-	services := make(map[serviceRef]*coverage)
+	s := settlement{zones: zones, intents: drains, out: out, services: make(map[serviceRef]*coverage)}
 	for _, i := range order {
 		if drains[i].TakesOut() {
-			fates[i] = settle(zones, services, drains[i])
+			fates[i] = s.settle(drains[i])
 		}
 	}
 	return fates
@@ -48,8 +51,38 @@ func Drains(zones []*config.Zone, drains []*health.Intent) []Fate {
 
 type serviceRef struct{ zone, service int }
 
+// A settlement is one call of Drains.
+type settlement struct {
+	zones   []*config.Zone
+	intents []*health.Intent
+	out     func(zone, pool int) string
+	// services are those that a drain touched.
+	services map[serviceRef]*coverage
+}
+
+// closed says why a pool answers nobody whatever is drained; empty if it may.
+func (l *settlement) closed(zone, pool int) string {
+	z := l.zones[zone]
+	p := z.Pools[pool]
+	if l.out != nil {
+		if why := l.out(zone, pool); why != "" {
+			return why
+		}
+	}
+	if p.Gate.Manual && !slices.ContainsFunc(l.intents, func(i *health.Intent) bool {
+		return i.Kind == health.IntentReady && i.Scope.Zone == z.Name && i.Scope.Pool == p.Name
+	}) {
+		return GateClosed
+	}
+	return ""
+}
+
+// GateClosed is why a pool behind a closed gate answers nobody.
+const GateClosed = "its gate is closed"
+
 // settle applies d to the services unless a rule suspends it.
-func settle(zones []*config.Zone, services map[serviceRef]*coverage, d *health.Intent) Fate {
+func (l *settlement) settle(d *health.Intent) Fate {
+	zones, services := l.zones, l.services
 	hits := make(map[serviceRef][]health.EndpointRef)
 	for zi, z := range zones {
 		for _, ref := range Endpoints(z, d.Scope) {
@@ -70,7 +103,7 @@ func settle(zones []*config.Zone, services map[serviceRef]*coverage, d *health.I
 	})
 	for _, s := range order {
 		if services[s] == nil {
-			services[s] = newCoverage(zones[s.zone], zones[s.zone].Services[s.service])
+			services[s] = newCoverage(zones[s.zone], zones[s.zone].Services[s.service], func(pool int) string { return l.closed(s.zone, pool) })
 		}
 	}
 	rules := slices.DeleteFunc(health.Rules(), d.Overrides)
@@ -83,7 +116,7 @@ func settle(zones []*config.Zone, services map[serviceRef]*coverage, d *health.I
 	for _, rule := range rules {
 		for i, s := range order {
 			if why := moves[i].breaks(rule, services[s].service.Safety); why != "" {
-				return Fate{Suspension: health.Suspension{Rule: rule, Service: services[s].service.Name}, Why: why}
+				return Fate{Suspension: health.Suspension{Rule: rule, Service: services[s].service.Name}, Why: why + services[s].shut()}
 			}
 		}
 	}
@@ -161,16 +194,21 @@ type coverage struct {
 	endpoints []health.EndpointRef
 	shares    []*big.Rat
 	drained   map[health.EndpointRef]bool
+	// closed are the pools that answer nobody, with the reason: no rule counts their endpoints as left.
+	closed map[int]string
 }
 
-func newCoverage(z *config.Zone, s *config.Service) *coverage {
-	c := &coverage{zone: z, service: s, drained: make(map[health.EndpointRef]bool)}
+func newCoverage(z *config.Zone, s *config.Service, closed func(pool int) string) *coverage {
+	c := &coverage{zone: z, service: s, drained: make(map[health.EndpointRef]bool), closed: make(map[int]string)}
 	weights := poolWeights(s)
 	total := new(big.Rat)
 	for _, pi := range s.Pools {
 		weight, ok := weights[pi]
 		if !ok {
 			continue
+		}
+		if why := closed(pi); why != "" {
+			c.closed[pi] = why
 		}
 		in := PoolInput{Pool: z.Pools[pi]}
 		for i := range in.Pool.Endpoints {
@@ -191,6 +229,18 @@ func newCoverage(z *config.Zone, s *config.Service) *coverage {
 		}
 	}
 	return c
+}
+
+// shut names the pools that no rule counts, with the reasons.
+func (c *coverage) shut() string {
+	var words []string
+	for _, pool := range slices.Sorted(maps.Keys(c.closed)) {
+		words = append(words, fmt.Sprintf("pool %s does not count, %s", c.zone.Pools[pool].Name, c.closed[pool]))
+	}
+	if words == nil {
+		return ""
+	}
+	return " (" + strings.Join(words, "; ") + ")"
 }
 
 // poolWeights are the weights of the pools that the service may answer from, the first tier that names a pool deciding, as
@@ -324,6 +374,9 @@ func (c *coverage) measure(drained map[health.EndpointRef]bool) measures {
 			if m.drained != nil {
 				m.drained.Add(m.drained, c.shares[i])
 			}
+			continue
+		}
+		if c.closed[ref.Pool] != "" {
 			continue
 		}
 		m.endpoints++

@@ -89,7 +89,7 @@ func TestDrains(t *testing.T) {
 			z := drainZone()
 			z.Services[0].Safety = tt.safety
 			var got []string
-			for _, f := range Drains([]*config.Zone{z}, tt.drains) {
+			for _, f := range Drains([]*config.Zone{z}, tt.drains, nil) {
 				text := ""
 				if !f.Effective() {
 					require.NotEmpty(t, f.Why)
@@ -105,11 +105,11 @@ func TestDrains(t *testing.T) {
 func TestWhatNeverAnswersCountsForNothing(t *testing.T) {
 	z := drainZone()
 	z.Pools[0].Endpoints[1].Weight = 0
-	fate := Drains([]*config.Zone{z}, []*health.Intent{drainOf(1, health.ScopeAZ, "eu-a")})[0]
+	fate := Drains([]*config.Zone{z}, []*health.Intent{drainOf(1, health.ScopeAZ, "eu-a")}, nil)[0]
 	require.Equal(t, health.RuleNeverEmpty, fate.Rule)
 	z.Pools[0].Endpoints[1].Weight = 1
 	z.Pools[0].AZWeights[1].Weight = 0
-	require.Equal(t, fate, Drains([]*config.Zone{z}, []*health.Intent{drainOf(1, health.ScopeAZ, "eu-a")})[0])
+	require.Equal(t, fate, Drains([]*config.Zone{z}, []*health.Intent{drainOf(1, health.ScopeAZ, "eu-a")}, nil)[0])
 }
 
 // randomZone has 1 to 3 pools of 1 to 4 endpoints in 3 regions, and services with random tiers and rules.
@@ -173,20 +173,20 @@ func TestDrainProperties(t *testing.T) {
 		for n := range 1 + r.IntN(6) {
 			drains = append(drains, randomDrain(r, z, uint64(n)))
 		}
-		fates := Drains(zones, drains)
+		fates := Drains(zones, drains, nil)
 		for n := range drains {
-			require.Equal(t, fates[:n], Drains(zones, drains[:n]), "a later one changes nothing")
+			require.Equal(t, fates[:n], Drains(zones, drains[:n], nil), "a later one changes nothing")
 		}
 		order := r.Perm(len(drains))
 		shuffled := make([]*health.Intent, len(drains))
 		for i, j := range order {
 			shuffled[i] = drains[j]
 		}
-		for i, f := range Drains(zones, shuffled) {
+		for i, f := range Drains(zones, shuffled, nil) {
 			require.Equal(t, fates[order[i]], f, "the order of the input")
 		}
 		for _, s := range z.Services {
-			c := newCoverage(z, s)
+			c := newCoverage(z, s, func(int) string { return "" })
 			whole := c.measure(nil)
 			for i, d := range drains {
 				if fates[i].Effective() && (d.Service == "" || d.Service == s.Name) {
@@ -223,8 +223,55 @@ func BenchmarkDrains(b *testing.B) {
 		z.Pools = append(z.Pools, p)
 	}
 	for b.Loop() {
-		if !Drains([]*config.Zone{z}, []*health.Intent{drainOf(1, health.ScopeAZ, "eu-a")})[0].Effective() {
+		if !Drains([]*config.Zone{z}, []*health.Intent{drainOf(1, health.ScopeAZ, "eu-a")}, nil)[0].Effective() {
 			b.Fatal("suspended")
 		}
+	}
+}
+
+// TestDrainsCountGates: what would be left behind a closed gate, or cannot answer for another reason, is nothing; a ready opens a gate
+// for the rules as for the answers.
+func TestDrainsCountGates(t *testing.T) {
+	ready := &health.Intent{ID: health.IntentID{Node: "a", Counter: 1}, Kind: health.IntentReady, Scope: health.Scope{Kind: health.ScopePool, Zone: "example.org.", Pool: "us"}}
+	drain := func() *health.Intent {
+		d := drainOf(1, health.ScopePool, "eu")
+		d.Service = "api.example.org."
+		return d
+	}
+	for _, tt := range []struct {
+		name    string
+		safety  config.Safety
+		manual  bool
+		out     string
+		intents []*health.Intent
+		want    string
+	}{
+		{"open", config.Safety{}, false, "", []*health.Intent{drain()}, ""},
+		{"a closed gate", config.Safety{}, true, "", []*health.Intent{drain()}, "never_empty"},
+		{"a ready one", config.Safety{}, true, "", []*health.Intent{ready, drain()}, ""},
+		{"it has data and waits", config.Safety{}, false, "it waits", []*health.Intent{drain()}, "never_empty"},
+		{"no region is kept behind a gate", config.Safety{KeepRegions: 1}, true, "", []*health.Intent{func() *health.Intent {
+			d := drain()
+			d.Override = []string{health.RuleNeverEmpty}
+			return d
+		}()}, "keep_regions"},
+		{"what is behind the gate may be drained", config.Safety{KeepRegions: 2}, true, "", []*health.Intent{drainOf(1, health.ScopePool, "us")}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			z := drainZone()
+			z.Services[1].Safety = tt.safety
+			z.Pools[1].Gate.Manual = tt.manual
+			fates := Drains([]*config.Zone{z}, tt.intents, func(zone, pool int) string {
+				if pool == 1 {
+					return tt.out
+				}
+				return ""
+			})
+			f := fates[len(fates)-1]
+			require.Equal(t, tt.want, f.Rule)
+			if tt.want != "" {
+				require.Contains(t, f.Why, "pool us does not count, ")
+			}
+		})
 	}
 }

@@ -130,6 +130,7 @@ func TestReturning(t *testing.T) {
 		name     string
 		failback config.Failback
 		gate     bool
+		byCheck  bool
 		r        health.Return
 		waits    string
 		percent  int
@@ -140,13 +141,15 @@ func TestReturning(t *testing.T) {
 		{name: "manual", failback: config.Failback{Mode: config.FailbackManual}, r: health.Return{Since: now}, waits: "failback", degraded: true},
 		{name: "never", failback: config.Failback{Mode: config.FailbackNever}, r: health.Return{Since: now}, waits: "config", degraded: true},
 		{name: "a gate", failback: ramp, gate: true, waits: "ready"},
+		{name: "a gate that waits for a check", failback: ramp, gate: true, byCheck: true, waits: "check"},
 		{name: "a gate first", failback: config.Failback{Mode: config.FailbackManual}, gate: true, r: health.Return{Since: now}, waits: "ready", degraded: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			z := zoneStatus{now: now}
+			z := zoneStatus{now: now, view: &health.ZoneView{Zone: &config.Zone{Checks: []*config.Check{{Name: "replica"}}}}}
 			var p api.Pool
-			z.returning(&p, &config.Pool{Failbacks: []config.Failback{tt.failback}, Gate: config.Gate{Manual: true}}, &health.PoolView{GateClosed: tt.gate, Return: tt.r})
+			z.returning(&p, &config.Pool{Failbacks: []config.Failback{tt.failback}, Gate: config.Gate{Manual: !tt.byCheck, ByCheck: tt.byCheck}}, &health.PoolView{GateClosed: tt.gate, Return: tt.r})
 			require.Equal(t, []any{tt.waits, tt.percent, tt.degraded}, []any{p.WaitsFor, p.RampPercent, z.degraded})
+			require.Equal(t, tt.byCheck, p.GateCheck == "replica")
 			require.Equal(t, tt.percent > 0, p.RampNext != nil)
 		})
 	}

@@ -125,8 +125,11 @@ func (z *zoneStatus) heldUntil(cfg *config.Pool, view *health.PoolView) *time.Ti
 
 // returning says what the pool waits for, and how far its ramp is.
 func (z *zoneStatus) returning(p *api.Pool, cfg *config.Pool, view *health.PoolView) {
-	if view.GateClosed && cfg.Gate.Manual {
+	switch {
+	case view.GateClosed && cfg.Gate.Manual:
 		p.WaitsFor = waitsReady
+	case view.GateClosed:
+		p.WaitsFor, p.GateCheck = waitsCheck, z.view.Zone.Checks[cfg.Gate.Check].Name
 	}
 	for _, r := range append([]health.Return{view.Return}, view.ReturnAZ...) {
 		for _, f := range cfg.Failbacks {
@@ -134,7 +137,7 @@ func (z *zoneStatus) returning(p *api.Pool, cfg *config.Pool, view *health.PoolV
 			switch {
 			case percent == 0 && next.IsZero():
 				z.degraded = true
-				if f.Mode == config.FailbackManual && p.WaitsFor != waitsReady {
+				if f.Mode == config.FailbackManual && !view.GateClosed {
 					p.WaitsFor = waitsFailback
 				} else if p.WaitsFor == "" {
 					p.WaitsFor = waitsConfig
@@ -149,6 +152,7 @@ func (z *zoneStatus) returning(p *api.Pool, cfg *config.Pool, view *health.PoolV
 // The values of api.Pool.WaitsFor.
 const (
 	waitsReady    = "ready"
+	waitsCheck    = "check"
 	waitsFailback = "failback"
 	waitsConfig   = "config"
 )

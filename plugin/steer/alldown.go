@@ -119,7 +119,7 @@ func (c *chooser) joined(pick func(at int) config.Tier) config.Tier {
 }
 
 // inTurn is the tier of a step without the pools that must not be answered there even as a last resort: those with data
-// outside the first step, and those with data that wait for a person.
+// outside the first step, those with data that wait for a person, and those behind a gate that holds.
 func (c *chooser) inTurn(at int) config.Tier {
 	var tier config.Tier
 	for _, share := range c.steps[at].tier {
@@ -127,13 +127,29 @@ func (c *chooser) inTurn(at int) config.Tier {
 		if keepsData(cfg) && (at > 0 || c.returned(cfg, view, &view.Return, evenBelowMin) == 0) {
 			continue
 		}
+		if view.GateClosed && (cfg.Gate.Manual || !c.allGated()) {
+			continue
+		}
 		tier = append(tier, share)
 	}
 	return tier
 }
 
-// open is inTurn without the pools that a gate keeps out: what never stood in service is no last resort, unless there is
-// nothing else at all.
+// allGated tells whether gates keep out every pool that the class has in the file, so that no order and no outage but that of the
+// gates' own checks leaves it with nothing. A drain of a pool without a gate never makes it true.
+func (c *chooser) allGated() bool {
+	for _, st := range c.steps {
+		for _, share := range st.tier {
+			if share.Weight > 0 && !c.zv.Pools[share.Pool].GateClosed {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// open is inTurn without the pools that a gate keeps out: what never stood in service is no last resort, unless the checks of
+// gates keep out all that there is.
 func (c *chooser) open(at int) config.Tier {
 	return c.ungated(c.inTurn(at))
 }

@@ -60,7 +60,16 @@ func (t *dumbTwin) everybody(tier config.Tier, ok func(p, e int) bool) []twinPoo
 // allDown is who answers when nobody is up.
 func (t *dumbTwin) allDown(tiers []twinTier) (shares, Source) {
 	anybody := func(int, int) bool { return true }
+	gated := true
+	for _, step := range tiers {
+		for _, s := range step.tier {
+			gated = gated && (s.Weight == 0 || t.view(s.Pool).GateClosed)
+		}
+	}
 	inTurn := func(at, p int) bool {
+		if t.view(p).GateClosed && (!gated || t.zv.Zone.Pools[p].Gate.Manual) {
+			return false
+		}
 		return !t.keepsData(p) || at == 0 && !(t.waitsForPerson(p) && t.percent(p, t.view(p).Return) == 0)
 	}
 	open := func(at, p int) bool { return inTurn(at, p) && !t.view(p).GateClosed }

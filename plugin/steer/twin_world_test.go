@@ -200,6 +200,7 @@ func (w *twinWorld) turn() {
 	sick := 1 + w.r.IntN(6)
 	for _, cfg := range w.zone.Pools {
 		v := &health.PoolView{At: now, GateClosed: w.chance(20)}
+		cfg.Gate.Manual = w.chance(50)
 		for range cfg.Endpoints {
 			v.Endpoints = append(v.Endpoints, w.endpoint(sick))
 		}

@@ -63,11 +63,24 @@ type Preview struct {
 	RuleService string `json:"rule_service,omitempty"`
 	Refused     string `json:"refused,omitempty"`
 	WhatIf      WhatIf `json:"what_if"`
+	// Left is what each service that the order takes something from would be left with, while the order stands, in the order of the
+	// files.
+	Left []Left `json:"left,omitempty"`
 	// ForgottenWithinSeconds is how long after the order honest caches may still hold what it takes out: the longest TTL of
 	// the services that it touches, and the allowances for the older answers to leave the node and for late acceptance.
 	ForgottenWithinSeconds float64 `json:"forgotten_within_seconds"`
 	// TransitSeconds is the allowance for late acceptance.
 	TransitSeconds float64 `json:"transit_seconds"`
+}
+
+// A Left is what an order leaves to a service. The safety rules count Endpoints; Up below that is what health has to say of them now, and
+// refuses nothing.
+type Left struct {
+	Service string `json:"service"`
+	// Endpoints counts those that weights, orders, gates and waiting for a person let answer.
+	Endpoints int `json:"endpoints"`
+	// Up counts those of them that are up.
+	Up int `json:"up"`
 }
 
 // A PoolRequest says who asks for ready or failback, and why.

@@ -63,9 +63,11 @@ type Pool struct {
 	Check string `json:"check,omitempty"`
 	// HeldUntil is the end of the longest failback hold that runs, of the pool or of one of its AZs.
 	HeldUntil *time.Time `json:"held_until,omitempty"`
-	// WaitsFor is what the pool, or one of its AZs, waits for that no time brings: ready (`fairlead ready POOL`), failback
-	// (`fairlead failback POOL`) or config (a new version of the zone file).
+	// WaitsFor is what the pool, or one of its AZs, waits for that no time brings: ready (`fairlead ready POOL`), check (its gate, which
+	// GateCheck names), failback (`fairlead failback POOL`) or config (a new version of the zone file).
 	WaitsFor string `json:"waits_for,omitempty"`
+	// GateCheck is the check that keeps the gate closed; empty while it is open, and for a gate that waits for a person.
+	GateCheck string `json:"gate_check,omitempty"`
 	// RampPercent is the least share that a service gives it, or one of its AZs, while it comes back by steps; RampNext is the
 	// next step.
 	RampPercent int        `json:"ramp_percent,omitempty"`
