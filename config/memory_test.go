@@ -5,11 +5,14 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/integration/suite"
 )
 
 // TestMemoryOfZone bounds what a zone keeps for each service with a pool of four endpoints: nothing of the file or of its
 // tree. It was 1.3 KiB when this was written; the limit leaves room for new keys, not for a second copy of anything.
 func TestMemoryOfZone(t *testing.T) {
+	suite.Large(t)
 	const services, limit = 5_000, 2_000
 	content := bigZone(services, services, 4)
 	heap := func() uint64 {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/integration/suite"
 )
 
 // bigZone is a zone file with many services over pools of n endpoints.
@@ -29,20 +31,20 @@ func bigZone(services, pools, endpoints int) []byte {
 }
 
 func TestParseSpeed(t *testing.T) {
+	suite.Large(t)
 	if testing.Short() {
 		t.Skip("takes seconds")
 	}
 	for _, tt := range []struct {
 		services, pools int
-		// limit is far above what a quiet machine needs, even with -race: the test is about quadratic behaviour. The
-		// figures are those of BenchmarkParse.
+		// limit is far above what is needed: the test is about quadratic behaviour. The figures are those of BenchmarkParse.
 		limit time.Duration
 	}{{4_000, 4_000, 10 * time.Second}, {20_000, 200, 10 * time.Second}} {
 		content := bigZone(tt.services, tt.pools, 4)
-		start := time.Now()
+		start := suite.CPU(t)
 		zone, problems := Parse("big.yaml", content, ParseOptions{})
 		require.NotNil(t, zone, "%s", problems)
-		took := time.Since(start)
+		took := suite.CPU(t) - start
 		t.Logf("%d services, %d pools, %d octets: %s", tt.services, tt.pools, len(content), took)
 		require.Less(t, took, tt.limit)
 	}
@@ -65,6 +67,7 @@ func BenchmarkParse(b *testing.B) {
 
 // TestHostileSpeed: files made to be slow are refused soon.
 func TestHostileSpeed(t *testing.T) {
+	suite.Large(t)
 	many := func(n int, line string) string {
 		var b strings.Builder
 		for i := range n {
@@ -85,9 +88,9 @@ func TestHostileSpeed(t *testing.T) {
 		{"wide aliases", withPools + "x: &a [" + strings.Repeat("x,", 20_000) + "]\n" + many(1000, "y%d: *a\n")},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			start := time.Now()
+			start := suite.CPU(t)
 			zone, problems := Parse("z.yaml", []byte(tt.text), ParseOptions{})
-			took := time.Since(start)
+			took := suite.CPU(t) - start
 			require.Nil(t, zone)
 			require.True(t, problems.HasErrors())
 			require.LessOrEqual(t, len(problems), 3*maxProblems+3)

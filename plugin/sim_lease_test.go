@@ -12,6 +12,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health/engine"
 	"github.com/fairlead-dns/fairlead/health/gossip/gossiptest"
 	"github.com/fairlead-dns/fairlead/health/ledger"
+	"github.com/fairlead-dns/fairlead/integration/suite"
 )
 
 var simEndpoint = health.Scope{Kind: health.ScopeEndpoint, Zone: "example.org.", Pool: "eu", Endpoint: "a"}
@@ -74,6 +75,9 @@ func TestLease(t *testing.T) {
 	}
 	for _, size := range []int{3, 5} {
 		t.Run("dead", func(t *testing.T) {
+			if size > 3 {
+				suite.Large(t)
+			}
 			t.Parallel()
 			require.Empty(t, playLease(t, size, 0, func(t *testing.T, s *sim) {
 				last := s.nodes[size-1]
@@ -82,6 +86,9 @@ func TestLease(t *testing.T) {
 			}))
 		})
 		t.Run("cut off", func(t *testing.T) {
+			if size > 3 {
+				suite.Large(t)
+			}
 			t.Parallel()
 			require.Empty(t, playLease(t, size, 0, func(t *testing.T, s *sim) {
 				last := s.nodes[size-1]
@@ -125,6 +132,7 @@ func TestLease(t *testing.T) {
 		require.Equal(t, last.name, fencedNode(&d.Bound))
 	}
 	t.Run("cut off one way", func(t *testing.T) {
+		suite.Large(t)
 		t.Parallel()
 		require.Empty(t, playLease(t, 3, 0, deaf))
 		require.NotEmpty(t, playLease(t, 3, health.GuardLease, deaf))

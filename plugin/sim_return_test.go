@@ -8,11 +8,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/integration/suite"
 )
 
 // TestUndrainHolds: what comes back on one node waits out the hold of its service on every one, whenever in the second the drain ends:
 // the others hear of the end within it, and what they said before that is not the word that the return is over.
 func TestUndrainHolds(t *testing.T) {
+	suite.Large(t)
 	const hold = 5 * time.Second
 	root := simRoot(t)
 	synctest.Test(t, func(t *testing.T) {

@@ -19,7 +19,11 @@ import (
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/engine"
 	"github.com/fairlead-dns/fairlead/health/gossip/gossiptest"
+	"github.com/fairlead-dns/fairlead/integration/suite"
 )
+
+// underRace are the scenarios that the race detector sees too, one of each kind; a minute would not do for all of them.
+var underRace = []string{"az_outage", "disk_full", "key_rotation", "partition_drains", "rolling_restart"}
 
 // TestSimScenarios plays the files of testdata/sim on whole clusters. Each line is an instant, a verb and its arguments; what
 // stands behind -> is wanted. The invariants hold at every second besides.
@@ -28,7 +32,11 @@ func TestSimScenarios(t *testing.T) {
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, len(paths), 12)
 	for _, path := range paths {
-		t.Run(strings.TrimSuffix(filepath.Base(path), ".txt"), func(t *testing.T) {
+		name := strings.TrimSuffix(filepath.Base(path), ".txt")
+		t.Run(name, func(t *testing.T) {
+			if !slices.Contains(underRace, name) {
+				suite.Large(t)
+			}
 			t.Parallel()
 			text, err := os.ReadFile(path)
 			require.NoError(t, err)

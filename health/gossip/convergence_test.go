@@ -43,7 +43,7 @@ func TestConvergence(t *testing.T) {
 				case !long:
 					changes = min(changes, 600/size)
 				}
-				if testing.Short() {
+				if testing.Short() || suite.Race {
 					changes = min(changes, 10)
 				}
 				if testing.Short() && size > 20 {

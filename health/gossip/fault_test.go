@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead-dns/fairlead/health/gossip/gossiptest"
+	"github.com/fairlead-dns/fairlead/integration/suite"
 )
 
 // whole tells whether every node counts every other one as a member.
@@ -282,6 +283,7 @@ func TestWrongSigningKey(t *testing.T) {
 
 // TestReplay is RELIABILITY.md S11: a minute of packets, ten minutes later, ten times as fast.
 func TestReplay(t *testing.T) {
+	suite.Large(t)
 	bubble(t, func(t *testing.T) {
 		net := gossiptest.New(16)
 		net.SetLink(lan)
