@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -54,10 +55,8 @@ func (b *builder) check(k, n *yamlNode, at *yamlPath) *Check {
 		b.timing(c, k, n, at)
 	}
 	c.Quorum = b.quorum(field(n, "quorum"))
-	c.Vantages = intOf(field(n, "vantages"), 0)
-	if q := c.Quorum; !q.Percent && c.Vantages > 0 && q.N > c.Vantages {
-		b.errorf(field(n, "quorum"), at.child("quorum"), "no endpoint could ever be down", "%d of %d vantages", q.N, c.Vantages)
-	}
+	c.Vantages = b.vantages(field(n, "vantages"))
+	b.checkQuorum(c, field(n, "quorum"), at.child("quorum"))
 	if f := field(n, "flap"); f != nil {
 		c.Flap = &Flap{
 			Transitions: intOf(field(f, "transitions"), 0),
@@ -117,7 +116,7 @@ func (b *builder) checkKeysOf(n *yamlNode, t CheckType, at *yamlPath) {
 		}
 		for sub := range entries(v) {
 			switch sub.Value {
-			case "status", "body", "read", "rcode", "answer":
+			case "status", "body", "read", "rcode", "answer", "answered":
 				report(sub, "expect."+sub.Value, at.at("expect", sub.Value))
 			}
 		}
@@ -150,6 +149,34 @@ func (b *builder) quorum(n *yamlNode) Quorum {
 	return Quorum(amountOf(n, 0))
 }
 
+// vantages reads a count, or a mapping with a count and the places of those that probe.
+func (b *builder) vantages(n *yamlNode) Vantages {
+	if n == nil || n.Kind == yaml.ScalarNode {
+		return Vantages{Count: intOf(n, 0)}
+	}
+	names := func(key string) []string {
+		var out []string
+		for _, item := range items(field(n, key)) {
+			out = append(out, stringOf(item))
+		}
+		slices.Sort(out)
+		return slices.Compact(out)
+	}
+	return Vantages{Count: intOf(field(n, "count"), 0), AZs: names("az"), Regions: names("region"), Nodes: names("nodes")}
+}
+
+// checkQuorum judges a quorum of N by what the file alone says of the vantages: how many are to probe, or their names.
+func (b *builder) checkQuorum(c *Check, n *yamlNode, at *yamlPath) {
+	most := c.Vantages.Most()
+	switch q := c.Quorum; {
+	case q.Percent || q.N == 0 || most == 0:
+	case q.N > most:
+		b.errorf(n, at, "so many can never say down", "%d of %d vantages", q.N, most)
+	case q.N == most && most > 1:
+		b.node(n, Warning, at.String(), fmt.Sprintf("%d of %d vantages: one that sees it up keeps it in service", q.N, most), "majority is the default")
+	}
+}
+
 // checkDetails reads what belongs to one type only.
 func (b *builder) checkDetails(c *Check, k, n *yamlNode, at *yamlPath) {
 	expect := field(n, "expect")
@@ -178,7 +205,10 @@ func (b *builder) checkDetails(c *Check, k, n *yamlNode, at *yamlPath) {
 			b.errorf(k, at, "", "an exec check needs a command")
 		}
 	case CheckPush:
-		c.Push = &PushCheck{Lease: durationOf(field(n, "lease"), defaultLease)}
+		c.Push = &PushCheck{Lease: durationOf(field(n, "lease"), defaultLease), OnExpiry: SilenceDown}
+		if stringOf(field(n, "on_expiry")) == "keep" {
+			c.Push.OnExpiry = SilenceKeep
+		}
 	}
 	if tls := field(n, "tls"); c.Type == CheckHTTPS || c.Type == CheckTLS || c.Type == CheckGRPC && tls != nil {
 		c.TLS = b.tlsCheck(tls, host, at.child("tls"))
@@ -215,7 +245,10 @@ func (b *builder) dnsCheck(n, expect, k *yamlNode, at *yamlPath) *DNSCheck {
 	if t, ok := parseType(stringOf(field(n, "qtype"))); ok {
 		d.QType = t
 	}
-	d.RCode = dns.StringToRcode[stringOf(field(expect, "rcode"))]
+	d.RCode, d.Answered = dns.StringToRcode[stringOf(field(expect, "rcode"))], boolOf(field(expect, "answered"))
+	if d.Answered && d.RCode != dns.RcodeSuccess {
+		b.errorf(field(expect, "answered"), at.at("expect", "answered"), "", "an answer of RCODE %s has no record", dns.RcodeToString[d.RCode])
+	}
 	if field(n, "name") == nil {
 		b.errorf(k, at, "", "a dns check needs a name to ask for")
 	}

@@ -43,6 +43,9 @@ func (b *builder) pool(k, n *yamlNode, at *yamlPath) *Pool {
 		p.Gate.ByCheck = true
 		p.Gate.Check = b.refer(g, at.child("gate"), "check", b.checks)
 	}
+	if stringOf(field(n, "on_vantages_lost")) == "down" {
+		p.OnVantagesLost = SilenceDown
+	}
 	b.endpoints(p, field(n, "endpoints"), at.child("endpoints"))
 	b.lateHits(p, n, at)
 	b.azWeights(p, field(n, "az_weights"), at.child("az_weights"))

@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -39,9 +40,8 @@ type Check struct {
 	// Fall and Rise are results in a row, at least 1.
 	Fall, Rise int
 	Quorum     Quorum
-	// Vantages is how many nodes probe it; 0 means all.
-	Vantages int
-	Flap     *Flap
+	Vantages   Vantages
+	Flap       *Flap
 
 	HTTP      *HTTPCheck
 	TCP       *TCPCheck
@@ -53,7 +53,48 @@ type Check struct {
 	Composite *Composite
 }
 
-// Quorum is how many of the fresh vantages must say down: more than half (the zero value), N, or N percent.
+// Vantages chooses which nodes of the roster probe. The zero value is all of them.
+type Vantages struct {
+	// Count is how many of the nodes that AZs, Regions and Nodes name probe one target; 0 means each of them.
+	Count int
+	// AZs, Regions and Nodes name nodes: by where a node stands, by its name. A node that stands in one of the three lists is
+	// named; while all three are empty every node is. They are sorted.
+	AZs, Regions, Nodes []string
+}
+
+// Anywhere tells whether every node of the roster may be a vantage.
+func (v *Vantages) Anywhere() bool { return len(v.AZs)+len(v.Regions)+len(v.Nodes) == 0 }
+
+// Names tells whether a node of that name, which stands in region and az (empty for not known), may be a vantage.
+func (v *Vantages) Names(node, region, az string) bool {
+	return v.Anywhere() || slices.Contains(v.Nodes, node) || region != "" && slices.Contains(v.Regions, region) ||
+		az != "" && slices.Contains(v.AZs, az)
+}
+
+// Most is the greatest number of vantages that one target can have, as far as the choice alone says; 0 for not known.
+func (v *Vantages) Most() int {
+	if len(v.Nodes) > 0 && len(v.AZs)+len(v.Regions) == 0 && (v.Count == 0 || v.Count > len(v.Nodes)) {
+		return len(v.Nodes)
+	}
+	return v.Count
+}
+
+// And is the choice for a target that is probed for v and for w: who is named by one of them, the greater count of both.
+func (v Vantages) And(w Vantages) Vantages {
+	both := Vantages{Count: max(v.Count, w.Count)}
+	if v.Count == 0 || w.Count == 0 {
+		both.Count = 0
+	}
+	if v.Anywhere() || w.Anywhere() {
+		return both
+	}
+	union := func(a, b []string) []string { return slices.Compact(slices.Sorted(slices.Values(slices.Concat(a, b)))) }
+	both.AZs, both.Regions, both.Nodes = union(v.AZs, w.AZs), union(v.Regions, w.Regions), union(v.Nodes, w.Nodes)
+	return both
+}
+
+// Quorum is how many of the fresh vantages must say down: more than half (the zero value), N, or N percent. N counts against the
+// vantages that can be heard: while fewer than N are, all of those have to say so.
 type Quorum struct {
 	N       int
 	Percent bool
@@ -67,7 +108,7 @@ func (q Quorum) Need(fresh int) int {
 	case q.Percent:
 		return fresh*q.N/100 + 1
 	default:
-		return q.N
+		return max(1, min(q.N, fresh))
 	}
 }
 
@@ -125,14 +166,31 @@ type DNSCheck struct {
 	// RCode is the wanted RCODE; Answer, when not empty, must be among the RDATA in presentation format.
 	RCode  int
 	Answer string
-	TCP    bool
+	// Answered wants at least one record of QType in the answer, whatever its RDATA.
+	Answered bool `json:",omitempty"`
+	TCP      bool
 }
 
 // ExecCheck runs Command without a shell; "{address}" and "{port}" are replaced in each argument.
 type ExecCheck struct{ Command []string }
 
 // PushCheck waits for reports, each good for Lease.
-type PushCheck struct{ Lease time.Duration }
+type PushCheck struct {
+	Lease time.Duration
+	// OnExpiry says what becomes of a target that has reported and whose last lease has run out.
+	OnExpiry SilencePolicy
+}
+
+// SilencePolicy says what is believed of what nothing is heard of any more.
+type SilencePolicy uint8
+
+// The policies.
+const (
+	// SilenceKeep goes on with the last verdict, marked stale.
+	SilenceKeep SilencePolicy = iota
+	// SilenceDown takes the silence for a failure.
+	SilenceDown
+)
 
 // CompositeOp combines the verdicts of other checks.
 type CompositeOp uint8

@@ -78,7 +78,11 @@ func (b *builder) digestChecks() {
 			return
 		}
 		copied := *c
-		copied.Name, copied.Quorum, copied.Vantages, copied.Composite = "", Quorum{}, 0, nil
+		copied.Name, copied.Quorum, copied.Vantages, copied.Composite = "", Quorum{}, Vantages{}, nil
+		if c.Push != nil {
+			// What follows from silence is judged, not dialled.
+			copied.Push = &PushCheck{Lease: c.Push.Lease}
+		}
 		h := sha256.New()
 		text, err := json.Marshal(copied)
 		if err != nil {

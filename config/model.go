@@ -131,11 +131,13 @@ type Pool struct {
 	// MinHealthy is what must be up for the pool to be available.
 	MinHealthy Amount
 	// MaxShare is the greatest share of a service's traffic in percent; 0 means no limit.
-	MaxShare  int
-	Stateful  bool
-	Fence     bool
-	Gate      Gate
-	Endpoints []*Endpoint
+	MaxShare int
+	Stateful bool
+	Fence    bool
+	Gate     Gate
+	// OnVantagesLost says what the endpoints are once none of the nodes that probe one of them is heard.
+	OnVantagesLost SilencePolicy
+	Endpoints      []*Endpoint
 	// Services index Zone.Services: those whose answer may depend on this pool.
 	Services []int
 	// Failbacks are the distinct ways in which those services let the pool return.

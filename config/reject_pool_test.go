@@ -29,6 +29,28 @@ func TestRejectContent(t *testing.T) {
 		{"quorum of more than there are", head, `checks:
   ready: {type: tcp, port: 80, interval: 5s, timeout: 1s, quorum: 3, vantages: 2}
 `, []string{":4:67: error: checks.ready.quorum: 3 of 2 vantages"}},
+		{"quorum of more than are named", head, `checks:
+  ready: {type: tcp, port: 80, quorum: 3, vantages: {count: 5, nodes: [n1, n2]}}
+`, []string{":4:40: error: checks.ready.quorum: 3 of 2 vantages"}},
+		{"vantages out of range", head, `checks:
+  a: {type: tcp, port: 80, vantages: 0}
+  b: {type: tcp, port: 80, vantages: {count: 1001}}
+  c: {type: tcp, port: 80, vantages: {az: []}}
+`, []string{":4:38: error: checks.a.vantages: 0 is out of range, want 1 to 1000", ":5:46: error: checks.b.vantages.count: 1001 is out of range, want 1 to 1000",
+			":6:43: error: checks.c.vantages.az: is empty; at least one entry is needed"}},
+		{"vantages of an unknown place", head, `checks:
+  a: {type: tcp, port: 80, vantages: {zone: eu-a}}
+`, []string{":4:39: error: checks.a.vantages.zone: unknown key \"zone\""}},
+		{"silence of unknown policy", head, `checks:
+  a: {type: push, on_expiry: up}
+  b: {type: tcp, port: 80, on_expiry: down}
+`, []string{":4:30: error: checks.a.on_expiry: unknown value \"up\"", ":5:28: error: checks.b.on_expiry: the key \"on_expiry\" does not apply to a tcp check"}},
+		{"answered and NXDOMAIN", head, `checks:
+  a: {type: dns, name: example.org, expect: {rcode: NXDOMAIN, answered: true}}
+`, []string{":4:73: error: checks.a.expect.answered: an answer of RCODE NXDOMAIN has no record"}},
+		{"vantages lost of unknown policy", withChecks, `pools:
+  web: {region: eu, on_vantages_lost: up, endpoints: [{name: a, addresses: [192.0.2.1], az: eu-a}]}
+`, []string{":6:39: error: pools.web.on_vantages_lost: unknown value \"up\""}},
 		{"timeout equals interval", head, `checks:
   a: {type: http, interval: 1s, timeout: 1s}
 `, []string{":4:42: error: checks.a.timeout: the timeout 1s is not less than the interval 1s"}},

@@ -27,6 +27,7 @@ func checkShape() *shape {
 			optional("read", text("text", anyText)),
 			optional("rcode", text("an RCODE", rcode)),
 			optional("answer", text("record data", lineText)),
+			optional("answered", boolean().describe("At least one record of qtype is in the answer. Default: false.")),
 		)),
 		optional("send", text("text", anyText)),
 		optional("tls", object(
@@ -41,12 +42,18 @@ func checkShape() *shape {
 		optional("tcp", boolean()),
 		optional("command", list(text("a word of the command", anyText))),
 		optional("lease", duration(time.Second, 24*time.Hour)),
+		optional("on_expiry", enum("down", "keep").describe("What a target is that has reported and whose lease has run out. Default: down.")),
 		optional("interval", duration(minInterval, maxInterval)),
 		optional("timeout", duration(minTimeout, maxInterval)),
 		optional("fall", integer(1, 100)),
 		optional("rise", integer(1, 100)),
 		optional("quorum", orWord(orPercent(integer(1, 1000), 1, 99), "majority")),
-		optional("vantages", integer(1, 1000)),
+		optional("vantages", either(integer(1, 1000), object(
+			optional("count", integer(1, 1000)),
+			optional("az", list(text("an AZ name", parseIdentifier))),
+			optional("region", list(text("a region name", parseIdentifier))),
+			optional("nodes", list(text("a node name", nodeName))),
+		).describe("Which nodes probe: those in one of the AZs or regions, or with one of the names; of these count. Default: all."))),
 		optional("flap", object(
 			required("transitions", integer(2, 1000)),
 			required("window", duration(time.Second, 24*time.Hour)),
@@ -75,10 +82,10 @@ var checkKeys = map[CheckType][]string{
 	CheckTCP:       {"port", "send", "expect", "expect.read"},
 	CheckTLS:       {"port", "host", "send", "expect", "expect.read", "tls"},
 	CheckGRPC:      {"port", "host", "service", "tls"},
-	CheckDNS:       {"port", "name", "qtype", "tcp", "expect", "expect.rcode", "expect.answer"},
+	CheckDNS:       {"port", "name", "qtype", "tcp", "expect", "expect.rcode", "expect.answer", "expect.answered"},
 	CheckICMP:      {},
 	CheckExec:      {"port", "command"},
-	CheckPush:      {"lease"},
+	CheckPush:      {"lease", "on_expiry"},
 	CheckComposite: {"all", "any", "not", "at_least"},
 }
 

@@ -81,6 +81,7 @@ func poolShape() *shape {
 		optional("stateful", boolean()),
 		optional("fence", boolean()),
 		optional("gate", text(`"manual" or a check`, lineText)),
+		optional("on_vantages_lost", enum("keep", "down").describe("What the pool is once none of the nodes that probe it is heard. Default: keep.")),
 		optional("late_hits", hitCounterShape()),
 		required("endpoints", list(object(
 			required("name", text("an endpoint name", parseIdentifier)),

@@ -14,6 +14,8 @@ type Verdict struct {
 	State State
 	// Stale is set when the state is kept from earlier evidence (a restart, too few fresh vantages).
 	Stale bool
+	// Lost is set while the endpoint is Down because none of the nodes that probe its pool is heard (on_vantages_lost).
+	Lost bool
 	// Unmonitored is set for endpoints without a check: always up.
 	Unmonitored bool
 	// Since is when the state last crossed between in service and out of service.
@@ -30,6 +32,9 @@ type Verdict struct {
 
 // DisputedAfter is how long the bad news of a minority count as a sign of worse (DESIGN.md section 4).
 const DisputedAfter = 10 * time.Minute
+
+// HeardFor is for how long a node counts as heard after its latest round that came straight from it (DESIGN.md section 4).
+const HeardFor = 10 * time.Second
 
 // Pending tells whether there is no evidence at all.
 func (v Verdict) Pending() bool { return v.State == Unknown }

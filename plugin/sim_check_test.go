@@ -22,9 +22,11 @@ import (
 // A sim is a cluster of production nodes in a world that the test breaks. Its clock is the bubble's. Whatever an invariant finds
 // is in faults: a run that switches a rule off wants some.
 type sim struct {
-	t       *testing.T
-	seed    uint64
-	net     *gossiptest.Network
+	t    *testing.T
+	seed uint64
+	net  *gossiptest.Network
+	// text is the zone file of zone.
+	text    string
 	zone    *config.Zone
 	model   *config.Model
 	nodes   []*simNode
@@ -142,7 +144,9 @@ func (s *sim) looked(n *simNode, v *health.View) {
 				cfg := zv.Zone.Pools[pi]
 				id := health.TargetOf(zv.Zone.Checks[cfg.Check], cfg.Endpoints[i]).ID
 				name := cfg.Name + "/" + cfg.Endpoints[i].Name
-				if !s.was(id, !now.InService()) {
+				if now.Lost {
+					s.lookedLost(n, name, now)
+				} else if !s.was(id, !now.InService()) {
 					s.fault("%s: %s became %s without a cause (%s)", n.name, name, now.State, now.Reason)
 				}
 				if was.Isolated && v.Isolated {
@@ -152,6 +156,16 @@ func (s *sim) looked(n *simNode, v *health.View) {
 					s.fault("%s: %s became %s while frozen", n.name, name, now.State)
 				}
 			}
+		}
+	}
+}
+
+// lookedLost looks at an endpoint that is out since none of its vantages is heard: each of them is, or was a moment ago, out of reach.
+func (s *sim) lookedLost(n *simNode, name string, v health.Verdict) {
+	_, who, _ := strings.Cut(v.Reason, ": ")
+	for vantage := range strings.SplitSeq(who, ", ") {
+		if s.node(vantage).runs && len(s.troubles) == 0 && time.Since(s.eased) > health.HeardFor {
+			s.fault("%s: %s is out (%s), and %s runs and is in reach", n.name, name, v.Reason, vantage)
 		}
 	}
 }

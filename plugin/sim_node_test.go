@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -237,9 +238,7 @@ func (p *simProber) due(now time.Time, next *time.Time) (seen []health.Observati
 
 // newSim makes a cluster of size nodes in a bubble, none of which runs yet.
 func newSim(t *testing.T, seed uint64, size int, root string) *sim {
-	z, problems := config.Parse("zone.yaml", []byte(simZone), config.ParseOptions{})
-	require.NoError(t, problems.Err())
-	s := &sim{t: t, seed: seed, cluster: "sim", net: gossiptest.New(seed), zone: z, model: config.NewModel([]*config.Zone{z}), logger: slog.New(slog.DiscardHandler),
+	s := &sim{t: t, seed: seed, cluster: "sim", net: gossiptest.New(seed), logger: slog.New(slog.DiscardHandler),
 		broken: make(map[health.TargetID]bool), moved: make(map[health.TargetID]time.Time), blind: make(map[string]bool)}
 	for i := range size {
 		name := fmt.Sprintf("n%d", i+1)
@@ -247,12 +246,26 @@ func newSim(t *testing.T, seed uint64, size int, root string) *sim {
 		require.NoError(t, os.MkdirAll(n.dir, 0o700))
 		s.nodes = append(s.nodes, n)
 	}
+	s.use(simZone)
+	return s
+}
+
+// use makes text the zone file, before any node runs.
+func (s *sim) use(text string) {
+	z, problems := config.Parse("zone.yaml", []byte(text), config.ParseOptions{})
+	require.NoError(s.t, problems.Err())
+	s.text, s.zone, s.model, s.targets = text, z, config.NewModel([]*config.Zone{z}), nil
 	for _, p := range z.Pools {
 		for _, e := range p.Endpoints {
 			s.targets = append(s.targets, health.TargetOf(z.Checks[p.Check], e).ID)
 		}
 	}
-	return s
+}
+
+// edit replaces a part of the zone file, before any node runs.
+func (s *sim) edit(was, is string) {
+	require.Contains(s.t, s.text, was)
+	s.use(strings.Replace(s.text, was, is, 1))
 }
 
 func addrOf(a [4]byte) netip.AddrPort { return netip.AddrPortFrom(netip.AddrFrom4(a), 7946) }

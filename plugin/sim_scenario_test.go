@@ -52,6 +52,12 @@ func playSim(t *testing.T, path, text, root string) {
 		size = int(n[0] - '0')
 	}
 	s := newSim(t, 1, size, root)
+	for line := range strings.Lines(text) {
+		if edit, ok := strings.CutPrefix(strings.TrimSpace(line), "# replace "); ok {
+			was, is, _ := strings.Cut(edit, " => ")
+			s.edit(was, is)
+		}
+	}
 	s.net.SetLink(gossiptest.Link{Delay: time.Millisecond, Jitter: time.Millisecond})
 	began := time.Now()
 	line := 0

@@ -32,7 +32,8 @@ G, Q and X are allowances: for gossip, for the older answers to leave the node, 
 the service's staleness.target or staleness.rto is an error; the help line says which setting brings it under.
 
 With --node the zones are for the node of that node file, which is checked too: client rules by continent, country,
-subdivision or asn, and order: nearest, are errors if it names no geo database. Without --node they are a warning.
+subdivision or asn, and order: nearest, are errors if it names no geo database. Without --node they are a warning. A quorum and
+vantages that the roster of its cluster cannot provide are errors.
 
 Exit codes: 0 no error, 1 errors, 2 wrong usage.`,
 		Example: `  fairlead check /etc/fairlead/zones.d
@@ -106,6 +107,9 @@ func checkPaths(paths []string, node string, a steer.Allowances) *checkResult {
 			c.bounds = append(c.bounds, steer.BoundOf(z, svc, a))
 		}
 		r.computed = append(r.computed, judgeZone(c, a)...)
+		if n != nil && n.Cluster != nil {
+			r.computed = append(r.computed, judgeVantages(z, n.Cluster.Nodes)...)
+		}
 		r.zones = append(r.zones, c)
 	}
 	return r

@@ -20,11 +20,16 @@ var intervals = []time.Duration{
 type trial struct {
 	svc    config.Service
 	checks []config.Check
-	a      steer.Allowances
+	// lost is the strictest on_vantages_lost of the pools of the service: a remedy is for all of them.
+	lost config.SilencePolicy
+	a    steer.Allowances
 }
 
 func newTrial(z *config.Zone, svc *config.Service, a steer.Allowances) *trial {
 	t := &trial{svc: *svc, a: a}
+	for _, p := range svc.Pools {
+		t.lost = max(t.lost, z.Pools[p].OnVantagesLost)
+	}
 	for _, c := range leafChecks(z, svc) {
 		t.checks = append(t.checks, *c)
 	}
@@ -46,7 +51,7 @@ func leafChecks(z *config.Zone, svc *config.Service) []*config.Check {
 
 // turned is a copy of t with some settings changed.
 func (t *trial) turned(turn func(*trial)) *trial {
-	u := &trial{svc: t.svc, checks: append([]config.Check(nil), t.checks...), a: t.a}
+	u := &trial{svc: t.svc, checks: append([]config.Check(nil), t.checks...), lost: t.lost, a: t.a}
 	turn(u)
 	return u
 }
@@ -58,7 +63,7 @@ func (t *trial) bound() time.Duration {
 	svc.Pools = nil
 	for i := range t.checks {
 		z.Checks = append(z.Checks, &t.checks[i])
-		z.Pools = append(z.Pools, &config.Pool{Check: i})
+		z.Pools = append(z.Pools, &config.Pool{Check: i, OnVantagesLost: t.lost})
 		svc.Pools = append(svc.Pools, i)
 	}
 	return steer.BoundOf(z, &svc, t.a).S

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
 )
 
@@ -97,16 +98,26 @@ func (c checkedZone) derive(w io.Writer, d derivation, users int) {
 			check = k
 		}
 	}
-	interval := b.F - check.Timeout
 	fmt.Fprintf(w, "\n  check %s with ttl %s %s (%s)\n", d.check, modeName(b.Mode), ttlRange(b), count(users, "service"))
-	fmt.Fprintf(w, "    D = fall × interval⁺ + timeout + probe lag = %d × %s + %s + %s = %s\n", check.Fall, interval, check.Timeout, b.ProbeLag, b.D)
+	own := steer.DetectionOf(check, b.Allowances)
+	interval := own.F - check.Timeout
+	if check.Push != nil {
+		fmt.Fprintf(w, "    D = F = lease + probe lag = %s + %s = %s\n", check.Push.Lease, b.ProbeLag, own.D)
+	} else {
+		fmt.Fprintf(w, "    D = fall × interval⁺ + timeout + probe lag = %d × %s + %s + %s = %s\n", check.Fall, interval, check.Timeout, b.ProbeLag, own.D)
+	}
+	if b.D != own.D || b.F != own.F {
+		fmt.Fprintf(w, "    on_vantages_lost: down: both are at least %s, for which a node counts as heard, + probe lag = %s\n", health.HeardFor, health.HeardFor+b.ProbeLag)
+	}
 	flip := b.D + b.Gossip + b.Quiesce + ttl(b.Min)
 	if b.Mode == config.Horizon {
 		fmt.Fprintf(w, "    S = D + G + Q + ttl.min + X = %s + %s + %s + %s + %s = %s\n", b.D, b.Gossip, b.Quiesce, ttl(b.Min), b.Transit, b.S)
 		return
 	}
 	first := b.F + b.Gossip + b.Quiesce + ttl(b.Max)
-	fmt.Fprintf(w, "    F = interval⁺ + timeout = %s + %s = %s\n", interval, check.Timeout, b.F)
+	if check.Push == nil {
+		fmt.Fprintf(w, "    F = interval⁺ + timeout = %s + %s = %s\n", interval, check.Timeout, own.F)
+	}
 	fmt.Fprintf(w, "    S = max(D + G + Q + ttl.min, F + G + Q + ttl.max) + X\n")
 	fmt.Fprintf(w, "      = max(%s + %s + %s + %s, %s + %s + %s + %s) + %s = max(%s, %s) + %s = %s\n", b.D, b.Gossip, b.Quiesce, ttl(b.Min),
 		b.F, b.Gossip, b.Quiesce, ttl(b.Max), b.Transit, flip, first, b.Transit, b.S)

@@ -22,7 +22,7 @@ const (
 	// hides one-way cuts.
 	directRoster = 128
 	// freshFor is how long a node counts as heard after its latest round (DESIGN.md section 4).
-	freshFor = 10 * time.Second
+	freshFor = health.HeardFor
 	// maxRounds bounds the shards that wait for a fold: some ten seconds of what 20 nodes with 10,000 endpoints say.
 	maxRounds = 8192
 	// rosterDay is how long a roster counts that another node told of (DESIGN.md section 8).
@@ -170,6 +170,7 @@ func (e *Engine) joinCluster() error {
 	if cl.gate.joined, err = readJoined(e.opts.State, o.Cluster); err != nil {
 		return err
 	}
+	e.panel.heardAt, e.panel.began = make(map[string]time.Time), time.Now()
 	cl.lease.open()
 	cl.gate.joined = cl.gate.joined || incarnation > 1 && e.opts.Without.Without(health.GuardJoined)
 	e.cluster = cl
@@ -271,6 +272,9 @@ func (e *Engine) lookAround(now time.Time) (changed bool) {
 			p.direct = p.at
 		}
 		fresh := !p.direct.IsZero() && now.Sub(p.direct) < freshFor
+		if !p.direct.IsZero() {
+			e.panel.heardAt[p.name] = p.direct
+		}
 		if fresh != p.fresh {
 			changed = true
 			e.opts.Logger.Info("node of the cluster", "node", h.Node, "heard", fresh)
@@ -308,6 +312,7 @@ func (e *Engine) onClusterTick(now time.Time) (changed bool) {
 		changed = true
 		e.rejudge()
 	}
+	e.cur.awaitLoss(now)
 	e.mindGate(now)
 	if e.ticks%tellTicks != 0 {
 		return changed

@@ -25,6 +25,7 @@ func (t *table) flip(ref poolRef) (least time.Time, who int) {
 		// What the others see, and what they make of it, is not known here.
 		return t.panel.since, 0
 	}
+	least = t.lostAt(p, pt)
 	watched := p.Watched()
 	for i, e := range pt.view.Endpoints {
 		if !e.Eligible() {
@@ -124,7 +125,7 @@ func (t *table) holds(z *config.Zone, pt *poolTable, checks []int, i int, at tim
 		if !at.IsZero() && !t.change(z, pt, i, check).After(at) {
 			return health.Verdict{}
 		}
-		return t.leaves[leafKey{t.target(pt, i, check), z.Checks[check].Quorum}]
+		return t.leaves[leafOf(t.target(pt, i, check), z.Checks[check])]
 	}).InService()
 }
 
@@ -132,7 +133,7 @@ func (t *table) holds(z *config.Zone, pt *poolTable, checks []int, i int, at tim
 func (t *table) change(z *config.Zone, pt *poolTable, i, check int) time.Time {
 	c, id := z.Checks[check], t.target(pt, i, check)
 	var buf [4]health.Observation
-	believed := t.leaves[leafKey{id, c.Quorum}]
+	believed := t.leaves[leafOf(id, c)]
 	return judge.Change(c, t.voices(id, c, buf[:0]), t.jury(id), believed, pt.view.At, t.now, t.panel.allowance)
 }
 

@@ -44,10 +44,20 @@ type zoneTable struct {
 	scoped map[int]*health.ServiceView
 }
 
-// leafKey: checks that dial the same may still want different quorums.
+// leafKey: checks that dial the same may still judge otherwise.
 type leafKey struct {
 	target health.TargetID
 	quorum config.Quorum
+	expiry config.SilencePolicy
+}
+
+// leafOf is the key of what c believes of a target.
+func leafOf(target health.TargetID, c *config.Check) leafKey {
+	key := leafKey{target: target, quorum: c.Quorum}
+	if c.Push != nil {
+		key.expiry = c.Push.OnExpiry
+	}
+	return key
 }
 
 // poolTable is one pool: the checks behind it that dial something, and what they dial for each endpoint.
@@ -77,11 +87,13 @@ type poolRef struct{ zone, pool int }
 type targetUse struct {
 	target health.Target
 	pools  []poolRef
-	// wanted is how many nodes are to probe it, the most that a check asks for; 0 means all. az is where the first endpoint
-	// behind it stands. mine is set when this node is one of the vantages.
-	wanted, vantages int
-	az               string
-	mine             bool
+	// wanted is which nodes are to probe it, for all checks that ask for it together. az is where the first endpoint behind it
+	// stands.
+	wanted config.Vantages
+	az     string
+	// vantages are the names of those that probe it, sorted; nil on a node alone. mine is set when this node is one of them.
+	vantages []string
+	mine     bool
 }
 
 // newTable makes the table for m. What old, which may be nil, believed of the same endpoints goes on; endpoints that are
@@ -138,14 +150,13 @@ func (t *table) addPool(pt *poolTable, z *config.Zone, p *config.Pool, ref poolR
 	}
 }
 
-func (t *table) use(target health.Target, ref poolRef, wanted int, az string) {
+func (t *table) use(target health.Target, ref poolRef, wanted config.Vantages, az string) {
 	use := t.targets[target.ID]
 	if use == nil {
 		use = &targetUse{target: target, wanted: wanted, az: az}
 		t.targets[target.ID] = use
-	}
-	if wanted == 0 || use.wanted > 0 && wanted > use.wanted {
-		use.wanted = wanted
+	} else {
+		use.wanted = use.wanted.And(wanted)
 	}
 	if n := len(use.pools); n == 0 || use.pools[n-1] != ref {
 		use.pools = append(use.pools, ref)
@@ -155,7 +166,7 @@ func (t *table) use(target health.Target, ref poolRef, wanted int, az string) {
 // remember takes the verdicts on the pool's targets over from old, which may be nil, or from what was persisted.
 func (t *table) remember(z *config.Zone, pt *poolTable, old *table, state *stateFile) {
 	for i, id := range pt.targets {
-		key := leafKey{id, z.Checks[pt.leaves[i%len(pt.leaves)]].Quorum}
+		key := leafOf(id, z.Checks[pt.leaves[i%len(pt.leaves)]])
 		if old != nil {
 			if v, ok := old.leaves[key]; ok {
 				t.leaves[key] = v
@@ -170,8 +181,9 @@ func (t *table) remember(z *config.Zone, pt *poolTable, old *table, state *state
 
 // chooseVantages decides anew who probes what.
 func (t *table) chooseVantages() {
+	benches := make(map[string]*judge.Bench)
 	for _, use := range t.targets {
-		t.choose(use)
+		t.choose(use, benches)
 	}
 }
 
@@ -240,6 +252,7 @@ func (t *table) judge(now time.Time) []change {
 		overlay := pt.overlay.or()
 		view, wake := judge.Pool(judge.PoolInput{
 			Zone: z, Pool: z.Pools[ref.pool], Prev: pt.view, Now: now, Frozen: t.still(), Reloaded: t.zones[ref.zone].reloaded,
+			Lost:    t.lost(z.Pools[ref.pool], pt, now),
 			Drained: func(i int) bool { return overlay.drained[i] }, Forced: func(i int) health.State { return overlay.forced[i].state }, Ready: overlay.ready, Admitted: overlay.admitted,
 			Weight: overlay.weight, EndpointWeights: overlay.weights,
 			Leaf:      func(i, check int) health.Verdict { return t.leaf(z, pt, i, check, now) },
@@ -294,7 +307,7 @@ func (t *table) target(pt *poolTable, i, check int) health.TargetID {
 // leaf judges what check dials for endpoint i of the pool.
 func (t *table) leaf(z *config.Zone, pt *poolTable, i, check int, now time.Time) health.Verdict {
 	id, c := t.target(pt, i, check), z.Checks[check]
-	key := leafKey{id, c.Quorum}
+	key := leafOf(id, c)
 	if known := t.leaves[key]; t.still() && !known.Pending() {
 		// Gates rest on leaves too: an operator's freeze holds them as it holds endpoints.
 		return known

@@ -22,6 +22,10 @@ type panel struct {
 	// restored are the targets whose state the prober took over from an earlier run, and no probe has borne out since. In a
 	// cluster that is no vote: it would outvote who looked.
 	restored map[health.TargetID]bool
+	// heardAt is when each of the others was last heard straight, by name; began is when this run began to listen. It outlives a
+	// change of the roster.
+	heardAt map[string]time.Time
+	began   time.Time
 	// allowance is how late a peer may learn of an observation.
 	allowance time.Duration
 	// isolated is set while this node hears too few others, since the given instant.
@@ -35,22 +39,31 @@ func (t *table) still() bool { return t.freeze.On || t.panel.isolated }
 
 // choose decides who probes a target. Targets that several endpoints share are chosen for the first one: all nodes with one
 // configuration agree.
-func (t *table) choose(use *targetUse) {
+//
+// benches holds the nodes that each choice names, for one roster: there are few choices and many targets.
+func (t *table) choose(use *targetUse, benches map[string]*judge.Bench) {
 	p := t.panel
-	use.mine, use.vantages = true, 1
+	use.mine, use.vantages = true, nil
 	if p.bench == nil {
 		return
 	}
-	names := p.bench.Vantages(use.target.ID, use.wanted, use.az)
-	use.vantages = len(names)
-	_, use.mine = slices.BinarySearch(names, p.self)
+	bench := p.bench
+	if w := &use.wanted; !w.Anywhere() {
+		key := strings.Join(w.AZs, " ") + "/" + strings.Join(w.Regions, " ") + "/" + strings.Join(w.Nodes, " ")
+		if bench = benches[key]; bench == nil {
+			bench = p.bench.Among(w)
+			benches[key] = bench
+		}
+	}
+	use.vantages = bench.Vantages(use.target.ID, use.wanted.Count, use.az)
+	_, use.mine = slices.BinarySearch(use.vantages, p.self)
 }
 
 // jury is who judges a target.
 func (t *table) jury(id health.TargetID) judge.Jury {
 	j := judge.Jury{Vantages: 1, Self: t.panel.self, Without: t.panel.without}
-	if use := t.targets[id]; use != nil {
-		j.Vantages = use.vantages
+	if use := t.targets[id]; use != nil && t.panel.bench != nil {
+		j.Vantages = len(use.vantages)
 	}
 	return j
 }

@@ -73,8 +73,8 @@ func TestJury(t *testing.T) {
 		{"who has just begun has no vote", "DDU??", check, down, health.Down, false, "n1, n2: refused"},
 		{"a failure of one", "USU", check, up, health.Suspect, false, "n2: refused"},
 		{"one vote is enough", "UUD", quorum(1), up, health.Down, false, "n3: refused"},
-		{"a quorum that is not heard takes nothing out", "DDu", quorum(3), up, health.Suspect, false, "n1, n2: refused"},
-		{"and brings nothing back", "DDu", quorum(3), down, health.Down, true, "n1, n2: refused"},
+		{"a quorum counts against those that are heard", "DDu", quorum(3), up, health.Down, false, "n1, n2: refused"},
+		{"and stays so", "DDu", quorum(3), down, health.Down, false, "n1, n2: refused"},
 		{"one that says up does", "DUu", quorum(3), down, health.Suspect, false, "n1: refused"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

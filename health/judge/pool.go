@@ -29,6 +29,8 @@ type PoolInput struct {
 	// Weight and EndpointWeights are the overrides in force, as in health.PoolView.
 	Weight          *int
 	EndpointWeights map[int]int
+	// Lost says in words that none of the vantages of the pool is heard, where that takes its endpoints out; else it is empty.
+	Lost string
 	// Frozen keeps every verdict that there is.
 	Frozen bool
 	Now    time.Time
@@ -77,6 +79,14 @@ func (in *PoolInput) verdict(i int) health.Verdict {
 	// Leaves are asked also while frozen: what they remember must not depend on who was heard first.
 	v := Combine(in.Zone, in.Pool, func(check int) health.Verdict { return in.Leaf(i, check) })
 	if in.Frozen && !prev.Pending() {
+		return prev
+	}
+	switch {
+	case in.Lost != "":
+		v = health.Verdict{State: health.Down, Lost: true, Reason: in.Lost}
+	case prev.Lost && v.InService() && v.Stale:
+		// What the vantages said before they were lost brings nothing back.
+		prev.Stale = true
 		return prev
 	}
 	if v.State == health.Unknown && !prev.Pending() {

@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"slices"
 
+	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 )
 
@@ -38,6 +39,20 @@ func NewBench(roster []Node) *Bench {
 		b.names, b.hashes, b.regions = append(b.names, n.Name), append(b.hashes, h.Sum64()), append(b.regions, numbers[n.Region])
 	}
 	return b
+}
+
+// Among is the bench of those nodes that v names. It is empty if it names none.
+func (b *Bench) Among(v *config.Vantages) *Bench {
+	if v.Anywhere() {
+		return b
+	}
+	var named []Node
+	for _, n := range b.nodes {
+		if v.Names(n.Name, n.Region, n.AZ) {
+			named = append(named, n)
+		}
+	}
+	return NewBench(named)
 }
 
 // mix is the finalizer of splitmix64: FNV alone leaves names in a row close to each other.

@@ -15,7 +15,7 @@ const (
 	freshIntervals = 2
 	// freshRemote is for how long what another vantage said counts, from the latest round that says so (DESIGN.md section 4). It
 	// does not say what went stale with itself.
-	freshRemote = 10 * time.Second
+	freshRemote = health.HeardFor
 	// minVantages is how many fresh vantages a verdict needs, unless there are no more (DESIGN.md section 4).
 	minVantages = 2
 	// maxNamed bounds the vantages that a reason names.
@@ -66,11 +66,19 @@ func Target(c *config.Check, obs []health.Observation, jury Jury, prev health.Ve
 		}
 	}
 	next := health.Verdict{Since: prev.Since, State: prev.State}
+	t.settle(c)
 	quorum := c.Quorum.Need(t.fresh)
 	if jury.Without.Without(health.GuardQuorum) {
 		quorum = 1
 	}
 	switch {
+	case t.fresh == 0 && t.expired > 0:
+		// Whoever was told anything is told nothing any more. Nodes that no report ever reached have no say.
+		if next.Reason = t.reason(obs, c, jury, now); c.Push.OnExpiry == config.SilenceKeep {
+			next.Stale = prev.State != health.Unknown
+			return next
+		}
+		next.State = health.Down
 	case t.fresh < jury.need(c):
 		// Nobody has decided, or too few: what was believed stays, and says so.
 		next.Stale, next.Reason = prev.State != health.Unknown, prev.Reason
@@ -81,9 +89,6 @@ func Target(c *config.Check, obs []health.Observation, jury Jury, prev health.Ve
 		return next
 	case t.down >= quorum:
 		next.State, next.Reason = health.Down, t.reason(obs, c, jury, now)
-	case t.down == t.fresh && prev.State == health.Down:
-		// The quorum asks for more vantages than are fresh.
-		next.Stale, next.Reason = true, t.reason(obs, c, jury, now)
 	case t.failing > 0:
 		next.State = health.Suspect
 		if t.failing < quorum && jury.Vantages > 1 {
@@ -115,7 +120,8 @@ func NextChange(v health.Verdict) time.Time {
 
 // A tally counts vantages that are heard. fresh are those of them that have decided, down those that decided so; failing are
 // those that say down or could come to it. Who has not decided yet has no vote: after a restart it must bring nothing back.
-type tally struct{ fresh, down, failing int }
+// expired are those that had reports (push) and whose last lease has run out.
+type tally struct{ fresh, down, failing, expired int }
 
 func (t *tally) add(o *health.Observation) {
 	if o.State != health.Unknown {
@@ -126,6 +132,21 @@ func (t *tally) add(o *health.Observation) {
 	}
 	if o.State == health.Down || o.Failures > 0 {
 		t.failing++
+	}
+	if o.State == health.Unknown && o.Failures > 0 {
+		t.expired++
+	}
+}
+
+// settle tells, for a check of type push, silence from failures: a lease that ran out on one node says nothing while another one
+// has a report.
+func (t *tally) settle(c *config.Check) {
+	if c.Type != config.CheckPush {
+		t.expired = 0
+		return
+	}
+	if t.fresh > 0 {
+		t.failing -= t.expired
 	}
 }
 

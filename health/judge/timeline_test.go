@@ -193,6 +193,9 @@ func TestQuorum(t *testing.T) {
 		{"one alone", config.Quorum{}, vantages(d), d},
 		{"two named, one says down", config.Quorum{N: 2}, vantages(d, u, u), health.Suspect},
 		{"two named, two say down", config.Quorum{N: 2}, vantages(d, d, u), d},
+		{"three named, two are heard", config.Quorum{N: 3}, vantages(d, d), d},
+		{"three named, two are heard, one says down", config.Quorum{N: 3}, vantages(d, u), health.Suspect},
+		{"three named, one is heard", config.Quorum{N: 3}, vantages(d), d},
 		{"more than 20 %", config.Quorum{N: 20, Percent: true}, vantages(d, u, u), d},
 		{"nobody decided", config.Quorum{}, vantages(health.Unknown, health.Unknown), health.Unknown},
 	} {

@@ -175,14 +175,18 @@ func (c *dnsChecker) judge(answer *dns.Msg, r *Result) {
 		r.fail(because(RCode, "answer %s, want %s", rcode(answer.Rcode), rcode(c.check.RCode)))
 		return
 	}
-	if c.want == "" {
-		return
-	}
 	var got []string
 	for _, rr := range answer.Answer {
 		if t := rr.Header().Rrtype; t == c.check.QType || c.check.QType == dns.TypeANY {
 			got = append(got, rdata(rr))
 		}
+	}
+	if c.check.Answered && len(got) == 0 {
+		r.fail(because(NoRecord, "no %s record in the answer", dns.Type(c.check.QType)))
+		return
+	}
+	if c.want == "" {
+		return
 	}
 	if slices.ContainsFunc(got, func(s string) bool { return strings.EqualFold(s, c.want) || unquoted(s) == c.want }) {
 		return

@@ -120,6 +120,8 @@ func TestDNS(t *testing.T) {
 		{"another of many", zone(t, big.String()), want(dns.TypeA, "192.0.2.200"), NoRecord,
 			"no A record 192.0.2.200 in the answer, got 192.0.2.1, 192.0.2.2, 192.0.2.3 and 97 more"},
 		{"no record", zone(t, ""), want(dns.TypeA, "192.0.2.9"), NoRecord, "no A record 192.0.2.9 in the answer, got none"},
+		{"an answer is wanted, and there is one", records, func(c *config.DNSCheck) { c.Answered = true }, None, ""},
+		{"an answer is wanted, and there is none", zone(t, ""), func(c *config.DNSCheck) { c.Answered = true }, NoRecord, "no A record in the answer"},
 		{"format error without the question", func(w dns.ResponseWriter, q *dns.Msg) {
 			m := new(dns.Msg).SetRcodeFormatError(q)
 			m.Question = nil

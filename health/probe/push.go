@@ -19,7 +19,7 @@ type Report struct {
 	State health.State
 	// Weight is how many percent of its configured weight the endpoint wants, 0..100; nil means all.
 	Weight *int
-	// Lease is for how long the report is good, at most a day. *Default*: the check's.
+	// Lease is for how long the report is good, at most the check's. *Default*: the check's.
 	Lease time.Duration
 	// Reason may say why; it becomes part of the observation's.
 	Reason string
@@ -30,6 +30,7 @@ var (
 	ErrNoTarget   = errors.New("no such target")
 	ErrNotPushed  = errors.New("the check of this target is not of type push")
 	ErrNotRunning = errors.New("the prober has stopped")
+	ErrLease      = errors.New("a report is good for the lease of its check at most")
 )
 
 // A lease is until when a target that is not dialled is believed. Prober.mu guards it.
@@ -37,6 +38,8 @@ type lease struct {
 	// heard is when the latest report came, or when the wait for the first one began; length is for how long it counts.
 	heard  time.Time
 	length time.Duration
+	// reported is set once there was a report, in this run or, as what Restore took over says, in an earlier one.
+	reported bool
 }
 
 // A pushChecker is in place of a checker where nothing is dialled.
@@ -54,7 +57,7 @@ func (pushChecker) probe(_ context.Context, _ health.Target, r *Result) {
 }
 
 // Report takes a report on a target whose check is of type push. The observation is handed to the Sink before Report
-// returns; when the lease ends without another report, an Unknown one follows.
+// returns; when the lease ends without another report, an Unknown one with a failure follows.
 func (p *Prober) Report(id health.TargetID, report Report) error {
 	if err := report.validate(); err != nil {
 		return err
@@ -97,7 +100,11 @@ func (p *Prober) reported(id health.TargetID, report Report, now time.Time) (hea
 	if length == 0 {
 		length = e.check.check.Push.Lease
 	}
-	e.push = &lease{heard: now, length: length}
+	if length > e.check.check.Push.Lease {
+		// The bound of the service is made of the check's.
+		return health.Observation{}, fmt.Errorf("report on %v: lease %v, the check's is %v: %w", id, length, e.check.check.Push.Lease, ErrLease)
+	}
+	e.push = &lease{heard: now, length: length, reported: true}
 	e.probed = true
 	before := e.counter.state
 	e.counter = e.counter.after(report.State == health.Up, now, 1, 1)
@@ -132,7 +139,7 @@ func (p *Prober) reported(id health.TargetID, report Report, now time.Time) (hea
 // leaseLocked puts e into the agenda for the end of its lease. One of which nothing was heard has the check's from now.
 func (p *Prober) leaseLocked(e *entry, now time.Time) {
 	if e.push == nil {
-		e.push = &lease{heard: now, length: e.check.check.Push.Lease}
+		e.push = &lease{heard: now, length: e.check.check.Push.Lease, reported: e.counter.state != health.Unknown}
 	}
 	e.next = e.push.heard.Add(e.push.length)
 	e.place = idle
@@ -159,7 +166,9 @@ func (p *Prober) expire(now time.Time) {
 	p.expired = p.expired[:0]
 }
 
-// unheard makes the observation of a lease that ended, unless a report came at the last moment.
+// unheard makes the observation of a lease that ended, unless a report came at the last moment. It is Unknown, with a failure if
+// there was a report before: what that means is judged by the check's on_expiry. It counts for a lease longer than it takes to come
+// again, so that there is no moment without it.
 func (p *Prober) unheard(e *entry, now time.Time) (health.Observation, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -169,8 +178,12 @@ func (p *Prober) unheard(e *entry, now time.Time) (health.Observation, bool) {
 	if e.counter.state != health.Unknown {
 		e.counter = counter{since: now}
 	}
-	return health.Observation{
-		Target: e.target.ID, State: health.Unknown, Since: e.counter.since, At: now, Next: e.next,
+	o := health.Observation{
+		Target: e.target.ID, State: health.Unknown, Since: e.counter.since, At: now, Next: e.next.Add(e.push.length),
 		Reason: fmt.Sprintf("no report for %v", e.push.length),
-	}, true
+	}
+	if e.push.reported {
+		o.Failures = 1
+	}
+	return o, true
 }

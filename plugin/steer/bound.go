@@ -46,7 +46,8 @@ type Bound struct {
 	Check string
 	// Monitored is unset when some endpoint of the service has no check: its death moves nothing.
 	Monitored bool
-	// D is fall × interval⁺ + timeout + probe lag, F is interval⁺ + timeout.
+	// D is fall × interval⁺ + timeout + probe lag, F is interval⁺ + timeout. For a check of type push both are lease + probe lag. In
+	// a pool with on_vantages_lost: down they are at least the time for which a node counts as heard.
 	D, F time.Duration
 	Allowances
 	Mode     config.TTLMode
@@ -72,12 +73,12 @@ func BoundOf(z *config.Zone, svc *config.Service, a Allowances) Bound {
 		}
 		// An endpoint is down at the latest when the last of its leaves is.
 		for _, leaf := range z.Leaves(watched...) {
-			if z.Checks[leaf].Type == config.CheckPush {
-				// Whoever falls silent is unknown, not down: nothing bounds when it is noticed.
+			if c := z.Checks[leaf]; c.Push != nil && c.Push.OnExpiry == config.SilenceKeep {
+				// Whoever falls silent is believed for ever: nothing bounds when it is noticed.
 				worst.Monitored = false
 				continue
 			}
-			b := checkBound(z.Checks[leaf], svc.TTL, a)
+			b := checkBound(z.Checks[leaf], svc.TTL, z.Pools[i].OnVantagesLost, a)
 			peace := min(worst.PeaceTTL, b.PeaceTTL)
 			if first || b.S > worst.S {
 				b.Monitored, worst = worst.Monitored, b
@@ -88,12 +89,29 @@ func BoundOf(z *config.Zone, svc *config.Service, a Allowances) Bound {
 	return worst
 }
 
-// checkBound is the bound for endpoints that are watched by c.
-func checkBound(c *config.Check, ttl config.TTL, a Allowances) Bound {
+// DetectionOf is a Bound with D and F alone: those of c by itself.
+func DetectionOf(c *config.Check, a Allowances) Bound {
+	b := Bound{Check: c.Name, Monitored: true, Allowances: a}
+	if c.Push != nil {
+		// The first sign of silence is the end of the lease, and the last.
+		b.D = c.Push.Lease + a.ProbeLag
+		b.F = b.D
+		return b
+	}
 	interval := withJitter(c.Interval)
-	b := Bound{Check: c.Name, Monitored: true, Allowances: a, Mode: ttl.Mode, Min: ttl.Min, Max: ttl.Max, PeaceTTL: ttl.Max}
 	b.D = time.Duration(c.Fall)*interval + c.Timeout + a.ProbeLag
 	b.F = interval + c.Timeout
+	return b
+}
+
+// checkBound is the bound for endpoints that are watched by c, in a pool with the given on_vantages_lost.
+func checkBound(c *config.Check, ttl config.TTL, lost config.SilencePolicy, a Allowances) Bound {
+	b := DetectionOf(c, a)
+	b.Mode, b.Min, b.Max, b.PeaceTTL = ttl.Mode, ttl.Min, ttl.Max, ttl.Max
+	if silence := health.HeardFor + a.ProbeLag; lost == config.SilenceDown {
+		// A site that dies with all that watch it is out when the last of them is not heard any more.
+		b.D, b.F = max(b.D, silence), max(b.F, silence)
+	}
 	floor, ceiling := seconds(ttl.Min), seconds(ttl.Max)
 	flip := b.D + a.Gossip + a.Quiesce + floor
 	if ttl.Mode == config.Horizon {
@@ -106,8 +124,12 @@ func checkBound(c *config.Check, ttl config.TTL, a Allowances) Bound {
 	return b
 }
 
-// Reach is the longest TTL that horizon mode can always give for c in peace: fall - 1 of the shortest intervals.
+// Reach is the longest TTL that horizon mode can always give for c in peace: fall - 1 of the shortest intervals. A report may be
+// taken back at any time.
 func Reach(c *config.Check) time.Duration {
+	if c.Push != nil {
+		return 0
+	}
 	return time.Duration(c.Fall-1) * (c.Interval - c.Interval*health.JitterPercent/100)
 }
 

@@ -52,7 +52,7 @@ type ReportRequest struct {
 	State string `json:"state" enum:"up|down"`
 	// Weight is how many percent of its configured weight the endpoint wants, 0..100; absent means all.
 	Weight *int `json:"weight,omitempty"`
-	// LeaseSeconds is for how long the report is good; 0 means the check's lease.
+	// LeaseSeconds is for how long the report is good, at most the check's lease; 0 means that.
 	LeaseSeconds float64 `json:"lease_seconds,omitempty"`
 	Reason       string  `json:"reason,omitempty"`
 }
