@@ -60,6 +60,8 @@ type zone struct {
 	planned []int64
 	// hash is the sum of the services' hashes.
 	hash uint64
+	// lots are where services begin to count; the same as long as the file is.
+	lots []uint64
 	// slots are those of the endpoints, by pool and endpoint; the same as long as the file is.
 	slots [][]slot
 	// served counts the services that answer an endpoint, by its number in the zone: see firsts. It is a copy wherever a service
@@ -145,6 +147,7 @@ func (c *Compiler) whole(old *zone, zv *health.ZoneView, at time.Time) *zone {
 		}
 	}
 	z.number(c.ledger)
+	z.lots = c.lots(cfg)
 	before := map[string]*service{}
 	if old != nil {
 		z.counters = old.counters

@@ -48,9 +48,9 @@ func (r *rrset) pick() *steer.Rendezvous {
 	return r.more.pick
 }
 
-// same tells whether r and o give the same replies but for the position in the sequence.
+// same tells whether r and o give the same replies but for the phase of the sequence and the position in it.
 func (r *rrset) same(o *rrset) bool {
-	return r.typ == o.typ && r.per == o.per && r.seq == o.seq && r.pick().Equal(o.pick()) && bytes.Equal(r.rrs, o.rrs)
+	return r.typ == o.typ && r.per == o.per && r.seq.Like(o.seq) && r.pick().Equal(o.pick()) && bytes.Equal(r.rrs, o.rrs)
 }
 
 // record is member i's record.

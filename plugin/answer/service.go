@@ -1,9 +1,12 @@
 package answer
 
 import (
+	"cmp"
 	"encoding/binary"
 	"hash/fnv"
+	"math/bits"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
@@ -68,7 +71,7 @@ func (c *Compiler) service(z *zone, zv *health.ZoneView, i int, old *service, at
 		s.plans[k] = c.plan(z.cfg, svc, p)
 	}
 	s.ttl = ttlRule{mode: svc.TTL.Mode, min: svc.TTL.Min, max: svc.TTL.Max, floor: d.Floor, pools: svc.Pools}
-	c.goOn(s, old, svc.Name, at)
+	c.goOn(s, old, z, z.lots[i], at)
 	for k, place := range svc.Places {
 		var before *service
 		if old != nil && k < len(old.places) && old.cfg.Places[k].Name == place.Name {
@@ -93,7 +96,7 @@ func (c *Compiler) place(z *zone, svc *config.Service, place config.Place, p *st
 			s.ttl.pools = append(s.ttl.pools, pool)
 		}
 	}
-	c.goOn(s, old, place.Name, at)
+	c.goOn(s, old, z, lotOf(c.node, place.Name), at)
 	return s
 }
 
@@ -149,7 +152,7 @@ func familyOf(typ uint16) (f steer.Family, ok bool) {
 
 // goOn continues the sequences of old where nothing changed and begins anew where something did: a change starts a new
 // count, so that the split is exact from then on, and in ceiling mode a time of short TTLs.
-func (c *Compiler) goOn(s, old *service, name string, at time.Time) {
+func (c *Compiler) goOn(s, old *service, z *zone, lot uint64, at time.Time) {
 	changed := old == nil || len(s.plans) != len(old.plans)
 	if old != nil {
 		s.ttl.floorUntil = old.ttl.floorUntil
@@ -161,7 +164,7 @@ func (c *Compiler) goOn(s, old *service, name string, at time.Time) {
 			r := &s.plans[i].sets[k]
 			was := before.same(r)
 			if was != nil && r.same(was) {
-				r.turn, r.base = was.turn, was.base
+				r.seq, r.turn, r.base = was.seq, was.turn, was.base
 				continue
 			}
 			changed = true
@@ -175,7 +178,8 @@ func (c *Compiler) goOn(s, old *service, name string, at time.Time) {
 			// A new ticket: answers that the older snapshot still gives do not count.
 			r.turn = new(ticket)
 			r.turn.n.Store(t)
-			r.base = r.seq.Start(c.phase(name, s.plans[i].plan.Key, r.typ, t)) - t
+			r.seq, r.base = r.seq.Phase(lot + c.draw(z, s.plans[i].plan.Key, r.typ, t))
+			r.base -= t
 		}
 	}
 	if changed && old != nil {
@@ -210,15 +214,38 @@ func (p *compiledPlan) same(r *rrset) *rrset {
 	return nil
 }
 
-// phase spreads where nodes begin: each node, name, class of clients, type and change begins elsewhere.
-func (c *Compiler) phase(name, key string, typ uint16, t uint64) uint64 {
+// draw is what turns the lots of a zone's names: each node, zone, class of clients, type and change has another one.
+func (c *Compiler) draw(z *zone, key string, typ uint16, t uint64) uint64 {
+	return lotOf(c.node, z.cfg.Name, key, string([]byte{byte(typ >> 8), byte(typ)}), string(binary.BigEndian.AppendUint64(nil, t)))
+}
+
+// lotOf is a hash of parts.
+func lotOf(parts ...string) uint64 {
 	h := fnv.New64a()
-	h.Write([]byte(c.node))
-	h.Write([]byte{0, byte(typ >> 8), byte(typ)})
-	h.Write([]byte(name))
-	h.Write([]byte(key))
-	h.Write(binary.BigEndian.AppendUint64(nil, t))
-	return h.Sum64()
+	for _, p := range parts {
+		h.Write([]byte(p))
+		h.Write([]byte{0})
+	}
+	return steer.Mix(h.Sum64())
+}
+
+// lots are where the services of a zone begin, as fractions of 2^64: in the order of their hashes and at like distances, so that
+// their first answers share the load better than by chance.
+func (c *Compiler) lots(cfg *config.Zone) []uint64 {
+	type drawn struct {
+		hash    uint64
+		service int
+	}
+	order := make([]drawn, len(cfg.Services))
+	for i, svc := range cfg.Services {
+		order[i] = drawn{lotOf(c.node, svc.Name), i}
+	}
+	slices.SortFunc(order, func(a, b drawn) int { return cmp.Or(cmp.Compare(a.hash, b.hash), a.service-b.service) })
+	out := make([]uint64, len(order))
+	for rank, t := range order {
+		out[t.service], _ = bits.Div64(uint64(rank), 0, uint64(len(order)))
+	}
+	return out
 }
 
 // host compiles the host name of an endpoint, to which SRV records lead. They follow the plan; the address itself goes only

@@ -77,7 +77,7 @@ func (d *Decision) cell(s *subject, steps []step, key string) []CellPlan {
 // Cell indexes Plans: what a shard gets. The service must have cells.
 func (d *Decision) Cell(shard int) int {
 	plans := d.Cells[Home(d.Service.Cells, shard)]
-	turn := int(mix(uint64(shard)) % health.Whole)
+	turn := int(Mix(uint64(shard)) % health.Whole)
 	for _, p := range plans {
 		if turn < p.Below {
 			return p.Plan

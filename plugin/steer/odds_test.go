@@ -156,7 +156,7 @@ func TestCellOdds(t *testing.T) {
 			slack float64
 		}{
 			{"customers in a row", func(n int) string { return fmt.Sprintf("customer-%d", n) }, fnvSlack},
-			{"like a UUID", func(n int) string { return fmt.Sprintf("%016x", mix(uint64(n))) }, 1},
+			{"like a UUID", func(n int) string { return fmt.Sprintf("%016x", Mix(uint64(n))) }, 1},
 			{"large numbers in a row", func(n int) string { return fmt.Sprint(1_000_000 + n) }, fnvSlack},
 		} {
 			t.Run(fmt.Sprintf("%d shards, %s", shards, tt.name), func(t *testing.T) {
@@ -193,9 +193,10 @@ func TestSequenceDeviation(t *testing.T) {
 		require.Equal(t, int(sum), s.Period(), tt.name)
 		worst := 0.0
 		for range 20 {
-			start, given := s.Start(r.Uint64()), make([]int64, len(w))
+			seq, start := s.Phase(r.Uint64())
+			given := make([]int64, len(w))
 			for n := int64(1); n <= 2*sum; n++ {
-				given[s.At(start+uint64(n)-1)]++
+				given[seq.At(start+uint64(n)-1)]++
 				for i := range w {
 					d := float64(int64(w[i])*n-given[i]*sum) / float64(sum)
 					worst = max(worst, d, -d)

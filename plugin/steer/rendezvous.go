@@ -73,7 +73,7 @@ func (r *Rendezvous) Pick(key uint64) int {
 		if b.below == nil {
 			return b.member
 		}
-		level, key = b.below, mix(key)
+		level, key = b.below, Mix(key)
 	}
 }
 
@@ -81,7 +81,7 @@ func (r *Rendezvous) Pick(key uint64) int {
 func pick(level []branch, key uint64) *branch {
 	best, least := 0, math.Inf(1)
 	for i := range level {
-		u := (float64(mix(key^level[i].id)>>11) + 0.5) / (1 << 53)
+		u := (float64(Mix(key^level[i].id)>>11) + 0.5) / (1 << 53)
 		if score := -math.Log(u) / level[i].weight; score < least {
 			best, least = i, score
 		}
@@ -100,8 +100,8 @@ func StickyKey(svc *config.Service, seed uint64, addr netip.Addr) (key uint64, b
 		return seed, 0
 	}
 	raw := p.Addr().As16()
-	key = mix(seed ^ binary.BigEndian.Uint64(raw[:8]))
-	return mix(key ^ binary.BigEndian.Uint64(raw[8:])), bits
+	key = Mix(seed ^ binary.BigEndian.Uint64(raw[:8]))
+	return Mix(key ^ binary.BigEndian.Uint64(raw[8:])), bits
 }
 
 // StickySeed keeps the choices of different services apart.
@@ -110,12 +110,12 @@ func StickySeed(svc *config.Service) uint64 { return nameHash(svc.Name) }
 func nameHash(name string) uint64 {
 	h := fnv.New64a()
 	h.Write([]byte(name))
-	return mix(h.Sum64())
+	return Mix(h.Sum64())
 }
 
-// mix spreads every bit over all bits: the finalizer of splitmix64 (S. Vigna, "Further scramblings of Marsaglia's xorshift
+// Mix spreads every bit over all bits: the finalizer of splitmix64 (S. Vigna, "Further scramblings of Marsaglia's xorshift
 // generators", 2017).
-func mix(x uint64) uint64 {
+func Mix(x uint64) uint64 {
 	x += 0x9e3779b97f4a7c15
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb

@@ -9,37 +9,29 @@ import (
 // each share is then off by less than 1/MaxPeriod: 0.06 answers in 1,000.
 const MaxPeriod = 16384
 
-// A Sequence is the order in which members answer. It is periodic, and it is a quota sequence: among the first n answers
-// after a start, member i stands n·wᵢ/Σw times, give or take less than 1, for every n (R. Tijdeman, "The chairman
-// assignment problem", Discrete Mathematics 32, 1980). It is immutable.
+// A Sequence is an order in which members answer. It is periodic, and it is a quota sequence: among its first n answers member
+// i stands n·wᵢ/Σw times, give or take less than 1, for every n (R. Tijdeman, "The chairman assignment problem", Discrete
+// Mathematics 32, 1980). It is immutable.
 type Sequence struct {
+	// of is what the sequences for the same weights have in common.
+	of    *quota
 	picks []uint16
-	// starts are the positions at which every member is so close to its quota that counting may begin there without
-	// losing the bound of 1. Position 0 is one of them.
-	starts []uint32
 }
 
-// NewSequence makes the sequence for weights, which must not be empty, nor more than 65,536, and all greater
-// than 0.
+// NewSequence makes a sequence for weights, which must not be empty, nor more than 65,536, and all greater than 0. Every name
+// counts in a Phase of it.
 func NewSequence(weights []uint64) *Sequence {
 	w, period := quantise(weights)
-	s := &Sequence{picks: make([]uint16, period)}
-	if len(w) == 1 || uint64(len(w)) == period {
-		// Equal weights: in turn.
-		for i := range s.picks {
-			s.picks[i] = uint16(i)
+	q := &quota{weights: w, period: period}
+	q.base = &Sequence{of: q, picks: make([]uint16, period)}
+	if q.inTurn() {
+		for i := range q.base.picks {
+			q.base.picks[i] = uint16(i)
 		}
-		s.starts = []uint32{0}
-		if len(w) > 1 {
-			// Any rotation of a round robin is one.
-			for i := uint32(1); i < uint32(period); i++ {
-				s.starts = append(s.starts, i)
-			}
-		}
-		return s
+		return q.base
 	}
-	s.fill(w, period)
-	return s
+	q.base.fill(w, period)
+	return q.base
 }
 
 // fill runs Tijdeman's algorithm for one period: of the members that would not get ahead of their quota by more than the
@@ -49,9 +41,6 @@ func (s *Sequence) fill(w []uint64, period uint64) {
 	k := 2*m - 2
 	given := make([]int64, m)
 	for n := int64(1); n <= int64(period); n++ {
-		if s.closeToQuota(w, given, n-1, int64(period), k) {
-			s.starts = append(s.starts, uint32(n-1))
-		}
 		best := int64(-1)
 		for i := range m {
 			// k·(wᵢ·n - W·xᵢ) >= W: the quota after this answer leaves room for one more of i.
@@ -74,27 +63,14 @@ func sooner(a int64, wa uint64, b int64, wb uint64) bool {
 	return h1 < h2 || h1 == h2 && l1 < l2
 }
 
-// closeToQuota tells whether all |wᵢ·n - W·xᵢ| <= W/k. The algorithm keeps them within W·(1 - 1/k), so that counts that
-// begin here stay within W, which is one answer.
-func (s *Sequence) closeToQuota(w []uint64, given []int64, n, period, k int64) bool {
-	for i := range w {
-		d := int64(w[i])*n - period*given[i]
-		if k*max(d, -d) > period {
-			return false
-		}
-	}
-	return true
-}
-
 // Period is the number of answers after which the sequence repeats.
 func (s *Sequence) Period() int { return len(s.picks) }
 
 // At is the member, an index into the weights, that answers ticket n.
 func (s *Sequence) At(n uint64) int { return int(s.picks[n%uint64(len(s.picks))]) }
 
-// Start is one of the tickets at which counting may begin, chosen by h: nodes that hash differently do not all begin with
-// the same member.
-func (s *Sequence) Start(h uint64) uint64 { return uint64(s.starts[h%uint64(len(s.starts))]) }
+// Like tells whether s and o are for the same weights: they differ in their phase alone.
+func (s *Sequence) Like(o *Sequence) bool { return s == o || s != nil && o != nil && s.of == o.of }
 
 // quantise is the weights divided by their common divisor and, if their sum is still over MaxPeriod, rounded to parts of
 // MaxPeriod by largest remainder, nobody below 1. It returns the new weights and their sum.

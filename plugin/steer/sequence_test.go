@@ -1,6 +1,7 @@
 package steer
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
 
@@ -15,6 +16,7 @@ func TestSequenceBound(t *testing.T) {
 		m := 1 + r.IntN(9)
 		w := make([]uint64, m)
 		for i := range w {
+			// From periods that are divided as a whole to those of which a prefix is.
 			w[i] = 1 + r.Uint64N(uint64(1+r.IntN(200)))
 		}
 		s := NewSequence(w)
@@ -22,10 +24,10 @@ func TestSequenceBound(t *testing.T) {
 		for _, x := range w {
 			sum += x
 		}
-		start := s.Start(r.Uint64())
+		seq, start := s.Phase(r.Uint64())
 		given := make([]uint64, m)
 		for n := uint64(1); n <= 2*sum+7; n++ {
-			given[s.At(start+n-1)]++
+			given[seq.At(start+n-1)]++
 			for i := range w {
 				d := int64(w[i]*n) - int64(given[i]*sum)
 				require.Lessf(t, max(d, -d), int64(sum)+1, "weights %v start %d: member %d after %d answers: %d given", w, start, i, n, given[i])
@@ -70,7 +72,11 @@ func TestSequenceRoundsOddWeights(t *testing.T) {
 }
 
 func BenchmarkNewSequence(b *testing.B) {
-	for b.Loop() {
-		NewSequence([]uint64{28, 42, 15, 15})
+	for _, w := range [][]uint64{{2, 2, 3, 3}, {28, 42, 15, 15}, {40, 41, 47}, {5000, 6000, 5001, 383}} {
+		b.Run(fmt.Sprint(w), func(b *testing.B) {
+			for k := uint64(0); b.Loop(); k++ {
+				NewSequence(w).Phase(k)
+			}
+		})
 	}
 }
