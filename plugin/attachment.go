@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/coredns/coredns/core/dnsserver"
+
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/plugin/geo"
 )
@@ -18,15 +20,19 @@ type attachment struct {
 	config *config.Node
 	geo    *geo.Set
 	dirs   []*zoneDir
+
+	// released is set once the instance has ended; see attachMu.
+	released bool
 }
 
 type block struct {
 	*directive
 	handler *Handler
+	config  *dnsserver.Config
 }
 
 // add takes in one more block of the same Corefile.
-func (a *attachment) add(d *directive, h *Handler) error {
+func (a *attachment) add(d *directive, h *Handler, c *dnsserver.Config) error {
 	if len(a.blocks) > 0 {
 		first := a.blocks[0]
 		for _, same := range []struct{ option, mine, theirs string }{
@@ -37,7 +43,7 @@ func (a *attachment) add(d *directive, h *Handler) error {
 			}
 		}
 	}
-	a.blocks = append(a.blocks, block{d, h})
+	a.blocks = append(a.blocks, block{d, h, c})
 	return nil
 }
 

@@ -19,8 +19,8 @@ type directive struct {
 	origins []string
 	// zones is the directory of zone files, node the node file (empty for none), state the state directory.
 	zones, node, state string
-	// laneAuto is set for `fastlane auto`.
-	laneAuto bool
+	// lane is how many sockets the fast lane has, or laneAuto or laneOff.
+	lane int
 	// explain are the clients that may ask for explanations by TXT.
 	explain []netip.Prefix
 	fall    fall.F
@@ -116,20 +116,29 @@ func (d *directive) explainers(c *caddy.Controller, args []string) error {
 	return nil
 }
 
-// fastlane accepts what the later version will accept, as far as it changes nothing today.
+// maxLanes bounds the sockets of a fast lane.
+const maxLanes = 1024
+
+// fastlane reads how many sockets the fast lane has.
 func (d *directive) fastlane(c *caddy.Controller, args []string) error {
 	if len(args) != 1 {
 		return c.ArgErr()
 	}
 	switch args[0] {
 	case "auto":
-		d.laneAuto = true
+		d.lane = laneAuto
 		return nil
 	case "off":
+		d.lane = laneOff
 		return nil
 	}
-	if _, err := strconv.Atoi(args[0]); err == nil {
-		return c.Errf("fastlane %s: the fast lane is not in this version, so it has no sockets; use auto or off", args[0])
+	n, err := strconv.Atoi(args[0])
+	if err != nil {
+		return c.Errf("fastlane %q: want auto, off or a number of sockets", args[0])
 	}
-	return c.Errf("fastlane %q: want auto or off", args[0])
+	if n < 1 || n > maxLanes {
+		return c.Errf("fastlane %d: want 1 to %d sockets", n, maxLanes)
+	}
+	d.lane = n
+	return nil
 }

@@ -24,8 +24,8 @@ func TestParseDirective(t *testing.T) {
 		{"repeated option", "fairlead {\nzones z\nzones y\n}", `Testfile:3 - Error during parsing: option "zones" given twice`},
 		{"no path", "fairlead {\nzones\n}", "Testfile:2 - Error during parsing: Wrong argument count"},
 		{"two paths", "fairlead {\nzones z y\n}", "Testfile:2 - Error during parsing: Wrong argument count"},
-		{"fastlane number", "fairlead {\nfastlane 4\n}", "Testfile:2 - Error during parsing: fastlane 4: the fast lane is not in this version"},
-		{"fastlane word", "fairlead {\nfastlane fast\n}", `Testfile:2 - Error during parsing: fastlane "fast": want auto or off`},
+		{"fastlane number", "fairlead {\nfastlane 0\n}", "Testfile:2 - Error during parsing: fastlane 0: want 1 to 1024 sockets"},
+		{"fastlane word", "fairlead {\nfastlane fast\n}", `Testfile:2 - Error during parsing: fastlane "fast": want auto, off or a number of sockets`},
 		{"fastlane alone", "fairlead {\nfastlane\n}", "Testfile:2 - Error during parsing: Wrong argument count"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -46,17 +46,17 @@ func TestParseDirective(t *testing.T) {
 
 func TestBlocksAgree(t *testing.T) {
 	a := new(attachment)
-	require.NoError(t, a.add(&directive{zones: "z", state: "/s", node: "n"}, nil))
-	require.NoError(t, a.add(&directive{zones: "y", state: "/x/../s", node: "./n"}, nil), "another way to write the same path")
-	require.ErrorContains(t, a.add(&directive{zones: "y", state: "/t", node: "n"}, nil), `state "/t" here and "/s" in another block`)
-	require.ErrorContains(t, a.add(&directive{zones: "y", state: "/s"}, nil), `node "" here and "n" in another block`)
+	require.NoError(t, a.add(&directive{zones: "z", state: "/s", node: "n"}, nil, nil))
+	require.NoError(t, a.add(&directive{zones: "y", state: "/x/../s", node: "./n"}, nil, nil), "another way to write the same path")
+	require.ErrorContains(t, a.add(&directive{zones: "y", state: "/t", node: "n"}, nil, nil), `state "/t" here and "/s" in another block`)
+	require.ErrorContains(t, a.add(&directive{zones: "y", state: "/s"}, nil, nil), `node "" here and "n" in another block`)
 }
 
 func TestBlocksThatShareADirectory(t *testing.T) {
 	a := new(attachment)
-	require.NoError(t, a.add(&directive{zones: "z", state: "s", origins: []string{"b.example."}}, nil))
-	require.NoError(t, a.add(&directive{zones: "z/", state: "s", origins: []string{"a.example.", "b.example."}}, nil))
-	require.NoError(t, a.add(&directive{zones: "y", state: "s", origins: []string{"c.example."}}, nil))
+	require.NoError(t, a.add(&directive{zones: "z", state: "s", origins: []string{"b.example."}}, nil, nil))
+	require.NoError(t, a.add(&directive{zones: "z/", state: "s", origins: []string{"a.example.", "b.example."}}, nil, nil))
+	require.NoError(t, a.add(&directive{zones: "y", state: "s", origins: []string{"c.example."}}, nil, nil))
 	dirs := a.wanted()
 	require.Len(t, dirs, 2)
 	require.Equal(t, []string{"a.example.", "b.example."}, dirs[0].origins)

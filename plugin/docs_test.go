@@ -59,7 +59,7 @@ func parseCorefile(t *testing.T, text string) {
 		c.ServerBlockKeys = b.Keys
 		d, err := parseDirective(c)
 		require.NoError(t, err, text)
-		require.NoError(t, a.add(d, nil))
+		require.NoError(t, a.add(d, nil, nil))
 	}
 }
 

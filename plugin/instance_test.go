@@ -17,11 +17,18 @@ import (
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/require"
 
+	_ "github.com/coredns/coredns/plugin/acl"
 	_ "github.com/coredns/coredns/plugin/bind"
+	_ "github.com/coredns/coredns/plugin/bufsize"
 	_ "github.com/coredns/coredns/plugin/cache"
 	_ "github.com/coredns/coredns/plugin/dnssec"
 	_ "github.com/coredns/coredns/plugin/errors"
+	_ "github.com/coredns/coredns/plugin/log"
+	_ "github.com/coredns/coredns/plugin/multisocket"
+	_ "github.com/coredns/coredns/plugin/nsid"
 	_ "github.com/coredns/coredns/plugin/rewrite"
+	_ "github.com/coredns/coredns/plugin/shed"
+	_ "github.com/coredns/coredns/plugin/view"
 	_ "github.com/coredns/coredns/plugin/whoami"
 )
 
@@ -30,24 +37,24 @@ const patience = 20 * time.Second
 
 var directivesOnce sync.Once
 
-func selectDirectives(t *testing.T) {
+func selectDirectives(t testing.TB) {
 	directivesOnce.Do(func() {
 		dnsserver.Quiet, caddy.Quiet = true, true
 		require.NoError(t, dnsserver.SetDirectives([]string{
-			"bind", "prometheus", "errors", "rewrite", "cache", "dnssec", pluginName, "whoami",
+			"multisocket", "nsid", "bufsize", "bind", "shed", "prometheus", "errors", "log", "acl", "rewrite", "cache", "dnssec", pluginName, "whoami", "view",
 		}))
 	})
 }
 
 // A site is a directory with zones, state and a Corefile, and the instance that serves it.
 type site struct {
-	t        *testing.T
+	t        testing.TB
 	dir      string
 	port     int
 	instance *caddy.Instance
 }
 
-func newSite(t *testing.T) *site {
+func newSite(t testing.TB) *site {
 	t.Helper()
 	selectDirectives(t)
 	s := &site{t: t, dir: t.TempDir(), port: freePort(t)}
@@ -143,7 +150,7 @@ func (s *site) ask(network string) *dns.Msg {
 	return m
 }
 
-func freePort(t *testing.T) int {
+func freePort(t testing.TB) int {
 	t.Helper()
 	for range 50 {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -161,7 +168,7 @@ func freePort(t *testing.T) int {
 }
 
 // eventually polls on the test's own goroutine: goroutines are counted.
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if ok() {
@@ -179,3 +186,6 @@ func usage(t *testing.T) (goroutines, files int) {
 	require.NoError(t, err)
 	return runtime.NumGoroutine(), len(list)
 }
+
+// server is the site's address as CoreDNS writes it.
+func (s *site) server() string { return fmt.Sprintf("dns://127.0.0.1:%d", s.port) }

@@ -28,9 +28,10 @@ func setup(c *caddy.Controller) error {
 	hookOnce.Do(func() { caddy.RegisterEventHook(pluginName, startupHook) })
 	a := attachmentOf(c)
 	h := &Handler{directive: d}
-	if err := a.add(d, h); err != nil {
+	if err := a.add(d, h, config); err != nil {
 		return plugin.Error(pluginName, c.Err(err.Error()))
 	}
+	hookLane(config, a)
 	c.OnStartup(func() error {
 		if err := checkNeighbours(config.Handlers()); err != nil {
 			return plugin.Error(pluginName, err)

@@ -21,8 +21,6 @@ type steward struct {
 	node    *node
 	live    *attachment
 	pending *attachment
-	// laneNoted is set once the log has said that there is no fast lane.
-	laneNoted bool
 }
 
 // attach prepares a. On an error nothing has changed.
@@ -48,17 +46,7 @@ func (r *steward) attach(a *attachment) error {
 	}
 	a.bind(r.node)
 	r.pending = a
-	r.noteLane(a)
 	return nil
-}
-
-func (r *steward) noteLane(a *attachment) {
-	for _, b := range a.blocks {
-		if b.laneAuto && !r.laneNoted {
-			r.laneNoted = true
-			log.Info("fastlane auto: this version has no fast lane; queries take CoreDNS's own path")
-		}
-	}
 }
 
 // commit makes a what the process serves.
@@ -108,6 +96,8 @@ func (r *steward) restartFailed(of *attachment) {
 
 // release ends a. The last one stops the node.
 func (r *steward) release(a *attachment) {
+	// Before the node ends: lanes answer from it.
+	releaseLanes(a)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.pending == a {

@@ -25,6 +25,7 @@ func (r report) write(w io.Writer) {
 		s.Node, s.Version, age(s.At.Sub(s.StartedAt)), s.Generation, s.ConfigHash, s.At.UTC().Format("2006-01-02 15:04:05Z"))
 	r.headline(w)
 	r.cluster(w)
+	r.fastLanes(w)
 	r.files(w)
 	r.intents(w)
 	r.endpoints(w)
@@ -72,6 +73,24 @@ func (r report) cluster(w io.Writer) {
 		return
 	}
 	fmt.Fprintf(w, "cluster %s: all %s are heard and agree\n", c.Cluster, count(c.Roster, "node"))
+}
+
+// fastLanes prints which addresses have one, and why others do not.
+func (r report) fastLanes(w io.Writer) {
+	on := 0
+	for _, l := range r.status.FastLanes {
+		if l.Sockets > 0 {
+			on++
+		} else {
+			fmt.Fprintf(w, "fast lane off on %s: %s\n", l.Address, l.Reason)
+		}
+	}
+	switch {
+	case on > 0 && on == len(r.status.FastLanes):
+		fmt.Fprintf(w, "fast lane on: all of %s\n", count(on, "UDP address"))
+	case on > 0:
+		fmt.Fprintf(w, "fast lane on: %d of %s\n", on, count(len(r.status.FastLanes), "UDP address"))
+	}
 }
 
 // A tally counts what a status holds.

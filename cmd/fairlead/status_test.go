@@ -43,7 +43,7 @@ func downEndpoint(name, az, addr string) api.Endpoint {
 
 func statusOf(zones ...api.Zone) *api.Status {
 	return &api.Status{Node: "ns1", Version: "v0.1.0", At: testNow, StartedAt: testEarly, Generation: 41, ConfigHash: "0f3a9be12c44",
-		Ready: true, Zones: zones, Files: []api.File{{Path: "zones.d/gslb.yaml", Zone: "gslb.example.org.", Hash: "0f3a9be12c44"}}}
+		Ready: true, Zones: zones, FastLanes: []api.FastLane{{Address: "dns://:53", Sockets: 2}}, Files: []api.File{{Path: "zones.d/gslb.yaml", Zone: "gslb.example.org.", Hash: "0f3a9be12c44"}}}
 }
 
 func wellStatus() *api.Status {
@@ -96,6 +96,7 @@ func nightStatus() *api.Status {
 			{Name: "accounts.gslb.example.org.", Source: "nodata", Degraded: true, TTLSeconds: 2, BoundSeconds: 39.45},
 		}})
 	s.Degraded = true
+	s.FastLanes = append(s.FastLanes, api.FastLane{Address: "dns://192.0.2.54:53", Reason: "the plugin log must see every query"})
 	s.Files = append(s.Files,
 		api.File{Path: "zones.d/shop.yaml", Zone: "shop.example.org.", Hash: strings.Repeat("77aa", 16), LastGood: true, BrokenSince: moment(9 * time.Minute),
 			Problems: []string{"zones.d/shop.yaml:4:3: error: zone: unknown key \"sao\"\n  sao: {}\n  ^\n  help: did you mean \"soa\"?"}},

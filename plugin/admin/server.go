@@ -65,6 +65,8 @@ type Node interface {
 	Freeze(on bool, actor, reason string) error
 	// Frozen is the latest such order.
 	Frozen() api.Freeze
+	// FastLanes are the UDP addresses, with why one has no fast lane.
+	FastLanes() []api.FastLane
 	// Intend takes an order; nil means that it is on disk and, if it has started, in force. EndIntent ends some, Intents are
 	// those in force and planned. Their errors are those of package health.
 	Intend(health.Intent) (health.IntentID, error)

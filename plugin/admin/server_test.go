@@ -139,6 +139,10 @@ func (n *fakeNode) RunningZone(z *config.Zone) (*api.RunningZone, error) {
 
 func (n *fakeNode) Frozen() api.Freeze { return n.frozen }
 
+func (n *fakeNode) FastLanes() []api.FastLane {
+	return []api.FastLane{{Address: "dns://127.0.0.1:53", Sockets: 2}, {Address: "dns://127.0.0.2:53", Reason: "the plugin log must see every query"}}
+}
+
 func (n *fakeNode) Probe(_ context.Context, endpoint string) ([]api.ProbeResult, error) {
 	if endpoint != "example.org/web/one" {
 		return nil, ErrNoEndpoint

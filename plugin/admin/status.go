@@ -17,7 +17,7 @@ func (s *Server) status(*http.Request) (int, any) {
 
 // NewStatus is the whole status of a node at now, in the order of the files.
 func NewStatus(n Node, version string, startedAt, now time.Time) *api.Status {
-	out := &api.Status{Node: n.Name(), Version: version, At: now, StartedAt: startedAt, Files: n.Files(), Zones: []api.Zone{}}
+	out := &api.Status{Node: n.Name(), Version: version, At: now, StartedAt: startedAt, Files: n.Files(), Zones: []api.Zone{}, FastLanes: n.FastLanes()}
 	if err := n.Ready(); err != nil {
 		out.NotReady, out.Degraded = err.Error(), true
 	} else {

@@ -29,6 +29,17 @@ type Status struct {
 	Zones  []Zone  `json:"zones"`
 	// Intents are what operators asked for, in force or planned.
 	Intents []Intent `json:"intents,omitempty"`
+	// FastLanes are the UDP addresses of this node, in their order.
+	FastLanes []FastLane `json:"fast_lanes,omitempty"`
+}
+
+// A FastLane is one UDP address, and whether its questions are answered past CoreDNS's own path.
+type FastLane struct {
+	// Address is as CoreDNS writes it: dns://192.0.2.53:53.
+	Address string `json:"address"`
+	// Sockets is how many the fast lane has; with 0 there is none, and Reason says why.
+	Sockets int    `json:"sockets"`
+	Reason  string `json:"reason,omitempty"`
 }
 
 // A File is one zone file.
