@@ -13,7 +13,7 @@ GOTESTSUM := $(GO) tool gotestsum --format pkgname --hide-summary skipped \
   --post-run-command 'sh -c "echo $$TESTS_TOTAL $$TESTS_FAILED $$TESTS_SKIPPED $$TESTS_ERRORS >>$(TOTALS)"'
 SUDO      := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: build man demo test test-plain test-race test-fast test-long test-deps vet bench fuzz clean
+.PHONY: build man demo test lint test-plain test-race test-fast test-long test-deps vet bench fuzz clean
 
 build: ## bin/fairlead
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/fairlead ./cmd/fairlead
@@ -49,6 +49,11 @@ test-deps: ## the Debian packages that the integration tests use
 vet:
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "gofmt: $$out"; exit 1; }
 	$(GO) vet ./...
+	$(GO) mod tidy -diff
+
+# A module file of its own, so that what the linter needs is no dependency of the product; half a minute of a core once it is built.
+lint: ## staticcheck, by staticcheck.conf
+	$(GO) tool -modfile=.ci/lint.mod staticcheck ./...
 
 bench: build test-deps ## figures against the targets of NUMBERS.md; minutes
 	$(GO) test -run '^$$' -bench . -benchtime 2s ./plugin/... ./config/...

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/integration/suite"
 )
 
 func exampleZone(t *testing.T, edits ...string) *Zone {
@@ -96,6 +98,7 @@ func TestDiff(t *testing.T) {
 
 // TestDiffSeesAll changes every field of a zone that has every key, one after the other: each is a difference.
 func TestDiffSeesAll(t *testing.T) {
+	suite.Large(t)
 	z, whole := exampleZone(t), exampleZone(t)
 	require.Empty(t, Diff(z, whole))
 	var blind []string

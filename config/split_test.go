@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/integration/suite"
 )
 
 // sameTree tells that text read in parts, if it can be, is the tree of the text read as a whole.
@@ -62,7 +64,8 @@ func TestReadPartsOfExample(t *testing.T) {
 func TestPartsOfBigFile(t *testing.T) {
 	big := bigZone(8_000, 4_000, 4)
 	require.NotNil(t, readParts(big, partSize))
-	for _, wrong := range []string{"  p77: 1\n", "  s9999: {tires: [{p1: 1}]}\n", "  s7: {tiers: [{p1: 1}]}\n", "  s: {tiers: [{nowhere: 1}]}\n"} {
+	wrongs := []string{"  s: {tiers: [{nowhere: 1}]}\n", "  p77: 1\n", "  s9999: {tires: [{p1: 1}]}\n", "  s7: {tiers: [{p1: 1}]}\n"}
+	for _, wrong := range wrongs[:suite.Cases(4, 1)] {
 		text := append(append([]byte(nil), big...), wrong...)
 		_, inParts := Parse("z.yaml", text, ParseOptions{})
 		// A carriage return anywhere keeps the parts away.

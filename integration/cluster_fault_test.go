@@ -187,26 +187,34 @@ func (c *realCluster) oneWay(t *testing.T) {
 	c.settle(t, 15*time.Second)
 }
 
-// kills kills nodes at random moments while drains are made: what was acknowledged is known to all afterwards.
+// kills kills nodes at random moments while drains are made, every other time once one was acknowledged: what was acknowledged is known
+// to all afterwards.
 func (c *realCluster) kills(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	acked, lost := 0, 0
-	for range trials(6) {
+	for trial := range trials(6) {
 		victim := c.nodes[r.IntN(len(c.nodes))]
-		killed := make(chan struct{})
+		begin, killed := make(chan struct{}), make(chan struct{})
 		delay := time.Duration(r.IntN(60)) * time.Millisecond
 		go func() {
 			defer close(killed)
+			<-begin
 			time.Sleep(delay) // the random moment
 			victim.kill()
 		}()
+		start := sync.OnceFunc(func() { close(begin) })
 		want := map[string]bool{}
+		if trial%2 == 0 {
+			start()
+		}
 		for k := range 4 {
 			e := clusterEndpoints[k%2]
 			if i, status := victim.drain(e.pool, e.name); status == http.StatusCreated {
 				want[i.ID] = true
+				start()
 			}
 		}
+		start()
 		<-killed
 		acked += len(want)
 		victim.start()

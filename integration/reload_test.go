@@ -202,7 +202,7 @@ func TestZoneFileStorm(t *testing.T) {
 }
 
 // resources are what a leak would show in.
-type resources struct{ goroutines, fds int }
+type resources struct{ fds int }
 
 func (p *process) resources() resources {
 	fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.cmd.Process.Pid))

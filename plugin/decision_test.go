@@ -171,7 +171,7 @@ func (b *decisionBed) play(rows []row) {
 			if !strings.Contains(r.reports, ".") {
 				b.report(last)
 			}
-			time.Sleep(min(time.Second, b.began.Add(time.Duration(r.at*float64(time.Second))).Sub(time.Now())))
+			time.Sleep(min(time.Second, time.Until(b.began.Add(time.Duration(r.at*float64(time.Second))))))
 		}
 		b.report(r.reports)
 		b.check(r)

@@ -70,7 +70,7 @@ func playSim(t *testing.T, path, text, root string) {
 		}
 		at, err := time.ParseDuration(words[0])
 		require.NoError(t, err, "%s:%d", path, line)
-		if left := began.Add(at).Sub(time.Now()); left > 0 {
+		if left := time.Until(began.Add(at)); left > 0 {
 			s.wait(left)
 		}
 		got := s.act(words[1], words[2:])

@@ -27,8 +27,6 @@ const (
 
 	// demoNodes is how many nodes run: with three, one can be cut off and the others still judge.
 	demoNodes = 3
-	// demoGossipPort is where they talk, each on a loopback address of its own.
-	demoGossipPort = 7946
 )
 
 // A place is one demo endpoint: where it stands, and the address it listens on.

@@ -117,11 +117,10 @@ func wanted(s float64) string {
 // shareList is the sum of the shares by key, of the first family.
 func shareList(shares []api.Share, key func(api.Share) string) string {
 	var parts []string
-	for _, f := range groupShares(shares, func(s api.Share) string { return s.Family }) {
-		for _, g := range groupShares(f.shares, key) {
+	if families := groupShares(shares, func(s api.Share) string { return s.Family }); len(families) > 0 {
+		for _, g := range groupShares(families[0].shares, key) {
 			parts = append(parts, strings.TrimSpace(g.key+" "+percent(g.sum)))
 		}
-		break
 	}
 	return strings.Join(parts, ", ")
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/integration/suite"
 )
 
 // A logged is what was logged.
@@ -38,6 +39,7 @@ func (l *logged) String() string {
 
 // TestEndsAreAnnounced: once for each end, ten minutes before or a tenth of the length if that is less.
 func TestEndsAreAnnounced(t *testing.T) {
+	suite.Large(t)
 	synctest.Test(t, func(t *testing.T) {
 		var log logged
 		b := start(t, Options{

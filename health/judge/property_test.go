@@ -9,6 +9,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/integration/suite"
 )
 
 // world is three vantages that look at four endpoints, each through two checks that the pool wants both.
@@ -63,7 +64,7 @@ func (w *world) judge(r *rand.Rand) *health.PoolView {
 // TestHistories: no flip without cause, no lost cause, same observations = same verdict, over random histories.
 func TestHistories(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
-	for range 300 {
+	for range suite.Cases(300, 50) {
 		one, other := newWorld(), newWorld()
 		other.now = one.now
 		for range 60 {

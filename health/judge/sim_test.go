@@ -10,6 +10,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/integration/suite"
 )
 
 // A watcher is one vantage of a court: it probes with jitter, counts as health/probe does, and tells once a second and at once
@@ -142,7 +143,7 @@ const detection = 3*2200*time.Millisecond + time.Second + courtAllowance + 4*tim
 
 // TestLiars is S14 of RELIABILITY.md: one of five that lies moves nothing and holds nothing up.
 func TestLiars(t *testing.T) {
-	for seed := range uint64(4) {
+	for seed := range suite.Cases(4, 1) {
 		// The node that judges may be the liar itself.
 		for _, lies := range []string{"....D", "D....", "....U", "U...."} {
 			c := newCourt(seed, 5, lies)
@@ -190,7 +191,8 @@ func TestPartition(t *testing.T) {
 // flight when it told, and started up to a timeout before.
 func TestPromises(t *testing.T) {
 	flips, exact, worst := 0, 0, time.Duration(0)
-	for seed := range uint64(60) {
+	seeds := suite.Cases(60, 10)
+	for seed := range seeds {
 		c := newCourt(seed, 1+int(seed%5), "")
 		// With cuts the promise holds but for those who come back; see Change.
 		cuts := seed%2 == 0 && len(c.watchers) > 2
@@ -222,7 +224,7 @@ func TestPromises(t *testing.T) {
 		})
 	}
 	t.Logf("%d flips, %d not before any instant that was given, the worst %v before", flips, exact, worst)
-	require.Greater(t, flips, 200)
+	require.Greater(t, flips, int(3*seeds))
 	require.LessOrEqual(t, worst, check.Timeout+2*courtStep)
 }
 

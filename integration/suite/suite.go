@@ -37,9 +37,10 @@ func Large(t testing.TB) {
 	}
 }
 
-// Cases is how many random cases a property is held against: all, or few where the race detector makes each one cost ten times as much.
+// Cases is how many random cases a property is held against: all, or few in `make test-fast` and where the race detector makes each
+// one cost ten times as much.
 func Cases(all, few uint64) uint64 {
-	if Race {
+	if Race || testing.Short() {
 		return few
 	}
 	return all

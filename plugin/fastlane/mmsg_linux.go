@@ -120,8 +120,6 @@ func (r *reader) source(i int) []byte {
 type writer struct {
 	msgs [batchLen]mmsghdr
 	vecs [batchLen]unix.Iovec
-	// ends are where the replies end in data.
-	ends [batchLen]int
 	n    int
 	data []byte
 }

@@ -267,7 +267,8 @@ func (t *Transport) DialTimeout(addr string, timeout time.Duration) (net.Conn, e
 	wait := link.delay(r) + link.delay(r)
 	for range 5 {
 		// Both ways must get through.
-		if r.Float64() >= link.Loss && r.Float64() >= link.Loss {
+		there := r.Float64() >= link.Loss
+		if there && r.Float64() >= link.Loss {
 			break
 		}
 		wait += resyn

@@ -85,7 +85,7 @@ func TestCuts(t *testing.T) {
 		_, err = a.DialTimeout(addrB, time.Second)
 		require.ErrorContains(t, err, "refused")
 		// More than anybody reads.
-		b = n.Transport(addrB)
+		n.Transport(addrB)
 		for range packetBacklog + 5 {
 			_, _ = a.WriteTo([]byte("x"), addrB)
 		}
