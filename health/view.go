@@ -237,6 +237,8 @@ type View struct {
 	// Blind is set while this vantage abstains because it is what is broken; Frozen while an operator has stopped every
 	// automatic verdict.
 	Blind, Frozen bool
+	// Late is set while this vantage abstains where a probe timed out: it was late by itself.
+	Late bool
 	// Isolated is set while this node hears fewer than half of the roster: health moves nothing, and TTLs are at their floor.
 	Isolated bool
 	// Zones stand in the order of Model.Zones.

@@ -50,11 +50,14 @@ type node struct {
 	engine  *engine.Engine
 	admin   *admin.Server
 	metrics *nodeMetrics
+	disk    *diskTrial
 	scope   *scope
 	drills  *drills
 	events  *event.Log
 	hooks   *hook.Sender
 
+	// echo measures how late this process is.
+	echo *probe.Echo
 	// prober and probing, the options that it was made with, are set before anything runs.
 	prober *probe.Prober
 	// lateHits is made with the prober.
@@ -123,6 +126,7 @@ func (n *node) prepare(a *attachment) (err error) {
 		return err
 	}
 	n.events = event.Open(event.Options{Node: a.config.Name, Dir: n.state, Logger: n.logger, Registerer: n.scope})
+	n.disk = newDiskTrial(n.state, n.Name, n.events, n.logger, n.scope)
 	n.source = newSource(n.logger, a.dirs, n.events)
 	n.metrics = newMetrics(n.scope, n)
 	if err := n.makeEngine(); err != nil {
@@ -166,8 +170,10 @@ func (n *node) openAudit() (err error) {
 func (n *node) makeEngine() error {
 	cfg := n.config.Load()
 	out := new(sink)
+	n.echo = probe.NewEcho()
 	n.probing = probe.Options{
-		Sink: out, Logger: n.logger, Registerer: n.scope, MaxInFlight: cfg.Probe.MaxInFlight, Seed: seed(cfg.Name),
+		Lateness: n.echo,
+		Sink:     out, Logger: n.logger, Registerer: n.scope, MaxInFlight: cfg.Probe.MaxInFlight, Seed: seed(cfg.Name),
 		Allow: cfg.Probe.Allow, AllowExec: cfg.Probe.Exec, Source: probe.Source{V4: cfg.Probe.SourceV4, V6: cfg.Probe.SourceV6},
 	}
 	prober, err := probe.New(n.probing)
@@ -210,7 +216,7 @@ func (n *node) socket(cfg *config.Node) string {
 func (n *node) run(ctx context.Context) {
 	defer close(n.done)
 	var g errgroup.Group
-	parts := []func(context.Context) error{n.engine.Run, n.admin.Run, n.geo.Run, n.drills.run, n.events.Run, n.hooks.Run, n.lateHits.run}
+	parts := []func(context.Context) error{n.engine.Run, n.admin.Run, n.geo.Run, n.drills.run, n.events.Run, n.hooks.Run, n.lateHits.run, n.echo.Run, n.disk.run}
 	if path := n.config.Load().Probe.Reports; path != "" {
 		d := &reportDir{path: path, logger: n.logger, report: n.Report, lease: n.pushLease}
 		parts = append(parts, d.run)

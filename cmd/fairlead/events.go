@@ -178,9 +178,9 @@ func eventMark(kind string) mark {
 	_, what, _ := strings.Cut(kind, ".")
 	state := health.Unknown
 	switch what {
-	case "up", "eligible", "heard", "rejoined", "serves", "sees", "closed", "bound_known", "mended":
+	case "up", "eligible", "heard", "rejoined", "serves", "sees", "in_time", "writable", "closed", "bound_known", "mended":
 		state = health.Up
-	case "suspect", "ending", "isolated", "blind":
+	case "suspect", "ending", "isolated", "blind", "late", "unwritable":
 		state = health.Suspect
 	case "down", "out", "silent", "shut", "opened", "void", "broken":
 		state = health.Down

@@ -128,6 +128,7 @@ func nodeNotes(n *api.Node, at time.Time) string {
 	add(says && n.Joined && !n.Answering, "does not answer")
 	add(says && n.Isolated, "isolated")
 	add(says && n.Blind, "blind: it abstains")
+	add(says && n.Late, "late by itself: its timeouts do not count")
 	add(says && n.Frozen, "frozen")
 	if n.Drift != nil {
 		add(true, "another configuration since "+since(*n.Drift, at))

@@ -51,6 +51,13 @@ func (r report) headline(w io.Writer) {
 	if r.status.Blind {
 		fmt.Fprintf(w, "%s: most probes of this node fail, and neither its reference targets nor other nodes answer; it abstains\n", r.style.paint(yellow, "▲ blind"))
 	}
+	if r.status.Late {
+		fmt.Fprintf(w, "%s: this process is late by itself; probes that time out do not count\n", r.style.paint(yellow, "▲ late"))
+	}
+	if u := r.status.Unwritable; u != nil {
+		fmt.Fprintf(w, "%s: since %s: %s; what it believes and what is ordered here does not outlive the process\n",
+			r.style.paint(red, "■ state directory not writable"), u.Since.UTC().Format("2006-01-02 15:04:05Z"), u.Reason)
+	}
 	if !r.status.Ready {
 		why := r.status.NotReady
 		if why == "" {

@@ -100,3 +100,25 @@ func TestFreezeThatCannotBeKeptIsRefused(t *testing.T) {
 		require.False(t, b.View().Frozen, "nothing is half applied")
 	})
 }
+
+// TestLateVantageSaysSo: what it saw in time goes on counting; the prober leaves out the rest.
+func TestLateVantageSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		z := testZone("example.org.", "192.0.2.1")
+		b := start(t, Options{Model: config.NewModel([]*config.Zone{z}), Node: "n1"})
+		b.report(z, 0, health.Up, 0)
+		require.False(t, b.View().Late)
+		set := func(late time.Duration) {
+			b.prober.mu.Lock()
+			b.prober.late = late
+			b.prober.mu.Unlock()
+			time.Sleep(time.Second)
+		}
+		set(300 * time.Millisecond)
+		require.True(t, b.View().Late)
+		b.report(z, 0, health.Down, 3)
+		require.Equal(t, health.Down, state(b.View(), 0), "a word that came is one")
+		set(0)
+		require.False(t, b.View().Late)
+	})
+}

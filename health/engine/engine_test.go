@@ -22,6 +22,14 @@ type fakeProber struct {
 	mu       sync.Mutex
 	targets  []health.Target
 	restored map[health.TargetID]health.State
+	// late is how late the vantage is by itself; 0 for in time.
+	late time.Duration
+}
+
+func (p *fakeProber) Late(time.Time) (time.Duration, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.late, p.late > 0
 }
 
 func (p *fakeProber) Run(ctx context.Context) error { <-ctx.Done(); return nil }

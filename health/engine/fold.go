@@ -238,10 +238,11 @@ func (e *Engine) wants(id health.TargetID) bool {
 		slices.ContainsFunc(e.sight.references, func(r health.Target) bool { return r.ID == id })
 }
 
-// look finds out whether this vantage is blind, and says so when that changed.
+// look finds out whether this vantage is late or blind, and says so when that changed.
 func (e *Engine) look(now time.Time) (changed bool) {
+	late := e.lookLate(now)
 	if !e.sight.look(e.cur, now) {
-		return false
+		return late
 	}
 	e.metrics.blind.Set(boolValue(e.sight.blind))
 	e.opts.Events.Add(either(e.sight.blind, "node.blind", "node.sees"), e.opts.Node, either(e.sight.blind, "this vantage abstains", "this vantage sees again"), nil)
@@ -251,6 +252,27 @@ func (e *Engine) look(now time.Time) (changed bool) {
 		e.opts.Logger.Info("the world outside answers again; this vantage sees")
 	}
 	e.rejudge()
+	return true
+}
+
+// lookLate finds out whether this vantage is late by itself.
+func (e *Engine) lookLate(now time.Time) (changed bool) {
+	prober, ok := e.opts.Prober.(interface {
+		Late(now time.Time) (by time.Duration, late bool)
+	})
+	if !ok {
+		return false
+	}
+	by, late := prober.Late(now)
+	if late == e.sight.late {
+		return false
+	}
+	e.sight.late = late
+	e.metrics.late.Set(boolValue(late))
+	e.opts.Events.Add(either(late, "node.late", "node.in_time"), e.opts.Node,
+		either(late, fmt.Sprintf("this vantage is late by itself, by %v: probes that time out do not count", by.Round(time.Millisecond)),
+			"this vantage is in time again"), nil)
+	e.opts.Logger.Warn("vantage late by itself", "late", late, "late_seconds", by.Seconds())
 	return true
 }
 

@@ -10,6 +10,7 @@ type metrics struct {
 	publish     prometheus.Histogram
 	transitions map[health.State]prometheus.Counter
 	blind       prometheus.Gauge
+	late        prometheus.Gauge
 	frozen      prometheus.Gauge
 	intents     map[string]prometheus.Gauge
 	// ends are when the first intent of each kind ends, in seconds.
@@ -44,6 +45,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "fairlead_blind",
 			Help: "1 while this vantage abstains: most of its probes fail and no reference target answers.",
 		}),
+		late: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "fairlead_late",
+			Help: "1 while probes that time out do not count, since this process is late by itself.",
+		}),
 		frozen: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "fairlead_frozen",
 			Help: "1 while an operator has stopped every automatic verdict.",
@@ -77,6 +82,6 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		Help: "1 while intents of other nodes are in force that could not be written to disk.",
 	})
 	m.cluster = newClusterMetrics(reg)
-	reg.MustRegister(m.publish, vec, m.blind, m.frozen, intents, ends, m.unkept)
+	reg.MustRegister(m.publish, vec, m.blind, m.late, m.frozen, intents, ends, m.unkept)
 	return m
 }

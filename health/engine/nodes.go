@@ -35,8 +35,8 @@ type NodeView struct {
 	// Drift is since when its configuration differs from this node's, Divergent since when its plans do although nothing
 	// explains that; zero while they do not, or for less than 15 s.
 	Drift, Divergent time.Time
-	// Joined, Answering, Blind, Isolated, Frozen and Drained are what it says of itself. Stopped is what an operator says.
-	Joined, Answering, Blind, Isolated, Frozen, Drained, Stopped bool
+	// Joined, Answering, Blind, Late, Isolated, Frozen and Drained are what it says of itself. Stopped is what an operator says.
+	Joined, Answering, Blind, Late, Isolated, Frozen, Drained, Stopped bool
 	// Lease is for how long it answers while no majority hears it (isolate_after), zero for ever. Fenced is when it is known to
 	// have begun no more answers for that; zero while that is not known.
 	Lease  time.Duration
@@ -71,7 +71,7 @@ func (e *Engine) showCluster(now time.Time) {
 	v := e.View()
 	own := NodeView{
 		Name: e.opts.Node, Self: true, InRoster: true, Heard: now, Direct: now, Fresh: true, Config: e.cur.model.Hash.String(),
-		Plans: e.opts.Publisher.PlanHash(), Joined: true, Answering: e.Shut() == "", Blind: v != nil && v.Blind, Frozen: e.freeze.On,
+		Plans: e.opts.Publisher.PlanHash(), Joined: true, Answering: e.Shut() == "", Blind: v != nil && v.Blind, Late: v != nil && v.Late, Frozen: e.freeze.On,
 		Drained: e.drained.Load(),
 	}
 	c := e.cluster
@@ -116,7 +116,8 @@ func (p *peer) show(n *NodeView, now time.Time) {
 		return
 	}
 	n.Version, n.Config, n.Plans = s.Version, s.Config.String(), s.Plans
-	n.Joined, n.Answering, n.Blind, n.Isolated, n.Frozen, n.Drained = s.Joined, s.Answering, s.Blind, s.Isolated, s.Frozen, s.Drained
+	n.Joined, n.Answering, n.Blind, n.Late = s.Joined, s.Answering, s.Blind, s.Late
+	n.Isolated, n.Frozen, n.Drained = s.Isolated, s.Frozen, s.Drained
 	n.Hooks = s.Hooks
 	if !p.drift.IsZero() && now.Sub(p.drift) >= driftAfter {
 		n.Drift = p.drift
@@ -139,7 +140,7 @@ func (e *Engine) compare(now time.Time) {
 		since(&p.drift, s.Config != own.Config, now)
 		// What a node sees alone, or does not move, may well differ.
 		comparable := s.Config == own.Config && s.Intents == own.Intents && s.Answering && own.Answering &&
-			!s.Blind && !own.Blind && !s.Isolated && !own.Isolated && s.Frozen == own.Frozen
+			!s.Blind && !own.Blind && !s.Late && !own.Late && !s.Isolated && !own.Isolated && s.Frozen == own.Frozen
 		since(&p.divergent, comparable && s.Plans != own.Plans, now)
 	}
 }

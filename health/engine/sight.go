@@ -13,6 +13,9 @@ type sight struct {
 	// references are probed like everything else and back no endpoint.
 	references []health.Target
 	blind      bool
+	// late is set while probes that time out do not count, since this node is late by itself. The prober leaves them out; what it
+	// saw in time counts.
+	late bool
 	// drained is set while an operator has this node abstain.
 	drained bool
 	// peers are the other nodes of the cluster, peersHeard those that are heard.

@@ -365,7 +365,7 @@ func (t *table) allDirty() {
 
 // newView makes the present state immutable.
 func (t *table) newView(generation uint64, now time.Time) *health.View {
-	v := &health.View{Generation: generation, At: now, Model: t.model, Zones: make([]*health.ZoneView, len(t.zones)), Blind: t.sight.blind, Frozen: t.freeze.On, Isolated: t.panel.isolated}
+	v := &health.View{Generation: generation, At: now, Model: t.model, Zones: make([]*health.ZoneView, len(t.zones)), Blind: t.sight.blind, Late: t.sight.late, Frozen: t.freeze.On, Isolated: t.panel.isolated}
 	for zi := range t.zones {
 		zt := &t.zones[zi]
 		if zt.view == nil || zt.stale() {

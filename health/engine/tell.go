@@ -85,7 +85,7 @@ func (e *Engine) status(now time.Time) round.Status {
 		Targets: c.targets.Hash, Generation: e.generation, Uptime: now.Sub(e.started),
 		Flags: round.Flags{
 			Joined: c.gate.joined, Answering: e.Shut() == "", Blind: e.sight.blind, Isolated: c.isolated, Frozen: e.freeze.On, Drained: e.drained.Load(),
-			Hooks: e.opts.Hooks,
+			Hooks: e.opts.Hooks, Late: e.sight.late,
 		},
 	}
 }

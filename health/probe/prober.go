@@ -53,6 +53,8 @@ type Options struct {
 	Forbidden []netip.AddrPort
 	// AllowExec lets checks run programs.
 	AllowExec bool
+	// Lateness excuses probes that timed out while this process itself was late; nil for never.
+	Lateness Lateness
 }
 
 func (o *Options) validate() error {
@@ -120,8 +122,11 @@ type Prober struct {
 	// fast and slow hold what is due and waits for a slot.
 	fast, slow             fifo
 	inFlight, slowInFlight int
-	// shortLogged is when a shortage of this node was last logged.
-	shortLogged time.Time
+	// shortLogged and lateLogged are when a shortage of this node, and that it is late, were last logged.
+	shortLogged, lateLogged time.Time
+	// lateAt is when a probe last did not count since this node was late, by lateBy.
+	lateAt time.Time
+	lateBy time.Duration
 }
 
 // New makes a Prober. It probes nothing before Run.

@@ -20,7 +20,7 @@ func (p *Prober) run(e *entry, target health.Target, check *prepared, slow bool)
 
 	r := probeOnce(p.ctx, check.checker, target)
 	end := time.Now()
-	if o, ok := p.conclude(e, target, check, r, end); ok {
+	if o, ok := p.conclude(e, target, check, r, start, end); ok {
 		p.opts.Sink.Observe(o)
 	}
 	p.finish(e, slow, end)
@@ -28,7 +28,7 @@ func (p *Prober) run(e *entry, target health.Target, check *prepared, slow bool)
 
 // conclude counts the result of e's probe, and returns what is to be observed, if anything.
 func (p *Prober) conclude(
-	e *entry, target health.Target, check *prepared, r Result, end time.Time,
+	e *entry, target health.Target, check *prepared, r Result, start, end time.Time,
 ) (health.Observation, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -45,11 +45,18 @@ func (p *Prober) conclude(
 		p.log.Error("probe panicked", "target", target.Address(), "check", check.check.Name,
 			"reason", r.Reason.Text, "stack", string(r.stack))
 	}
+	warning := ""
 	if !kind.Evidence() {
 		p.shortLocked(r.Reason, end)
+		warning = r.Reason.Text
+	} else if own := p.own(start, end); excuses(check.check, kind, own) {
+		p.lateLocked(own, end)
+		warning = "not judged: this node is late by itself"
+	}
+	if warning != "" {
 		// Whoever looks at a target of which nothing is known is to learn why. At stays zero: this is no evidence.
 		return health.Observation{Target: target.ID, State: e.counter.state, Since: e.counter.since, Next: e.next,
-			Warning: r.Reason.Text}, !e.probed
+			Warning: warning}, !e.probed
 	}
 	before := e.counter.state
 	e.counter = e.counter.after(r.OK, end, check.check.Rise, check.check.Fall)

@@ -39,7 +39,7 @@ func nodeShown(n *engine.NodeView) api.Node {
 	out := api.Node{
 		Name: n.Name, Region: n.Region, AZ: n.AZ, Address: n.Address, Version: n.Version, ConfigHash: n.Config,
 		HeardAt: instant(n.Direct), RelayedAt: instant(n.Heard), Drift: instant(n.Drift), Divergent: instant(n.Divergent),
-		Joined: n.Joined, Answering: n.Answering, Blind: n.Blind, Isolated: n.Isolated, Frozen: n.Frozen, Drained: n.Drained,
+		Joined: n.Joined, Answering: n.Answering, Blind: n.Blind, Late: n.Late, Isolated: n.Isolated, Frozen: n.Frozen, Drained: n.Drained,
 		LeaseSeconds: n.Lease.Seconds(), FencedAt: instant(n.Fenced),
 	}
 	if n.Config != "" {

@@ -61,6 +61,8 @@ type Node interface {
 	Config() *api.Config
 	// Ready is nil when queries are answered from live evidence, else it says why not.
 	Ready() error
+	// Unwritable is set while the state directory cannot be written.
+	Unwritable() *api.Unwritable
 	// Freeze stops every automatic verdict or lets them move again; nil means that it is on disk and in force.
 	Freeze(on bool, actor, reason string) error
 	// Frozen is the latest such order.

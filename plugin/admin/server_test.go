@@ -137,6 +137,8 @@ func (n *fakeNode) RunningZone(z *config.Zone) (*api.RunningZone, error) {
 	return &api.RunningZone{Path: z.File, Content: []byte("zone: " + z.Name)}, nil
 }
 
+func (n *fakeNode) Unwritable() *api.Unwritable { return nil }
+
 func (n *fakeNode) Frozen() api.Freeze { return n.frozen }
 
 func (n *fakeNode) FastLanes() []api.FastLane {

@@ -26,16 +26,18 @@ func NewStatus(n Node, version string, startedAt, now time.Time) *api.Status {
 	for _, f := range out.Files {
 		out.Degraded = out.Degraded || f.LastGood || f.BrokenSince != nil || f.Hash == ""
 	}
+	out.Unwritable = n.Unwritable()
+	out.Degraded = out.Degraded || out.Unwritable != nil
 	snap := n.Snapshot()
 	if snap == nil {
 		return out
 	}
 	out.Generation, out.ConfigHash = snap.View.Generation, snap.View.Model.Hash.String()
-	out.Blind = snap.View.Blind
+	out.Blind, out.Late = snap.View.Blind, snap.View.Late
 	if f := n.Frozen(); f.Frozen {
 		out.Freeze = &f
 	}
-	out.Degraded = out.Degraded || out.Blind || out.Freeze != nil
+	out.Degraded = out.Degraded || out.Blind || out.Late || out.Freeze != nil
 	if c := nodesOf(n); c.Cluster != "" {
 		out.Cluster = c
 		out.Degraded = out.Degraded || slices.ContainsFunc(c.Nodes, func(n api.Node) bool { return n.Troubled() })

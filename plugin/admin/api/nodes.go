@@ -106,6 +106,7 @@ type Node struct {
 	Joined    bool `json:"joined"`
 	Answering bool `json:"answering"`
 	Blind     bool `json:"blind,omitempty"`
+	Late      bool `json:"late,omitempty"`
 	Isolated  bool `json:"isolated,omitempty"`
 	Frozen    bool `json:"frozen,omitempty"`
 	Drained   bool `json:"drained,omitempty"`

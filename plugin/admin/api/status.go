@@ -21,6 +21,10 @@ type Status struct {
 	NotReady string `json:"not_ready,omitempty"`
 	// Blind is set while this vantage abstains: most of its probes fail and no reference target answers.
 	Blind bool `json:"blind"`
+	// Late is set while this vantage abstains where a probe timed out: its process is late by itself.
+	Late bool `json:"late,omitempty"`
+	// Unwritable is set while the state directory cannot be written.
+	Unwritable *Unwritable `json:"unwritable,omitempty"`
 	// Cluster is what is known of the other nodes; nil for a node alone.
 	Cluster *Nodes `json:"cluster,omitempty"`
 	// Freeze is set while an operator has stopped every automatic verdict.
@@ -40,6 +44,12 @@ type FastLane struct {
 	// Sockets is how many the fast lane has; with 0 there is none, and Reason says why.
 	Sockets int    `json:"sockets"`
 	Reason  string `json:"reason,omitempty"`
+}
+
+// Unwritable says why a node keeps nothing: neither verdicts nor orders outlive its end.
+type Unwritable struct {
+	Since  time.Time `json:"since"`
+	Reason string    `json:"reason"`
 }
 
 // A File is one zone file.
