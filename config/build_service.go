@@ -78,12 +78,15 @@ func (b *builder) service(k, n *yamlNode, at *yamlPath) *Service {
 }
 
 // ownerName is the FQDN of a service or a static record.
-func (b *builder) ownerName(n *yamlNode, at *yamlPath) string {
+func (b *builder) ownerName(n *yamlNode, at *yamlPath) string { return b.owner(n, at, parseName) }
+
+// owner reads a name of the zone by parse.
+func (b *builder) owner(n *yamlNode, at *yamlPath, parse func(text, origin string) (string, error)) string {
 	text := stringOf(n)
 	if text == "" {
 		return ""
 	}
-	name, err := parseName(text, b.zone.Name)
+	name, err := parse(text, b.zone.Name)
 	if err != nil {
 		b.errorf(n, at, "", "%s", err)
 		return ""

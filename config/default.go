@@ -10,6 +10,11 @@ const (
 	defaultNSTTL     = 3600
 	defaultRecordTTL = 300
 
+	// The timers concern secondaries (RFC 1912 section 2.2 ranges).
+	defaultRefresh = 7200
+	defaultRetry   = 3600
+	defaultExpire  = 1209600
+
 	// With these a failure is seen after fall × interval + timeout = 7 s.
 	defaultInterval = 2 * time.Second
 	// defaultTimeout is the timeout of a check whose interval is longer; otherwise half the interval.

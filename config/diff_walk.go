@@ -25,6 +25,10 @@ func effectsOf(z *Zone) effects {
 	w.put("soa.r_name", z.SOA.RName)
 	w.put("soa.serial", strconv.FormatUint(uint64(z.SOA.Serial), 10))
 	w.put("soa.negative_ttl", ttlText(z.SOA.NegativeTTL))
+	w.put("soa.ttl", ttlText(z.SOA.TTL))
+	w.put("soa.refresh", ttlText(z.SOA.Refresh))
+	w.put("soa.retry", ttlText(z.SOA.Retry))
+	w.put("soa.expire", ttlText(z.SOA.Expire))
 	w.put("ns_ttl", ttlText(z.NSTTL))
 	w.put("allow_shrink", strconv.FormatBool(z.AllowShrink))
 	for _, n := range z.NameServers {
@@ -75,7 +79,11 @@ func recordText(r *Record) string {
 			texts = append(texts, hex.EncodeToString(data))
 			continue
 		}
-		texts = append(texts, strings.TrimPrefix(rr.String(), rr.Header().String()))
+		text := strings.TrimPrefix(rr.String(), rr.Header().String())
+		if generic, ok := rr.(*dns.RFC3597); ok {
+			text = fmt.Sprintf(`\# %d %s`, len(data), generic.Rdata)
+		}
+		texts = append(texts, text)
 	}
 	return strings.Join(texts, ", ")
 }

@@ -68,7 +68,7 @@ func (d *testDir) running() string {
 	for _, z := range d.Zones() {
 		var names []string
 		for _, s := range z.Services {
-			names = append(names, strings.TrimSuffix(relative(s.Name, z.Name), "."))
+			names = append(names, strings.TrimSuffix(s.Name, "."+z.Name))
 		}
 		out = append(out, z.Name+" "+strings.Join(names, ","))
 	}

@@ -53,11 +53,15 @@ func TestExampleModel(t *testing.T) {
 	z, problems := parseExample(t)
 	require.NotNil(t, z, "%s", problems)
 	assert.Equal(t, "gslb.example.org.", z.Name)
-	assert.Equal(t, SOA{MName: "ns1.gslb.example.org.", RName: "hostmaster.example.org.", Serial: serialOf(z.Hash), NegativeTTL: 10}, z.SOA)
+	assert.Equal(t, SOA{MName: "ns1.gslb.example.org.", RName: "hostmaster.example.org.", Serial: serialOf(z.Hash), NegativeTTL: 10,
+		Refresh: 7200, Retry: 3600, Expire: 1209600, TTL: 10}, z.SOA)
 	assert.Equal(t, []string{"ns1.gslb.example.org.", "ns2.gslb.example.org."}, []string{z.NameServers[0].Name, z.NameServers[1].Name})
 	assert.Equal(t, []Record{
 		{Name: "gslb.example.org.", Type: 16, TTL: 3600, RData: [][]byte{[]byte("\x0bv=spf1 -all")}},
 		{Name: "static.gslb.example.org.", Type: 1, TTL: 300, RData: [][]byte{{192, 0, 2, 10}, {192, 0, 2, 11}}},
+		{Name: "lab.gslb.example.org.", Type: 2, TTL: 3600, RData: [][]byte{[]byte("\x02ns\x07example\x03net\x00"), []byte("\x03ns1\x03lab\x04gslb\x07example\x03org\x00")}},
+		{Name: "ns1.lab.gslb.example.org.", Type: 1, TTL: 3600, RData: [][]byte{{192, 0, 2, 77}}},
+		{Name: "lab.gslb.example.org.", Type: 43, TTL: 3600, RData: [][]byte{z.Records[4].RData[0]}},
 	}, z.Records)
 
 	ready := z.Checks[0]

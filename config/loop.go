@@ -57,7 +57,7 @@ func (l *loops) visit(name string) {
 			if own.target != "" {
 				c = own.records[typeCNAME]
 			}
-			c.errorf("", "the CNAME target %s leads back to itself", target)
+			c.say(c.severity(), "", "the CNAME target %s leads back to itself", target)
 		case 0:
 			l.visit(target)
 		}

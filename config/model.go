@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"github.com/miekg/dns"
 )
 
 // Hash identifies the content that a value was made from; equal content has equal hashes on every node.
@@ -74,14 +76,17 @@ type Zone struct {
 	AllowShrink bool
 }
 
-// SOA holds the fields of the zone's SOA record (RFC 1035 section 3.3.13). Refresh, Retry and Expire concern secondaries,
-// which Fairlead does not have; they have fixed values.
+// SOA holds the fields of the zone's SOA record (RFC 1035 section 3.3.13).
 type SOA struct {
 	MName, RName string
-	// Serial is the key `serial`, or is made from Hash: steering never changes it.
+	// Serial is the key `serial`, else that of the imported zone file, else made from Hash: steering never changes it.
 	Serial uint32
-	// NegativeTTL is the SOA MINIMUM and the SOA's own TTL in negative answers (RFC 2308), in seconds.
+	// Refresh, Retry and Expire concern secondaries, in seconds.
+	Refresh, Retry, Expire uint32
+	// NegativeTTL is the SOA MINIMUM, which bounds the SOA's TTL in negative answers (RFC 2308), in seconds.
 	NegativeTTL uint32
+	// TTL is that of the record itself, in seconds.
+	TTL uint32
 }
 
 // A NameServer is one NS record of the apex with its glue, if the name lies in the zone.
@@ -99,6 +104,9 @@ type Record struct {
 	// RData holds each record's RDATA in wire format, names uncompressed, sorted and without duplicates.
 	RData [][]byte
 }
+
+// IsCut tells whether the record delegates a zone: NS records below the apex.
+func (r *Record) IsCut(zone *Zone) bool { return r.Type == dns.TypeNS && r.Name != zone.Name }
 
 // A Region is a `topology.kubernetes.io/region`.
 type Region struct {

@@ -23,6 +23,16 @@ type claim struct {
 	ns      *NameServer
 	typ     uint16
 	also    bool
+	// imported is set for records of a master file: it is taken as it is, and what stands in the YAML goes over it.
+	imported bool
+}
+
+// severity is that of what is odd about c but does not keep a name server from loading it.
+func (c *claim) severity() Severity {
+	if c.imported {
+		return Warning
+	}
+	return Error
 }
 
 // takes tells whether the claim leaves no room for static records of type t under the same name.
@@ -43,8 +53,10 @@ func (c *claim) takes(t uint16) bool {
 	}
 }
 
-func (c *claim) errorf(help, format string, args ...any) {
-	c.report.at(c.line, c.col, Error, c.at.String(), fmt.Sprintf(format, args...), help)
+func (c *claim) errorf(help, format string, args ...any) { c.say(Error, help, format, args...) }
+
+func (c *claim) say(s Severity, help, format string, args ...any) {
+	c.report.at(c.line, c.col, s, c.at.String(), fmt.Sprintf(format, args...), help)
 }
 
 // place says where c stands, as seen from from.
@@ -93,14 +105,15 @@ func (o owners) claimMain(name string, c *claim) {
 func (o owners) claimRecord(name string, c *claim) bool {
 	own := o.of(name)
 	if own.main != nil && own.main.takes(c.typ) {
-		c.errorf("", "duplicate owner name %s: %s at %s does not go with %s", name, own.main.what, own.main.place(c), c.what)
+		if c.imported {
+			c.say(Warning, "", "ignored: %s at %s answers for %s", own.main.what, own.main.place(c), name)
+		} else {
+			c.errorf("", "duplicate owner name %s: %s at %s does not go with %s", name, own.main.what, own.main.place(c), c.what)
+		}
 		return false
 	}
-	if old := own.records[c.typ]; old != nil {
-		c.errorf("write all data of one name and type in one entry", "duplicate %s records for %s; they stand at %s already", dns.Type(c.typ), name, old.place(c))
-		return false
-	}
-	if old := own.records[dns.TypeCNAME]; old != nil || c.typ == dns.TypeCNAME && len(own.records) > 0 {
+	if own.records[c.typ] == nil && (own.records[dns.TypeCNAME] != nil || c.typ == dns.TypeCNAME && len(own.records) > 0) {
+		var old *claim
 		for _, t := range slices.Sorted(maps.Keys(own.records)) {
 			old = own.records[t]
 		}
@@ -110,7 +123,9 @@ func (o owners) claimRecord(name string, c *claim) bool {
 	if own.records == nil {
 		own.records = make(map[uint16]*claim)
 	}
-	own.records[c.typ] = c
+	if own.records[c.typ] == nil {
+		own.records[c.typ] = c
+	}
 	return true
 }
 
@@ -219,7 +234,7 @@ func (b *builder) checkOwners() {
 		return
 	}
 	for name, own := range b.owners {
-		_, parent, _ := strings.Cut(name, ".")
+		parent := parentOf(name)
 		if !cells[parent] {
 			continue
 		}

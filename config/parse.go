@@ -50,6 +50,14 @@ type builder struct {
 	// pools; nil where there is none.
 	checkNodes, serviceNodes, fenceKeys []*yamlNode
 	owners                              owners
+	// recordAt says where the RRsets stand in the zone.
+	recordAt map[recordKey]int
+	// imported is what an imported zone file says of the apex.
+	imported importedApex
+	// includes are the files of the imported zone file; nil without one.
+	includes *includes
+	// serverNodes say where the name servers of the apex stand.
+	serverNodes []serverNode
 	// checkNames are the known keys of checks.
 	checkNames []string
 }
@@ -69,10 +77,13 @@ func (b *builder) build(file string) *Zone {
 	b.claimServices()
 	b.buildNameServers()
 	b.buildRecords()
+	b.completeNameServers()
 	b.checkOwners()
+	b.checkBarriers()
 	b.checkLoops()
 	b.zone.Hash = b.files.sum()
 	b.buildSOA()
+	b.finishImport()
 	return b.zone
 }
 

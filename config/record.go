@@ -24,12 +24,14 @@ func (b *builder) buildRecords() {
 			b.record(item, root.item(i))
 		}
 	}
+	b.buildDelegations()
 	b.importZoneFile()
+	b.sortRecords()
 }
 
 func (b *builder) record(n *yamlNode, at *yamlPath) {
 	typeNode := field(n, "type")
-	name := b.ownerName(field(n, "name"), at.child("name"))
+	name := b.owner(field(n, "name"), at.child("name"), parseOwnerName)
 	typ, known := parseType(stringOf(typeNode))
 	if !known {
 		if s := stringOf(typeNode); s != "" {
@@ -46,7 +48,6 @@ func (b *builder) record(n *yamlNode, at *yamlPath) {
 	}
 	data := field(n, "data")
 	r := Record{Name: name, Type: typ, TTL: ttlOf(field(n, "ttl"), defaultRecordTTL)}
-	target := ""
 	for i, d := range items(data) {
 		where := at.child("data")
 		if data.Kind == yaml.SequenceNode {
@@ -67,30 +68,64 @@ func (b *builder) record(n *yamlNode, at *yamlPath) {
 			b.errorf(d, where, "", "%s", err)
 			continue
 		}
-		if c, ok := rr.(*dns.CNAME); ok {
-			target = dns.CanonicalName(c.Target)
-		}
 	}
 	if len(r.RData) > 1 && typ == typeCNAME {
 		b.errorf(data, at.child("data"), "", "more than one CNAME for %s", name)
+		return
 	}
 	c := b.claim(fmt.Sprintf("a static %s record", dns.Type(typ)), field(n, "name"), at.child("name"))
 	c.typ = typ
-	if b.owners.claimRecord(name, c) && len(r.RData) > 0 {
-		b.addRecord(r, target)
+	if len(r.RData) > 0 && b.owners.claimRecord(name, c) {
+		b.addRecord(r, c)
 	}
 }
 
 // commonTypes are suggested for a mistyped type.
-var commonTypes = []string{"A", "AAAA", "CNAME", "MX", "TXT", "SRV", "CAA", "PTR", "SSHFP", "TLSA", "HTTPS", "SVCB", "NAPTR", "SPF"}
+var commonTypes = []string{"A", "AAAA", "CNAME", "MX", "TXT", "SRV", "CAA", "PTR", "SSHFP", "TLSA", "HTTPS", "SVCB", "NAPTR", "SPF", "NS", "DS", "DNAME"}
 
-// addRecord freezes an RRset.
-func (b *builder) addRecord(r Record, target string) {
-	slices.SortFunc(r.RData, bytes.Compare)
-	r.RData = slices.CompactFunc(r.RData, bytes.Equal)
-	b.zone.Records = append(b.zone.Records, r)
-	if target != "" {
-		b.owners.of(r.Name).target = target
+// A recordKey is an RRset's name and type.
+type recordKey struct {
+	name string
+	typ  uint16
+}
+
+// addRecord freezes an RRset, together with what stands under its name and type already.
+func (b *builder) addRecord(r Record, c *claim) {
+	key := recordKey{r.Name, r.Type}
+	at, more := b.recordAt[key]
+	if !more {
+		if b.recordAt == nil {
+			b.recordAt = make(map[recordKey]int)
+		}
+		at = len(b.zone.Records)
+		b.recordAt[key] = at
+		b.zone.Records = append(b.zone.Records, Record{Name: r.Name, Type: r.Type, TTL: r.TTL})
+	}
+	set := &b.zone.Records[at]
+	if set.TTL != r.TTL {
+		c.say(Warning, "", "the records of one name and type have one TTL (RFC 2181 section 5.2); the least of %d and %d is used", set.TTL, r.TTL)
+		set.TTL = min(set.TTL, r.TTL)
+	}
+	if single := r.Type == typeCNAME || r.Type == dns.TypeDNAME; single && len(set.RData)+len(r.RData) > 1 {
+		if all := append(set.RData, r.RData...); slices.ContainsFunc(all, func(d []byte) bool { return !bytes.Equal(d, all[0]) }) {
+			c.errorf("", "more than one %s for %s", dns.Type(r.Type), r.Name)
+		}
+		return
+	}
+	set.RData = append(set.RData, r.RData...)
+	if r.Type == typeCNAME {
+		if target, _, err := dns.UnpackDomainName(set.RData[0], 0); err == nil {
+			b.owners.of(r.Name).target, _ = canonicalName(target)
+		}
+	}
+}
+
+// sortRecords gives every RRset its order, in which no record stands twice.
+func (b *builder) sortRecords() {
+	for i := range b.zone.Records {
+		set := &b.zone.Records[i]
+		slices.SortFunc(set.RData, bytes.Compare)
+		set.RData = slices.CompactFunc(set.RData, bytes.Equal)
 	}
 }
 
@@ -99,8 +134,10 @@ func (b *builder) refused(name string, typ uint16) string {
 	switch {
 	case typ == dns.TypeNS && name == b.zone.Name:
 		return "the NS records of the apex are made from the key nameservers"
-	case typ == dns.TypeNS:
-		return fmt.Sprintf("NS records below the apex: delegations are not supported (%s)", relative(name, b.zone.Name))
+	case (typ == dns.TypeNS || typ == dns.TypeDNAME) && strings.HasPrefix(name, "*."):
+		return fmt.Sprintf("%s records of a wildcard: what they mean is not defined (RFC 4592 section 4)", dns.Type(typ))
+	case typ == dns.TypeDS && name == b.zone.Name:
+		return "the DS records of the apex stand in the parent zone"
 	case typ == typeCNAME && name == b.zone.Name:
 		return "a CNAME at the apex: it would hide SOA and NS (RFC 1034 section 3.6.2)"
 	}
@@ -118,6 +155,10 @@ func parseData(zone string, typ uint16, text string) (dns.RR, error) {
 			return nil, err
 		}
 	}
+	text, err := asciiNames(typ, text)
+	if err != nil {
+		return nil, err
+	}
 	if hasComment(text) {
 		return nil, fmt.Errorf("a ; begins a comment; put the data in quotes")
 	}
@@ -133,6 +174,26 @@ func parseData(zone string, typ uint16, text string) (dns.RR, error) {
 	return rr, nil
 }
 
+// asciiNames has A-labels for the U-labels of the names in RDATA.
+func asciiNames(typ uint16, text string) (string, error) {
+	switch typ {
+	case dns.TypeCNAME, dns.TypeDNAME, dns.TypeNS, dns.TypeMX, dns.TypePTR, dns.TypeSRV, dns.TypeHTTPS, dns.TypeSVCB, dns.TypeNAPTR:
+	default:
+		return text, nil
+	}
+	if isASCII(text) {
+		return text, nil
+	}
+	words := strings.Fields(text)
+	for i, w := range words {
+		var err error
+		if words[i], err = toASCII(w); err != nil {
+			return "", err
+		}
+	}
+	return strings.Join(words, " "), nil
+}
+
 // packData is the RDATA in wire format, names uncompressed.
 func packData(rr dns.RR) ([]byte, error) {
 	header := *rr.Header()
@@ -143,10 +204,19 @@ func packData(rr dns.RR) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bad %s data: %s", dns.Type(header.Rrtype), strings.TrimPrefix(err.Error(), "dns: "))
 	}
-	if end == rrHeaderOctets {
+	if end == rrHeaderOctets && !mayBeEmpty(rr) {
 		return nil, fmt.Errorf("no %s data", dns.Type(header.Rrtype))
 	}
 	return slices.Clip(buf[rrHeaderOctets:end]), nil
+}
+
+// mayBeEmpty tells whether the RDATA of rr may have no octets.
+func mayBeEmpty(rr dns.RR) bool {
+	switch rr.(type) {
+	case *dns.RFC3597, *dns.APL, *dns.NULL:
+		return true
+	}
+	return false
 }
 
 var parserPlace = regexp.MustCompile(` at line: ([0-9]+):([0-9]+)$`)

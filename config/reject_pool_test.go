@@ -194,9 +194,41 @@ services:
 services:
   www: {tiers: [{web: 1}]}
 `, []string{":5:21: error: pools.web.fence: a fence without a home: no service gives the pool shards"}},
-		{"NS below the apex", head, `records:
+		{"NS of a wildcard", head, `records:
+  - {name: "*.sub", type: NS, data: ns1.example.net.}
+`, []string{":4:27: error: records[0].type: NS records of a wildcard: what they mean is not defined (RFC 4592 section 4)"}},
+		{"DS at the apex", head, `records:
+  - {name: "@", type: DS, data: 1 13 2 00}
+`, []string{":4:23: error: records[0].type: the DS records of the apex stand in the parent zone"}},
+		{"DNAME beside NS", head, `records:
   - {name: sub, type: NS, data: ns1.example.net.}
-`, []string{":4:23: error: records[0].type: NS records below the apex: delegations are not supported (sub)"}},
+  - {name: sub, type: DNAME, data: example.net.}
+`, []string{":5:12: error: records[1].name: a DNAME at the delegation sub.gslb.example.org. (RFC 6672 section 2.3)"}},
+		{"two DNAMEs", head, `records:
+  - {name: sub, type: DNAME, data: [example.net., example.com.]}
+`, []string{":4:12: error: records[0].name: more than one DNAME for sub.gslb.example.org."}},
+		{"delegation of the apex", head, `delegations:
+  "@": {nameservers: [ns1.example.net]}
+`, []string{":4:3: error: delegations.@: the apex is no delegation"}},
+		{"DS that is none", head, `delegations:
+  sub: {nameservers: [ns1.example.net], ds: [nonsense]}
+`, []string{":4:46: error: delegations.sub.ds[0]: bad data: bad DS KeyTag: \"nonsense\""}},
+		{"addresses outside", head, `delegations:
+  sub: {nameservers: [{name: ns1.example.net, addresses: [192.0.2.1]}]}
+`, []string{":4:58: error: delegations.sub.nameservers[0].addresses: the name server ns1.example.net. is outside the zone and takes no addresses"}},
+		{"service below a delegation", withPools, `delegations:
+  sub: {nameservers: [ns1.example.net]}
+services:
+  www.sub: {tiers: [{web: 1}]}
+`, []string{":13:3: error: services.\"www.sub\": www.sub.gslb.example.org. is never answered: it lies below the delegation sub.gslb.example.org. at line 11"}},
+		{"service at a delegation", withPools, `delegations:
+  sub: {nameservers: [ns1.example.net]}
+services:
+  sub: {tiers: [{web: 1}]}
+`, []string{":13:3: error: services.sub: duplicate owner name sub.gslb.example.org.: the delegation sub.gslb.example.org. at line 11 delegates it"}},
+		{"signature", head, `records:
+  - {name: a, type: RRSIG, data: x}
+`, []string{":4:21: error: records[0].type: RRSIG records are made, not written"}},
 		{"NS at the apex", head, `records:
   - {name: "@", type: NS, data: ns1.example.net.}
 `, []string{":4:23: error: records[0].type: the NS records of the apex are made from the key nameservers"}},
@@ -218,10 +250,6 @@ services:
 		{"line break in record data", head, `records:
   - {name: a, type: MX, data: "10 a\nb A 192.0.2.1"}
 `, []string{":4:31: error: records[0].data: the control character '\\n' in the text"}},
-		{"duplicate record", head, `records:
-  - {name: a, type: A, data: 192.0.2.1}
-  - {name: A, type: A, data: 192.0.2.2}
-`, []string{":5:12: error: records[1].name: duplicate A records for a.gslb.example.org.; they stand at line 4 already"}},
 		{"fixed addresses for CNAMEs", withPools, `services:
   www: {tiers: [{names: 1}], on_all_down: [192.0.2.1]}
 `, []string{":11:43: error: services.www.on_all_down: fixed addresses for a service that answers CNAMEs"}},

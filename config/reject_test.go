@@ -65,12 +65,12 @@ func TestRender(t *testing.T) {
                                       ^
   help: a duration needs a unit, as in 5s
 `},
-		{"characters", head + "records: [{name: \"ü\", type: A, data: x}]\n", `z.yaml:3:18: error: records[0].name: the character 'ü' in the name "ü"
-records: [{name: "ü", type: A, data: x}]
-                 ^
+		{"characters", head + "records: [{name: \"ü\", type: A, data: é}]\n", `z.yaml:3:38: error: records[0].data: want an IPv4 or IPv6 address, got "é"
+records: [{name: "ü", type: A, data: é}]
+                                     ^
 `},
 		{"long line", head + "x" + strings.Repeat("y", 200) + ": {a: 1}\n", "z.yaml:3:1: error: x" + strings.Repeat("y", 59) + "…: unknown key \"x" + strings.Repeat("y", 59) +
-			"…\"\nx" + strings.Repeat("y", 159) + "\n^\n  help: known keys: zone, serial, soa, nameservers, ns_ttl, records, zonefile, allow_shrink, regions, checks, pools, services\n"},
+			"…\"\nx" + strings.Repeat("y", 159) + "\n^\n  help: known keys: zone, serial, soa, nameservers, ns_ttl, records, delegations, zonefile, allow_shrink, regions, checks, pools, services\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, problems := Parse("z.yaml", []byte(tt.yaml), ParseOptions{})

@@ -6,13 +6,20 @@ import (
 
 // Schema is the JSON Schema (draft 2020-12) of a zone file. It is made from the shapes that Parse checks, so it knows the
 // same keys; references, sums and ranges of durations are beyond it.
-func Schema() []byte { return schemaOf("Fairlead zone file", zoneShape()) }
+func Schema() []byte {
+	doc := zoneShape().schema()
+	var either []any
+	for _, key := range []string{"nameservers", "zonefile"} {
+		either = append(either, map[string]any{"required": []string{key}})
+	}
+	doc["anyOf"] = either
+	return printSchema("Fairlead zone file", doc)
+}
 
 // NodeSchema is the JSON Schema of the node file.
-func NodeSchema() []byte { return schemaOf("Fairlead node file", nodeShape()) }
+func NodeSchema() []byte { return printSchema("Fairlead node file", nodeShape().schema()) }
 
-func schemaOf(title string, sh *shape) []byte {
-	doc := sh.schema()
+func printSchema(title string, doc map[string]any) []byte {
 	doc["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	doc["title"] = title
 	out, err := json.MarshalIndent(doc, "", "  ")

@@ -42,12 +42,13 @@ func zoneShape() *shape {
 			optional("mname", text("a host name", hostName)),
 			optional("rname", text("a mailbox as a domain name", mailbox)),
 			optional("negative_ttl", ttl(1, 86400, false)),
+			optional("refresh", ttlAny()),
+			optional("retry", ttlAny()),
+			optional("expire", ttlAny()),
+			optional("ttl", ttlAny()),
 			optional("serial", serial()),
 		)),
-		required("nameservers", list(object(
-			required("name", text("a host name", hostName)),
-			optional("addresses", list(address())),
-		))),
+		optional("nameservers", nameServersShape().describe("Of the apex; needed, unless the zonefile has its NS records.")),
 		optional("ns_ttl", ttl(1, math.MaxInt32, false)),
 		key{name: "dnssec", refused: notSupported},
 		key{name: "rrl", refused: notSupported},
@@ -56,6 +57,11 @@ func zoneShape() *shape {
 			required("name", text("an owner name", lineText)),
 			required("type", text("a record type", lineText)),
 			required("data", either(text("record data", lineText), list(text("record data", lineText)))),
+			optional("ttl", ttlAny()),
+		))),
+		optional("delegations", dict("delegation", object(
+			required("nameservers", nameServersShape()),
+			optional("ds", list(text("DS data", lineText))),
 			optional("ttl", ttlAny()),
 		))),
 		optional("zonefile", text("a file name", lineText).describe("A zone file in the format of RFC 1035 to import.")),
@@ -68,6 +74,14 @@ func zoneShape() *shape {
 		optional("pools", dict("pool", poolShape())),
 		optional("services", dict("service", serviceShape())),
 	)
+}
+
+// nameServersShape is a list of names, each alone or with its addresses.
+func nameServersShape() *shape {
+	return list(either(text("a host name", hostName), object(
+		required("name", text("a host name", hostName)),
+		optional("addresses", list(address())),
+	)))
 }
 
 func poolShape() *shape {

@@ -1,10 +1,11 @@
 package config
 
 import (
-	"bytes"
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/miekg/dns"
 )
@@ -12,51 +13,35 @@ import (
 // maxImport bounds the records of an imported zone file: $GENERATE makes 65,536 of one line.
 const maxImport = 1_000_000
 
-// A lineReader counts the lines that the zone file parser has read: it does not say where a record stands.
-type lineReader struct {
-	*bytes.Reader
-	lines int
-	// last is the octet read last.
-	last byte
-}
-
-// ReadByte is what the parser reads with.
-func (l *lineReader) ReadByte() (byte, error) {
-	c, err := l.Reader.ReadByte()
-	if err == nil {
-		if l.last = c; c == '\n' {
-			l.lines++
-		}
-	}
-	return c, err
-}
-
-// line is where the record that was read last ends.
-func (l *lineReader) line() int {
-	if l.last == '\n' {
-		return l.lines
-	}
-	return l.lines + 1
+// An importedApex is what an imported zone file says of the apex; keys of the YAML file go before it.
+type importedApex struct {
+	soa *dns.SOA
+	// servers are in order of appearance; ttl is that of their RRset.
+	servers []NameServer
+	ttl     uint32
+	// at is where the first server stands; nil without any.
+	at *claim
+	// failed is set when the file could not be read to its end: what is missing may stand behind that.
+	failed bool
 }
 
 // An importer takes the records of one zone file in the format of RFC 1035 section 5.
 type importer struct {
 	*builder
-	report *report
+	includes *includes
 	// sets are the RRsets so far, in order of appearance.
 	sets  []*importedSet
-	byKey map[importKey]*importedSet
-}
-
-type importKey struct {
-	name string
-	typ  uint16
+	byKey map[recordKey]*importedSet
+	// keyed is set when the name servers stand in the YAML file.
+	keyed bool
+	// signed is set once it has been said that signatures are ignored, apex once the same was said of name servers.
+	signed, apex bool
 }
 
 type importedSet struct {
 	Record
+	report *report
 	line   int
-	target string
 }
 
 func (b *builder) importZoneFile() {
@@ -64,107 +49,174 @@ func (b *builder) importZoneFile() {
 	if stringOf(n) == "" {
 		return
 	}
-	content, err := b.files.get(stringOf(n))
-	if err != nil {
+	im := &importer{builder: b, byKey: make(map[recordKey]*importedSet), includes: newIncludes(b.files, path.Dir(b.file))}
+	im.keyed = field(b.root, "nameservers") != nil
+	name := path.Clean(stringOf(n))
+	if _, err := im.includes.read(name); err != nil {
 		b.errorf(n, (*yamlPath)(nil).child("zonefile"), "", "%s", err)
+		b.imported.failed = true
 		return
 	}
-	im := &importer{builder: b, byKey: make(map[importKey]*importedSet)}
-	im.report = newReport(path.Join(path.Dir(b.file), stringOf(n)), content)
-	im.run(content)
+	im.run(name)
 	for _, s := range im.sets {
-		im.add(s)
+		c := &claim{what: fmt.Sprintf("a static %s record", dns.Type(s.Type)), report: s.report, line: s.line, col: 1, typ: s.Type, imported: true}
+		if im.owners.claimRecord(s.Name, c) {
+			im.addRecord(s.Record, c)
+		}
 	}
-	b.problems = append(b.problems, im.report.finish()...)
+	// Reports are finished when the owners have been checked.
+	b.includes = im.includes
 }
 
-func (im *importer) run(content []byte) {
-	r := &lineReader{Reader: bytes.NewReader(content)}
-	zp := dns.NewZoneParser(r, im.zone.Name, "")
+func (im *importer) run(name string) {
+	in := im.includes
+	zp := dns.NewZoneParser(in.current(), im.zone.Name, name)
 	zp.SetDefaultTTL(defaultRecordTTL)
+	zp.SetIncludeAllowed(true)
+	zp.SetIncludeFS(in)
 	for count := 0; ; count++ {
 		rr, ok := zp.Next()
 		if !ok {
 			break
 		}
 		if count == maxImport {
-			im.report.at(r.line(), 1, Error, "", fmt.Sprintf("more than %d records", maxImport), "")
+			in.current().report.at(in.current().line(), 1, Error, "", fmt.Sprintf("more than %d records", maxImport), "")
 			return
 		}
-		im.take(rr, r.line())
+		im.take(rr)
 	}
 	if err := zp.Err(); err != nil {
+		im.imported.failed = true
 		line, col := 1, 1
 		if m := parserPlace.FindStringSubmatch(err.Error()); m != nil {
 			line, _ = strconv.Atoi(m[1])
 			col, _ = strconv.Atoi(m[2])
 		}
-		im.report.at(max(line, 1), max(col, 1), Error, "", parserMessage(err), "")
+		report := in.current().report
+		if name, _, ok := strings.Cut(err.Error(), ": dns: "); ok && in.reports[name] != nil {
+			// The parser has left the file already.
+			report = in.reports[name]
+		}
+		report.at(max(line, 1), max(col, 1), Error, "", parserMessage(err), "")
 	}
 }
 
+// say reports what is wrong with the record that was read last.
+func (im *importer) say(s Severity, format string, args ...any) {
+	at := im.includes.current()
+	at.report.at(at.line(), 1, s, "", fmt.Sprintf(format, args...), "")
+}
+
 // take puts a record into its RRset, or says why not.
-func (im *importer) take(rr dns.RR, line int) {
+func (im *importer) take(rr dns.RR) {
 	h := rr.Header()
-	name := dns.CanonicalName(h.Name)
-	say := func(s Severity, format string, args ...any) {
-		im.report.at(line, 1, s, "", fmt.Sprintf(format, args...), "")
-	}
+	name, err := canonicalName(h.Name)
 	switch {
+	case err != nil:
+		im.say(Error, "%s", err)
+		return
 	case h.Class != dns.ClassINET:
-		say(Error, "the class %s of %s is not IN", dns.Class(h.Class), name)
+		im.say(Error, "the class %s of %s is not IN", dns.Class(h.Class), name)
 		return
 	case !within(name, im.zone.Name):
-		say(Error, "%s is outside the zone %s", name, im.zone.Name)
+		im.say(Error, "%s is outside the zone %s", name, im.zone.Name)
 		return
-	case h.Rrtype == dns.TypeSOA, h.Rrtype == dns.TypeNS && name == im.zone.Name:
-		say(Warning, "ignored: SOA and apex NS come from the keys soa and nameservers")
+	case h.Ttl > 1<<31-1:
+		im.say(Error, "the TTL %d is out of range, want at most 2147483647 (RFC 2181 section 8)", h.Ttl)
 		return
-	case im.isGlue(name, h.Rrtype):
-		say(Warning, "ignored: the addresses of %s come from the key nameservers", name)
+	case im.takeApex(rr, name), im.leftOut(name, h.Rrtype):
 		return
 	}
 	if why := im.refused(name, h.Rrtype); why != "" {
-		say(Error, "%s", why)
-		return
-	}
-	if h.Ttl > 1<<31-1 {
-		say(Error, "the TTL %d is out of range, want at most 2147483647 (RFC 2181 section 8)", h.Ttl)
+		im.say(Error, "%s", why)
 		return
 	}
 	rdata, err := packData(rr)
 	if err != nil {
-		say(Error, "%s", err)
+		im.say(Error, "%s", err)
 		return
 	}
-	key := importKey{name, h.Rrtype}
+	key := recordKey{name, h.Rrtype}
 	set := im.byKey[key]
 	if set == nil {
-		set = &importedSet{Record: Record{Name: name, Type: h.Rrtype, TTL: h.Ttl}, line: line}
+		at := im.includes.current()
+		set = &importedSet{Record: Record{Name: name, Type: h.Rrtype, TTL: h.Ttl}, report: at.report, line: at.line()}
 		im.byKey[key] = set
 		im.sets = append(im.sets, set)
 	}
 	if set.TTL != h.Ttl {
-		say(Warning, "the records of one name and type have one TTL (RFC 2181 section 5.2); the least of %d and %d is used", set.TTL, h.Ttl)
+		im.say(Warning, "the records of one name and type have one TTL (RFC 2181 section 5.2); the least of %d and %d is used", set.TTL, h.Ttl)
 		set.TTL = min(set.TTL, h.Ttl)
 	}
-	if c, ok := rr.(*dns.CNAME); ok {
-		if set.RData != nil {
-			say(Error, "more than one CNAME for %s", name)
-		}
-		set.target = dns.CanonicalName(c.Target)
+	if h.Rrtype == typeCNAME && len(set.RData) > 0 && !slices.EqualFunc(set.RData[:1], [][]byte{rdata}, slices.Equal) {
+		im.say(Error, "more than one CNAME for %s", name)
+		return
 	}
 	set.RData = append(set.RData, rdata)
 }
 
-func (im *importer) isGlue(name string, t uint16) bool {
-	own := im.owners[name]
-	return own != nil && own.main != nil && own.main.ns != nil && (t == dns.TypeA || t == dns.TypeAAAA)
+// takeApex takes the SOA, and the name servers of the apex unless they stand in the YAML file.
+func (im *importer) takeApex(rr dns.RR, name string) bool {
+	a := &im.imported
+	switch rr := rr.(type) {
+	case *dns.SOA:
+		switch {
+		case name != im.zone.Name:
+			im.say(Error, "a SOA below the apex, for %s", name)
+		case a.soa == nil:
+			a.soa = rr
+		case !dns.IsDuplicate(a.soa, rr):
+			im.say(Error, "more than one SOA")
+		}
+		return true
+	case *dns.NS:
+		if name != im.zone.Name {
+			return false
+		}
+		if im.keyed {
+			if !im.apex {
+				im.say(Warning, "ignored: the NS records of the apex come from the key nameservers")
+			}
+			im.apex = true
+			return true
+		}
+		im.takeServer(rr)
+		return true
+	}
+	return false
 }
 
-func (im *importer) add(s *importedSet) {
-	c := &claim{what: fmt.Sprintf("a static %s record", dns.Type(s.Type)), report: im.report, line: s.line, col: 1, typ: s.Type}
-	if im.owners.claimRecord(s.Name, c) {
-		im.addRecord(s.Record, s.target)
+func (im *importer) takeServer(rr *dns.NS) {
+	a := &im.imported
+	target, err := canonicalName(rr.Ns)
+	if err != nil {
+		im.say(Error, "%s", err)
+		return
 	}
+	if a.at == nil {
+		a.ttl = rr.Hdr.Ttl
+		a.at = &claim{report: im.includes.current().report, line: im.includes.current().line(), col: 1}
+	}
+	a.ttl = min(a.ttl, rr.Hdr.Ttl)
+	if !slices.ContainsFunc(a.servers, func(s NameServer) bool { return s.Name == target }) {
+		a.servers = append(a.servers, NameServer{Name: target})
+	}
+}
+
+// leftOut tells whether a record is not taken for a reason that is none to complain: it says so once.
+func (im *importer) leftOut(name string, typ uint16) bool {
+	switch typ {
+	case dns.TypeRRSIG, dns.TypeNSEC, dns.TypeNSEC3, dns.TypeNSEC3PARAM, dns.TypeSIG, dns.TypeNXT:
+		if !im.signed {
+			im.say(Warning, "ignored: signatures and denials of the file (%s and the like); the zone is signed here or not at all", dns.Type(typ))
+		}
+		im.signed = true
+		return true
+	case dns.TypeA, dns.TypeAAAA:
+		if own := im.owners[name]; own != nil && own.main != nil && own.main.ns != nil && len(own.main.ns.Addresses) > 0 {
+			im.say(Warning, "ignored: the addresses of %s come from the key nameservers", name)
+			return true
+		}
+	}
+	return false
 }

@@ -166,7 +166,7 @@ type explanation struct {
 
 var kindNames = map[answer.Kind]string{
 	answer.NoName: "nxdomain", answer.NoRecords: "empty", answer.StaticName: "static", answer.ServiceName: "service",
-	answer.CellName: "cell", answer.PlaceName: "place", answer.HostName: "host",
+	answer.DelegatedName: "delegation", answer.RedirectedName: "dname", answer.CellName: "cell", answer.PlaceName: "place", answer.HostName: "host",
 }
 
 func (e *explanation) fill() {

@@ -60,7 +60,7 @@ func (c checkedZone) write(w io.Writer) {
 	for _, p := range z.Pools {
 		endpoints += len(p.Endpoints)
 	}
-	fmt.Fprintf(w, "zone %s (%s): %s, %s, %s\n", display(z.Name), z.File,
+	fmt.Fprintf(w, "zone %s (%s): %s, %s, %s\n", spelled(z.Name), z.File,
 		count(len(z.Services), "service"), count(len(z.Pools), "pool"), count(endpoints, "endpoint"))
 	t := newTable("SERVICE", "S", "TARGET", "", "CHECK", "D", "F", "MODE", "TTL", "IN PEACE", "QUERIES").alignRight(1, 2, 5, 6, 9, 10)
 	var order []derivation
@@ -68,10 +68,10 @@ func (c checkedZone) write(w io.Writer) {
 	for i, svc := range z.Services {
 		b := c.bounds[i]
 		if b.Check == "" {
-			t.add("", display(svc.Name), "-", duration(svc.Staleness.Target), verdictOf(svc, b), "none", "-", "-", modeName(b.Mode), ttlRange(b), "-", "-")
+			t.add("", spelled(svc.Name), "-", duration(svc.Staleness.Target), verdictOf(svc, b), "none", "-", "-", modeName(b.Mode), ttlRange(b), "-", "-")
 			continue
 		}
-		t.add("", display(svc.Name), b.S.String(), duration(svc.Staleness.Target), verdictOf(svc, b), b.Check, b.D.String(), b.F.String(),
+		t.add("", spelled(svc.Name), b.S.String(), duration(svc.Staleness.Target), verdictOf(svc, b), b.Check, b.D.String(), b.F.String(),
 			modeName(b.Mode), ttlRange(b), fmt.Sprintf("%ds", b.PeaceTTL), fmt.Sprintf("×%.3g", b.QueryFactor()))
 		d := derivation{b.Check, svc.TTL}
 		if users[d]++; users[d] == 1 {

@@ -12,7 +12,7 @@ import (
 func drawService(s sheet, d *api.ServiceDetail) {
 	states := statesOf(d.Members)
 	row := newServiceRow(d.Service, states)
-	s.head("service", display(d.Name), row.mark)
+	s.head("service", spelled(d.Name), row.mark)
 	s.fact("zone", "%s", display(d.Zone))
 	s.fact("passed over", "%s", strings.Join(d.Skipped, "; "))
 	if len(row.down) > 0 && d.Tier > 0 {

@@ -19,7 +19,7 @@ type explanationText struct {
 func (t explanationText) printf(format string, args ...any) { fmt.Fprintf(t.out, format, args...) }
 
 func (t explanationText) write(e *api.Explanation) {
-	t.printf("%s %s", display(e.Question.Name), e.Question.Type)
+	t.printf("%s %s", spelled(e.Question.Name), e.Question.Type)
 	if c := e.Client; c != nil {
 		t.printf(" for %s", clientText(c))
 	}
@@ -36,6 +36,12 @@ func (t explanationText) write(e *api.Explanation) {
 		return
 	case "static":
 		t.printf("  static records of the file; nothing is steered\n")
+		return
+	case "delegation":
+		t.printf("  a referral: the name belongs to a zone that %s delegates\n", display(e.Zone))
+		return
+	case "dname":
+		t.printf("  a CNAME made of the DNAME above the name; nothing is steered\n")
 		return
 	}
 	t.ground(e)

@@ -54,7 +54,7 @@ func zoneTable(d drawing, head *api.Page, zones []api.ZoneItem) {
 				m = markOf(health.Down, "last good")
 			}
 		}
-		t.add(m, display(z.Name), strconv.FormatUint(uint64(z.Serial), 10), strconv.Itoa(z.Pools), strconv.Itoa(z.Services), upOf(z.States),
+		t.add(m, spelled(z.Name), strconv.FormatUint(uint64(z.Serial), 10), strconv.Itoa(z.Pools), strconv.Itoa(z.Services), upOf(z.States),
 			strconv.Itoa(z.Degraded), z.Hash[:min(len(z.Hash), 12)], file)
 	}
 	t.alignRight(2, 3, 4)
@@ -91,7 +91,7 @@ func serviceTable(d drawing, _ *api.Page, services []api.ServiceItem) {
 		if len(s.Shares) == 0 {
 			pools = "nobody: NODATA"
 		}
-		t.add(serviceMark(s.Service), display(s.Name), fmt.Sprintf("%ds", s.TTLSeconds), boundOf(s.BoundSeconds), pools, dash(azs),
+		t.add(serviceMark(s.Service), spelled(s.Name), fmt.Sprintf("%ds", s.TTLSeconds), boundOf(s.BoundSeconds), pools, dash(azs),
 			wanted(s.TargetSeconds), wanted(s.RTOSeconds), dash(strings.Join(s.Skipped, "; ")))
 	}
 	t.alignRight(2, 3)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -82,7 +83,7 @@ func (r report) services(w io.Writer) {
 	}
 	t := newTable("STATE", "SERVICE", "TTL", "BOUND", "POOLS").alignRight(2, 3)
 	for _, row := range well[:min(len(well), maxHealthy)] {
-		t.add(row.mark.colour, row.mark.text(), display(row.svc.Name), fmt.Sprintf("%ds", row.svc.TTLSeconds),
+		t.add(row.mark.colour, row.mark.text(), spelled(row.svc.Name), fmt.Sprintf("%ds", row.svc.TTLSeconds),
 			seconds(row.svc.BoundSeconds), poolShares(row.svc.Shares))
 	}
 	t.write(w, r.style, "  ")
@@ -129,7 +130,7 @@ func (r report) service(w io.Writer, row serviceRow) {
 	if declared != nil {
 		bound += " (" + strings.Join(declared, ", ") + ")"
 	}
-	fmt.Fprintf(w, "  %s  %s  %s, %s\n", r.style.mark(svc.Name, r.style.paint(row.mark.colour, row.mark.text())), display(svc.Name),
+	fmt.Fprintf(w, "  %s  %s  %s, %s\n", r.style.mark(svc.Name, r.style.paint(row.mark.colour, row.mark.text())), spelled(svc.Name),
 		r.style.mark(svc.Name+" ttl", fmt.Sprintf("ttl %ds", svc.TTLSeconds)), bound)
 	if len(svc.Skipped) > 0 {
 		fmt.Fprintf(w, "      passed over: %s\n", strings.Join(svc.Skipped, "; "))
@@ -226,6 +227,14 @@ func poolShares(shares []api.Share) string {
 		order[i] = strings.Join(texts[text], ", ") + " " + text
 	}
 	return strings.Join(order, "; ")
+}
+
+// spelled is display for people alone: with what A-labels stand for.
+func spelled(name string) string {
+	if u := config.Unicode(name); u != "" {
+		return display(name) + " (" + display(u) + ")"
+	}
+	return display(name)
 }
 
 // display is a name without the final dot, as people write it.

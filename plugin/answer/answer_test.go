@@ -29,7 +29,7 @@ func testZone() *config.Zone {
 		return p
 	}
 	z := &config.Zone{
-		Name: "example.org.", SOA: config.SOA{MName: "ns1.example.org.", RName: "hostmaster.example.org.", Serial: 7, NegativeTTL: 10},
+		Name: "example.org.", SOA: config.SOA{MName: "ns1.example.org.", RName: "hostmaster.example.org.", Serial: 7, NegativeTTL: 10, TTL: 10, Refresh: 7200, Retry: 3600, Expire: 1209600},
 		NameServers: []config.NameServer{{Name: "ns1.example.org.", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.53")}}}, NSTTL: 3600,
 		Checks: []*config.Check{check}, Pools: []*config.Pool{pool(1, 40, 60), pool(2, 1, 1)},
 	}

@@ -23,12 +23,14 @@ const (
 	Refused
 	// Shut: the node does not answer service names now (Question.Shut).
 	Shut
+	// Referral: to the name servers of a zone that is delegated.
+	Referral
 	outcomes
 )
 
 var outcomeNames = [...]string{
 	Answered: "answered", Degraded: "degraded", Static: "static", NoData: "nodata", NXDomain: "nxdomain",
-	Truncated: "truncated", Refused: "refused", Shut: "shut",
+	Truncated: "truncated", Refused: "refused", Shut: "shut", Referral: "referral",
 }
 
 // String is the word for o, as in metrics.
@@ -37,7 +39,7 @@ func (o Outcome) String() string { return outcomeNames[o] }
 // Counters count a zone's replies by outcome, striped so that queries do not meet on one cache line.
 type Counters struct {
 	stripes [stripes]struct {
-		n [8]atomic.Uint64
+		n [outcomes]atomic.Uint64
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/miekg/dns"
+
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
 )
@@ -23,6 +25,9 @@ const (
 	ServiceName
 	CellName
 	PlaceName
+	// DelegatedName is that of another zone, RedirectedName lies below a DNAME.
+	DelegatedName
+	RedirectedName
 	// HostName is that of one endpoint, to which SRV records lead.
 	HostName
 )
@@ -62,7 +67,7 @@ type Look struct {
 func (s *Snapshot) Look(q *Question, now time.Time) (look Look, ok bool) {
 	var buf [maxNameLen]byte
 	name := lower(&buf, q.Name)
-	z, _ := s.zoneOf(name)
+	z, _ := s.zoneFor(name, q)
 	if z == nil {
 		return look, false
 	}
@@ -72,11 +77,18 @@ func (s *Snapshot) Look(q *Question, now time.Time) (look Look, ok bool) {
 			look.Zone = zv
 		}
 	}
-	i, cell := z.index.find(name)
-	if i < 0 {
+	f := z.index.find(name)
+	if f.barrier >= 0 && (q.Type != dns.TypeDS || f.owner != f.barrier) {
+		look.Kind = RedirectedName
+		if z.index.owners[f.barrier].cut {
+			look.Kind = DelegatedName
+		}
 		return look, true
 	}
-	o := &z.index.owners[i]
+	if f.owner < 0 {
+		return look, true
+	}
+	o, cell := &z.index.owners[f.owner], f.cell
 	if o.set(q.Type) != nil {
 		look.Kind = StaticName
 		return look, true

@@ -15,7 +15,7 @@ import (
 const ednsSize = 1232
 
 // maxChase bounds the CNAMEs that are followed inside our zones in one reply.
-const maxChase = 8
+const maxChase = 16
 
 // A Question is a query that has passed the rules of the transport: one question, opcode QUERY, class IN or not.
 type Question struct {
@@ -90,6 +90,13 @@ type reply struct {
 	apexAt uint16
 	// full is set when the answer has no room; nobody's turn was taken for it.
 	full bool
+	// delegated is set when the reply is a referral: what it says is not ours.
+	delegated bool
+	// heads are what names are compressed against.
+	heads heads
+	// chain are where the names stand that were answered on the way, as offsets in the message.
+	chain  [maxChase]uint16
+	chased int
 	// scope is the SCOPE PREFIX-LENGTH of an ECS option: how much of the client's subnet was looked at.
 	scope uint8
 }
@@ -108,7 +115,7 @@ func (s *Snapshot) AppendAt(dst []byte, q *Question, now time.Time) (out []byte,
 func (s *Snapshot) appendAt(dst []byte, q *Question, now clock) (out []byte, info Reply, ok bool) {
 	var buf [maxNameLen]byte
 	name := lower(&buf, q.Name)
-	z, at := s.zoneOf(name)
+	z, at := s.zoneFor(name, q)
 	if z == nil || !strings.HasPrefix(z.cfg.File, q.Files) {
 		return dst, Reply{RCode: dns.RcodeRefused, Outcome: Refused}, false
 	}
@@ -133,6 +140,20 @@ func (s *Snapshot) zoneOf(name []byte) (*zone, int) {
 	return nil, 0
 }
 
+// zoneFor is the zone that answers: the DS records of a nested zone stand in the one around it (RFC 4035 section 3.1.4.1).
+func (s *Snapshot) zoneFor(name []byte, q *Question) (*zone, int) {
+	z, at := s.zoneOf(name)
+	if z == nil || q.Type != dns.TypeDS || at != 0 {
+		return z, at
+	}
+	if up, upAt := s.zoneOf(cutLabel(name)); up != nil && strings.HasPrefix(up.cfg.File, q.Files) {
+		if f := up.index.find(name); f.barrier >= 0 {
+			return up, upAt + 1 + int(name[0])
+		}
+	}
+	return z, at
+}
+
 // fill writes the sections for the lower-cased QNAME. CNAMEs are followed inside the zone; what stands in another one, also in
 // one below it, is left to the resolver.
 func (r *reply) fill(s *Snapshot, name []byte) {
@@ -143,9 +164,11 @@ func (r *reply) fill(s *Snapshot, name []byte) {
 		return
 	}
 	owner := uint16(pointerToQName)
-	for range maxChase {
+	for r.chased < maxChase {
+		r.chain[r.chased] = owner & maxPointer
+		r.chased++
 		target, at := r.answer(name, owner)
-		if target == nil {
+		if target == nil || r.visited(target) {
 			return
 		}
 		if z, _ := s.zoneOf(target); z != r.z {
@@ -155,27 +178,48 @@ func (r *reply) fill(s *Snapshot, name []byte) {
 	}
 }
 
+// visited tells whether the records of name are in the reply already: a chain that leads back to itself ends there.
+func (r *reply) visited(name []byte) bool {
+	for _, at := range r.chain[:r.chased] {
+		if r.equalAt(int(at), name) {
+			return true
+		}
+	}
+	return false
+}
+
 // answer writes what stands at name, whose text is at the pointer owner. For a CNAME that must be followed it returns the
 // target and where it stands.
 func (r *reply) answer(name []byte, owner uint16) (target []byte, at uint16) {
-	i, cell := r.z.index.find(name)
-	if i < 0 {
+	f := r.z.index.find(name)
+	if f.barrier >= 0 {
+		b := &r.z.index.owners[f.barrier]
+		switch {
+		case !b.cut:
+			return r.redirect(b, name, owner)
+		case r.q.Type != dns.TypeDS || f.owner != f.barrier:
+			r.referral(b)
+			return nil, 0
+		}
+	}
+	if f.owner < 0 {
 		r.negative(dns.RcodeNameError, NXDomain)
 		return nil, 0
 	}
-	o := &r.z.index.owners[i]
+	o := &r.z.index.owners[f.owner]
 	if r.q.Type == dns.TypeANY && !o.empty() {
 		r.hinfo(owner)
 		return nil, 0
 	}
 	if set := o.set(r.q.Type); set != nil {
 		r.static(set, owner)
+		if set.typ == dns.TypeNS {
+			r.glue(set, false)
+		}
 		return nil, 0
 	}
 	if set := o.set(dns.TypeCNAME); set != nil {
-		at := len(r.buf)
-		r.static(set, owner)
-		return set.target, r.rdataOffset(at)
+		return set.target, r.static(set, owner)
 	}
 	switch {
 	case r.q.Shut && (o.place >= 0 || o.service >= 0 || o.host >= 0):
@@ -184,7 +228,7 @@ func (r *reply) answer(name []byte, owner uint16) (target []byte, at uint16) {
 	case o.place >= 0:
 		return r.service(r.z.services[o.service].places[o.place], nil, owner)
 	case o.service >= 0:
-		return r.service(r.z.services[o.service], cell, owner)
+		return r.service(r.z.services[o.service], f.cell, owner)
 	case o.host >= 0:
 		return r.service(r.z.hosts[o.host], nil, owner)
 	}
@@ -192,23 +236,33 @@ func (r *reply) answer(name []byte, owner uint16) (target []byte, at uint16) {
 	return nil, 0
 }
 
-// rdataOffset is where the RDATA of the record at buf[at:] begins in the message. Owners are pointers: two octets.
-func (r *reply) rdataOffset(at int) uint16 { return uint16(at - r.start + 2 + rrFixed) }
-
-// static writes a static RRset.
-func (r *reply) static(set *staticSet, owner uint16) {
+// static writes a static RRset. It returns where the first name of its RDATA stands; 0 where there is none.
+func (r *reply) static(set *staticSet, owner uint16) (name uint16) {
+	r.answers += set.count
+	r.outcome = Static
+	if _, names := namesIn(set.typ); names > 0 {
+		return r.named(set, owner)
+	}
 	at := len(r.buf)
 	r.buf = append(r.buf, set.rrs...)
-	r.answers += set.count
 	if owner != pointerToQName {
 		for end := len(r.buf); at < end; {
 			binary.BigEndian.PutUint16(r.buf[at:], owner)
 			at += 2 + rrFixed + int(binary.BigEndian.Uint16(r.buf[at+2+rrFixed-2:]))
 		}
 	}
-	r.buf = append(r.buf, set.glue...)
-	r.additional += set.glueCount
-	r.outcome = Static
+	return 0
+}
+
+// named writes a static RRset whose RDATA has names to compress.
+func (r *reply) named(set *staticSet, owner uint16) (name uint16) {
+	for rrs := set.rrs; len(rrs) > 0; {
+		end := 2 + rrFixed + int(binary.BigEndian.Uint16(rrs[rrFixed:]))
+		r.buf = binary.BigEndian.AppendUint16(r.buf, owner)
+		name = r.putRecord(rrs[:end])
+		rrs = rrs[end:]
+	}
+	return name
 }
 
 // service writes the records whose turn it is; cell is the label of the cell that was asked for, nil for the service itself.
@@ -226,9 +280,13 @@ func (r *reply) service(s *service, cell []byte, owner uint16) (target []byte, a
 		r.full = true
 		return nil, 0
 	}
-	begin, first := len(r.buf), set.first(c.key)
+	first := set.first(c.key)
 	ttl, _, _ := s.ttl.at(r.z, &r.now)
-	r.buf = set.append(r.buf, first, ttl, owner)
+	if set.typ == dns.TypeCNAME {
+		at = r.alias(set.record(first), ttl, owner)
+	} else {
+		r.buf = set.append(r.buf, first, ttl, owner)
+	}
 	r.issue(c.plan.plan, set, first, ttl)
 	r.answers += set.per
 	r.outcome = Answered
@@ -236,9 +294,18 @@ func (r *reply) service(s *service, cell []byte, owner uint16) (target []byte, a
 		r.outcome = Degraded
 	}
 	if set.typ == dns.TypeCNAME && r.q.Type != dns.TypeCNAME {
-		return set.more.targets[first], r.rdataOffset(begin)
+		return set.more.targets[first], at
 	}
 	return nil, 0
+}
+
+// alias writes a CNAME of a service. It returns where the target stands.
+func (r *reply) alias(rr []byte, ttl uint32, owner uint16) (target uint16) {
+	r.buf = binary.BigEndian.AppendUint16(r.buf, owner)
+	at := len(r.buf)
+	target = r.putRecord(rr)
+	binary.BigEndian.PutUint32(r.buf[at+ttlOffset-2:], ttl)
+	return target
 }
 
 // A choice is the class of whoever asks.
@@ -300,14 +367,14 @@ func (r *reply) shut() {
 func (r *reply) empty() {
 	r.buf = r.buf[:r.start+headerLen+len(r.q.Name)+4]
 	r.answers, r.authority, r.additional = 0, 0, 0
+	r.heads.n = 0
 	r.q.Issued.clear()
 }
 
 // negative writes the zone's SOA into the authority section (RFC 2308 section 3).
 func (r *reply) negative(rcode int, o Outcome) {
 	r.rcode, r.outcome = rcode, o
-	r.buf = binary.BigEndian.AppendUint16(r.buf, 0xC000|r.apexAt)
-	r.buf = append(r.buf, r.z.index.soa...)
+	r.named(&r.z.index.soa, 0xC000|r.apexAt)
 	r.authority++
 }
 
@@ -342,7 +409,7 @@ func (r *reply) finish() {
 	h := r.buf[r.start:]
 	binary.BigEndian.PutUint16(h, r.q.ID)
 	h[2] = 1<<7 | tc
-	if r.outcome != Refused && r.outcome != Shut {
+	if r.outcome != Refused && r.outcome != Shut && !r.delegated {
 		h[2] |= 1 << 2
 	}
 	if r.q.RD {
