@@ -159,6 +159,10 @@ func TestOddMessages(t *testing.T) {
 		{"the root", question(func(m *dns.Msg) { m.Question[0].Name = "." }), dns.RcodeRefused, 0},
 		{"outside", question(func(m *dns.Msg) { m.Question[0].Name = "www.example.com." }), dns.RcodeRefused, 0},
 		{"looks like inside", question(func(m *dns.Msg) { m.Question[0].Name = `www\.example.org.` }), dns.RcodeRefused, 0},
+		{"two OPTs", question(func(m *dns.Msg) { m.SetEdns0(1232, false).SetEdns0(1232, false) }), dns.RcodeFormatError, 0},
+		{"an OPT among the answers", question(func(m *dns.Msg) { m.SetEdns0(1232, false); m.Answer, m.Extra = m.Extra, nil }), dns.RcodeFormatError, 0},
+		{"an OPT in the authority section", question(func(m *dns.Msg) { m.SetEdns0(1232, false); m.Ns, m.Extra = m.Extra, nil }), dns.RcodeFormatError, 0},
+		{"an OPT under a name", question(func(m *dns.Msg) { m.SetEdns0(1232, false); m.Extra[0].Header().Name = "example.org." }), dns.RcodeFormatError, 0},
 		{"class CH", question(func(m *dns.Msg) { m.Question[0].Qclass = dns.ClassCHAOS }), dns.RcodeSuccess, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -39,7 +39,11 @@ func (s *scratch) read(w dns.ResponseWriter, r *dns.Msg) (ok bool) {
 		Name: s.name[:n], Type: asked.Qtype, Class: asked.Qclass, Size: dns.MinMsgSize,
 	}
 	q := &s.question
-	if opt := r.IsEdns0(); opt != nil {
+	opt, ok := optOf(r)
+	if !ok {
+		return false
+	}
+	if opt != nil {
 		q.EDNS, q.DO = true, opt.Do()
 		q.Size = max(dns.MinMsgSize, int(opt.UDPSize()))
 		if q.ECS, ok = subnetOf(opt); !ok {
@@ -55,6 +59,29 @@ func (s *scratch) read(w dns.ResponseWriter, r *dns.Msg) (ok bool) {
 		q.Size = 0
 	}
 	return true
+}
+
+// optOf is the OPT record of a query; nil without one. ok is unset where it stands in the wrong section, or twice, or under a
+// name: FORMERR (RFC 6891 section 6.1.1).
+func optOf(r *dns.Msg) (opt *dns.OPT, ok bool) {
+	for _, section := range [...][]dns.RR{r.Answer, r.Ns} {
+		for _, rr := range section {
+			if rr.Header().Rrtype == dns.TypeOPT {
+				return nil, false
+			}
+		}
+	}
+	for _, rr := range r.Extra {
+		if rr.Header().Rrtype != dns.TypeOPT {
+			continue
+		}
+		o, is := rr.(*dns.OPT)
+		if !is || opt != nil || o.Hdr.Name != "." {
+			return nil, false
+		}
+		opt = o
+	}
+	return opt, true
 }
 
 // clientOf is who asks, without the zone that only this host understands. A socket for both families shows IPv4 mapped.

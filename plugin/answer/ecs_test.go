@@ -23,7 +23,7 @@ func TestECSOption(t *testing.T) {
 		n, err := dns.PackRR(opt, want, 0, nil, false)
 		require.NoError(t, err)
 		got := e.append(nil, 17)
-		require.Equal(t, want[len(emptyOPT):n], got, text)
+		require.Equal(t, want[optFixed:n], got, text)
 		require.Len(t, got, e.size())
 	}
 	require.Empty(t, new(ECS).append(nil, 0))

@@ -97,6 +97,8 @@ type reply struct {
 	// chain are where the names stand that were answered on the way, as offsets in the message.
 	chain  [maxChase]uint16
 	chased int
+	// ede is the code of an Extended DNS Error; 0 for none.
+	ede uint16
 	// scope is the SCOPE PREFIX-LENGTH of an ECS option: how much of the client's subnet was looked at.
 	scope uint8
 }
@@ -276,6 +278,7 @@ func (r *reply) service(s *service, cell []byte, owner uint16) (target []byte, a
 		r.negative(dns.RcodeSuccess, NoData)
 		return nil, 0
 	}
+	r.ede = errorOf(c.plan.plan.Source)
 	if set.seq != nil && !r.room(int(set.longest)) {
 		r.full = true
 		return nil, 0
@@ -360,7 +363,7 @@ func (r *reply) hinfo(owner uint16) {
 // shut makes the reply SERVFAIL, whatever has been written.
 func (r *reply) shut() {
 	r.empty()
-	r.rcode, r.outcome = dns.RcodeServerFailure, Shut
+	r.rcode, r.outcome, r.ede = dns.RcodeServerFailure, Shut, dns.ExtendedErrorCodeNotReady
 }
 
 // empty leaves nothing but the question.
@@ -380,10 +383,7 @@ func (r *reply) negative(rcode int, o Outcome) {
 
 // room tells whether so many octets more fit into the message.
 func (r *reply) room(octets int) bool {
-	if r.q.EDNS {
-		octets += len(emptyOPT) + r.q.ECS.size()
-	}
-	return len(r.buf)-r.start+octets <= r.q.limit()
+	return len(r.buf)-r.start+octets+r.opt() <= r.q.limit()
 }
 
 // finish writes OPT and header, and empties the message if it is too long.
@@ -393,19 +393,7 @@ func (r *reply) finish() {
 		r.empty()
 		r.outcome, tc = Truncated, 1<<1
 	}
-	if r.q.EDNS {
-		r.buf = append(r.buf, emptyOPT[:]...)
-		if r.q.DO {
-			r.buf[len(r.buf)-4] = 1 << 7
-		}
-		r.buf[len(r.buf)-1] = byte(r.q.ECS.size())
-		r.buf = r.q.ECS.append(r.buf, r.scope)
-		if r.outcome == Shut {
-			r.buf[len(r.buf)-r.q.ECS.size()-1] += byte(len(notReady))
-			r.buf = append(r.buf, notReady[:]...)
-		}
-		r.additional++
-	}
+	r.putOPT()
 	h := r.buf[r.start:]
 	binary.BigEndian.PutUint16(h, r.q.ID)
 	h[2] = 1<<7 | tc
@@ -424,12 +412,6 @@ func (r *reply) finish() {
 	binary.BigEndian.PutUint16(h[8:], r.authority)
 	binary.BigEndian.PutUint16(h[10:], r.additional)
 }
-
-// notReady is an Extended DNS Error of code 14, Not Ready, without a text (RFC 8914 section 4.15).
-var notReady = [6]byte{0, 15, 0, 2, 0, 14}
-
-// emptyOPT is an OPT record without options and flags (RFC 6891 section 6.1.2).
-var emptyOPT = [11]byte{0, 0, byte(dns.TypeOPT), ednsSize >> 8, ednsSize & 0xff}
 
 // Plan is what a service of the zone answers clients that no rule names, as decided for s.View. zone must be one of its zones.
 func (s *Snapshot) Plan(zone *config.Zone, service int) *steer.Plan {
