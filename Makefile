@@ -5,6 +5,8 @@ VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo un
 LDFLAGS   := -s -w -X main.version=$(VERSION)
 # The Debian packages that the tests use; installed by `make test-deps`.
 PACKAGES  := bind9 bind9-dnsutils knot-dnsutils dnsperf iproute2 nftables mandoc unbound knot-resolver dnsmasq-base pdns-recursor
+# The servers that `make bench-peers` compares with.
+PEERS     := gdnsd pdns-server pdns-backend-geoip pdns-backend-bind knot knot-module-geoip nsd bind9 util-linux
 # Random histories of whole clusters that the simulator goes through: 2 s of a core each.
 SEEDS     ?= 120
 # Where each part of the tests appends how many tests it had, and how many failed, were left out, and were errors of the build.
@@ -13,7 +15,7 @@ GOTESTSUM := $(GO) tool gotestsum --format pkgname --hide-summary skipped \
   --post-run-command 'sh -c "echo $$TESTS_TOTAL $$TESTS_FAILED $$TESTS_SKIPPED $$TESTS_ERRORS >>$(TOTALS)"'
 SUDO      := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: build man demo test lint test-plain test-race test-fast test-long test-deps vet bench fuzz clean
+.PHONY: build man demo test lint test-plain test-race test-fast test-long test-deps vet bench bench-peers fuzz clean
 
 build: ## bin/fairlead
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/fairlead ./cmd/fairlead
@@ -58,6 +60,10 @@ lint: ## staticcheck, by staticcheck.conf
 bench: build test-deps ## figures against the targets of NUMBERS.md; minutes
 	$(GO) test -run '^$$' -bench . -benchtime 2s ./plugin/... ./config/...
 	$(GO) run ./integration/bench
+
+bench-peers: build ## answers per CPU second, latencies, memory and loading beside other servers, on two cores; some ten minutes
+	@$(MAKE) --no-print-directory test-deps PACKAGES="$(PEERS)"
+	$(GO) run ./integration/bench -only peers $(BENCH_FLAGS)
 
 fuzz: ## each fuzz target for FUZZTIME
 	@for t in $$(grep -rlE '^func Fuzz' --include='*_test.go' .); do d=$$(dirname $$t); \

@@ -47,11 +47,15 @@ func main() {
 	checks := flag.Bool("checks", true, "probe the endpoints of the scale part")
 	endpoints := flag.Int("endpoints", 4, "endpoints of each pool")
 	changes := flag.Int("changes", 20, "verdict changes to time")
-	only := flag.String("only", "", "scale, probe, cluster or failover: one part; empty for all but the last")
+	only := flag.String("only", "", "scale, probe, cluster, failover or peers: one part; empty for all but the last two")
 	clusterNodes := flag.Int("nodes", 5, "nodes of the cluster part")
 	clusterEndpoints := flag.Int("cluster-endpoints", 10000, "endpoints of the cluster part")
 	trials := flag.Int("trials", 20, "kills of the failover part")
 	targets := flag.Int("targets", 20000, "targets of the probe part, each with an address of its own")
+	names := flag.Int("names", 1000, "names of the peers part")
+	rounds := flag.Int("rounds", 5, "rounds of the peers part")
+	seconds := flag.Float64("seconds", 3, "length of one measurement of the peers part")
+	peers := flag.String("peers", "", "servers of the peers part, by the beginnings of their names with commas; empty for all")
 	role := flag.String("role", "", "what a child of this program is; not for people")
 	flag.Parse()
 	if *role != "" {
@@ -83,6 +87,9 @@ func main() {
 	if err == nil && *only == "failover" {
 		// Three quarters of an hour, and no figure of ours to be held against a limit.
 		err = measureFailover(*binary, *trials)
+	}
+	if err == nil && *only == "peers" {
+		err = measurePeers(*binary, peersPlan{names: *names, rounds: *rounds, seconds: *seconds, rates: []int{10_000, 50_000}, only: *peers})
 	}
 	for _, r := range results {
 		fmt.Println(r)

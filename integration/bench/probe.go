@@ -155,6 +155,10 @@ func play(name string) error {
 	var err error
 	in := []byte(os.Getenv(roleEnv))
 	switch name {
+	case "load":
+		return playLoad()
+	case "echo":
+		return playEcho()
 	case "stage":
 		var b probeBed
 		if err = json.Unmarshal(in, &b); err == nil {
