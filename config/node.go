@@ -15,6 +15,8 @@ const (
 	defaultStateMaxAge = time.Hour
 	// maxInFlight is the greatest number of probes at once; each holds a file descriptor.
 	maxInFlight = 1_000_000
+	// maxConnections is the greatest number of TCP connections of DNS: each may cost 160 kB.
+	maxConnections = 100_000
 )
 
 // A Node is the node file: what is particular to one running fairlead. It is frozen like a Zone.
@@ -27,6 +29,8 @@ type Node struct {
 	// StateMaxAge is how old persisted verdicts may be to be used after a restart.
 	StateMaxAge time.Duration
 	Probe       Probe
+	// TCP bounds the connections of DNS.
+	TCP TCP
 	// References are hosts that are up whenever this node's own network is: while none of them answers a TCP connect and
 	// most probes fail, the node calls itself blind and abstains.
 	References []netip.AddrPort
@@ -88,6 +92,12 @@ type Probe struct {
 	SourceV4, SourceV6 netip.Addr
 }
 
+// TCP bounds the connections over which DNS is asked; 0 is the default.
+type TCP struct {
+	// Connections is how many there are at once, PerClient how many one client has, an IPv4 address or an IPv6 /64.
+	Connections, PerClient int
+}
+
 // DefaultNode is the node without a node file.
 func DefaultNode() *Node {
 	name, err := os.Hostname()
@@ -114,6 +124,10 @@ func nodeShape() *shape {
 		optional("geo", object(
 			required("databases", &shape{list: text("a path", lineText), least: 1, most: MaxGeoDatabases}),
 		)),
+		optional("tcp", object(
+			optional("connections", integer(1, maxConnections)),
+			optional("per_client", integer(1, maxConnections)),
+		).describe("Connections over which DNS is asked. Default: a quarter of the open files, 1024 at most; an eighth of that per client.")),
 		optional("probe", object(
 			optional("max_in_flight", integer(0, maxInFlight)),
 			optional("allow", list(prefix())),
@@ -171,6 +185,11 @@ func ParseNode(file string, content []byte) (*Node, Problems) {
 	n.Caches.Transit, n.Caches.Clamp = durationOf(field(caches, "transit"), DefaultTransit), durationOf(field(caches, "clamp"), defaultClamp)
 	probe := field(root, "probe")
 	n.Probe.MaxInFlight = intOf(field(probe, "max_in_flight"), 0)
+	tcp := field(root, "tcp")
+	n.TCP = TCP{Connections: intOf(field(tcp, "connections"), 0), PerClient: intOf(field(tcp, "per_client"), 0)}
+	if n.TCP.Connections > 0 && n.TCP.PerClient > n.TCP.Connections {
+		r.node(field(tcp, "per_client"), Error, "tcp.per_client", fmt.Sprintf("%d of %d connections", n.TCP.PerClient, n.TCP.Connections), "")
+	}
 	for _, item := range items(field(root, "references")) {
 		if a, err := netip.ParseAddrPort(stringOf(item)); err == nil {
 			n.References = append(n.References, a)

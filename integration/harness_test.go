@@ -33,6 +33,10 @@ var binaries struct {
 }
 
 func TestMain(m *testing.M) {
+	if port := os.Getenv(endpointsEnv); port != "" {
+		serveEndpoints(port)
+		return
+	}
 	var err error
 	if binaries.dir, err = os.MkdirTemp("", "fairlead-integration-"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -226,8 +230,14 @@ func startDemo(t testing.TB) *process {
 // startServe runs a node over the zone files given by name and content.
 func startServe(t testing.TB, race bool, corefile string, zones map[string]string) *process {
 	t.Helper()
+	return startServeBy(t, binary(t, race), corefile, zones)
+}
+
+// startServeBy does so with a program that runs the binary.
+func startServeBy(t testing.TB, bin string, corefile string, zones map[string]string) *process {
+	t.Helper()
 	dir := t.TempDir()
-	p := &process{bin: binary(t, race), dir: dir, socket: filepath.Join(dir, "state", "admin.sock"), dns: fmt.Sprintf("127.0.0.1:%d", freePort(t))}
+	p := &process{bin: bin, dir: dir, socket: filepath.Join(dir, "state", "admin.sock"), dns: fmt.Sprintf("127.0.0.1:%d", freePort(t))}
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "zones"), 0o755))
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "state"), 0o755))
 	for name, content := range zones {

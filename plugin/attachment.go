@@ -20,6 +20,8 @@ type attachment struct {
 	config *config.Node
 	geo    *geo.Set
 	dirs   []*zoneDir
+	// ended is set once the instance was released: a server of it may just begin. The mutex of streams guards it.
+	ended bool
 
 	// released is set once the instance has ended; see attachMu.
 	released bool

@@ -70,7 +70,7 @@ func newMetrics(reg prometheus.Registerer, n *node) *nodeMetrics {
 func (m *nodeMetrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		endpointsDesc, servicesDesc, repliesDesc, problemsDesc, brokenDesc, configDesc, generationDesc, ageDesc, readyDesc,
-		auditEntries, auditBytes, auditFailures, auditBroken,
+		auditEntries, auditBytes, auditFailures, auditBroken, tcpOpen, tcpClosed,
 	} {
 		ch <- d
 	}
@@ -94,6 +94,7 @@ func (m *nodeMetrics) Collect(ch chan<- prometheus.Metric) {
 		gauge(auditBroken, number(a.Broken))
 		ch <- prometheus.MustNewConstMetric(auditFailures, prometheus.CounterValue, float64(a.Failures))
 	}
+	collectTCP(ch, streams.counts())
 	snap := m.node.current.Load()
 	if snap == nil {
 		return

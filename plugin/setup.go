@@ -32,6 +32,7 @@ func setup(c *caddy.Controller) error {
 		return plugin.Error(pluginName, c.Err(err.Error()))
 	}
 	hookLane(config, a)
+	hookTCP(config, a)
 	c.OnStartup(func() error {
 		if err := checkNeighbours(config.Handlers()); err != nil {
 			return plugin.Error(pluginName, err)

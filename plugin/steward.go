@@ -96,6 +96,8 @@ func (r *steward) restartFailed(of *attachment) {
 
 // release ends a. The last one stops the node.
 func (r *steward) release(a *attachment) {
+	// Before the node ends: connections are answered from it.
+	streams.release(a)
 	// Before the node ends: lanes answer from it.
 	releaseLanes(a)
 	r.mu.Lock()

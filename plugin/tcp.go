@@ -1,0 +1,170 @@
+package fairlead
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/coredns/coredns/core/dnsserver"
+	"github.com/coredns/coredns/plugin/pkg/transport"
+	"github.com/miekg/dns"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/plugin/stream"
+)
+
+// tcpStopTimeout is how long queries over TCP may take to end when their listener closes.
+const tcpStopTimeout = 2 * time.Second
+
+// streams are the bounded TCP listeners of the process. They outlive instances and nodes.
+var streams tcpRuntime
+
+// A tcpRuntime owns one listener for each address on which a block of ours is served over plain DNS. A reload swaps what answers
+// there, and keeps the connections. The zero value is ready.
+type tcpRuntime struct {
+	mu sync.Mutex // guards the rest
+	// at is by address, as CoreDNS writes it. An address on which there can be no listener of ours is nil.
+	at map[string]*tcpServer
+	// gone is what listeners counted that are closed.
+	gone stream.Counts
+}
+
+// A tcpServer is one listener.
+type tcpServer struct {
+	// owner is the instance that answers; guarded by the runtime's mu.
+	owner    *attachment
+	listener *stream.Listener
+	server   *dns.Server
+	// target is swapped when another instance takes over.
+	target atomic.Pointer[tcpTarget]
+}
+
+// A tcpTarget is a server of CoreDNS, and what it wants to find in the context of a query.
+type tcpTarget struct {
+	server *dnsserver.Server
+	ctx    context.Context
+}
+
+// hookTCP has a bounded listener take the TCP connections of the block's addresses. CoreDNS tells of each server when it serves UDP.
+func hookTCP(c *dnsserver.Config, a *attachment) {
+	before := c.UDPDecorateWriterFunc
+	c.UDPDecorateWriterFunc = func(s *dnsserver.Server) (d dns.DecorateWriter) {
+		if before != nil {
+			d = before(s)
+		}
+		if c.ProxyProtoConnPolicy == nil {
+			// Else the listener of CoreDNS is the one that knows the protocol.
+			streams.attach(a, s, max(1, c.NumSockets))
+		}
+		return d
+	}
+}
+
+// attach makes s answer on the listener of its address, which is opened if there is none. core is how many listeners CoreDNS has there.
+func (rt *tcpRuntime) attach(a *attachment, s *dnsserver.Server, core int) {
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	if a.ended {
+		return
+	}
+	target := &tcpTarget{s, context.WithValue(context.WithValue(context.Background(), dnsserver.Key{}, s), dnsserver.LoopKey{}, 0)}
+	limits := limitsOf(a.config)
+	if t, known := rt.at[s.Addr]; known {
+		if t != nil {
+			t.owner = a
+			t.target.Store(target)
+			t.listener.SetLimits(limits)
+		}
+		return
+	}
+	if rt.at == nil {
+		rt.at = make(map[string]*tcpServer)
+	}
+	l, err := stream.Join(strings.TrimPrefix(s.Addr, transport.DNS+"://"), core)
+	if err != nil {
+		log.Warningf("TCP connections on %s are not bounded: %v", s.Addr, err)
+		rt.at[s.Addr] = nil
+		return
+	}
+	t := &tcpServer{owner: a, listener: stream.Bound(l, limits)}
+	t.target.Store(target)
+	t.server = &dns.Server{
+		Listener: t.listener, Net: "tcp", TsigSecret: s.TsigSecret, MaxTCPQueries: s.MaxTCPQueries,
+		ReadTimeout: s.ReadTimeout, IdleTimeout: func() time.Duration { return s.IdleTimeout },
+		Handler: dns.HandlerFunc(func(w dns.ResponseWriter, m *dns.Msg) {
+			to := t.target.Load()
+			to.server.ServeDNS(to.ctx, w, m)
+		}),
+	}
+	rt.at[s.Addr] = t
+	// The kernel gives connections to the listener from now on; it waits in the backlog until the server runs.
+	go func() {
+		if err := t.server.ActivateAndServe(); err != nil {
+			log.Errorf("TCP on %s: %v", s.Addr, err)
+		}
+	}()
+}
+
+// limitsOf are the limits that a node file sets.
+func limitsOf(n *config.Node) stream.Limits {
+	if n == nil {
+		return stream.Limits{}
+	}
+	return stream.Limits{Conns: n.TCP.Connections, PerClient: n.TCP.PerClient}
+}
+
+// release closes the listeners that a still has: no other instance took them over.
+func (rt *tcpRuntime) release(a *attachment) {
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	a.ended = true
+	for address, t := range rt.at {
+		if t == nil || t.owner == a {
+			delete(rt.at, address)
+		}
+		if t != nil && t.owner == a {
+			t.stop()
+			rt.gone = rt.gone.And(t.listener.Counts())
+		}
+	}
+}
+
+// stop ends accepting, and waits a moment for queries in flight.
+func (t *tcpServer) stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), tcpStopTimeout)
+	defer cancel()
+	if err := t.server.ShutdownContext(ctx); err != nil {
+		log.Debugf("TCP on %s: %v", t.listener.Addr(), err)
+	}
+}
+
+var (
+	tcpOpen   = prometheus.NewDesc("coredns_fairlead_tcp_connections", "TCP connections over which DNS is asked.", nil, nil)
+	tcpClosed = prometheus.NewDesc("coredns_fairlead_tcp_connections_closed_total",
+		"TCP connections that the node ended: refused (no room), displaced (still for longest), stalled (took no reply).", []string{"reason"}, nil)
+)
+
+// collectTCP exports c.
+func collectTCP(ch chan<- prometheus.Metric, c stream.Counts) {
+	ch <- prometheus.MustNewConstMetric(tcpOpen, prometheus.GaugeValue, float64(c.Open))
+	for reason, n := range map[string]uint64{"refused": c.Refused, "displaced": c.Displaced, "stalled": c.Stalled} {
+		ch <- prometheus.MustNewConstMetric(tcpClosed, prometheus.CounterValue, float64(n), reason)
+	}
+}
+
+// counts are those of all listeners that there were.
+func (rt *tcpRuntime) counts() stream.Counts {
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	sum := rt.gone
+	sum.Open = 0
+	for _, t := range rt.at {
+		if t != nil {
+			sum = sum.And(t.listener.Counts())
+		}
+	}
+	return sum
+}
