@@ -9,8 +9,8 @@ import (
 )
 
 // keep finds the endpoints that health took out and that answer all the same, because too much left at once: within
-// health.RemovalWindow health alone may remove one endpoint per pool, or one AZ, or one pool while another pool of the
-// service is eligible; beyond that at most health.max_removal percent of the service's weight. Whoever left first is
+// health.RemovalWindow health alone may remove one endpoint per pool, or one AZ while another AZ of the service has somebody up, or
+// one pool while another pool of the service is eligible; beyond that at most health.max_removal percent of the service's weight. Whoever left first is
 // removed first, so that nodes with the same verdicts keep the same ones.
 func (s *subject) keep() map[health.EndpointRef]bool {
 	limit := s.svc.Health.MaxRemoval
@@ -67,10 +67,32 @@ func (s *subject) freeRemoval(refs []health.EndpointRef) bool {
 		one = one && perPool[r.Pool] == 1
 		azs[s.zv.Zone.Pools[r.Pool].Endpoints[r.Endpoint].AZ] = true
 	}
-	if one || len(azs) == 1 {
+	switch {
+	case one:
+		return true
+	case len(azs) == 1 && s.otherAZ(s.zv.Zone.Pools[refs[0].Pool].Endpoints[refs[0].Endpoint].AZ):
 		return true
 	}
 	return len(perPool) == 1 && s.otherPool(refs[0].Pool)
+}
+
+// otherAZ tells whether somebody in another AZ than az answers for the service.
+func (s *subject) otherAZ(az int) bool {
+	for _, share := range s.everyTier() {
+		if s.zv.PoolWeight(s.index, share.Pool, share.Weight) == 0 {
+			continue
+		}
+		o, _ := s.usable(share.Pool, ordinary)
+		if o.pending {
+			continue
+		}
+		for _, m := range o.members {
+			if s.zv.Zone.Pools[share.Pool].Endpoints[m].AZ != az {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // otherPool tells whether a pool of the service other than p is available.

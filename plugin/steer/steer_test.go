@@ -314,6 +314,7 @@ func TestSpeedLimit(t *testing.T) {
 		poolOf("eu", 1, map[int]int{0: 40, 1: 60}, "a 1@0", "b 1@1"),
 		poolOf("us", 1, nil, "c 1@2", "d 1@3"),
 		poolOf("ap", 1, nil, "e 1@4", "f 1@4", "g 1@5", "h 1@5", "i 1@5", "j 1@5"),
+		poolOf("sa", 1, nil, "k 1@6", "l 1@6", "m 1@6", "n 1@6"),
 	}}
 	left := func(zv *health.ZoneView, seconds ...int) *health.ZoneView {
 		for _, s := range seconds {
@@ -324,6 +325,8 @@ func TestSpeedLimit(t *testing.T) {
 	}
 	svc := &config.Service{Tiers: tiersOf("0:70 1:30"), Pools: []int{0, 1}, Health: config.Limits{MaxRemoval: 34}}
 	ap := &config.Service{Tiers: tiersOf("2:1"), Pools: []int{2}, Health: config.Limits{MaxRemoval: 34}}
+	sa := &config.Service{Tiers: tiersOf("3:1"), Pools: []int{3}, Health: config.Limits{MaxRemoval: 34}}
+	both := &config.Service{Tiers: tiersOf("3:1 | 2:1"), Pools: []int{3, 2}, Health: config.Limits{MaxRemoval: 34}}
 	// A departure is pool, endpoint and tens of seconds ago in one number: 012 is pool 0, endpoint 1, 20 s ago.
 	for _, tt := range []struct {
 		name   string
@@ -333,15 +336,19 @@ func TestSpeedLimit(t *testing.T) {
 		want   string
 		kept   int
 	}{
-		{"one endpoint per pool goes", svc, "DU DU UUUUUU", []int{1, 101}, "tier 1 b:7 d:3", 0},
-		{"a pool goes while the other stands", svc, "DD UU UUUUUU", []int{1, 11}, "tier 1 c:1 d:1", 0},
-		{"then a second pool begins to go: 34 % is over", svc, "DD DU UUUUUU", []int{2, 12, 101}, "tier 1 c:1 d:1 floor", 1},
-		{"all at once: what left first goes, the rest stays", svc, "DD DD UUUUUU", []int{3, 12, 102, 111}, "tier 1 b:14 c:3 d:3 floor", 3},
-		{"a minute later the limit is open again", svc, "DD DU UUUUUU", []int{6, 16, 101}, "tier 1 d:1", 0},
-		{"one AZ of a lone pool goes, whatever it weighs", ap, "UU UU UUDDDD", []int{221, 231, 241, 251}, "tier 1 e:1 f:1", 0},
-		{"two endpoints in two AZs are within 34 %", ap, "UU UU DUDUUU", []int{202, 221}, "tier 1 f:1 h:1 i:1 j:1", 0},
-		{"the third one stays", ap, "UU UU DUDDUU", []int{203, 222, 231}, "tier 1 f:1 h:1 i:1 j:1 floor", 1},
-		{"100 %% is no limit", &config.Service{Tiers: ap.Tiers, Pools: ap.Pools, Health: config.Limits{MaxRemoval: 100}}, "UU UU DUDDUU", []int{203, 222, 231}, "tier 1 f:1 i:1 j:1", 0},
+		{"one endpoint per pool goes", svc, "DU DU UUUUUU UUUU", []int{1, 101}, "tier 1 b:7 d:3", 0},
+		{"a pool goes while the other stands", svc, "DD UU UUUUUU UUUU", []int{1, 11}, "tier 1 c:1 d:1", 0},
+		{"then a second pool begins to go: 34 % is over", svc, "DD DU UUUUUU UUUU", []int{2, 12, 101}, "tier 1 c:1 d:1 floor", 1},
+		{"all at once: what left first goes, the rest stays", svc, "DD DD UUUUUU UUUU", []int{3, 12, 102, 111}, "tier 1 b:14 c:3 d:3 floor", 3},
+		{"a minute later the limit is open again", svc, "DD DU UUUUUU UUUU", []int{6, 16, 101}, "tier 1 d:1", 0},
+		{"one AZ of a lone pool goes, whatever it weighs", ap, "UU UU UUDDDD UUUU", []int{221, 231, 241, 251}, "tier 1 e:1 f:1", 0},
+		{"two endpoints in two AZs are within 34 %", ap, "UU UU DUDUUU UUUU", []int{202, 221}, "tier 1 f:1 h:1 i:1 j:1", 0},
+		{"the third one stays", ap, "UU UU DUDDUU UUUU", []int{203, 222, 231}, "tier 1 f:1 h:1 i:1 j:1 floor", 1},
+		{"the only AZ of a service does not go at once", sa, "UU UU UUUUUU DDDU", []int{301, 312, 323}, "tier 1 k:1 l:1 n:1 floor", 2},
+		{"nor all of it", sa, "UU UU UUUUUU DDDD", []int{301, 312, 323, 331}, "tier 1 k:1 l:1 n:1 floor", 3},
+		{"it does while another AZ answers", both, "UU UU UUUUUU DDDD", []int{301, 312, 323, 331}, "tier 2 e:1 f:1 g:1 h:1 i:1 j:1", 0},
+		{"and not while nobody does there", both, "UU UU DDDDDD DDDD", []int{301, 312, 323, 331}, "tier 1 k:1 n:1 floor", 2},
+		{"100 %% is no limit", &config.Service{Tiers: ap.Tiers, Pools: ap.Pools, Health: config.Limits{MaxRemoval: 100}}, "UU UU DUDDUU UUUU", []int{203, 222, 231}, "tier 1 f:1 i:1 j:1", 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := planOf(left(viewOf(z, tt.states), tt.left...), tt.svc)
