@@ -44,6 +44,8 @@ type Snapshot struct {
 	// zones stand in the order of View.Zones; byName holds their names in lower-case wire format.
 	zones  []*zone
 	byName map[string]int32
+	// lengths has a bit for each length that a name in byName has: most of a name's ends need not be looked up.
+	lengths [(maxNameLen + 63) / 64]uint64
 }
 
 // A zone is the compiled form of one ZoneView.
@@ -86,12 +88,13 @@ func (c *Compiler) Compile(prev *Snapshot, v *health.View) *Snapshot {
 		}
 	}
 	if prev != nil && prev.View.Model == v.Model {
-		s.byName = prev.byName
+		s.byName, s.lengths = prev.byName, prev.lengths
 		return s
 	}
 	s.byName = make(map[string]int32, len(s.zones))
 	for i, z := range s.zones {
 		s.byName[string(z.index.apex)] = int32(i)
+		s.lengths[len(z.index.apex)/64] |= 1 << (len(z.index.apex) % 64)
 	}
 	return s
 }

@@ -43,6 +43,8 @@ type Question struct {
 	Issued *Issued
 	// Past is an instant that has passed, in nanoseconds on the clock of Snapshot.Ledger; 0 if none is known.
 	Past int64
+	// Spot is where Name leads in the snapshot that is asked; the zero Spot where nobody looked. It must not be set for DS.
+	Spot Spot
 	// Files, when not empty, leaves only zones whose File begins with it: a server block answers from its own directory.
 	Files string
 }
@@ -117,7 +119,10 @@ func (s *Snapshot) AppendAt(dst []byte, q *Question, now time.Time) (out []byte,
 func (s *Snapshot) appendAt(dst []byte, q *Question, now clock) (out []byte, info Reply, ok bool) {
 	var buf [maxNameLen]byte
 	name := lower(&buf, q.Name)
-	z, at := s.zoneFor(name, q)
+	z, at := q.Spot.zone, q.Spot.at
+	if q.Spot.snapshot != s {
+		z, at = s.zoneFor(name, q)
+	}
 	if z == nil || !strings.HasPrefix(z.cfg.File, q.Files) {
 		return dst, Reply{RCode: dns.RcodeRefused, Outcome: Refused}, false
 	}
@@ -135,6 +140,9 @@ func (s *Snapshot) appendAt(dst []byte, q *Question, now clock) (out []byte, inf
 // zoneOf is the zone that holds name, the closest one, and where its apex begins in name.
 func (s *Snapshot) zoneOf(name []byte) (*zone, int) {
 	for n := name; n != nil; n = cutLabel(n) {
+		if s.lengths[len(n)/64]&(1<<(len(n)%64)) == 0 {
+			continue
+		}
 		if i, ok := s.byName[string(n)]; ok {
 			return s.zones[i], len(name) - len(n)
 		}
@@ -193,7 +201,7 @@ func (r *reply) visited(name []byte) bool {
 // answer writes what stands at name, whose text is at the pointer owner. For a CNAME that must be followed it returns the
 // target and where it stands.
 func (r *reply) answer(name []byte, owner uint16) (target []byte, at uint16) {
-	f := r.z.index.find(name)
+	f := r.find(name)
 	if f.barrier >= 0 {
 		b := &r.z.index.owners[f.barrier]
 		switch {
@@ -236,6 +244,14 @@ func (r *reply) answer(name []byte, owner uint16) (target []byte, at uint16) {
 	}
 	r.negative(dns.RcodeSuccess, NoData)
 	return nil, 0
+}
+
+// find is where name leads in the zone, which is known for the QNAME of a question with a spot.
+func (r *reply) find(name []byte) found {
+	if r.chased == 1 && r.q.Spot.zone == r.z {
+		return found{owner: r.q.Spot.owner, encloser: r.q.Spot.owner, barrier: r.z.index.owners[r.q.Spot.owner].barrier}
+	}
+	return r.z.index.find(name)
 }
 
 // static writes a static RRset. It returns where the first name of its RDATA stands; 0 where there is none.

@@ -10,6 +10,12 @@
 // The sockets belong to the process. A reload swaps the Route, and nothing else; a lane that no instance wants any more steers
 // the address back, answers what it still holds, and closes.
 //
+// # Memory
+//
+// What an answer needs lies in some ten places that each name has for itself. A batch finds the places of all its names first and touches
+// them (answer.Warm), so that a processor fetches them at the same time: 20 % of the user time of an answer, where 1,000 names are
+// asked in turn. Between two measured runs of `make bench-peers` with and without it lay 7 to 10 points of the echo server's rate.
+//
 // # Waiting
 //
 // A worker waits in Go's network poller, and not in a blocking recvmmsg: that gives up the P, and takes it back, for every

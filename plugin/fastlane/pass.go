@@ -29,6 +29,9 @@ func (p *pass) begin(n Node, stripe uint32, holder *ledger.Holder) (ok bool) {
 // past is an instant that has passed, on the ledger's clock.
 func (p *pass) past() int64 { return p.worker.Last() }
 
+// find is where a name leads.
+func (p *pass) find(name []byte) answer.Spot { return p.lease.Snapshot.Find(name) }
+
 // append appends the reply to q.
 func (p *pass) append(dst []byte, q *answer.Question) ([]byte, answer.Reply, bool) {
 	return p.lease.Snapshot.Append(dst, q)

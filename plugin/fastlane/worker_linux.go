@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/coredns/coredns/plugin/metrics/vars"
+	"github.com/miekg/dns"
 	"golang.org/x/sys/unix"
 
 	"github.com/fairlead-dns/fairlead/health/ledger"
@@ -27,9 +28,16 @@ type worker struct {
 	holder ledger.Holder
 	base   time.Time
 
-	in    *reader
-	out   *writer
-	query query
+	in  *reader
+	out *writer
+	// queries are the datagrams of the batch that are plain questions, blocks those that answer them, nil for the others; spots and types
+	// are for answer.Warm.
+	queries [batchLen]query
+	blocks  [batchLen]*entry
+	spots   [batchLen]answer.Spot
+	types   [batchLen]uint16
+	// warmth is what answer.Warm returned.
+	warmth int
 	// issued is what each reply of the batch names, taken where each reply is counted.
 	issued [batchLen]answer.Issued
 	taken  [batchLen]taken
@@ -146,11 +154,19 @@ func (w *worker) replies(r *Route, p *pass, n int) (ok bool) {
 			clear(w.issued[:])
 		}
 	}()
-	q := &w.query
-	q.Locator, q.Shut = r.Node.Terms()
-	q.Past, q.Stripe = p.past(), w.stripe
+	locator, shut := r.Node.Terms()
+	past := p.past()
 	for i := range n {
-		w.handed[i] = !w.reply(r, p, i)
+		q := &w.queries[i]
+		q.Locator, q.Shut, q.Past, q.Stripe = locator, shut, past, w.stripe
+		w.spots[i], w.blocks[i] = answer.Spot{}, w.block(r, q, i)
+		if w.blocks[i] != nil {
+			w.spots[i], w.types[i] = p.find(q.Name), q.Type
+		}
+	}
+	w.warmth += answer.Warm(w.spots[:n], w.types[:n])
+	for i := range n {
+		w.handed[i] = w.blocks[i] == nil || !w.reply(p, i)
 	}
 	for i := range n {
 		if w.handed[i] {
@@ -167,35 +183,40 @@ func (w *worker) handAll(n int) {
 	}
 }
 
-// reply appends the reply to the i-th datagram to the batch; it returns false where that is for the ordinary path.
-func (w *worker) reply(r *Route, p *pass, i int) bool {
-	q := &w.query
-	data := w.in.packet(i)
-	if !q.read(data) {
-		return false
+// block reads the i-th datagram into q and finds the block that answers it; nil where that is for the ordinary path.
+func (w *worker) block(r *Route, q *query, i int) *entry {
+	if !q.read(w.in.packet(i)) {
+		return nil
 	}
 	e := r.find(q.Name)
 	if e == nil {
-		return false
+		return nil
 	}
-	client := w.in.client(i)
-	q.Client = client.Addr().Unmap()
-	if !e.block.takes(q) || !w.out.room() {
-		return false
+	q.Client = w.in.client(i).Addr().Unmap()
+	if !e.block.takes(q) {
+		return nil
 	}
 	q.Files = e.block.Files
 	if e.block.MaxSize > 0 && q.EDNS {
-		q.Size = max(512, min(q.Size, e.block.MaxSize))
+		q.Size = max(dns.MinMsgSize, min(q.Size, e.block.MaxSize))
 	}
-	at := w.out.n
-	q.Issued = &w.issued[at]
+	return e
+}
+
+// reply appends the reply to the i-th datagram to the batch; it returns false where that is for the ordinary path after all.
+func (w *worker) reply(p *pass, i int) bool {
+	if !w.out.room() {
+		return false
+	}
+	q, e, at := &w.queries[i], w.blocks[i], w.out.n
+	q.Issued, q.Spot = &w.issued[at], w.spots[i]
 	out, info, ours := p.append(w.out.data, &q.Question)
 	if !ours {
 		return false
 	}
 	t := &w.taken[at]
 	*t = taken{id: int32(e.id), typ: int32(indexOf(q.Type)), rcode: uint8(info.RCode), do: q.DO, counted: e.block.Counted != "",
-		request: uint16(len(data)), length: uint16(len(out) - len(w.out.data))}
+		request: uint16(len(w.in.packet(i))), length: uint16(len(out) - len(w.out.data))}
 	if !q.Client.Is4() {
 		t.family = 1
 	}
