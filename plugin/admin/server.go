@@ -37,8 +37,10 @@ const (
 	idleTimeout  = 60 * time.Second
 	maxHeader    = 64 << 10
 	maxBody      = 1 << 20
-	// maxConns is how many TCP connections there can be: further ones wait in the kernel, and DNS keeps its descriptors.
+	// maxConns is how many TCP connections there can be, or an eighth of the process's limit of open files, if that is less, but
+	// minConns: further ones wait in the kernel, and probes and DNS keep their descriptors.
 	maxConns = 512
+	minConns = 8
 	// drainTimeout is how long requests may take to end at a shutdown.
 	drainTimeout = 2 * time.Second
 )
@@ -227,7 +229,7 @@ func (s *Server) listenTLS() (door, error) {
 	}
 	server := s.server(s.handler(s.tcpLogin), true)
 	server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS13, GetConfigForClient: s.certificate.forClient}
-	return door{"admin listener " + s.opts.Listen, netutil.LimitListener(newSourceListener(l, s.metrics.crowded), maxConns), server}, nil
+	return door{"admin listener " + s.opts.Listen, netutil.LimitListener(newSourceListener(l, s.metrics.crowded), connLimit()), server}, nil
 }
 
 func (s *Server) server(h http.Handler, tls bool) *http.Server {

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sys/unix"
 )
 
 // maxSourceConns is how many of the maxConns connections one source can have: a single client, however slow, leaves the others room.
@@ -67,4 +68,13 @@ type sourceConn struct {
 func (c *sourceConn) Close() error {
 	defer c.leave()
 	return c.Conn.Close()
+}
+
+// connLimit is how many TCP connections there can be.
+func connLimit() int {
+	var files unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
+		return maxConns
+	}
+	return int(max(min(files.Cur/8, maxConns), minConns))
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // A scriptedListener has a connection from each of some addresses, then none.
@@ -75,4 +76,17 @@ func TestSourceListener(t *testing.T) {
 		require.NoError(t, c.Close())
 	}
 	require.Len(t, l.open, 1, "no source is remembered that has left")
+}
+
+// TestConnLimit: the listener leaves most of the open files to probes and DNS.
+func TestConnLimit(t *testing.T) {
+	var files unix.Rlimit
+	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &files))
+	t.Cleanup(func() { require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &files)) })
+	for cur, want := range map[uint64]int{16: minConns, 256: 32, 4095: 511, 4096: maxConns} {
+		limited := files
+		limited.Cur = min(cur, files.Max)
+		require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &limited))
+		require.Equal(t, want, connLimit(), cur)
+	}
 }
