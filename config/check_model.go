@@ -28,7 +28,7 @@ type Check struct {
 	Name string
 	Type CheckType
 	// Digest covers everything that decides what is dialled, what is expected and how failures are counted, but not the
-	// name, the quorum or the choice of vantages: two checks with equal digests on one address are one target.
+	// name, the quorum or the choice of vantages: two checks with equal digests on one address are dialled together.
 	Digest Hash
 
 	// Address is dialled instead of the endpoint's when valid. Port is 0 only for types without ports.

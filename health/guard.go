@@ -51,6 +51,10 @@ const (
 	GuardJoined
 	// GuardNonce: without it whatever is heard of a node counts as its answer at the join barrier.
 	GuardNonce
+	// GuardIdentity: without it what is known belongs to the parameters of a check, and an edit begins anew.
+	GuardIdentity
+	// GuardFirst: without it fall failures are counted where nothing was known. It is the prober's.
+	GuardFirst
 )
 
 // Without tells whether a guard is switched off.

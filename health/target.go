@@ -15,8 +15,9 @@ import (
 // The bound and the horizon are reckoned with it.
 const JitterPercent = 10
 
-// A TargetID names what is dialled: the same check on the same address has the same id on every node, after every restart
-// and in every zone. It is a truncated SHA-256.
+// A TargetID names what evidence is about: an address and the name of a check in a zone, on every node and after every restart. The
+// check's parameters are no part of it, so that what is known outlives their edit, and the votes of nodes that have not read the
+// same version of a file yet count together. It is a truncated SHA-256.
 type TargetID [16]byte
 
 // String is the id in hexadecimal.
@@ -36,13 +37,16 @@ func (id *TargetID) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// A Target is one thing to probe. Many endpoints, pools and zones can stand behind one target.
+// A Target is one thing to judge. Many endpoints and pools of a zone can stand behind one target, and targets that dial the same
+// (Dial) are dialled together.
 type Target struct {
 	ID    TargetID
 	Check *config.Check
 	// Host is the address to dial, or a name where a CNAME endpoint has no probe address. Port is 0 for types without ports.
 	Host string
 	Port uint16
+	// Tier is the first tier of a service in which an endpoint behind it stands: first probes are made in this order.
+	Tier int
 }
 
 // Address is host:port, or the host alone where there is no port.
@@ -53,10 +57,22 @@ func (t Target) Address() string {
 	return net.JoinHostPort(t.Host, strconv.Itoa(int(t.Port)))
 }
 
-// TargetOf is what check dials for endpoint e: the check's own address first, then the endpoint's probe address, then its
-// CNAME target.
-func TargetOf(check *config.Check, e *config.Endpoint) Target {
+// A Dial is what a prober does: a check with all its parameters, and where to. Targets with the same Dial see the same.
+type Dial struct {
+	Check config.Hash
+	Host  string
+	Port  uint16
+}
+
+// Dial is what is done for t.
+func (t Target) Dial() Dial { return Dial{Check: t.Check.Digest, Host: t.Host, Port: t.Port} }
+
+// TargetOf is what check, which stands in the zone of that name, dials for endpoint e: the check's own address first, then the
+// endpoint's probe address, then its CNAME target. A port that the endpoint itself names tells it from its neighbours on the same
+// address; the check's own is one of its parameters.
+func TargetOf(zone string, check *config.Check, e *config.Endpoint) Target {
 	t := Target{Check: check, Port: check.Port}
+	var own uint16
 	switch {
 	case check.Address.IsValid():
 		t.Host = check.Address.String()
@@ -66,12 +82,15 @@ func TargetOf(check *config.Check, e *config.Endpoint) Target {
 		t.Host = e.Target
 	}
 	if !check.Address.IsValid() && e.ProbePort != 0 {
-		t.Port = e.ProbePort
+		t.Port, own = e.ProbePort, e.ProbePort
 	}
 	h := sha256.New()
-	h.Write(check.Digest[:])
-	h.Write(binary.BigEndian.AppendUint16(nil, t.Port))
-	h.Write([]byte(t.Host))
+	h.Write(binary.BigEndian.AppendUint16(nil, own))
+	for _, part := range [...]string{zone, check.Name, t.Host} {
+		// None of them holds the octet 0.
+		h.Write([]byte(part))
+		h.Write([]byte{0})
+	}
 	copy(t.ID[:], h.Sum(nil))
 	return t
 }

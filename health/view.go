@@ -8,7 +8,7 @@ import (
 )
 
 // A Verdict is what this node believes about one endpoint at one instant, from health alone. It is a value: copy it,
-// compare it with ==. The zero Verdict is pending: answered only while nothing else in its pool is up.
+// compare it with ==. The zero Verdict is pending: it shares with those that are up until the first probe decides.
 type Verdict struct {
 	// State is Unknown, Up, Suspect or Down; never Drained.
 	State State
@@ -16,6 +16,9 @@ type Verdict struct {
 	Stale bool
 	// Lost is set while the endpoint is Down because none of the nodes that probe its pool is heard (on_vantages_lost).
 	Lost bool
+	// Doubted is set while the State is Unknown and something speaks against the endpoint: a vantage has failed, or it was to speak
+	// for itself and has not. It is answered only while nothing else in its pool is.
+	Doubted bool
 	// Unmonitored is set for endpoints without a check: always up.
 	Unmonitored bool
 	// Since is when the state last crossed between in service and out of service.
@@ -66,6 +69,9 @@ func (e EndpointView) InService() bool {
 
 // Pending tells whether there is neither evidence nor an operator's word.
 func (e EndpointView) Pending() bool { return e.Forced == Unknown && e.Verdict.Pending() }
+
+// Untried tells whether nothing is known of the endpoint, for or against it.
+func (e EndpointView) Untried() bool { return e.Pending() && !e.Doubted }
 
 // Uneasy tells whether the endpoint may be answered and could leave any moment: health doubts it, or would take it out were it
 // not for an operator.
@@ -131,7 +137,7 @@ func (p *PoolView) SameSteering(q *PoolView, failbacks []config.Failback) bool {
 	}
 	for i, e := range p.Endpoints {
 		f := q.Endpoints[i]
-		if e.Drained != f.Drained || e.Forced != f.Forced || e.Reduction != f.Reduction || e.InService() != f.InService() || e.Pending() != f.Pending() || !e.Since.Equal(f.Since) || !e.Left.Equal(f.Left) || p.Leaving(i) != q.Leaving(i) {
+		if e.Drained != f.Drained || e.Forced != f.Forced || e.Reduction != f.Reduction || e.InService() != f.InService() || e.Pending() != f.Pending() || e.Untried() != f.Untried() || !e.Since.Equal(f.Since) || !e.Left.Equal(f.Left) || p.Leaving(i) != q.Leaving(i) {
 			return false
 		}
 	}

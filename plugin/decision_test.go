@@ -182,7 +182,7 @@ func (b *decisionBed) play(rows []row) {
 func (b *decisionBed) report(letters string) {
 	for i, letter := range letters {
 		e := b.zone.Pools[i/2].Endpoints[i%2]
-		o := health.Observation{Target: health.TargetOf(b.zone.Checks[0], e).ID, At: time.Now(), Next: time.Now().Add(2 * time.Second), State: health.Up}
+		o := health.Observation{Target: health.TargetOf(b.zone.Name, b.zone.Checks[0], e).ID, At: time.Now(), Next: time.Now().Add(2 * time.Second), State: health.Up}
 		switch letter {
 		case '-', '.':
 			continue

@@ -32,7 +32,7 @@ func seen(n *node, z *config.Zone, state health.State, pools ...string) {
 				continue
 			}
 			for _, e := range p.Endpoints {
-				o := health.Observation{Target: health.TargetOf(z.Checks[p.Check], e).ID, State: state, Since: time.Now(), At: time.Now(), Next: time.Now().Add(time.Hour)}
+				o := health.Observation{Target: health.TargetOf(z.Name, z.Checks[p.Check], e).ID, State: state, Since: time.Now(), At: time.Now(), Next: time.Now().Add(time.Hour)}
 				if state == health.Down {
 					o.Failures, o.Reason = 2, "refused"
 				}

@@ -105,7 +105,7 @@ func historyTargets(z *config.Zone) []health.TargetID {
 	for _, p := range z.Pools {
 		for _, e := range p.Endpoints {
 			for _, leaf := range judge.Leaves(z, p) {
-				if id := health.TargetOf(z.Checks[leaf], e).ID; !slices.Contains(ids, id) {
+				if id := health.TargetOf(z.Name, z.Checks[leaf], e).ID; !slices.Contains(ids, id) {
 					ids = append(ids, id)
 				}
 			}
@@ -229,7 +229,7 @@ func (n *historian) requireCauses(before, after *health.View, causes map[health.
 			}
 			caused := false
 			for _, leaf := range judge.Leaves(n.zone, p) {
-				caused = caused || causes[health.TargetOf(n.zone.Checks[leaf], e).ID]
+				caused = caused || causes[health.TargetOf(n.zone.Name, n.zone.Checks[leaf], e).ID]
 			}
 			require.True(n.t, caused, "%s/%s flipped without a cause", p.Name, e.Name)
 		}

@@ -20,11 +20,11 @@ func referenceTargets(addresses []netip.AddrPort) []health.Target {
 	var targets []health.Target
 	for _, a := range addresses {
 		check := &config.Check{
-			Name: "reference", Type: config.CheckTCP, Digest: sha256.Sum256([]byte("reference")),
+			Name: "reference " + a.String(), Type: config.CheckTCP, Digest: sha256.Sum256([]byte("reference")),
 			Address: a.Addr(), Port: a.Port(), Interval: referenceInterval, Timeout: referenceTimeout, Fall: 1, Rise: 1,
 			TCP: new(config.TCPCheck),
 		}
-		targets = append(targets, health.TargetOf(check, nil))
+		targets = append(targets, health.TargetOf("", check, nil))
 	}
 	return targets
 }

@@ -31,6 +31,8 @@ type sim struct {
 	model   *config.Model
 	nodes   []*simNode
 	targets []health.TargetID
+	// byHost are the targets by what is dialled.
+	byHost  map[string]health.TargetID
 	logger  *slog.Logger
 	without health.Guards
 	// cluster is its name, seeds are strangers that it is pointed at.
@@ -131,18 +133,22 @@ func (s *sim) was(id health.TargetID, broken bool) bool {
 func (s *sim) looked(n *simNode, v *health.View) {
 	was := n.last
 	n.last = v
-	if was == nil || was.Model != v.Model {
+	if was == nil {
 		return
 	}
 	for zi, zv := range v.Zones {
 		for pi, p := range zv.Pools {
+			if len(p.Endpoints) != len(was.Zones[zi].Pools[pi].Endpoints) {
+				// The file has other endpoints now.
+				continue
+			}
 			for i := range p.Endpoints {
 				before, now := was.Zones[zi].Pools[pi].Endpoints[i].Verdict, p.Endpoints[i].Verdict
 				if before.Pending() || before.InService() == now.InService() {
 					continue
 				}
 				cfg := zv.Zone.Pools[pi]
-				id := health.TargetOf(zv.Zone.Checks[cfg.Check], cfg.Endpoints[i]).ID
+				id := s.idOf(health.TargetOf(zv.Zone.Name, zv.Zone.Checks[cfg.Check], cfg.Endpoints[i]))
 				name := cfg.Name + "/" + cfg.Endpoints[i].Name
 				if now.Lost {
 					s.lookedLost(n, name, now)
@@ -209,6 +215,7 @@ func (s *sim) check() {
 				}
 				continue
 			}
+			s.deadAnswer(n, i, address)
 			if id, ok := drained[address]; ok {
 				s.fault("%s: %s is answered with %s, which %s drains", n.name, svc.Name, address, id)
 			}

@@ -189,7 +189,7 @@ func runs(n *simNode) bool { return n.runs }
 // step does one random thing.
 func (w *wreck) step() {
 	w.count++
-	switch w.r.IntN(14) {
+	switch w.r.IntN(15) {
 	case 0, 1, 2:
 		w.set(w.targets[w.r.IntN(len(w.targets))], w.r.IntN(2) == 0)
 	case 3:
@@ -225,6 +225,8 @@ func (w *wreck) step() {
 		w.order()
 	case 13:
 		w.odd()
+	case 14:
+		w.editSome()
 	}
 }
 
@@ -317,6 +319,7 @@ func (w *wreck) mend() {
 		if !n.runs {
 			w.up(n)
 		}
+		w.editOn(n, 0)
 	}
 }
 

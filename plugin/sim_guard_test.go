@@ -124,6 +124,23 @@ var guarded = []struct {
 		s.up(n3)
 		s.wait(time.Minute)
 	}},
+	{"identity: an edit of a check on one node, or on all, changes nothing about what was seen", health.GuardIdentity, 3, func(s *sim) {
+		s.set(s.targets[0], true)
+		s.wait(2 * time.Minute)
+		for version := range simChecks {
+			s.editOn(s.node("n2"), version)
+			s.wait(10 * time.Second)
+		}
+		for version := range simChecks {
+			for _, n := range s.nodes {
+				s.editOn(n, version)
+			}
+			s.wait(10 * time.Second)
+		}
+	}},
+	{"first probe: what is dead when the cluster starts is not answered for long", health.GuardFirst, 3, func(s *sim) {
+		s.coldStart()
+	}},
 	{"incarnation: a node that lost its disk is heard again", health.GuardOutlive, 3, func(s *sim) {
 		n3 := s.node("n3")
 		for range 3 {

@@ -73,6 +73,8 @@ type simNode struct {
 	bare bool
 	// mustFreeze has it frozen.
 	mustFreeze bool
+	// edited is the version of the check in its file.
+	edited int
 	// handler answers queries; process counts starts and ends, so that what a dead process had under way is not written.
 	handler *Handler
 	process atomic.Int64
@@ -83,6 +85,7 @@ func (n *simNode) start() {
 	t := n.sim.t
 	n.last, n.current = nil, new(answer.Current)
 	n.prober = &simProber{node: n, driven: newDrivenProber(nil), wake: make(chan struct{}, 1)}
+	n.prober.driven.countsFirst = n.sim.without.Without(health.GuardFirst)
 	p := &simPublisher{publisher: publisher{compiler: answer.NewCompiler(n.name, time.Now()), current: n.current}, node: n}
 	ring := n.keyring()
 	o := gossip.Options{
@@ -91,7 +94,7 @@ func (n *simNode) start() {
 	}
 	var err error
 	n.engine, err = engine.New(engine.Options{
-		Publisher: p, Ledger: p.compiler.Ledger(), Prober: n.prober, Model: n.sim.model, State: n.dir, Node: n.name, References: []health.Target{simReference},
+		Publisher: p, Ledger: p.compiler.Ledger(), Prober: n.prober, Model: n.model(), State: n.dir, Node: n.name, References: []health.Target{simReference},
 		Logger: n.sim.logger.With("node", n.name), Without: n.sim.without, Skew: time.Duration(int64(n.addr.Addr().As4()[3]-2)) * 150 * time.Second,
 		Cluster: &engine.Cluster{Gossip: o, Nodes: n.sim.places(), Allowance: time.Second, Version: "sim", IsolateAfter: n.sim.isolateAfter, Keyring: n.keyfile()},
 	})
@@ -227,7 +230,7 @@ func (p *simProber) due(now time.Time, next *time.Time) (seen []health.Observati
 	defer p.mu.Unlock()
 	for _, d := range p.driven.targets {
 		if !d.next.After(now) {
-			seen = append(seen, d.probed(p.node.sim.works(p.node, d.ID), now))
+			seen = append(seen, d.probed(p.node.sim.works(p.node, p.node.sim.idOf(d.Target)), now))
 		}
 		if d.next.Before(*next) {
 			*next = d.next
@@ -255,9 +258,11 @@ func (s *sim) use(text string) {
 	z, problems := config.Parse("zone.yaml", []byte(text), config.ParseOptions{})
 	require.NoError(s.t, problems.Err())
 	s.text, s.zone, s.model, s.targets = text, z, config.NewModel([]*config.Zone{z}), nil
+	s.byHost = make(map[string]health.TargetID)
 	for _, p := range z.Pools {
 		for _, e := range p.Endpoints {
-			s.targets = append(s.targets, health.TargetOf(z.Checks[p.Check], e).ID)
+			target := health.TargetOf(z.Name, z.Checks[p.Check], e)
+			s.targets, s.byHost[target.Host] = append(s.targets, target.ID), target.ID
 		}
 	}
 }

@@ -121,7 +121,7 @@ func TestNodeDrain(t *testing.T) {
 		require.True(t, n2.answers())
 		_, address := n2.ask("www.example.org.")
 		require.NotEmpty(t, address)
-		for _, o := range s.node("n1").engine.Observations(health.TargetOf(s.zone.Checks[0], s.zone.Pools[0].Endpoints[0])) {
+		for _, o := range s.node("n1").engine.Observations(health.TargetOf(s.zone.Name, s.zone.Checks[0], s.zone.Pools[0].Endpoints[0])) {
 			require.NotEqual(t, "n2", o.Vantage, "it abstains")
 		}
 		s.set(s.targets[0], true)

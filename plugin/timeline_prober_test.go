@@ -25,6 +25,8 @@ type drivenProber struct {
 	targets map[health.TargetID]*drivenTarget
 	// conditions outlive the prober: a restart does not heal the world.
 	conditions map[health.TargetID]condition
+	// countsFirst has it count failures to fall where nothing was known.
+	countsFirst bool
 }
 
 type drivenTarget struct {
@@ -33,6 +35,7 @@ type drivenTarget struct {
 	// failures and successes are in a row; one of them is 0.
 	failures, successes int
 	next                time.Time
+	countsFirst         bool
 }
 
 // Targets are probed one after the other, spread apart, and never at the instants at which a timeline asks.
@@ -58,16 +61,19 @@ func (p *drivenProber) SetTargets(targets []health.Target) {
 	for i, t := range targets {
 		d := before[t.ID]
 		if d == nil {
-			d = &drivenTarget{Target: t, next: time.Now().Add(firstPhase + time.Duration(i)*phaseSpread)}
+			d = &drivenTarget{Target: t, countsFirst: p.countsFirst, next: time.Now().Add(firstPhase + time.Duration(i)*phaseSpread)}
 		}
+		d.Target = t
 		p.targets[t.ID] = d
 	}
 }
 
 func (p *drivenProber) Restore(id health.TargetID, state health.State, _ time.Time) bool {
-	if d := p.targets[id]; d != nil {
-		d.state = state
+	d := p.targets[id]
+	if d == nil || d.failures+d.successes > 0 {
+		return false
 	}
+	d.state = state
 	return true
 }
 
@@ -101,7 +107,7 @@ func (d *drivenTarget) probed(works bool, now time.Time) health.Observation {
 		}
 	} else {
 		d.failures, d.successes = d.failures+1, 0
-		if d.failures >= d.Check.Fall {
+		if d.failures >= d.Check.Fall || d.state == health.Unknown && !d.countsFirst {
 			d.state = health.Down
 		}
 	}

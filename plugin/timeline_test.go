@@ -190,7 +190,7 @@ func (b *timelineBed) who(text string) []health.TargetID {
 			}
 			for _, leaf := range judge.Leaves(z, p) {
 				if c := z.Checks[leaf]; check == "" || check == c.Name {
-					ids = append(ids, health.TargetOf(c, e).ID)
+					ids = append(ids, health.TargetOf(z.Name, c, e).ID)
 				}
 			}
 		}

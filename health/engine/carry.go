@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 
@@ -10,10 +11,16 @@ import (
 
 // poolsBefore is what the table before knew of one zone. The zero value knows nothing.
 type poolsBefore struct {
-	zone  *config.Zone
-	index int
-	table *zoneTable
-	pools map[string]int
+	zone    *config.Zone
+	index   int
+	table   *zoneTable
+	pools   map[string]int
+	without health.Guards
+	// names, places and stays are made by find: the endpoints of zone by name and by address, and the names of the zone that takes
+	// its place.
+	names  map[placeName]int
+	places map[address][]health.EndpointRef
+	stays  map[placeName]bool
 }
 
 // poolsOf is what t, which may be nil, knows of the zone.
@@ -44,34 +51,117 @@ func (b *poolsBefore) reloaded(z *config.Zone) time.Time {
 	return time.Now()
 }
 
-// carry is the view with which p starts: an endpoint keeps its verdict while its name and what is dialled stay the same,
-// else it starts from what was persisted. nil means that nothing at all is known.
+// carry is the view with which p starts: an endpoint keeps its verdict while it is answered with the same address, whatever became
+// of its name, its pool and its checks, until they have evidence of their own; else it starts from what was persisted. nil means that
+// nothing at all is known.
 func (b *poolsBefore) carry(z *config.Zone, p *config.Pool, pt *poolTable, state *stateFile) *health.PoolView {
 	pi, ok := b.pools[p.Name]
+	if ok && b.zone.Pools[pi] == p {
+		return b.table.pools[pi].view
+	}
 	if !ok {
-		return state.carry(z, p, pt)
+		pi, ok = b.renamed(z, p)
 	}
-	old, was := b.zone.Pools[pi], &b.table.pools[pi]
-	if was.view == nil || old == p {
-		return was.view
-	}
-	byName := make(map[string]int, len(old.Endpoints))
-	for i, e := range old.Endpoints {
-		byName[e.Name] = i
-	}
-	view := &health.PoolView{Endpoints: make([]health.EndpointView, len(p.Endpoints)), At: was.view.At, Return: was.view.Return}
+	view := &health.PoolView{Endpoints: make([]health.EndpointView, len(p.Endpoints))}
+	known := false
 	for i, e := range p.Endpoints {
-		j, ok := byName[e.Name]
-		if ok && slices.Equal(pt.dialled(i), was.dialled(j)) {
-			view.Endpoints[i] = was.view.Endpoints[j]
+		if was := b.endpoint(z, pi, ok, e, pt.dialled(i)); was != nil {
+			view.Endpoints[i], known = *was, true
 		} else if v, ok := state.endpoint(z, p, pt, i); ok {
-			view.Endpoints[i].Verdict = v
+			view.Endpoints[i].Verdict, known = v, true
 		}
 	}
-	if was.view.ReturnAZ != nil {
-		view.ReturnAZ = b.returnAZ(old, was.view, z, p)
+	if !ok || b.table.pools[pi].view == nil {
+		if !known {
+			view = nil
+		}
+		return state.carryReturns(z, p, view, time.Now())
+	}
+	was := b.table.pools[pi].view
+	view.At, view.Return = was.At, was.Return
+	if was.ReturnAZ != nil {
+		view.ReturnAZ = b.returnAZ(b.zone.Pools[pi], was, z, p)
 	}
 	return view
+}
+
+// endpoint is what was last seen of e, of which dialled is dialled now; nil for nothing. Its own pool before, if any, is asked first: there the
+// name says who it is, so that another port to probe makes nobody new of it.
+func (b *poolsBefore) endpoint(z *config.Zone, before int, ok bool, e *config.Endpoint, dialled []health.TargetID) *health.EndpointView {
+	if b.zone == nil {
+		return nil
+	}
+	b.find(z)
+	if ok && !b.without.Without(health.GuardIdentity) && b.table.pools[before].view != nil {
+		if i, named := b.names[placeName{b.zone.Pools[before].Name, e.Name}]; named && sameAddress(b.zone.Pools[before].Endpoints[i], e) {
+			return &b.table.pools[before].view.Endpoints[i]
+		}
+	}
+	var other *health.EndpointView
+	for _, at := range b.places[addressOf(e)] {
+		old, was := b.zone.Pools[at.Pool], &b.table.pools[at.Pool]
+		if was.view == nil || was.view.Endpoints[at.Endpoint].Verdict.Pending() {
+			continue
+		}
+		view := &was.view.Endpoints[at.Endpoint]
+		if slices.Equal(dialled, was.dialled(at.Endpoint)) {
+			return view
+		}
+		if _, stays := b.stays[placeName{old.Name, old.Endpoints[at.Endpoint].Name}]; !stays && other == nil {
+			other = view
+		}
+	}
+	return other
+}
+
+// renamed is the pool before that p was, under a name that is gone: where its first endpoint stood.
+func (b *poolsBefore) renamed(z *config.Zone, p *config.Pool) (pool int, ok bool) {
+	if b.zone == nil || len(p.Endpoints) == 0 {
+		return 0, false
+	}
+	b.find(z)
+	for _, at := range b.places[addressOf(p.Endpoints[0])] {
+		if !slices.ContainsFunc(z.Pools, func(q *config.Pool) bool { return q.Name == b.zone.Pools[at.Pool].Name }) {
+			return at.Pool, true
+		}
+	}
+	return 0, false
+}
+
+// A placeName is an endpoint of a zone by names.
+type placeName struct{ pool, endpoint string }
+
+// An address is what an endpoint is answered with, and the port that it names.
+type address struct {
+	v4, v6 netip.Addr
+	target string
+	port   uint16
+}
+
+func addressOf(e *config.Endpoint) address { return address{e.V4, e.V6, e.Target, e.ProbePort} }
+
+// sameAddress tells whether a and b are answered with the same, in one family at least.
+func sameAddress(a, b *config.Endpoint) bool {
+	return a.V4.IsValid() && a.V4 == b.V4 || a.V6.IsValid() && a.V6 == b.V6 || a.Target != "" && a.Target == b.Target
+}
+
+// find finds the endpoints of the zone before by name and by address, and notes the names of z, once.
+func (b *poolsBefore) find(z *config.Zone) {
+	if b.names != nil {
+		return
+	}
+	b.names, b.places, b.stays = make(map[placeName]int), make(map[address][]health.EndpointRef), make(map[placeName]bool)
+	for pi, p := range b.zone.Pools {
+		for i, e := range p.Endpoints {
+			b.names[placeName{p.Name, e.Name}] = i
+			b.places[addressOf(e)] = append(b.places[addressOf(e)], health.EndpointRef{Pool: pi, Endpoint: i})
+		}
+	}
+	for _, p := range z.Pools {
+		for _, e := range p.Endpoints {
+			b.stays[placeName{p.Name, e.Name}] = true
+		}
+	}
 }
 
 // returnAZ carries the holds of AZs over by their names: places in the file move.

@@ -228,8 +228,7 @@ func New(opts Options) (*Engine, error) {
 	e.restoreIncidents(e.keeper.load())
 	e.markAll(now)
 	e.applyIntents(now)
-	opts.Prober.SetTargets(e.targets(e.cur))
-	e.restore(e.cur)
+	e.setTargets(e.cur)
 	e.publish(now, true)
 	// What is out has been out all the time of this process, and the first word to the others says so.
 	e.issued.book.Poll(now)
@@ -253,11 +252,19 @@ func (e *Engine) openIntents(now time.Time) (err error) {
 	return nil
 }
 
-// restore hands persisted verdicts to the prober, whose counters go on from there.
-func (e *Engine) restore(t *table) {
-	for id := range t.targets {
-		if v, ok := e.state.verdict(id); ok && e.opts.Prober.Restore(id, v.State, v.Since) && e.cluster != nil {
-			e.panel.restored[id] = true
+// setTargets has the prober probe what the tables need. Its counters go on from the verdicts that there are on what it is given
+// anew: those of an earlier run, or of the vantages that probed it before this node did.
+func (e *Engine) setTargets(tables ...*table) {
+	e.opts.Prober.SetTargets(e.targets(tables...))
+	for _, t := range tables {
+		for id, use := range t.targets {
+			v := t.leaves[id]
+			if _, observed := e.observations.get(id); observed || !use.mine || v.Pending() {
+				continue
+			}
+			if e.opts.Prober.Restore(id, settled(v.State), v.Since) && e.cluster != nil {
+				e.panel.restored[id] = true
+			}
 		}
 	}
 }

@@ -163,7 +163,7 @@ func (b *bed) tell(target health.Target, state health.State, failures int) {
 
 // report reports on the endpoint with the given address of the zone's pool.
 func (b *bed) report(z *config.Zone, i int, state health.State, failures int) {
-	b.tell(health.TargetOf(z.Checks[0], z.Pools[0].Endpoints[i]), state, failures)
+	b.tell(health.TargetOf(z.Name, z.Checks[0], z.Pools[0].Endpoints[i]), state, failures)
 }
 
 func state(v *health.View, i int) health.State { return v.Zones[0].Pools[0].Endpoints[i].State }

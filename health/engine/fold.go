@@ -187,7 +187,7 @@ func (e *Engine) takeModel(g *errgroup.Group, now time.Time) {
 	t.judge(now)
 	v := t.newView(0, now)
 	e.next = t
-	e.opts.Prober.SetTargets(e.targets(e.cur, t))
+	e.setTargets(e.cur, t)
 	g.Go(func() error {
 		e.opts.Publisher.Prepare(v)
 		e.prepared <- t
@@ -201,7 +201,7 @@ func (e *Engine) takeUp(t *table, now time.Time) {
 	defer e.tookUp(t.model, old)
 	e.cur, e.next = t, nil
 	e.markAll(now)
-	e.opts.Prober.SetTargets(e.targets(t))
+	e.setTargets(t)
 	e.observations.forget(e.wants)
 	e.applyIntents(now)
 	changes := t.judge(now)

@@ -125,7 +125,7 @@ func (t *table) holds(z *config.Zone, pt *poolTable, checks []int, i int, at tim
 		if !at.IsZero() && !t.change(z, pt, i, check).After(at) {
 			return health.Verdict{}
 		}
-		return t.leaves[leafOf(t.target(pt, i, check), z.Checks[check])]
+		return t.leaves[t.target(pt, i, check)]
 	}).InService()
 }
 
@@ -133,7 +133,7 @@ func (t *table) holds(z *config.Zone, pt *poolTable, checks []int, i int, at tim
 func (t *table) change(z *config.Zone, pt *poolTable, i, check int) time.Time {
 	c, id := z.Checks[check], t.target(pt, i, check)
 	var buf [4]health.Observation
-	believed := t.leaves[leafOf(id, c)]
+	believed := t.leaves[id]
 	return judge.Change(c, t.voices(id, c, buf[:0]), t.jury(id), believed, pt.view.At, t.now, t.panel.allowance)
 }
 

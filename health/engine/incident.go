@@ -188,7 +188,7 @@ func (e *Engine) join(c *change, name string, i *ledger.Incident, now time.Time)
 	m := &member{incident: i.ID, tally: e.issued.book.Tally(number)}
 	var t trouble
 	if c.pool.Check >= 0 {
-		t = e.incidents.trouble[health.TargetOf(c.zone.Checks[c.pool.Check], c.endpoint).ID]
+		t = e.incidents.trouble[health.TargetOf(c.zone.Name, c.zone.Checks[c.pool.Check], c.endpoint).ID]
 	}
 	if tally := e.incidents.suspects[name]; tally != nil {
 		m.tally = tally

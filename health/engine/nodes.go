@@ -188,7 +188,7 @@ func (e *Engine) SetRoster(members []gossip.Member, nodes []judge.Node) error {
 		for _, t := range e.tables() {
 			t.chooseVantages()
 		}
-		e.opts.Prober.SetTargets(e.targets(e.tables()...))
+		e.setTargets(e.tables()...)
 		e.rejudge()
 		e.publish(now, true)
 		e.opts.Logger.Info("roster taken up", "nodes", strings.Join(namesOf(nodes), " "))

@@ -296,7 +296,7 @@ func (w *verdictWriter) pool(z *config.Zone, p *config.Pool, view *health.PoolVi
 			v.LeftSeconds = &left
 		}
 		for _, check := range leaves {
-			v.Targets = append(v.Targets, health.TargetOf(z.Checks[check], e).ID)
+			v.Targets = append(v.Targets, health.TargetOf(z.Name, z.Checks[check], e).ID)
 		}
 		// A map of one: its text without the braces is the member.
 		text, err := json.Marshal(map[string]savedVerdict{endpointKey(z, p, i): v})

@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"crypto/sha256"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -23,7 +25,7 @@ type table struct {
 	targets map[health.TargetID]*targetUse
 	zones   []zoneTable
 	// leaves are the latest verdicts on what is dialled: the memory that Target asks for.
-	leaves map[leafKey]health.Verdict
+	leaves map[health.TargetID]health.Verdict
 	// dirty pools are judged by the next judge; wakes are pools that change without new input.
 	dirty map[poolRef]bool
 	wakes map[poolRef]time.Time
@@ -42,22 +44,6 @@ type zoneTable struct {
 	pools    []poolTable
 	// scoped is what intents for one service alone change.
 	scoped map[int]*health.ServiceView
-}
-
-// leafKey: checks that dial the same may still judge otherwise.
-type leafKey struct {
-	target health.TargetID
-	quorum config.Quorum
-	expiry config.SilencePolicy
-}
-
-// leafOf is the key of what c believes of a target.
-func leafOf(target health.TargetID, c *config.Check) leafKey {
-	key := leafKey{target: target, quorum: c.Quorum}
-	if c.Push != nil {
-		key.expiry = c.Push.OnExpiry
-	}
-	return key
 }
 
 // poolTable is one pool: the checks behind it that dial something, and what they dial for each endpoint.
@@ -104,7 +90,7 @@ func (e *Engine) newTable(m *config.Model, old *table) *table {
 		model: m, obs: &e.observations, sight: &e.sight, freeze: &e.freeze, panel: &e.panel,
 		targets: make(map[health.TargetID]*targetUse),
 		zones:   make([]zoneTable, len(m.Zones)),
-		leaves:  make(map[leafKey]health.Verdict),
+		leaves:  make(map[health.TargetID]health.Verdict),
 		dirty:   make(map[poolRef]bool),
 		wakes:   make(map[poolRef]time.Time),
 		moved:   make(map[poolRef]bool),
@@ -114,13 +100,14 @@ func (e *Engine) newTable(m *config.Model, old *table) *table {
 	for zi, z := range m.Zones {
 		t.zones[zi].pools = make([]poolTable, len(z.Pools))
 		before := old.poolsOf(z.Name)
+		before.without = e.opts.Without
 		t.zones[zi].reloaded = before.reloaded(z)
 		for pi, p := range z.Pools {
 			pt := &t.zones[zi].pools[pi]
 			ref := poolRef{zi, pi}
 			t.addPool(pt, z, p, ref)
 			pt.view = before.carry(z, p, pt, state)
-			t.remember(z, pt, old, state)
+			t.remember(pt, old, state)
 			t.dirty[ref] = true
 			t.moves(ref)
 			if flip, ok := old.horizonOf(before, z, pi); ok {
@@ -141,13 +128,40 @@ func (t *table) addPool(pt *poolTable, z *config.Zone, p *config.Pool, ref poolR
 		return
 	}
 	pt.targets = make([]health.TargetID, 0, len(p.Endpoints)*len(pt.leaves))
+	tier := firstTier(z, ref.pool)
 	for _, e := range p.Endpoints {
 		for _, check := range pt.leaves {
-			target := health.TargetOf(z.Checks[check], e)
+			target := health.TargetOf(z.Name, z.Checks[check], e)
+			target.Tier = tier
+			if t.panel.without.Without(health.GuardIdentity) {
+				target.ID = editedID(target)
+			}
 			pt.targets = append(pt.targets, target.ID)
 			t.use(target, ref, z.Checks[check].Vantages, z.AZs[e.AZ].Name)
 		}
 	}
+}
+
+// editedID is an identity that every edit of the check makes another one.
+func editedID(target health.Target) (id health.TargetID) {
+	sum := sha256.Sum256(append(target.ID[:], target.Check.Digest[:]...))
+	copy(id[:], sum[:])
+	return id
+}
+
+// noTier is for pools that no service answers with: they are probed last.
+const noTier = math.MaxInt32
+
+// firstTier is the first tier of a service in which the pool stands. Pools of client rules and cells stand first.
+func firstTier(z *config.Zone, pool int) int {
+	tier := noTier
+	for _, s := range z.Pools[pool].Services {
+		at := slices.IndexFunc(z.Services[s].Tiers, func(t config.Tier) bool {
+			return slices.ContainsFunc(t, func(share config.Share) bool { return share.Pool == pool })
+		})
+		tier = min(tier, max(at, 0))
+	}
+	return tier
 }
 
 func (t *table) use(target health.Target, ref poolRef, wanted config.Vantages, az string) {
@@ -158,23 +172,23 @@ func (t *table) use(target health.Target, ref poolRef, wanted config.Vantages, a
 	} else {
 		use.wanted = use.wanted.And(wanted)
 	}
+	use.target.Tier = min(use.target.Tier, target.Tier)
 	if n := len(use.pools); n == 0 || use.pools[n-1] != ref {
 		use.pools = append(use.pools, ref)
 	}
 }
 
 // remember takes the verdicts on the pool's targets over from old, which may be nil, or from what was persisted.
-func (t *table) remember(z *config.Zone, pt *poolTable, old *table, state *stateFile) {
-	for i, id := range pt.targets {
-		key := leafOf(id, z.Checks[pt.leaves[i%len(pt.leaves)]])
+func (t *table) remember(pt *poolTable, old *table, state *stateFile) {
+	for _, id := range pt.targets {
 		if old != nil {
-			if v, ok := old.leaves[key]; ok {
-				t.leaves[key] = v
+			if v, ok := old.leaves[id]; ok {
+				t.leaves[id] = v
 				continue
 			}
 		}
 		if v, ok := state.verdict(id); ok {
-			t.leaves[key] = v
+			t.leaves[id] = v
 		}
 	}
 }
@@ -235,9 +249,9 @@ func (t *table) endFreshness(now time.Time) {
 			t.observed(id, true)
 		}
 	}
-	for key, v := range t.leaves {
+	for id, v := range t.leaves {
 		if at := judge.NextChange(v); !at.IsZero() && !now.Before(at) {
-			t.observed(key.target, true)
+			t.observed(id, true)
 		}
 	}
 }
@@ -307,14 +321,13 @@ func (t *table) target(pt *poolTable, i, check int) health.TargetID {
 // leaf judges what check dials for endpoint i of the pool.
 func (t *table) leaf(z *config.Zone, pt *poolTable, i, check int, now time.Time) health.Verdict {
 	id, c := t.target(pt, i, check), z.Checks[check]
-	key := leafOf(id, c)
-	if known := t.leaves[key]; t.still() && !known.Pending() {
+	if known := t.leaves[id]; t.still() && !known.Pending() {
 		// Gates rest on leaves too: an operator's freeze holds them as it holds endpoints.
 		return known
 	}
 	var buf [4]health.Observation
-	v := judge.Target(c, t.seen(id, c, buf[:0]), t.jury(id), t.leaves[key], now)
-	t.leaves[key] = v
+	v := judge.Target(c, t.seen(id, c, buf[:0]), t.jury(id), t.leaves[id], now)
+	t.leaves[id] = v
 	return v
 }
 

@@ -44,7 +44,7 @@ func Combine(z *config.Zone, p *config.Pool, leaf Leaf) health.Verdict {
 	case now == no:
 		v.State, v.Reason = health.Down, strings.Join(e.reasons, "; ")
 	case now == maybe:
-		v.Reason = strings.Join(e.reasons, "; ")
+		v.Reason, v.Doubted = strings.Join(e.reasons, "; "), e.doubted
 	default:
 		v.State = health.Up
 		worst := eval{zone: z, leaf: leaf, suspectsFall: true}
@@ -66,7 +66,9 @@ type eval struct {
 	// disputedStand leaves out of those what is disputed.
 	disputedStand bool
 	stale         bool
-	reasons       []string
+	// doubted is set when something speaks against a leaf that is not up.
+	doubted bool
+	reasons []string
 }
 
 func (e *eval) pool(p *config.Pool) truth {
@@ -88,9 +90,9 @@ func (e *eval) check(i int, named bool) truth {
 	t := yes
 	switch v.State {
 	case health.Unknown:
-		t = maybe
+		t, e.doubted = maybe, e.doubted || v.Doubted
 	case health.Down:
-		t = no
+		t, e.doubted = no, true
 	case health.Suspect:
 		if e.suspectsFall && !(e.disputedStand && v.Disputed) {
 			t = no

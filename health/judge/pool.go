@@ -159,7 +159,8 @@ func (in *PoolInput) holds(p *health.PoolView) {
 
 // returned is how the group comes back: from now on if it had nothing eligible before and has now, as before if it was
 // already on its way, zero if it has wholly returned. While it is out, what it has failed before is kept. In the whole pool
-// those who were never judged may have answered; in an AZ they did not while another AZ had somebody up. An endpoint that is forced
+// those who were never judged may have answered; in an AZ those whom something spoke against did not while another AZ had somebody
+// up. An endpoint that is forced
 // up lets its pool and its AZ in.
 func (in *PoolInput) returned(p *health.PoolView, group func(int) bool, whole bool, was health.Return) health.Return {
 	now, before, known, judged, failed, forced := 0, 0, false, false, false, false
@@ -172,7 +173,7 @@ func (in *PoolInput) returned(p *health.PoolView, group func(int) bool, whole bo
 			now++
 			forced = forced || is.Forced == health.Up
 		}
-		if prev.Eligible() || whole && prev.Pending() && !prev.Drained {
+		if prev.Eligible() || (whole && prev.Pending() || prev.Untried()) && !prev.Drained {
 			before++
 		}
 		known = known || is.Drained || !is.Pending()

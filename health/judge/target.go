@@ -85,6 +85,7 @@ func Target(c *config.Check, obs []health.Observation, jury Jury, prev health.Ve
 		next.SuspectSince, next.Disputed = prev.SuspectSince, prev.Disputed
 		if prev.State == health.Unknown {
 			next.Reason = t.reason(obs, c, jury, now)
+			next.Doubted = t.failing > 0 || c.Type == config.CheckPush
 		}
 		return next
 	case t.down >= quorum:

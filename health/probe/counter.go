@@ -11,8 +11,7 @@ import (
 // value.
 //
 // Up takes rise successes in a row, Down takes fall failures in a row, and each result of the other sort starts the
-// count again. From Unknown one success suffices: at a cold start an endpoint that answers is up, while one lost packet
-// does not make it down.
+// count again. From Unknown the first result decides: who has nothing else to go by goes by that.
 type counter struct {
 	// state is Unknown, Up or Down.
 	state health.State
@@ -28,12 +27,12 @@ func (c counter) after(ok bool, now time.Time, rise, fall int) counter {
 	need := fall
 	if ok {
 		next, need = health.Up, rise
-		if c.state == health.Unknown {
-			need = 1
-		}
 		c.streak = min(max(c.streak, 0), math.MaxInt32-1) + 1
 	} else {
 		c.streak = max(min(c.streak, 0), 1-math.MaxInt32) - 1
+	}
+	if c.state == health.Unknown {
+		need = 1
 	}
 	if c.state != next && c.length() >= need {
 		c.state, c.since = next, now

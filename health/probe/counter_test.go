@@ -21,8 +21,8 @@ func TestCounter(t *testing.T) {
 		states     string
 	}{
 		{"one success suffices at a cold start", health.Unknown, 3, 3, "S", "U"},
-		{"failures count in full at a cold start", health.Unknown, 1, 3, "FFF", "??D"},
-		{"a success ends the cold start between failures", health.Unknown, 3, 3, "FFSFFF", "??UUUD"},
+		{"one failure suffices at a cold start", health.Unknown, 3, 3, "F", "D"},
+		{"rise and fall take over from the first result", health.Unknown, 2, 3, "FSSFFF", "DDUUUD"},
 		{"fall in a row", health.Up, 1, 3, "FFSFFF", "UUUUUD"},
 		{"rise in a row", health.Down, 3, 1, "SSFSSS", "DDDDDU"},
 		{"fall 1 and rise 1 follow each result", health.Up, 1, 1, "FSFS", "DUDU"},

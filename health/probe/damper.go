@@ -2,6 +2,7 @@ package probe
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
@@ -40,6 +41,16 @@ func (d *damper) note(f *config.Flap, now time.Time) {
 		}
 		d.until = now.Add(f.Hold)
 	}
+}
+
+// clone is a damper that goes on by itself from what d holds.
+func (d *damper) clone() damper {
+	if d.flaps == nil {
+		return damper{}
+	}
+	copied := *d.flaps
+	copied.changes = slices.Clone(copied.changes)
+	return damper{&copied}
 }
 
 func (d *damper) held(now time.Time) bool { return d.flaps != nil && now.Before(d.until) }

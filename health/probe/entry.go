@@ -16,10 +16,12 @@ const (
 	running              // in flight
 )
 
-// An entry is one target in the schedule. Prober.mu guards it, except that its probe in flight owns the fields in the
-// last group.
+// An entry is one Dial in the schedule, with the targets that are told of it. Prober.mu guards it, except that its probe in
+// flight owns the fields in the last group.
 type entry struct {
+	// target is the first of the targets; ids are all of them, never written once they are set.
 	target     health.Target
+	ids        []health.TargetID
 	check      *prepared
 	generation uint64
 	// index is the entry's place in the agenda.
@@ -43,6 +45,29 @@ type entry struct {
 	push *lease
 }
 
+// pushed tells whether nothing is dialled.
+func (e *entry) pushed() bool { return e.check.check.Push != nil }
+
+// inherit goes on from what before has counted by other parameters; pushed tells whether e is told rather than dialled. Probes of
+// before that are in flight do not count here.
+func (e *entry) inherit(before *entry, pushed bool) {
+	e.counter, e.probed, e.latency = before.counter, before.probed, before.latency
+	e.damper = before.damper.clone()
+	if before.push != nil && pushed {
+		copied := *before.push
+		e.push = &copied
+	}
+}
+
+// retime brings the next probe forward where the interval of check would not have it wait that long after now. The place in
+// the new interval is the same share of it as before.
+func (e *entry) retime(check *config.Check, now time.Time) {
+	e.phase.stretch = 0
+	if at := now.Add(time.Duration(unit(e.phase.seed) * float64(check.Interval))); at.Before(e.next) {
+		e.next = at
+	}
+}
+
 // prepared is one check definition, ready for use by all its targets.
 type prepared struct {
 	check   *config.Check
@@ -51,3 +76,6 @@ type prepared struct {
 	// err says why the check cannot be probed; its targets are then left out.
 	err error
 }
+
+// digest tells one definition from others.
+func (c *prepared) digest() config.Hash { return c.check.Digest }

@@ -59,7 +59,7 @@ func target(check *config.Check, host string, port uint16) health.Target {
 	} else {
 		e.Target = host
 	}
-	return health.TargetOf(check, e)
+	return health.TargetOf("", check, e)
 }
 
 // targets are n targets of check with addresses of their own.

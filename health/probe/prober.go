@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -113,9 +115,11 @@ type Prober struct {
 	// ctx is that of Run; nil before. stopped is set when Run ends.
 	ctx     context.Context
 	stopped bool
-	entries map[health.TargetID]*entry
+	// entries are by what they dial, byID by the targets that are told.
+	entries map[health.Dial]*entry
+	byID    map[health.TargetID]*entry
 	// leaving holds entries that were removed while in flight, so that the same target cannot be probed twice at once.
-	leaving map[health.TargetID]*entry
+	leaving map[health.Dial]*entry
 	// generation counts calls of SetTargets.
 	generation uint64
 	agenda     agenda
@@ -139,8 +143,9 @@ func New(opts Options) (*Prober, error) {
 		slowSlots: max(opts.MaxInFlight*3/4, 1),
 		origin:    time.Now(),
 		wake:      make(chan struct{}, 1),
-		entries:   map[health.TargetID]*entry{},
-		leaving:   map[health.TargetID]*entry{},
+		entries:   map[health.Dial]*entry{},
+		byID:      map[health.TargetID]*entry{},
+		leaving:   map[health.Dial]*entry{},
 		checks:    map[config.Hash]*prepared{},
 	}
 	var err error
@@ -187,9 +192,7 @@ func (p *Prober) begin(ctx context.Context) error {
 	p.turned.Store(int64(now.Sub(p.origin)) + 1)
 	// Targets that were set before have waited for this moment.
 	p.agenda = p.agenda[:0]
-	for _, e := range p.entries {
-		p.enterLocked(e, now, len(p.entries))
-	}
+	p.enterLocked(slices.Collect(maps.Values(p.entries)), now)
 	return nil
 }
 

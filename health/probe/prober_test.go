@@ -239,7 +239,7 @@ func TestFailuresAreCountedAndPanicsRecovered(t *testing.T) {
 		for i, o := range seen[:3] {
 			assert.Equal(t, i+1, o.Failures)
 			assert.Equal(t, "internal fault of the prober: oh", o.Reason)
-			assert.Equal(t, i == 2, o.State == health.Down)
+			assert.Equal(t, health.Down, o.State)
 		}
 		assert.Equal(t, len(seen), counted(t, r.reg, "fairlead_probe_panics_total"))
 		assert.Contains(t, r.logs.String(), "prober_test.go", "the log has the stack")

@@ -64,10 +64,8 @@ func (p *Prober) Report(id health.TargetID, report Report) error {
 	}
 	p.reporting.Lock()
 	defer p.reporting.Unlock()
-	o, err := p.reported(id, report, time.Now())
-	if err == nil {
-		p.opts.Sink.Observe(o)
-	}
+	o, ids, err := p.reported(id, report, time.Now())
+	p.hand(o, ids)
 	return err
 }
 
@@ -83,18 +81,18 @@ func (r Report) validate() error {
 	return nil
 }
 
-// reported makes the observation of a report.
-func (p *Prober) reported(id health.TargetID, report Report, now time.Time) (health.Observation, error) {
+// reported makes the observation of a report, for the targets that share its lease.
+func (p *Prober) reported(id health.TargetID, report Report, now time.Time) (o health.Observation, ids []health.TargetID, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	e, ok := p.entries[id]
+	e, ok := p.byID[id]
 	switch {
 	case !ok:
-		return health.Observation{}, fmt.Errorf("report on %v: %w", id, ErrNoTarget)
+		return o, nil, fmt.Errorf("report on %v: %w", id, ErrNoTarget)
 	case e.check.check.Push == nil:
-		return health.Observation{}, fmt.Errorf("report on %v: %w", id, ErrNotPushed)
+		return o, nil, fmt.Errorf("report on %v: %w", id, ErrNotPushed)
 	case p.stopped:
-		return health.Observation{}, fmt.Errorf("report on %v: %w", id, ErrNotRunning)
+		return o, nil, fmt.Errorf("report on %v: %w", id, ErrNotRunning)
 	}
 	length := report.Lease
 	if length == 0 {
@@ -102,7 +100,7 @@ func (p *Prober) reported(id health.TargetID, report Report, now time.Time) (hea
 	}
 	if length > e.check.check.Push.Lease {
 		// The bound of the service is made of the check's.
-		return health.Observation{}, fmt.Errorf("report on %v: lease %v, the check's is %v: %w", id, length, e.check.check.Push.Lease, ErrLease)
+		return o, nil, fmt.Errorf("report on %v: lease %v, the check's is %v: %w", id, length, e.check.check.Push.Lease, ErrLease)
 	}
 	e.push = &lease{heard: now, length: length, reported: true}
 	e.probed = true
@@ -125,15 +123,15 @@ func (p *Prober) reported(id health.TargetID, report Report, now time.Time) (hea
 		reason = because(Reported, "%s", text)
 	}
 	e.check.metrics.results[reason.Kind].Inc()
-	o := health.Observation{
-		Target: id, State: e.counter.state, Since: e.counter.since,
+	o = health.Observation{
+		State: e.counter.state, Since: e.counter.since,
 		Failures: e.counter.failures(), Successes: e.counter.successes(),
 		At: now, Next: now.Add(length), Reason: reason.Text,
 	}
 	if report.Weight != nil {
 		o.Reduction = 100 - *report.Weight
 	}
-	return e.damper.apply(e.check.check.Flap, o), nil
+	return e.damper.apply(e.check.check.Flap, o), e.ids, nil
 }
 
 // leaseLocked puts e into the agenda for the end of its lease. One of which nothing was heard has the check's from now.
@@ -157,9 +155,7 @@ func (p *Prober) restLocked(e *entry, now time.Time) {
 func (p *Prober) expire(now time.Time) {
 	for _, e := range p.expired {
 		p.reporting.Lock()
-		if o, ok := p.unheard(e, now); ok {
-			p.opts.Sink.Observe(o)
-		}
+		p.hand(p.unheard(e, now))
 		p.reporting.Unlock()
 	}
 	clear(p.expired)
@@ -169,21 +165,21 @@ func (p *Prober) expire(now time.Time) {
 // unheard makes the observation of a lease that ended, unless a report came at the last moment. It is Unknown, with a failure if
 // there was a report before: what that means is judged by the check's on_expiry. It counts for a lease longer than it takes to come
 // again, so that there is no moment without it.
-func (p *Prober) unheard(e *entry, now time.Time) (health.Observation, bool) {
+func (p *Prober) unheard(e *entry, now time.Time) (health.Observation, []health.TargetID) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if e.removed || now.Before(e.push.heard.Add(e.push.length)) {
-		return health.Observation{}, false
+		return health.Observation{}, nil
 	}
 	if e.counter.state != health.Unknown {
 		e.counter = counter{since: now}
 	}
 	o := health.Observation{
-		Target: e.target.ID, State: health.Unknown, Since: e.counter.since, At: now, Next: e.next.Add(e.push.length),
+		State: health.Unknown, Since: e.counter.since, At: now, Next: e.next.Add(e.push.length),
 		Reason: fmt.Sprintf("no report for %v", e.push.length),
 	}
 	if e.push.reported {
 		o.Failures = 1
 	}
-	return o, true
+	return o, e.ids
 }

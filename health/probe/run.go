@@ -20,21 +20,28 @@ func (p *Prober) run(e *entry, target health.Target, check *prepared, slow bool)
 
 	r := probeOnce(p.ctx, check.checker, target)
 	end := time.Now()
-	if o, ok := p.conclude(e, target, check, r, start, end); ok {
-		p.opts.Sink.Observe(o)
-	}
-	p.finish(e, slow, end)
+	o, ids := p.conclude(e, target, check, r, start, end)
+	p.hand(o, ids)
+	p.finish(e, check, slow, end)
 }
 
-// conclude counts the result of e's probe, and returns what is to be observed, if anything.
+// hand gives each of the targets its copy of o.
+func (p *Prober) hand(o health.Observation, ids []health.TargetID) {
+	for _, id := range ids {
+		o.Target = id
+		p.opts.Sink.Observe(o)
+	}
+}
+
+// conclude counts the result of e's probe, and returns what is to be observed and of whom, if anything.
 func (p *Prober) conclude(
 	e *entry, target health.Target, check *prepared, r Result, start, end time.Time,
-) (health.Observation, bool) {
+) (health.Observation, []health.TargetID) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if e.removed || e.discard || p.ctx.Err() != nil {
+	if e.removed || e.discard || e.check.digest() != check.digest() || p.ctx.Err() != nil {
 		p.metrics.discarded.Inc()
-		return health.Observation{}, false
+		return health.Observation{}, nil
 	}
 	kind := r.Reason.Kind
 	check.metrics.results[kind].Inc()
@@ -55,8 +62,10 @@ func (p *Prober) conclude(
 	}
 	if warning != "" {
 		// Whoever looks at a target of which nothing is known is to learn why. At stays zero: this is no evidence.
-		return health.Observation{Target: target.ID, State: e.counter.state, Since: e.counter.since, Next: e.next,
-			Warning: warning}, !e.probed
+		if e.probed {
+			return health.Observation{}, nil
+		}
+		return health.Observation{State: e.counter.state, Since: e.counter.since, Next: e.next, Warning: warning}, e.ids
 	}
 	before := e.counter.state
 	e.counter = e.counter.after(r.OK, end, check.check.Rise, check.check.Fall)
@@ -72,10 +81,10 @@ func (p *Prober) conclude(
 			"old", before, "new", e.counter.state, "reason", r.Reason.Text)
 	}
 	return e.damper.apply(check.check.Flap, health.Observation{
-		Target: target.ID, State: e.counter.state, Since: e.counter.since,
+		State: e.counter.state, Since: e.counter.since,
 		Failures: e.counter.failures(), Successes: e.counter.successes(),
 		At: end, Next: e.next, Latency: r.Phases.Total, LatencyEWMA: e.latency, Reason: r.Reason.Text, Warning: r.Warning,
-	}), true
+	}), e.ids
 }
 
 // smoothing is the weight of the latest latency in the average: 1/8, as for the round-trip time of TCP (RFC 6298), so that
@@ -99,8 +108,8 @@ func (p *Prober) shortLocked(reason Reason, now time.Time) {
 	}
 }
 
-// finish gives back the slot and plans the next probe.
-func (p *Prober) finish(e *entry, slow bool, end time.Time) {
+// finish gives back the slot and plans the next probe, which may be by another check than the one that ended.
+func (p *Prober) finish(e *entry, ended *prepared, slow bool, end time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.inFlight--
@@ -108,16 +117,14 @@ func (p *Prober) finish(e *entry, slow bool, end time.Time) {
 		p.slowInFlight--
 	}
 	p.metrics.inFlight.Dec()
-	switch {
-	case e.removed:
-		delete(p.leaving, e.target.ID)
-	case e.discard:
-		// Its new life begins after the probe that it found in flight.
-		e.discard, e.late, e.probed, e.counter, e.latency = false, false, false, counter{}, 0
-		e.damper = damper{}
-		e.place = idle
-		p.agenda.add(e)
-	default:
+	if e.removed {
+		delete(p.leaving, e.target.Dial())
+	} else {
+		if e.check.digest() != ended.digest() {
+			e.retime(e.check.check, end)
+		}
+		// A new life begins after the probe that it found in flight.
+		e.discard = false
 		e.place = idle
 		p.agenda.add(e)
 	}

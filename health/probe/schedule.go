@@ -11,10 +11,11 @@ const (
 	// jitterShare is the greatest deviation of a start-to-start gap from the interval: one tenth, either way. The
 	// planner's bounds (DESIGN.md section 6, interval⁺ and interval⁻) rest on it.
 	jitterShare = 100 / health.JitterPercent
-	// quickWindow is how soon new targets have their first probe, if there are not too many of them.
-	quickWindow = 2 * time.Second
+	// quickWindow is how soon new targets have their first probe, if there are not too many of them: half of the second within
+	// which every vantage is to have begun (DESIGN.md section 4, "First probe").
+	quickWindow = 500 * time.Millisecond
 	// settleRounds is how many rounds the phases of new targets take to spread from the first window over the interval.
-	// The stretch of one round is at most interval/settleRounds, so it fits into the jitter.
+	// The stretch of one round is at most interval/settleRounds either way, so it fits into the jitter.
 	settleRounds = jitterShare
 	// maxFirstRate bounds the first probes of many new targets, per second: about half of what one core can do.
 	maxFirstRate = 5000
@@ -24,18 +25,22 @@ const (
 // it.
 type phase struct {
 	seed uint64
-	// round counts probes. The first settleRounds gaps are longer by stretch.
+	// round counts probes. The first settleRounds gaps are longer by stretch, or shorter where it is negative.
 	round   uint32
 	stretch time.Duration
 }
 
-// newPhase returns the phase of a target and how long after it was added its first probe is due: its share of window,
-// which is at most interval. Its place in the interval, once settled, is the same share of the interval.
-func newPhase(id health.TargetID, seed uint64, interval, window time.Duration) (phase, time.Duration) {
+// A firstTurn is the time within which a group of new targets have their first probes, counted from when they were added.
+type firstTurn struct{ begin, end time.Duration }
+
+// newPhase returns the phase of a target and how long after it was added its first probe is due: its share of first, which ends
+// within interval. Its place in the interval, once settled, is the same share of the interval.
+func newPhase(id health.TargetID, seed uint64, interval time.Duration, first firstTurn) (phase, time.Duration) {
 	p := phase{seed: mix(binary.LittleEndian.Uint64(id[:8]) ^ mix(seed))}
 	share := unit(p.seed)
-	p.stretch = time.Duration(share * float64(interval-window) / settleRounds)
-	return p, time.Duration(share * float64(window))
+	wait := first.begin + time.Duration(share*float64(first.end-first.begin))
+	p.stretch = (time.Duration(share*float64(interval)) - wait) / settleRounds
+	return p, wait
 }
 
 // gap draws the time from one start to the next, and moves to the next round. It lies within a tenth of interval,
@@ -45,7 +50,7 @@ func (p *phase) gap(interval, timeout time.Duration) time.Duration {
 	gap := interval
 	if p.round < settleRounds {
 		gap += p.stretch
-		room -= p.stretch
+		room -= p.stretch.Abs()
 	}
 	p.round++
 	u := unit(mix(p.seed + uint64(p.round)))
@@ -53,13 +58,11 @@ func (p *phase) gap(interval, timeout time.Duration) time.Duration {
 	return max(gap, timeout)
 }
 
-// firstWindow is the time over which the first probes of n targets are spread: quickWindow, or more where so many
-// probes would not fit into slots if all of them timed out, or would need more than maxFirstRate; but never more than
-// interval.
-func firstWindow(n, slots int, interval, timeout time.Duration) time.Duration {
-	byRate := time.Duration(n) * time.Second / maxFirstRate
-	bySlots := time.Duration(n) * timeout / time.Duration(max(slots, 1))
-	return min(max(quickWindow, byRate, bySlots), interval)
+// firstWindow is the time over which the first probes of n targets are spread: quickWindow, or more where so many probes would
+// need more than maxFirstRate; but never more than interval. What finds no slot by then waits for one, in the order in which it was
+// due: first probes go as fast as the slots allow.
+func firstWindow(n int, interval time.Duration) time.Duration {
+	return min(max(quickWindow, time.Duration(n)*time.Second/maxFirstRate), interval)
 }
 
 // mix is the finaliser of SplitMix64: each bit of x moves about half of the bits of the result.

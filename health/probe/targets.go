@@ -2,14 +2,16 @@ package probe
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 )
 
-// SetTargets replaces the whole set of targets. Those that stay keep their counter and phase, also while in flight; new
-// ones have their first probe soon; the others are probed no more, and the result of a probe in flight is discarded. An
+// SetTargets replaces the whole set of targets. Those that stay keep their counter and phase, also while in flight and whatever
+// parameters of their checks are others now; new ones have their first probe soon, first tiers first; the others are probed no
+// more, and the result of a probe in flight is discarded. Targets that dial the same are dialled together, and each is told. An
 // Observe that has already begun can still be heard afterwards. Targets whose check cannot be probed are left out,
 // logged once per check and counted.
 func (p *Prober) SetTargets(targets []health.Target) {
@@ -56,71 +58,120 @@ func (p *Prober) replace(targets []health.Target, checks []*prepared) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.generation++
+	now := time.Now()
+	wanted := make(map[health.Dial]bool, len(targets))
+	for i, t := range targets {
+		if checks[i] != nil {
+			wanted[t.Dial()] = true
+		}
+	}
+	before := p.byID
+	p.byID = make(map[health.TargetID]*entry, len(targets))
 	var added []*entry
 	for i, t := range targets {
 		if checks[i] == nil {
 			continue
 		}
-		e, ok := p.entries[t.ID]
+		e, ok := p.entries[t.Dial()]
 		if !ok {
-			e = p.adoptLocked(t.ID)
-			added = append(added, e)
+			old := before[t.ID]
+			if old != nil && old.generation != p.generation && !wanted[old.target.Dial()] && old.pushed() == (t.Check.Push != nil) {
+				e = p.editLocked(old, t, checks[i], now)
+			} else {
+				e = p.adoptLocked(t, old)
+				added = append(added, e)
+			}
 		}
-		e.target, e.check, e.generation = t, checks[i], p.generation
+		p.tellLocked(e, t, checks[i])
 	}
-	for id, e := range p.entries {
+	for dial, e := range p.entries {
 		if e.generation != p.generation {
-			p.dropLocked(id, e)
+			p.dropLocked(dial, e)
 		}
 	}
 	if p.ctx != nil {
-		now := time.Now()
-		for _, e := range added {
-			p.enterLocked(e, now, len(added))
-		}
+		p.enterLocked(added, now)
 	}
 	p.metrics.targets.Set(float64(len(p.entries)))
 }
 
-// adoptLocked makes the entry of a new target. If its last probe from an earlier life is still in flight, that entry
-// comes back with a fresh counter, and the probe's result will be discarded.
-func (p *Prober) adoptLocked(id health.TargetID) *entry {
-	e, ok := p.leaving[id]
-	if ok {
-		delete(p.leaving, id)
-		e.removed, e.discard = false, true
-	} else {
-		e = &entry{}
+// tellLocked makes t one of the targets that are told what e sees.
+func (p *Prober) tellLocked(e *entry, t health.Target, check *prepared) {
+	if e.generation != p.generation {
+		e.target, e.check, e.generation, e.ids = t, check, p.generation, nil
 	}
-	p.entries[id] = e
+	e.ids = append(e.ids, t.ID)
+	e.target.Tier = min(e.target.Tier, t.Tier)
+	p.byID[t.ID] = e
+}
+
+// editLocked makes e, whose targets are all dialled otherwise from now on, the entry of what t dials. It keeps its counter and its
+// phase; the result of a probe in flight is discarded, since nobody asks that any more.
+func (p *Prober) editLocked(e *entry, t health.Target, check *prepared, now time.Time) *entry {
+	delete(p.entries, e.target.Dial())
+	p.entries[t.Dial()] = e
+	if e.check.check.Interval != check.check.Interval && e.place == idle && p.ctx != nil && e.push == nil {
+		p.agenda.remove(e)
+		e.retime(check.check, now)
+		p.agenda.add(e)
+	}
 	return e
 }
 
-// enterLocked puts a new entry, one of n, into the agenda. An entry in flight enters when its probe ends.
-func (p *Prober) enterLocked(e *entry, now time.Time, n int) {
-	if e.place == running {
-		return
+// adoptLocked makes an entry for what is newly dialled. What the target's entry so far, if any, has counted goes on. If the last
+// probe of an earlier life is still in flight, its entry comes back, and the probe's result will be discarded.
+func (p *Prober) adoptLocked(t health.Target, before *entry) *entry {
+	dial := t.Dial()
+	e, ok := p.leaving[dial]
+	if ok {
+		delete(p.leaving, dial)
+		e.removed, e.discard = false, true
+		e.late, e.probed, e.counter, e.latency, e.damper, e.push = false, false, counter{}, 0, damper{}, nil
+	} else {
+		e = &entry{}
 	}
-	if e.check.check.Push != nil {
-		p.leaseLocked(e, now)
-		return
+	if before != nil {
+		e.inherit(before, t.Check.Push != nil)
 	}
-	c := e.check.check
-	window := firstWindow(n, p.opts.MaxInFlight, c.Interval, c.Timeout)
-	var wait time.Duration
-	e.phase, wait = newPhase(e.target.ID, p.opts.Seed, c.Interval, window)
-	e.next = now.Add(wait)
-	e.place = idle
-	p.agenda.add(e)
+	p.entries[dial] = e
+	return e
+}
+
+// enterLocked puts new entries into the agenda: those of first tiers have their first probes first. An entry in flight enters when
+// its probe ends.
+func (p *Prober) enterLocked(added []*entry, now time.Time) {
+	slices.SortStableFunc(added, func(a, b *entry) int { return a.target.Tier - b.target.Tier })
+	n := float64(len(added))
+	for begin, end := 0, 0; begin < len(added); begin = end {
+		for end = begin; end < len(added) && added[end].target.Tier == added[begin].target.Tier; end++ {
+		}
+		for _, e := range added[begin:end] {
+			if e.place == running {
+				continue
+			}
+			if e.pushed() {
+				p.leaseLocked(e, now)
+				continue
+			}
+			interval := e.check.check.Interval
+			window := firstWindow(len(added), interval)
+			var wait time.Duration
+			e.phase, wait = newPhase(e.target.ID, p.opts.Seed, interval, firstTurn{
+				time.Duration(float64(begin) / n * float64(window)), time.Duration(float64(end) / n * float64(window))})
+			e.next = now.Add(wait)
+			e.place = idle
+			p.agenda.add(e)
+		}
+	}
 }
 
 // dropLocked forgets an entry.
-func (p *Prober) dropLocked(id health.TargetID, e *entry) {
-	delete(p.entries, id)
+func (p *Prober) dropLocked(dial health.Dial, e *entry) {
+	delete(p.entries, dial)
 	e.removed = true
 	switch {
 	case e.place == running:
-		p.leaving[id] = e
+		p.leaving[dial] = e
 	case e.place == idle && p.ctx != nil:
 		p.agenda.remove(e)
 	}
@@ -140,7 +191,7 @@ func (p *Prober) kick() {
 func (p *Prober) Restore(id health.TargetID, state health.State, since time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	e, ok := p.entries[id]
+	e, ok := p.byID[id]
 	if !ok || e.probed || e.place == running {
 		return false
 	}

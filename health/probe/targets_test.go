@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -168,5 +169,133 @@ func TestUnknownTypesAreLeftOut(t *testing.T) {
 		assert.Equal(t, 1, strings.Count(r.logs.String(), `check=ping type=carrier-pigeon err="check type carrier-pigeon is not probed"`))
 		assert.Equal(t, 1, strings.Count(r.logs.String(), "timeout 20s is not between 0 and the interval 20s"))
 		assert.NotContains(t, r.logs.String(), "site", "composites are nothing to dial")
+	})
+}
+
+// TestEditKeepsCounters: whatever parameter of a check is another one now, the target goes on from what was counted, keeps its phase
+// where the interval stays, and a result that the old parameters brought does not count.
+func TestEditKeepsCounters(t *testing.T) {
+	const interval, timeout = 10 * time.Second, 4 * time.Second
+	base := func(c *config.Check) { c.Interval, c.Timeout = interval, timeout }
+	for name, change := range map[string]func(*config.Check){
+		"timeout":  func(c *config.Check) { c.Timeout = 5 * time.Second },
+		"fall":     func(c *config.Check) { c.Fall = 5 },
+		"rise":     func(c *config.Check) { c.Rise = 4 },
+		"interval": func(c *config.Check) { c.Interval = 6 * time.Second },
+		"path":     func(c *config.Check) { c.HTTP.Path = "/other" },
+		"header":   func(c *config.Check) { c.HTTP.Headers = []config.Header{{Name: "A", Value: "b"}} },
+		"expect":   func(c *config.Check) { c.HTTP.Body = "ok" },
+		"flap":     func(c *config.Check) { c.Flap = &config.Flap{Transitions: 3, Window: time.Minute, Hold: time.Minute} },
+		"type":     func(c *config.Check) { c.Type, c.HTTP, c.TCP = config.CheckTCP, nil, new(config.TCPCheck) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var s starts
+				refuse := checkerFunc(func(_ context.Context, target health.Target, r *Result) {
+					time.Sleep(3 * time.Second)
+					r.fail(because(Refused, "connection refused"))
+				})
+				r := newRig(t, 0, s.noting(refuse))
+				all := targets(httpCheck(base), 20)
+				r.SetTargets(all)
+				r.run(t)
+				time.Sleep(61 * time.Second)
+				last := map[health.TargetID]health.Observation{}
+				for _, o := range r.seen.take() {
+					last[o.Target] = o
+				}
+				edited := targets(httpCheck(func(c *config.Check) { base(c); change(c) }), 20)
+				at := time.Now()
+				r.SetTargets(edited)
+				time.Sleep(3 * time.Second)
+				assert.Empty(t, r.seen.take(), "what the old parameters brought was counted")
+				time.Sleep(20 * time.Second)
+				r.stop()
+				first := map[health.TargetID]health.Observation{}
+				for _, o := range r.seen.take() {
+					if _, ok := first[o.Target]; !ok {
+						first[o.Target] = o
+					}
+				}
+				for _, target := range edited {
+					was, is := last[target.ID], first[target.ID]
+					require.Equal(t, was.State, is.State)
+					assert.Equal(t, was.Since, is.Since)
+					assert.Equal(t, was.Failures+1, is.Failures)
+					begun := is.At.Add(-is.Latency)
+					if name != "interval" && !was.Next.Before(at) {
+						assert.Equal(t, was.Next, begun, "its phase")
+					}
+					assert.Less(t, begun.Sub(at), edited[0].Check.Interval*11/10+3*time.Second)
+				}
+			})
+		})
+	}
+}
+
+// TestSharedDial: what several targets dial alike is dialled once and told to each; when the check of one is edited, they part, and
+// both go on from what was counted.
+func TestSharedDial(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s starts
+		r := newRig(t, 0, s.noting(answerIn(time.Millisecond)))
+		base := func(c *config.Check) { c.Interval, c.Timeout = 10*time.Second, time.Second }
+		at := func(zone string, c *config.Check) health.Target {
+			return health.TargetOf(zone, c, &config.Endpoint{Target: "www.example.org."})
+		}
+		one, two := at("one.", httpCheck(base)), at("two.", httpCheck(base))
+		require.NotEqual(t, one.ID, two.ID)
+		r.SetTargets([]health.Target{one, two})
+		r.run(t)
+		time.Sleep(time.Minute)
+		probes := len(s.of(one.ID)) + len(s.of(two.ID))
+		assert.InDelta(t, 6, probes, 1)
+		told := map[health.TargetID]int{}
+		for _, o := range r.seen.take() {
+			told[o.Target] = o.Successes
+		}
+		assert.Equal(t, map[health.TargetID]int{one.ID: probes, two.ID: probes}, told)
+
+		edited := at("two.", httpCheck(func(c *config.Check) { base(c); c.Rise = 5 }))
+		require.Equal(t, two.ID, edited.ID)
+		r.SetTargets([]health.Target{one, edited})
+		assert.Equal(t, 2, counted(t, r.reg, "fairlead_probe_targets"))
+		time.Sleep(11 * time.Second)
+		r.stop()
+		for _, o := range r.seen.take() {
+			assert.Greater(t, o.Successes, told[o.Target])
+			told[o.Target] = o.Successes
+		}
+		assert.Greater(t, told[one.ID], probes)
+		assert.Greater(t, told[two.ID], probes)
+	})
+}
+
+// TestFirstTiersFirst: of more new targets than can be probed at once, those of first tiers go first.
+func TestFirstTiersFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s starts
+		r := newRig(t, 4, s.noting(answerIn(100*time.Millisecond)))
+		check := httpCheck(func(c *config.Check) { c.Interval, c.Timeout = 10*time.Second, time.Second })
+		all := targets(check, 100)
+		for i := range all {
+			all[i].Tier = i % 2
+		}
+		r.SetTargets(all)
+		r.run(t)
+		time.Sleep(4 * time.Second)
+		r.stop()
+		var first, last time.Time
+		for i, target := range all {
+			at := s.of(target.ID)
+			require.NotEmpty(t, at)
+			if i%2 == 0 && at[0].After(last) {
+				last = at[0]
+			}
+			if i%2 == 1 && (first.IsZero() || at[0].Before(first)) {
+				first = at[0]
+			}
+		}
+		assert.False(t, first.Before(last), "a second tier was probed %v before a first one", last.Sub(first))
 	})
 }

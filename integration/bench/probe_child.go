@@ -155,7 +155,7 @@ func (b probeBed) probeAll(_ io.Reader, out io.Writer) (f probeFigure, err error
 	watch := &probeWatch{due: map[health.TargetID]time.Time{}, kind: map[health.TargetID]netip.Addr{}}
 	var targets []health.Target
 	add := func(a netip.Addr) {
-		t := health.TargetOf(check, &config.Endpoint{ProbeAddr: a})
+		t := health.TargetOf("", check, &config.Endpoint{ProbeAddr: a})
 		targets = append(targets, t)
 		watch.kind[t.ID] = a
 	}

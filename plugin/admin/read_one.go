@@ -148,7 +148,7 @@ func (s *Server) showEndpoint(req *http.Request) (int, any) {
 	out.Services = r.sharesOf(zv, cfg.Services, func(s *api.Share) bool { return s.Pool == cfg.Name && s.Endpoint == name })
 	if cfg.Check >= 0 {
 		// On a node alone too: this is the page that says who saw what.
-		out.Vantages = vantages(r.node, health.TargetOf(zv.Zone.Checks[cfg.Check], cfg.Endpoints[endpoint]))
+		out.Vantages = vantages(r.node, health.TargetOf(zv.Zone.Name, zv.Zone.Checks[cfg.Check], cfg.Endpoints[endpoint]))
 	}
 	out.Intents = r.ordersOn(func(z *config.Zone, o *health.IntentState) bool {
 		return z == zv.Zone && names(o.Scope, z, cfg, cfg.Endpoints[endpoint])

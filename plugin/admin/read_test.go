@@ -65,7 +65,7 @@ func readNode(t testing.TB) *fakeNode {
 		view.Zones = append(view.Zones, zv)
 	}
 	view.Model = config.NewModel(zones)
-	gone := health.TargetOf(zones[0].Checks[0], zones[0].Pools[0].Endpoints[2]).ID
+	gone := health.TargetOf(zones[0].Name, zones[0].Checks[0], zones[0].Pools[0].Endpoints[2]).ID
 	return &fakeNode{
 		snap:  answer.NewCompiler("n1", now).Compile(nil, view),
 		files: []api.File{{Path: "a.yaml", Zone: "a.example.", Hash: "x"}},

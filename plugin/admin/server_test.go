@@ -365,7 +365,7 @@ func TestStatus(t *testing.T) {
 	}}}
 	n := &fakeNode{
 		snap: answer.NewCompiler("n1", now).Compile(nil, view),
-		obs:  map[health.TargetID]health.Observation{health.TargetOf(check, zone.Pools[0].Endpoints[2]).ID: {At: now, Failures: 4, Latency: time.Millisecond}},
+		obs:  map[health.TargetID]health.Observation{health.TargetOf(zone.Name, check, zone.Pools[0].Endpoints[2]).ID: {At: now, Failures: 4, Latency: time.Millisecond}},
 	}
 	s := NewStatus(n, "v1", now, now)
 	require.True(t, s.Ready)

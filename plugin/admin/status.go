@@ -193,7 +193,7 @@ func (z *zoneStatus) endpoint(pool *config.Pool, check *config.Check, cfg *confi
 	if check == nil {
 		return e
 	}
-	target := health.TargetOf(check, cfg)
+	target := health.TargetOf(z.view.Zone.Name, check, cfg)
 	e.Probed = target.Address()
 	if o, ok := z.node.Observation(target.ID); ok {
 		at := o.At

@@ -25,7 +25,7 @@ func (c *chooser) panicOver(p *draft, at int) *draft {
 		var up, total uint64
 		for _, m := range flatten(all, f) {
 			total += m.Weight
-			if c.zv.Pools[m.Pool].Endpoints[m.Endpoint].InService() {
+			if e := &c.zv.Pools[m.Pool].Endpoints[m.Endpoint]; e.InService() || e.Untried() {
 				up += m.Weight
 			}
 		}

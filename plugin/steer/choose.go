@@ -148,7 +148,7 @@ func (c *chooser) planFrom(at int, offers []offer, l level) *draft {
 	for _, o := range offers {
 		p.Kept += o.kept
 		// A member that was never judged answers at the floor, also beside a pool that is up.
-		p.Floor = p.Floor || o.pending
+		p.Floor = p.Floor || o.untold
 	}
 	p.Floor = p.Floor || p.Kept > 0
 	p.fill(offers)
@@ -195,7 +195,7 @@ func (s *subject) usable(pool int, l level) (offer, SkipReason) {
 				o.kept++
 			}
 			o.add(i)
-		case !e.InService():
+		case !e.InService() && !e.Untried():
 		case s.heldAZ(cfg, view, cfg.Endpoints[i].AZ, l):
 			if o.answerable(i) {
 				held++
@@ -205,9 +205,8 @@ func (s *subject) usable(pool int, l level) (offer, SkipReason) {
 			o.add(i)
 		}
 	}
-	// One that is up and weighs nothing answers nobody: it keeps no pending one from answering.
+	// One that is up and weighs nothing answers nobody: it keeps no doubted one from answering.
 	if len(o.members) == 0 && held == 0 {
-		o.pending = true
 		for i, e := range view.Endpoints {
 			if e.Pending() && !s.zv.Drained(s.index, health.EndpointRef{Pool: pool, Endpoint: i}) {
 				up++
@@ -215,6 +214,7 @@ func (s *subject) usable(pool int, l level) (offer, SkipReason) {
 			}
 		}
 	}
+	o.untold, o.pending = o.pendings()
 	switch {
 	case len(o.members) == 0 && held > 0:
 		return offer{}, SkipHeld

@@ -20,8 +20,8 @@ type offer struct {
 	kept    int
 	// percent is how much of its ordinary share a pool on its way back may give.
 	percent int
-	// pending is set when none of the members has ever been judged.
-	pending bool
+	// untold is set when one of the members has never been judged, pending when none of them has.
+	untold, pending bool
 	// regardless is set where failback plays no part: AZs on their way back count in full.
 	regardless bool
 	// ref and rest are those of the step that the pool stands in.
@@ -34,6 +34,16 @@ func (o *offer) add(i int) {
 	if o.answerable(i) {
 		o.members = append(o.members, i)
 	}
+}
+
+// pendings tells whether some of the members, and whether all of them, have never been judged.
+func (o *offer) pendings() (some, all bool) {
+	all = true
+	for _, i := range o.members {
+		pending := o.view.Endpoints[i].Pending()
+		some, all = some || pending, all && pending
+	}
+	return some, all
 }
 
 // answerable tells whether the weights let endpoint i answer at all.

@@ -18,12 +18,21 @@ func (s *subject) place(place config.Place, served *Plan) *Plan {
 		admit  func(health.EndpointView) bool
 	}{{FromTier, up}, {FromPending, health.EndpointView.Pending}} {
 		for _, st := range s.everyStep() {
-			offers := s.local(s.everyone(s.allowed(st.tier, served), grade.admit), place)
-			if len(offers) > 0 {
-				p.Source, p.Tier, p.Floor = grade.source, st.ref, grade.source == FromPending
-				p.fill(offers)
-				return p.Plan
+			tier := s.allowed(st.tier, served)
+			if len(s.local(s.everyone(tier, grade.admit), place)) == 0 {
+				continue
 			}
+			p.Source, p.Tier, p.Floor = grade.source, st.ref, grade.source == FromPending
+			if !p.Floor {
+				grade.admit = func(e health.EndpointView) bool { return e.InService() || e.Untried() }
+			}
+			offers := s.local(s.everyone(tier, grade.admit), place)
+			for _, o := range offers {
+				some, _ := o.pendings()
+				p.Floor = p.Floor || some
+			}
+			p.fill(offers)
+			return p.Plan
 		}
 	}
 	return p.Plan

@@ -61,8 +61,8 @@ func tiersOf(text string) []config.Tier {
 	return tiers
 }
 
-// viewOf reads a word per pool, a letter per endpoint: U up, S suspect, D down now, O down for an hour, ? pending, X drained
-// (and up), x drained and down.
+// viewOf reads a word per pool, a letter per endpoint: U up, S suspect, D down now, O down for an hour, ? pending, ! pending
+// and doubted, X drained (and up), x drained and down.
 func viewOf(zone *config.Zone, states string) *health.ZoneView {
 	zv := &health.ZoneView{Zone: zone}
 	for _, word := range strings.Fields(states) {
@@ -78,6 +78,8 @@ func viewOf(zone *config.Zone, states string) *health.ZoneView {
 				e.State, e.Since = health.Down, now.Add(-time.Hour)
 			case '?':
 				e.Verdict = health.Verdict{}
+			case '!':
+				e.Verdict = health.Verdict{Doubted: true}
 			case 'X':
 				e.Drained = true
 			case 'x':
@@ -135,7 +137,10 @@ func TestPlans(t *testing.T) {
 		{name: "a tier leaves", states: "DD DD U", want: "tier 2 z:1"},
 		{name: "drained is never answered", states: "XU UX U", want: "tier 1 b:7 c:3"},
 		{name: "drained and down", states: "xU xx U", want: "tier 1 b:1"},
-		{name: "pending waits while its pool has somebody", states: "?U UU U", want: "tier 1 b:28 c:3 d:9"},
+		{name: "pending shares by weight with who is up, at the floor", states: "?U UU U", want: "tier 1 a:56 b:84 c:15 d:45 floor"},
+		{name: "doubted waits while its pool has somebody", states: "!U UU U", want: "tier 1 b:28 c:3 d:9"},
+		{name: "doubted waits while its pool has one of whom nothing is known", states: "!? UU U", want: "tier 1 b:28 c:3 d:9 floor"},
+		{name: "doubted answers when its pool has nobody, at the floor", states: "!D UU U", want: "tier 1 a:28 c:3 d:9 floor"},
 		{name: "pending answers when its pool has nobody, at the floor", states: "?D UU U", want: "tier 1 a:28 c:3 d:9 floor"},
 		{name: "cold start", states: "?? ?? ?", want: "pending 1 a:56 b:84 c:15 d:45 floor"},
 		{name: "last_good is the last tier that answered", states: "OO OO D", want: "last_good 2 z:1 floor"},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
 )
 
 // panics are all members of tiers[at], if no later tier could answer and too little of it is up in one family.
@@ -29,7 +30,7 @@ func (t *dumbTwin) panics(tiers []twinTier, at int, pools []twinPool) []twinPool
 		up, whole := new(big.Rat), &dumbTwin{zv: t.zv, svc: t.svc, index: t.index, f: f}
 		members := whole.split(byWeight(all), all)
 		for ref, part := range members {
-			if t.view(ref.Pool).Endpoints[ref.Endpoint].InService() {
+			if v := t.view(ref.Pool).Endpoints[ref.Endpoint]; v.InService() || v.Pending() && !v.Doubted {
 				up.Add(up, part)
 			}
 		}
@@ -254,17 +255,20 @@ func (t *dumbTwin) place(place config.Place, served map[int]bool) (shares, Sourc
 	}
 	for _, pending := range []bool{false, true} {
 		for _, tier := range tiers {
-			pools := t.everybody(filter(tier, 0, func(_, p int) bool { return !t.keepsData(p) || served[p] }), func(p, e int) bool {
-				v := t.view(p).Endpoints[e]
-				here := t.cfg(p).Region == place.Region && (place.AZ < 0 || t.cfg(p).Endpoints[e].AZ == place.AZ)
-				return here && (!pending && v.InService() || pending && v.Pending())
-			})
-			if pools != nil {
-				source := FromTier
-				if pending {
-					source = FromPending
+			local := func(ok func(health.EndpointView) bool) []twinPool {
+				return t.everybody(filter(tier, 0, func(_, p int) bool { return !t.keepsData(p) || served[p] }), func(p, e int) bool {
+					here := t.cfg(p).Region == place.Region && (place.AZ < 0 || t.cfg(p).Endpoints[e].AZ == place.AZ)
+					return here && ok(t.view(p).Endpoints[e])
+				})
+			}
+			switch pools := local(health.EndpointView.InService); {
+			case !pending && pools != nil:
+				pools = local(func(v health.EndpointView) bool { return v.InService() || v.Pending() && !v.Doubted })
+				return t.split(byWeight(pools), pools), FromTier
+			case pending:
+				if pools = local(health.EndpointView.Pending); pools != nil {
+					return t.split(byWeight(pools), pools), FromPending
 				}
-				return t.split(byWeight(pools), pools), source
 			}
 		}
 	}

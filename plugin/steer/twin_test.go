@@ -134,7 +134,7 @@ func (t *dumbTwin) available(s config.Share, level int) (out twinPool, ok bool) 
 	healthy, held := 0, 0
 	for e := range view.Endpoints {
 		switch {
-		case t.drained(p, e) || !view.Endpoints[e].InService():
+		case t.drained(p, e) || !view.Endpoints[e].InService() && !(view.Endpoints[e].Pending() && !view.Endpoints[e].Doubted):
 		case t.azPercent(p, e) == 0 && !overlook:
 			if !t.never(p, e) {
 				held++
@@ -147,7 +147,6 @@ func (t *dumbTwin) available(s config.Share, level int) (out twinPool, ok bool) 
 		}
 	}
 	if len(out.who) == 0 && held == 0 {
-		out.pending = true
 		for e := range view.Endpoints {
 			if !t.drained(p, e) && view.Endpoints[e].Pending() {
 				healthy++
@@ -157,6 +156,7 @@ func (t *dumbTwin) available(s config.Share, level int) (out twinPool, ok bool) 
 			}
 		}
 	}
+	out.pending = !slices.ContainsFunc(out.who, func(e int) bool { return !view.Endpoints[e].Pending() })
 	least := t.cfg(p).MinHealthy
 	if level < 2 && (least.Percent && 100*healthy < least.N*len(view.Endpoints) || !least.Percent && healthy < least.N) {
 		return out, false

@@ -244,7 +244,7 @@ func (w *twinWorld) endpoint(sick int) health.EndpointView {
 			e.Left = e.Since
 		}
 	case w.chance(6):
-		e.Verdict = health.Verdict{}
+		e.Verdict = health.Verdict{Doubted: w.chance(2)}
 	case w.chance(6):
 		e.State = health.Suspect
 	}
