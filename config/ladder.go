@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // ladder holds the TTLs that answers may carry, in seconds. A falling deadline steps down the rungs instead of giving every
@@ -34,3 +35,6 @@ func ladderText() string {
 	}
 	return strings.Join(words, ", ")
 }
+
+// MaxTTL is the greatest ttl.max that a zone file may give. No answer for a service, of any version of any file, is kept for longer.
+const MaxTTL = time.Hour

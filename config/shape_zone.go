@@ -15,6 +15,7 @@ const notSupported = "not supported by this version"
 const (
 	minInterval = 100 * time.Millisecond
 	maxInterval = 24 * time.Hour
+	maxTTL      = uint32(MaxTTL / time.Second)
 	minTimeout  = 10 * time.Millisecond
 	maxHold     = 30 * 24 * time.Hour
 )
@@ -119,8 +120,8 @@ func serviceShape() *shape {
 		optional("answers", orWord(integer(1, 1000), "all")),
 		optional("ttl", object(
 			optional("mode", enum("ceiling", "horizon")),
-			optional("max", ttl(1, 3600, true)),
-			optional("min", ttl(1, 3600, true)),
+			optional("max", ttl(1, maxTTL, true)),
+			optional("min", ttl(1, maxTTL, true)),
 		)),
 		optional("staleness", object(
 			optional("target", duration(time.Second, maxHold)),

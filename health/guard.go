@@ -1,7 +1,7 @@
 package health
 
 // Guards are rules that a simulator switches off, one at a time, to see that it would notice. Nothing else sets them.
-type Guards uint32
+type Guards uint64
 
 // The guards.
 const (
@@ -43,18 +43,42 @@ const (
 	GuardLease
 	// GuardDurations: without it instants travel by the clock of who tells them, and not what remains until then.
 	GuardDurations
-	// GuardWindow: without it the bound knows the TTL in force when an endpoint leaves, and none before.
-	GuardWindow
 	// GuardCounted: without it answers under way are given a quarter of a second.
 	GuardCounted
-	// GuardJoined: without it a node that starts again counts as one that joined.
-	GuardJoined
 	// GuardNonce: without it whatever is heard of a node counts as its answer at the join barrier.
 	GuardNonce
 	// GuardIdentity: without it what is known belongs to the parameters of a check, and an edit begins anew.
 	GuardIdentity
 	// GuardFirst: without it fall failures are counted where nothing was known. It is the prober's.
 	GuardFirst
+	// GuardAfter: without it a bound is final at its instant, whenever the words for it were given.
+	GuardAfter
+	// GuardEcho: without it a word is as fresh as its arrival.
+	GuardEcho
+	// GuardNamed: without it who says nothing of a holding has left it.
+	GuardNamed
+	// GuardGreatestDisk: without it a greater TTL is given before it is on disk.
+	GuardGreatestDisk
+	// GuardGreatestTold: without it a greater TTL is given before another node remembers it.
+	GuardGreatestTold
+	// GuardGreatestLower: without it the greatest TTL falls with the file.
+	GuardGreatestLower
+	// GuardRestored: without it nobody notices that a node came back with an older disk.
+	GuardRestored
+	// GuardSlots: without it what the ledger knows of a holding goes with the model.
+	GuardSlots
+	// GuardSigned: without it remaining times are never negative.
+	GuardSigned
+	// GuardRoster: without it silent nodes leave the roster by time.
+	GuardRoster
+	// GuardStopped: without it a node that is declared stopped counts as out at once.
+	GuardStopped
+	// GuardNames: without it RDATA that other names answer on other nodes counts as out.
+	GuardNames
+	// GuardHosts: without it answers for the host names of SRV targets are not stamped.
+	GuardHosts
+	// GuardCompared: without it words of a new life count before every node has compared it with what it remembers.
+	GuardCompared
 )
 
 // Without tells whether a guard is switched off.

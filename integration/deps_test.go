@@ -23,12 +23,13 @@ var rows = map[string]int{
 	"config/durable": -1,
 	"config":         0, "health/gossip": 0, "plugin/admin/api": 0, "plugin/stream": 0,
 	"health": 1, "health/event": 1,
-	"health/judge": 2, "health/probe": 2, "health/intent": 2, "health/round": 2, "health/ledger": 2, "health/audit": 2, "health/hook": 2, "health/counter": 2,
+	"health/judge": 2, "health/probe": 2, "health/intent": 2, "health/ledger": 2, "health/audit": 2, "health/hook": 2, "health/counter": 2,
 	"plugin/steer": 2, "plugin/geo": 2, "plugin/admin/token": 2, "plugin/admin/openapi": 2,
-	"health/engine": 3, "plugin/answer": 3,
-	"plugin/admin": 4, "plugin/fastlane": 4,
-	"plugin":       5,
-	"cmd/fairlead": 6,
+	"health/round": 3, "health/incident": 3,
+	"health/engine": 4, "plugin/answer": 4,
+	"plugin/admin": 5, "plugin/fastlane": 5,
+	"plugin":       6,
+	"cmd/fairlead": 7,
 }
 
 // A fence keeps a library where one package at a time has to know it.

@@ -181,6 +181,13 @@ func await(t testing.TB, what string, ok func() bool) {
 	t.Fatalf("waited %v for %s", patience, what)
 }
 
+// firstStart says of a node alone that it has never answered before: its bounds are unknown until somebody does.
+func (p *process) firstStart() {
+	p.t.Helper()
+	out, code := run(p.t, p.bin, "nodes", "max-ttl", "0s", "--reason", "first start", "--server=unix:"+p.socket)
+	require.Zero(p.t, code, out)
+}
+
 // awaitHealthy waits until the node serves and all endpoints are up.
 func (p *process) awaitHealthy() *api.Status {
 	p.t.Helper()

@@ -48,6 +48,7 @@ func TestLateHits(t *testing.T) {
 	defer counts.Close()
 	p := startServe(t, true, corefile, map[string]string{"storm.yaml": fmt.Sprintf(lateZone, counts.URL)})
 	p.awaitHealthy()
+	p.firstStart()
 	say := func(args ...string) string {
 		t.Helper()
 		out, code := run(t, p.bin, append(args, "--server", "unix:"+p.socket)...)

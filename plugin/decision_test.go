@@ -140,9 +140,10 @@ func newDecisionBed(t *testing.T) *decisionBed {
 	require.NoError(t, problems.Err())
 	b := &decisionBed{t: t, zone: zone, current: new(answer.Current), began: time.Now()}
 	var err error
+	compiler := answer.NewCompiler("n1", b.began)
 	b.engine, err = engine.New(engine.Options{
-		Publisher: &publisher{compiler: answer.NewCompiler("n1", b.began), current: b.current},
-		Prober:    stillProber{}, Model: config.NewModel([]*config.Zone{zone}),
+		Publisher: &publisher{compiler: compiler, current: b.current}, Ledger: compiler.Ledger(), MaxTTL: new(time.Duration),
+		Prober: stillProber{}, Model: config.NewModel([]*config.Zone{zone}),
 	})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())

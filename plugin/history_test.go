@@ -71,7 +71,7 @@ func newHistorian(t *testing.T, z *config.Zone) *historian {
 	n.h = &Handler{directive: &directive{origins: []string{"."}, fall: fall.F{}}}
 	n.h.node.Store(&node{current: current})
 	var err error
-	n.engine, err = engine.New(engine.Options{Publisher: n, Prober: stillProber{}, Model: config.NewModel([]*config.Zone{z}), References: []health.Target{timelineReference}})
+	n.engine, err = engine.New(engine.Options{Publisher: n, Ledger: n.compiler.Ledger(), MaxTTL: new(time.Duration), Prober: stillProber{}, Model: config.NewModel([]*config.Zone{z}), References: []health.Target{timelineReference}})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

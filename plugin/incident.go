@@ -23,11 +23,8 @@ func (n *node) LateHits(id string, h *ledger.LateHits) (*ledger.Incident, error)
 	return n.engine.Amend(id, func(i *ledger.Incident) { i.LateHits = h })
 }
 
-// Certify signs c with the node's identity; nil is an ErrNotKnown.
+// Certify signs c with the node's identity.
 func (n *node) Certify(c *ledger.Certificate) (*ledger.Envelope, error) {
-	if c == nil {
-		return nil, ledger.ErrNotKnown
-	}
 	key, err := n.signingKey()
 	if err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)

@@ -44,13 +44,13 @@ func (m *nodeMetrics) collectStaleness(gauge func(*prometheus.Desc, float64, ...
 	sums := make(map[string]*zoneSum)
 	now := time.Now()
 	for _, d := range n.engine.Departures() {
-		if !d.Drained && !d.Down {
+		if d.Known && !d.Drained && !d.Down || d.Bound.Final {
 			continue
 		}
-		s := sums[d.Zone.Name]
+		s := sums[d.Zone]
 		if s == nil {
 			s = new(zoneSum)
-			sums[d.Zone.Name] = s
+			sums[d.Zone] = s
 		}
 		s.answers += d.Outstanding.Total()
 		s.unknown = s.unknown || !d.Bound.Known

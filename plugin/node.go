@@ -363,7 +363,12 @@ func (n *node) AwaitHolding(ctx context.Context, ids []health.IntentID, done fun
 func (n *node) Cluster() engine.ClusterView { return n.engine.Cluster() }
 
 // Waive lets this node join without the answers of others.
-func (n *node) Waive(names ...string) error { return n.engine.Waive(names...) }
+func (n *node) Waive(before *time.Duration, names ...string) error {
+	return n.engine.Waive(before, names...)
+}
+
+// NameMaxTTL is an operator's word for what an earlier process gave.
+func (n *node) NameMaxTTL(ttl time.Duration) error { return n.engine.NameMaxTTL(ttl) }
 
 // Allowances are the terms of the bound that do not stand in the zone file.
 func (n *node) Allowances() steer.Allowances {
@@ -372,6 +377,9 @@ func (n *node) Allowances() steer.Allowances {
 
 // Departures are the endpoints that this node does not answer, and until when caches may hold them.
 func (n *node) Departures() []engine.Departure { return n.engine.Departures() }
+
+// Clear is from when on nothing of before the nodes' last starts can be in caches.
+func (n *node) Clear() (at time.Time, why string) { return n.engine.Clear() }
 
 // Caches are what is assumed of resolvers.
 func (n *node) Caches() config.Caches { return n.config.Load().Caches }

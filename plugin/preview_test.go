@@ -32,7 +32,7 @@ func previewNode(t *testing.T, z *config.Zone) *node {
 	n.config.Store(config.DefaultNode())
 	var err error
 	n.engine, err = engine.New(engine.Options{
-		Publisher: &publisher{compiler: n.compiler, current: n.current}, Prober: newDrivenProber(nil),
+		Publisher: &publisher{compiler: n.compiler, current: n.current}, Ledger: n.compiler.Ledger(), Prober: newDrivenProber(nil),
 		Model: config.NewModel([]*config.Zone{z}), Node: "n1",
 	})
 	require.NoError(t, err)

@@ -84,8 +84,8 @@ func (p *publisher) MoveHorizons(moves []health.PoolHorizon) {
 	p.current.Load().MoveHorizons(moves)
 }
 
-// Partials are the services that lack what others answer with.
-func (p *publisher) Partials() []ledger.Partial { return p.current.Load().Partials() }
+// Serves tells whether a service answers clients that no rule names with something that is up.
+func (p *publisher) Serves(zone, service string) bool { return p.current.Load().Serves(zone, service) }
 
 // PlanHash is the hash of all that is decided now.
 func (p *publisher) PlanHash() uint64 { return p.current.Load().PlanHash() }

@@ -18,8 +18,6 @@ import (
 	"github.com/fairlead-dns/fairlead/health/gossip/gossiptest"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/integration/suite"
-	"github.com/fairlead-dns/fairlead/plugin/answer"
-	"github.com/fairlead-dns/fairlead/plugin/steer"
 )
 
 const (
@@ -32,49 +30,39 @@ const (
 )
 
 // simCaches are honest caches: they take an answer up to simTransit after it was written, keep it for its TTL from then on, and
-// not a moment longer. What every node prints of bounds is held against what is in them.
+// not a moment longer. What every node prints of bounds is held against what was in them.
 type simCaches struct {
 	sim *sim
 	r   *rand.Rand
 	// stalls is how many of a thousand writes take long.
 	stalls int
-	// held are the answers that somebody may still hold, by address.
-	held map[string][]cached
-	// printed are the bounds that nodes have printed in the last minutes, by address.
-	printed map[string][]statement
-	// entered is when a node began to answer with an address, by both.
-	entered map[string][]entry
+	// held are the answers of the last minutes, by what they carried.
+	held    map[ledger.Holding][]cached
 	checked int
-	// shut are the nodes that answered no service names when they were last asked.
-	shut map[*simNode]bool
 	// only is the one node that is asked; nil for all.
 	only *simNode
-	// looked is when learn last looked.
-	looked time.Time
+	// questions are what is asked for.
+	questions []simQuestion
+}
+
+type simQuestion struct {
+	name string
+	typ  uint16
 }
 
 // cached is an answer in a cache.
 type cached struct {
 	node             *simNode
-	service          string
 	written, expires time.Time
 	ttl              time.Duration
 }
 
-// statement is a bound that a node printed.
-type statement struct {
-	by *simNode
-	// service is the one that it is about; empty for all.
-	service string
-	at      time.Time
-	since   time.Time
-	safeAt  time.Time
-	confirm []ledger.Confirmation
-}
-
 func newCaches(s *sim) *simCaches {
-	return &simCaches{sim: s, r: rand.New(rand.NewPCG(s.seed, 11)), stalls: 20, held: make(map[string][]cached),
-		printed: make(map[string][]statement), entered: make(map[string][]entry), shut: make(map[*simNode]bool)}
+	c := &simCaches{sim: s, r: rand.New(rand.NewPCG(s.seed, 11)), stalls: 20, held: make(map[ledger.Holding][]cached)}
+	for _, svc := range s.zone.Services {
+		c.questions = append(c.questions, simQuestion{svc.Name, dns.TypeA})
+	}
+	return c
 }
 
 // A simClient is the connection of one query.
@@ -108,126 +96,42 @@ func (c *simCaches) take(from *simClient, b []byte) {
 	for _, rr := range m.Answer {
 		now := time.Now()
 		ttl := time.Duration(rr.Header().Ttl) * time.Second
-		a := cached{from.node, rr.Header().Name, now, now.Add(from.late + ttl), ttl}
-		address := rr.(*dns.A).A.String()
-		c.held[address] = append(c.held[address], a)
-		for _, p := range c.printed[address] {
-			c.hold(address, &a, &p)
+		for _, rdata := range carriedBy(rr) {
+			h := ledger.Holding{Owner: rr.Header().Name, RData: rdata}
+			c.held[h] = append(c.held[h], cached{from.node, now, now.Add(from.late + ttl), ttl})
 		}
 	}
 }
 
-// hold is where an answer in a cache and a printed bound meet. The caller holds sim.mu.
-func (c *simCaches) hold(address string, a *cached, p *statement) {
-	if p.service != "" && p.service != a.service {
-		return
-	}
-	c.checked++
-	if !a.expires.After(p.safeAt) {
-		return
-	}
-	// Who has not confirmed has not left it since then either.
-	quiet := p.since
-	if i := slices.IndexFunc(p.confirm, func(f ledger.Confirmation) bool { return f.Node == a.node.name }); i >= 0 {
-		quiet = p.confirm[i].Quiet
-		if p.confirm[i].Fenced {
-			// It was shut before, so that what was under way has that long.
-			quiet = quiet.Add(-simStall)
-		}
-	}
-	for _, e := range c.entered[a.node.name+address+p.service] {
-		// Instants are told in whole seconds, rounded to what is later.
-		if e.at.After(quiet.Add(-time.Second)) && !e.at.After(a.written) && !(e.at.Before(c.looked) && e.wrong()) {
-			return
-		}
-	}
-	if len(c.sim.faults) < 20 {
-		c.sim.faults = append(c.sim.faults, fmt.Sprintf(
-			"at %s: %s printed at %s that %s, which left %q at %s, is forgotten at %s; an answer of %s, written at %s, lives until %s (it confirmed %s)",
-			elapsed(time.Now()), p.by.name, elapsed(p.at), address, p.service, elapsed(p.since), elapsed(p.safeAt), a.node.name, elapsed(a.written), elapsed(a.expires), elapsed(quiet)))
-	}
-}
-
-// An entry is that a node began to answer with an address, and the drains of it that were acknowledged and in force then as far as the
-// node knew, or had to learn: with one of them it had no right to.
-type entry struct {
-	at     time.Time
-	drains []*simOrder
-}
-
-// enter notes an entry. The caller holds sim.mu.
-func (c *simCaches) enter(n *simNode, address, service string) {
-	e := entry{at: time.Now()}
-	for _, o := range c.sim.orders {
-		if o.drain && !o.acked.IsZero() && e.at.Before(o.known[n].Add(-5*time.Second)) && slices.Contains(c.sim.addresses(o.scope), address) {
-			e.drains = append(e.drains, o)
-		}
-	}
-	c.entered[n.name+address+service] = append(c.entered[n.name+address+service], e)
-}
-
-// wrong tells whether none of the drains was ended or suspended: the one is said when it is over, and the other seen by learn.
-func (e *entry) wrong() bool {
-	return slices.ContainsFunc(e.drains, func(o *simOrder) bool { return o.ended.IsZero() && !o.suspended })
-}
-
-// learn notes which nodes know of an order, and whether a rule suspends it.
-func (c *simCaches) learn() {
-	c.looked = time.Now()
-	for _, n := range c.sim.nodes {
-		if !n.runs {
-			continue
-		}
-		for _, i := range n.engine.Intents() {
-			for _, o := range c.sim.orders {
-				if o.id == i.ID {
-					o.known[n] = i.End
+// carriedBy is what a cache can hold of a record, as ledger.Holding has it.
+func carriedBy(rr dns.RR) (all []string) {
+	switch r := rr.(type) {
+	case *dns.A:
+		return []string{r.A.String()}
+	case *dns.AAAA:
+		return []string{r.AAAA.String()}
+	case *dns.CNAME:
+		return []string{r.Target}
+	case *dns.SRV:
+		return []string{r.Target}
+	case *dns.HTTPS:
+		for _, v := range r.Value {
+			switch hint := v.(type) {
+			case *dns.SVCBIPv4Hint:
+				for _, ip := range hint.Hint {
+					all = append(all, ip.String())
 				}
-				o.suspended = o.suspended || o.id == i.ID && i.Suspended != nil
+			case *dns.SVCBIPv6Hint:
+				for _, ip := range hint.Hint {
+					all = append(all, ip.String())
+				}
 			}
 		}
 	}
+	return all
 }
 
 func elapsed(t time.Time) string { return t.Sub(bubbleBegin).Round(time.Millisecond).String() }
-
-// served notes what a snapshot answers that the one before did not.
-func (c *simCaches) served(n *simNode, entered []ledger.Endpoint, was, is *answer.Snapshot) {
-	if c == nil {
-		return
-	}
-	c.sim.mu.Lock()
-	defer c.sim.mu.Unlock()
-	for _, e := range entered {
-		c.enter(n, c.sim.zone.Pools[e.Pool].Endpoints[e.Endpoint].V4.String(), "")
-	}
-	for i, svc := range c.sim.zone.Services {
-		var before []steer.Member
-		if was != nil {
-			before = was.Plan(c.sim.zone, i).Sets[steer.V4]
-		}
-		for _, m := range is.Plan(c.sim.zone, i).Sets[steer.V4] {
-			same := func(o steer.Member) bool { return o.Pool == m.Pool && o.Endpoint == m.Endpoint }
-			if !slices.ContainsFunc(before, same) {
-				c.enter(n, c.sim.zone.Pools[m.Pool].Endpoints[m.Endpoint].V4.String(), svc.Name)
-			}
-		}
-	}
-}
-
-// reopened notes that a node answers again, with whatever it has.
-func (c *simCaches) reopened(n *simNode) {
-	c.sim.mu.Lock()
-	defer c.sim.mu.Unlock()
-	for _, p := range c.sim.zone.Pools {
-		for _, e := range p.Endpoints {
-			c.enter(n, e.V4.String(), "")
-			for _, svc := range c.sim.zone.Services {
-				c.enter(n, e.V4.String(), svc.Name)
-			}
-		}
-	}
-}
 
 // second has resolvers ask every node through a second, and then looks at what the nodes print.
 func (c *simCaches) second(until time.Time) {
@@ -245,7 +149,7 @@ func (c *simCaches) second(until time.Time) {
 
 // ask has one resolver ask a node.
 func (c *simCaches) ask(n *simNode) {
-	svc := c.sim.zone.Services[c.r.IntN(len(c.sim.zone.Services))]
+	question := c.questions[c.r.IntN(len(c.questions))]
 	client := &simClient{nullWriter: nullWriter{remote: &net.UDPAddr{IP: net.IPv4(192, 0, 2, 200), Port: c.r.IntN(60_000)}}, caches: c, node: n, process: n.process.Load()}
 	if c.r.IntN(4) == 0 {
 		client.late = time.Duration(c.r.Int64N(int64(simTransit)))
@@ -253,12 +157,7 @@ func (c *simCaches) ask(n *simNode) {
 	if c.r.IntN(1000) < c.stalls {
 		client.stall = time.Duration(c.r.Int64N(int64(simStall)))
 	}
-	if shut := !n.answers(); shut != c.shut[n] {
-		if c.shut[n] = shut; !shut {
-			c.reopened(n)
-		}
-	}
-	q := new(dns.Msg).SetQuestion(svc.Name, dns.TypeA)
+	q := new(dns.Msg).SetQuestion(question.name, question.typ)
 	serve := func() {
 		if _, err := n.handler.ServeDNS(context.Background(), client, q); err != nil {
 			c.sim.fault("%s: %s", n.name, err)
@@ -271,9 +170,11 @@ func (c *simCaches) ask(n *simNode) {
 	}
 }
 
-// look holds what every node prints against what is in the caches.
+// keptAnswers is how long an answer is remembered after it expired: statements may be of instants that have passed.
+const keptAnswers = 2 * time.Minute
+
+// look holds what every node prints against what was in the caches.
 func (c *simCaches) look() {
-	now := time.Now()
 	type printed struct {
 		node *simNode
 		left []engine.Departure
@@ -284,44 +185,62 @@ func (c *simCaches) look() {
 			all = append(all, printed{n, n.engine.Departures()})
 		}
 	}
+	now := time.Now()
 	c.sim.mu.Lock()
 	defer c.sim.mu.Unlock()
-	c.learn()
-	for address, list := range c.held {
-		c.held[address] = slices.DeleteFunc(list, func(a cached) bool { return !a.expires.After(now) })
-	}
-	for address, list := range c.printed {
-		c.printed[address] = slices.DeleteFunc(list, func(p statement) bool { return now.Sub(p.at) > 3*time.Minute })
+	for h, list := range c.held {
+		if list = slices.DeleteFunc(list, func(a cached) bool { return now.Sub(a.expires) > keptAnswers }); len(list) > 0 {
+			c.held[h] = list
+		} else {
+			delete(c.held, h)
+		}
 	}
 	for _, p := range all {
-		for _, d := range p.left {
-			if !d.Bound.Known {
-				continue
-			}
-			service := ""
-			if d.Service != nil {
-				service = d.Service.Name
-			}
-			c.print(d.Zone.Pools[d.Pool].Endpoints[d.Endpoint].V4.String(), statement{
-				by: p.node, service: service, at: now, since: d.Since, safeAt: d.Bound.SafeAt, confirm: d.Bound.Confirmed,
-			})
+		for i := range p.left {
+			c.hold(p.node, &p.left[i])
 		}
 	}
 }
 
-// print holds a new statement against what is held. The caller holds sim.mu.
-func (c *simCaches) print(address string, p statement) {
-	same := func(o statement) bool {
-		return o.by == p.by && o.service == p.service && o.since.Equal(p.since) && o.safeAt.Equal(p.safeAt) && slices.Equal(o.confirm, p.confirm)
+// hold is where answers in caches and a printed bound meet. Known: what any node answered before its word has expired by then. Final:
+// what was answered until then, and since by nobody before its word, which was given after it. The caller holds sim.mu.
+func (c *simCaches) hold(by *simNode, d *engine.Departure) {
+	if !d.Bound.Known {
+		return
 	}
-	if i := slices.IndexFunc(c.printed[address], same); i >= 0 {
-		c.printed[address][i].at = p.at
-	} else {
-		c.printed[address] = append(c.printed[address], p)
+	for h, list := range c.held {
+		if h.RData != d.RData || d.Owner != "" && h.Owner != d.Owner {
+			continue
+		}
+		for i := range list {
+			a := &list[i]
+			c.checked++
+			if !a.expires.After(d.Bound.SafeAt) || a.written.After(wordOf(&d.Bound, a.node.name)) {
+				continue
+			}
+			if len(c.sim.faults) < 20 {
+				c.sim.faults = append(c.sim.faults, fmt.Sprintf(
+					"at %s: %s prints (final %v) that %s %q, which left at %s, is forgotten at %s; %s wrote an answer at %s that lives until %s, before its word of %s",
+					elapsed(time.Now()), by.name, d.Bound.Final, d.RData, d.Owner, elapsed(d.Since), elapsed(d.Bound.SafeAt), a.node.name, elapsed(a.written),
+					elapsed(a.expires), elapsed(wordOf(&d.Bound, a.node.name))))
+			}
+		}
 	}
-	for i := range c.held[address] {
-		c.hold(address, &c.held[address][i], &p)
+}
+
+// wordOf is the instant up to which a bound speaks of a node's answers: that after which its word was given, and the bound itself where it
+// is final. Of a node that is not configured it speaks for ever.
+func wordOf(b *ledger.Bound, node string) time.Time {
+	for _, w := range b.Confirmed {
+		if w.Node != node {
+			continue
+		}
+		if b.Final {
+			return latest(w.Given, b.SafeAt)
+		}
+		return w.Given
 	}
+	return time.Now()
 }
 
 // calmSim is three nodes that run, with honest caches, where nothing is lost and no write stalls.
@@ -368,7 +287,7 @@ func (c *simCaches) tight(address string) (slack time.Duration) {
 		known := 0
 		for _, n := range c.sim.nodes {
 			for _, d := range n.engine.Departures() {
-				if d.Zone.Pools[d.Pool].Endpoints[d.Endpoint].V4.String() == address && d.Bound.Known {
+				if d.RData == address && d.Owner == "" && d.Bound.Known {
 					known++
 					quiet, safe = latest(quiet, d.Bound.Quiet), latest(safe, d.Bound.SafeAt)
 				}
@@ -378,8 +297,12 @@ func (c *simCaches) tight(address string) (slack time.Duration) {
 			require.LessOrEqual(t, time.Since(quiet), 3*time.Second, "known so long after the last node confirmed")
 			var last time.Time
 			c.sim.mu.Lock()
-			for _, a := range c.held[address] {
-				last = latest(last, a.written.Add(a.ttl))
+			for h, list := range c.held {
+				for _, a := range list {
+					if h.RData == address {
+						last = latest(last, a.written.Add(a.ttl))
+					}
+				}
 			}
 			c.sim.mu.Unlock()
 			require.False(t, last.IsZero(), "somebody was told of it")
@@ -388,6 +311,16 @@ func (c *simCaches) tight(address string) (slack time.Duration) {
 		require.True(t, time.Now().Before(deadline), "a clean run ends unknown")
 		c.sim.wait(250 * time.Millisecond)
 	}
+}
+
+// of are the answers with an address, under any name.
+func (c *simCaches) of(address string) (all []cached) {
+	for h, list := range c.held {
+		if h.RData == address {
+			all = append(all, list...)
+		}
+	}
+	return all
 }
 
 func latest(a, b time.Time) time.Time {
@@ -411,10 +344,10 @@ func TestPlannedDrain(t *testing.T) {
 		})
 		require.NoError(t, err)
 		s.wait(40 * time.Second)
-		require.NotEmpty(t, s.caches.held["192.0.2.1"], "until then it is answered")
+		require.NotEmpty(t, s.caches.of("192.0.2.1"), "until then it is answered")
 		s.wait(time.Until(begin) + time.Second)
 		var last time.Time
-		for _, a := range s.caches.held["192.0.2.1"] {
+		for _, a := range s.caches.of("192.0.2.1") {
 			last = latest(last, a.expires)
 		}
 		for _, svc := range s.zone.Services {

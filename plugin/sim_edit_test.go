@@ -31,7 +31,10 @@ var simChecks = []string{
 
 // model is what stands in the node's file.
 func (n *simNode) model() *config.Model {
-	if n.edited == 0 {
+	switch {
+	case n.file != nil:
+		return n.file
+	case n.edited == 0:
 		return n.sim.model
 	}
 	text := strings.Replace(n.sim.text, simChecks[0], simChecks[n.edited], 1)

@@ -20,7 +20,7 @@ var simEndpoint = health.Scope{Kind: health.ScopeEndpoint, Zone: "example.org.",
 // departed is what a node prints of the endpoint with an address; nil where it is not out.
 func (n *simNode) departed(address string) *engine.Departure {
 	for _, d := range n.engine.Departures() {
-		if d.Zone.Pools[d.Pool].Endpoints[d.Endpoint].V4.String() == address {
+		if d.RData == address {
 			return &d
 		}
 	}

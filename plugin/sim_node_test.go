@@ -71,6 +71,8 @@ type simNode struct {
 	last  *health.View
 	// bare is set until it starts after its disk was lost.
 	bare bool
+	// file is the model of another zone file that lies on it; nil for the simulator's.
+	file *config.Model
 	// mustFreeze has it frozen.
 	mustFreeze bool
 	// edited is the version of the check in its file.
@@ -86,7 +88,9 @@ func (n *simNode) start() {
 	n.last, n.current = nil, new(answer.Current)
 	n.prober = &simProber{node: n, driven: newDrivenProber(nil), wake: make(chan struct{}, 1)}
 	n.prober.driven.countsFirst = n.sim.without.Without(health.GuardFirst)
-	p := &simPublisher{publisher: publisher{compiler: answer.NewCompiler(n.name, time.Now()), current: n.current}, node: n}
+	compiler := answer.NewCompiler(n.name, time.Now())
+	compiler.SetWithout(n.sim.without)
+	p := &simPublisher{publisher: publisher{compiler: compiler, current: n.current}, node: n}
 	ring := n.keyring()
 	o := gossip.Options{
 		Cluster: n.sim.cluster, Seeds: n.sim.seeds, Node: n.name, SigningKey: simKey(n.name), Bind: n.addr.String(), Transport: n.sim.net.Transport(n.addr.String()),
@@ -171,10 +175,8 @@ type simPublisher struct {
 }
 
 func (p *simPublisher) Publish(v *health.View, lower []health.PoolHorizon) ledger.Swap {
-	was := p.current.Load()
 	swap := p.publisher.Publish(v, lower)
 	p.node.sim.looked(p.node, v)
-	p.node.sim.caches.served(p.node, swap.Entered, was, p.current.Load())
 	return swap
 }
 

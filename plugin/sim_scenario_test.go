@@ -167,7 +167,7 @@ func (s *sim) actMore(verb string, args []string, nodes func() []*simNode) strin
 		d, _ := time.ParseDuration(args[1])
 		nodes()[0].skew(d)
 	case "waive":
-		return errorText(nodes()[0].engine.Waive(args[1:]...))
+		return errorText(nodes()[0].engine.Waive(nil, args[1:]...))
 	case "key":
 		return s.key(nodes()[0], args[1], args[2])
 	default:

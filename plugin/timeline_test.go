@@ -78,9 +78,10 @@ func (b *timelineBed) model() *config.Model {
 func (b *timelineBed) start() {
 	current := new(answer.Current)
 	b.prober = newDrivenProber(b.conditions)
+	compiler := answer.NewCompiler("n1", time.Now())
 	opts := engine.Options{
-		Publisher: &publisher{compiler: answer.NewCompiler("n1", time.Now()), current: current},
-		Prober:    b.prober, Model: b.model(), State: b.state,
+		Publisher: &publisher{compiler: compiler, current: current}, Ledger: compiler.Ledger(), MaxTTL: new(time.Duration),
+		Prober: b.prober, Model: b.model(), State: b.state,
 	}
 	if b.scenario.reference {
 		opts.References = []health.Target{timelineReference}

@@ -131,14 +131,20 @@ func forgotten(i *ledger.Incident, now time.Time) string {
 	if !i.Known() || len(i.Unknown) > 0 {
 		var names []string
 		for _, u := range i.Unknown {
+			if u.Answering {
+				return "answered by " + u.Node
+			}
 			names = append(names, u.Node)
 		}
 		return strings.TrimSpace("unknown " + strings.Join(names, " "))
 	}
-	if d := i.SafeAt.Sub(now); d > 0 {
-		return clock(i.SafeAt, now) + " (in " + age(d) + ")"
+	switch d := i.SafeAt.Sub(now); {
+	case i.Forgotten():
+		return clock(i.ForgottenAt, now)
+	case d > 0:
+		return "by " + clock(i.SafeAt, now) + " (in " + age(d) + ")"
 	}
-	return clock(i.SafeAt, now)
+	return "by " + clock(i.SafeAt, now) + ", being confirmed"
 }
 
 func total(i *ledger.Incident) string {
@@ -178,6 +184,9 @@ func writeIncident(w io.Writer, i *ledger.Incident, now time.Time, st style) {
 		t.add("", row.At.UTC().Format("15:04:05.000Z"), row.What)
 	}
 	t.write(w, st, "  ")
+	for _, a := range i.Answered {
+		fmt.Fprintln(w, "  "+st.paint(yellow, fmt.Sprintf("answered all the same: %s (%s) by %s", a.Endpoint, a.Address, a.Node)))
+	}
 	for _, u := range i.Unknown {
 		fmt.Fprintln(w, "  "+st.paint(yellow, fmt.Sprintf("bound unknown: %s %s", u.Node, u.Why)))
 	}

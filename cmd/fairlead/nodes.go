@@ -31,7 +31,7 @@ isolate_after in its node file until no majority has heard it for so long.
 		Args: usageArgs(cobra.NoArgs),
 	}
 	prints(cmd, api.NodesPath, drawNodes)
-	cmd.AddCommand(nodesWaiveCommand(), nodesBootstrapCommand(), nodesStoppedCommand(), nodesRemoveCommand(), identityCommand(), keyringCommand())
+	cmd.AddCommand(nodesWaiveCommand(), nodesBootstrapCommand(), nodesMaxTTLCommand(), nodesStoppedCommand(), nodesRemoveCommand(), identityCommand(), keyringCommand())
 	return cmd
 }
 
@@ -191,14 +191,42 @@ func joined(n *api.Nodes) string {
 }
 
 func nodesWaiveCommand() *cobra.Command {
-	return askFirst(nodeOrder("waive NAME --reason TEXT", "let this node join without the answer of another",
+	var before time.Duration
+	cmd := nodeOrder("waive NAME --reason TEXT", "let this node join without the answer of another",
 		`Waive tells a node that joins, because its state is empty, to do without the answer of node NAME. If that node alone holds a drain,
-this one will answer what is drained until it hears of it.`, `  fairlead nodes waive n2 --reason "n2 burnt down, CHG-1234"`, cobra.ExactArgs(1),
+this one will answer what is drained until it hears of it. If it alone remembers how long this node's earlier answers live, bounds
+are unknown until that is named: --max-ttl.`, `  fairlead nodes waive n2 --reason "n2 burnt down, CHG-1234" --max-ttl 60s`, cobra.ExactArgs(1),
 		func(ctx context.Context, c *client, args []string, reason string) (string, error) {
+			req := api.NodeRequest{Actor: actor(), Reason: reason}
+			if before >= 0 {
+				s := before.Seconds()
+				req.MaxTTLSeconds = &s
+			}
 			var n api.Nodes
-			err := c.order(ctx, http.MethodPost, api.WaivePath(args[0]), api.NodeRequest{Actor: actor(), Reason: reason}, &n)
+			err := c.order(ctx, http.MethodPost, api.WaivePath(args[0]), req, &n)
 			return joined(&n), err
-		}), confirmWord)
+		})
+	cmd.Flags().DurationVar(&before, "max-ttl", -1, "the longest TTL that this node may have given before; 0s for none (default: not known)")
+	cmd.Flags().Lookup("max-ttl").DefValue = ""
+	return askFirst(cmd, confirmWord)
+}
+
+func nodesMaxTTLCommand() *cobra.Command {
+	return nodeOrder("max-ttl DURATION --reason TEXT", "name the longest TTL that this node gave before its state was lost",
+		`Max-ttl is for a node whose state directory did not say what it answered before: it was lost, or is new. Until somebody who knows the
+zone files of that time names the longest ttl.max in them, and for an hour at most, every bound is unknown. 0s says that the node
+has never answered anything: the first start of a node alone.`, `  fairlead nodes max-ttl 60s --reason "disk replaced, CHG-1234"
+  fairlead nodes max-ttl 0s --reason "first start"`, cobra.ExactArgs(1),
+		func(ctx context.Context, c *client, args []string, reason string) (string, error) {
+			ttl, err := time.ParseDuration(args[0])
+			if err != nil {
+				return "", err
+			}
+			s := ttl.Seconds()
+			var n api.Nodes
+			err = c.order(ctx, http.MethodPost, api.MaxTTLPath, api.NodeRequest{Actor: actor(), Reason: reason, MaxTTLSeconds: &s}, &n)
+			return "noted: earlier answers lived for " + args[0] + " at most", err
+		})
 }
 
 func nodesBootstrapCommand() *cobra.Command {

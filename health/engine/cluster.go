@@ -25,8 +25,8 @@ const (
 	freshFor = health.HeardFor
 	// maxRounds bounds the shards that wait for a fold: some ten seconds of what 20 nodes with 10,000 endpoints say.
 	maxRounds = 8192
-	// rosterDay is how long a roster counts that another node told of (DESIGN.md section 8).
-	rosterDay = 24 * time.Hour
+	// rosterTime is how long a silent node counts where a guard of the simulator lets it leave by time.
+	rosterTime = 15 * time.Second
 	// tellTicks is how many ticks pass between two tellings while nothing changes: a second, gossip's own pace.
 	tellTicks = 4
 	// collectTicks is how many ticks pass between two looks for intents that are over for good.
@@ -113,10 +113,15 @@ type peer struct {
 	intents map[int]intent.Set
 	held    intent.Set
 	memory  heardMemory
-	issued  round.IssuedBy
-	heard   round.HeardBy
-	// services is what it said of those that lack endpoints.
-	services round.ServicesBy
+	// words is what it said of holdings that left, heard whom it hears; echoes are which of this node's rounds its own had heard, oldest
+	// first, in its run echoBoot.
+	words    round.WordsBy
+	heard    round.HeardBy
+	echoes   []echo
+	echoBoot round.Boot
+	// ofMe is what it remembers of this node. joining is set while its words do not count, older while it is a copy of an older disk.
+	ofMe           round.Remembered
+	joining, older bool
 	// drift and divergent are since when its configuration, or its plans, differ from this node's; zero while they do not.
 	drift, divergent time.Time
 }
@@ -161,7 +166,7 @@ func (e *Engine) joinCluster() error {
 	if e.opts.Without.Without(health.GuardOutlive) {
 		o.Outlive = nil
 	}
-	o.Handlers = map[string]gossip.Handler{askIntents: e.handleIntents, askPull: e.handlePull, askTargets: e.handleTargets, askKeyring: e.handleKeyring}
+	o.Handlers = map[string]gossip.Handler{askIntents: e.handleIntents, askPull: e.handlePull, askMemory: e.handleMemory, askTargets: e.handleTargets, askKeyring: e.handleKeyring}
 	cl := &cluster{opts: *c, self: e.opts.Node, peers: make(map[string]*peer), heard: 1, failing: make(map[int]health.TargetID), incarnation: incarnation, memory: new(round.Memory).Encode(time.Now())}
 	cl.lists = targetLists{others: make(map[round.ListHash]*round.Targets), asked: make(map[round.ListHash]time.Time)}
 	if cl.peer, err = gossip.New(o); err != nil {
@@ -172,7 +177,6 @@ func (e *Engine) joinCluster() error {
 	}
 	e.panel.heardAt, e.panel.began = make(map[string]time.Time), time.Now()
 	cl.lease.open()
-	cl.gate.joined = cl.gate.joined || incarnation > 1 && e.opts.Without.Without(health.GuardJoined)
 	e.cluster = cl
 	e.setNodes(c.Nodes)
 	// Nobody has been heard yet, which is no news.
@@ -218,24 +222,21 @@ func (c *cluster) others() []string { return slices.Sorted(maps.Keys(c.peers)) }
 // alone tells whether this node is every configured node.
 func (c *cluster) alone() bool { return c == nil || len(c.peers) == 0 }
 
-// configured are the nodes that may be answering, by name: those of all rosters heard within a day, but for those that were
-// declared removed.
-func (c *cluster) configured(now time.Time) []string {
-	all := map[string]bool{c.self: true}
-	for name, p := range c.peers {
-		all[name] = true
-		if now.Sub(p.rosterAt) < rosterDay {
-			for _, other := range p.said.Roster() {
-				all[other] = true
-			}
+// configured are the nodes that may be answering, by name: all that any roster ever named, but for those that were declared removed. No name
+// leaves by time.
+func (e *Engine) configuredNames(now time.Time) []string {
+	c := e.cluster
+	names := slices.DeleteFunc(slices.Collect(maps.Keys(e.lives.names)), func(name string) bool {
+		if name == c.self {
+			return false
 		}
-	}
-	for name := range c.removed {
-		if name != c.self {
-			delete(all, name)
-		}
-	}
-	return slices.Sorted(maps.Keys(all))
+		_, removed := c.removed[name]
+		p := c.peers[name]
+		byTime := e.opts.Without.Without(health.GuardRoster) && (p == nil || now.Sub(p.at) > rosterTime)
+		return removed || byTime
+	})
+	slices.Sort(names)
+	return names
 }
 
 // lacking are those of the configured nodes, this one aside, that are not known to hold what set says of the intent.
@@ -408,12 +409,16 @@ func (e *Engine) take(p *peer, r *gossip.Round, now time.Time) (changed bool, er
 		return e.takeIntents(p, r, now)
 	case round.PartMemory:
 		return false, p.takeMemory(r)
-	case round.PartIssued:
-		return false, p.issued.Take(r.Shard, r.Shards, r.Data, r.At)
-	case round.PartServices:
-		return false, p.services.Take(r.Shard, r.Shards, r.Data, r.At)
+	case round.PartWords:
+		return false, p.words.Take(r.Data, r.At)
+	case round.PartLives:
+		return false, e.takeLives(p, r)
 	case round.PartHeard:
-		return false, p.heard.Take(r.Data, r.At)
+		err := p.heard.Take(r.Data, r.At)
+		if err == nil {
+			p.heardMe(e.cluster.self, e.cluster.lease.boot)
+		}
+		return false, err
 	case round.PartStatus:
 		s, err := round.ParseStatus(r.Data)
 		if err != nil {

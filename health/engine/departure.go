@@ -5,243 +5,298 @@ import (
 	"slices"
 	"time"
 
-	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/config/durable"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/ledger"
-	"github.com/fairlead-dns/fairlead/health/round"
 )
 
-// A departure is how an endpoint that this node does not answer any more leaves the caches.
+const (
+	// Departures are put together as they happen, but while manyOut of them stand only once in followPause: what that leaves out is shown
+	// within a second.
+	manyOut     = 1000
+	followPause = 100 * time.Millisecond
+	// maxApart bounds the holdings whose bounds are put together while other names answer the same RDATA.
+	maxApart = 20_000
+	// shownFinal is how long a departure is shown after it is final, where the model does not know the endpoint any more.
+	shownFinal = 10 * time.Minute
+	// maxFinal bounds for how long one is kept that does not become final, where the model does not know the endpoint any more.
+	maxStanding = 24 * time.Hour
+)
+
+// issued is what the engine knows of answers that caches may hold. It is owned by Run's goroutine.
+type issued struct {
+	book *ledger.Book
+	// count counts how often something left for good, so that news of that travel at once.
+	count uint64
+	// departures are those that stand: of RDATA under all names, or of a holding where other names still answer the RDATA.
+	departures map[subject]*departure
+	// followed is when they were last brought in line with what the nodes say.
+	followed time.Time
+	greatest greatest
+	writer   *durable.Writer
+	// unkept is why ledger.json could not be written the last time; late is when a guard began to answer what is not on disk.
+	unkept error
+	late   time.Time
+	// asks is set while the other nodes are asked what this one answered before.
+	asks bool
+	// claimUntil is until when what this node has not answered may have been answered by an earlier process of it.
+	claimed bool
+}
+
+// A departure is how something that this node does not answer any more leaves the caches.
 type departure struct {
-	since     time.Time
-	confirmed map[string]confirmation
-	void      []Void
-	// bound is what was last put together.
+	since time.Time
+	void  []Void
+	// bound is what was last put together; once it is final it stays, and again are the nodes that answer it since.
 	bound ledger.Bound
+	again []Void
+	// finalAt is when it became final here.
+	finalAt time.Time
 }
 
-type confirmation struct {
-	ledger.Confirmation
-	epoch round.Epoch
-}
-
-// A Void is a node that served an endpoint again after it had confirmed that it left it.
+// A Void is a node that answered something after it was known to have left it.
 type Void struct {
 	Node string    `json:"node"`
 	At   time.Time `json:"at"`
 }
 
-// A Departure is an endpoint that this node does not answer any more, and until when caches may hold it.
+// A Departure is something that this node does not answer any more, and until when caches may hold it.
 type Departure struct {
-	// Zone and the indices of Zone.Pools and Pool.Endpoints say which. Service is the one that alone does not answer with it; nil where
-	// none does.
-	Zone           *config.Zone
-	Pool, Endpoint int
-	Service        *config.Service
-	// Drained is set when an intent takes it out, else health does, or its tier has no turn.
-	Drained, Down bool
-	// Since is when this node's answers ceased to name it.
+	ledger.Label
+	// RData is the address or name. Owner is the one owner name that it left while others answer it; empty where none does. Service is
+	// the service of that name.
+	RData, Owner, Service string
+	// Services are those whose answers it left.
+	Services []string
+	// Known is set while the model has the endpoint with this RDATA. Drained is set when an intent takes it out, Down when health does.
+	Known, Drained, Down bool
+	// Since is when this node's answers ceased to carry it.
 	Since time.Time
 	Bound ledger.Bound
-	Void  []Void
-	// Outstanding is how many answers of this node alone that name it caches may hold, by second of expiry.
+	// Void are nodes that answered it after it was known to be out; Again those that answer it since it was forgotten, which is a new fact.
+	Void, Again []Void
+	// Outstanding is how many answers of this node alone that carry it caches may hold, by second of expiry.
 	Outstanding ledger.Curve
 }
 
-// follow puts together what is known of every endpoint that is out.
+// Departures are what this node does not answer any more, as of the last second, by RDATA and owner.
+func (e *Engine) Departures() []Departure { return *e.shownLeft.Load() }
+
+// follow puts together what is known of everything that is out.
 func (e *Engine) follow(now time.Time) {
-	e.issued.followed = now
+	i := &e.issued
+	i.followed = now
 	var configured []string
 	if e.cluster != nil {
-		configured = e.cluster.configured(now)
+		configured = e.configuredNames(now)
 		e.mindFences(now)
 	}
-	shown := append(e.followEndpoints(configured, now), e.followServices(configured, now)...)
-	e.shownLeft.Store(&shown)
-}
-
-func (e *Engine) followEndpoints(configured []string, now time.Time) (shown []Departure) {
-	i := &e.issued
-	n := -1
-	for zi, z := range e.cur.model.Zones {
-		for pi, p := range z.Pools {
-			for ei := range p.Endpoints {
-				n++
-				s := i.book.At(n)
-				if s.State == ledger.Serving {
-					delete(i.departures, n)
-					continue
-				}
-				d := e.brought(i.departures[n], e.endpointSubject(n, z, p, p.Endpoints[ei], now), configured, now)
-				i.departures[n] = d
-				v := e.cur.zones[zi].pools[pi].view.Endpoints[ei]
-				shown = append(shown, Departure{
-					Zone: z, Pool: pi, Endpoint: ei,
-					Drained: v.Drained, Down: !v.InService() && !v.Pending(), Since: d.since, Bound: d.bound, Void: slices.Clone(d.void),
-					Outstanding: i.book.Curve(n),
-				})
+	w := newWhereabouts(e.cur.model, e.View())
+	stand := make(map[subject]bool, len(i.departures))
+	shown := make([]Departure, 0, len(i.departures))
+	apart := 0
+	for _, k := range slices.SortedFunc(maps.Keys(i.book.Absences()), func(a, b ledger.RDataKey) int { return slices.Compare(a[:], b[:]) }) {
+		a := i.book.Absences()[k]
+		if !i.book.Answered(k) {
+			of := subject{RData: k}
+			stand[of] = true
+			e.brought(of, a.Left(), configured, now)
+			shown = append(shown, e.showWhole(a, w)...)
+			continue
+		}
+		for owner, s := range a.Names {
+			if apart++; apart > maxApart {
+				break
 			}
+			of := subject{Owner: owner, RData: k}
+			stand[of] = true
+			e.brought(of, s.Left, configured, now)
+			shown = append(shown, e.showApart(of, s, w))
 		}
 	}
+	maps.DeleteFunc(i.departures, func(of subject, _ *departure) bool { return !stand[of] })
+	e.sweep(w, now)
+	e.shownLeft.Store(&shown)
+	e.shownClear.Store(e.clears(configured, now))
+}
+
+// brought is the departure of a subject with what is known now; another one if it left anew.
+func (e *Engine) brought(of subject, left time.Time, configured []string, now time.Time) {
+	d := e.issued.departures[of]
+	if d == nil || !d.since.Equal(left) {
+		d = &departure{since: left}
+		e.issued.departures[of] = d
+	}
+	b := ledger.Compose(e.said(of, configured, now), now, e.opts.Transit, e.opts.Without)
+	if d.bound.Final {
+		// What was is certain. What a node does after its word is a new fact.
+		d.again = answering(d.again[:0:0], &b, now)
+		return
+	}
+	if d.bound.Known && b.Void {
+		d.void = answering(d.void, &b, now)
+		e.opts.Logger.Warn("a bound that was known is void: a node answers again", "nodes", len(b.Unknown))
+	}
+	if b.Known {
+		// What nobody was told of was forgotten before it left.
+		b.SafeAt = ledger.Later(b.SafeAt, left)
+	}
+	if d.bound = b; b.Final {
+		d.finalAt = now
+	}
+}
+
+// answering adds the nodes that answer what b is about to list.
+func answering(list []Void, b *ledger.Bound, now time.Time) []Void {
+	for _, u := range b.Unknown {
+		if u.Answering {
+			list = append(list, Void{Node: u.Node, At: now})
+		}
+	}
+	return list
+}
+
+// A clearing is from when on nothing that the nodes answered before their last starts can be in caches.
+type clearing struct {
+	at  time.Time
+	why string
+}
+
+// Clear is from when on nothing that the nodes answered before their last starts can be in caches; why says why that is not known.
+func (e *Engine) Clear() (at time.Time, why string) {
+	c := e.shownClear.Load()
+	return c.at, c.why
+}
+
+// clears finds out from when on "nothing to forget" is more than a guess.
+func (e *Engine) clears(configured []string, now time.Time) *clearing {
+	c := &clearing{at: e.issued.book.Earlier().Add(e.opts.Transit), why: e.issued.greatest.unnamed}
+	for _, name := range configured {
+		p := e.cluster.peers[name]
+		switch {
+		case name == e.cluster.self, c.why != "":
+		case !e.cluster.stopped[name].IsZero():
+			c.at = ledger.Later(c.at, e.cluster.stopped[name].Add(ledger.Slow(e.greatestOf(name))+e.opts.Transit))
+		case p == nil || !p.fresh:
+			c.why = name + " is not heard"
+		case p.joining || p.older || p.statusAt.IsZero():
+			c.why = name + " joins the cluster, or is being compared"
+		default:
+			began := p.statusAt.Add(-p.status.Uptime)
+			c.at = ledger.Later(c.at, began.Add(ledger.Slow(e.greatestOf(name))+e.opts.Transit+time.Second))
+		}
+	}
+	return c
+}
+
+// showWhole is what has left all names, once for each endpoint that it is of.
+func (e *Engine) showWhole(a *ledger.Absence, w *whereabouts) (shown []Departure) {
+	d := e.issued.departures[subject{RData: a.Key}]
+	byLabel := make(map[ledger.Label]*Departure)
+	for _, s := range a.Names {
+		one := byLabel[s.Label]
+		if one == nil {
+			one = e.shownOf(s, d, w)
+			byLabel[s.Label] = one
+		}
+		if s.Service != "" && !slices.Contains(one.Services, s.Service) {
+			one.Services = append(one.Services, s.Service)
+		}
+		one.Outstanding = one.Outstanding.Plus(e.issued.book.Curve(s))
+	}
+	for _, one := range byLabel {
+		slices.Sort(one.Services)
+		shown = append(shown, *one)
+	}
+	slices.SortFunc(shown, func(a, b Departure) int { return compareLabels(a.Label, b.Label) })
 	return shown
 }
 
-// brought is the departure d, or another one if that is of an earlier time, with what is known now.
-func (e *Engine) brought(d *departure, of subject, configured []string, now time.Time) *departure {
-	if d == nil || !d.since.Equal(of.own.Since) {
-		d = &departure{since: of.own.Since, confirmed: make(map[string]confirmation)}
+// showApart is a holding whose RDATA other names answer.
+func (e *Engine) showApart(of subject, s *ledger.Standing, w *whereabouts) Departure {
+	one := e.shownOf(s, e.issued.departures[of], w)
+	one.Owner, one.Service, one.Outstanding = s.Owner, s.Service, e.issued.book.Curve(s)
+	if s.Service != "" {
+		one.Services = []string{s.Service}
+		if !one.Drained {
+			one.Drained = w.drainedFor(s)
+		}
 	}
-	e.compose(of, d, configured, now)
-	return d
+	return *one
 }
 
-// A subject is what nodes say of that they have left it: an endpoint, or one in the answers of a service.
-type subject struct {
-	own  ledger.Standing
-	most time.Duration
-	// said is the last word of another node, and when it came; ok is unset where it said nothing that is understood here.
-	said func(p *peer) (said round.Issued, at time.Time, ok bool)
-	// held tells whether another node has on disk an order that keeps it out.
-	held func(p *peer) bool
-}
-
-func (e *Engine) endpointSubject(n int, z *config.Zone, p *config.Pool, of *config.Endpoint, now time.Time) subject {
-	said := func(p *peer) (round.Issued, time.Time, bool) { return p.issued.Look(e.cur.model.Hash, n) }
-	return subject{e.issued.book.At(n), e.issued.book.Ceiling(n), said, e.heldBy(z, p, of, "", now)}
-}
-
-// heldBy tells of a node whether it has on disk an order that keeps an endpoint out of all answers, or of those of a service.
-func (e *Engine) heldBy(z *config.Zone, p *config.Pool, of *config.Endpoint, service string, now time.Time) func(*peer) bool {
-	return func(other *peer) bool {
-		set := e.intents.Set()
-		return slices.ContainsFunc(set.Open(now), func(o health.Intent) bool {
-			return (keepsOut(&o, z, p, of, "", now) || keepsOut(&o, z, p, of, service, now)) && other.holds(set, o.ID)
-		})
+func (e *Engine) shownOf(s *ledger.Standing, d *departure, w *whereabouts) *Departure {
+	one := &Departure{Label: s.Label, RData: s.RData, Since: d.since, Bound: d.bound, Void: slices.Clone(d.void), Again: d.again}
+	if v := w.of(s); v != nil {
+		one.Known, one.Drained, one.Down = true, v.Drained, !v.InService() && !v.Pending()
 	}
+	return one
 }
 
-// Departures are the endpoints that this node does not answer, in the order of the files, as of the last second.
-func (e *Engine) Departures() []Departure { return *e.shownLeft.Load() }
-
-// compose asks every configured node's word; configured is empty for a node alone.
-func (e *Engine) compose(of subject, d *departure, configured []string, now time.Time) {
-	var silent []ledger.Silent
-	if own := of.own; own.State == ledger.Left {
-		until := own.Quiet.Add(ledger.Slow(own.Until.Sub(own.Quiet)))
-		d.confirmed[e.opts.Node] = confirmation{Confirmation: ledger.Confirmation{Node: e.opts.Node, Quiet: own.Quiet, Until: until}}
-	} else {
-		silent = append(silent, ledger.Silent{Node: e.opts.Node, Since: now, Why: "has answers under way"})
-	}
-	if c := e.cluster; c != nil {
-		for _, name := range configured {
-			if name == c.self {
+// sweep forgets what nobody needs to know any more: it is not of the model, and final, or has stood for very long.
+func (e *Engine) sweep(w *whereabouts, now time.Time) {
+	for k, a := range e.issued.book.Absences() {
+		for owner, s := range a.Names {
+			if w.of(s) != nil && s.Service != "" && w.services[s.Service] {
 				continue
 			}
-			if s := e.ask(of, name, d, now); s != nil {
-				silent = append(silent, *s)
+			d := e.issued.departures[subject{RData: k}]
+			if d == nil {
+				d = e.issued.departures[subject{Owner: owner, RData: k}]
+			}
+			if d != nil && (!d.finalAt.IsZero() && now.Sub(d.finalAt) > shownFinal || now.Sub(d.since) > maxStanding) {
+				e.issued.book.Forget(s.Holding)
 			}
 		}
-		for name, at := range c.removed {
-			if _, ok := d.confirmed[name]; !ok && name != c.self {
-				d.confirmed[name] = stoppedAt(name, at, of.most)
+	}
+}
+
+// pollIssued does what time alone brings about answers in caches.
+func (e *Engine) pollIssued(now time.Time) {
+	if e.issued.book.Poll(now) {
+		e.issued.count++
+		e.urge()
+	}
+	if e.ticks%tellTicks != 0 {
+		return
+	}
+	e.opts.Ledger.Fold()
+	e.mindGreatest(now)
+	if e.cluster != nil {
+		e.nameNodes(now)
+	}
+	e.countWrites()
+	e.follow(now)
+	e.followIncidents(now)
+}
+
+// urge has the next round made at once.
+func (e *Engine) urge() {
+	if e.cluster != nil {
+		e.cluster.urgent = true
+	}
+}
+
+// claim has everything stand that is down or drained at the start: an earlier process may have answered it.
+func (e *Engine) claim(now time.Time) {
+	if e.issued.claimed || !now.Before(e.issued.book.Earlier().Add(e.opts.Transit)) {
+		return
+	}
+	e.issued.claimed = true
+	v := e.view.Load()
+	for _, zv := range v.Zones {
+		for si, svc := range zv.Zone.Services {
+			for _, pool := range svc.Pools {
+				for ei, ev := range zv.Pools[pool].Endpoints {
+					ref := health.EndpointRef{Pool: pool, Endpoint: ei}
+					if (ev.InService() || ev.Pending()) && !zv.Drained(si, ref) {
+						continue
+					}
+					for _, rdata := range rdataOf(zv.Zone.Pools[pool].Endpoints[ei]) {
+						e.issued.book.Claim(ledger.Holding{Owner: svc.Name, RData: rdata}, svc.Name, ledger.LabelOf(zv.Zone, pool, ei), e.started)
+					}
+				}
 			}
 		}
 	}
-	confirmed := make([]ledger.Confirmation, 0, len(d.confirmed))
-	for _, name := range slices.Sorted(maps.Keys(d.confirmed)) {
-		confirmed = append(confirmed, d.confirmed[name].Confirmation)
-	}
-	d.bound = ledger.Compose(confirmed, silent, e.opts.Transit, e.opts.Without)
-}
-
-// stoppedAt is an operator's word that a node did not run from an instant on.
-func stoppedAt(name string, at time.Time, most time.Duration) confirmation {
-	return confirmation{Confirmation: ledger.Confirmation{Node: name, Quiet: at, Until: at.Add(ledger.Slow(most)), Stopped: true}}
-}
-
-// ask brings d in line with what another node says; it returns why the node has not confirmed, or nil.
-func (e *Engine) ask(of subject, name string, d *departure, now time.Time) *ledger.Silent {
-	c, most := e.cluster, of.most
-	p := c.peers[name]
-	was, confirmed := d.confirmed[name]
-	if p != nil {
-		said, at, ok := of.said(p)
-		current := ok && now.Sub(at) < freshFor
-		if current && !said.Left && p.fresh && !p.statusAt.IsZero() && !p.status.Answering {
-			// It would answer with it if it answered.
-			current = false
-		}
-		switch {
-		case current && said.Left:
-			said.Remaining -= e.skew()
-			d.hear(name, said, at, func() bool { return of.held(p) })
-			return nil
-		case current:
-			if confirmed && !was.Stopped {
-				d.void = append(d.void, Void{Node: name, At: at})
-				e.opts.Logger.Warn("a node serves an endpoint again that it had left", "node", name)
-			}
-			delete(d.confirmed, name)
-			return &ledger.Silent{Node: name, Since: at, Why: "still answers with it"}
-		}
-	}
-	if confirmed {
-		// Its word stands: it keeps the endpoint out unless somebody says otherwise, and then it says so.
-		return nil
-	}
-	if at, ok := c.stopped[name]; ok {
-		d.confirmed[name] = stoppedAt(name, at, most)
-		return nil
-	}
-	if at, ok := c.lease.fences[name]; ok {
-		d.confirmed[name] = fencedAt(name, at, most)
-		return nil
-	}
-	switch {
-	case p == nil:
-		return &ledger.Silent{Node: name, Why: "not in this node's roster"}
-	case p.at.IsZero():
-		return &ledger.Silent{Node: name, Why: "never heard"}
-	case p.fresh && !p.statusAt.IsZero() && p.status.Config != e.cur.model.Hash:
-		return &ledger.Silent{Node: name, Since: p.at, Why: "runs another configuration"}
-	case p.fresh && !p.statusAt.IsZero() && !p.status.Answering:
-		return &ledger.Silent{Node: name, Since: p.at, Why: "answers no service names now, and has not said that it left"}
-	case p.fresh:
-		return &ledger.Silent{Node: name, Since: p.at, Why: "has not said"}
-	}
-	return &ledger.Silent{Node: name, Since: p.at, Why: "not heard since", LeaseSeconds: p.heard.Lease.Seconds(), Conditional: p.at.Add(ledger.Slow(most))}
-}
-
-// hear takes in a node's word that it left, at the given instant. Of several words about one departure the earliest end counts:
-// all of them are late by their way alone. held tells whether an order on the node's disk keeps the endpoint out.
-func (d *departure) hear(name string, said round.Issued, at time.Time, held func() bool) {
-	next := confirmation{Confirmation: ledger.Confirmation{
-		Node: name, Quiet: at.Add(-said.Age), Until: at.Add(ledger.Slow(said.Remaining)),
-	}, epoch: said.Epoch}
-	was, ok := d.confirmed[name]
-	if ok && said.Age == round.IssuedAge {
-		// That is told without an epoch.
-		said.Epoch, next.epoch = was.epoch, was.epoch
-	}
-	switch {
-	case !ok || was.Stopped:
-	case was.Fenced:
-		// It is back, and may have answered with it before it left.
-		if next.Until.After(was.Until) {
-			d.void = append(d.void, Void{Node: name, At: at})
-		}
-	case said.Epoch == was.epoch, said.Epoch.Run != was.epoch.Run && held():
-		// The same departure: another process of the node knows less, but the order kept the endpoint out all the time.
-		if was.Until.Before(next.Until) {
-			next.Until = was.Until
-		}
-		if was.Quiet.Before(next.Quiet) {
-			next.Quiet = was.Quiet
-		}
-	case said.Epoch.Run != was.epoch.Run:
-		// Another process of the node, which knows until when the one before may have answered with it at most.
-	default:
-		d.void = append(d.void, Void{Node: name, At: at})
-	}
-	d.confirmed[name] = next
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/event"
+	"github.com/fairlead-dns/fairlead/health/incident"
 	"github.com/fairlead-dns/fairlead/health/intent"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 )
@@ -42,8 +43,8 @@ type Publisher interface {
 	Publish(v *health.View, lower []health.PoolHorizon) ledger.Swap
 	// MoveHorizons moves the earliest flips of pools of the view that was published last.
 	MoveHorizons([]health.PoolHorizon)
-	// Partials are the services whose answers lack endpoints, by an order or by health, that other services answer with.
-	Partials() []ledger.Partial
+	// Serves tells whether a service of a zone, both by name, answers with something that is up.
+	Serves(zone, service string) bool
 	// PlanHash is the same on two nodes that answer the same from the same model.
 	PlanHash() uint64
 }
@@ -87,6 +88,10 @@ type Options struct {
 	Transit time.Duration
 	// References are probed only to tell a broken vantage from a broken world; none means that it never abstains.
 	References []health.Target
+	// MaxTTL is an operator's word for the greatest TTL that an earlier process of this node gave; nil for none. Restored, where it is not
+	// empty, says why State may be an older copy.
+	MaxTTL   *time.Duration
+	Restored string
 	// Without is for simulators, and so is Skew: how far this node's clock is ahead, where instants are told by it.
 	Without health.Guards
 	Skew    time.Duration
@@ -130,14 +135,13 @@ type Engine struct {
 	view   atomic.Pointer[health.View] // swapped, never mutated
 	frozen atomic.Pointer[FreezeOrder] // swapped, never mutated
 
-	shownIntents   atomic.Pointer[shownIntents]       // swapped, never mutated
-	shownCluster   atomic.Pointer[ClusterView]        // swapped, never mutated
-	shownLeft      atomic.Pointer[[]Departure]        // swapped, never mutated
-	shownIncidents atomic.Pointer[[]*ledger.Incident] // swapped, never mutated
-	keeper         *keeper
-	drained        atomic.Bool            // an intent drains this node
-	shut           atomic.Pointer[string] // swapped, never mutated: why service names are not answered
-	leaseEnd       atomic.Int64           // when the lease ends, in nanoseconds from started on; 0 without one
+	shownIntents atomic.Pointer[shownIntents] // swapped, never mutated
+	shownCluster atomic.Pointer[ClusterView]  // swapped, never mutated
+	shownLeft    atomic.Pointer[[]Departure]  // swapped, never mutated
+	shownClear   atomic.Pointer[clearing]     // swapped, never mutated
+	drained      atomic.Bool                  // an intent drains this node
+	shut         atomic.Pointer[string]       // swapped, never mutated: why service names are not answered
+	leaseEnd     atomic.Int64                 // when the lease ends, in nanoseconds from started on; 0 without one
 
 	mu     sync.Mutex
 	inbox  map[health.TargetID]health.Observation // guarded by mu: the latest one per target since the last fold
@@ -176,6 +180,7 @@ type Engine struct {
 	// cluster is nil for a node alone.
 	cluster   *cluster
 	issued    issued
+	lives     lives
 	incidents incidents
 }
 
@@ -207,9 +212,9 @@ func New(opts Options) (*Engine, error) {
 	}
 	e.frozen.Store(new(FreezeOrder))
 	e.shownLeft.Store(new([]Departure))
-	e.shownIncidents.Store(new([]*ledger.Incident))
-	e.keeper = newKeeper(opts.State, opts.Logger)
-	e.incidents = incidents{members: make(map[memberKey]*member), out: make(map[string]int), suspects: make(map[string]*ledger.Tally), trouble: make(map[health.TargetID]trouble)}
+	e.shownClear.Store(new(clearing))
+	e.incidents = incidents{suspects: make(map[string]uint64), trouble: make(map[health.TargetID]trouble), model: now}
+	e.incidents.log = incident.Open(incident.Options{Node: opts.Node, State: opts.State, Events: opts.Events, Logger: opts.Logger})
 	e.shut.Store(new(string))
 	if err := e.joinCluster(); err != nil {
 		return nil, fmt.Errorf("cluster: %w", err)
@@ -225,13 +230,14 @@ func New(opts Options) (*Engine, error) {
 	if err := e.openIssued(now); err != nil {
 		return nil, fmt.Errorf("state of the engine: %w", err)
 	}
-	e.restoreIncidents(e.keeper.load())
 	e.markAll(now)
 	e.applyIntents(now)
 	e.setTargets(e.cur)
 	e.publish(now, true)
 	// What is out has been out all the time of this process, and the first word to the others says so.
+	e.claim(now)
 	e.issued.book.Poll(now)
+	e.follow(now)
 	e.watchEnds(now)
 	e.showCluster(now)
 	e.tookUp(opts.Model, nil)
@@ -315,7 +321,10 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	g.Go(func() error { return e.state.run(ctx) })
 	g.Go(func() error { return e.tidy(ctx) })
-	g.Go(func() error { return e.keeper.run(ctx) })
+	g.Go(func() error { return e.incidents.log.Run(ctx) })
+	if e.issued.writer != nil {
+		g.Go(func() error { return e.issued.writer.Run(ctx) })
+	}
 	if e.opts.Source != nil {
 		g.Go(func() error { return e.poll(ctx) })
 	}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -65,6 +66,9 @@ type fakePublisher struct {
 	lowered  [][]health.PoolHorizon
 	flips    map[int]time.Time
 	slow     time.Duration
+	// ledger is the engine's; answered are the slots of what the last view answers.
+	ledger   *ledger.Ledger
+	answered map[ledger.Holding]ledger.Departed
 }
 
 func (p *fakePublisher) Prepare(*health.View) {
@@ -80,9 +84,55 @@ func (p *fakePublisher) Publish(v *health.View, lower []health.PoolHorizon) ledg
 	p.views = append(p.views, v)
 	p.lowered = append(p.lowered, lower)
 	p.move(lower)
+	return p.swap(v)
+}
+
+// swap answers every service with what is eligible in its pools, and with all of a pool in which nothing is.
+func (p *fakePublisher) swap(v *health.View) ledger.Swap {
 	quiet := make(chan struct{})
 	close(quiet)
-	return ledger.Swap{Quiet: quiet}
+	out := ledger.Swap{Quiet: quiet}
+	if p.ledger == nil {
+		return out
+	}
+	is := make(map[ledger.Holding]ledger.Departed)
+	for _, zv := range v.Zones {
+		for _, svc := range zv.Zone.Services {
+			for _, pool := range svc.Pools {
+				up := slices.ContainsFunc(zv.Pools[pool].Endpoints, health.EndpointView.Eligible)
+				for i, e := range zv.Pools[pool].Endpoints {
+					if e.Drained || up && !e.Eligible() {
+						continue
+					}
+					h := ledger.Holding{Owner: svc.Name, RData: zv.Zone.Pools[pool].Endpoints[i].V4.String()}
+					is[h] = ledger.Departed{Holding: h, Slot: p.ledger.Acquire(h.Key()), Service: svc.Name, Zone: zv.Zone, Pool: pool, Endpoint: i}
+				}
+			}
+		}
+	}
+	for h, d := range is {
+		if _, was := p.answered[h]; !was {
+			out.Entered = append(out.Entered, d.Slot)
+		}
+	}
+	for h, d := range p.answered {
+		if _, stays := is[h]; !stays {
+			out.Left = append(out.Left, d)
+		}
+	}
+	p.answered = is
+	return out
+}
+
+func (p *fakePublisher) Serves(_, service string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for h := range p.answered {
+		if h.Owner == service {
+			return true
+		}
+	}
+	return false
 }
 
 func (p *fakePublisher) MoveHorizons(moves []health.PoolHorizon) {
@@ -91,8 +141,7 @@ func (p *fakePublisher) MoveHorizons(moves []health.PoolHorizon) {
 	p.move(moves)
 }
 
-func (p *fakePublisher) Partials() []ledger.Partial { return nil }
-func (p *fakePublisher) PlanHash() uint64           { return 0 }
+func (p *fakePublisher) PlanHash() uint64 { return 0 }
 
 func (p *fakePublisher) move(moves []health.PoolHorizon) {
 	if p.flips == nil {
@@ -138,6 +187,12 @@ func start(t *testing.T, opts Options) *bed {
 	t.Helper()
 	b := &bed{prober: &fakeProber{}, publisher: &fakePublisher{slow: 3 * time.Second}}
 	opts.Prober, opts.Publisher = b.prober, b.publisher
+	opts.Ledger = ledger.New(time.Now())
+	b.publisher.ledger = opts.Ledger
+	if opts.MaxTTL == nil {
+		// The first start, and nothing was answered before.
+		opts.MaxTTL = new(time.Duration)
+	}
 	var err error
 	b.Engine, err = New(opts)
 	require.NoError(t, err)

@@ -6,7 +6,6 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
-	"github.com/fairlead-dns/fairlead/health/ledger"
 )
 
 // maxTold bounds the events of one kind that one publication, or one look at the intents, makes. The rest is counted.
@@ -43,7 +42,7 @@ func (e *Engine) tellChanges(changes []change) {
 		if told++; told > maxTold {
 			continue
 		}
-		note := endpointNote(c.zone, c.pool, c.endpoint, time.Time{})
+		note := noteOf(c.zone, c.pool, c.endpoint, time.Time{})
 		e.opts.Events.Add("endpoint."+is.String(), displayed(c.zone)+"/"+note.Name, c.new.Reason,
 			map[string]any{"old": was.String(), "new": is.String(), "health": c.new.State.String(), "region": note.Region, "az": note.AZ})
 	}
@@ -127,21 +126,4 @@ func (e *Engine) tellIntent(kind string, s *health.IntentState, text string) {
 		data["ends_at"] = s.End.UTC()
 	}
 	e.opts.Events.Add(kind, s.Scope.String(), text, data)
-}
-
-// tellIncident tells of the bound of an incident, and of its end.
-func (e *Engine) tellIncident(was, is *ledger.Incident) {
-	data := func() map[string]any {
-		return map[string]any{"kind": is.Kind, "zone": is.Zone, "intent": is.Intent, "safe_at": is.SafeAt, "phases": is.Phases, "title": is.Title}
-	}
-	if !was.Known() && is.Known() {
-		e.opts.Events.Add("incident.bound_known", is.ID, "the last honest cache forgets at "+is.SafeAt.UTC().Format(time.RFC3339), data())
-	}
-	if len(is.Void) > len(was.Void) {
-		v := is.Void[len(is.Void)-1]
-		e.opts.Events.Add("incident.void", is.ID, v.Node+" served "+v.Endpoint+" again", data())
-	}
-	if was.Open() && !is.Open() {
-		e.opts.Events.Add("incident.closed", is.ID, is.Title, data())
-	}
 }

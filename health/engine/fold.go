@@ -156,13 +156,13 @@ func (e *Engine) serve(changes []change, now time.Time) {
 	if moves := e.cur.horizons(now); len(moves) > 0 {
 		e.opts.Publisher.MoveHorizons(moves)
 	}
-	e.issued.book.Published(swap, now)
+	e.issued.book.Published(&swap, now)
 	e.metrics.publish.Observe(time.Since(now).Seconds())
 	if e.generation > 1 {
 		e.report(changes)
 		e.tellChanges(changes)
-		e.happened(changes, now)
-		if len(swap.Left)+len(swap.Dropped) > 0 && (len(e.issued.departures) < manyOut || now.Sub(e.issued.followed) >= followPause) {
+		e.happened(changes, &swap, now)
+		if len(swap.Left) > 0 && (len(e.issued.departures) < manyOut || now.Sub(e.issued.followed) >= followPause) {
 			// Nobody is told that there is nothing to forget, not even for a second.
 			e.follow(now)
 		}
@@ -205,11 +205,13 @@ func (e *Engine) takeUp(t *table, now time.Time) {
 	e.observations.forget(e.wants)
 	e.applyIntents(now)
 	changes := t.judge(now)
-	e.issueModel(now)
 	e.opts.Events.Add("config.taken_up", "zones", fmt.Sprintf("configuration %s takes the place of %s", t.model.Hash, old.Hash),
 		map[string]any{"old": old.Hash.String(), "new": t.model.Hash.String(), "zones": len(t.model.Zones)})
+	e.incidents.model = now
 	e.opts.Logger.Info("configuration taken up", "old", old.Hash.String(), "new", t.model.Hash.String(), "zones", len(t.model.Zones))
 	e.serve(changes, now)
+	e.wantTTL()
+	e.mindGreatest(now)
 	e.mu.Lock()
 	close(e.taken)
 	e.taken = make(chan struct{})

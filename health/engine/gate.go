@@ -14,8 +14,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/config/durable"
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/ledger"
 )
 
 const (
@@ -39,6 +41,10 @@ type gate struct {
 	// answered are the nodes that answered it, and waived those that an operator lets it do without.
 	answered, waived map[string]bool
 	open             bool
+	// blank are the nodes that answered and are of a version that remembers nothing of others.
+	blank map[string]bool
+	// maxTTL is an operator's word for what this node gave before, with a waiver; nil for none.
+	maxTTL *time.Duration
 }
 
 // The mark, on disk. It is of one cluster.
@@ -69,7 +75,7 @@ func readJoined(dir, cluster string) (bool, error) {
 func (g *gate) first(others []string) (reason string) {
 	// rand.Read does not fail.
 	_, _ = rand.Read(g.nonce[:])
-	g.answered, g.waived = make(map[string]bool), make(map[string]bool)
+	g.answered, g.waived, g.blank = make(map[string]bool), make(map[string]bool), make(map[string]bool)
 	if len(others) == 0 {
 		g.open = true
 		return ""
@@ -88,7 +94,7 @@ func (g *gate) reason(missing []string) string {
 // missing are the nodes whose answers the barrier still waits for.
 func (e *Engine) missing(now time.Time) []string {
 	c := e.cluster
-	return slices.DeleteFunc(c.configured(now), func(name string) bool {
+	return slices.DeleteFunc(e.configuredNames(now), func(name string) bool {
 		passive := e.opts.Without.Without(health.GuardNonce) && c.peers[name] != nil && c.peers[name].fresh
 		return name == c.self || c.gate.answered[name] || c.gate.waived[name] || passive
 	})
@@ -171,13 +177,59 @@ func (e *Engine) openGate(now time.Time) {
 			return
 		}
 		c.gate.joined = true
+		e.lives.rejoined = true
+	}
+	if e.issued.asks {
+		e.answeredBefore(now)
 	}
 	c.gate.open, c.urgent = true, true
 	e.shutGate("")
 }
 
-// Waive lets this node join without the answers of the nodes named; without names, of all.
-func (e *Engine) Waive(names ...string) error {
+// answeredBefore takes up what the other nodes remember of the answers of earlier processes. Who did not answer may be the only one who
+// remembers: then somebody has to name it.
+func (e *Engine) answeredBefore(now time.Time) {
+	c, i := e.cluster, &e.issued
+	i.asks = false
+	before, absent := e.lives.before, ""
+	for _, name := range e.configuredNames(now) {
+		if name != c.self && (!c.gate.answered[name] || c.gate.blank[name]) {
+			absent = name
+		}
+	}
+	if e.opts.Without.Without(health.GuardBarrier | health.GuardNonce) {
+		absent = ""
+	}
+	switch {
+	case absent == "":
+	case c.gate.maxTTL != nil:
+		before = max(before, *c.gate.maxTTL)
+	case e.opts.MaxTTL != nil:
+		before = max(before, *e.opts.MaxTTL)
+	default:
+		before = config.MaxTTL
+		i.greatest.unnamed = absent + " could not say what this node answered before: name the longest TTL (fairlead nodes max-ttl)"
+	}
+	i.book.Raise(e.started.Add(ledger.Slow(before)))
+	e.claim(now)
+	e.saveLives()
+}
+
+// rejoin shuts the join barrier again: this node came back with less than it had.
+func (e *Engine) rejoin() {
+	c := e.cluster
+	if err := os.Remove(filepath.Join(e.opts.State, joinedName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		e.opts.Logger.Error("mark of the cluster", "err", err)
+	}
+	c.gate.joined, c.gate.open, e.issued.asks = false, false, true
+	c.gate.answered, c.gate.blank = make(map[string]bool), make(map[string]bool)
+	e.shutGate("its state is older than what it told the other nodes: asks them what it missed")
+	e.saveLives()
+}
+
+// Waive lets this node join without the answers of the nodes named; without names, of all. before is the greatest TTL that it may have
+// given in an earlier life, 0 for none; nil leaves that unknown.
+func (e *Engine) Waive(before *time.Duration, names ...string) error {
 	return e.command(func(now time.Time) error {
 		c := e.cluster
 		if c == nil {
@@ -197,6 +249,9 @@ func (e *Engine) Waive(names ...string) error {
 		}
 		for _, name := range names {
 			c.gate.waived[name] = true
+		}
+		if before != nil {
+			c.gate.maxTTL = before
 		}
 		e.opts.Logger.Warn("joins without answers", "nodes", strings.Join(names, " "))
 		e.mindGate(now)
@@ -272,15 +327,24 @@ func (e *Engine) pullAll(ctx context.Context) {
 	}
 }
 
+// ask asks one node once. One of an older version answers the older question alone, and remembers nothing.
+func (e *Engine) ask(ctx context.Context, name string) error {
+	reply, err := e.cluster.peer.Ask(ctx, name, askMemory, e.cluster.gate.nonce[:])
+	if err == nil {
+		return e.takePull(name, reply, true)
+	}
+	if reply, older := e.cluster.peer.Ask(ctx, name, askPull, e.cluster.gate.nonce[:]); older == nil {
+		return e.takePull(name, reply, false)
+	}
+	return err
+}
+
 // pullFrom asks one node until it answers.
 func (e *Engine) pullFrom(ctx context.Context, name string) {
 	for ctx.Err() == nil {
 		attempt, cancel := context.WithTimeout(ctx, pullTimeout)
-		reply, err := e.cluster.peer.Ask(attempt, name, askPull, e.cluster.gate.nonce[:])
+		err := e.ask(attempt, name)
 		cancel()
-		if err == nil {
-			err = e.takePull(name, reply)
-		}
 		if err == nil {
 			select {
 			case e.pulled <- struct{}{}:

@@ -1,44 +1,28 @@
 package engine
 
 import (
-	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/incident"
 	"github.com/fairlead-dns/fairlead/health/judge"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 )
 
-const (
-	// joinWithin is how long after the last departure by health another one in the same zone belongs to the same incident.
-	joinWithin = time.Minute
-	// maxIncidents bounds how many are kept, the oldest that are over go first.
-	maxIncidents = 200
-)
+// maxCounted bounds the services whose answers are counted for one endpoint.
+const maxCounted = 200
 
-// incidents are what happened. Owned by Run's goroutine but for what is published in Engine.shownIncidents.
+// incidents are what the engine tells its log of incidents. Owned by Run's goroutine.
 type incidents struct {
-	// all are the incidents, the newest last. They are values: a change makes another one.
-	all []*ledger.Incident
-	// members are the endpoints of open incidents that are not back; out counts them by incident.
-	members map[memberKey]*member
-	out     map[string]int
-	counter int
-	// suspects count the answers with endpoints that may be on their way out, by name.
-	suspects map[string]*ledger.Tally
+	log *incident.Log
+	// suspects are how many answers had carried endpoints that may be on their way out, as ZONE/POOL/ENDPOINT.
+	suspects map[string]uint64
 	// trouble is what is known of targets that fail, and of endpoints behind them.
 	trouble map[health.TargetID]trouble
-}
-
-// A member is an endpoint of an open incident.
-type member struct {
-	incident string
-	// tally counts answers until the endpoint has left for good.
-	tally *ledger.Tally
-	left  bool
+	// model is when the model in force was taken up.
+	model time.Time
 }
 
 // trouble is when a target was last well and when it failed first.
@@ -59,63 +43,87 @@ func (e *Engine) noteProbe(id health.TargetID, was health.Observation, known boo
 	}
 }
 
-// happened opens incidents for what the changes take out, and notes what comes back.
-func (e *Engine) happened(changes []change, now time.Time) {
-	var orders []health.Intent
+// A happening is one publication as incidents see it.
+type happening struct {
+	e    *Engine
+	now  time.Time
+	view *health.View
+	// orders are those in force, read when one is looked for.
+	orders []health.Intent
+	// left are the endpoints some of whose RDATA left with the swap.
+	left map[ledger.Label]bool
+}
+
+// happened opens incidents for what a publication takes out, and notes what comes back.
+func (e *Engine) happened(changes []change, swap *ledger.Swap, now time.Time) {
+	h := &happening{e: e, now: now, view: e.view.Load(), left: make(map[ledger.Label]bool)}
+	for i := range swap.Left {
+		d := &swap.Left[i]
+		h.left[ledger.LabelOf(d.Zone, d.Pool, d.Endpoint)] = true
+	}
 	for k := range changes {
-		c := &changes[k]
-		name := c.zone.Name + "/" + c.pool.Name + "/" + c.endpoint.Name
-		key := memberKey{endpoint: name}
-		m := e.incidents.members[key]
-		e.suspect(c, name)
-		switch {
-		case c.old.Eligible() && !c.new.Eligible() && m == nil:
-			if c.new.Drained || c.new.Forced == health.Down {
-				if orders == nil {
-					orders = e.intents.Set().Open(now)
-				}
-				e.join(c, name, e.sameOrder(orderIncident(c.zone, c.pool, c.endpoint, "", orders, now)), now)
-			} else {
-				e.join(c, name, e.healthIncident(c, now), now)
-			}
-		case c.new.Eligible() && m != nil:
-			e.returned(key, now)
-		}
+		h.change(&changes[k])
+	}
+	w := newWhereabouts(e.cur.model, h.view)
+	for i := range swap.Left {
+		h.departed(&swap.Left[i], w)
+	}
+	e.incidents.log.EachOut(func(zone string, out *ledger.IncidentEndpoint) { h.back(zone, out, w) })
+	if len(changes) > 0 || len(swap.Left) > 0 {
+		e.incidents.log.Show()
 	}
 }
 
-// suspect counts answers with an endpoint from the first sign that it may be dead.
-func (e *Engine) suspect(c *change, name string) {
-	in := &e.incidents
+// change looks at an endpoint whose shown state moved.
+func (h *happening) change(c *change) {
+	e := h.e
+	name := c.zone.Name + "/" + c.pool.Name + "/" + c.endpoint.Name
+	_, suspected := e.incidents.suspects[name]
 	switch {
-	case c.new.State == health.Suspect && in.suspects[name] == nil:
-		if n, ok := e.issued.book.Find(name); ok {
-			in.suspects[name] = e.issued.book.Tally(n)
-		}
+	case c.new.State == health.Suspect && !suspected:
+		e.incidents.suspects[name] = e.answersOf(c.zone, c.pool, c.endpoint)
 	case c.new.State == health.Up:
-		delete(in.suspects, name)
+		delete(e.incidents.suspects, name)
+	}
+	switch {
+	case c.new.Drained && !c.old.Drained, c.new.Forced == health.Down && c.old.Forced != health.Down:
+		h.join(h.order(c.zone, c.pool, c.endpoint, ""), c.zone, c.pool, c.endpoint, "", c.old)
+	case c.old.Eligible() && !c.new.Eligible() && !c.new.Drained && c.new.Forced != health.Down && h.concerns(c):
+		cause := &incident.Cause{Kind: ledger.ByHealth, Zone: c.zone.Name, Text: c.new.Reason, At: h.now, VerdictAt: h.now}
+		h.join(cause, c.zone, c.pool, c.endpoint, "", c.old)
 	}
 }
 
-// healthIncident is the open incident that a departure by health belongs to; a new one if there is none.
-func (e *Engine) healthIncident(c *change, now time.Time) *ledger.Incident {
-	for _, i := range e.incidents.all {
-		if i.Open() && i.Kind == ledger.ByHealth && i.Zone == c.zone.Name && i.ReturnedAt.IsZero() && now.Sub(i.LeftAt) < joinWithin {
-			return i
+// concerns tells whether somebody is, or was until now, sent to the endpoint: one that is out already may flap as it likes.
+func (h *happening) concerns(c *change) bool {
+	for _, rdata := range rdataOf(c.endpoint) {
+		if h.e.issued.book.Answered(ledger.RDataKeyOf(rdata)) {
+			return true
 		}
 	}
-	return e.openIncident(&ledger.Incident{Kind: ledger.ByHealth, Zone: c.zone.Name, Cause: c.new.Reason, VerdictAt: now, OpenedAt: now})
+	return h.left[ledger.LabelFor(c.zone, c.pool, c.endpoint)]
 }
 
-// orderIncident is one of the order that takes an endpoint out of all answers, or of those of a service; without Intent if none does.
-func orderIncident(z *config.Zone, p *config.Pool, of *config.Endpoint, service string, orders []health.Intent, now time.Time) *ledger.Incident {
-	made := &ledger.Incident{Kind: ledger.ByIntent, Zone: z.Name, OpenedAt: now}
-	for k := range orders {
-		if o := &orders[k]; keepsOut(o, z, p, of, service, now) {
-			orderedBy(made, o, now)
+// order is the cause that takes an endpoint out of all answers, or of those of a service; one without Intent if no order does.
+func (h *happening) order(z *config.Zone, p *config.Pool, of *config.Endpoint, service string) *incident.Cause {
+	if h.orders == nil {
+		h.orders = h.e.intents.Set().Open(h.now)
+	}
+	cause := &incident.Cause{Kind: ledger.ByIntent, Zone: z.Name, At: h.now}
+	for k := range h.orders {
+		o := &h.orders[k]
+		if !keepsOut(o, z, p, of, service, h.now) {
+			continue
+		}
+		cause.Intent, cause.Actor, cause.Text, cause.Title = o.ID.String(), o.Actor, o.Reason, o.Kind.String()+" "+o.Scope.String()
+		if o.Service != "" {
+			cause.Title += " for " + strings.TrimSuffix(o.Service, ".")
+		}
+		if cause.At = h.now; o.Start.Before(h.now) {
+			cause.At = o.Start
 		}
 	}
-	return made
+	return cause
 }
 
 // keepsOut tells whether an order is in force by which an endpoint is not answered for a service; for any, where that is empty.
@@ -123,361 +131,142 @@ func keepsOut(o *health.Intent, z *config.Zone, p *config.Pool, of *config.Endpo
 	return o.Service == service && o.TakesOut() && o.Active(now) && judge.Names(z, p, of, o.Scope)
 }
 
-// orderedBy makes an order the cause of an incident.
-func orderedBy(i *ledger.Incident, o *health.Intent, now time.Time) {
-	i.Intent, i.Actor, i.Cause, i.Title = o.ID.String(), o.Actor, o.Reason, o.Kind.String()+" "+o.Scope.String()
-	if o.Service != "" {
-		i.Title += " for " + strings.TrimSuffix(o.Service, ".")
+// join makes an endpoint part of the incident of a cause. was is how it stood before.
+func (h *happening) join(cause *incident.Cause, z *config.Zone, p *config.Pool, of *config.Endpoint, service string, was health.EndpointView) {
+	e := h.e
+	name := z.Name + "/" + p.Name + "/" + of.Name
+	m := &incident.Member{Endpoint: noteOf(z, p, of, h.now), Suspect: was.SuspectSince}
+	m.Endpoint.Service = service
+	if p.Check >= 0 {
+		t := e.incidents.trouble[health.TargetOf(z.Name, z.Checks[p.Check], of).ID]
+		m.Good, m.Failed = t.good, t.failed
 	}
-	if o.Start.Before(now) {
-		i.OpenedAt = o.Start
-	}
-}
-
-// sameOrder is the open incident of the order of made; made itself if there is none.
-func (e *Engine) sameOrder(made *ledger.Incident) *ledger.Incident {
-	for _, i := range e.incidents.all {
-		if i.Open() && i.Kind == ledger.ByIntent && i.Zone == made.Zone && i.Intent == made.Intent {
-			return i
-		}
-	}
-	return e.openIncident(made)
-}
-
-// openIncident gives an incident its name.
-func (e *Engine) openIncident(i *ledger.Incident) *ledger.Incident {
-	in := &e.incidents
-	in.counter++
-	i.Node, i.Confirmed, i.Endpoints, i.Services = e.opts.Node, []ledger.Confirmation{}, []ledger.IncidentEndpoint{}, []ledger.IncidentService{}
-	i.ID = fmt.Sprintf("%s-%s-%d", i.OpenedAt.UTC().Format("20060102-150405"), e.opts.Node, in.counter)
-	in.all = append(in.all, i)
-	e.opts.Events.Add("incident.opened", i.ID, i.Cause, map[string]any{"kind": i.Kind, "zone": i.Zone, "intent": i.Intent})
-	for over := len(in.all) - maxIncidents; over > 0; over-- {
-		k := slices.IndexFunc(in.all, func(i *ledger.Incident) bool { return !i.Open() })
-		if k < 0 {
-			break
-		}
-		e.keeper.drop(in.all[k].ID)
-		in.all = slices.Delete(in.all, k, k+1)
-	}
-	return i
-}
-
-// change makes the incident another one; f changes the copy.
-func (e *Engine) change(id string, f func(*ledger.Incident)) {
-	for k, i := range e.incidents.all {
-		if i.ID != id {
-			continue
-		}
-		next := *i
-		next.Endpoints, next.Services, next.Void = slices.Clone(i.Endpoints), slices.Clone(i.Services), slices.Clone(i.Void)
-		f(&next)
-		next.Derive()
-		e.incidents.all[k] = &next
-		e.keeper.keep(&next)
-		return
-	}
-}
-
-// join makes the endpoint of a change part of an incident.
-func (e *Engine) join(c *change, name string, i *ledger.Incident, now time.Time) {
-	number, ok := e.issued.book.Find(name)
+	counted, ok := e.incidents.suspects[name]
 	if !ok {
-		return
+		counted = e.answersOf(z, p, of)
 	}
-	m := &member{incident: i.ID, tally: e.issued.book.Tally(number)}
-	var t trouble
-	if c.pool.Check >= 0 {
-		t = e.incidents.trouble[health.TargetOf(c.zone.Name, c.zone.Checks[c.pool.Check], c.endpoint).ID]
+	delete(e.incidents.suspects, name)
+	m.Counted = counted
+	since := cause.At
+	if cause.Kind == ledger.ByHealth && !m.Good.IsZero() {
+		since = m.Good
 	}
-	if tally := e.incidents.suspects[name]; tally != nil {
-		m.tally = tally
-		delete(e.incidents.suspects, name)
-	}
-	e.enlist(m, c.zone.Name, endpointNote(c.zone, c.pool, c.endpoint, now), func(i *ledger.Incident) {
-		if i.Kind == ledger.ByHealth {
-			if !t.failed.IsZero() && (i.FirstFailedProbe.IsZero() || t.failed.Before(i.FirstFailedProbe)) {
-				i.FirstFailedProbe, i.LastGoodProbe = t.failed, t.good
-			}
-			if s := c.old.SuspectSince; !s.IsZero() && (i.SuspectAt.IsZero() || s.Before(i.SuspectAt)) {
-				i.SuspectAt = s
-			}
-			i.Title = titleOf(i)
+	for _, k := range p.Services {
+		if svc := z.Services[k]; (service == "" || svc.Name == service) && len(m.Services) < ledger.MaxIncidentEndpoints {
+			m.Services = append(m.Services, e.declaredOf(z, svc, since, h.now))
 		}
-		for _, k := range c.pool.Services {
-			concerns(i, c.zone.Services[k])
-		}
-	})
+	}
+	e.incidents.log.Join(cause, m, h.now)
 }
 
-// enlist makes m, of which note tells, a member of its incident; more adds what else is known.
-func (e *Engine) enlist(m *member, zone string, note ledger.IncidentEndpoint, more func(*ledger.Incident)) {
-	e.incidents.members[memberOf(zone, &note)] = m
-	e.incidents.out[m.incident]++
-	e.change(m.incident, func(i *ledger.Incident) {
-		i.LeftAt, i.ReturnedAt = note.LeftAt, time.Time{}
-		if len(i.Endpoints) < ledger.MaxIncidentEndpoints {
-			i.Endpoints = append(i.Endpoints, note)
-		} else {
-			i.More++
-		}
-		more(i)
-	})
-}
-
-// concerns adds what is declared of a service to an incident.
-func concerns(i *ledger.Incident, svc *config.Service) {
-	known := slices.ContainsFunc(i.Services, func(s ledger.IncidentService) bool { return s.Service == svc.Name })
-	if !known && len(i.Services) < ledger.MaxIncidentEndpoints {
-		i.Services = append(i.Services, ledger.IncidentService{
-			Service: svc.Name, RTOSeconds: svc.Staleness.RTO.Seconds(), TargetSeconds: svc.Staleness.Target.Seconds(),
-		})
+// declaredOf is what is declared of a service, as an incident has it.
+func (e *Engine) declaredOf(z *config.Zone, svc *config.Service, since, now time.Time) ledger.IncidentService {
+	s := ledger.IncidentService{Service: svc.Name, RTOSeconds: svc.Staleness.RTO.Seconds(), TargetSeconds: svc.Staleness.Target.Seconds(), Since: since}
+	if e.opts.Publisher.Serves(z.Name, svc.Name) {
+		s.AnsweredAt = now
 	}
+	return s
 }
 
-func endpointNote(z *config.Zone, p *config.Pool, e *config.Endpoint, now time.Time) ledger.IncidentEndpoint {
-	note := ledger.IncidentEndpoint{Name: p.Name + "/" + e.Name, LeftAt: now}
-	if p.Region < len(z.Regions) && e.AZ < len(z.AZs) {
-		note.Region, note.AZ = z.Regions[p.Region].Name, z.AZs[e.AZ].Name
+func noteOf(z *config.Zone, p *config.Pool, of *config.Endpoint, now time.Time) ledger.IncidentEndpoint {
+	note := ledger.IncidentEndpoint{Name: p.Name + "/" + of.Name, LeftAt: now, Addresses: rdataOf(of)}
+	if p.Region < len(z.Regions) && of.AZ < len(z.AZs) {
+		note.Region, note.AZ = z.Regions[p.Region].Name, z.AZs[of.AZ].Name
 	}
 	return note
 }
 
-// titleOf says what the endpoints have in common.
-func titleOf(i *ledger.Incident) string {
-	azs, regions := make(map[string]bool), make(map[string]bool)
-	for _, e := range i.Endpoints {
-		azs[e.AZ], regions[e.Region] = true, true
+// departed looks for the cause of what left that no change of a verdict explains: a file, or an order for one service.
+func (h *happening) departed(d *ledger.Departed, w *whereabouts) {
+	if d.Pool < 0 || d.Service == "" {
+		return
 	}
-	n := len(i.Endpoints) + i.More
-	what := fmt.Sprintf("%d endpoints down", n)
-	if n == 1 {
-		return "endpoint " + i.Endpoints[0].Name + " down"
-	}
-	switch {
-	case len(azs) == 1:
-		return "az " + i.Endpoints[0].AZ + ": " + what
-	case len(regions) == 1:
-		return "region " + i.Endpoints[0].Region + ": " + what
-	}
-	return strings.TrimSuffix(i.Zone, ".") + ": " + what
-}
-
-// returned notes that an endpoint is answered again, or may be.
-func (e *Engine) returned(key memberKey, now time.Time) {
-	id := e.leave(key)
-	e.change(id, func(i *ledger.Incident) {
-		for k := range i.Endpoints {
-			n := &i.Endpoints[k]
-			if memberOf(i.Zone, n) == key && n.ReturnedAt.IsZero() {
-				n.ReturnedAt = now
+	p := d.Zone.Pools[d.Pool]
+	of := p.Endpoints[d.Endpoint]
+	at, known := w.find(ledger.LabelOf(d.Zone, d.Pool, d.Endpoint))
+	if known && w.hasRData(at, d.RData) {
+		zv := h.view.Zones[at.zone]
+		v := &zv.Pools[at.pool].Endpoints[at.endpoint]
+		if v.Drained || !v.InService() && !v.Pending() {
+			return
+		}
+		if w.drainedFor(&ledger.Standing{Holding: d.Holding, Service: d.Service, Label: ledger.LabelOf(d.Zone, d.Pool, d.Endpoint)}) {
+			if cause := h.order(zv.Zone, zv.Zone.Pools[at.pool], zv.Zone.Pools[at.pool].Endpoints[at.endpoint], d.Service); cause.Intent != "" {
+				h.join(cause, zv.Zone, zv.Zone.Pools[at.pool], zv.Zone.Pools[at.pool].Endpoints[at.endpoint], d.Service, health.EndpointView{})
 			}
+			return
 		}
-		if e.incidents.out[id] == 0 {
-			i.ReturnedAt = now
+	}
+	if !d.Gone || h.e.incidents.log.Out(d.Zone.Name, p.Name+"/"+of.Name, d.Service) {
+		// It lives, and has no turn; or it is told already.
+		return
+	}
+	text := "the new version of the file does not answer it for " + strings.TrimSuffix(d.Service, ".")
+	if !known {
+		text = "removed from the file"
+	} else if !w.hasRData(at, d.RData) {
+		text = "its addresses changed"
+	}
+	m := &incident.Member{Endpoint: noteOf(d.Zone, p, of, h.now), Counted: h.e.answersOf(d.Zone, p, of)}
+	m.Endpoint.Addresses, m.Endpoint.Removed = []string{d.RData}, !known
+	m.Endpoint.Service = d.Service
+	for _, k := range p.Services {
+		if svc := d.Zone.Services[k]; svc.Name == d.Service {
+			m.Services = append(m.Services, h.e.declaredOf(d.Zone, svc, h.now, h.now))
 		}
-	})
+	}
+	h.e.incidents.log.Join(&incident.Cause{Kind: ledger.ByConfig, Zone: d.Zone.Name, Text: text, At: h.e.incidents.model}, m, h.now)
 }
 
-// leave ends that an endpoint is out in its incident, and returns which that is.
-func (e *Engine) leave(key memberKey) (incident string) {
-	in := &e.incidents
-	id := in.members[key].incident
-	delete(in.members, key)
-	if in.out[id]--; in.out[id] == 0 {
-		delete(in.out, id)
+// back notes of an endpoint that is out in an incident that it may be answered again, or that no file has it any more.
+func (h *happening) back(zone string, out *ledger.IncidentEndpoint, w *whereabouts) {
+	pool, endpoint, _ := strings.Cut(out.Name, "/")
+	at, ok := w.find(ledger.Label{Zone: zone, Pool: pool, Endpoint: endpoint, Region: out.Region, AZ: out.AZ})
+	log := h.e.incidents.log
+	if !ok {
+		log.Returned(zone, out.Name, out.Service, true, h.now)
+		return
 	}
-	return id
+	zv := h.view.Zones[at.zone]
+	v := &zv.Pools[at.pool].Endpoints[at.endpoint]
+	eligible := v.Eligible()
+	if out.Service != "" {
+		eligible = true
+		for _, rdata := range out.Addresses {
+			eligible = eligible && h.e.issued.book.Answers(ledger.Holding{Owner: out.Service, RData: rdata}.Key())
+		}
+	}
+	if eligible {
+		log.Returned(zone, out.Name, out.Service, false, h.now)
+	}
+}
+
+// answersOf is how many answers of this process for services carried an endpoint.
+func (e *Engine) answersOf(z *config.Zone, p *config.Pool, of *config.Endpoint) (n uint64) {
+	for i, k := range p.Services {
+		if i == maxCounted {
+			break
+		}
+		for _, rdata := range rdataOf(of) {
+			n += e.opts.Ledger.AnswersOf(ledger.Holding{Owner: z.Services[k].Name, RData: rdata}.Key())
+		}
+	}
+	return n
 }
 
 // followIncidents brings open incidents in line with what is known of caches, once a second.
 func (e *Engine) followIncidents(now time.Time) {
-	in := &e.incidents
-	byIncident := make(map[string][]memberKey)
-	for key, m := range in.members {
-		byIncident[m.incident] = append(byIncident[m.incident], key)
-	}
-	for _, i := range slices.Clone(in.all) {
-		if i.Open() {
-			e.followIncident(i, byIncident[i.ID], now)
-		}
-	}
-	all := slices.Clone(in.all)
-	e.shownIncidents.Store(&all)
-}
-
-func (e *Engine) followIncident(i *ledger.Incident, keys []memberKey, now time.Time) {
-	next := *i
-	next.Confirmed, next.Unknown, next.Void, next.Services = slices.Clone(i.Confirmed), nil, slices.Clone(i.Void), slices.Clone(i.Services)
-	// Whatever the order of the map was.
-	slices.SortFunc(keys, memberKey.compare)
-	known := len(keys) > 0
-	var safe time.Time
-	for _, key := range keys {
-		d := e.departureOf(key)
-		if d == nil {
-			known = false
-			continue
-		}
-		e.tallyUp(&next, key)
-		mergeBound(&next, d, key.String())
-		if known = known && d.bound.Known; d.bound.SafeAt.After(safe) {
-			safe = d.bound.SafeAt
-		}
-	}
-	if known {
-		next.SafeAt = safe
-		if next.KnownAt.IsZero() {
-			next.KnownAt = now
-		}
-	}
-	if i.Known() && !i.LeftAt.After(i.KnownAt) && len(next.Void) == len(i.Void) && next.SafeAt.After(i.SafeAt) {
-		// A process that started since knows less than the one before it said.
-		next.SafeAt, next.Confirmed = i.SafeAt, i.Confirmed
-	}
-	for _, c := range next.Confirmed {
-		if c.Quiet.After(next.LastAnswerAt) {
-			next.LastAnswerAt = c.Quiet
-		}
-	}
-	// It is over when all are back, or when the order's traces are gone and it has ended.
-	if !next.ReturnedAt.IsZero() && now.After(next.ReturnedAt) && (next.SafeAt.IsZero() || now.After(next.SafeAt)) && !e.ramping(&next, now) {
-		next.ClosedAt = now
-	}
-	e.tellIncident(i, &next)
-	if !sameIncident(i, &next) {
-		e.change(i.ID, func(c *ledger.Incident) { *c = next })
-	}
-}
-
-// tallyUp counts the answers of this node with an endpoint until it has left for good.
-func (e *Engine) tallyUp(i *ledger.Incident, key memberKey) {
-	m := e.incidents.members[key]
-	n, ok := e.issued.book.Find(key.endpoint)
-	if m.left || !ok || e.issued.book.At(n).State != ledger.Left {
-		return
-	}
-	m.left = true
-	i.Answers += m.tally.Total()
-	m.tally = nil
-	curve := e.issued.book.Curve(n)
-	i.Outstanding += curve.Total()
-	exposure := slices.Clone(i.Exposure)
-	for k, v := range curve {
-		if k == len(exposure) {
-			exposure = append(exposure, 0)
-		}
-		exposure[k] += v
-	}
-	i.Exposure = exposure
-}
-
-// mergeBound takes in what the nodes say of one endpoint of the incident.
-func mergeBound(i *ledger.Incident, d *departure, name string) {
-	for _, c := range d.bound.Confirmed {
-		k := slices.IndexFunc(i.Confirmed, func(o ledger.Confirmation) bool { return o.Node == c.Node })
-		switch {
-		case k < 0:
-			i.Confirmed = append(i.Confirmed, c)
-		case c.Until.After(i.Confirmed[k].Until):
-			c.Quiet = ledger.Later(c.Quiet, i.Confirmed[k].Quiet)
-			i.Confirmed[k] = c
-		}
-	}
-	for _, u := range d.bound.Unknown {
-		if !slices.ContainsFunc(i.Unknown, func(o ledger.Silent) bool { return o.Node == u.Node }) {
-			i.Unknown = append(i.Unknown, u)
-		}
-	}
-	for _, v := range d.void {
-		w := ledger.VoidWord{Node: v.Node, Endpoint: name, At: v.At}
-		if !slices.Contains(i.Void, w) && len(i.Void) < ledger.MaxIncidentEndpoints {
-			i.Void = append(i.Void, w)
-		}
-	}
-}
-
-// ramping tells whether a pool of the incident is not back with its whole share.
-func (e *Engine) ramping(i *ledger.Incident, now time.Time) bool {
-	for zi, z := range e.cur.model.Zones {
-		if z.Name != i.Zone {
-			continue
-		}
-		for pi, p := range z.Pools {
-			view := e.cur.zones[zi].pools[pi].view
-			if !slices.ContainsFunc(i.Endpoints, func(n ledger.IncidentEndpoint) bool { return strings.HasPrefix(n.Name, p.Name+"/") }) {
-				continue
-			}
-			for _, r := range append([]health.Return{view.Return}, view.ReturnAZ...) {
-				for _, f := range p.Failbacks {
-					if percent, _ := r.Share(f, now); percent < 100 {
-						return true
-					}
-				}
-			}
-		}
-	}
-	return false
-}
-
-// sameIncident tells whether nothing moved that anybody wants to know.
-func sameIncident(a, b *ledger.Incident) bool {
-	return a.SafeAt.Equal(b.SafeAt) && a.KnownAt.Equal(b.KnownAt) && a.ClosedAt.Equal(b.ClosedAt) && a.LastAnswerAt.Equal(b.LastAnswerAt) &&
-		a.Answers == b.Answers && a.Outstanding == b.Outstanding && len(a.Void) == len(b.Void) && slices.Equal(a.Confirmed, b.Confirmed) &&
-		slices.EqualFunc(a.Unknown, b.Unknown, func(x, y ledger.Silent) bool { return x.Node == y.Node && x.Why == y.Why })
+	e.incidents.log.Follow(&world{e, now, newWhereabouts(e.cur.model, e.view.Load())}, now)
 }
 
 // Incidents are those that are kept, the newest last, as of the last second. They are not to be changed.
-func (e *Engine) Incidents() []*ledger.Incident { return *e.shownIncidents.Load() }
-
-// restoreIncidents goes on with those that were open when the last process ended: what they wait for is asked anew.
-func (e *Engine) restoreIncidents(all []*ledger.Incident) {
-	in := &e.incidents
-	in.all = all
-	for _, i := range all {
-		if !i.Open() {
-			continue
-		}
-		for _, n := range i.Endpoints {
-			if n.ReturnedAt.IsZero() {
-				in.members[memberOf(i.Zone, &n)] = &member{incident: i.ID, left: true}
-				in.out[i.ID]++
-			}
-		}
-	}
-}
-
-// dropMembers forgets endpoints that the model does not have any more.
-func (e *Engine) dropMembers(now time.Time) {
-	gone := make(map[string]bool)
-	for key := range e.incidents.members {
-		_, ok := e.issued.book.Find(key.endpoint)
-		if _, has := e.issued.book.FindService(key.endpoint, key.service); !ok || key.service != "" && !has {
-			gone[e.leave(key)] = true
-		}
-	}
-	for id := range gone {
-		if e.incidents.out[id] == 0 {
-			e.change(id, func(i *ledger.Incident) { i.ReturnedAt = now })
-		}
-	}
-}
+func (e *Engine) Incidents() []*ledger.Incident { return e.incidents.log.Incidents() }
 
 // Amend changes what others know of an incident: what was seen to arrive late. amend must replace what it changes.
 func (e *Engine) Amend(id string, amend func(*ledger.Incident)) (made *ledger.Incident, err error) {
-	err = e.command(func(time.Time) error {
-		e.change(id, amend)
-		for _, i := range e.incidents.all {
-			if i.ID == id {
-				made = i
-			}
-		}
-		if made == nil {
-			return fmt.Errorf("no incident %q", id)
-		}
-		all := slices.Clone(e.incidents.all)
-		e.shownIncidents.Store(&all)
-		return nil
+	err = e.command(func(now time.Time) error {
+		made, err = e.incidents.log.Amend(id, now, amend)
+		return err
 	})
 	return made, err
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/event"
+	"github.com/fairlead-dns/fairlead/health/incident"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 )
 
@@ -50,7 +51,7 @@ func TestIncidentByHealth(t *testing.T) {
 		}
 		require.Equal(t, []string{"incident.opened", "incident.bound_known", "incident.closed"}, types)
 	})
-	kept := newKeeper(dir, nil).load()
+	kept := incident.Open(incident.Options{State: dir}).Incidents()
 	require.Len(t, kept, 1)
 	require.False(t, kept[0].Open())
 }

@@ -226,7 +226,7 @@ func (e *Engine) namesNothing(m *config.Model, i *health.Intent) bool {
 	case health.ScopeCluster:
 		return false
 	case health.ScopeNode:
-		return i.Scope.Name != e.opts.Node && (e.cluster == nil || !e.cluster.knows(i.Scope.Name, time.Now()))
+		return i.Scope.Name != e.opts.Node && (e.cluster == nil || !e.knows(i.Scope.Name, time.Now()))
 	}
 	for _, z := range m.Zones {
 		for _, ref := range judge.Endpoints(z, i.Scope) {
@@ -265,7 +265,7 @@ func (e *Engine) showIntents(open []health.Intent, now time.Time) {
 	var configured []string
 	set := e.intents.Set()
 	if e.cluster != nil {
-		configured = e.cluster.configured(now)
+		configured = e.configuredNames(now)
 	}
 	for _, i := range open {
 		s := health.IntentState{Intent: i, Planned: !i.Active(now), Nothing: e.namesNothing(e.cur.model, &i)}

@@ -28,33 +28,20 @@ type lease struct {
 	// ended is set while it does not run.
 	ended bool
 	// fences are when other nodes have stopped answering since their leases ended, by name, as of the last second.
-	fences map[string]time.Time
+	fences map[string]fence
 }
+
+// A fence is that a node began no answer from at on, as far as it is known to stand: to.
+type fence struct{ at, to time.Time }
 
 func (l *lease) open() {
 	// rand.Read does not fail.
 	_, _ = rand.Read(l.boot[:])
 }
 
-// leases tells whether any node of the cluster that is known here has a lease: if none has, nobody needs to know who hears whom.
-func (c *cluster) leases() bool {
-	if c.opts.IsolateAfter > 0 {
-		return true
-	}
-	for _, p := range c.peers {
-		if p.heard.Lease > 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// heardPart is whom this node hears; empty where nobody needs to know.
+// heardPart is whom this node hears: what it says is as new as what it had heard.
 func (e *Engine) heardPart(now time.Time) []byte {
 	c := e.cluster
-	if !c.leases() {
-		return nil
-	}
 	pulse := round.Pulse{Boot: c.lease.boot, Clock: now.Sub(e.started), Lease: c.opts.IsolateAfter}
 	return round.EncodeHeard(pulse, c.others(), func(name string) round.Hearing {
 		h := &c.peers[name].heard
@@ -109,13 +96,13 @@ type silence struct{ ended, until time.Time }
 // then.
 func (e *Engine) mindFences(now time.Time) {
 	c := e.cluster
-	c.lease.fences = make(map[string]time.Time)
+	c.lease.fences = make(map[string]fence)
 	for name, p := range c.peers {
 		if p.heard.Lease == 0 || !c.rosterOf(p) {
 			continue
 		}
-		if at, ok := fenced(e.silences(name, p, now), (len(c.nodes)+1)/2); ok {
-			c.lease.fences[name] = at
+		if f, ok := fenced(e.silences(name, p, now), (len(c.nodes)+1)/2); ok {
+			c.lease.fences[name] = f
 		}
 	}
 }
@@ -142,25 +129,20 @@ func (e *Engine) silences(name string, p *peer, now time.Time) (list []silence) 
 	return list
 }
 
-// fenced is the earliest instant at which need of the leases had ended.
-func fenced(list []silence, need int) (at time.Time, ok bool) {
+// fenced is the earliest instant at which need of the leases had ended, and until when so many of them are known to have.
+func fenced(list []silence, need int) (f fence, ok bool) {
 	slices.SortFunc(list, func(a, b silence) int { return cmp.Or(a.ended.Compare(b.ended), a.until.Compare(b.until)) })
 	for _, s := range list {
-		n := 0
+		var until []time.Time
 		for _, o := range list {
 			if !o.ended.After(s.ended) && !o.until.Before(s.ended) {
-				n++
+				until = append(until, o.until)
 			}
 		}
-		if n >= need {
-			return s.ended, true
+		if len(until) >= need {
+			slices.SortFunc(until, time.Time.Compare)
+			return fence{s.ended, until[len(until)-need]}, true
 		}
 	}
-	return time.Time{}, false
-}
-
-// fencedAt is the word of a majority that a node stopped answering at an instant.
-func fencedAt(name string, at time.Time, most time.Duration) confirmation {
-	quiet := at.Add(leaseWrite)
-	return confirmation{Confirmation: ledger.Confirmation{Node: name, Quiet: quiet, Until: quiet.Add(ledger.Slow(most)), Fenced: true}}
+	return fence{}, false
 }

@@ -29,7 +29,8 @@ func TestFenced(t *testing.T) {
 		got, ok := fenced(tt.list, tt.need)
 		require.Equal(t, tt.want >= 0, ok, tt.name)
 		if ok {
-			require.Equal(t, at(tt.want), got, tt.name)
+			require.Equal(t, at(tt.want), got.at, tt.name)
+			require.False(t, got.to.Before(got.at), tt.name)
 		}
 	}
 }

@@ -16,7 +16,7 @@ type clusterMetrics struct {
 	drift, divergent             *prometheus.GaugeVec
 	refused                      map[string]prometheus.Counter
 	lost                         prometheus.Counter
-	untold                       prometheus.Gauge
+	untold, unsaid               prometheus.Gauge
 	shown                        map[string]bool
 }
 
@@ -63,7 +63,10 @@ func newClusterMetrics(reg prometheus.Registerer) *clusterMetrics {
 	for _, reason := range []string{refusedVersion, refusedMalformed, refusedTargets, refusedOther} {
 		m.refused[reason] = vec.WithLabelValues(reason)
 	}
-	reg.MustRegister(vec, m.lost, m.untold)
+	m.unsaid = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "fairlead_cluster_words_untold", Help: "Holdings that left the answers of a node and of which nothing is said, since it does not fit into a round.",
+	})
+	reg.MustRegister(vec, m.lost, m.untold, m.unsaid)
 	m.nodes.Set(1)
 	m.heard.Set(1)
 	return m

@@ -91,7 +91,7 @@ func (e *Engine) showCluster(now time.Time) {
 	if a := c.peer.Addr(); a.IsValid() {
 		own.Address = a.String()
 	}
-	for _, name := range c.configured(now) {
+	for _, name := range e.configuredNames(now) {
 		n := NodeView{Name: name, Stopped: !c.stopped[name].IsZero()}
 		if name == c.self {
 			n = own
@@ -101,7 +101,7 @@ func (e *Engine) showCluster(now time.Time) {
 		}
 		if p := c.peers[name]; p != nil {
 			p.show(&n, now)
-			n.Fenced = c.lease.fences[name]
+			n.Fenced = c.lease.fences[name].at
 		}
 		view.Nodes = append(view.Nodes, n)
 	}

@@ -54,8 +54,8 @@ func (e *Engine) canLeave(i *health.Intent) error {
 }
 
 // knows tells whether any roster has the node.
-func (c *cluster) knows(name string, now time.Time) bool {
-	return slices.Contains(c.configured(now), name) || !c.removed[name].IsZero()
+func (e *Engine) knows(name string, now time.Time) bool {
+	return slices.Contains(e.configuredNames(now), name) || !e.cluster.removed[name].IsZero()
 }
 
 // mayOrder tells whether this node knows enough to take orders: what it has not heard of it could contradict, and its ids could

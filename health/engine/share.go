@@ -12,6 +12,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/gossip"
 	"github.com/fairlead-dns/fairlead/health/intent"
+	"github.com/fairlead-dns/fairlead/health/round"
 )
 
 const (
@@ -22,6 +23,8 @@ const (
 	askIntents = "intents"
 	// askPull asks for all intents, with a nonce of this boot that comes back.
 	askPull = "pull"
+	// askMemory asks besides what the node remembers of the asker's disk, and which nodes are configured.
+	askMemory = "pull+memory"
 )
 
 // shareTimeout is how long an order waits for one other node to keep it (RELIABILITY.md E3).
@@ -107,7 +110,7 @@ func (e *Engine) confirm(now time.Time) {
 	if c == nil {
 		return
 	}
-	set, configured := e.intents.Set(), c.configured(now)
+	set, configured := e.intents.Set(), e.configuredNames(now)
 	// What a rule suspends is not confirmed: that would put it in force.
 	suspended := make(map[health.IntentID]bool)
 	for _, i := range e.Intents() {
@@ -156,7 +159,7 @@ func (e *Engine) holding(ids []health.IntentID, now time.Time) (h Holding) {
 		h.Holders = append(h.Holders, c.others()...)
 		return h
 	}
-	set, configured := e.intents.Set(), c.configured(now)
+	set, configured := e.intents.Set(), e.configuredNames(now)
 	lacks := make(map[string]bool)
 	for _, id := range ids {
 		for _, name := range c.lacking(configured, set, id) {
@@ -221,12 +224,81 @@ func (e *Engine) handlePull(_ context.Context, from string, body []byte) (reply 
 	return reply, err
 }
 
-// takePull takes the answer of a node in.
-func (e *Engine) takePull(name string, reply []byte) error {
+// handleMemory is the reply to askMemory: the nonce, a block of PartLives, its length first, and what handlePull has after the nonce. The
+// asker is configured from then on, before it is answered.
+func (e *Engine) handleMemory(ctx context.Context, from string, body []byte) (reply []byte, err error) {
+	rest, err := e.handlePull(ctx, from, body)
+	if err != nil {
+		return nil, err
+	}
+	kept := make(chan error, 1)
+	err = e.command(func(time.Time) error {
+		l := &e.lives
+		if l.names[from] {
+			kept <- nil
+		} else {
+			l.names[from] = true
+			e.save(e.savedLedger(), func(err error) { kept <- err })
+		}
+		memory := e.livesPartFor(from)
+		reply = append(reply, body...)
+		reply = binary.AppendUvarint(reply, uint64(len(memory)))
+		reply = append(append(reply, memory...), rest[len(body):]...)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case err = <-kept:
+		return reply, err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// livesPartFor is livesPart with one node's memory alone, in one block.
+func (e *Engine) livesPartFor(name string) []byte { return e.ownLives().Encode([]string{name}) }
+
+// takeMemoryOf takes in what another node remembers of this one's earlier lives; rest is what follows in the reply.
+func (e *Engine) takeMemoryOf(name string, reply []byte) (rest []byte, err error) {
+	n, size := binary.Uvarint(reply)
+	if size <= 0 || n > uint64(len(reply)-size) {
+		return nil, errors.New("no memory in the answer")
+	}
+	said, err := round.ParseLives(reply[size : size+int(n)])
+	if err != nil {
+		return nil, err
+	}
+	return reply[size+int(n):], e.command(func(time.Time) error {
+		l := &e.lives
+		m, ok := said.Of(e.cluster.self)
+		if !ok {
+			return nil
+		}
+		l.before = max(l.before, m.Greatest)
+		if m.Boot != l.boot && m.Lacks(l.past) {
+			// So that nobody asks again after the next start.
+			l.past = append([]round.Life{m.Life}, slices.DeleteFunc(l.past, func(p round.Life) bool { return p.Boot == m.Boot })...)
+			l.writes = max(l.writes, m.Writes+1)
+			l.unsaved = true
+		}
+		return nil
+	})
+}
+
+// takePull takes the answer of a node in; remembers tells whether it is one to askMemory.
+func (e *Engine) takePull(name string, reply []byte, remembers bool) error {
 	nonce := e.cluster.gate.nonce
 	rest, ok := bytes.CutPrefix(reply, nonce[:])
 	if !ok {
 		return errors.New("an answer to another start")
+	}
+	if remembers {
+		var err error
+		if rest, err = e.takeMemoryOf(name, rest); err != nil {
+			return err
+		}
 	}
 	incarnation, n := binary.Uvarint(rest)
 	if n <= 0 {
@@ -250,6 +322,9 @@ func (e *Engine) takePull(name string, reply []byte) error {
 			p.held = p.held.Merge(s)
 		}
 		e.cluster.gate.answered[name] = true
+		if !remembers {
+			e.cluster.gate.blank[name] = true
+		}
 		e.applyIntents(now)
 		e.publish(now, true)
 		e.mindGate(now)

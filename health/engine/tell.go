@@ -30,8 +30,9 @@ type tellDigest struct {
 	flags   round.Flags
 	config  [32]byte
 	plans   uint64
-	// left counts what left for good.
+	// left counts what left for good, disk is the greatest TTL on disk.
 	left uint64
+	disk time.Duration
 }
 
 // tellUrgent tells what this turn of the loop brought.
@@ -50,14 +51,14 @@ func (e *Engine) tell(now time.Time) {
 	marks := round.EncodeMarks(c.targets, c.marks)
 	// An FNV does not fail.
 	_, _ = h.Write(marks)
-	digest := tellDigest{marks: h.Sum64(), intents: status.Intents, flags: status.Flags, config: status.Config, plans: status.Plans, left: e.issued.count}
+	digest := tellDigest{marks: h.Sum64(), intents: status.Intents, flags: status.Flags, config: status.Config, plans: status.Plans, left: e.issued.count, disk: e.issued.greatest.disk}
 	detail, left := round.EncodeDetails(c.targets, e.details())
 	e.metrics.cluster.untold.Set(float64(left))
 	parts := map[string][]byte{
 		round.PartStatus: status.Encode(), round.PartMarks: marks, round.PartDetail: detail,
 		round.PartRoster: round.EncodeRoster(namesOf(c.nodes)), partIntents: e.intents.Kept().Encode(now),
-		round.PartMemory: c.memory, round.PartIssued: e.issuedPart(now), round.PartHeard: e.heardPart(now),
-		round.PartServices: e.servicesPart(now),
+		round.PartMemory: c.memory, round.PartWords: e.wordsPart(now), round.PartHeard: e.heardPart(now),
+		round.PartLives: e.livesPart(),
 	}
 	send := c.peer.Refresh
 	if digest != c.told {
@@ -67,7 +68,7 @@ func (e *Engine) tell(now time.Time) {
 	if err != nil {
 		// A node that says nothing at all would be missed, and its orders with it. One that abstains is not.
 		e.opts.Logger.Warn("too much to tell the other nodes: this one has no vote", "err", err)
-		for _, part := range []string{round.PartMarks, round.PartDetail, round.PartMemory, round.PartIssued, round.PartHeard, round.PartServices} {
+		for _, part := range []string{round.PartMarks, round.PartDetail, round.PartMemory, round.PartWords} {
 			delete(parts, part)
 		}
 		err = send(parts)

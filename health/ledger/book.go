@@ -3,75 +3,88 @@ package ledger
 import (
 	"time"
 
-	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 )
 
-// A State is where an endpoint stands between being answered and being forgotten by this node.
-type State uint8
+// A Verb is what a node says of a holding, or of RDATA under all names.
+type Verb uint8
 
-// The states.
+// The verbs.
 const (
-	// Serving: it is in answers.
-	Serving State = iota
-	// Leaving: no new answer names it; one that does may still be under way.
+	// Unnamed: nothing.
+	Unnamed Verb = iota
+	// Answering: its answers carry it.
+	Answering
+	// Leaving: no new answer carries it; one that does may still be under way.
 	Leaving
-	// Left: the last answer that names it has been written.
-	Left
+	// Out: the last answer that carried it has been written.
+	Out
 )
 
-// A Standing is that of one endpoint on this node. It is a value.
-type Standing struct {
-	State State
-	// Since is when it came to serve, or when the snapshot without it was swapped in.
-	Since time.Time
-	// Quiet is when it was certain that the last answer with it had been written; set for Left.
-	Quiet time.Time
-	// Until is when the last of those answers expires, in a cache that got it at once; set for Left.
+// A Word is what a node says, at one instant. It is a value.
+type Word struct {
+	Verb Verb
+	// Until is when the last answer that carried it expires, or expired, in a cache that got it at once; of what expired more than
+	// Remembered ago, or was never answered, that instant. Set for Out.
 	Until time.Time
-
-	slot Slot
-	name string
-	// swap is the number of the swap that took it out.
-	swap uint64
-	// ceiling is the longest TTL that an answer with it may have, floor the one of an answer in trouble.
-	ceiling, floor time.Duration
+	// Since is when it was certain that this answer had been written. Set for Out.
+	Since time.Time
 }
 
-// An Endpoint is one of a model: indices of Model.Zones, Zone.Pools and Pool.Endpoints.
-type Endpoint struct{ Zone, Pool, Endpoint int }
+// Remembered is how long a slot outlives the expiry of what it stamped.
+const Remembered = time.Minute
 
-// A Book follows which endpoints this node answers with. It is owned by one goroutine. Its endpoints are numbered through the
-// model, in its order.
+// A Standing is how a holding stands that has left the answers of this node. It is owned by the Book.
+type Standing struct {
+	Holding
+	// Service is the name of the service whose answers carried it.
+	Service string
+	Label   Label
+	// State is Leaving or Out.
+	State Verb
+	// Left is when the snapshot without it was swapped in; Quiet and Until are Word.Since and Word.Until, set for Out.
+	Left, Quiet, Until time.Time
+
+	// slot is held by the Book; 0 once it has been released.
+	slot Slot
+	// swap is the number of the swap that took it out.
+	swap uint64
+}
+
+// An Absence is RDATA that has left the answers to some name or to all of them. It is owned by the Book.
+type Absence struct {
+	Key   RDataKey
+	RData string
+	Names map[OwnerKey]*Standing
+}
+
+// Left is when it left the last of the names.
+func (a *Absence) Left() (last time.Time) {
+	for _, s := range a.Names {
+		last = Later(last, s.Left)
+	}
+	return last
+}
+
+// A Book follows which holdings left the answers of this node. It is owned by one goroutine.
 type Book struct {
 	ledger *Ledger
 	guards health.Guards
-	// floor says until when an answer of an earlier process may live, by zone.
-	floor func(zone string) time.Time
+	// earlier is until when an answer of an earlier process may live; it may only rise.
+	earlier time.Time
 
-	model *config.Model
-	// first is the number of the first endpoint of each pool, by zone and pool.
-	first [][]int
-	all   []Standing
-	// numbers are those of the endpoints by name, as ZONE/POOL/ENDPOINT.
-	numbers map[string]int
-	// leaving are the numbers of those that are, some of them twice.
-	leaving []int
-	// swaps counts the snapshots that were replaced; those in pending may still have answers under way, oldest first.
-	swaps   uint64
-	pending []swap
-	// quiet is the number of the newest swap before which nothing is under way any more.
-	quiet uint64
-
-	// services are how what each service does not name stands, numbered through the model; firstService is the number of the first of
-	// each zone, and dropping is what is Leaving, some of it twice.
-	services     []*dropper
-	firstService []int
-	// serviceNumbers are those of the services by name, as ZONE/SERVICE.
-	serviceNumbers map[string]int
-	dropping       []dropped
-	// ceilings are the longest TTLs of all services that there ever were, by name as ZONE/SERVICE.
-	ceilings map[string]time.Duration
+	// answered counts the names that answer RDATA; served are the slots in the snapshot in force.
+	answered map[RDataKey]int32
+	served   []bool
+	absent   map[RDataKey]*Absence
+	// leaving are the standings that are.
+	leaving []*Standing
+	// lapsing are those whose slots are to be released, by order of departure.
+	lapsing []*Standing
+	// swaps counts the snapshots that were replaced; those in pending may still have answers under way, oldest first. quiet is the
+	// number of the newest swap before which nothing is under way any more.
+	swaps, quiet uint64
+	pending      []swap
 }
 
 type swap struct {
@@ -88,166 +101,278 @@ func (s *swap) over(now time.Time, guards health.Guards) bool {
 	return closed(s.quiet) || guards.Without(health.GuardQuiesce) || guards.Without(health.GuardCounted) && now.Sub(s.at) >= uncounted
 }
 
-// A Swap is a snapshot that took the place of another one.
-type Swap struct {
-	// Left are in no answer of the new snapshot and were in some of the old one, Entered the other way round; by the model of
-	// the new one.
-	Left, Entered []Endpoint
-	// Dropped are the services that name less than before.
-	Dropped []Drop
-	// Quiet closes when no answer of the old one is under way any more.
-	Quiet <-chan struct{}
+// NewBook makes the book of a process that begins. earlier is until when answers that an earlier process gave may live.
+func NewBook(l *Ledger, earlier time.Time, guards health.Guards) *Book {
+	return &Book{ledger: l, earlier: earlier, guards: guards, answered: make(map[RDataKey]int32), absent: make(map[RDataKey]*Absence)}
 }
 
-// NewBook makes the book of a process that begins. floor says until when answers that an earlier process gave may live, by
-// zone.
-func NewBook(l *Ledger, floor func(zone string) time.Time, guards health.Guards) *Book {
-	return &Book{ledger: l, floor: floor, guards: guards, ceilings: make(map[string]time.Duration)}
-}
-
-// SetModel makes m the model of what follows. Endpoints of the same name go on as they stood; a new one stands as if it had
-// just been taken out.
-func (b *Book) SetModel(m *config.Model, now time.Time) {
-	was := make(map[Slot]Standing, len(b.all))
-	for _, s := range b.all {
-		was[s.slot] = s
-	}
-	b.model, b.first, b.all, b.leaving, b.numbers = m, make([][]int, len(m.Zones)), b.all[:0:0], nil, make(map[string]int, len(b.all))
-	for zi, z := range m.Zones {
-		for _, p := range z.Pools {
-			b.first[zi] = append(b.first[zi], len(b.all))
-			ceiling := Ceiling(z, p)
-			for _, e := range p.Endpoints {
-				slot := b.ledger.Slot(z.Name, p.Name, e.Name)
-				s, ok := was[slot]
-				if !ok {
-					s = Standing{State: Leaving, Since: now, slot: slot, swap: b.swaps, name: z.Name + "/" + p.Name + "/" + e.Name}
-				}
-				// What the older file allowed is in caches for that long at most.
-				s.ceiling, s.floor = max(s.ceiling, ceiling), floorOf(z, p)
-				if s.State == Leaving {
-					b.leaving = append(b.leaving, len(b.all))
-				}
-				b.numbers[s.name] = len(b.all)
-				b.all = append(b.all, s)
+// Raise makes the instant until which answers of an earlier process may live a later one.
+func (b *Book) Raise(earlier time.Time) {
+	b.earlier = Later(b.earlier, earlier)
+	for _, a := range b.absent {
+		for _, s := range a.Names {
+			if s.State == Out {
+				s.Until = Later(s.Until, b.floor())
 			}
 		}
 	}
-	b.setServices(m, now)
 }
 
-// Ceiling is the longest TTL that an answer which names an endpoint of p may have. SRV records lead to an address with a TTL
-// of its own.
-func Ceiling(z *config.Zone, p *config.Pool) time.Duration {
-	var most, host uint32
-	for _, i := range p.Services {
-		svc := z.Services[i]
-		most = max(most, svc.TTL.Max)
-		if svc.SRV != nil {
-			host = 1
+// Lower makes that instant an earlier one: somebody knows better now.
+func (b *Book) Lower(earlier time.Time) {
+	b.earlier = earlier
+	for _, a := range b.absent {
+		for _, s := range a.Names {
+			if s.State != Out {
+				continue
+			}
+			var last time.Time
+			if s.slot != 0 {
+				last = b.ledger.Until(s.slot)
+			}
+			s.Until = Later(Later(last, b.floor()), s.Quiet.Add(-Remembered))
 		}
 	}
-	return time.Duration(most+host*most) * time.Second
 }
 
-// floorOf is the TTL in seconds that answers with an endpoint of p have while it is in trouble.
-func floorOf(z *config.Zone, p *config.Pool) (most time.Duration) {
-	for _, i := range p.Services {
-		most = max(most, time.Duration(z.Services[i].TTL.Min)*time.Second)
+// Earlier is until when answers of an earlier process may live.
+func (b *Book) Earlier() time.Time { return b.floor() }
+
+func (b *Book) floor() time.Time {
+	if b.guards.Without(health.GuardStart) {
+		return time.Time{}
 	}
-	return most
+	return b.earlier
 }
 
-// Number is the number of an endpoint; Len is how many there are, and At how one stands.
-func (b *Book) Number(e Endpoint) int { return b.first[e.Zone][e.Pool] + e.Endpoint }
-
-// Len is how many endpoints the model has.
-func (b *Book) Len() int { return len(b.all) }
-
-// At is how the endpoint of a number stands.
-func (b *Book) At(number int) Standing { return b.all[number] }
-
-// Ceiling is the longest TTL that an answer with the endpoint of a number may have.
-func (b *Book) Ceiling(number int) time.Duration { return b.all[number].ceiling }
-
-// Published notes that a snapshot took the place of another one.
-func (b *Book) Published(w Swap, now time.Time) {
+// Published notes that a snapshot took the place of another one. back are the standings that it ended.
+func (b *Book) Published(w *Swap, now time.Time) (back []*Standing) {
 	b.swaps++
 	b.pending = append(b.pending, swap{b.swaps, w.Quiet, now})
-	for _, e := range w.Left {
-		n := b.Number(e)
-		s := &b.all[n]
-		s.State, s.Since, s.swap = Leaving, now, b.swaps
-		b.leaving = append(b.leaving, n)
+	for _, slot := range w.Entered {
+		if s := b.enter(slot); s != nil {
+			back = append(back, s)
+		}
 	}
-	for _, e := range w.Entered {
-		s := &b.all[b.Number(e)]
-		s.State, s.Since = Serving, now
+	for i := range w.Left {
+		b.leave(&w.Left[i], now)
 	}
-	b.drop(w.Dropped, now)
+	return back
 }
 
-// Poll finds out which endpoints have left for good, and returns their numbers; news is set too when a service has dropped some for good.
-func (b *Book) Poll(now time.Time) (left []int, news bool) {
+// enter notes that a holding is answered; it returns how it stood, nil if it never left.
+func (b *Book) enter(slot Slot) *Standing {
+	if n := int(slot) + 1; n > len(b.served) {
+		b.served = append(b.served, make([]bool, n-len(b.served))...)
+	}
+	if b.served[slot] {
+		return nil
+	}
+	b.served[slot] = true
+	k := b.ledger.KeyOf(slot)
+	b.answered[k.RData]++
+	s := b.Standing(k)
+	if s != nil {
+		b.drop(k, s)
+	}
+	return s
+}
+
+// leave notes that a holding is not answered any more.
+func (b *Book) leave(d *Departed, now time.Time) {
+	if int(d.Slot) >= len(b.served) || !b.served[d.Slot] {
+		return
+	}
+	b.served[d.Slot] = false
+	k := b.ledger.KeyOf(d.Slot)
+	if b.answered[k.RData]--; b.answered[k.RData] == 0 {
+		delete(b.answered, k.RData)
+	}
+	// The compiled answers that had the slot may be gone before what they gave is.
+	b.ledger.hold(d.Slot)
+	s := &Standing{Holding: d.Holding, Service: d.Service, Label: LabelOf(d.Zone, d.Pool, d.Endpoint), State: Leaving, Left: now, slot: d.Slot, swap: b.swaps}
+	if d.Gone && b.guards.Without(health.GuardSlots) {
+		b.ledger.Release([]Slot{s.slot})
+		s.slot = 0
+	}
+	b.put(k, s)
+	b.leaving = append(b.leaving, s)
+}
+
+func (b *Book) put(k Key, s *Standing) {
+	a := b.absent[k.RData]
+	if a == nil {
+		a = &Absence{Key: k.RData, RData: s.RData, Names: make(map[OwnerKey]*Standing)}
+		b.absent[k.RData] = a
+	}
+	a.Names[k.Owner] = s
+}
+
+// Claim notes a holding that this process has not answered and an earlier one may have: it stands as if it had left at the start.
+// Nothing changes where it is answered or stands already.
+func (b *Book) Claim(h Holding, service string, label Label, start time.Time) {
+	k := h.Key()
+	if b.Standing(k) != nil || b.Answers(k) {
+		return
+	}
+	s := &Standing{Holding: h, Service: service, Label: label, State: Leaving, Left: start}
+	b.put(k, s)
+	b.leaving = append(b.leaving, s)
+}
+
+// Answers tells whether the snapshot in force carries a holding.
+func (b *Book) Answers(k Key) bool {
+	b.ledger.mu.Lock()
+	slot, ok := b.ledger.slots[k]
+	b.ledger.mu.Unlock()
+	return ok && int(slot) < len(b.served) && b.served[slot]
+}
+
+// Poll finds out which holdings are out by now; news is set when one is that was not.
+func (b *Book) Poll(now time.Time) (news bool) {
 	for len(b.pending) > 0 && b.pending[0].over(now, b.guards) {
 		b.quiet, b.pending = b.pending[0].number, b.pending[1:]
 	}
 	keep := b.leaving[:0]
-	for _, n := range b.leaving {
-		s := &b.all[n]
+	for _, s := range b.leaving {
 		switch {
 		case s.State != Leaving:
 		case s.swap > b.quiet:
-			keep = append(keep, n)
+			keep = append(keep, s)
 		default:
-			b.freeze(n, now)
-			left = append(left, n)
+			b.settle(s, now)
+			news = true
 		}
 	}
+	clear(b.leaving[len(keep):])
 	b.leaving = keep
-	return left, b.pollServices(now) > 0 || len(left) > 0
+	b.lapse(now)
+	return news
 }
 
-// freeze notes until when the last answer with an endpoint lives. All of them have been written and stamped.
-func (b *Book) freeze(n int, now time.Time) {
-	s := &b.all[n]
-	s.State, s.Quiet, s.Until = Left, now, b.ledger.Until(s.slot)
-	if b.guards.Without(health.GuardWindow) {
-		s.Until = now.Add(s.floor)
+// settle notes until when the last answer that carried a holding lives. All of them have been written and stamped.
+func (b *Book) settle(s *Standing, now time.Time) {
+	s.State, s.Quiet = Out, now
+	if s.slot != 0 {
+		s.Until = b.ledger.Until(s.slot)
 	}
-	if earlier := b.earlier(n); earlier.After(s.Until) && !b.guards.Without(health.GuardStart) {
-		s.Until = earlier
+	if b.guards.Without(health.GuardStamp) {
+		s.Until = time.Time{}
 	}
-	if s.Until.Before(now) || b.guards.Without(health.GuardStamp) {
-		// Nothing that names it is about.
-		s.Until = now
+	s.Until = Later(Later(s.Until, b.floor()), now.Add(-Remembered))
+	if s.slot != 0 {
+		b.lapsing = append(b.lapsing, s)
 	}
 }
 
-// earlier is until when an answer of an earlier process that names the endpoint may live.
-func (b *Book) earlier(n int) time.Time {
-	for zi := len(b.first) - 1; zi >= 0; zi-- {
-		if len(b.first[zi]) > 0 && b.first[zi][0] <= n {
-			return b.floor(b.model.Zones[zi].Name)
+// lapse releases the slots of what expired long enough ago.
+func (b *Book) lapse(now time.Time) {
+	var done []Slot
+	keep := b.lapsing[:0]
+	for _, s := range b.lapsing {
+		switch {
+		case s.slot == 0:
+		case now.After(s.Until.Add(Remembered)):
+			done, s.slot = append(done, s.slot), 0
+		default:
+			keep = append(keep, s)
 		}
 	}
-	return time.Time{}
+	clear(b.lapsing[len(keep):])
+	b.lapsing = keep
+	if len(done) > 0 {
+		b.ledger.Release(done)
+	}
 }
 
-// Swap is the number of the swap that took the endpoint out; 0 if it was out at the start.
-func (s Standing) Swap() uint64 { return s.swap }
-
-// Name is the endpoint of a number, as ZONE/POOL/ENDPOINT; Find is the other way round.
-func (b *Book) Name(number int) string { return b.all[number].name }
-
-// Find is the number of the endpoint of a name; ok is unset if the model has none.
-func (b *Book) Find(name string) (number int, ok bool) {
-	number, ok = b.numbers[name]
-	return number, ok
+// drop ends a standing.
+func (b *Book) drop(k Key, s *Standing) {
+	if s.slot != 0 {
+		b.ledger.Release([]Slot{s.slot})
+		s.slot = 0
+	}
+	s.State = Answering
+	a := b.absent[k.RData]
+	if delete(a.Names, k.Owner); len(a.Names) == 0 {
+		delete(b.absent, k.RData)
+	}
 }
 
-// Curve is how many answers that name the endpoint of a number may be in caches at this moment.
-func (b *Book) Curve(number int) Curve { return b.ledger.Curve(b.all[number].slot, b.ledger.Now()) }
+// Forget ends a standing of which nobody needs to know any more; one whose slot still counts goes on.
+func (b *Book) Forget(h Holding) {
+	k := h.Key()
+	if s := b.Standing(k); s != nil && s.State == Out && s.slot == 0 {
+		b.drop(k, s)
+	}
+}
+
+// Standing is how a holding stands that has left; nil if it is answered, or is not known.
+func (b *Book) Standing(k Key) *Standing {
+	if a := b.absent[k.RData]; a != nil {
+		return a.Names[k.Owner]
+	}
+	return nil
+}
+
+// Absences are all that has left some name. The map is the Book's own.
+func (b *Book) Absences() map[RDataKey]*Absence { return b.absent }
+
+// Answered tells whether some name answers RDATA.
+func (b *Book) Answered(k RDataKey) bool { return b.answered[k] > 0 }
+
+// Swaps is how many snapshots were replaced, Quiet the number of the newest swap before which nothing is under way any more.
+func (b *Book) Swaps() (all, quiet uint64) { return b.swaps, b.quiet }
+
+// Word is what this node says of a holding at now, whether or not it ever had it.
+func (b *Book) Word(k Key, now time.Time) Word {
+	if b.Answers(k) {
+		return Word{Verb: Answering}
+	}
+	if s := b.Standing(k); s != nil {
+		return b.word(s, now)
+	}
+	return b.never(now)
+}
+
+// never is the word of what no slot is kept for: it expired Remembered ago at the latest, or an earlier process answered it.
+func (b *Book) never(now time.Time) Word {
+	return Word{Verb: Out, Until: Later(b.floor(), now.Add(-Remembered)), Since: now}
+}
+
+func (b *Book) word(s *Standing, now time.Time) Word {
+	if s.State == Leaving {
+		return Word{Verb: Leaving}
+	}
+	return Word{Verb: Out, Until: Later(s.Until, now.Add(-Remembered)), Since: s.Quiet}
+}
+
+// WordOf is what this node says of RDATA under all names at now.
+func (b *Book) WordOf(k RDataKey, now time.Time) Word {
+	if b.answered[k] > 0 {
+		return Word{Verb: Answering}
+	}
+	a := b.absent[k]
+	if a == nil {
+		return b.never(now)
+	}
+	all := Word{Verb: Out}
+	for _, s := range a.Names {
+		w := b.word(s, now)
+		if w.Verb == Leaving {
+			return w
+		}
+		all.Until, all.Since = Later(all.Until, w.Until), Later(all.Since, w.Since)
+	}
+	return all
+}
+
+// Curve is how many answers of this node that carry a holding may be in caches.
+func (b *Book) Curve(s *Standing) Curve {
+	if s.slot == 0 {
+		return nil
+	}
+	return b.ledger.Curve(s.slot)
+}
 
 func closed(c <-chan struct{}) bool {
 	select {

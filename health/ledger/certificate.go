@@ -19,8 +19,10 @@ type Certificate struct {
 	Title     string   `json:"title"`
 	Intent    string   `json:"intent,omitempty"`
 	Endpoints []string `json:"endpoints"`
-	More      int      `json:"more,omitempty"`
-	// SafeAt is the bound; TransitSeconds is what it allows for the way of an answer.
+	// Addresses is what answers carried of them. NotCovered are static records that hold one of them: nobody counts those answers.
+	Addresses  []string `json:"addresses"`
+	NotCovered []string `json:"not_covered,omitempty"`
+	// SafeAt is the bound, after which every node said again that it does not answer them; TransitSeconds is what it allows for the way of an answer.
 	SafeAt         time.Time      `json:"safe_at"`
 	TransitSeconds float64        `json:"transit_seconds"`
 	LastAnswerAt   time.Time      `json:"last_answer_at"`
@@ -33,7 +35,7 @@ type Certificate struct {
 }
 
 // ErrNotKnown: there is nothing to certify.
-var ErrNotKnown = errors.New("the bound is not known")
+var ErrNotKnown = errors.New("nothing can be certified")
 
 // An Envelope is a signed payload as of DSSE 1.0 (github.com/secure-systems-lab/dsse).
 type Envelope struct {

@@ -10,14 +10,36 @@ import (
 const drift = 2000
 
 // Slow is d with what a clock may lag behind in that time.
-func Slow(d time.Duration) time.Duration { return d + d/drift }
+func Slow(d time.Duration) time.Duration { return d + max(0, d)/drift }
 
-// A Confirmation is a node's word that it has left an endpoint.
+// A Said is one configured node's word, as the node that composes has it, in instants of that node's clock.
+type Said struct {
+	Node string
+	Verb Verb
+	// Quiet is when its last answer had been written at the latest, Until when that expires. Set for Out.
+	Quiet, Until time.Time
+	// After is an instant after which the word was given: when the newest round was sent that the word echoes. For a fence it is when
+	// that was last seen to stand, for a declaration it is Now.
+	After time.Time
+	// Stopped is set where it is an operator's word that the node does not run, Fenced where it is a majority's that its lease ended.
+	Stopped, Fenced bool
+	// Why says what is missing where Verb is not Out, Since when the node was last heard; zero for never.
+	Why   string
+	Since time.Time
+	// Lease is after how long the node stops answering by itself once no majority hears it; 0 for never.
+	Lease time.Duration
+	// Conditional is when caches have forgotten what it answered, if it stopped when it was last heard; zero where nobody knows.
+	Conditional time.Time
+}
+
+// A Confirmation is a node's word that a holding is out.
 type Confirmation struct {
 	Node string `json:"node"`
-	// Quiet is when its last answer with the endpoint had been written at the latest, Until when that answer expires.
+	// Quiet is when its last answer with it had been written at the latest, Until when that answer expires.
 	Quiet time.Time `json:"quiet"`
 	Until time.Time `json:"until"`
+	// Given is an instant after which it said so.
+	Given time.Time `json:"given,omitzero"`
 	// Stopped is set where it is an operator's word, that the node does not run.
 	Stopped bool `json:"stopped,omitempty"`
 	// Fenced is set where it is a majority's word, that the node's lease ended.
@@ -30,19 +52,26 @@ type Silent struct {
 	// Since is when it was last heard; zero for never.
 	Since time.Time `json:"since,omitzero"`
 	Why   string    `json:"why"`
+	// Answering is set for a node that answers with it: that voids what was known.
+	Answering bool `json:"answering,omitempty"`
 	// LeaseSeconds is after how long it stops answering by itself once no majority hears it; 0 for never.
 	LeaseSeconds float64 `json:"lease_seconds,omitempty"`
 	// Conditional is when caches have forgotten what it answered, if it stopped when it was last heard; zero if it was not.
 	Conditional time.Time `json:"conditional,omitzero"`
 }
 
-// A Bound says when the last honest cache has forgotten an endpoint.
+// A Bound says when the last honest cache has forgotten something.
 type Bound struct {
-	// Known is set when every configured node has confirmed. SafeAt is the bound then, and zero else.
+	// Known is set while every configured node's latest word is fresh and says out. SafeAt is the instant by which what was answered
+	// before those words has expired, and zero else.
 	Known  bool
 	SafeAt time.Time
-	// Lower is what is known at least: the greatest over those that confirmed. Conditional is the bound if every silent node
-	// stopped when it was last heard; zero if one never was, or is heard and has not left.
+	// Final is set when every node said out in a word given after SafeAt: no honest cache held it then, and nobody had answered it since.
+	Final bool
+	// Void is set while a node answers it.
+	Void bool
+	// Lower is what is known at least: the greatest over those that confirmed. Conditional is the bound if every silent node stopped when
+	// it was last heard; zero if one never was, or is heard and has not left.
 	Lower, Conditional time.Time
 	// Quiet is when the last answer had been written, by those who confirmed.
 	Quiet     time.Time
@@ -50,18 +79,35 @@ type Bound struct {
 	Unknown   []Silent
 }
 
-// Compose puts together what the configured nodes say. transit is how late a resolver may still accept an answer.
-func Compose(confirmed []Confirmation, silent []Silent, transit time.Duration, guards health.Guards) Bound {
+// Compose puts together what the configured nodes say, in their order. transit is how late a resolver may still accept an answer.
+func Compose(words []Said, now time.Time, transit time.Duration, guards health.Guards) Bound {
 	if guards.Without(health.GuardTransit) {
 		transit = 0
 	}
-	b := Bound{Known: len(silent) == 0 || guards.Without(health.GuardSilent), Confirmed: confirmed, Unknown: silent}
-	for _, c := range confirmed {
-		b.Lower = Later(b.Lower, c.Until.Add(transit))
-		b.Quiet = Later(b.Quiet, c.Quiet)
+	b := Bound{Confirmed: make([]Confirmation, 0, len(words))}
+	oldest := now
+	for i := range words {
+		w := &words[i]
+		if w.Verb != Out {
+			b.Void = b.Void || w.Verb == Answering
+			b.Unknown = append(b.Unknown, Silent{
+				Node: w.Node, Since: w.Since, Why: w.Why, Answering: w.Verb == Answering, LeaseSeconds: w.Lease.Seconds(), Conditional: w.Conditional,
+			})
+			continue
+		}
+		b.Confirmed = append(b.Confirmed, Confirmation{Node: w.Node, Quiet: w.Quiet, Until: w.Until, Given: w.After, Stopped: w.Stopped, Fenced: w.Fenced})
+		until := w.Until.Add(transit)
+		if until.After(now) {
+			until = now.Add(Slow(until.Sub(now)))
+		}
+		b.Lower, b.Quiet = Later(b.Lower, until), Later(b.Quiet, w.Quiet)
+		if w.After.Before(oldest) {
+			oldest = w.After
+		}
 	}
+	b.Known = len(b.Unknown) == 0 || guards.Without(health.GuardSilent) && !b.Void
 	b.Conditional = b.Lower
-	for _, s := range silent {
+	for _, s := range b.Unknown {
 		if s.Conditional.IsZero() {
 			b.Conditional = time.Time{}
 			break
@@ -70,11 +116,12 @@ func Compose(confirmed []Confirmation, silent []Silent, transit time.Duration, g
 	}
 	if b.Known {
 		b.SafeAt = b.Lower
+		b.Final = !now.Before(b.SafeAt) && (!oldest.Before(b.SafeAt) || guards.Without(health.GuardAfter))
 	}
 	return b
 }
 
-// Clamped is when caches have forgotten the endpoint that keep every answer for at least so long; zero where Known is unset.
+// Clamped is when caches have forgotten it that keep every answer for at least so long; zero where Known is unset.
 func (b *Bound) Clamped(atLeast, transit time.Duration) time.Time {
 	if !b.Known {
 		return time.Time{}

@@ -6,9 +6,10 @@ import (
 
 // The kinds of incidents.
 const (
-	// ByHealth: probes took endpoints out. ByIntent: an operator did.
+	// ByHealth: probes took endpoints out. ByIntent: an operator did. ByConfig: a version of a zone file did.
 	ByHealth = "health"
 	ByIntent = "intent"
+	ByConfig = "config"
 )
 
 // MaxIncidentEndpoints bounds how many endpoints an incident names; the others are counted.
@@ -19,8 +20,8 @@ const MaxIncidentEndpoints = 200
 type Incident struct {
 	ID   string `json:"id"`
 	Node string `json:"node"`
-	// Kind is health or intent.
-	Kind  string `json:"kind" enum:"health|intent"`
+	// Kind is health, intent or config.
+	Kind  string `json:"kind" enum:"health|intent|config"`
 	Zone  string `json:"zone"`
 	Title string `json:"title"`
 	// Cause is the reason of the first verdict, or of the order. Intent and Actor are set for orders.
@@ -41,12 +42,19 @@ type Incident struct {
 	// Confirmed is when each node's last answer with one of them had been written; Unknown are the nodes that have not said.
 	Confirmed []Confirmation `json:"confirmed"`
 	Unknown   []Silent       `json:"unknown,omitempty"`
-	// LastAnswerAt is the latest of Confirmed. SafeAt is when the last honest cache has forgotten, KnownAt when that was first known.
+	// LastAnswerAt is the latest of Confirmed. SafeAt is the instant by which the last honest cache forgets, as far as it is known now,
+	// KnownAt when one was first known. ForgottenAt is that instant once every node has said, in a word given after it, that it does not
+	// answer: then no honest cache held anything of it.
 	LastAnswerAt time.Time `json:"last_answer_at,omitzero"`
 	SafeAt       time.Time `json:"safe_at,omitzero"`
 	KnownAt      time.Time `json:"known_at,omitzero"`
-	// Void are nodes that served an endpoint again after they had confirmed.
+	ForgottenAt  time.Time `json:"forgotten_at,omitzero"`
+	// Void are nodes that answered an endpoint again after it was known to have left them.
 	Void []VoidWord `json:"void,omitempty"`
+	// Answered are endpoints that are answered all the same, with the names that do and the node: by a last resort, or by another name.
+	Answered []StillAnswered `json:"answered,omitempty"`
+	// Relapses counts how often an endpoint went out again while the incident was open.
+	Relapses int `json:"relapses,omitempty"`
 	// ReturnedAt is when the last of the endpoints was answered again.
 	ReturnedAt time.Time `json:"returned_at,omitzero"`
 
@@ -75,6 +83,18 @@ type IncidentEndpoint struct {
 	AZ         string    `json:"az"`
 	LeftAt     time.Time `json:"left_at"`
 	ReturnedAt time.Time `json:"returned_at,omitzero"`
+	// Addresses is what answers carried of it. Removed is set once no zone file has it.
+	Addresses []string `json:"addresses,omitempty"`
+	Removed   bool     `json:"removed,omitempty"`
+}
+
+// A StillAnswered is an endpoint of an incident that a node answers.
+type StillAnswered struct {
+	Endpoint string `json:"endpoint"`
+	Address  string `json:"address"`
+	Node     string `json:"node"`
+	// Names are some that do, on the node that made the report; empty for other nodes.
+	Names []string `json:"names,omitempty"`
 }
 
 // An IncidentService is what was declared for a service, and whether it was kept. The verdicts are absent until they are certain.
@@ -82,8 +102,17 @@ type IncidentService struct {
 	Service       string  `json:"service"`
 	RTOSeconds    float64 `json:"rto_seconds,omitempty"`
 	TargetSeconds float64 `json:"target_seconds,omitempty"`
-	WithinRTO     *bool   `json:"within_rto,omitempty"`
-	WithinTarget  *bool   `json:"within_target,omitempty"`
+	// Since is the last good probe of what it answered, or the order. AnsweredAt is from when on it has answered with something that is
+	// up, absent while it does not; ForgottenAt when caches have forgotten what is not, as far as that is known, and Final is set once
+	// that is certain.
+	Since       time.Time `json:"since"`
+	AnsweredAt  time.Time `json:"answered_at,omitzero"`
+	ForgottenAt time.Time `json:"forgotten_at,omitzero"`
+	Final       bool      `json:"final,omitempty"`
+	// TotalSeconds is from Since until both; absent while one has not come or is not known.
+	TotalSeconds *float64 `json:"total_seconds,omitempty"`
+	WithinRTO    *bool    `json:"within_rto,omitempty"`
+	WithinTarget *bool    `json:"within_target,omitempty"`
 }
 
 // A VoidWord is a node that served an endpoint again.
@@ -108,34 +137,64 @@ type Phases struct {
 // Known tells whether the bound is.
 func (i *Incident) Known() bool { return !i.SafeAt.IsZero() }
 
+// Forgotten tells whether no honest cache holds anything of it: that was certain at ForgottenAt.
+func (i *Incident) Forgotten() bool { return !i.ForgottenAt.IsZero() }
+
 // Open tells whether it still goes on.
 func (i *Incident) Open() bool { return i.ClosedAt.IsZero() }
 
-// Derive reckons what follows from the instants.
-func (i *Incident) Derive() {
+// Derive reckons at now what follows from the instants.
+func (i *Incident) Derive(now time.Time) {
 	begin := i.LastGoodProbe
-	if i.Kind == ByIntent {
+	if i.Kind != ByHealth {
 		begin = i.OpenedAt
 	}
 	i.Phases = Phases{
 		Detection: between(i.FirstFailedProbe, i.VerdictAt), Decision: between(i.VerdictAt, i.LeftAt),
 		Propagation: between(i.LeftAt, i.LastAnswerAt), CacheResidue: between(i.LastAnswerAt, i.SafeAt), Total: between(begin, i.SafeAt),
 	}
-	if i.Kind == ByIntent {
+	if i.Kind != ByHealth {
 		i.Phases.Decision = between(i.OpenedAt, i.LeftAt)
 	}
 	for k := range i.Services {
 		s := &i.Services[k]
-		s.WithinRTO, s.WithinTarget = within(i.Phases.Total, s.RTOSeconds), within(i.Phases.Total, s.TargetSeconds)
+		s.derive(now)
+		switch {
+		case i.Phases.Total == nil:
+		case s.TotalSeconds == nil:
+			// It goes on while one of its services does.
+			i.Phases.Total = nil
+		case *s.TotalSeconds > *i.Phases.Total:
+			i.Phases.Total = s.TotalSeconds
+		}
 	}
 }
 
-func within(total *float64, limit float64) *bool {
-	if total == nil || limit == 0 {
+// derive reckons total and verdicts of a service. What has not ended is missed once it can't be kept any more.
+func (s *IncidentService) derive(now time.Time) {
+	s.TotalSeconds = nil
+	elapsed := between(s.Since, now)
+	if !s.AnsweredAt.IsZero() && !s.ForgottenAt.IsZero() {
+		s.TotalSeconds = between(s.Since, Later(s.AnsweredAt, s.ForgottenAt))
+	}
+	s.WithinRTO = within(s.TotalSeconds, elapsed, s.RTOSeconds, s.Final)
+	s.WithinTarget = within(s.TotalSeconds, elapsed, s.TargetSeconds, s.Final)
+}
+
+// within tells whether a limit in seconds was kept; nil while that is open. A total is certain once it is final; until then it can only
+// be too long.
+func within(total, elapsed *float64, limit float64, final bool) *bool {
+	if limit == 0 {
 		return nil
 	}
-	ok := *total <= limit
-	return &ok
+	kept, missed := true, false
+	switch {
+	case total != nil && *total > limit, total == nil && elapsed != nil && *elapsed > limit:
+		return &missed
+	case total != nil && final:
+		return &kept
+	}
+	return nil
 }
 
 // between is the time from a to b in seconds, 0 at least; nil if one of them has not come.

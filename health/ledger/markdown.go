@@ -37,9 +37,16 @@ func (i *Incident) Markdown() string {
 	for _, line := range i.HitLines() {
 		fmt.Fprintf(&b, "\n%s\n", strings.ToUpper(line[:1])+line[1:]+".")
 	}
-	b.WriteString("\n| service | RTO | kept | target | kept |\n|---|---|---|---|---|\n")
+	for _, a := range i.Answered {
+		fmt.Fprintf(&b, "\nAnswered all the same: %s (%s) by %s\n", a.Endpoint, a.Address, a.Node)
+	}
+	b.WriteString("\n| service | answers with what is up since | forgotten | total | RTO | kept | target | kept |\n|---|---|---|---|---|---|---|---|\n")
 	for _, s := range i.Services {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", s.Service, limit(s.RTOSeconds), kept(s.WithinRTO), limit(s.TargetSeconds), kept(s.WithinTarget))
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s |\n", s.Service, stamp(s.AnsweredAt), stamp(s.ForgottenAt), s.Total(), limit(s.RTOSeconds),
+			kept(s.WithinRTO), limit(s.TargetSeconds), kept(s.WithinTarget))
+	}
+	if i.Relapses > 0 {
+		fmt.Fprintf(&b, "\nRelapses: %d\n", i.Relapses)
 	}
 	b.WriteString("\n| endpoint | AZ | left | returned |\n|---|---|---|---|\n")
 	for _, e := range i.Endpoints {
@@ -78,9 +85,15 @@ func (i *Incident) Timeline() []Moment {
 		rows = append(rows, Moment{c.Quiet, what})
 	}
 	for _, v := range i.Void {
-		rows = append(rows, Moment{v.At, "void: " + v.Node + " served " + v.Endpoint + " again"})
+		rows = append(rows, Moment{v.At, "void: " + v.Node + " answered " + v.Endpoint + " again"})
 	}
-	rows = append(rows, Moment{i.KnownAt, "bound known"}, Moment{i.SafeAt, "last honest cache has forgotten"}, Moment{i.ReturnedAt, "answered again"},
+	rows = append(rows, Moment{i.KnownAt, "bound known"})
+	if i.Forgotten() {
+		rows = append(rows, Moment{i.ForgottenAt, "last honest cache has forgotten, as every node has said since"})
+	} else {
+		rows = append(rows, Moment{i.SafeAt, "last honest cache forgets, if nobody answers it again"})
+	}
+	rows = append(rows, Moment{i.ReturnedAt, "answered again"},
 		Moment{i.ClosedAt, "closed"})
 	rows = slices.DeleteFunc(rows, func(m Moment) bool { return m.At.IsZero() })
 	slices.SortStableFunc(rows, func(a, b Moment) int { return a.At.Compare(b.At) })
@@ -131,4 +144,12 @@ func kept(v *bool) string {
 		return "yes"
 	}
 	return "NO"
+}
+
+// Total is how long a service took in words; empty while that is open.
+func (s *IncidentService) Total() string {
+	if s.TotalSeconds == nil {
+		return ""
+	}
+	return fmt.Sprintf("%.1f s", *s.TotalSeconds)
 }

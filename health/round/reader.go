@@ -37,3 +37,14 @@ func (r *reader) uvarint() uint64 {
 	r.b = r.b[n:]
 	return v
 }
+
+// varint is the signed number that comes next; 0 when there is none.
+func (r *reader) varint() int64 {
+	v, n := binary.Varint(r.b)
+	if r.short || n <= 0 {
+		r.short = true
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}

@@ -256,7 +256,7 @@ func (benchPublisher) Publish(*health.View, []health.PoolHorizon) ledger.Swap {
 	return ledger.Swap{Quiet: quiet}
 }
 func (benchPublisher) MoveHorizons([]health.PoolHorizon) {}
-func (benchPublisher) Partials() []ledger.Partial        { return nil }
+func (benchPublisher) Serves(string, string) bool        { return true }
 func (benchPublisher) PlanHash() uint64                  { return 0 }
 
 // benchProber reports each target once in an interval, and dials nothing.

@@ -85,6 +85,7 @@ var contract = map[string]call{
 	"DELETE /api/v1/nodes/{node}/removed":            {role: administrator, path: "/api/v1/nodes/n2/removed", body: because, status: 200},
 	"POST /api/v1/nodes/{node}/waive":                {role: administrator, path: "/api/v1/nodes/n2/waive", body: because, status: 200},
 	"POST /api/v1/bootstrap":                         {role: administrator, body: because, status: 200},
+	"POST /api/v1/max-ttl":                           {role: administrator, body: `{"reason":"x","max_ttl_seconds":60}`, status: 200},
 	"POST /api/v1/cut":                               {role: administrator, body: `{"reason":"x","for_seconds":60}`, status: 200},
 	"DELETE /api/v1/cut":                             {role: administrator, body: because, status: 200},
 	"POST /api/v1/keyring":                           {role: administrator, body: `{"reason":"x","verb":"add","key":"` + aKey + `"}`, status: 200},

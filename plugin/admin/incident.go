@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fairlead-dns/fairlead/health/ledger"
@@ -96,38 +98,120 @@ func (s *Server) certify(r *http.Request) (int, any) {
 	if err != nil {
 		return http.StatusNotFound, failure(http.StatusNotFound, err)
 	}
-	e, err := s.opts.Node.Certify(NewCertificate(i, s.opts.Node, time.Now()))
-	switch {
-	case errors.Is(err, ledger.ErrNotKnown):
+	c, err := NewCertificate(i, s.opts.Node, time.Now())
+	if err != nil {
 		return http.StatusConflict, failure(http.StatusConflict, err)
-	case err != nil:
+	}
+	e, err := s.opts.Node.Certify(c)
+	if err != nil {
 		return http.StatusServiceUnavailable, failure(http.StatusServiceUnavailable, err)
 	}
 	return http.StatusOK, e
 }
 
-// NewCertificate is what there is to certify of an incident at now; nil while its bound is not known, or has not passed.
-func NewCertificate(i *ledger.Incident, n Node, now time.Time) *ledger.Certificate {
-	if !i.Known() || len(i.Unknown) > 0 || now.Before(i.SafeAt) {
-		return nil
+// NewCertificate is what there is to certify of an incident at now: only what departed, and only once every node has said so in a word
+// given after the bound. The error, a ledger.ErrNotKnown, says who stands in the way.
+func NewCertificate(i *ledger.Incident, n Node, now time.Time) (*ledger.Certificate, error) {
+	if err := uncertain(i, n, now); err != nil {
+		return nil, fmt.Errorf("%w: %w", ledger.ErrNotKnown, err)
 	}
 	caches := n.Caches()
 	c := &ledger.Certificate{
-		Incident: i.ID, Node: i.Node, Zone: i.Zone, Title: i.Title, Intent: i.Intent, More: i.More, SafeAt: i.SafeAt, Confirmed: i.Confirmed,
-		TransitSeconds: caches.Transit.Seconds(), LastAnswerAt: i.LastAnswerAt, IssuedAt: now, Endpoints: []string{},
+		Incident: i.ID, Node: i.Node, Zone: i.Zone, Title: i.Title, Intent: i.Intent, SafeAt: i.ForgottenAt, Confirmed: i.Confirmed,
+		TransitSeconds: caches.Transit.Seconds(), LastAnswerAt: i.LastAnswerAt, IssuedAt: now, Endpoints: []string{}, Addresses: []string{},
 	}
 	for _, e := range i.Endpoints {
+		if !e.ReturnedAt.IsZero() && !e.Removed {
+			continue
+		}
 		c.Endpoints = append(c.Endpoints, e.Name)
+		for _, a := range e.Addresses {
+			if !slices.Contains(c.Addresses, a) {
+				c.Addresses = append(c.Addresses, a)
+			}
+		}
 	}
+	c.NotCovered = staticRecords(n, c.Addresses)
 	for _, w := range i.Confirmed {
 		if w.Node == i.Node {
 			c.ExposureZeroAt = w.Until
 		}
 	}
-	b := ledger.Bound{Known: true, SafeAt: i.SafeAt, Quiet: i.LastAnswerAt, Confirmed: i.Confirmed}
+	b := ledger.Bound{Known: true, Final: true, SafeAt: i.ForgottenAt, Quiet: i.LastAnswerAt, Confirmed: i.Confirmed}
 	f := ForgettingOf(&b, caches, now)
 	c.Lines = Lines(&f, true, caches, false)
-	return c
+	return c, nil
+}
+
+// uncertain says why nothing can be certified of an incident; nil if something can.
+func uncertain(i *ledger.Incident, n Node, now time.Time) error {
+	out := func(e ledger.IncidentEndpoint) bool { return e.ReturnedAt.IsZero() || e.Removed }
+	switch {
+	case !slices.ContainsFunc(i.Endpoints, out):
+		return errors.New("all of it has come back and is answered")
+	case i.More > 0:
+		return fmt.Errorf("%d of its endpoints are counted and not followed", i.More)
+	}
+	for _, a := range i.Answered {
+		names := a.Names
+		if a.Node == n.Name() {
+			names = n.Snapshot().Owners(a.Address, maxOwners)
+		}
+		if len(names) > 0 {
+			return fmt.Errorf("%s is answered by node %s for %s", a.Endpoint, a.Node, strings.Join(names, ", "))
+		}
+		return fmt.Errorf("%s is answered by node %s (%s)", a.Endpoint, a.Node, a.Address)
+	}
+	for _, u := range i.Unknown {
+		return fmt.Errorf("node %s %s", u.Node, u.Why)
+	}
+	switch {
+	case !i.Known():
+		return errors.New("nobody has said that it left")
+	case now.Before(i.SafeAt):
+		return fmt.Errorf("honest caches may hold it until %s", clock(i.SafeAt))
+	case !i.Forgotten():
+		return fmt.Errorf("the nodes have yet to say again that they do not answer it, after %s", clock(i.SafeAt))
+	}
+	return nil
+}
+
+// maxOwners is how many names of an address are listed.
+const maxOwners = 3
+
+// staticRecords are the static records, as OWNER TYPE, that hold one of the addresses: nobody counts how long caches hold them.
+func staticRecords(n Node, addresses []string) (found []string) {
+	snap := n.Snapshot()
+	if snap == nil {
+		return nil
+	}
+	for _, zv := range snap.View.Zones {
+		for _, r := range zv.Zone.Records {
+			if r.Type != typeA && r.Type != typeAAAA {
+				continue
+			}
+			for _, rdata := range r.RData {
+				if a, ok := netip.AddrFromSlice(rdata); ok && slices.Contains(addresses, a.String()) {
+					found = append(found, r.Name+" "+dnsType(a))
+				}
+			}
+		}
+	}
+	return found
+}
+
+// The types of records that hold an address (RFC 1035 section 3.2.2, RFC 3596 section 2.1).
+const (
+	typeA    = 1
+	typeAAAA = 28
+)
+
+// dnsType is the type of the records that hold an address.
+func dnsType(a netip.Addr) string {
+	if a.Is4() {
+		return "A"
+	}
+	return "AAAA"
 }
 
 func (s *Server) lateHits(r *http.Request) (int, any) {

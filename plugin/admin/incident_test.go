@@ -22,11 +22,13 @@ func testIncident(now time.Time) *ledger.Incident {
 		ID: "i1", Node: "n1", Kind: ledger.ByHealth, Zone: "example.org.", Title: "az eu-a: 2 endpoints down", Cause: "refused", OpenedAt: at(-90),
 		LastGoodProbe: at(-95), FirstFailedProbe: at(-94), SuspectAt: at(-94), VerdictAt: at(-90), LeftAt: at(-90), LastAnswerAt: at(-89),
 		Confirmed: []ledger.Confirmation{{Node: "n1", Quiet: at(-90), Until: at(-70)}, {Node: "n2", Quiet: at(-89), Until: at(-65)}},
-		SafeAt:    at(-60), KnownAt: at(-88), Answers: 17, Outstanding: 5, Exposure: ledger.Curve{1, 4},
-		Endpoints: []ledger.IncidentEndpoint{{Name: "web/one", Region: "eu", AZ: "eu-a", LeftAt: at(-90)}},
-		Services:  []ledger.IncidentService{{Service: "www.example.org.", RTOSeconds: 60, TargetSeconds: 20}},
+		SafeAt:    at(-60), ForgottenAt: at(-60), KnownAt: at(-88), Answers: 17, Outstanding: 5, Exposure: ledger.Curve{1, 4},
+		Endpoints: []ledger.IncidentEndpoint{{Name: "web/one", Region: "eu", AZ: "eu-a", LeftAt: at(-90), Addresses: []string{"192.0.2.1"}}},
+		Services: []ledger.IncidentService{{
+			Service: "www.example.org.", RTOSeconds: 60, TargetSeconds: 20, Since: at(-95), AnsweredAt: at(-90), ForgottenAt: at(-60), Final: true,
+		}},
 	}
-	i.Derive()
+	i.Derive(now)
 	return i
 }
 
@@ -56,7 +58,7 @@ func TestIncidents(t *testing.T) {
 	text, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
-	for _, want := range []string{"# Incident i1: az eu-a: 2 endpoints down", "| detection | 4.00 |", "| total | 35.00 |", "| www.example.org. | 60 s | yes | 20 s | NO |", "last answer of n2"} {
+	for _, want := range []string{"# Incident i1: az eu-a: 2 endpoints down", "| detection | 4.00 |", "| total | 35.00 |", "| 35.0 s | 60 s | yes | 20 s | NO |", "last answer of n2"} {
 		require.Contains(t, string(text), want)
 	}
 }
@@ -73,20 +75,32 @@ func TestCertificate(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, c.SafeAt.Equal(i.SafeAt))
 	require.Equal(t, []string{"web/one"}, c.Endpoints)
+	require.Equal(t, []string{"192.0.2.1"}, c.Addresses)
 	require.Len(t, c.Lines, 3)
 	e.Payload[10] ^= 1
 	_, err = e.Verify(key.Public().(ed25519.PublicKey))
 	require.Error(t, err)
 
-	for _, change := range []func(*ledger.Incident){
-		func(i *ledger.Incident) { i.SafeAt = time.Time{} },
-		func(i *ledger.Incident) { i.SafeAt = now.Add(time.Hour) },
-		func(i *ledger.Incident) { i.Unknown = []ledger.Silent{{Node: "n3"}} },
+	for why, change := range map[string]func(*ledger.Incident){
+		"nobody has said that it left":    func(i *ledger.Incident) { i.SafeAt, i.ForgottenAt = time.Time{}, time.Time{} },
+		"honest caches may hold it until": func(i *ledger.Incident) { i.SafeAt, i.ForgottenAt = now.Add(time.Hour), time.Time{} },
+		"the nodes have yet to say again": func(i *ledger.Incident) { i.ForgottenAt = time.Time{} },
+		"node n3 not heard since":         func(i *ledger.Incident) { i.Unknown = []ledger.Silent{{Node: "n3", Why: "not heard since"}} },
+		"web/one is answered by node n2 (192.0.2.1)": func(i *ledger.Incident) {
+			i.Answered = []ledger.StillAnswered{{Endpoint: "web/one", Address: "192.0.2.1", Node: "n2"}}
+		},
+		"3 of its endpoints are counted and not followed": func(i *ledger.Incident) { i.More = 3 },
+		"all of it has come back and is answered":         func(i *ledger.Incident) { i.Endpoints = []ledger.IncidentEndpoint{{Name: "web/one", ReturnedAt: now}} },
+		"web/one is answered by node n3 for www.example.org.": func(i *ledger.Incident) {
+			i.Answered = []ledger.StillAnswered{{Endpoint: "web/one", Node: "n3", Names: []string{"www.example.org."}}}
+		},
 	} {
 		other := *i
 		change(&other)
 		n.incidents = []*ledger.Incident{&other}
-		require.Equal(t, http.StatusConflict, get(t, s, api.IncidentPath("i1")+api.CertificateSuffix, &e), "nothing is certified that rests on hope")
+		var p api.Problem
+		require.Equal(t, http.StatusConflict, get(t, s, api.IncidentPath("i1")+api.CertificateSuffix, &p), why)
+		require.Contains(t, p.Detail, why, "nothing is certified that rests on hope")
 	}
 }
 

@@ -105,22 +105,64 @@ func (s *Server) takeBack(r *http.Request, kind health.IntentKind) (int, any) {
 	return s.end(r, func(i *health.IntentState) bool { return i.Kind == kind && i.Scope == scope }, kind.String()+" for "+scope.String())
 }
 
+// maxTTL is the greatest TTL that a request names; nil for none.
+func maxTTL(req *api.NodeRequest) (*time.Duration, error) {
+	if req.MaxTTLSeconds == nil {
+		return nil, nil
+	}
+	ttl := durationOf(*req.MaxTTLSeconds)
+	if ttl < 0 || ttl > config.MaxTTL {
+		return nil, fmt.Errorf("max_ttl_seconds: %g, want 0 to %g", *req.MaxTTLSeconds, config.MaxTTL.Seconds())
+	}
+	return &ttl, nil
+}
+
+// nameMaxTTL takes an operator's word for what this node answered before its state was lost.
+func (s *Server) nameMaxTTL(r *http.Request) (int, any) {
+	req, err := nodeRequest(r)
+	if err != nil {
+		return invalid(err)
+	}
+	ttl, err := maxTTL(&req)
+	switch {
+	case err != nil:
+		return invalid(err)
+	case ttl == nil:
+		return invalid(errors.New("max_ttl_seconds: required, the longest TTL that this node may have given before; 0 for none"))
+	}
+	rec := recordOf(r)
+	rec.Object = "max-ttl " + ttl.String()
+	if err := rec.reserve(); err != nil {
+		return unrecorded(err)
+	}
+	if err := s.opts.Node.NameMaxTTL(*ttl); err != nil {
+		return intentRefused(err)
+	}
+	return http.StatusOK, nodesOf(s.opts.Node)
+}
+
 func (s *Server) waive(r *http.Request) (int, any)     { return s.joinWithout(r, r.PathValue("node")) }
 func (s *Server) bootstrap(r *http.Request) (int, any) { return s.joinWithout(r) }
 
 // joinWithout lets the node join without the answers of the nodes named, or of all.
 func (s *Server) joinWithout(r *http.Request, names ...string) (int, any) {
-	if _, err := nodeRequest(r); err != nil {
+	req, err := nodeRequest(r)
+	if err != nil {
+		return invalid(err)
+	}
+	before, err := maxTTL(&req)
+	if err != nil {
 		return invalid(err)
 	}
 	rec := recordOf(r)
 	if len(names) == 0 {
-		rec.Object = "all nodes"
+		// The first start of a cluster: nobody has answered anything.
+		rec.Object, before = "all nodes", new(time.Duration)
 	}
 	if err := rec.reserve(); err != nil {
 		return unrecorded(err)
 	}
-	if err := s.opts.Node.Waive(names...); err != nil {
+	if err := s.opts.Node.Waive(before, names...); err != nil {
 		return intentRefused(err)
 	}
 	return http.StatusOK, nodesOf(s.opts.Node)

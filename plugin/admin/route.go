@@ -169,6 +169,11 @@ func (s *Server) nodeRoutes() []route {
 			body: api.NodeRequest{}, reply: api.Nodes{}, handle: s.bootstrap,
 		},
 		{
+			method: http.MethodPost, path: api.MaxTTLPath, role: administrator, action: "max-ttl",
+			doc:  "Takes an operator's word for the greatest TTL that this node gave before its state was lost.",
+			body: api.NodeRequest{}, reply: api.Nodes{}, handle: s.nameMaxTTL,
+		},
+		{
 			method: http.MethodPost, path: api.CutPath, role: administrator, action: "cut off", doc: "Cuts this node off from the others, for a rehearsal.",
 			body: api.CutRequest{}, reply: api.Nodes{}, handle: s.cut,
 		},

@@ -84,13 +84,17 @@ type Node interface {
 	// Cluster is what is known of the other nodes. Waive lets this one join without the answers of some, or, without names, of
 	// all; ChangeKeyring returns the nodes that did not do it.
 	Cluster() engine.ClusterView
-	Waive(names ...string) error
+	Waive(before *time.Duration, names ...string) error
+	// NameMaxTTL is an operator's word for the greatest TTL that an earlier process of this node gave.
+	NameMaxTTL(ttl time.Duration) error
 	ChangeKeyring(context.Context, engine.KeyringOrder) (failed map[string]error, err error)
 	// Allowances are the terms of the bound that do not stand in the zone file.
 	Allowances() steer.Allowances
 	// Departures are the endpoints that the node does not answer, and until when caches may hold them; Caches what is assumed
 	// of resolvers.
 	Departures() []engine.Departure
+	// Clear is from when on nothing that the nodes answered before their last starts can be in caches; why says why that is not known.
+	Clear() (at time.Time, why string)
 	// Incidents are those that the node keeps, the newest last. Certify signs; it refuses a nil certificate by ErrNotKnown.
 	Incidents() []*ledger.Incident
 	// Drill begins a rehearsal, AbortDrill ends one, Drills are those that are kept.

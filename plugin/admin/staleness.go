@@ -2,6 +2,7 @@ package admin
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -44,62 +45,104 @@ func NewStaleness(n Node, name string, startedAt, now time.Time) *api.Staleness 
 	if snap == nil {
 		return out
 	}
-	left := make(map[*config.Zone]map[int][]engine.Departure)
-	lacks := make(map[*config.Service][]engine.Departure)
-	for _, d := range n.Departures() {
-		if !d.Drained && !d.Down && (now.Sub(d.Since) > departureShownFor || !d.Since.After(startedAt.Add(time.Second))) {
-			continue
-		}
-		if d.Service != nil {
-			lacks[d.Service] = append(lacks[d.Service], d)
-			continue
-		}
-		if left[d.Zone] == nil {
-			left[d.Zone] = make(map[int][]engine.Departure)
-		}
-		left[d.Zone][d.Pool] = append(left[d.Zone][d.Pool], d)
-	}
+	left := departuresByService(n, startedAt, now)
+	clear, why := n.Clear()
 	for _, zv := range snap.View.Zones {
 		for _, svc := range zv.Zone.Services {
-			if name != "" && svc.Name != name {
-				continue
+			all := left[svc.Name]
+			if delete(left, svc.Name); name == "" || svc.Name == name {
+				out.Services = append(out.Services, serviceStaleness(n, zv.Zone, svc, all, clear, why, now))
 			}
-			var all []engine.Departure
-			for _, pool := range svc.Pools {
-				all = append(all, left[zv.Zone][pool]...)
-			}
-			all = append(all, lacks[svc]...)
-			out.Services = append(out.Services, serviceStaleness(n, zv.Zone, svc, all, now))
+		}
+	}
+	// What a file no longer has is in caches all the same.
+	for _, gone := range slices.Sorted(maps.Keys(left)) {
+		if name == "" || gone == name {
+			one := api.ServiceStaleness{Service: gone, Removed: true, Departures: departureRows(left[gone], caches, now)}
+			one.Forgetting = together(one.Departures)
+			one.Lines = Lines(&one.Forgetting, true, caches, false)
+			out.Services = append(out.Services, one)
 		}
 	}
 	return out
 }
 
-func serviceStaleness(n Node, z *config.Zone, svc *config.Service, left []engine.Departure, now time.Time) api.ServiceStaleness {
+// departuresByService are the departures to show, by the services whose answers they left.
+func departuresByService(n Node, startedAt, now time.Time) map[string][]engine.Departure {
+	left := make(map[string][]engine.Departure)
+	for _, d := range n.Departures() {
+		over := d.Bound.Final && now.Sub(d.Since) > departureShownFor
+		early := !d.Since.After(startedAt.Add(time.Second))
+		if d.Known && !d.Drained && !d.Down && (over || early) {
+			continue
+		}
+		for _, service := range d.Services {
+			left[service] = append(left[service], d)
+		}
+	}
+	return left
+}
+
+func serviceStaleness(n Node, z *config.Zone, svc *config.Service, left []engine.Departure, clear time.Time, why string, now time.Time) api.ServiceStaleness {
 	caches := n.Caches()
 	out := api.ServiceStaleness{
 		Service: svc.Name, BoundSeconds: steer.BoundOf(z, svc, n.Allowances()).S.Seconds(),
-		TargetSeconds: svc.Staleness.Target.Seconds(), RTOSeconds: svc.Staleness.RTO.Seconds(), Departures: []api.DepartureStaleness{},
-	}
-	for i := range left {
-		out.Departures = append(out.Departures, departureStaleness(&left[i], caches, now))
+		TargetSeconds: svc.Staleness.Target.Seconds(), RTOSeconds: svc.Staleness.RTO.Seconds(), Departures: departureRows(left, caches, now),
 	}
 	out.Forgetting = together(out.Departures)
 	out.Lines = Lines(&out.Forgetting, len(left) > 0, caches, svc.Kind == config.Targets)
+	if len(left) == 0 && (why != "" || clear.After(now)) {
+		// That there is nothing is a claim too.
+		out.Lines[0] = "honest caches: nothing that left these answers is known here; " + unclear(clear, why)
+		out.Lines[1] = fmt.Sprintf("caches that clamp to at least %d s: as above", int(caches.Clamp.Seconds()))
+	}
 	return out
 }
 
-func departureStaleness(d *engine.Departure, caches config.Caches, now time.Time) api.DepartureStaleness {
-	p := d.Zone.Pools[d.Pool]
-	e := p.Endpoints[d.Endpoint]
-	out := api.DepartureStaleness{
-		Endpoint: strings.TrimSuffix(d.Zone.Name, ".") + "/" + p.Name + "/" + e.Name, State: "out", LeftAt: d.Since,
-		Outstanding: d.Outstanding.Total(), Exposure: d.Outstanding, Forgetting: ForgettingOf(&d.Bound, caches, now), ServiceOnly: d.Service != nil,
+// unclear says until when, or why, answers of which this node knows nothing may be in caches.
+func unclear(clear time.Time, why string) string {
+	if why != "" {
+		return "unknown: " + why
 	}
-	if p.Region < len(d.Zone.Regions) && e.AZ < len(d.Zone.AZs) {
-		out.Region, out.AZ = d.Zone.Regions[p.Region].Name, d.Zone.AZs[e.AZ].Name
+	return "what was answered before the last start of a node is forgotten by " + clock(clear)
+}
+
+// departureRows are departures as the API shows them: one for each endpoint, whatever it has of addresses.
+func departureRows(left []engine.Departure, caches config.Caches, now time.Time) []api.DepartureStaleness {
+	rows := []api.DepartureStaleness{}
+	for i := range left {
+		d := departureStaleness(&left[i], caches, now)
+		k := slices.IndexFunc(rows, func(o api.DepartureStaleness) bool {
+			return o.Endpoint == d.Endpoint && o.ServiceOnly == d.ServiceOnly && d.Endpoint != ""
+		})
+		if k < 0 {
+			rows = append(rows, d)
+			continue
+		}
+		o := &rows[k]
+		o.Forgetting = together([]api.DepartureStaleness{*o, d})
+		o.Addresses = append(o.Addresses, d.Addresses...)
+		o.Outstanding += d.Outstanding
+		o.Exposure = ledger.Curve(o.Exposure).Plus(d.Exposure)
+		if d.LeftAt.After(o.LeftAt) {
+			o.LeftAt = d.LeftAt
+		}
+	}
+	slices.SortStableFunc(rows, func(a, b api.DepartureStaleness) int { return strings.Compare(a.Endpoint, b.Endpoint) })
+	return rows
+}
+
+func departureStaleness(d *engine.Departure, caches config.Caches, now time.Time) api.DepartureStaleness {
+	out := api.DepartureStaleness{
+		Endpoint: strings.TrimSuffix(d.Zone, ".") + "/" + d.Name(), Region: d.Region, AZ: d.AZ, State: "out", LeftAt: d.Since,
+		Addresses: []string{d.RData}, Outstanding: d.Outstanding.Total(), Exposure: d.Outstanding, Forgetting: ForgettingOf(&d.Bound, caches, now),
+		ServiceOnly: d.Owner != "",
 	}
 	switch {
+	case d.Name() == "":
+		out.Endpoint, out.State = strings.TrimSuffix(d.Zone, ".")+"/"+d.RData, "fixed"
+	case !d.Known:
+		out.State = "removed"
 	case d.Drained:
 		out.State = "drained"
 	case d.Down:
@@ -107,6 +150,9 @@ func departureStaleness(d *engine.Departure, caches config.Caches, now time.Time
 	}
 	for _, v := range d.Void {
 		out.Void = append(out.Void, api.VoidNode(v))
+	}
+	for _, v := range d.Again {
+		out.Again = append(out.Again, api.VoidNode(v))
 	}
 	return out
 }
@@ -121,12 +167,13 @@ func ForgettingOf(b *ledger.Bound, caches config.Caches, now time.Time) api.Forg
 		}
 	}
 	for _, s := range b.Unknown {
-		f.Unknown = append(f.Unknown, api.UnknownNode{Node: s.Node, Since: instant(s.Since), Why: s.Why, LeaseSeconds: s.LeaseSeconds})
+		f.Unknown = append(f.Unknown, api.UnknownNode{Node: s.Node, Since: instant(s.Since), Why: s.Why, Answering: s.Answering, LeaseSeconds: s.LeaseSeconds})
 	}
 	if !b.Known {
 		f.AtLeast, f.Conditional = instant(b.Lower), instant(b.Conditional)
 		return f
 	}
+	f.Final = b.Final
 	f.SafeAt, f.ClampedSafeAt = instant(b.SafeAt), instant(b.Clamped(caches.Clamp, caches.Transit))
 	remaining := max(0, b.SafeAt.Sub(now)).Seconds()
 	f.RemainingSeconds = &remaining
@@ -145,6 +192,7 @@ func together(all []api.DepartureStaleness) api.Forgetting {
 			continue
 		}
 		f.SafeAt, f.ClampedSafeAt = laterOf(f.SafeAt, d.SafeAt), laterOf(f.ClampedSafeAt, d.ClampedSafeAt)
+		f.Final = f.Final && d.Final
 		if f.SafeAt == nil {
 			f.ClampedSafeAt, f.RemainingSeconds = nil, nil
 		} else if *d.RemainingSeconds > *f.RemainingSeconds {
@@ -205,6 +253,9 @@ const Invisible = "not visible from DNS: open connections, JVM caches, serve-sta
 func Lines(f *api.Forgetting, left bool, caches config.Caches, targets bool) []string {
 	honest, clamped := "nothing to forget", "nothing to forget"
 	switch {
+	case f.SafeAt != nil && f.Final:
+		honest = "forgotten by " + clock(*f.SafeAt) + ", as every node has said since"
+		clamped = "by " + clock(*f.ClampedSafeAt)
 	case f.SafeAt != nil:
 		honest = "by " + clock(*f.SafeAt)
 		clamped = "by " + clock(*f.ClampedSafeAt)
@@ -227,6 +278,9 @@ func unknownWords(f *api.Forgetting) string {
 	var parts []string
 	for _, u := range f.Unknown {
 		part := u.Node + " " + u.Why
+		if u.Answering {
+			part = "void: " + u.Node + " answers it"
+		}
 		if u.Since != nil && strings.HasSuffix(u.Why, "since") {
 			part += " " + clock(*u.Since)
 		}

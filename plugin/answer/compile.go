@@ -22,6 +22,9 @@ type Compiler struct {
 	// ledger gives endpoints their slots.
 	ledger *ledger.Ledger
 
+	// bareHosts leaves answers for host names without slots: a guard of the simulator.
+	bareHosts bool
+
 	mu        sync.Mutex
 	sequences map[string]*steer.Sequence // guarded by mu
 }
@@ -30,6 +33,9 @@ type Compiler struct {
 func NewCompiler(node string, base time.Time) *Compiler {
 	return &Compiler{node: node, base: base, ledger: ledger.New(base), sequences: make(map[string]*steer.Sequence)}
 }
+
+// SetWithout switches guards off, for simulators, before anything is compiled.
+func (c *Compiler) SetWithout(g health.Guards) { c.bareHosts = g.Without(health.GuardHosts) }
 
 // Ledger is where answers of the compiler's snapshots are to be stamped; see Issued.
 func (c *Compiler) Ledger() *ledger.Ledger { return c.ledger }
@@ -64,12 +70,8 @@ type zone struct {
 	hash uint64
 	// lots are where services begin to count; the same as long as the file is.
 	lots []uint64
-	// slots are those of the endpoints, by pool and endpoint; the same as long as the file is.
-	slots [][]slot
-	// served counts the services that answer an endpoint, by its number in the zone: see firsts. It is a copy wherever a service
-	// changed.
-	served []int32
-	firsts []int
+	// ledger knows the greatest TTL that may be given.
+	ledger *ledger.Ledger
 	// counters are shared by all snapshots of a zone of this name.
 	counters *Counters
 }
@@ -139,7 +141,7 @@ func cmpString(a, b string) int {
 // whole compiles a zone that is new or whose file changed.
 func (c *Compiler) whole(old *zone, zv *health.ZoneView, at time.Time) *zone {
 	cfg := zv.Zone
-	z := &zone{cfg: cfg, index: newIndex(cfg), services: make([]*service, len(cfg.Services)), counters: new(Counters)}
+	z := &zone{cfg: cfg, ledger: c.ledger, index: newIndex(cfg), services: make([]*service, len(cfg.Services)), counters: new(Counters)}
 	z.pools, z.troubled = make([]*poolCell, len(cfg.Pools)), make([]bool, len(cfg.Pools))
 	for i, p := range cfg.Pools {
 		// A monitored pool begins with a horizon of now, which is the floor, until the engine knows better: what the
@@ -149,7 +151,6 @@ func (c *Compiler) whole(old *zone, zv *health.ZoneView, at time.Time) *zone {
 			z.pools[i].flip.Store(never)
 		}
 	}
-	z.number(c.ledger)
 	z.lots = c.lots(cfg)
 	before := map[string]*service{}
 	if old != nil {
@@ -161,18 +162,25 @@ func (c *Compiler) whole(old *zone, zv *health.ZoneView, at time.Time) *zone {
 	for i, svc := range cfg.Services {
 		z.services[i] = c.service(z, zv, i, before[svc.Name], at)
 		z.hash += z.services[i].hash
-		z.count(z.services[i], 1)
 	}
-	z.hosts = c.hosts(zv)
+	z.hosts = c.hosts(z, zv, nil)
 	z.planned = c.planned(zv)
 	return z
 }
 
-// hosts compiles all host names.
-func (c *Compiler) hosts(zv *health.ZoneView) []*service {
-	var hosts []*service
-	for _, h := range zv.Zone.Hosts {
-		hosts = append(hosts, c.host(zv, h))
+// hosts compiles the host names of a zone whose services are compiled; old, which may be nil, are those of the same file before.
+func (c *Compiler) hosts(z *zone, zv *health.ZoneView, old []*service) []*service {
+	if len(zv.Zone.Hosts) == 0 {
+		return nil
+	}
+	led, hosts := z.led(), make([]*service, len(zv.Zone.Hosts))
+	for i, h := range zv.Zone.Hosts {
+		answers := hostAnswers(&zv.Pools[h.Pool].Endpoints[h.Endpoint], led[[2]int{h.Pool, h.Endpoint}])
+		if old != nil && answers == (old[i].slots != nil) {
+			hosts[i] = old[i]
+		} else {
+			hosts[i] = c.host(zv.Zone, h, answers)
+		}
 	}
 	return hosts
 }
@@ -185,7 +193,7 @@ func (c *Compiler) update(old *zone, was, zv *health.ZoneView, at time.Time) *zo
 	touch := func(service int) {
 		if stale == nil {
 			stale = make([]bool, len(z.services))
-			z.services, z.served = slices.Clone(z.services), slices.Clone(z.served)
+			z.services = slices.Clone(z.services)
 		}
 		stale[service] = true
 	}
@@ -215,13 +223,11 @@ func (c *Compiler) update(old *zone, was, zv *health.ZoneView, at time.Time) *zo
 		if again {
 			z.services[i] = c.service(&z, zv, i, old.services[i], at)
 			z.hash += z.services[i].hash - old.services[i].hash
-			z.count(old.services[i], -1)
-			z.count(z.services[i], 1)
 		}
 	}
 	z.planned = c.planned(zv)
 	if stale != nil && z.hosts != nil {
-		z.hosts = c.hosts(zv)
+		z.hosts = c.hosts(&z, zv, old.hosts)
 	}
 	return &z
 }

@@ -3,6 +3,7 @@ package answer
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -306,7 +307,7 @@ func (r *reply) service(s *service, cell []byte, owner uint16) (target []byte, a
 	} else {
 		r.buf = set.append(r.buf, first, ttl, owner)
 	}
-	r.issue(c.plan.plan, set, first, ttl)
+	r.issue(set, first, ttl)
 	r.answers += set.per
 	r.outcome = Answered
 	if c.plan.plan.Source.Degraded() {
@@ -433,6 +434,28 @@ func (r *reply) finish() {
 func (s *Snapshot) Plan(zone *config.Zone, service int) *steer.Plan {
 	z, _ := s.zoneNamed(zone.Name)
 	return z.services[service].plans[0].plan
+}
+
+// Serves tells whether a service of a zone, both by name, answers clients that no rule names with something that is up.
+func (s *Snapshot) Serves(zone, service string) bool {
+	z, zv := s.zoneNamed(zone)
+	if z == nil {
+		return false
+	}
+	i := slices.IndexFunc(z.cfg.Services, func(svc *config.Service) bool { return svc.Name == service })
+	if i < 0 {
+		return false
+	}
+	plan := z.services[i].plans[0].plan
+	for _, set := range plan.Sets {
+		for _, m := range set {
+			if e := &zv.Pools[m.Pool].Endpoints[m.Endpoint]; e.InService() && !e.Drained {
+				return true
+			}
+		}
+	}
+	// Fixed addresses are nobody's endpoints: somebody chose them for this.
+	return plan.Source == steer.FromFixed
 }
 
 // Decision is all that a service of the zone answers. zone must be one of its zones.

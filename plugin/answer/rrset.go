@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
 	"github.com/miekg/dns"
 )
@@ -22,6 +23,9 @@ type rrset struct {
 	longest uint32
 	// rrs holds one record per member, one after the other.
 	rrs []byte
+	// slots are those of what the records carry, holds of them for each record, in their order; 0 for none.
+	slots []ledger.Slot
+	holds uint8
 	// seq says whose turn it is; nil when every reply holds all members, or where more.pick decides.
 	seq *steer.Sequence
 	// turn is the ticket for seq; base is added to it to give the position.
@@ -65,8 +69,8 @@ func (r *rrset) record(i int) []byte {
 }
 
 // newRRset compiles the members of one set of a plan into records of one type.
-func (c *Compiler) newRRset(z *config.Zone, svc *config.Service, typ uint16, members []steer.Member) rrset {
-	var r rrset
+func (c *Compiler) newRRset(z *config.Zone, svc *config.Service, typ uint16, members []steer.Member, holdings *carrier) rrset {
+	r := rrset{slots: make([]ledger.Slot, 0, len(members))}
 	weights := make([]uint64, len(members))
 	var sum uint64
 	for i, m := range members {
@@ -75,6 +79,7 @@ func (c *Compiler) newRRset(z *config.Zone, svc *config.Service, typ uint16, mem
 	}
 	for _, m := range members {
 		e := z.Pools[m.Pool].Endpoints[m.Endpoint]
+		r.carry(holdings, z, typ, m)
 		switch typ {
 		case dns.TypeA:
 			r.add(typ, e.V4.AsSlice())
@@ -131,10 +136,11 @@ func (r *rrset) longestReply() uint32 {
 }
 
 // fixedSet is the records of on_all_down's fixed addresses, all in each reply.
-func fixedSet(svc *config.Service, typ uint16) rrset {
-	var r rrset
+func fixedSet(svc *config.Service, typ uint16, holdings *carrier) rrset {
+	r := rrset{holds: 1}
 	for _, a := range svc.OnAllDown.Fixed {
 		if a.Is4() == (typ == dns.TypeA) {
+			r.slots = append(r.slots, holdings.address(a))
 			r.add(typ, a.AsSlice())
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
 	"github.com/miekg/dns"
 )
@@ -32,10 +33,8 @@ type service struct {
 	ttl    ttlRule
 	// hash is that of the decision.
 	hash uint64
-	// named are the endpoints that some answer of it or of a place of it names, by number in the zone, each once.
-	named []int32
-	// missing are the endpoints of its pools that it does not name, by an order or by health.
-	missing []int32
+	// slots are those of all holdings of the name, each once, sorted; it has them until it is collected by the garbage collector.
+	slots []ledger.Slot
 }
 
 // A compiledPlan is what one class of clients gets.
@@ -67,9 +66,11 @@ func (c *Compiler) service(z *zone, zv *health.ZoneView, i int, old *service, at
 			s.seed = steer.StickySeed(svc)
 		}
 	}
+	holdings := c.carrier(svc.Name)
 	for k, p := range d.Plans {
-		s.plans[k] = c.plan(z.cfg, svc, p)
+		s.plans[k] = c.plan(z.cfg, svc, p, holdings)
 	}
+	holdings.done(s)
 	s.ttl = ttlRule{mode: svc.TTL.Mode, min: svc.TTL.Min, max: svc.TTL.Max, floor: d.Floor, pools: svc.Pools}
 	c.goOn(s, old, z, z.lots[i], at)
 	for k, place := range svc.Places {
@@ -79,14 +80,14 @@ func (c *Compiler) service(z *zone, zv *health.ZoneView, i int, old *service, at
 		}
 		s.places = append(s.places, c.place(z, svc, place, d.Places[k], before, at))
 	}
-	s.named = z.named(s)
-	s.missing = z.missing(zv, i, s.named)
 	return s
 }
 
 // place compiles an `also` name, which has a TTL of its own.
 func (c *Compiler) place(z *zone, svc *config.Service, place config.Place, p *steer.Plan, old *service, at time.Time) *service {
-	s := &service{cfg: svc, plans: []compiledPlan{c.plan(z.cfg, svc, p)}}
+	holdings := c.carrier(place.Name)
+	s := &service{cfg: svc, plans: []compiledPlan{c.plan(z.cfg, svc, p, holdings)}}
+	holdings.done(s)
 	if svc.Sticky != nil {
 		s.seed = steer.StickySeed(svc)
 	}
@@ -100,12 +101,12 @@ func (c *Compiler) place(z *zone, svc *config.Service, place config.Place, p *st
 	return s
 }
 
-// plan compiles the sets of one plan.
-func (c *Compiler) plan(z *config.Zone, svc *config.Service, p *steer.Plan) compiledPlan {
+// plan compiles the sets of one plan of the name whose holdings are collected.
+func (c *Compiler) plan(z *config.Zone, svc *config.Service, p *steer.Plan, holdings *carrier) compiledPlan {
 	out := compiledPlan{plan: p}
 	if p.Source == steer.FromFixed {
 		for _, typ := range []uint16{dns.TypeA, dns.TypeAAAA} {
-			if set := fixedSet(svc, typ); set.per > 0 {
+			if set := fixedSet(svc, typ, holdings); set.per > 0 {
 				out.sets = append(out.sets, set)
 			}
 		}
@@ -114,7 +115,7 @@ func (c *Compiler) plan(z *config.Zone, svc *config.Service, p *steer.Plan) comp
 	for _, typ := range typesOf(svc) {
 		f, _ := familyOf(typ)
 		if members := p.Sets[f]; len(members) > 0 {
-			out.sets = append(out.sets, c.newRRset(z, svc, typ, members))
+			out.sets = append(out.sets, c.newRRset(z, svc, typ, members, holdings))
 		}
 	}
 	return out
@@ -248,23 +249,25 @@ func (c *Compiler) lots(cfg *config.Zone) []uint64 {
 	return out
 }
 
-// host compiles the host name of an endpoint, to which SRV records lead. They follow the plan; the address itself goes only
-// with a drain.
-func (c *Compiler) host(zv *health.ZoneView, host config.Host) *service {
-	e := zv.Zone.Pools[host.Pool].Endpoints[host.Endpoint]
+// host compiles the host name of an endpoint, to which SRV records lead: its addresses, or NODATA.
+func (c *Compiler) host(z *config.Zone, host config.Host, answers bool) *service {
+	e := z.Pools[host.Pool].Endpoints[host.Endpoint]
 	p := compiledPlan{plan: &steer.Plan{Source: steer.FromNothing}}
-	if !zv.Pools[host.Pool].Endpoints[host.Endpoint].Drained {
+	holdings := c.carrier(host.Name)
+	holdings.bare = c.bareHosts
+	if answers {
 		p.plan = new(steer.Plan)
 		for _, a := range []netip.Addr{e.V4, e.V6} {
 			if !a.IsValid() {
 				continue
 			}
-			r := rrset{per: 1}
+			r := rrset{per: 1, holds: 1, slots: []ledger.Slot{holdings.address(a)}}
 			r.add(addressType(a), a.AsSlice())
 			p.sets = append(p.sets, r)
 		}
 	}
 	s := &service{plans: []compiledPlan{p}}
+	holdings.done(s)
 	s.ttl = ttlRule{mode: host.TTL.Mode, min: host.TTL.Min, max: host.TTL.Max, pools: []int{host.Pool}}
 	return s
 }

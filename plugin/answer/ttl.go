@@ -51,6 +51,8 @@ const (
 	TTLHorizon
 	// TTLPlanned: an order begins then that takes a member out.
 	TTLPlanned
+	// TTLGreatest: no greater one is on disk, or remembered by another node.
+	TTLGreatest
 )
 
 // A clock tells the instant of one reply, in nanoseconds since the base. Reading a clock takes longer than what else a TTL needs,
@@ -78,6 +80,15 @@ func (c *clock) before(instant int64) bool { return instant > c.past && instant 
 
 // at is the TTL in seconds; why it is that and, for trouble, horizon and plans, which pool of zone.pools makes it so.
 func (r *ttlRule) at(z *zone, c *clock) (ttl uint32, why TTLReason, pool int) {
+	ttl, why, pool = r.unlimited(z, c)
+	if most := z.ledger.Limit(); ttl > most {
+		return most, TTLGreatest, 0
+	}
+	return ttl, why, pool
+}
+
+// unlimited is at without what the disk allows.
+func (r *ttlRule) unlimited(z *zone, c *clock) (ttl uint32, why TTLReason, pool int) {
 	ttl, why, pool = r.unplanned(z, c)
 	if z.planned == nil {
 		return ttl, why, pool

@@ -11,6 +11,8 @@ import (
 
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/health/ledger"
 	"golang.org/x/sys/unix"
 )
 
@@ -137,8 +139,8 @@ func TestQuietWaitsForWorkers(t *testing.T) {
 	<-held
 	n.held.Store(nil)
 	old := n.current.Load()
-	slot := old.Ledger().Slot("example.org.", "web", "a")
-	other := old.Ledger().Slot("example.org.", "web", "b")
+	slot := old.Ledger().Acquire(ledger.Holding{Owner: "www.example.org.", RData: "192.0.2.1"}.Key())
+	other := old.Ledger().Acquire(ledger.Holding{Owner: "www.example.org.", RData: "192.0.2.2"}.Key())
 	quiet := n.swap()
 	select {
 	case <-quiet:
@@ -163,14 +165,11 @@ func TestWorkersStampTheirAnswers(t *testing.T) {
 	}
 	rt.Release(t)
 	l := n.current.Load().Ledger()
-	count := func(endpoint string) (sum uint64) {
-		for _, c := range l.Counts(l.Slot("example.org.", "web", endpoint)) {
-			sum += c
-		}
-		return sum
+	count := func(address string) uint64 {
+		return l.AnswersOf(ledger.Holding{Owner: "www.example.org.", RData: address}.Key())
 	}
-	require.EqualValues(t, 100, count("a")+count("b"))
-	require.InDelta(t, 40, count("a"), 1)
+	require.EqualValues(t, 100, count("192.0.2.1")+count("192.0.2.2"))
+	require.InDelta(t, 40, count("192.0.2.1"), 1)
 	require.EqualValues(t, 100, rt.Counts().Answered, "what a lane counted outlives it")
 }
 

@@ -10,6 +10,7 @@ import (
 const (
 	NodesPath     = Base + "/nodes"
 	BootstrapPath = Base + "/bootstrap"
+	MaxTTLPath    = Base + "/max-ttl"
 	KeyringPath   = Base + "/keyring"
 	// CutPath takes POST with a CutRequest: this node is cut off from the others, for a rehearsal. DELETE with an EndRequest ends
 	// that.
@@ -36,6 +37,9 @@ func RemovedPath(node string) string { return NodesPath + "/" + url.PathEscape(n
 type NodeRequest struct {
 	Actor  string `json:"actor,omitempty"`
 	Reason string `json:"reason"`
+	// MaxTTLSeconds is the greatest TTL that answers of this node may have carried before its state was lost; 0 for none. It is for a
+	// waiver and for MaxTTLPath.
+	MaxTTLSeconds *float64 `json:"max_ttl_seconds,omitempty"`
 }
 
 // A KeyringRequest changes the keys that encrypt gossip, on every node. Verb is add, use or remove; Key is in base64.

@@ -24,6 +24,8 @@ type ServiceStaleness struct {
 	TargetSeconds float64 `json:"target_seconds,omitempty"`
 	RTOSeconds    float64 `json:"rto_seconds,omitempty"`
 	Forgetting
+	// Removed is set for a service that no file has any more.
+	Removed bool `json:"removed,omitempty"`
 	// Departures are the endpoints of the service's pools that are out of its answers.
 	Departures []DepartureStaleness `json:"departures"`
 	// Lines are the three things to know of caches, in words, always together.
@@ -34,6 +36,8 @@ type ServiceStaleness struct {
 type Forgetting struct {
 	// SafeAt is when the last honest cache has forgotten; null while that is not known, or when there is nothing to forget.
 	SafeAt *time.Time `json:"safe_at"`
+	// Final is set once every node has said, in a word given after SafeAt, that it does not answer it: no honest cache held it then.
+	Final bool `json:"final,omitempty"`
 	// RemainingSeconds is until then, 0 if it has passed; null with SafeAt.
 	RemainingSeconds *float64 `json:"remaining_seconds"`
 	// Unknown are the nodes that have not confirmed.
@@ -46,7 +50,7 @@ type Forgetting struct {
 	Conditional *time.Time `json:"conditional,omitempty"`
 	// ClampedSafeAt is when caches have forgotten that keep every answer for ClampSeconds at least.
 	ClampedSafeAt *time.Time `json:"clamped_safe_at,omitempty"`
-	// Void are the nodes that served it again after they had confirmed.
+	// Void are the nodes that answered it after it was known to have left them.
 	Void []VoidNode `json:"void,omitempty"`
 }
 
@@ -55,6 +59,8 @@ type UnknownNode struct {
 	Node  string     `json:"node"`
 	Since *time.Time `json:"since,omitempty"`
 	Why   string     `json:"why"`
+	// Answering is set for a node that answers it.
+	Answering bool `json:"answering,omitempty"`
 	// LeaseSeconds is after how long it stops answering by itself once no majority hears it; absent for never.
 	LeaseSeconds float64 `json:"lease_seconds,omitempty"`
 }
@@ -71,9 +77,12 @@ type DepartureStaleness struct {
 	Endpoint string `json:"endpoint"`
 	Region   string `json:"region"`
 	AZ       string `json:"az"`
-	// State is why it is out: drained, down, or out where its tier has no turn.
+	// Addresses are those, or the names, that answers carried of it.
+	Addresses []string `json:"addresses,omitempty"`
+	// State is why it is out: drained, down, removed where no file has it, fixed for an address of on_all_down, or out where its tier has
+	// no turn.
 	State string `json:"state"`
-	// ServiceOnly is set where other services answer with it: its answers are not told apart then, so that nothing is outstanding.
+	// ServiceOnly is set where other names answer with it.
 	ServiceOnly bool `json:"service_only,omitempty"`
 	// LeftAt is when this node's answers ceased to name it.
 	LeftAt time.Time `json:"left_at"`
@@ -81,4 +90,6 @@ type DepartureStaleness struct {
 	// Outstanding is how many answers of this node that name it caches may hold, Exposure the same by second of expiry.
 	Outstanding uint64   `json:"outstanding"`
 	Exposure    []uint64 `json:"exposure,omitempty"`
+	// Again are nodes that answer it since it was forgotten, which is a new fact.
+	Again []VoidNode `json:"again,omitempty"`
 }

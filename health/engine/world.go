@@ -1,0 +1,126 @@
+package engine
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/incident"
+	"github.com/fairlead-dns/fairlead/health/ledger"
+)
+
+// A world is what the engine knows at one instant of what incidents ask. It implements incident.World on Run's goroutine.
+type world struct {
+	e     *Engine
+	now   time.Time
+	where *whereabouts
+}
+
+// Forgetting is how far caches have forgotten an endpoint.
+func (w *world) Forgetting(of *ledger.IncidentEndpoint, zone, service string) incident.Forgetting {
+	out := incident.Forgetting{Bound: ledger.Bound{Known: len(of.Addresses) > 0, Final: len(of.Addresses) > 0}}
+	for _, rdata := range of.Addresses {
+		for _, s := range w.subjects(rdata, service) {
+			w.add(&out, s, of, rdata)
+		}
+	}
+	return out
+}
+
+// subjects are what is to be forgotten of RDATA: under all names, or, where others answer it, under those of a service.
+func (w *world) subjects(rdata, service string) []subject {
+	whole := subject{RData: ledger.RDataKeyOf(rdata)}
+	book := w.e.issued.book
+	if service == "" || !book.Answered(whole.RData) {
+		return []subject{whole}
+	}
+	all := []subject{ledger.Holding{Owner: service, RData: rdata}.Key()}
+	if a := book.Absences()[whole.RData]; a != nil {
+		for owner, s := range a.Names {
+			if s.Service == service && owner != all[0].Owner {
+				all = append(all, subject{Owner: owner, RData: whole.RData})
+			}
+		}
+	}
+	return all
+}
+
+// add takes in the bound of one subject.
+func (w *world) add(out *incident.Forgetting, of subject, endpoint *ledger.IncidentEndpoint, rdata string) {
+	e := w.e
+	var b ledger.Bound
+	d := e.issued.departures[of]
+	if d != nil {
+		b = d.bound
+		for _, v := range d.void {
+			out.Void = append(out.Void, ledger.VoidWord{Node: v.Node, Endpoint: endpoint.Name, At: v.At})
+		}
+		for _, v := range d.again {
+			out.Answered = append(out.Answered, ledger.StillAnswered{Endpoint: endpoint.Name, Address: rdata, Node: v.Node})
+		}
+	} else {
+		var configured []string
+		if e.cluster != nil {
+			configured = e.configuredNames(w.now)
+		}
+		b = ledger.Compose(e.said(of, configured, w.now), w.now, e.opts.Transit, e.opts.Without)
+	}
+	for _, u := range b.Unknown {
+		if u.Answering {
+			out.Answered = append(out.Answered, ledger.StillAnswered{Endpoint: endpoint.Name, Address: rdata, Node: u.Node})
+		}
+	}
+	out.Known, out.Final, out.Bound.Void = out.Known && b.Known, out.Final && b.Final, out.Bound.Void || b.Void
+	out.SafeAt, out.Quiet = ledger.Later(out.SafeAt, b.SafeAt), ledger.Later(out.Quiet, b.Quiet)
+	out.Confirmed = append(out.Confirmed, b.Confirmed...)
+	out.Unknown = append(out.Unknown, b.Unknown...)
+}
+
+// Serves tells whether a service answers with something that is up.
+func (w *world) Serves(zone, service string) bool { return w.e.opts.Publisher.Serves(zone, service) }
+
+// Ramping tells whether a pool is not back with its whole share.
+func (w *world) Ramping(zone, pool string) bool {
+	zi, ok := w.where.zones[zone]
+	if !ok {
+		return false
+	}
+	zv := w.where.view.Zones[zi]
+	pi := slices.IndexFunc(zv.Zone.Pools, func(p *config.Pool) bool { return p.Name == pool })
+	if pi < 0 {
+		return false
+	}
+	view := zv.Pools[pi]
+	for _, r := range append([]health.Return{view.Return}, view.ReturnAZ...) {
+		for _, f := range zv.Zone.Pools[pi].Failbacks {
+			if percent, _ := r.Share(f, w.now); percent < 100 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Answers is how many answers carried an endpoint, and how many of them caches may hold, once it has left for good.
+func (w *world) Answers(of *ledger.IncidentEndpoint, zone string) (total uint64, curve ledger.Curve, left bool) {
+	book := w.e.issued.book
+	for _, rdata := range of.Addresses {
+		k := ledger.RDataKeyOf(rdata)
+		if book.WordOf(k, w.now).Verb != ledger.Out {
+			return 0, nil, false
+		}
+		if a := book.Absences()[k]; a != nil {
+			for _, s := range a.Names {
+				curve = curve.Plus(book.Curve(s))
+			}
+		}
+	}
+	pool, endpoint, _ := strings.Cut(of.Name, "/")
+	if at, ok := w.where.find(ledger.Label{Zone: zone, Pool: pool, Endpoint: endpoint, Region: of.Region, AZ: of.AZ}); ok {
+		z := w.where.view.Zones[at.zone].Zone
+		total = w.e.answersOf(z, z.Pools[at.pool], z.Pools[at.pool].Endpoints[at.endpoint])
+	}
+	return total, curve, true
+}
