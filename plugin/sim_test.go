@@ -22,6 +22,16 @@ const simSeeds = 4
 // simLength is how long each one lasts, in the bubble's time.
 const simLength = 30 * time.Minute
 
+// simPlacedFrom and simPlacedTo edit the zone of one seed in four: its pool us is watched from us alone, and out when nobody there is
+// heard.
+const (
+	simPlacedFrom = "ready: {type: tcp, port: 80, interval: 5s, timeout: 1s, fall: 2, rise: 2}}\npools:\n"
+	simPlacedTo   = "ready: {type: tcp, port: 80, interval: 5s, timeout: 1s, fall: 2, rise: 2}, " +
+		"inner: {type: tcp, port: 81, interval: 5s, timeout: 1s, fall: 2, rise: 2, vantages: {region: [us]}}}\npools:\n"
+	simPlacedPool = "us: {region: us, check: ready,"
+	simPlacedLost = "us: {region: us, check: inner, on_vantages_lost: down,"
+)
+
 func fromEnv(name string, otherwise uint64) uint64 {
 	if n, err := strconv.ParseUint(os.Getenv(name), 10, 64); err == nil {
 		return n
@@ -52,6 +62,10 @@ func TestSimSeeds(t *testing.T) {
 				s := newSim(t, seed, simSize(seed), root)
 				if os.Getenv("FAIRLEAD_SIM_LOG") != "" {
 					s.logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+				}
+				if seed%4 == 3 {
+					s.edit(simPlacedFrom, simPlacedTo)
+					s.edit(simPlacedPool, simPlacedLost)
 				}
 				w := &wreck{sim: s, r: rand.New(rand.NewPCG(seed, 5))}
 				w.net.SetLink(gossiptest.Link{Delay: time.Millisecond, Jitter: time.Millisecond})
