@@ -22,6 +22,11 @@
 // datagram at low rates. After a batch that was not full it does not ask the socket again whether there is more: the poller is
 // edge-triggered, and what came since is an edge of its own. So a question that comes alone costs one recvmmsg and one sendmmsg.
 //
+// Measured, in the order of the choice: a blocking recvmmsg costs 33.5 us of CPU per question at 10,000 a second, and the poller 22.4 (a
+// trial on an idle machine, where gdnsd takes 17.4). Asking the socket again after each batch of four or more, in the hope of saving
+// the wait, was no better at 10,000 and 50,000 questions a second and worse at saturation: 0.78 and 0.79 of the echo server's rate, and 0.83
+// and 0.82 in the runs between those.
+//
 // # What it refuses to do
 //
 // The package decides nothing: which names are answered and how is answer.Snapshot's business, and which addresses have a lane,

@@ -9,8 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// batchLen is how many datagrams are read and written by one system call.
-const batchLen = 64
+// batchLen is how many datagrams are read and written by one system call. With 64 the kernel's buffers leave the nearest caches before they
+// are used again: bench-peers gives 16 four to seven points of the echo server's rate more.
+const batchLen = 16
 
 // An mmsghdr is struct mmsghdr of recvmmsg(2).
 type mmsghdr struct {
