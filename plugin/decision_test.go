@@ -50,11 +50,11 @@ var decisions = []struct {
 }{
 	{"cold start", []row{
 		{"nothing is known: everybody of the first tier, at the floor", 0, "----", "????", "ab", 2, 2},
-		{"the first one up answers alone", 0.1, "U---", "U???", "a", 2, 5},
+		{"the first one up shares with the one of which nothing is known", 0.1, "U---", "U???", "ab", 2, 2},
 		{"then the other", 0.2, "UU--", "UU??", "ab", 2, 5},
 		{"a standby that is not judged troubles the TTL", 0.3, "UUU-", "UUU?", "ab", 2, 5},
-		{"all are judged; the last change is fresh", 0.4, "UUUU", "UUUU", "ab", 2, 5},
-		{"one ttl.max later there is peace", 33, "UUUU", "UUUU", "ab", 30, 5},
+		{"all are judged, and what is answered is what was: peace", 0.4, "UUUU", "UUUU", "ab", 30, 5},
+		{"one ttl.max later too", 33, "UUUU", "UUUU", "ab", 30, 5},
 	}},
 	{"one endpoint dies", []row{
 		{"peace", 0, "UUUU", "UUUU", "ab", 30, 5},
