@@ -18,7 +18,7 @@ type DirOptions struct {
 	State string
 	// Origins are the names of the server block: a zone not at or below one of them is an error. Empty allows all.
 	Origins []string
-	// Force lets versions that drop more than ShrinkLimit pass.
+	// Force lets versions pass that Shrinks refuses.
 	Force bool
 	// Geo says whether the node has a geo database.
 	Geo GeoDatabase

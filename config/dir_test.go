@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -174,10 +176,7 @@ func TestDirSameZone(t *testing.T) {
 	assert.Equal(t, "a.example. first", d.running())
 	assert.Equal(t, fmt.Sprintf("%s:1:7: error: zone: the zone a.example. runs from %s", filepath.Join(d.path, "b.yaml"), filepath.Join(d.path, "a.yaml")), problems[0].Head())
 	assert.False(t, d.poll(3))
-	// When the first gives the zone up, the second takes over; it drops all names, so it must say that it may.
-	d.write("b.yaml", "allow_shrink: true\n"+dirZone("A.example", "second"))
-	d.poll(2)
-	assert.Equal(t, "a.example. first", d.running())
+	// When the first gives the zone up, the second takes over.
 	require.NoError(t, os.Remove(filepath.Join(d.path, "a.yaml")))
 	assert.True(t, d.poll(1))
 	assert.Equal(t, "a.example. second", d.running())
@@ -224,28 +223,88 @@ func TestDirLastGood(t *testing.T) {
 
 func TestDirShrink(t *testing.T) {
 	d := newTestDir(t)
-	big := []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}
-	d.write("a.yaml", dirZone("a.example", big...))
+	names := func(n int) (out []string) {
+		for i := range n {
+			out = append(out, fmt.Sprintf("n%02d", i))
+		}
+		return out
+	}
+	d.write("a.yaml", dirZone("a.example", names(40)...))
 	d.load()
 	// 30 % may go, more may not.
-	d.write("a.yaml", dirZone("a.example", big[:6]...))
+	d.write("a.yaml", dirZone("a.example", names(27)...))
 	assert.False(t, d.poll(2))
-	assert.Contains(t, d.Problems().String(), "a.yaml: error: this version drops 4 of 10 names, more than 30 %\n  help: `allow_shrink: true`")
-	d.write("a.yaml", dirZone("a.example", big[:7]...))
+	assert.Contains(t, d.Problems().String(), "a.yaml: error: this version drops 13 of 40 names, more than 30 % and at least 10\n  help: `allow_shrink: true`")
+	d.write("a.yaml", dirZone("a.example", names(28)...))
 	assert.True(t, d.poll(2))
 	assert.Empty(t, d.Problems())
 
 	// The same over a restart, against the version that was kept.
-	d.write("a.yaml", dirZone("a.example", "a"))
+	d.write("a.yaml", dirZone("a.example", names(18)...))
 	d.reopen(DirOptions{State: d.state})
 	assert.False(t, d.load().HasErrors())
-	assert.Len(t, d.Zones()[0].Services, 7)
+	assert.Len(t, d.Zones()[0].Services, 28)
 	d.reopen(DirOptions{State: d.state, Force: true})
 	assert.Empty(t, d.load())
-	assert.Len(t, d.Zones()[0].Services, 1)
+	assert.Len(t, d.Zones()[0].Services, 18)
 	d.write("a.yaml", "allow_shrink: true\n"+dirZone("a.example", "z"))
 	d.reopen(DirOptions{State: d.state})
 	assert.Empty(t, d.load())
+	// Fewer than ten are no shrink, whatever their share.
+	for _, names := range [][]string{names(9), {"z"}} {
+		d.write("a.yaml", dirZone("a.example", names...))
+		assert.True(t, d.poll(2))
+		assert.Empty(t, d.Problems())
+	}
+}
+
+// TestShrinks: endpoints that others replace in their pool, or that are found elsewhere by their addresses, are not dropped.
+func TestShrinks(t *testing.T) {
+	// zone has pools with the endpoints of the given numbers, which are called by prefix and have addresses by number.
+	zone := func(prefix string, pools map[string][]int) *Zone {
+		var b strings.Builder
+		b.WriteString("zone: a.example\nnameservers: [{name: ns1.example.net}]\nregions: {eu: {azs: [a]}}\npools:\n")
+		for _, name := range slices.Sorted(maps.Keys(pools)) {
+			fmt.Fprintf(&b, "  %s: {region: eu, endpoints: [", name)
+			for _, n := range pools[name] {
+				fmt.Fprintf(&b, "{name: %s%d, addresses: [192.0.2.%d], az: a}, ", prefix, n, n)
+			}
+			b.WriteString("]}\n")
+		}
+		b.WriteString("services: {www: {tiers: [{p: 1}]}}\n")
+		z, problems := Parse("a.yaml", []byte(b.String()), ParseOptions{})
+		require.NotNil(t, z, "%s", problems)
+		return z
+	}
+	to := func(from, to int) (out []int) {
+		for n := from; n < to; n++ {
+			out = append(out, n)
+		}
+		return out
+	}
+	pools := func(p, q []int) map[string][]int { return map[string][]int{"p": p, "q": q} }
+	old := zone("e", pools(to(0, 20), to(20, 30)))
+	for _, tt := range []struct {
+		name string
+		next *Zone
+		want string
+	}{
+		{"one out, one in, twenty times", zone("e", pools(to(100, 120), to(20, 30))), ""},
+		{"nine of thirty", zone("e", pools(to(0, 11), to(20, 30))), ""},
+		{"ten of thirty", zone("e", pools(to(0, 10), to(20, 30))), "drops 10 of 30 endpoints, more than 30 % and at least 10"},
+		{"twelve out, two in", zone("e", pools(append(to(0, 8), 100, 101), to(20, 30))), "drops 10 of 30 endpoints, more than 30 % and at least 10"},
+		{"those that are new in another pool replace nothing", zone("e", pools(to(0, 9), to(20, 41))), "drops 11 of 30 endpoints, more than 30 % and at least 10"},
+		{"moved to another pool", zone("e", pools(to(0, 5), append(to(5, 20), to(20, 30)...))), ""},
+		{"renamed", zone("f", pools(to(0, 20), to(20, 30))), ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			require.Equal(t, tt.want, Shrinks(old, tt.next))
+			tt.next.AllowShrink = true
+			require.Empty(t, Shrinks(old, tt.next))
+		})
+	}
+	three := zone("e", map[string][]int{"p": to(0, 3)})
+	require.Empty(t, Shrinks(three, zone("e", map[string][]int{"p": to(0, 1)})))
 }
 
 // TestDirIncluded: a change in a file that the zone file names counts like one in the zone file.

@@ -146,7 +146,7 @@ func (d *Dir) refuse(f *dirFile, r *reading) (Problem, bool) {
 		f.conflict = r.zone.Name
 		return r.atZone(fmt.Sprintf("the zone %s runs from %s", r.zone.Name, other.path), "a zone has one file"), false
 	}
-	if d.opts.Force || r.zone.AllowShrink {
+	if d.opts.Force {
 		return Problem{}, true
 	}
 	old := f.zone
@@ -159,8 +159,8 @@ func (d *Dir) refuse(f *dirFile, r *reading) (Problem, bool) {
 	if old == nil {
 		return Problem{}, true
 	}
-	if why := shrinks(old, r.zone); why != "" {
-		return Problem{File: f.path, Message: "this version " + why, Help: "`allow_shrink: true` in the file lets it pass, and so does `fairlead reload --force`"}, false
+	if why := Shrinks(old, r.zone); why != "" {
+		return Problem{File: f.path, Message: "this version " + why, Help: ShrinkHelp}, false
 	}
 	return Problem{}, true
 }

@@ -72,7 +72,7 @@ type Zone struct {
 	Services []*Service
 	// Hosts are the host names of endpoints to which SRV records lead.
 	Hosts []Host
-	// AllowShrink lets a new version of the file drop more than ShrinkLimit of the names or endpoints.
+	// AllowShrink lets a new version of the file drop more than Shrinks would let pass.
 	AllowShrink bool
 }
 

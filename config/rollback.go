@@ -114,7 +114,7 @@ func (d *Dir) Forward(path string) error {
 		return fmt.Errorf("zones directory: %w", err)
 	}
 	defer root.Close()
-	// That it drops more than ShrinkLimit is no reason: it ran before.
+	// That it drops too much is no reason: it ran before.
 	defer d.force(true)()
 	r := newGlance(root, f.name, d.opts.Geo).parse(f.path, d.opts.Now())
 	if why, ok := d.refuse(f, r); r.zone != nil && !ok {
@@ -241,7 +241,7 @@ func (d *Dir) Kept(path string) ([]Version, error) {
 }
 
 // Look is Poll without trust in what stat says, for an operator who wants to know what is in the files now. With force, versions
-// pass that drop more than ShrinkLimit.
+// pass that Shrinks refuses.
 func (d *Dir) Look(force bool) (changed bool, err error) {
 	defer d.force(force)()
 	for _, f := range d.files {
@@ -252,7 +252,7 @@ func (d *Dir) Look(force bool) (changed bool, err error) {
 	return d.visit(d.poll)
 }
 
-// force lets versions pass that drop more than ShrinkLimit until the function that it returns is called.
+// force lets versions pass that Shrinks refuses until the function that it returns is called.
 func (d *Dir) force(on bool) (end func()) {
 	was := d.opts.Force
 	d.opts.Force = was || on

@@ -1,49 +1,114 @@
 package config
 
-import "fmt"
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+)
 
-// ShrinkLimit is the greatest share of the names or endpoints, in percent, that a new version of a zone file may drop
-// without `allow_shrink: true` or DirOptions.Force. A file cut short by accident loses far more.
-const ShrinkLimit = 30
+// A new version of a zone file needs `allow_shrink: true`, or DirOptions.Force, if it drops more than ShrinkLimit percent of the
+// names, or of the endpoints, and at least ShrinkLeast of them. A file cut short by accident loses far more; below ShrinkLeast a
+// share says nothing: one of three is 33 %.
+const (
+	ShrinkLimit = 30
+	ShrinkLeast = 10
+)
 
-// shrinks says why next drops too much of old; empty when it does not.
-func shrinks(old, next *Zone) string {
+// Shrinks says why a node that runs old refuses next, which drops too much of it; empty when it does not, or may. Endpoints
+// that others of their pool replace, and those whose addresses stand elsewhere in next, are not dropped.
+func Shrinks(old, next *Zone) string {
+	if next.AllowShrink {
+		return ""
+	}
 	for _, c := range []struct {
-		what string
-		of   func(z *Zone) map[string]struct{}
-	}{{"names", ownerNames}, {"endpoints", endpointNames}} {
-		was, is := c.of(old), c.of(next)
-		gone := 0
-		for name := range was {
-			if _, still := is[name]; !still {
-				gone++
-			}
-		}
-		if gone*100 > len(was)*ShrinkLimit {
-			return fmt.Sprintf("drops %d of %d %s, more than %d %%", gone, len(was), c.what, ShrinkLimit)
+		what     string
+		gone, of int
+	}{{"names", namesGone(old, next), len(ownerNames(old))}, {"endpoints", endpointsGone(old, next), countEndpoints(old)}} {
+		if c.gone >= ShrinkLeast && c.gone*100 > c.of*ShrinkLimit {
+			return fmt.Sprintf("drops %d of %d %s, more than %d %% and at least %d", c.gone, c.of, c.what, ShrinkLimit, ShrinkLeast)
 		}
 	}
 	return ""
 }
 
-// ownerNames are the names of services and static records; endpointNames are zone/pool/endpoint.
-func ownerNames(z *Zone) map[string]struct{} {
-	out := make(map[string]struct{}, len(z.Services)+len(z.Records))
+// ShrinkHelp is what can be done about a version that Shrinks refuses.
+const ShrinkHelp = "`allow_shrink: true` in the file lets it pass, and so does `fairlead reload --force`"
+
+// ownerNames are the names of services and static records.
+func ownerNames(z *Zone) map[string]bool {
+	out := make(map[string]bool, len(z.Services)+len(z.Records))
 	for _, s := range z.Services {
-		out[s.Name] = struct{}{}
+		out[s.Name] = true
 	}
 	for _, r := range z.Records {
-		out[r.Name] = struct{}{}
+		out[r.Name] = true
 	}
 	return out
 }
 
-func endpointNames(z *Zone) map[string]struct{} {
-	out := make(map[string]struct{})
-	for _, p := range z.Pools {
-		for _, e := range p.Endpoints {
-			out[z.Name+"/"+p.Name+"/"+e.Name] = struct{}{}
+// namesGone is how many names of old next lacks.
+func namesGone(old, next *Zone) (gone int) {
+	is := ownerNames(next)
+	for name := range ownerNames(old) {
+		if !is[name] {
+			gone++
 		}
+	}
+	return gone
+}
+
+func countEndpoints(z *Zone) (n int) {
+	for _, p := range z.Pools {
+		n += len(p.Endpoints)
+	}
+	return n
+}
+
+// endpointsGone is how many endpoints of old's pools next lacks: neither the endpoint nor its addresses are there, and no new one of the
+// same pool takes its place.
+func endpointsGone(old, next *Zone) (gone int) {
+	type key struct{ pool, endpoint string }
+	was, is, there := make(map[key]bool), make(map[key]bool), make(map[string]bool)
+	for _, p := range old.Pools {
+		for _, e := range p.Endpoints {
+			was[key{p.Name, e.Name}] = true
+		}
+	}
+	left := make(map[string]int)
+	for _, p := range next.Pools {
+		for _, e := range p.Endpoints {
+			k := key{p.Name, e.Name}
+			for _, a := range e.answered() {
+				there[a] = true
+			}
+			if is[k] = true; !was[k] {
+				left[p.Name]--
+			}
+		}
+	}
+	for _, p := range old.Pools {
+		for _, e := range p.Endpoints {
+			still := func(a string) bool { return there[a] }
+			if !is[key{p.Name, e.Name}] && !slices.ContainsFunc(e.answered(), still) {
+				left[p.Name]++
+			}
+		}
+	}
+	for _, n := range left {
+		gone += max(n, 0)
+	}
+	return gone
+}
+
+// answered are the addresses of e, or its CNAME target.
+func (e *Endpoint) answered() (out []string) {
+	for _, a := range []netip.Addr{e.V4, e.V6} {
+		if a.IsValid() {
+			out = append(out, a.String())
+		}
+	}
+	if e.Target != "" {
+		out = append(out, e.Target)
 	}
 	return out
 }

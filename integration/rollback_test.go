@@ -1,9 +1,9 @@
 package integration
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 
@@ -59,9 +59,17 @@ func TestReloadAndRollback(t *testing.T) {
 	require.Contains(t, say(0, "config"), "in use")
 
 	// A version that drops too much needs a word more.
-	small := strings.Replace(orderZone, "  www:", "  #www:", 1)
-	p.writeZone("storm.yaml", small)
+	big := orderZone
+	for i := range 12 {
+		big += fmt.Sprintf("  more%d: {tiers: [{web: 1}]}\n", i)
+	}
+	p.writeZone("storm.yaml", big)
+	require.Contains(t, say(0, "reload"), "storm.yaml: taken up")
+	p.writeZone("storm.yaml", orderZone)
+	require.Regexp(t, `node \S+ refuses this version: it drops 12 of \d+ names, more than 30 % and at least 10`, say(1, "check", "--running", filepath.Join(p.dir, "zones")))
+	require.Regexp(t, `refused: it drops 12 of \d+ names`, say(1, "diff", filepath.Join(p.dir, "zones")))
 	require.Contains(t, say(3, "reload"), "and so does `fairlead reload --force`")
+	require.Contains(t, say(3, "status"), "this version drops 12 of")
 	require.Contains(t, say(0, "reload", "--force", "--reason", "CHG-9"), "storm.yaml: taken up")
 	out, code := run(t, p.bin, "audit", filepath.Join(p.dir, "state"))
 	require.Zero(t, code, out)

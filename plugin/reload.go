@@ -18,7 +18,7 @@ const (
 	serveTimeout = 8 * time.Second
 )
 
-// look looks at all files as Poll does, whatever stat says of them. With force, versions pass that drop more than 30 %.
+// look looks at all files as Poll does, whatever stat says of them. With force, versions pass that config.Shrinks refuses.
 func (s *source) look(force bool) (model *config.Model, settling bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -2,17 +2,22 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
+	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
 )
 
 func checkCommand() *cobra.Command {
 	var output, node string
+	var running bool
 	cmd := &cobra.Command{
 		Use:   "check PATH...",
 		Short: "every mistake in zone files, and how stale each service can get",
@@ -35,20 +40,34 @@ With --node the zones are for the node of that node file, which is checked too: 
 subdivision or asn, and order: nearest, are errors if it names no geo database. Without --node they are a warning. A quorum and
 vantages that the roster of its cluster cannot provide are errors.
 
-Exit codes: 0 no error, 1 errors, 2 wrong usage.`,
+With --running the versions that a running node serves are asked for, and what that node would refuse is an error: a version that
+drops more than 30 % of the names or endpoints, and at least 10, without ` + "`allow_shrink: true`" + `. See ` + "`fairlead diff`" + ` for all that would
+change.
+
+` + serverHelp + `
+
+Exit codes: 0 no error, 1 errors, 2 wrong usage; with --running also 1 if the node cannot be reached.`,
 		Example: `  fairlead check /etc/fairlead/zones.d
   fairlead check gslb.yaml shop.yaml
   fairlead check --node /etc/fairlead/node.yaml /etc/fairlead/zones.d
+  fairlead check --running /etc/fairlead/zones.d
   fairlead check -o json zones.d | jq '.zones[].services[] | {name, s_seconds}'`,
 		Args: usageArgs(cobra.MinimumNArgs(1)),
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
 	cmd.Flags().StringVar(&node, "node", "", "the node file of the node that will serve the zones")
+	cmd.Flags().BoolVar(&running, "running", false, "compare with what a running node serves")
+	server := addServerFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, paths []string) error {
 		if err := choice(cmd, "output", output, "text", "json"); err != nil {
 			return err
 		}
 		r := checkPaths(paths, node, steer.DefaultAllowances())
+		if running {
+			if err := r.compare(orBackground(cmd.Context()), *server); err != nil {
+				return err
+			}
+		}
 		out := bufio.NewWriter(cmd.OutOrStdout())
 		if err := r.print(out, output); err != nil {
 			return err
@@ -90,6 +109,31 @@ type checkedZone struct {
 
 func (r *checkResult) problems() config.Problems {
 	return append(r.inFiles[:len(r.inFiles):len(r.inFiles)], r.computed...)
+}
+
+// compare says what the node at server would refuse.
+func (r *checkResult) compare(ctx context.Context, server access) error {
+	c, err := newClient(server)
+	if err != nil {
+		return err
+	}
+	served, err := pages(ctx, c, api.ZonesPath, nil, func(p *api.Zones) (*api.Page, *[]api.ZoneItem) { return &p.Page, &p.Zones })
+	if err != nil {
+		return err
+	}
+	for _, z := range r.zones {
+		if !slices.ContainsFunc(served.Zones, func(s api.ZoneItem) bool { return s.Name == z.zone.Name }) {
+			continue
+		}
+		running, err := c.running(ctx, z.zone.Name, z.zone.File)
+		if err != nil {
+			return err
+		}
+		if why := config.Shrinks(running.zone, z.zone); why != "" {
+			r.inFiles = append(r.inFiles, config.Problem{File: z.zone.File, Message: fmt.Sprintf("node %s refuses this version: it %s", served.Node, why), Help: config.ShrinkHelp})
+		}
+	}
+	return nil
 }
 
 // checkPaths reads and judges everything at paths, for the node with the node file at node; an empty path means any node.

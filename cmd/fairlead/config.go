@@ -25,7 +25,7 @@ func reloadCommand() *cobra.Command {
 times and sizes say. For each file it prints whether a new version was taken up; what is broken in it, while its last good version
 runs on; or that nothing changed. It is for this node alone: others have files of their own.
 
-A version that drops more than 30 % of the names or endpoints is refused; --force lets it pass once, as ` + "`allow_shrink: true`" + ` in the file does.
+A version that drops more than 30 % of the names or endpoints, and at least 10, is refused; --force lets it pass once, as ` + "`allow_shrink: true`" + ` in the file does.
 
 ` + serverHelp + "\n\n" + configExits,
 		Example: `  fairlead reload
@@ -34,7 +34,7 @@ A version that drops more than 30 % of the names or endpoints is refused; --forc
 	}
 	server := addServerFlag(cmd)
 	cmd.Flags().StringVar(&req.Reason, "reason", "", "why; kept in the log")
-	cmd.Flags().BoolVar(&req.Force, "force", false, "let versions pass that drop more than 30 % of the names or endpoints")
+	cmd.Flags().BoolVar(&req.Force, "force", false, "let versions pass that drop more than 30 % of the names or endpoints, and at least 10")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		c, err := newClient(*server)
 		if err != nil {

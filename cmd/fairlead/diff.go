@@ -33,7 +33,8 @@ up, by the code that serves. What is down or drained now is not considered: see 
 
 Each argument is a zone file, or a directory whose *.yaml files are zone files; then zones that the node serves and that are in no
 file are shown too. Without arguments they are the directories of the files that the node serves. Private keys never leave the
-node: of files that hold some only digests are compared.
+node: of files that hold some only digests are compared. A file that the node would refuse, because it drops too much of what is
+served, is said first.
 
 ` + serverHelp + `
 
@@ -89,10 +90,12 @@ type zoneDiff struct {
 	File    string `json:"file,omitempty"`
 	Running string `json:"running,omitempty"`
 	// FileHash and RunningHash are equal when the texts are.
-	FileHash    string                `json:"file_hash,omitempty"`
-	RunningHash string                `json:"running_hash,omitempty"`
-	Changes     []config.Change       `json:"changes"`
-	Names       []fairlead.NameChange `json:"names"`
+	FileHash    string `json:"file_hash,omitempty"`
+	RunningHash string `json:"running_hash,omitempty"`
+	// Refused says why the node would go on with what it serves; empty if it takes the file up.
+	Refused string                `json:"refused,omitempty"`
+	Changes []config.Change       `json:"changes"`
+	Names   []fairlead.NameChange `json:"names"`
 }
 
 // diff compares the files at paths with what the node serves.
@@ -233,6 +236,7 @@ func compareZone(z *config.Zone, running *runningZone, now time.Time) zoneDiff {
 	}
 	if z != nil && was != nil {
 		out.Changes = append(out.Changes, config.Diff(was, z)...)
+		out.Refused = config.Shrinks(was, z)
 	}
 	out.Names = append(out.Names, fairlead.CompareZones(was, z, now)...)
 	return out

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -100,6 +101,37 @@ func TestDiff(t *testing.T) {
 			var doc diffDocument
 			require.NoError(t, json.Unmarshal([]byte(text), &doc))
 			require.Equal(t, tt.code != 0, doc.Differs)
+		})
+	}
+}
+
+// TestShrinkIsSaidBeforehand: what the node would refuse is said by diff, and an error of check --running.
+func TestShrinkIsSaidBeforehand(t *testing.T) {
+	served := diffBase
+	for i := range 20 {
+		served += fmt.Sprintf("  n%d: {tiers: [{spare: 1}]}\n", i)
+	}
+	node := servingNode(t, map[string]string{"a.example": served}, nil)
+	for _, tt := range []struct {
+		name, file string
+		check      int
+		want       string
+	}{
+		{"it drops too much", diffBase, exitFailed, "drops 20 of 23 names, more than 30 % and at least 10"},
+		{"and may", "allow_shrink: true\n" + diffBase, exitOK, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := diffDir(t, map[string]string{"a.yaml": tt.file})
+			out, err := command(t, node, "check", "--running", dir)
+			code, _ := exitCode(err)
+			require.Equal(t, tt.check, code, out)
+			require.Contains(t, out, tt.want)
+			text, _ := command(t, node, "diff", "-o", "json", dir)
+			var doc diffDocument
+			require.NoError(t, json.Unmarshal([]byte(text), &doc))
+			require.Equal(t, tt.want, doc.Zones[0].Refused)
+			text, _ = command(t, node, "diff", dir)
+			require.Equal(t, tt.want != "", strings.Contains(text, "refused: it "+tt.want+"\n  help: `allow_shrink: true`"), text)
 		})
 	}
 }

@@ -29,6 +29,9 @@ func writeDiff(w io.Writer, d *diffDocument) {
 		default:
 			fmt.Fprintf(w, "%s: node %s serves %s, and %s has %s\n", name, d.Node, z.RunningHash, z.File, z.FileHash)
 		}
+		if z.Refused != "" {
+			fmt.Fprintf(w, "  %s: it %s\n  help: %s\n", st.paint(red, "refused"), z.Refused, config.ShrinkHelp)
+		}
 		writeChanges(w, st, z.Changes)
 		writeNames(w, st, z.Names)
 	}

@@ -17,7 +17,7 @@ const (
 type ReloadRequest struct {
 	Actor  string `json:"actor"`
 	Reason string `json:"reason,omitempty"`
-	// Force lets versions pass that drop more than 30 % of their names or endpoints, as allow_shrink in the file does.
+	// Force lets versions pass that drop more than 30 % of their names or endpoints, and at least 10, as allow_shrink in the file does.
 	Force bool `json:"force,omitempty"`
 }
 
