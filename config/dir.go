@@ -18,6 +18,9 @@ type DirOptions struct {
 	State string
 	// Origins are the names of the server block: a zone not at or below one of them is an error. Empty allows all.
 	Origins []string
+	// Served is the file from which each zone ran before the process started, as an absolute path by name of the zone: of two files
+	// for one zone that one goes on. It may be nil.
+	Served map[string]string
 	// Force lets versions pass that Shrinks refuses.
 	Force bool
 	// Geo says whether the node has a geo database.
@@ -89,10 +92,26 @@ func (d *Dir) Files() []FileStatus { return d.now.Load().files }
 // its errors are returned as warnings, with one more that says so. Any other error among the problems means that a file
 // yields no zone. Load fails when the directory cannot be read.
 func (d *Dir) Load() ([]*Zone, Problems, error) {
+	type late struct {
+		file *dirFile
+		read *reading
+	}
+	var others []late
 	if _, err := d.visit(func(f *dirFile, root *os.Root) {
-		d.judge(f, newGlance(root, f.name, d.opts.Geo).parse(f.path, d.opts.Now()))
+		r := newGlance(root, f.name, d.opts.Geo).parse(f.path, d.opts.Now())
+		if r.zone != nil && d.servedByOther(r.zone.Name, f) {
+			others = append(others, late{f, r})
+			return
+		}
+		d.judge(f, r)
 	}); err != nil {
 		return nil, nil, err
+	}
+	for _, o := range others {
+		d.judge(o.file, o.read)
+	}
+	if len(others) > 0 {
+		d.publish()
 	}
 	var problems Problems
 	for _, f := range d.files {
@@ -158,6 +177,20 @@ func (d *Dir) visit(look func(f *dirFile, root *os.Root)) (changed bool, err err
 	}
 	d.files = slices.DeleteFunc(d.files, func(f *dirFile) bool { return f.vanished && f.zone == nil })
 	return d.publish(), nil
+}
+
+// servedByOther tells whether another file that is there had the zone run before the process started.
+func (d *Dir) servedByOther(zone string, f *dirFile) bool {
+	path, ok := d.opts.Served[zone]
+	return ok && slices.ContainsFunc(d.files, func(g *dirFile) bool { return g != f && !g.vanished && absolute(g.path) == path })
+}
+
+// absolute is path without a base that could differ.
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return filepath.Clean(path)
 }
 
 func (d *Dir) addFile(name string) {

@@ -107,3 +107,76 @@ func TestBrokenFileChangesNothing(t *testing.T) {
 	again.writeZone("storm.yaml", stormZone(3))
 	await(t, "the mended version", func() bool { return answers(stormName, stormAddress(3)) })
 }
+
+// TestStartsBesideBrokenFiles: a broken file, and a second one for a zone, stop nothing else at a start, also with an empty state
+// directory.
+func TestStartsBesideBrokenFiles(t *testing.T) {
+	calm := strings.ReplaceAll(stormZone(7), "storm.example.org", "calm.storm.example.org")
+	p := startServe(t, true, corefile, map[string]string{"calm.yaml": calm, "storm.yaml": brokenZone})
+	answers := func(name, want string) func() bool {
+		return func() bool {
+			m, _, err := ask("udp", p.dns, name, dns.TypeA)
+			return err == nil && len(m.Answer) == 1 && m.Answer[0].(*dns.A).A.String() == want
+		}
+	}
+	await(t, "the good zone", answers("www.calm.storm.example.org.", stormAddress(7)))
+	require.Contains(t, p.output(), "weigth")
+	out, code := run(t, p.bin, "status", "--server", "unix:"+p.socket)
+	require.Equal(t, 3, code, out)
+	require.Contains(t, out, "storm.yaml: nothing of it is served")
+
+	// Its name comes first, but the other one served before.
+	p.writeZone("a.yaml", strings.ReplaceAll(stormZone(8), "storm.example.org", "calm.storm.example.org"))
+	p.stop()
+	start(t, p, "serve", "-conf", filepath.Join(p.dir, "Corefile"))
+	await(t, "the good zone after a restart", answers("www.calm.storm.example.org.", stormAddress(7)))
+	out, _ = run(t, p.bin, "status", "--server", "unix:"+p.socket)
+	require.Regexp(t, `a.yaml:\d+:\d+: error: zone: the zone calm.storm.example.org. runs from \S*calm.yaml`, out)
+}
+
+// TestStartWithoutZones: a node that serves nothing is not well, and says what it found in the place of zone files.
+func TestStartWithoutZones(t *testing.T) {
+	for _, tt := range []struct {
+		name, file, want string
+	}{
+		{"other names alone", "z.yml", `has no *.yaml, but "z.yml"`},
+		{"a name that is none", "\x1b[31mz.yml", `has no *.yaml, but "\x1b[31mz.yml"`},
+		{"an empty directory", "", "is empty"},
+		{"no directory", "-", "no such file or directory"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			p := &process{bin: binary(t, false), dir: dir, socket: filepath.Join(dir, "state", "admin.sock"), dns: fmt.Sprintf("127.0.0.1:%d", freePort(t))}
+			zones := filepath.Join(p.dir, "zones")
+			require.NoError(t, os.MkdirAll(zones, 0o755))
+			require.NoError(t, os.MkdirAll(filepath.Join(dir, "state"), 0o755))
+			p.writeCorefile(corefile)
+			switch tt.file {
+			case "":
+			case "-":
+				require.NoError(t, os.Remove(zones))
+			default:
+				p.writeZone(tt.file, stormZone(0))
+			}
+			start(t, p, "serve", "-conf", filepath.Join(p.dir, "Corefile"))
+			var out string
+			await(t, "the admin socket", func() bool {
+				var code int
+				out, code = run(t, p.bin, "status", "--server", "unix:"+p.socket)
+				return code == 3
+			})
+			require.Contains(t, out, "no zone is served")
+			require.Contains(t, out, tt.want)
+			require.NotContains(t, p.output(), "\x1b")
+			require.Contains(t, p.output(), "no zone is served, every query is refused")
+			// It comes.
+			require.NoError(t, os.MkdirAll(zones, 0o755))
+			p.writeZone("storm.yaml", stormZone(0))
+			await(t, "the first answer", func() bool {
+				m, _, err := ask("udp", p.dns, stormName, dns.TypeA)
+				return err == nil && len(m.Answer) == 1
+			})
+			require.True(t, p.status().Ready)
+		})
+	}
+}

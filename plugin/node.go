@@ -122,12 +122,14 @@ func (n *node) prepare(a *attachment) (err error) {
 		return err
 	}
 	n.geo.Use(a.geo)
-	if a.dirs, err = loadDirs(a.wanted(), nil, a.config.GeoDatabase(), n.state, n.logger); err != nil {
+	served := loadServed(n.state, n.logger)
+	l := &loader{geo: a.config.GeoDatabase(), state: n.state, served: served.files, logger: n.logger}
+	if a.dirs, err = l.start(a.wanted()); err != nil {
 		return err
 	}
 	n.events = event.Open(event.Options{Node: a.config.Name, Dir: n.state, Logger: n.logger, Registerer: n.scope})
 	n.disk = newDiskTrial(n.state, n.Name, n.events, n.logger, n.scope)
-	n.source = newSource(n.logger, a.dirs, n.events)
+	n.source = newSource(n.logger, a.dirs, served, n.events)
 	n.metrics = newMetrics(n.scope, n)
 	if err := n.makeEngine(); err != nil {
 		return err
@@ -279,7 +281,8 @@ func (n *node) admit(a *attachment) (err error) {
 	if err := n.readGeo(a); err != nil {
 		return err
 	}
-	a.dirs, err = loadDirs(a.wanted(), n.source.watched(), a.config.GeoDatabase(), n.state, n.logger)
+	l := &loader{geo: a.config.GeoDatabase(), state: n.state, logger: n.logger}
+	a.dirs, err = l.reload(a.wanted(), n.source.watched())
 	return err
 }
 
@@ -397,7 +400,7 @@ func (n *node) ChangeKeyring(ctx context.Context, o engine.KeyringOrder) (map[st
 // Observations are what every vantage last said of a target.
 func (n *node) Observations(t health.Target) []health.Observation { return n.engine.Observations(t) }
 
-// Ready is nil while queries are answered from a snapshot and the prober turns.
+// Ready is nil while queries are answered from a snapshot of at least one zone and the prober turns.
 func (n *node) Ready() error {
 	if err := n.failed.Load(); err != nil {
 		return *err
@@ -406,6 +409,9 @@ func (n *node) Ready() error {
 		return errNoSnapshot
 	}
 	if err := n.engine.Alive(); err != nil {
+		return err
+	}
+	if err := n.source.empty(); err != nil {
 		return err
 	}
 	return n.engine.Serving()

@@ -18,9 +18,9 @@ func TestSourceReload(t *testing.T) {
 	writeZone(t, one+"/b.yaml", "b.example", 1)
 	writeZone(t, two+"/a.yaml", "c.example", 1)
 	dirs := []*zoneDir{{path: one, shown: one}, {path: two, shown: two}}
-	dirs, err := loadDirs(dirs, nil, config.GeoUnknown, state, newLogger())
+	dirs, err := (&loader{state: state, logger: newLogger()}).start(dirs)
 	require.NoError(t, err)
-	s := newSource(newLogger(), dirs, nil)
+	s := newSource(newLogger(), dirs, nil, nil)
 	back := func(file string) (*config.Model, error) {
 		return s.change(file, func(d *config.Dir, path string) error {
 			return d.Rollback(path, config.Rollback{Actor: "ada", Reason: "INC-1", At: time.Now()})

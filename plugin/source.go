@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
@@ -20,10 +21,14 @@ type source struct {
 	logger *slog.Logger
 	events *event.Log
 
+	// idle says why no zone is served; nil while one is. Swapped under mu.
+	idle atomic.Pointer[error]
+
 	mu   sync.Mutex // guards the rest, Poll's reads of the disk included
 	dirs []*zoneDir
-	// model is what was handed out last.
-	model *config.Model
+	// model is what was handed out last; served is on disk which file each zone of it runs from.
+	model  *config.Model
+	served *servings
 	// said holds the problems of each file, as they were last logged.
 	said map[string]string
 	// broken are the files, and the directories, whose content on disk is not what runs.
@@ -41,9 +46,9 @@ type refusal struct {
 func (r refusal) String() string { return fmt.Sprintf("the zone %s runs from %s", r.zone, r.by) }
 
 // newSource makes the source of the directories that a first Corefile named.
-func newSource(logger *slog.Logger, dirs []*zoneDir, events *event.Log) *source {
-	s := &source{logger: logger, dirs: dirs, model: config.NewModel(nil), said: make(map[string]string), broken: make(map[string]bool)}
-	s.model, _ = s.join()
+func newSource(logger *slog.Logger, dirs []*zoneDir, served *servings, events *event.Log) *source {
+	s := &source{logger: logger, dirs: dirs, served: served, model: config.NewModel(nil), said: make(map[string]string), broken: make(map[string]bool)}
+	s.take(s.join())
 	s.notice()
 	// What loading had to say has been said.
 	s.events = events
@@ -97,12 +102,53 @@ func (s *source) failing(d *zoneDir, err error) {
 func (s *source) changed() *config.Model {
 	s.forgetMoved()
 	m, moved := s.join()
+	s.take(m, moved)
 	s.notice()
 	if !moved {
 		return nil
 	}
-	s.model = m
 	return m
+}
+
+// take makes m what is handed out, and keeps which files it is of.
+func (s *source) take(m *config.Model, moved bool) {
+	s.model = m
+	s.noteEmpty()
+	if !moved {
+		return
+	}
+	if err := s.served.keep(m); err != nil {
+		s.logger.Warn("which file each zone is served from is not kept: of two files for one zone the next start takes the first", "err", err)
+	}
+}
+
+// empty is why no zone is served; nil while one is.
+func (s *source) empty() error {
+	if s == nil {
+		return nil
+	}
+	if err := s.idle.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// noteEmpty notes whether a zone is served, and what stands in the place of zone files.
+func (s *source) noteEmpty() {
+	if len(s.model.Zones) > 0 {
+		if s.idle.Swap(nil) != nil {
+			s.logger.Info("zones are served now", "zones", len(s.model.Zones))
+		}
+		return
+	}
+	var found []string
+	for _, d := range s.dirs {
+		found = append(found, d.found())
+	}
+	err := fmt.Errorf("no zone is served: %s", strings.Join(found, "; "))
+	if was := s.idle.Swap(&err); was == nil || (*was).Error() != err.Error() {
+		s.logger.Error("no zone is served, every query is refused", "found", strings.Join(found, "; "))
+	}
 }
 
 // forgetMoved gives up the last good version of a zone whose file is gone when another directory has a file of it: it was moved, or
@@ -128,6 +174,13 @@ func (s *source) join() (m *config.Model, moved bool) {
 	for _, z := range s.model.Zones {
 		before[z.Name] = z
 	}
+	// ran tells whether z is of the file from which its zone ran, before the process started too.
+	ran := func(z *config.Zone) bool {
+		if was := before[z.Name]; was != nil {
+			return was.File == z.File
+		}
+		return s.served.is(z)
+	}
 	joined := make(map[string]*config.Zone)
 	refused := make(map[string]refusal)
 	refuse := func(z, for_ *config.Zone) {
@@ -148,7 +201,7 @@ func (s *source) join() (m *config.Model, moved bool) {
 			switch {
 			case !taken:
 				joined[z.Name] = z
-			case was != nil && was.File == z.File:
+			case ran(z) && !ran(other):
 				// The one that was there first stays.
 				refuse(other, z)
 				joined[z.Name] = z

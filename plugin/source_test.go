@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -46,9 +47,9 @@ func TestSourceJoinsDirectories(t *testing.T) {
 	writeZone(t, filepath.Join(one, "z.yaml"), "b.example", 1)
 	writeZone(t, filepath.Join(two, "z.yaml"), "a.example", 2)
 	dirs := func() []*zoneDir { return []*zoneDir{{path: one, shown: one}, {path: two, shown: two}} }
-	loaded, err := loadDirs(dirs(), nil, config.GeoUnknown, state, newLogger())
+	loaded, err := (&loader{state: state, logger: newLogger()}).start(dirs())
 	require.NoError(t, err)
-	s := newSource(newLogger(), loaded, nil)
+	s := newSource(newLogger(), loaded, nil, nil)
 	require.Equal(t, []string{"a.example.", "b.example."}, names(s.model), "sorted over directories")
 	require.Nil(t, pollTwice(s), "nothing changed")
 
@@ -69,11 +70,11 @@ func TestSourceJoinsDirectories(t *testing.T) {
 		}
 	}
 	require.Equal(t, 1, refused)
-	_, err = loadDirs(dirs(), nil, config.GeoUnknown, state, newLogger())
-	require.ErrorContains(t, err, "the zone a.example. runs from", "at a start it is an error")
+	_, err = (&loader{state: state, logger: newLogger()}).reload(dirs(), nil)
+	require.ErrorContains(t, err, "the zone a.example. runs from", "at a reload it is an error: the Corefile in force goes on")
 
 	// Directories that go on keep their watch; the model that they make is the one that runs.
-	kept, err := loadDirs([]*zoneDir{{path: two, shown: two}}, s.watched(), config.GeoUnknown, state, newLogger())
+	kept, err := (&loader{state: state, logger: newLogger()}).reload([]*zoneDir{{path: two, shown: two}}, s.watched())
 	require.NoError(t, err)
 	require.Same(t, loaded[1], kept[0])
 	m = s.replace(kept)
@@ -86,11 +87,11 @@ func TestSourceKeepsZonesThatDidNotChange(t *testing.T) {
 	dir, state := filepath.Join(root, "zones"), filepath.Join(root, "state")
 	writeZone(t, filepath.Join(dir, "a.yaml"), "a.example", 1)
 	load := func() []*zoneDir {
-		d, err := loadDirs([]*zoneDir{{path: dir, shown: dir}}, nil, config.GeoUnknown, state, newLogger())
+		d, err := (&loader{state: state, logger: newLogger()}).start([]*zoneDir{{path: dir, shown: dir}})
 		require.NoError(t, err)
 		return d
 	}
-	s := newSource(newLogger(), load(), nil)
+	s := newSource(newLogger(), load(), nil, nil)
 	require.Nil(t, s.replace(load()), "another watch read the same files")
 }
 
@@ -98,9 +99,9 @@ func TestSourceWithoutItsDirectory(t *testing.T) {
 	root := t.TempDir()
 	dir := filepath.Join(root, "zones")
 	writeZone(t, filepath.Join(dir, "a.yaml"), "a.example", 1)
-	d, err := loadDirs([]*zoneDir{{path: dir, shown: dir}}, nil, config.GeoUnknown, filepath.Join(root, "state"), newLogger())
+	d, err := (&loader{state: filepath.Join(root, "state"), logger: newLogger()}).start([]*zoneDir{{path: dir, shown: dir}})
 	require.NoError(t, err)
-	s := newSource(newLogger(), d, nil)
+	s := newSource(newLogger(), d, nil, nil)
 	require.NoError(t, os.Rename(dir, dir+".away"))
 	require.Nil(t, pollTwice(s), "all goes on")
 	require.Contains(t, s.status()[0].Problems[0], "no such file")
@@ -117,10 +118,10 @@ func TestSourceEvents(t *testing.T) {
 	a, b := filepath.Join(one, "a.yaml"), filepath.Join(two, "b.yaml")
 	writeZone(t, a, "a.example", 1)
 	writeZone(t, b, "b.example", 1)
-	dirs, err := loadDirs([]*zoneDir{{path: one, shown: one}, {path: two, shown: two}}, nil, config.GeoUnknown, filepath.Join(root, "state"), newLogger())
+	dirs, err := (&loader{state: filepath.Join(root, "state"), logger: newLogger()}).start([]*zoneDir{{path: one, shown: one}, {path: two, shown: two}})
 	require.NoError(t, err)
 	log := event.Open(event.Options{Node: "n1"})
-	s := newSource(newLogger(), dirs, log)
+	s := newSource(newLogger(), dirs, nil, log)
 	// told are the events since the last call, with their texts.
 	var seq uint64
 	told := func() (out []string) {
@@ -171,4 +172,69 @@ func TestSourceEvents(t *testing.T) {
 	require.Contains(t, got[0], "config.broken "+c)
 	require.Contains(t, got[0], "the file is gone")
 	require.Len(t, s.model.Zones, 2)
+}
+
+// TestSourceAtStart: of two directories, or two files, for one zone the one that served before goes on over a restart; what is broken
+// or not there stops nothing else, and is picked up later.
+func TestSourceAtStart(t *testing.T) {
+	root := t.TempDir()
+	one, two, state := filepath.Join(root, "one"), filepath.Join(root, "two"), filepath.Join(root, "state")
+	require.NoError(t, os.MkdirAll(state, 0o755))
+	start := func() *source {
+		served := loadServed(state, newLogger())
+		dirs, err := (&loader{state: state, served: served.files, logger: newLogger()}).start([]*zoneDir{{path: one, shown: one}, {path: two, shown: two}})
+		require.NoError(t, err)
+		return newSource(newLogger(), dirs, served, nil)
+	}
+	served := func(s *source) (out []string) {
+		for _, z := range s.model.Zones {
+			out = append(out, z.Name+" "+strings.TrimPrefix(z.File, root))
+		}
+		return out
+	}
+	require.NoError(t, os.MkdirAll(one, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(one, "z.yml"), nil, 0o644))
+	s := start()
+	require.EqualError(t, s.empty(), fmt.Sprintf("no zone is served: %s has no *.yaml, but %q; zones directory: open %s: no such file or directory", one, "z.yml", two))
+
+	writeZone(t, filepath.Join(two, "m.yaml"), "a.example", 1)
+	require.NotNil(t, pollTwice(s), "the directory is there by now")
+	require.NoError(t, s.empty())
+	require.Equal(t, []string{"a.example. /two/m.yaml"}, served(s))
+
+	// Files that would come first by their names.
+	writeZone(t, filepath.Join(one, "a.yaml"), "a.example", 2)
+	writeZone(t, filepath.Join(two, "a.yaml"), "a.example", 3)
+	require.NoError(t, os.WriteFile(filepath.Join(one, "b.yaml"), []byte("zone: b.example\nregionz: {}\n"), 0o644))
+	for range 2 {
+		s = start()
+		require.Equal(t, []string{"a.example. /two/m.yaml"}, served(s))
+		broken := map[string]string{}
+		for _, f := range s.status() {
+			if f.BrokenSince != nil {
+				broken[strings.TrimPrefix(f.Path, root)] = strings.Join(f.Problems, "\n")
+			}
+		}
+		require.Len(t, broken, 3)
+		require.Contains(t, broken["/one/a.yaml"], "the zone a.example. runs from "+filepath.Join(two, "m.yaml"))
+		require.Contains(t, broken["/two/a.yaml"], "the zone a.example. runs from "+filepath.Join(two, "m.yaml"))
+		require.Contains(t, broken["/one/b.yaml"], "regionz")
+	}
+	// It breaks while nobody runs: its last good version does.
+	require.NoError(t, os.WriteFile(filepath.Join(two, "m.yaml"), []byte("zone: a.example\nregionz: {}\n"), 0o644))
+	s = start()
+	require.Equal(t, []string{"a.example. /two/m.yaml"}, served(s))
+	require.Equal(t, "192.0.2.1", s.model.Zones[0].Pools[0].Endpoints[0].V4.String())
+	// What is remembered is damaged: the first file is taken, and it is not the end.
+	require.NoError(t, os.WriteFile(filepath.Join(state, servedName), []byte("{"), 0o600))
+	s = start()
+	require.Equal(t, []string{"a.example. /one/a.yaml"}, served(s))
+	require.NoError(t, os.Remove(filepath.Join(two, "m.yaml")))
+	require.NoError(t, os.Remove(filepath.Join(two, "a.yaml")))
+	require.Equal(t, []string{"a.example. /one/a.yaml"}, served(start()))
+
+	// Nothing at all can be served.
+	require.NoError(t, os.Remove(filepath.Join(one, "a.yaml")))
+	_, err := (&loader{state: state, logger: newLogger()}).start([]*zoneDir{{path: one, shown: one}, {path: two, shown: two}})
+	require.ErrorContains(t, err, "regionz")
 }

@@ -117,10 +117,6 @@ func TestStartErrors(t *testing.T) {
 			c.Contents = []byte(strings.Replace(string(c.Contents), "example.org:", "example.net:", 1))
 			return c
 		}, []string{"the zone example.org. is not at or below example.net."}},
-		{"no zones directory", func(t *testing.T, s *site) caddy.Input {
-			require.NoError(t, os.RemoveAll(filepath.Join(s.dir, "zones")))
-			return s.corefile("", "")
-		}, []string{"zones directory", "no such file"}},
 		{"state taken", func(t *testing.T, s *site) caddy.Input {
 			f, err := lockState(filepath.Join(s.dir, "state"))
 			require.NoError(t, err)
