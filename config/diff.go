@@ -62,7 +62,7 @@ func changedKeys(object string, a, b map[string]string) []Change {
 }
 
 // objectKinds is the order in which changes are told: what clients notice first.
-var objectKinds = []string{"service", "pool", "endpoint", "check", "record", "name server", "region", "AZ", "zone"}
+var objectKinds = []string{"service", "pool", "endpoint", "check", "record", "name server", "key", "region", "AZ", "zone"}
 
 // objects are those of either side, in order.
 func objects(a, b effects) []string {

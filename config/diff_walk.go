@@ -31,6 +31,18 @@ func effectsOf(z *Zone) effects {
 	w.put("soa.expire", ttlText(z.SOA.Expire))
 	w.put("ns_ttl", ttlText(z.NSTTL))
 	w.put("allow_shrink", strconv.FormatBool(z.AllowShrink))
+	if sec := z.DNSSEC; sec != nil {
+		w.put("dnssec.validity", durationString(sec.Validity))
+		w.put("dnssec.ttl", ttlText(sec.TTL))
+		for _, k := range sec.Keys {
+			w.object("key " + k.File)
+			w.put("flags", strconv.Itoa(int(k.Flags)))
+			w.walk("publish", reflect.ValueOf(k.Publish.String()))
+			w.walk("activate", reflect.ValueOf(k.Activate.String()))
+			w.walk("inactive", reflect.ValueOf(k.Inactive.String()))
+			w.walk("delete", reflect.ValueOf(k.Delete.String()))
+		}
+	}
 	for _, n := range z.NameServers {
 		w.object("name server " + n.Name)
 		w.walk("addresses", reflect.ValueOf(n.Addresses))

@@ -167,7 +167,7 @@ func TestSchema(t *testing.T) {
 	assert.NoError(t, schema.Validate(asJSON(t, exampleText(t))))
 	for _, tt := range []struct{ name, yaml string }{
 		{"unknown key", head + "servces: {}\n"},
-		{"refused key", head + "dnssec: {}\n"},
+		{"refused key", head + "cookies: {}\n"},
 		{"fraction", withPools + "services: {www: {tiers: [{web: 1.5}]}}\n"},
 		{"number for a duration", head + "ns_ttl: 30\n"},
 		{"missing nameservers", "zone: example.org\n"},

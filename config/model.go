@@ -64,6 +64,8 @@ type Zone struct {
 	// NSTTL is the TTL of the apex NS RRset and of its glue, in seconds.
 	NSTTL   uint32
 	Records []Record
+	// DNSSEC is nil for a zone that is not signed.
+	DNSSEC  *DNSSEC
 	Regions []Region
 	AZs     []AZ
 	// Checks holds also those that no pool uses.

@@ -213,3 +213,11 @@ func shorten(s string) string {
 	}
 	return strings.ToValidUTF8(s[:60], "") + "…"
 }
+
+// ZoneName is the name of a zone as the program has it: in lower case with the final dot.
+func ZoneName(text string) (string, error) {
+	if err := zoneName(text); err != nil {
+		return "", err
+	}
+	return parseName(text, ".")
+}

@@ -81,8 +81,10 @@ func (b *builder) build(file string) *Zone {
 	b.checkOwners()
 	b.checkBarriers()
 	b.checkLoops()
+	b.buildDNSSEC()
 	b.zone.Hash = b.files.sum()
 	b.buildSOA()
+	b.warnKeys()
 	b.finishImport()
 	return b.zone
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -32,9 +33,15 @@ func stampOf(info fs.FileInfo) fileStamp {
 
 // statRegular follows symlinks inside root and refuses what is no regular file of a sane size.
 func statRegular(root *os.Root, name string) (fileStamp, error) {
-	info, err := root.Stat(filepath.FromSlash(name))
+	info, err := root.Stat(filepath.FromSlash(strings.TrimSuffix(name, "/")))
 	if err != nil {
 		return fileStamp{}, plainError(err)
+	}
+	if strings.HasSuffix(name, "/") {
+		if !info.IsDir() {
+			return fileStamp{}, fmt.Errorf("not a directory but a %s", kindOf(info.Mode()))
+		}
+		return stampOf(info), nil
 	}
 	return stampOf(info), checkRegular(info)
 }
@@ -65,7 +72,11 @@ func kindOf(m fs.FileMode) string {
 }
 
 // readRegular reads a regular file below root. Opening never blocks, even if the file became a FIFO a moment ago.
+// The content of a directory, whose name ends in a slash, are the names in it, sorted, each with a line break.
 func readRegular(root *os.Root, name string) ([]byte, fileStamp, error) {
+	if strings.HasSuffix(name, "/") {
+		return readNames(root, name)
+	}
 	if _, err := statRegular(root, name); err != nil {
 		return nil, fileStamp{}, err
 	}
@@ -91,6 +102,36 @@ func readRegular(root *os.Root, name string) ([]byte, fileStamp, error) {
 		return nil, fileStamp{}, fmt.Errorf("the file has more than %d octets", MaxFileBytes)
 	}
 	return content.Bytes(), stampOf(info), nil
+}
+
+// maxNames bounds the entries of a directory that is read.
+const maxNames = 4096
+
+func readNames(root *os.Root, name string) ([]byte, fileStamp, error) {
+	stamp, err := statRegular(root, name)
+	if err != nil {
+		return nil, fileStamp{}, err
+	}
+	f, err := root.Open(filepath.FromSlash(strings.TrimSuffix(name, "/")))
+	if err != nil {
+		return nil, fileStamp{}, plainError(err)
+	}
+	defer f.Close()
+	names, err := f.Readdirnames(maxNames + 1)
+	if err != nil && err != io.EOF {
+		return nil, fileStamp{}, plainError(err)
+	}
+	if len(names) > maxNames {
+		return nil, fileStamp{}, fmt.Errorf("the directory has more than %d entries", maxNames)
+	}
+	slices.Sort(names)
+	var content bytes.Buffer
+	for _, n := range names {
+		if !strings.ContainsAny(n, "\n/") {
+			content.WriteString(n + "\n")
+		}
+	}
+	return content.Bytes(), stamp, nil
 }
 
 // plainError takes the operation and the path away, which the message around it says; fs.ErrNotExist stays visible.

@@ -59,7 +59,7 @@ func (b *bundle) hash() Hash {
 func (b *bundle) text(path string) *Text {
 	t := &Text{Path: path, Content: b.Content, Files: make(map[string][]byte), Secret: make(map[string]string)}
 	for name, content := range b.Files {
-		if strings.Contains(string(content), "PRIVATE KEY") {
+		if isSecret(content) {
 			sum := sha256.Sum256(content)
 			t.Secret[name] = hex.EncodeToString(sum[:])
 		} else {
@@ -67,6 +67,11 @@ func (b *bundle) text(path string) *Text {
 		}
 	}
 	return t
+}
+
+// isSecret tells whether a file holds a private key, as PEM or in the form of BIND.
+func isSecret(content []byte) bool {
+	return strings.Contains(string(content), "PRIVATE KEY") || strings.Contains(string(content), "PrivateKey:") || strings.Contains(string(content), "PrivateExponent:")
 }
 
 // Parse makes the zone again. Files that are secret come from secret, which may be nil: then a zone that names one cannot be

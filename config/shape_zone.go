@@ -51,7 +51,11 @@ func zoneShape() *shape {
 		)),
 		optional("nameservers", nameServersShape().describe("Of the apex; needed, unless the zonefile has its NS records.")),
 		optional("ns_ttl", ttl(1, math.MaxInt32, false)),
-		key{name: "dnssec", refused: notSupported},
+		optional("dnssec", object(
+			required("keys", text("a directory", lineText).describe("Of BIND key files, below the zone file's directory.")),
+			optional("validity", duration(24*time.Hour, 90*24*time.Hour)),
+			optional("ttl", ttl(1, 7*86400, false)),
+		)),
 		key{name: "rrl", refused: notSupported},
 		key{name: "cookies", refused: notSupported},
 		optional("records", list(object(

@@ -38,6 +38,7 @@ func commands() []*cobra.Command {
 		checkCommand(),
 		diffCommand(),
 		delegationCommand(),
+		dnssecCommand(),
 		schemaCommand(),
 		statusCommand(),
 		getCommand(),

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
@@ -24,6 +25,8 @@ type Compiler struct {
 
 	// bareHosts leaves answers for host names without slots: a guard of the simulator.
 	bareHosts bool
+	// signatures are of all zones.
+	signatures signatures
 
 	mu        sync.Mutex
 	sequences map[string]*steer.Sequence // guarded by mu
@@ -72,6 +75,8 @@ type zone struct {
 	lots []uint64
 	// ledger knows the greatest TTL that may be given.
 	ledger *ledger.Ledger
+	// sec is what makes the zone signed; nil where the file does not ask for it. It is the same as long as the file is.
+	sec *atomic.Pointer[security]
 	// counters are shared by all snapshots of a zone of this name.
 	counters *Counters
 }
@@ -151,6 +156,12 @@ func (c *Compiler) whole(old *zone, zv *health.ZoneView, at time.Time) *zone {
 			z.pools[i].flip.Store(never)
 		}
 	}
+	if cfg.DNSSEC != nil {
+		z.sec = new(atomic.Pointer[security])
+		if s := newSigner(cfg, at, &c.signatures); s != nil {
+			z.sec.Store(z.secure(s))
+		}
+	}
 	z.lots = c.lots(cfg)
 	before := map[string]*service{}
 	if old != nil {
@@ -180,6 +191,7 @@ func (c *Compiler) hosts(z *zone, zv *health.ZoneView, old []*service) []*servic
 			hosts[i] = old[i]
 		} else {
 			hosts[i] = c.host(zv.Zone, h, answers)
+			z.sealAll(hosts[i], h.Name, hostTypes(z.cfg, h))
 		}
 	}
 	return hosts

@@ -15,6 +15,10 @@ type index struct {
 	owners []owner
 	// byName maps the lower-case wire-format name to owners. Empty non-terminals are in it.
 	byName map[string]int32
+	// signed is set when the zone is to be signed.
+	signed bool
+	// sets is how many static RRsets there are.
+	sets int
 	// soa is the SOA record for negative answers: its TTL is bounded by the SOA MINIMUM (RFC 2308 section 3).
 	soa staticSet
 }
@@ -44,7 +48,9 @@ func (o *owner) empty() bool { return o.service < 0 && o.host < 0 && o.static ==
 type staticSet struct {
 	typ   uint16
 	count uint16
-	rrs   []byte
+	// id numbers the RRsets of an index.
+	id  int32
+	rrs []byte
 	// glue are the owners of the addresses of NS targets that this zone knows: the first inDomain of them lie in the zone
 	// that is delegated, and nobody else can tell their addresses (RFC 9471).
 	glue     []int32
@@ -54,7 +60,7 @@ type staticSet struct {
 }
 
 func newIndex(z *config.Zone) *index {
-	x := &index{apex: mustPackName(z.Name), byName: make(map[string]int32, len(z.Services)+len(z.Records)+8)}
+	x := &index{apex: mustPackName(z.Name), signed: z.DNSSEC != nil, byName: make(map[string]int32, len(z.Services)+len(z.Records)+8)}
 	for i, svc := range z.Services {
 		o := &x.owners[x.add(svc.Name)]
 		o.service, o.cells = int32(i), svc.Cells != nil
@@ -152,6 +158,10 @@ func definesType(z *config.Zone, name string, typ uint16) bool {
 // finish does what needs all owners: barriers, glue, and an order of types.
 func (x *index) finish(o *owner) {
 	sort.Slice(o.static, func(i, j int) bool { return o.static[i].typ < o.static[j].typ })
+	for i := range o.static {
+		o.static[i].id = int32(x.sets)
+		x.sets++
+	}
 	name := []byte(o.name)
 	for n := name; len(n) >= len(x.apex); n = cutLabel(n) {
 		i := x.byName[string(n)]
@@ -230,10 +240,18 @@ func (x *index) find(name []byte) found {
 			f.barrier = i
 		}
 		if o.cells {
-			// Below a cell there is nothing.
-			if len(n) == len(parent) {
+			switch {
+			case len(n) == len(parent):
 				f.owner, f.cell = i, name[1:1+int(name[0])]
+			case x.signed:
+				// Cells are signed as a wildcard, which stands for names of any depth.
+				at := len(name) - len(n)
+				for below := name; len(below) > len(n); below = cutLabel(below) {
+					at = len(name) - len(below)
+				}
+				f.owner, f.cell = i, name[at+1:at+1+int(name[at])]
 			}
+			// Else there is nothing below a cell.
 			return f
 		}
 		var buf [maxNameLen + 2]byte

@@ -16,7 +16,17 @@ func (r *reply) referral(cut *owner) {
 		// What was answered before, a CNAME, is ours still.
 		r.delegated = true
 	}
-	r.glue(ns, true)
+	r.ns, r.referred = ns, true
+	if !r.signed {
+		return
+	}
+	if ds := cut.set(dns.TypeDS); ds != nil {
+		r.owned([]byte(cut.name), ds)
+		r.authority += ds.count + r.ownedSigs([]byte(cut.name), r.sec.sets[ds.id])
+		return
+	}
+	// No DS: the zone is not signed (RFC 4035 section 3.1.4.1).
+	r.prove([]byte(cut.name))
 }
 
 // owned writes a static RRset of another owner than the one that was asked for.
@@ -58,6 +68,9 @@ func (r *reply) redirect(d *owner, name []byte, ownerAt uint16) (target []byte, 
 	set := d.set(dns.TypeDNAME)
 	r.owned([]byte(d.name), set)
 	r.answers++
+	if r.signed {
+		r.answers += r.ownedSigs([]byte(d.name), r.sec.sets[set.id])
+	}
 	r.outcome = Static
 	prefix := name[:len(name)-len(d.name)]
 	if len(prefix)+len(set.target) > maxNameLen {
@@ -69,7 +82,7 @@ func (r *reply) redirect(d *owner, name []byte, ownerAt uint16) (target []byte, 
 	r.buf = binary.BigEndian.AppendUint16(r.buf, ownerAt)
 	at = r.putRecord(appendRR(nil, dns.TypeCNAME, ttl, target))
 	r.answers++
-	if r.q.Type == dns.TypeCNAME || r.q.Type == dns.TypeANY {
+	if r.typ == dns.TypeCNAME || r.typ == dns.TypeANY {
 		return nil, 0
 	}
 	return target, at

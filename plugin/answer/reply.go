@@ -100,6 +100,15 @@ type reply struct {
 	// chain are where the names stand that were answered on the way, as offsets in the message.
 	chain  [maxChase]uint16
 	chased int
+	// typ is the question's type, or the one that stands for ANY.
+	typ uint16
+	// sec is the zone's signatures; nil for none. signed is set when the reply is to have them.
+	sec    *security
+	signed bool
+	proofs proofs
+	// ns are name servers whose addresses the reply is to have; referral is set when it ends in a referral.
+	ns       *staticSet
+	referred bool
 	// ede is the code of an Extended DNS Error; 0 for none.
 	ede uint16
 	// scope is the SCOPE PREFIX-LENGTH of an ECS option: how much of the client's subnet was looked at.
@@ -127,7 +136,11 @@ func (s *Snapshot) appendAt(dst []byte, q *Question, now clock) (out []byte, inf
 	if z == nil || !strings.HasPrefix(z.cfg.File, q.Files) {
 		return dst, Reply{RCode: dns.RcodeRefused, Outcome: Refused}, false
 	}
-	r := reply{q: q, z: z, now: now, start: len(dst), apexAt: headerLen + uint16(at)}
+	r := reply{q: q, z: z, now: now, start: len(dst), apexAt: headerLen + uint16(at), typ: q.Type}
+	if z.sec != nil {
+		r.sec = z.sec.Load()
+		r.signed = r.sec != nil && q.DO
+	}
 	r.buf = append(dst, make([]byte, headerLen)...)
 	r.buf = append(r.buf, q.Name...)
 	r.buf = binary.BigEndian.AppendUint16(r.buf, q.Type)
@@ -174,6 +187,17 @@ func (r *reply) fill(s *Snapshot, name []byte) {
 		r.rcode, r.outcome = dns.RcodeRefused, Refused
 		return
 	}
+	r.follow(s, name)
+	if r.proofs.n > 0 {
+		r.putProofs()
+	}
+	if r.ns != nil {
+		r.glue(r.ns, r.referred)
+	}
+}
+
+// follow answers for a name, and for those that CNAMEs lead to.
+func (r *reply) follow(s *Snapshot, name []byte) {
 	owner := uint16(pointerToQName)
 	for r.chased < maxChase {
 		r.chain[r.chased] = owner & maxPointer
@@ -208,43 +232,84 @@ func (r *reply) answer(name []byte, owner uint16) (target []byte, at uint16) {
 		switch {
 		case !b.cut:
 			return r.redirect(b, name, owner)
-		case r.q.Type != dns.TypeDS || f.owner != f.barrier:
+		case r.typ != dns.TypeDS || f.owner != f.barrier:
 			r.referral(b)
 			return nil, 0
 		}
 	}
 	if f.owner < 0 {
 		r.negative(dns.RcodeNameError, NXDomain)
+		r.proveName(name, &f)
 		return nil, 0
 	}
-	o := &r.z.index.owners[f.owner]
-	if r.q.Type == dns.TypeANY && !o.empty() {
-		r.hinfo(owner)
-		return nil, 0
+	return r.at(&r.z.index.owners[f.owner], &f, name, owner)
+}
+
+// at answers from what stands at an owner.
+func (r *reply) at(o *owner, f *found, name []byte, owner uint16) (target []byte, at uint16) {
+	if r.typ == dns.TypeANY && !o.empty() {
+		if !r.signed {
+			r.hinfo(owner)
+			return nil, 0
+		}
+		r.typ = r.any(o)
 	}
-	if set := o.set(r.q.Type); set != nil {
+	if set, sigs := r.signing(o); set != nil {
 		r.static(set, owner)
-		if set.typ == dns.TypeNS {
-			r.glue(set, false)
+		if r.signed {
+			r.answers += r.sigs(sigs, ttlOf(set.rrs), owner)
 		}
 		return nil, 0
 	}
-	if set := o.set(dns.TypeCNAME); set != nil {
-		return set.target, r.static(set, owner)
+	if r.typ == dns.TypeNSEC && r.signed && !f.wild && f.cell == nil && r.denial(name) {
+		return nil, 0
 	}
+	set := o.set(r.typ)
+	if set == nil {
+		set = o.set(dns.TypeCNAME)
+	}
+	if set != nil {
+		at = r.static(set, owner)
+		if r.signed {
+			r.answers += r.sigs(r.sec.sets[set.id], ttlOf(set.rrs), owner)
+			if f.wild {
+				r.prove(name)
+			}
+		}
+		switch {
+		case set.typ == dns.TypeNS:
+			r.ns = set
+		case set.typ == dns.TypeCNAME && r.typ != dns.TypeCNAME:
+			return set.target, at
+		}
+		return nil, 0
+	}
+	var s *service
 	switch {
 	case r.q.Shut && (o.place >= 0 || o.service >= 0 || o.host >= 0):
 		r.shut()
 		return nil, 0
 	case o.place >= 0:
-		return r.service(r.z.services[o.service].places[o.place], nil, owner)
+		s = r.z.services[o.service].places[o.place]
 	case o.service >= 0:
-		return r.service(r.z.services[o.service], f.cell, owner)
+		s = r.z.services[o.service]
 	case o.host >= 0:
-		return r.service(r.z.hosts[o.host], nil, owner)
+		s = r.z.hosts[o.host]
+	default:
+		r.negative(dns.RcodeSuccess, NoData)
+		r.proveType(name, f, nil)
+		return nil, 0
 	}
-	r.negative(dns.RcodeSuccess, NoData)
-	return nil, 0
+	before := r.authority
+	target, at = r.service(s, f.cell, owner)
+	switch {
+	case !r.signed:
+	case r.authority > before:
+		r.proveType(name, f, s)
+	case f.wild || f.cell != nil:
+		r.prove(name)
+	}
+	return target, at
 }
 
 // find is where name leads in the zone, which is known for the QNAME of a question with a spot.
@@ -290,13 +355,20 @@ func (r *reply) service(s *service, cell []byte, owner uint16) (target []byte, a
 	if c.subnet {
 		r.scope = max(r.scope, uint8(c.bits))
 	}
-	set := c.plan.set(r.q.Type)
+	set := c.plan.set(r.typ)
 	if set == nil {
 		r.negative(dns.RcodeSuccess, NoData)
 		return nil, 0
 	}
+	var seal *seal
+	longest := int(set.longest)
+	if r.signed {
+		if seal = s.sealFor(cell != nil); seal != nil {
+			longest += len(seal.of(c.at, set.typ, 0))
+		}
+	}
 	r.ede = errorOf(c.plan.plan.Source)
-	if set.seq != nil && !r.room(int(set.longest)) {
+	if set.seq != nil && !r.room(longest) {
 		r.full = true
 		return nil, 0
 	}
@@ -307,13 +379,16 @@ func (r *reply) service(s *service, cell []byte, owner uint16) (target []byte, a
 	} else {
 		r.buf = set.append(r.buf, first, ttl, owner)
 	}
+	if seal != nil {
+		r.answers += r.sigs(seal.of(c.at, set.typ, first), ttl, owner)
+	}
 	r.issue(set, first, ttl)
 	r.answers += set.per
 	r.outcome = Answered
 	if c.plan.plan.Source.Degraded() {
 		r.outcome = Degraded
 	}
-	if set.typ == dns.TypeCNAME && r.q.Type != dns.TypeCNAME {
+	if set.typ == dns.TypeCNAME && r.typ != dns.TypeCNAME {
 		return set.more.targets[first], at
 	}
 	return nil, 0
@@ -331,6 +406,8 @@ func (r *reply) alias(rr []byte, ttl uint32, owner uint16) (target uint16) {
 // A choice is the class of whoever asks.
 type choice struct {
 	plan *compiledPlan
+	// at is its place in service.plans.
+	at int
 	// client is the address that decided; subnet is set when it came from an ECS option, bits is how much of it counted.
 	client netip.Addr
 	subnet bool
@@ -364,7 +441,7 @@ func (r *reply) class(s *service, cell []byte) choice {
 		c.key, length = steer.StickyKey(s.cfg, s.seed, c.client)
 		c.bits = max(c.bits, length)
 	}
-	c.plan = &s.plans[at]
+	c.plan, c.at = &s.plans[at], at
 	return c
 }
 
@@ -387,7 +464,7 @@ func (r *reply) shut() {
 func (r *reply) empty() {
 	r.buf = r.buf[:r.start+headerLen+len(r.q.Name)+4]
 	r.answers, r.authority, r.additional = 0, 0, 0
-	r.heads.n = 0
+	r.heads.n, r.proofs.n, r.ns = 0, 0, nil
 	r.q.Issued.clear()
 }
 
@@ -396,6 +473,9 @@ func (r *reply) negative(rcode int, o Outcome) {
 	r.rcode, r.outcome = rcode, o
 	r.named(&r.z.index.soa, 0xC000|r.apexAt)
 	r.authority++
+	if r.signed {
+		r.authority += r.sigs(r.sec.soa, ttlOf(r.z.index.soa.rrs), 0xC000|r.apexAt)
+	}
 }
 
 // room tells whether so many octets more fit into the message.

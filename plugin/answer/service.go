@@ -33,6 +33,10 @@ type service struct {
 	ttl    ttlRule
 	// hash is that of the decision.
 	hash uint64
+	// seals are the signatures, under the name and, where the service has cells, under the wildcard below it; nil where the
+	// zone is not signed. types are those that there can be.
+	seals []*sealCell
+	types []uint16
 	// slots are those of all holdings of the name, each once, sorted; it has them until it is collected by the garbage collector.
 	slots []ledger.Slot
 }
@@ -80,6 +84,7 @@ func (c *Compiler) service(z *zone, zv *health.ZoneView, i int, old *service, at
 		}
 		s.places = append(s.places, c.place(z, svc, place, d.Places[k], before, at))
 	}
+	z.sealAll(s, svc.Name, serviceTypes(z.cfg, svc))
 	return s
 }
 
@@ -98,6 +103,7 @@ func (c *Compiler) place(z *zone, svc *config.Service, place config.Place, p *st
 		}
 	}
 	c.goOn(s, old, z, lotOf(c.node, place.Name), at)
+	z.sealAll(s, place.Name, serviceTypes(z.cfg, svc))
 	return s
 }
 

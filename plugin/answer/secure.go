@@ -1,0 +1,273 @@
+package answer
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/fairlead-dns/fairlead/config"
+)
+
+// A security is what makes a zone signed in one era: the signatures of what health does not move, and its denials. It is immutable;
+// a zone swaps it (Compiler.Resign).
+type security struct {
+	signer *signer
+	// sets are the signatures of static RRsets, by staticSet.id; soa is that of the SOA in negative answers.
+	sets [][]byte
+	soa  []byte
+	// apex are the RRsets that signing brings: DNSKEY, CDS and CDNSKEY. Their ids are their places here.
+	apex     []staticSet
+	apexSigs [][]byte
+	chain    chain
+	// ttl is that of the denials (RFC 9077).
+	ttl uint32
+}
+
+// A seal is the signatures of a service, a place or a host under one name in one era. It is immutable; the service swaps it.
+type seal struct {
+	era era
+	// plans stand in the order of service.plans.
+	plans [][]setSeal
+	// lacks are by type.
+	lacks []lack
+}
+
+// A setSeal is the signatures of one RRset: for each member that begins a reply, or one for all.
+type setSeal struct {
+	typ  uint16
+	sigs [][]byte
+}
+
+// A sealCell is a seal that is swapped. wild is set for the seal of a service's cells, under the wildcard below its name.
+type sealCell struct {
+	p     atomic.Pointer[seal]
+	owner []byte
+}
+
+// of are the signatures of a reply that begins with the member first.
+func (s *seal) of(plan int, typ uint16, first int) []byte {
+	for i := range s.plans[plan] {
+		if set := &s.plans[plan][i]; set.typ == typ {
+			if len(set.sigs) == 1 {
+				return set.sigs[0]
+			}
+			return set.sigs[first]
+		}
+	}
+	return nil
+}
+
+// secure signs the static part of a zone.
+func (z *zone) secure(s *signer) *security {
+	x := z.index
+	sec := &security{signer: s, sets: make([][]byte, x.sets), ttl: ttlOf(x.soa.rrs)}
+	sec.addKeys(z.cfg)
+	sec.soa = s.sign(s.data, x.apex, dns.TypeSOA, z.cfg.SOA.TTL, eachRData(x.soa.rrs))
+	var extra []uint16
+	for _, set := range sec.apex {
+		extra = append(extra, set.typ)
+	}
+	sec.chain = newChain(x, z.cfg, extra)
+	parallel(len(x.owners), func(i int) {
+		o := &x.owners[i]
+		if o.barrier >= 0 && o.barrier != int32(i) {
+			return
+		}
+		for k := range o.static {
+			if set := &o.static[k]; !o.cut || set.typ == dns.TypeDS {
+				sec.sets[set.id] = s.sign(s.keysFor(set.typ), []byte(o.name), set.typ, ttlOf(set.rrs), eachRData(set.rrs))
+			}
+		}
+	})
+	parallel(len(sec.chain), func(i int) { sec.chain[i].rr, sec.chain[i].sigs = sec.chain[i].sign(s, sec.ttl, 0) })
+	return sec
+}
+
+// keysFor are the keys that sign RRsets of a type.
+func (s *signer) keysFor(typ uint16) []*config.Key {
+	switch typ {
+	case dns.TypeDNSKEY, dns.TypeCDS, dns.TypeCDNSKEY:
+		return s.entry
+	}
+	return s.data
+}
+
+// addKeys makes the RRsets of the keys.
+func (sec *security) addKeys(z *config.Zone) {
+	s := sec.signer
+	var keys, cds, cdnskey [][]byte
+	for _, k := range s.published {
+		keys = append(keys, k.Data)
+	}
+	for _, k := range s.entry {
+		cdnskey = append(cdnskey, k.Data)
+		cds = append(cds, DSData(z.Name, k))
+	}
+	for _, r := range z.Records {
+		// Keys of other signers of the zone (RFC 8901).
+		if r.Name == z.Name && r.Type == dns.TypeDNSKEY {
+			keys = append(keys, r.RData...)
+		}
+	}
+	for _, set := range []struct {
+		typ  uint16
+		data [][]byte
+	}{{dns.TypeDNSKEY, keys}, {dns.TypeCDS, cds}, {dns.TypeCDNSKEY, cdnskey}} {
+		if definesType(z, z.Name, set.typ) && set.typ != dns.TypeDNSKEY {
+			continue
+		}
+		out := staticSet{typ: set.typ, count: uint16(len(set.data)), id: int32(len(sec.apex))}
+		for _, d := range set.data {
+			out.rrs = appendRR(out.rrs, set.typ, z.DNSSEC.TTL, d)
+		}
+		sec.apex = append(sec.apex, out)
+		sec.apexSigs = append(sec.apexSigs, s.sign(s.entry, s.zone, set.typ, z.DNSSEC.TTL, set.data))
+	}
+}
+
+// DSData is the RDATA of the DS record of a key, with SHA-256 (RFC 4509). zone is the zone's name.
+func DSData(zone string, k *config.Key) []byte {
+	h := sha256.New()
+	h.Write(mustPackName(zone))
+	h.Write(k.Data)
+	out := binary.BigEndian.AppendUint16(nil, k.Tag)
+	return h.Sum(append(out, k.Algorithm, dns.SHA256))
+}
+
+// seal signs what s answers under a name.
+func (sec *security) seal(z *config.Zone, s *service, owner []byte, types []uint16) *seal {
+	sg := sec.signer
+	out := &seal{era: sg.era, plans: make([][]setSeal, len(s.plans))}
+	lacking := make(map[uint16]bool)
+	for i := range s.plans {
+		p := &s.plans[i]
+		for _, t := range types {
+			if set := p.set(t); set == nil || set.typ != t {
+				lacking[t] = true
+			}
+		}
+		for k := range p.sets {
+			out.plans[i] = append(out.plans[i], sg.sealSet(&p.sets[k], owner, s.ttl.max))
+		}
+	}
+	at := sec.chain.exact(owner)
+	if at < 0 {
+		return out
+	}
+	for _, t := range types {
+		if lacking[t] {
+			rr, sigs := sec.chain[at].sign(sg, sec.ttl, t)
+			out.lacks = append(out.lacks, lack{typ: t, rr: rr, sigs: sigs})
+		}
+	}
+	return out
+}
+
+// sealSet signs all replies that an RRset of a service can give.
+func (s *signer) sealSet(r *rrset, owner []byte, ttl uint32) setSeal {
+	out := setSeal{typ: r.typ}
+	firsts := int(r.count)
+	if r.per == r.count {
+		firsts = 1
+	}
+	for first := range firsts {
+		var data [][]byte
+		for k := range int(r.per) {
+			data = append(data, r.record((first + k) % int(r.count))[2+rrFixed:])
+		}
+		out.sigs = append(out.sigs, s.sign(s.data, owner, r.typ, ttl, distinct(data)))
+	}
+	return out
+}
+
+// distinct leaves out records that stand twice: an RRset has each once (RFC 2181 section 5), and validators drop what comes again.
+func distinct(data [][]byte) [][]byte {
+	slices.SortFunc(data, slices.Compare)
+	return slices.CompactFunc(data, slices.Equal)
+}
+
+// sealAll seals a service under its name, and its cells under the wildcard below that.
+func (z *zone) sealAll(s *service, name string, types []uint16) {
+	if z.sec == nil {
+		return
+	}
+	owner := mustPackName(name)
+	s.types = types
+	s.seals = append(s.seals, &sealCell{owner: owner})
+	if s.decision != nil && s.cfg.Cells != nil {
+		s.seals = append(s.seals, &sealCell{owner: wildcardOf(string(owner))})
+	}
+	if sec := z.sec.Load(); sec != nil {
+		s.reseal(z, sec)
+	}
+}
+
+// reseal seals anew what is not of the era.
+func (s *service) reseal(z *zone, sec *security) {
+	for _, cell := range s.seals {
+		if was := cell.p.Load(); was == nil || was.era != sec.signer.era {
+			cell.p.Store(sec.seal(z.cfg, s, cell.owner, s.types))
+		}
+	}
+	for _, p := range s.places {
+		p.reseal(z, sec)
+	}
+}
+
+// Resign signs anew what the snapshot has signed in an earlier era than that of now: before signatures expire, and when a key begins or
+// ceases to sign. It is for the background; answers go on meanwhile with the signatures that were there.
+func (c *Compiler) Resign(s *Snapshot, now time.Time) (zones int) {
+	if s == nil {
+		return 0
+	}
+	for _, z := range s.zones {
+		if z.sec == nil {
+			continue
+		}
+		sg, was := newSigner(z.cfg, now, &c.signatures), z.sec.Load()
+		switch {
+		case sg == nil:
+			z.sec.Store(nil)
+			continue
+		case was == nil || was.signer.era != sg.era:
+			was = z.secure(sg)
+			zones++
+		}
+		all := append(slices.Clone(z.services), z.hosts...)
+		parallel(len(all), func(i int) { all[i].reseal(z, was) })
+		// The services first: where the zone was not signed before, nobody gets half of it.
+		z.sec.Store(was)
+	}
+	return zones
+}
+
+// parallel calls f for 0 to n-1 on all cores.
+func parallel(n int, f func(i int)) {
+	workers := min(runtime.GOMAXPROCS(0), n)
+	if workers < 2 || n < 64 {
+		for i := range n {
+			f(i)
+		}
+		return
+	}
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= n {
+					return
+				}
+				f(i)
+			}
+		})
+	}
+	wg.Wait()
+}
