@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -31,6 +32,8 @@ type resolver struct {
 	// files are written into the resolver's directory; DIR, PORT and the nodes' N1, N2 and N3 in them are replaced.
 	files map[string]string
 	args  []string
+	// asks is a name that it resolves once it is ready; empty for that of the demo.
+	asks string
 	// clamps: it keeps answers for a minute at least, so it is not honest.
 	clamps bool
 }
@@ -128,7 +131,7 @@ func (r *resolver) start(t *testing.T, nodes string) string {
 	})
 	server := fmt.Sprintf("127.0.0.1:%d", port)
 	require.Eventually(t, func() bool {
-		m, _, err := ask("udp", server, demoWWW, dns.TypeA)
+		m, _, err := ask("udp", server, cmp.Or(r.asks, demoWWW), dns.TypeA)
 		return err == nil && len(m.Answer) == 1
 	}, patience, 100*time.Millisecond, "%s does not answer: see %s", r.name, log.Name())
 	return server

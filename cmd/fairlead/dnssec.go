@@ -22,7 +22,9 @@ signs, as the times in its .private file say. Files that come or go are seen as 
 
 A zone-signing key is replaced by dropping in a new one that is published before it signs (keygen --zsk --publish --activate) and by
 giving the old one its Inactive and Delete; a key-signing key by a new one, its DS in the parent beside the old one, and the removal
-of the old one once the parent has forgotten its DS. "fairlead dnssec status" says from when on each step is safe.`,
+of the old one once the parent has forgotten its DS. "fairlead dnssec status" says from when on each step is safe.
+
+` + localExits,
 	}
 	cmd.AddCommand(keygenCommand(), dsCommand(), dnssecStatusCommand())
 	return cmd
