@@ -2,6 +2,7 @@ package health
 
 import (
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
@@ -29,6 +30,8 @@ type Verdict struct {
 	// enough for a quorum have. Disputed is set once that has lasted DisputedAfter: it forces no TTL any more.
 	SuspectSince time.Time
 	Disputed     bool
+	// Failing is set while a quorum has seen the latest probe fail and none is down by that: it would be suspect for a node alone.
+	Failing bool
 	// Reason says in words why the endpoint is down or suspect.
 	Reason string
 }
@@ -115,6 +118,12 @@ type PoolView struct {
 	Planned time.Time
 	// Calm is unset while a member is suspect or pending, which forces the TTL of services in ceiling mode to its floor.
 	Calm bool
+}
+
+// Waits tells whether the pool has come back so that some service has to wait at the given instant for it or for one of its AZs.
+func (p *PoolView) Waits(failbacks []config.Failback, at time.Time) bool {
+	waits := func(r Return) bool { return r.On() && !r.Over(failbacks, at) }
+	return waits(p.Return) || slices.ContainsFunc(p.ReturnAZ, waits)
 }
 
 // RemovalWindow is the time within which automatic removals count together (DESIGN.md section 4, speed limit).

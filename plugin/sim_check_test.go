@@ -47,6 +47,8 @@ type sim struct {
 	// troubles are what is wrong with the cluster now, eased is when the last of it ended.
 	troubles map[string]bool
 	eased    time.Time
+	// spread is the most that the moves of two nodes were apart.
+	spread time.Duration
 
 	mu sync.Mutex
 	// mu guards the rest. broken are the targets that do not work, moved is when that last changed, blind are the nodes whose

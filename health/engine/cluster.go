@@ -76,8 +76,8 @@ type cluster struct {
 	ids     map[round.Prefix]health.TargetID
 	failing map[int]health.TargetID
 	lists   targetLists
-	// memory is that part as of the last second: it is large when much is out, and no news.
-	memory []byte
+	// memory is what is remembered as of the last second: it is large when much is out, and no news.
+	memory *round.Memory
 	gate   gate
 	// urgent asks for a telling at the end of this turn of the loop.
 	urgent bool
@@ -167,7 +167,7 @@ func (e *Engine) joinCluster() error {
 		o.Outlive = nil
 	}
 	o.Handlers = map[string]gossip.Handler{askIntents: e.handleIntents, askPull: e.handlePull, askMemory: e.handleMemory, askTargets: e.handleTargets, askKeyring: e.handleKeyring}
-	cl := &cluster{opts: *c, self: e.opts.Node, peers: make(map[string]*peer), heard: 1, failing: make(map[int]health.TargetID), incarnation: incarnation, memory: new(round.Memory).Encode(time.Now())}
+	cl := &cluster{opts: *c, self: e.opts.Node, peers: make(map[string]*peer), heard: 1, failing: make(map[int]health.TargetID), incarnation: incarnation, memory: new(round.Memory)}
 	cl.lists = targetLists{others: make(map[round.ListHash]*round.Targets), asked: make(map[round.ListHash]time.Time)}
 	if cl.peer, err = gossip.New(o); err != nil {
 		return err
@@ -323,7 +323,7 @@ func (e *Engine) onClusterTick(now time.Time) (changed bool) {
 		e.rejudge()
 	}
 	changed = e.remember(now) || changed
-	c.memory = e.memory(now).Encode(now)
+	c.memory = e.memory(now)
 	e.compare(now)
 	e.revive(now)
 	e.confirm(now)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"slices"
 	"time"
@@ -102,14 +103,16 @@ func (h *heardMemory) left(key round.MemoryKey) time.Time {
 	return time.Time{}
 }
 
-// memory is what this node remembers of the table in force. A return that is over is not told, though it may stand in a view until that is
-// made anew: else the nodes remind each other of it, and take it for the next one.
+// memory is what this node remembers of the table in force. A return that is over is told only for as long as others have to wait by it,
+// though it stands in a view for some time: else the nodes remind each other of it, and take it for the next one.
 func (e *Engine) memory(now time.Time) *round.Memory {
 	m := &round.Memory{Returns: make(map[round.MemoryKey]health.Return), Left: make(map[round.MemoryKey]time.Time)}
-	e.eachPool(func(z *config.Zone, p *config.Pool, pt *poolTable) {
+	e.eachPool(func(ref poolRef, pt *poolTable) {
+		z := e.cur.model.Zones[ref.zone]
+		p := z.Pools[ref.pool]
 		keys := pt.memoryKeys(z, p)
-		if !pt.view.Return.Over(p.Failbacks, now) {
-			m.Returns[keys.pool] = pt.view.Return
+		if r := pt.view.Return; !r.Over(p.Failbacks, now) || r.On() && (pt.view.Waits(p.Failbacks, now) || e.cur.older(ref, r.Since, now)) {
+			m.Returns[keys.pool] = r
 		}
 		for i, r := range pt.view.ReturnAZ {
 			if !r.Over(p.Failbacks, now) {
@@ -126,11 +129,11 @@ func (e *Engine) memory(now time.Time) *round.Memory {
 }
 
 // eachPool calls f for the pools of the table in force that somebody watches.
-func (e *Engine) eachPool(f func(*config.Zone, *config.Pool, *poolTable)) {
+func (e *Engine) eachPool(f func(poolRef, *poolTable)) {
 	for zi, z := range e.cur.model.Zones {
-		for pi, p := range z.Pools {
+		for pi := range z.Pools {
 			if pt := &e.cur.zones[zi].pools[pi]; pt.view != nil && len(pt.leaves) > 0 {
-				f(z, p, pt)
+				f(poolRef{zi, pi}, pt)
 			}
 		}
 	}
@@ -164,8 +167,12 @@ func (e *Engine) remember(now time.Time) (changed bool) {
 	if len(heard) == 0 || c.isolated || !c.gate.open {
 		return false
 	}
-	e.eachPool(func(z *config.Zone, p *config.Pool, pt *poolTable) {
-		if view := recall(pt.view, pt.memoryKeys(z, p), heard); view != nil {
+	e.eachPool(func(ref poolRef, pt *poolTable) {
+		z := e.cur.model.Zones[ref.zone]
+		p := z.Pools[ref.pool]
+		r := recall{heard: heard, failbacks: p.Failbacks, now: now, keys: pt.memoryKeys(z, p),
+			older: func(since time.Time) bool { return pt.view.Waits(p.Failbacks, now) || e.cur.older(ref, since, now) }}
+		if view := r.view(pt.view); view != nil {
 			pt.view, changed = view, true
 		}
 	})
@@ -192,7 +199,9 @@ func (e *Engine) align(other *heardMemory, now time.Time) bool {
 	}
 	var list []departure
 	off := false
-	e.eachPool(func(z *config.Zone, p *config.Pool, pt *poolTable) {
+	e.eachPool(func(ref poolRef, pt *poolTable) {
+		z := e.cur.model.Zones[ref.zone]
+		p := z.Pools[ref.pool]
 		for i, v := range pt.view.Endpoints {
 			if v.Verdict.InService() || v.Left.IsZero() || now.Sub(v.Left) > health.RemovalWindow+memorySlack {
 				continue
@@ -223,13 +232,22 @@ func (e *Engine) align(other *heardMemory, now time.Time) bool {
 	return true
 }
 
-// recall is the view with what most remember; nil if it is that already.
-func recall(view *health.PoolView, keys *memoryKeys, heard []*heardMemory) *health.PoolView {
+// A recall is what other nodes remember of one pool, for one look.
+type recall struct {
+	heard     []*heardMemory
+	failbacks []config.Failback
+	now       time.Time
+	keys      *memoryKeys
+	older     func(since time.Time) bool
+}
+
+// view is the view with what most remember; nil if it is that already.
+func (r *recall) view(view *health.PoolView) *health.PoolView {
 	next := *view
-	changed := recallLeft(&next, keys.endpoints, heard)
+	changed := recallLeft(&next, r.keys.endpoints, r.heard)
 	if !noneInService(view) && !forcedUp(view) {
-		changed = recallReturn(&next.Return, keys.pool, heard) || changed
-		changed = recallAZs(&next, keys.azs, heard) || changed
+		changed = r.returned(&next.Return, r.keys.pool, r.older) || changed
+		changed = r.azs(&next) || changed
 	}
 	if !changed {
 		return nil
@@ -237,14 +255,14 @@ func recall(view *health.PoolView, keys *memoryKeys, heard []*heardMemory) *heal
 	return &next
 }
 
-// recallAZs is recallReturn for the AZs of the pool. ReturnAZ is nil where all are zero.
-func recallAZs(view *health.PoolView, keys []round.MemoryKey, heard []*heardMemory) (changed bool) {
+// azs is returned for the AZs of the pool. ReturnAZ is nil where all are zero.
+func (r *recall) azs(view *health.PoolView) (changed bool) {
 	returns := slices.Clone(view.ReturnAZ)
 	if returns == nil {
-		returns = make([]health.Return, len(keys))
+		returns = make([]health.Return, len(r.keys.azs))
 	}
-	for i, key := range keys {
-		changed = recallReturn(&returns[i], key, heard) || changed
+	for i, key := range r.keys.azs {
+		changed = r.returned(&returns[i], key, func(time.Time) bool { return false }) || changed
 	}
 	if !changed {
 		return false
@@ -255,24 +273,65 @@ func recallAZs(view *health.PoolView, keys []round.MemoryKey, heard []*heardMemo
 	return true
 }
 
-// recallReturn takes up the return that stands in the middle of what all remember, the least advanced first. Who spoke before a return
-// began, or just after, knows nothing of it yet, which is not the word that it is over.
-func recallReturn(own *health.Return, key round.MemoryKey, heard []*heardMemory) (changed bool) {
-	all := []health.Return{*own}
-	for _, h := range heard {
-		r, _ := h.returned(key)
-		if own.On() && r.Since.Before(own.Since.Add(-memorySlack)) && h.asOf().Before(own.Since.Add(memorySlack)) {
-			continue
+// returned takes up the return that stands in the middle of what all remember, the least advanced first, then the earliest instants that
+// anybody has for it: on its way an instant only ever becomes later, so that all come to the same one, and never past it. Who spoke before a return or its retry began, or just after, knows nothing of it yet, which is not the word that it is
+// over; and what is over by now holds nobody back, whenever it was said. older is for returns that are over and remembered all the same.
+func (r *recall) returned(own *health.Return, key round.MemoryKey, older func(since time.Time) bool) (changed bool) {
+	said := func(h *heardMemory) health.Return {
+		o, _ := h.returned(key)
+		if o.On() && o.Over(r.failbacks, r.now) && !older(o.Since) {
+			return health.Return{}
 		}
-		all = append(all, r)
+		return o
+	}
+	all := []health.Return{*own}
+	for _, h := range r.heard {
+		if o := said(h); !behind(&o, own, h.asOf()) {
+			all = append(all, o)
+		}
 	}
 	slices.SortStableFunc(all, func(a, b health.Return) int { return compareProgress(&a, &b) })
-	middle := all[(len(all)-1)/2]
-	if sameReturn(own, &middle) {
+	if middle := all[(len(all)-1)/2]; !sameReturn(own, &middle) {
+		*own, changed = middle, true
+	}
+	if !own.On() || own.Over(r.failbacks, r.now) {
+		return changed
+	}
+	for _, h := range r.heard {
+		if o := said(h); sameReturn(own, &o) {
+			changed = takeEarlier(own, &o) || changed
+		}
+	}
+	return changed
+}
+
+// behind tells whether who said o at the given instant had not heard yet how own goes on: that it began, or that it was sent back.
+func behind(o, own *health.Return, at time.Time) bool {
+	if !own.On() {
 		return false
 	}
-	*own = middle
-	return true
+	if o.Since.Before(own.Since.Add(-memorySlack)) {
+		return at.Before(own.Since.Add(memorySlack))
+	}
+	n := len(own.Retries)
+	return len(o.Retries) < n && at.Before(own.Retries[n-1].Add(memorySlack))
+}
+
+// takeEarlier gives own the instants of o, another copy of the same return, that are earlier by more than nothing worth a new view.
+func takeEarlier(own, o *health.Return) (changed bool) {
+	take := func(mine *time.Time, other time.Time) {
+		if !other.IsZero() && mine.Sub(other) > alignWithin {
+			*mine, changed = other, true
+		}
+	}
+	take(&own.Since, o.Since)
+	take(&own.Admitted, o.Admitted)
+	take(&own.Reloaded, o.Reloaded)
+	own.Retries = slices.Clone(own.Retries)
+	for i := range own.Retries {
+		take(&own.Retries[i], o.Retries[i])
+	}
+	return changed
 }
 
 // compareProgress orders returns by how far they are: one that is over, or never was, is the furthest.
@@ -291,7 +350,7 @@ func compareProgress(a, b *health.Return) int {
 		}
 		return 1
 	}
-	return b.Since.Compare(a.Since)
+	return cmp.Or(cmp.Compare(b.Doubled+len(b.Retries), a.Doubled+len(a.Retries)), b.Since.Compare(a.Since))
 }
 
 // sameReturn tells whether two nodes speak of the same return at the same point.
@@ -303,7 +362,7 @@ func sameReturn(a, b *health.Return) bool {
 	if a.On() != b.On() {
 		return false
 	}
-	return !a.On() || near(a.Since, b.Since) && near(a.Admitted, b.Admitted) && near(a.Reloaded, b.Reloaded) && len(a.Retries) == len(b.Retries)
+	return !a.On() || near(a.Since, b.Since) && near(a.Admitted, b.Admitted) && near(a.Reloaded, b.Reloaded) && len(a.Retries) == len(b.Retries) && a.Doubled == b.Doubled
 }
 
 // recallLeft takes up when the endpoints left, in the middle of what all remember: the speed limit and last_good follow from it.

@@ -24,6 +24,8 @@ func TestRecallReturn(t *testing.T) {
 	young, old := health.Return{Since: now.Add(-10 * time.Second)}, health.Return{Since: now.Add(-time.Minute)}
 	begun := health.Return{Since: now.Add(time.Second - memorySlack)}
 	let := health.Return{Since: now.Add(-time.Minute), Admitted: now.Add(-20 * time.Second)}
+	ancient, failed := health.Return{Since: now.Add(-5 * time.Hour)}, old.Retry(now.Add(-20*time.Second))
+	justFailed, ahead := old.Retry(now.Add(-time.Second)), health.Return{Since: old.Since.Add(-time.Second)}
 	for _, tt := range []struct {
 		name   string
 		own    health.Return
@@ -38,8 +40,14 @@ func TestRecallReturn(t *testing.T) {
 		{"of two the more careful one", none, []health.Return{young}, young},
 		{"of two the more careful one, seen from there", young, []health.Return{none}, young},
 		{"a person let it in while this node was away", old, []health.Return{let, let}, let},
-		{"a second apart is the same", old, []health.Return{{Since: old.Since.Add(time.Second)}, {Since: old.Since.Add(time.Second)}}, old},
+		{"a second later is the same", old, []health.Return{{Since: old.Since.Add(time.Second)}, {Since: old.Since.Add(time.Second)}}, old},
 		{"the middle of three ages", health.Return{Since: now.Add(-2 * time.Hour)}, []health.Return{young, old}, old},
+		{"what is over was said before it was", none, []health.Return{ancient, ancient}, none},
+		{"a failed probe that most saw", old, []health.Return{failed, failed}, failed},
+		{"a failed probe that this node alone saw", failed, []health.Return{old, old}, old},
+		{"others may not have seen yet what failed", justFailed, []health.Return{old, old}, justFailed},
+		{"the earliest instant", old, []health.Return{ahead, old}, ahead},
+		{"but not that of another return", young, []health.Return{young, old}, young},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var heard []*heardMemory
@@ -51,7 +59,8 @@ func TestRecallReturn(t *testing.T) {
 				heard = append(heard, remembered(now, m))
 			}
 			own := tt.own
-			changed := recallReturn(&own, key, heard)
+			r := recall{heard: heard, now: now, failbacks: []config.Failback{{Hold: 3 * time.Hour, Ramp: []int{10, 100}, Step: time.Hour}}}
+			changed := r.returned(&own, key, func(time.Time) bool { return false })
 			require.True(t, tt.want.Equal(&own), "%+v", own)
 			require.Equal(t, !tt.want.Equal(&tt.own), changed)
 		})

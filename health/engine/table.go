@@ -268,6 +268,7 @@ func (t *table) judge(now time.Time) []change {
 			Zone: z, Pool: z.Pools[ref.pool], Prev: pt.view, Now: now, Frozen: t.still(), Reloaded: t.zones[ref.zone].reloaded,
 			Lost:    t.lost(z.Pools[ref.pool], pt, now),
 			Drained: func(i int) bool { return overlay.drained[i] }, Forced: func(i int) health.State { return overlay.forced[i].state }, Ready: overlay.ready, Admitted: overlay.admitted,
+			Older: func(since time.Time) bool { return t.older(ref, since, now) }, Settle: t.panel.settle(),
 			Weight: overlay.weight, EndpointWeights: overlay.weights,
 			Leaf:      func(i, check int) health.Verdict { return t.leaf(z, pt, i, check, now) },
 			Reduction: func(i int) int { return t.reduction(z, pt, i) },
@@ -293,6 +294,24 @@ func (t *table) judge(now time.Time) []change {
 	// Not cleared: after a model was taken up it holds every pool, and would be as large ever after.
 	t.dirty = make(map[poolRef]bool)
 	return changes
+}
+
+// older tells whether a pool that shares a service with the one at ref has been on its way back since before the given instant, and some
+// service has to wait for it.
+func (t *table) older(ref poolRef, since, now time.Time) bool {
+	z := t.model.Zones[ref.zone]
+	for _, si := range z.Pools[ref.pool].Services {
+		for _, pi := range z.Services[si].Pools {
+			if pi == ref.pool {
+				continue
+			}
+			view := t.zones[ref.zone].pools[pi].view
+			if view != nil && view.Waits(z.Pools[pi].Failbacks, now) && (!view.Return.On() || view.Return.Since.Before(since)) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // sharedViews are the first views of pools that nobody watches, by the number of endpoints: in a big zone most of them are

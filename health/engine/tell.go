@@ -30,9 +30,9 @@ type tellDigest struct {
 	flags   round.Flags
 	config  [32]byte
 	plans   uint64
-	// left counts what left for good, disk is the greatest TTL on disk.
-	left uint64
-	disk time.Duration
+	// left counts what left for good, and returns sums up who is on the way back, whatever the ages; disk is the greatest TTL on disk.
+	left, returns uint64
+	disk          time.Duration
 }
 
 // tellUrgent tells what this turn of the loop brought.
@@ -51,13 +51,13 @@ func (e *Engine) tell(now time.Time) {
 	marks := round.EncodeMarks(c.targets, c.marks)
 	// An FNV does not fail.
 	_, _ = h.Write(marks)
-	digest := tellDigest{marks: h.Sum64(), intents: status.Intents, flags: status.Flags, config: status.Config, plans: status.Plans, left: e.issued.count, disk: e.issued.greatest.disk}
+	digest := tellDigest{marks: h.Sum64(), intents: status.Intents, flags: status.Flags, config: status.Config, plans: status.Plans, left: e.issued.count, returns: returnsDigest(c.memory), disk: e.issued.greatest.disk}
 	detail, left := round.EncodeDetails(c.targets, e.details())
 	e.metrics.cluster.untold.Set(float64(left))
 	parts := map[string][]byte{
 		round.PartStatus: status.Encode(), round.PartMarks: marks, round.PartDetail: detail,
 		round.PartRoster: round.EncodeRoster(namesOf(c.nodes)), partIntents: e.intents.Kept().Encode(now),
-		round.PartMemory: c.memory, round.PartWords: e.wordsPart(now), round.PartHeard: e.heardPart(now),
+		round.PartMemory: c.memory.Encode(now), round.PartWords: e.wordsPart(now), round.PartHeard: e.heardPart(now),
 		round.PartLives: e.livesPart(),
 	}
 	send := c.peer.Refresh
@@ -76,6 +76,15 @@ func (e *Engine) tell(now time.Time) {
 	if err != nil {
 		e.opts.Logger.Error("state not told to the other nodes", "err", err)
 	}
+}
+
+// returnsDigest is the same for memories that have the same returns at the same points. News of them are told at once: what they say of
+// instants is as old as the way is long.
+func returnsDigest(m *round.Memory) (sum uint64) {
+	for key, r := range m.Returns {
+		sum += binary.LittleEndian.Uint64(key[:]) * uint64(1+r.Doubled+len(r.Retries))
+	}
+	return sum
 }
 
 // status is what this node says of itself.

@@ -34,6 +34,17 @@ type panel struct {
 	since    time.Time
 }
 
+// settleReturn is how long a return is remembered in a cluster after its end: longer than others may speak of it.
+const settleReturn = 5 * time.Second
+
+// settle is that; 0 for a node alone.
+func (p *panel) settle() time.Duration {
+	if p.bench == nil {
+		return 0
+	}
+	return settleReturn
+}
+
 // still tells whether health moves nothing.
 func (t *table) still() bool { return t.freeze.On || t.panel.isolated }
 

@@ -52,6 +52,8 @@ func Combine(z *config.Zone, p *config.Pool, leaf Leaf) health.Verdict {
 			v.State, v.Reason = health.Suspect, strings.Join(worst.reasons, "; ")
 			likely := eval{zone: z, leaf: leaf, suspectsFall: true, disputedStand: true}
 			v.Disputed = likely.pool(p) == yes
+			failing := eval{zone: z, leaf: leaf, failingFall: true}
+			v.Failing = failing.pool(p) != yes
 		}
 	}
 	return v
@@ -65,7 +67,9 @@ type eval struct {
 	suspectsFall bool
 	// disputedStand leaves out of those what is disputed.
 	disputedStand bool
-	stale         bool
+	// failingFall takes what a quorum sees fail for down.
+	failingFall bool
+	stale       bool
 	// doubted is set when something speaks against a leaf that is not up.
 	doubted bool
 	reasons []string
@@ -94,7 +98,7 @@ func (e *eval) check(i int, named bool) truth {
 	case health.Down:
 		t, e.doubted = no, true
 	case health.Suspect:
-		if e.suspectsFall && !(e.disputedStand && v.Disputed) {
+		if e.suspectsFall && !(e.disputedStand && v.Disputed) || e.failingFall && v.Failing {
 			t = no
 		}
 	}

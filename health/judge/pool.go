@@ -26,6 +26,12 @@ type PoolInput struct {
 	// Admitted is the latest time at which an operator let the pool return, Reloaded at which a new version of the zone file
 	// came; zero for never. They concern returns that began before.
 	Admitted, Reloaded time.Time
+	// Older tells whether another pool of a service of the pool has been on its way back since before the given instant and is not wholly
+	// back; nil means never.
+	Older func(since time.Time) bool
+	// Settle is how long a return is remembered after its end: nodes come to it some moments apart, and who is there first must not take
+	// the word of the others for another return. It is 0 for a node alone.
+	Settle time.Duration
 	// Weight and EndpointWeights are the overrides in force, as in health.PoolView.
 	Weight          *int
 	EndpointWeights map[int]int
@@ -163,46 +169,75 @@ func (in *PoolInput) holds(p *health.PoolView) {
 // up. An endpoint that is forced
 // up lets its pool and its AZ in.
 func (in *PoolInput) returned(p *health.PoolView, group func(int) bool, whole bool, was health.Return) health.Return {
-	now, before, known, judged, failed, forced := 0, 0, false, false, false, false
+	c := in.count(p, group, whole)
+	over := was.On() && was.Over(in.Pool.Failbacks, in.Now)
+	ended := was
+	if over {
+		ended = health.Return{}
+	}
+	switch {
+	case c.forced:
+		// Somebody wants it to answer now, and not once it has waited.
+		return health.Return{}
+	case c.now == 0 && !c.known:
+		// A node that begins has not looked yet.
+		return was
+	case c.now == 0:
+		return ended.Out()
+	case c.before == 0 && c.judged:
+		was = ended.Out()
+		was.Since = in.Now
+	case c.before == 0 && !was.On():
+		return health.Return{}
+	case c.failed && in.ramping(was):
+		was = was.Retry(in.Now)
+	}
+	was = was.Let(in.Admitted, in.Reloaded)
+	if was.Over(in.Pool.Failbacks, in.Now) && !in.remembers(was, whole) {
+		return health.Return{}
+	}
+	return was
+}
+
+// remembers tells whether a return that is over is kept: until it has settled, while an AZ that came back with the pool waits, and for as
+// long as a pool that was there first has not come to the end of its own. Who came first decides who has to wait (package steer).
+func (in *PoolInput) remembers(r health.Return, whole bool) bool {
+	if !r.On() || !whole {
+		return r.On() && !r.Over(in.Pool.Failbacks, in.Now.Add(-in.Settle))
+	}
+	return !r.Over(in.Pool.Failbacks, in.Now.Add(-in.Settle)) || in.Prev.Waits(in.Pool.Failbacks, in.Now) || in.Older != nil && in.Older(r.Since)
+}
+
+// A counted is what a group has and had.
+type counted struct {
+	// now and before count the eligible ones of this view and of the one before.
+	now, before int
+	// known and judged are set when somebody has ever been judged, or drained, now and before.
+	known, judged bool
+	// failed is set when health alone has bad news of one that was in service, by a quorum; forced when an operator has one be up.
+	failed, forced bool
+}
+
+func (in *PoolInput) count(p *health.PoolView, group func(int) bool, whole bool) (c counted) {
 	for i := range p.Endpoints {
 		if !group(i) {
 			continue
 		}
 		is, prev := p.Endpoints[i], in.Prev.Endpoints[i]
 		if is.Eligible() {
-			now++
-			forced = forced || is.Forced == health.Up
+			c.now++
+			c.forced = c.forced || is.Forced == health.Up
 		}
 		if prev.Eligible() || (whole && prev.Pending() || prev.Untried()) && !prev.Drained {
-			before++
+			c.before++
 		}
-		known = known || is.Drained || !is.Pending()
-		judged = judged || prev.Drained || !prev.Pending()
+		c.known = c.known || is.Drained || !is.Pending()
+		c.judged = c.judged || prev.Drained || !prev.Pending()
 		untouched := !prev.Drained && !is.Drained && prev.Forced == health.Unknown && is.Forced == health.Unknown
-		failed = failed || prev.State == health.Up && untouched && in.answerable(i) && (is.State == health.Suspect || is.State == health.Down)
+		bad := is.Failing || prev.Verdict.InService() && is.State == health.Down
+		c.failed = c.failed || bad && untouched && in.answerable(i)
 	}
-	switch {
-	case forced:
-		// Somebody wants it to answer now, and not once it has waited.
-		return health.Return{}
-	case now == 0 && !known:
-		// A node that begins has not looked yet.
-		return was
-	case now == 0:
-		return was.Out()
-	case before == 0 && judged:
-		was = was.Out()
-		was.Since = in.Now
-	case before == 0 && !was.On():
-		return health.Return{}
-	case failed && in.ramping(was):
-		was = was.Retry(in.Now)
-	}
-	was = was.Let(in.Admitted, in.Reloaded)
-	if was.Over(in.Pool.Failbacks, in.Now) {
-		return health.Return{}
-	}
-	return was
+	return c
 }
 
 // ramping tells whether some service gives r a part of its share and not all.
@@ -219,6 +254,9 @@ func (in *PoolInput) ramping(r health.Return) bool {
 func (in *PoolInput) wake(p *health.PoolView) time.Time {
 	var wake time.Time
 	consider := func(r health.Return) {
+		if end := in.Now.Add(max(in.Settle, time.Second)); r.On() && r.Over(in.Pool.Failbacks, in.Now) && (wake.IsZero() || end.Before(wake)) {
+			wake = end
+		}
 		for _, f := range in.Pool.Failbacks {
 			if _, next := r.Share(f, in.Now); !next.IsZero() && (wake.IsZero() || next.Before(wake)) {
 				wake = next

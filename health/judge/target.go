@@ -91,7 +91,7 @@ func Target(c *config.Check, obs []health.Observation, jury Jury, prev health.Ve
 	case t.down >= quorum:
 		next.State, next.Reason = health.Down, t.reason(obs, c, jury, now)
 	case t.failing > 0:
-		next.State = health.Suspect
+		next.State, next.Failing = health.Suspect, t.failing >= quorum
 		if t.failing < quorum && jury.Vantages > 1 {
 			next.SuspectSince = prev.SuspectSince
 			if next.SuspectSince.IsZero() {

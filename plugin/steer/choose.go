@@ -13,7 +13,7 @@ type level uint8
 const (
 	// ordinary asks for health, failback and min_healthy.
 	ordinary level = iota
-	// evenHeld overlooks failback, but for pools with data that wait for a person.
+	// evenHeld overlooks failback, but for pools with data that wait for a person: nobody is up, and who is held was never judged.
 	evenHeld
 	// evenBelowMin overlooks min_healthy too.
 	evenBelowMin
@@ -55,10 +55,13 @@ type chooser struct {
 	near bool
 	// last is the first tier whose only members are kept.
 	last *draft
+	// eldest is the pool that is free from failback.
+	eldest eldest
 }
 
 // plan is the plan of the class.
 func (c *chooser) plan() *draft {
+	c.eldest = c.findEldest()
 	for _, attempt := range []struct {
 		source Source
 		level  level
@@ -97,7 +100,10 @@ func (c *chooser) firstTier(source Source, l level) (*draft, int) {
 		if p.Source != FromPending || source != FromTier {
 			p.Source = source
 		}
-		p.Floor = p.Floor || source != FromTier
+		if slices.ContainsFunc(offers, func(o offer) bool { return o.early }) && l == ordinary {
+			p.Source = FromHeld
+		}
+		p.Floor = p.Floor || p.Source != FromTier
 		return p, at
 	}
 	return nil, 0
@@ -121,7 +127,7 @@ func (c *chooser) offers(st step, l level) ([]offer, SkipReason) {
 		if weight == 0 {
 			continue
 		}
-		o, w := c.usable(share.Pool, l)
+		o, w := c.usable(share.Pool, l, c.eldest)
 		if c.cell && o.members != nil && l == ordinary {
 			o, w = c.wholly(o)
 		}
@@ -172,14 +178,17 @@ func (p *draft) fill(offers []offer) {
 	}
 }
 
-// usable is what a pool offers at level l: nothing, with the reason, if it is not available.
-func (s *subject) usable(pool int, l level) (offer, SkipReason) {
+// usable is what a pool offers at level l: nothing, with the reason, if it is not available. free is who is free from failback.
+func (s *subject) usable(pool int, l level, free eldest) (offer, SkipReason) {
 	cfg, view := s.zv.Zone.Pools[pool], s.zv.Pools[pool]
 	o := offer{subject: s, pool: pool, cfg: cfg, view: view, percent: health.Whole}
 	if view.GateClosed {
 		return offer{}, SkipGate
 	}
 	o.percent = s.returned(cfg, view, &view.Return, l)
+	if o.free = free.pool == pool; o.free {
+		o.early, o.percent = o.percent == 0, health.Whole
+	}
 	if o.percent == 0 {
 		return offer{}, SkipHeld
 	}
@@ -196,7 +205,7 @@ func (s *subject) usable(pool int, l level) (offer, SkipReason) {
 			}
 			o.add(i)
 		case !e.InService() && !e.Untried():
-		case s.heldAZ(cfg, view, cfg.Endpoints[i].AZ, l):
+		case s.heldAZ(cfg, view, cfg.Endpoints[i].AZ, o.levelOfAZs(l)):
 			if o.answerable(i) {
 				held++
 			}

@@ -82,7 +82,7 @@ func (s *subject) otherAZ(az int) bool {
 		if s.zv.PoolWeight(s.index, share.Pool, share.Weight) == 0 {
 			continue
 		}
-		o, _ := s.usable(share.Pool, ordinary)
+		o, _ := s.usable(share.Pool, ordinary, nobody)
 		if o.pending {
 			continue
 		}
@@ -101,7 +101,7 @@ func (s *subject) otherPool(p int) bool {
 		if share.Pool == p || s.zv.PoolWeight(s.index, share.Pool, share.Weight) == 0 {
 			continue
 		}
-		if o, _ := s.usable(share.Pool, ordinary); len(o.members) > 0 && !o.pending {
+		if o, _ := s.usable(share.Pool, ordinary, nobody); len(o.members) > 0 && !o.pending {
 			return true
 		}
 	}

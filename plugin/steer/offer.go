@@ -20,6 +20,8 @@ type offer struct {
 	kept    int
 	// percent is how much of its ordinary share a pool on its way back may give.
 	percent int
+	// free is set for the eldest pool, for which failback is overlooked; early is set where it would be held back.
+	free, early bool
 	// untold is set when one of the members has never been judged, pending when none of them has.
 	untold, pending bool
 	// regardless is set where failback plays no part: AZs on their way back count in full.
@@ -27,6 +29,14 @@ type offer struct {
 	// ref and rest are those of the step that the pool stands in.
 	ref  TierRef
 	rest bool
+}
+
+// levelOfAZs is at which level AZs are looked at, for the pool at level l.
+func (o *offer) levelOfAZs(l level) level {
+	if o.free {
+		return max(l, evenHeld)
+	}
+	return l
 }
 
 // add adds endpoint i unless a weight of 0 keeps it from ever answering.
@@ -172,6 +182,9 @@ func reduceShares(shares []azShare) {
 
 // azPercent is how much of its share an AZ gives. One that is held stands among the members only when holds are overlooked.
 func (o *offer) azPercent(az int) int {
+	if o.free {
+		return health.Whole
+	}
 	for i := range o.view.ReturnAZ {
 		if o.cfg.AZWeights[i].AZ != az {
 			continue

@@ -80,7 +80,7 @@ func Explain(zv *health.ZoneView, svc *config.Service, index int, key string, f 
 func (c *chooser) trace(p *draft, f Family) *Trace {
 	t := &Trace{Plan: p.Plan}
 	shares := sharesOf(p.Sets[f])
-	l := levelOf(p.Source)
+	l := levelOf(p.Source, c.eldest)
 	reached, seen := true, make(map[int]bool)
 	for _, st := range c.steps {
 		tt := TierTrace{Ref: st.ref, Reached: reached}
@@ -100,12 +100,15 @@ func (c *chooser) trace(p *draft, f Family) *Trace {
 	return t
 }
 
-// levelOf is the level at which a plan was found.
-func levelOf(s Source) level {
+// levelOf is the level at which a plan was found whose class has the eldest free.
+func levelOf(s Source, free eldest) level {
 	switch s {
 	case FromTier, FromPending:
 		return ordinary
 	case FromHeld:
+		if free != nobody {
+			return ordinary
+		}
 		return evenHeld
 	default:
 		return evenBelowMin
@@ -127,7 +130,7 @@ func sharesOf(members []Member) map[health.EndpointRef]float64 {
 func (c *chooser) tracePool(share config.Share, st step, shares map[health.EndpointRef]float64, p *draft, l level) PoolTrace {
 	cfg, view := c.zv.Zone.Pools[share.Pool], c.zv.Pools[share.Pool]
 	pt := PoolTrace{Pool: share.Pool, Configured: share.Weight, Weight: c.zv.PoolWeight(c.index, share.Pool, share.Weight)}
-	o, why := c.usable(share.Pool, l)
+	o, why := c.usable(share.Pool, l, c.eldest)
 	pt.Available, pt.Why = o.members != nil, why
 	pt.Returned = c.returned(cfg, view, &view.Return, ordinary)
 	here := p.standsIn(share.Pool, st)

@@ -3,6 +3,7 @@ package steer
 import (
 	"math/big"
 	"slices"
+	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
@@ -19,6 +20,8 @@ type dumbTwin struct {
 	// While a pool ramps it takes the shards whose turn is below its percentage, and no part of the others.
 	home bool
 	turn int
+	// tiers are those of the answer.
+	tiers []twinTier
 }
 
 func (t *dumbTwin) maxShare(p int) int {
@@ -45,6 +48,8 @@ type twinPool struct {
 	// who are its endpoints that answer; ramps is unset where AZs on their way back count in full.
 	who   []int
 	ramps bool
+	// early is set where the hold is overlooked, whole where those of AZs are, and ramps.
+	early, whole bool
 }
 
 type shares map[health.EndpointRef]*big.Rat
@@ -119,12 +124,17 @@ func (t *dumbTwin) available(s config.Share, level int) (out twinPool, ok bool) 
 	if out.weight == 0 || view.GateClosed {
 		return out, false
 	}
-	if t.home && level == 0 && out.percent < 100 {
-		if out.percent = 100; t.turn >= t.percent(p, view.Return) {
-			return out, false
-		}
+	oldest := t.oldest()
+	if out.early = p == oldest && out.percent == 0; p == oldest {
+		out.percent, out.whole = 100, true
 	}
 	overlook := level > 0 && !t.waitsForPerson(p)
+	if t.home && level == 0 && out.percent < 100 {
+		if t.turn >= out.percent {
+			return out, false
+		}
+		out.percent = 100
+	}
 	if out.percent == 0 && overlook {
 		out.percent = 100
 	}
@@ -135,7 +145,7 @@ func (t *dumbTwin) available(s config.Share, level int) (out twinPool, ok bool) 
 	for e := range view.Endpoints {
 		switch {
 		case t.drained(p, e) || !view.Endpoints[e].InService() && !(view.Endpoints[e].Pending() && !view.Endpoints[e].Doubted):
-		case t.azPercent(p, e) == 0 && !overlook:
+		case t.azPercent(p, e) == 0 && !overlook && !(out.whole && !t.waitsForPerson(p)):
 			if !t.never(p, e) {
 				held++
 			}
@@ -164,6 +174,55 @@ func (t *dumbTwin) available(s config.Share, level int) (out twinPool, ok bool) 
 	return out, len(out.who) > 0
 }
 
+// oldest is the pool that has had somebody to answer for the longest time; -1 where nobody has come back lately.
+func (t *dumbTwin) oldest() (pool int) {
+	type one struct {
+		since time.Time
+		pool  int
+	}
+	var all []one
+	for _, tier := range t.tiers {
+		for _, s := range tier.tier {
+			view, cfg := t.view(s.Pool), t.cfg(s.Pool)
+			if waits := t.waitsForPerson(s.Pool) && t.percent(s.Pool, view.Return) == 0; waits || t.poolWeight(s) == 0 || view.GateClosed {
+				continue
+			}
+			var azs []one
+			healthy, free := 0, false
+			for e := range view.Endpoints {
+				held := t.azPercent(s.Pool, e) == 0
+				if !view.Endpoints[e].InService() || t.drained(s.Pool, e) || held && t.waitsForPerson(s.Pool) {
+					continue
+				}
+				if healthy++; !t.never(s.Pool, e) {
+					az := one{pool: s.Pool}
+					if view.ReturnAZ != nil {
+						az.since = view.ReturnAZ[t.azIndex(s.Pool, cfg.Endpoints[e].AZ)].Since
+					}
+					azs, free = append(azs, az), free || !held
+				}
+			}
+			least := cfg.MinHealthy
+			if len(azs) == 0 || least.Percent && 100*healthy < least.N*len(view.Endpoints) || !least.Percent && healthy < least.N {
+				continue
+			}
+			slices.SortStableFunc(azs, func(a, b one) int { return a.since.Compare(b.since) })
+			found := azs[0]
+			if view.Return.On() {
+				found.since = view.Return.Since
+			} else if free {
+				found.since = time.Time{}
+			}
+			all = append(all, found)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b one) int { return a.since.Compare(b.since) })
+	if len(all) == 0 || all[0].since.IsZero() {
+		return -1
+	}
+	return all[0].pool
+}
+
 func (t *dumbTwin) tier(tier config.Tier, level int) []twinPool {
 	var out []twinPool
 	for _, s := range tier {
@@ -176,6 +235,7 @@ func (t *dumbTwin) tier(tier config.Tier, level int) []twinPool {
 
 // answer is who answers when these are the tiers, and on what ground.
 func (t *dumbTwin) answer(tiers []twinTier) (shares, Source) {
+	t.tiers = tiers
 	for level, source := range []Source{FromTier, FromHeld, FromBelowMin} {
 		for at := range tiers {
 			pools := t.tier(tiers[at].tier, level)
@@ -193,6 +253,9 @@ func (t *dumbTwin) answer(tiers []twinTier) (shares, Source) {
 			}
 			if level > 0 {
 				return t.split(byWeight(pools), pools), source
+			}
+			if slices.ContainsFunc(pools, func(p twinPool) bool { return p.early }) {
+				source = FromHeld
 			}
 			given, all := t.pourAll(tiers, at, pools)
 			return t.split(given, all), source
@@ -350,7 +413,7 @@ func (t *dumbTwin) inPool(p twinPool) map[int]*big.Rat {
 		percent[az] = 100
 		if p.ramps && t.view(p.pool).ReturnAZ != nil {
 			// One that is held answers only when holds are overlooked, and then in full.
-			if r := t.percent(p.pool, t.view(p.pool).ReturnAZ[t.azIndex(p.pool, az)]); r > 0 {
+			if r := t.percent(p.pool, t.view(p.pool).ReturnAZ[t.azIndex(p.pool, az)]); r > 0 && !p.whole {
 				percent[az] = r
 			}
 		}
