@@ -3,6 +3,7 @@ package fairlead
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -57,7 +58,9 @@ func playBounds(t *testing.T, seed uint64, without health.Guards) (checked int, 
 		if seed%3 == 0 {
 			s.isolateAfter = 20 * time.Second
 		}
-		w := &wreck{sim: s, r: rand.New(rand.NewPCG(seed, 6))}
+		w := newFiler(&wreck{sim: s, r: rand.New(rand.NewPCG(seed, 6))})
+		s.boundOnly, s.caches.questions = true, simQuestions
+		s.model = w.file.model(s)
 		w.net.SetLink(gossiptest.Link{Delay: time.Millisecond, Jitter: time.Millisecond})
 		w.startAll()
 		w.wait(15 * time.Second)
@@ -88,6 +91,10 @@ func TestSimBoundGuards(t *testing.T) {
 		{"TTLs that were given", health.GuardStamp},
 		{"silent nodes count", health.GuardSilent},
 		{"durations travel, and not instants", health.GuardDurations},
+		{"who says nothing has not left", health.GuardNamed},
+		{"slots outlive the model", health.GuardSlots},
+		{"no node leaves by time", health.GuardRoster},
+		{"host names are stamped", health.GuardHosts},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -113,6 +120,52 @@ func TestSimBoundGuards(t *testing.T) {
 			s.drain(s.nodes[0], simEndpoint, time.Hour)
 			s.nodes[1].start()
 			s.wait(time.Minute)
+		}},
+		{"a greater TTL is on disk before it is given", health.GuardGreatestDisk, func(s *sim) {
+			s.longer(15 * time.Second)
+			s.restarts(s.nodes[2], nil)
+		}},
+		{"a greater TTL is remembered by another node before it is given", health.GuardGreatestTold, func(s *sim) {
+			// Nobody hears of it before the disk is lost.
+			s.caches.only = s.nodes[2]
+			s.lay(5)
+			s.wait(80 * time.Second)
+			s.partition(s.nodes[2:], s.nodes[:2])
+			s.lay(60)
+			s.wait(9 * time.Second)
+			s.restarts(s.nodes[2], func() {
+				s.nodes[2].wipe()
+				s.healNet()
+			})
+		}},
+		{"the greatest TTL falls when no cache holds more", health.GuardGreatestLower, func(s *sim) {
+			s.longer(10 * time.Second)
+			s.lay(5)
+			s.wait(3 * time.Second)
+			s.restarts(s.nodes[2], nil)
+		}},
+		{"a restored disk is noticed", health.GuardRestored, func(s *sim) {
+			s.lay(5)
+			s.wait(80 * time.Second)
+			f := newFiler(&wreck{sim: s, r: rand.New(rand.NewPCG(1, 1))})
+			n3 := s.nodes[2]
+			f.backup(n3)
+			s.caches.only = n3
+			s.lay(60)
+			s.wait(10 * time.Second)
+			s.restarts(n3, func() {
+				require.NoError(s.t, os.RemoveAll(n3.dir))
+				require.NoError(s.t, os.Rename(f.backups[n3], n3.dir))
+			})
+		}},
+		{"a node that is declared stopped has answers in caches", health.GuardStopped, func(s *sim) {
+			s.longer(10 * time.Second)
+			n3 := s.nodes[2]
+			s.down(n3, n3.kill)
+			s.drain(s.nodes[0], simEndpoint, time.Hour)
+			s.wait(12 * time.Second)
+			s.give(s.nodes[0], health.Intent{Kind: health.IntentStopped, Scope: health.Scope{Kind: health.ScopeNode, Name: n3.name}, Actor: "sim", Reason: "sim", Forever: true})
+			s.wait(20 * time.Second)
 		}},
 		{"the join barrier", health.GuardBarrier, func(s *sim) {
 			loseDisk(s).start()
@@ -156,6 +209,39 @@ func TestSimBoundGuards(t *testing.T) {
 			t.Logf("noticed: %s", faults[at])
 		})
 	}
+}
+
+// lay lays a file with another ttl.max on all nodes.
+func (s *sim) lay(ttl int) {
+	f := newSimFile()
+	f.ttl = ttl
+	s.boundOnly = true
+	for _, n := range s.nodes {
+		n.file = f.model(s)
+		if n.runs {
+			n.engine.SetModel(n.file)
+		}
+	}
+}
+
+// longer has short TTLs for a while, and then long ones for d; the third node alone is asked.
+func (s *sim) longer(d time.Duration) {
+	s.caches.only = s.nodes[2]
+	s.lay(5)
+	s.wait(80 * time.Second)
+	s.lay(60)
+	s.wait(d)
+}
+
+// restarts kills a node, does something to its disk, drains an endpoint, and starts the node again.
+func (s *sim) restarts(n *simNode, disk func()) {
+	s.down(n, n.kill)
+	if disk != nil {
+		disk()
+	}
+	s.drain(s.nodes[0], simEndpoint, time.Hour)
+	s.up(n)
+	s.wait(80 * time.Second)
 }
 
 // loseDisk has the third node alone asked, drains an endpoint and kills that node a moment later, whose disk is lost.

@@ -128,9 +128,13 @@ func (e *Engine) mindGreatest(now time.Time) {
 	case g.want > g.disk:
 		if without.Without(health.GuardGreatestDisk) {
 			e.opts.Ledger.SetLimit(limit(g.want))
+			if e.issued.late.IsZero() {
+				e.issued.late = now
+			}
 			if now.Sub(e.issued.late) < lateWrite {
 				return
 			}
+			e.issued.late = time.Time{}
 		}
 		e.saveGreatest(g.want)
 	case g.want < g.disk && e.lowers(now):
@@ -140,7 +144,7 @@ func (e *Engine) mindGreatest(now time.Time) {
 }
 
 // lateWrite is how much too late a greatest TTL is written where a guard of the simulator lets it.
-const lateWrite = 3 * time.Second
+const lateWrite = 20 * time.Second
 
 // lowers tells whether no handler holds, and no cache can hold, an answer of more than what the files allow.
 func (e *Engine) lowers(now time.Time) bool {

@@ -278,6 +278,9 @@ func (e *Engine) takeMemoryOf(name string, reply []byte) (rest []byte, err error
 		}
 		l.before = max(l.before, m.Greatest)
 		if m.Boot != l.boot && m.Lacks(l.past) {
+			if e.cluster.gate.joined && !e.opts.Without.Without(health.GuardRestored) {
+				e.wasRestored(name)
+			}
 			// So that nobody asks again after the next start.
 			l.past = append([]round.Life{m.Life}, slices.DeleteFunc(l.past, func(p round.Life) bool { return p.Boot == m.Boot })...)
 			l.writes = max(l.writes, m.Writes+1)

@@ -176,6 +176,8 @@ func (e *Engine) ownSaid(of subject, now time.Time) ledger.Said {
 		s.Why = "has answers under way"
 	case e.cluster != nil && !e.cluster.gate.open:
 		s.Verb, s.Why = ledger.Unnamed, "joins the cluster"
+	case e.cluster != nil && !e.isCompared():
+		s.Verb, s.Why = ledger.Unnamed, "is being compared with what the other nodes remember of it"
 	case e.issued.greatest.unnamed != "":
 		s.Verb, s.Why = ledger.Unnamed, e.issued.greatest.unnamed
 		s.Conditional = s.Until

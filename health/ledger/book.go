@@ -348,10 +348,10 @@ func (b *Book) word(s *Standing, now time.Time) Word {
 
 // WordOf is what this node says of RDATA under all names at now.
 func (b *Book) WordOf(k RDataKey, now time.Time) Word {
-	if b.answered[k] > 0 {
+	a := b.absent[k]
+	if b.answered[k] > 0 && (a == nil || !b.guards.Without(health.GuardNames)) {
 		return Word{Verb: Answering}
 	}
-	a := b.absent[k]
 	if a == nil {
 		return b.never(now)
 	}
