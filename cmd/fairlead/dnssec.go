@@ -15,8 +15,9 @@ import (
 
 func dnssecCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "dnssec",
-		Short: "make keys for signed zones, and say what the parent zone must have",
+		Use:     "dnssec",
+		Short:   "make keys for signed zones, and say what the parent zone must have",
+		Example: `  fairlead dnssec ds /etc/fairlead/zones.d/example.org.yaml`,
 		Long: `A zone is signed when its file names a directory of keys: dnssec: {keys: keys/}. The files are those of BIND: a key is there, and
 signs, as the times in its .private file say. Files that come or go are seen as edits of the zone file are.
 
