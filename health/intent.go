@@ -251,6 +251,8 @@ type Intent struct {
 	// Start and End are instants on this process's clock. Forever means that there is no End.
 	Start, End time.Time
 	Forever    bool
+	// Bound is what stood behind the names when the order was accepted.
+	Bound Binding
 	// Confirmed is set once every configured node has it: no rule suspends it afterwards.
 	Confirmed bool
 }
@@ -363,6 +365,9 @@ func (e *RuleError) Error() string {
 	return fmt.Sprintf("refused by %s: service %s: %s", e.Rule, strings.TrimSuffix(e.Service, "."), e.Why)
 }
 
+// MaxElsewhere bounds the endpoints that an IntentState names.
+const MaxElsewhere = 8
+
 // An IntentState is an intent and what has become of it at one instant.
 type IntentState struct {
 	Intent
@@ -373,6 +378,9 @@ type IntentState struct {
 	// that is in force changes nothing.
 	Nothing  bool
 	NoEffect string
+	// Elsewhere are endpoints, as ZONE/POOL/ENDPOINT, that the intent holds for by what it binds, under names that it does not name; at most
+	// MaxElsewhere of them.
+	Elsewhere []string
 	// Missing are the configured nodes that are not known to hold it, by name.
 	Missing []string
 }

@@ -54,7 +54,7 @@ func left(v *health.View, i health.Intent) []api.Left {
 	var out []api.Left
 	for _, zv := range v.Zones {
 		touched := make(map[int]bool)
-		for _, ref := range judge.Endpoints(zv.Zone, i.Scope) {
+		for _, ref := range judge.Endpoints(zv.Zone, &i) {
 			for _, si := range zv.Zone.Pools[ref.Pool].Services {
 				touched[si] = i.Service == "" || i.Service == zv.Zone.Services[si].Name
 			}
@@ -92,7 +92,7 @@ func forgottenWithin(m *config.Model, touched []api.WhatIfService, a steer.Allow
 // order changes the world as a drain, a weight or a force would.
 func (w *world) order(i health.Intent) {
 	for zi, zv := range w.view.Zones {
-		for _, ref := range judge.Endpoints(zv.Zone, i.Scope) {
+		for _, ref := range judge.Endpoints(zv.Zone, &i) {
 			if i.Service == "" {
 				w.orderPool(zi, ref, i)
 				continue

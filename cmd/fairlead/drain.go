@@ -196,7 +196,7 @@ func drawIntents(d drawing, list *api.Intents) {
 
 // intentTable is one line for each intent, those that have no effect first.
 func intentTable(list []api.Intent, now time.Time) *table {
-	rank := map[string]int{api.IntentSuspended: 0, api.IntentNoEffect: 1, api.IntentInForce: 2, api.IntentPlanned: 3}
+	rank := map[string]int{api.IntentDangling: 0, api.IntentSuspended: 0, api.IntentNoEffect: 1, api.IntentInForce: 2, api.IntentPlanned: 3}
 	list = slices.Clone(list)
 	slices.SortStableFunc(list, func(a, b api.Intent) int { return rank[a.State] - rank[b.State] })
 	t := newTable("STATE", "ID", "WHAT", "UNTIL", "BY", "WHY")
@@ -224,6 +224,8 @@ func intentMark(i *api.Intent) mark {
 		return markOf(health.Suspect, "suspended")
 	case api.IntentNoEffect:
 		return markOf(health.Suspect, "no effect")
+	case api.IntentDangling:
+		return markOf(health.Suspect, "dangling")
 	case api.IntentPlanned:
 		return markOf(health.Unknown, "planned")
 	}

@@ -105,6 +105,7 @@ type tally struct {
 	states                               map[health.State]int
 	endpoints, services, lastResort      int
 	unmonitored, stale, filesOut, warned int
+	dangling, suspended                  int
 }
 
 func tallyOf(s *api.Status) tally {
@@ -123,6 +124,10 @@ func tallyOf(s *api.Status) tally {
 		for _, svc := range z.Services {
 			t.lastResort += one(svc.Degraded)
 		}
+	}
+	for _, i := range s.Intents {
+		t.dangling += one(i.State == api.IntentDangling)
+		t.suspended += one(i.State == api.IntentSuspended)
 	}
 	for _, f := range s.Files {
 		t.filesOut += one(fileBroken(f))
@@ -143,6 +148,12 @@ func (t tally) words() []string {
 	}
 	if t.filesOut > 0 {
 		out = append(out, count(t.filesOut, "file")+" not in use")
+	}
+	if t.dangling > 0 {
+		out = append(out, count(t.dangling, "order")+" without an object (dangling)")
+	}
+	if t.suspended > 0 {
+		out = append(out, count(t.suspended, "order")+" suspended by a safety rule")
 	}
 	if len(out) == 0 {
 		out = append(out, count(t.endpoints, "endpoint")+" up", count(t.services, "service"))

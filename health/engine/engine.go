@@ -253,6 +253,9 @@ func (e *Engine) openIntents(now time.Time) (err error) {
 	if e.intents, err = intent.Open(kept, e.opts.Node, e.incarnation(), now); err != nil {
 		return err
 	}
+	if err := e.intents.Lost(); err != nil {
+		e.opts.Logger.Error("orders hold for names alone: what they bind is not readable", "err", err)
+	}
 	e.intents.SetAlone(e.cluster.alone())
 	e.intents.SetWithout(e.opts.Without)
 	return nil

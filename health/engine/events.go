@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
@@ -103,12 +104,21 @@ func (e *Engine) tellIntents(was, is []health.IntentState, now time.Time) {
 			if s.Suspended != nil {
 				e.tellIntent("intent.suspended", s, s.Suspended.Rule)
 			}
+			if s.Nothing {
+				e.tellIntent("intent.dangling", s, danglingText)
+			}
 		case (old.Suspended == nil) != (s.Suspended == nil):
 			if s.Suspended != nil {
 				e.tellIntent("intent.suspended", s, s.Suspended.Rule+" of "+s.Suspended.Service)
 			} else {
 				e.tellIntent("intent.resumed", s, "")
 			}
+		case !old.Nothing && s.Nothing:
+			e.tellIntent("intent.dangling", s, danglingText)
+		case old.Nothing && !s.Nothing:
+			e.tellIntent("intent.bound", s, "it names something again")
+		case len(old.Elsewhere) == 0 && len(s.Elsewhere) > 0:
+			e.tellIntent("intent.bound", s, "holds for "+strings.Join(s.Elsewhere, ", ")+" by address")
 		case old.Planned && !s.Planned:
 			e.tellIntent("intent.started", s, s.Reason)
 		case old.End.Before(s.End) && s.End.Sub(old.End) > 5*time.Second || s.Forever && !old.Forever:
@@ -119,6 +129,9 @@ func (e *Engine) tellIntents(was, is []health.IntentState, now time.Time) {
 		e.tellIntent(either(old.Over(now), "intent.expired", "intent.ended"), old, "")
 	}
 }
+
+// danglingText is why an order has no effect.
+const danglingText = "it names nothing in the configuration, and nothing has the addresses that it was given for"
 
 func (e *Engine) tellIntent(kind string, s *health.IntentState, text string) {
 	data := map[string]any{"id": s.ID.String(), "kind": s.Kind.String(), "actor": s.Actor, "service": s.Service}

@@ -128,7 +128,7 @@ func (h *happening) order(z *config.Zone, p *config.Pool, of *config.Endpoint, s
 
 // keepsOut tells whether an order is in force by which an endpoint is not answered for a service; for any, where that is empty.
 func keepsOut(o *health.Intent, z *config.Zone, p *config.Pool, of *config.Endpoint, service string, now time.Time) bool {
-	return o.Service == service && o.TakesOut() && o.Active(now) && judge.Names(z, p, of, o.Scope)
+	return o.Service == service && o.TakesOut() && o.Active(now) && judge.Names(z, p, of, o)
 }
 
 // join makes an endpoint part of the incident of a cause. was is how it stood before.

@@ -100,6 +100,7 @@ func (e *Engine) replace(i health.Intent, now time.Time, replaced ...health.Inte
 	if !e.mayOrder() {
 		return i.ID, fmt.Errorf("%w: %s", health.ErrNotJoined, e.Shut())
 	}
+	i.Bound = i.Bound.Union(judge.Bind(e.cur.model.Zones, &i))
 	id, err := e.intents.Put(i, now, replaced...)
 	if err != nil {
 		return id, fmt.Errorf("%s %s: %w", i.Kind, i.Scope, err)
@@ -228,14 +229,35 @@ func (e *Engine) namesNothing(m *config.Model, i *health.Intent) bool {
 	case health.ScopeNode:
 		return i.Scope.Name != e.opts.Node && (e.cluster == nil || !e.knows(i.Scope.Name, time.Now()))
 	}
-	for _, z := range m.Zones {
-		for _, ref := range judge.Endpoints(z, i.Scope) {
+	return aboutNothing(m, i, judge.Resolve(m.Zones, []*health.Intent{i})[0])
+}
+
+// aboutNothing tells whether none of the endpoints, by zone, that i is about serves a service that i is for.
+func aboutNothing(m *config.Model, i *health.Intent, refs [][]health.EndpointRef) bool {
+	for zi, z := range m.Zones {
+		for _, ref := range refs[zi] {
 			if i.Service == "" || slices.ContainsFunc(z.Pools[ref.Pool].Services, func(s int) bool { return z.Services[s].Name == i.Service }) {
 				return false
 			}
 		}
 	}
 	return true
+}
+
+// elsewhere are those of the endpoints, by zone, that i holds for though it does not name them.
+func elsewhere(m *config.Model, i *health.Intent, refs [][]health.EndpointRef) (paths []string) {
+	if i.Bound.Len() == 0 {
+		return nil
+	}
+	for zi, z := range m.Zones {
+		for _, ref := range refs[zi] {
+			p := z.Pools[ref.Pool]
+			if e := p.Endpoints[ref.Endpoint]; len(paths) < health.MaxElsewhere && !judge.ByName(z, p, e, i) {
+				paths = append(paths, health.Scope{Kind: health.ScopeEndpoint, Zone: z.Name, Pool: p.Name, Endpoint: e.Name}.Path())
+			}
+		}
+	}
+	return paths
 }
 
 // applyIntents brings what the intents change at now into the tables. The pools that it concerns are judged by the next
@@ -267,14 +289,24 @@ func (e *Engine) showIntents(open []health.Intent, now time.Time) {
 	if e.cluster != nil {
 		configured = e.configuredNames(now)
 	}
-	for _, i := range open {
-		s := health.IntentState{Intent: i, Planned: !i.Active(now), Nothing: e.namesNothing(e.cur.model, &i)}
+	all := make([]*health.Intent, len(open))
+	for n := range open {
+		all[n] = &open[n]
+	}
+	resolved := judge.Resolve(e.cur.model.Zones, all)
+	for n, i := range open {
+		s := health.IntentState{Intent: i, Planned: !i.Active(now), Elsewhere: elsewhere(e.cur.model, &i, resolved[n])}
+		if i.Scope.Kind == health.ScopeCluster || i.Scope.Kind == health.ScopeNode {
+			s.Nothing = e.namesNothing(e.cur.model, &i)
+		} else {
+			s.Nothing = aboutNothing(e.cur.model, &i, resolved[n])
+		}
 		if e.cluster != nil {
 			s.Missing = e.cluster.lacking(configured, set, i.ID)
 		}
-		for n, a := range active {
-			if a.ID == i.ID && !fates[n].Effective() {
-				s.Suspended = &fates[n].Suspension
+		for k, a := range active {
+			if a.ID == i.ID && !fates[k].Effective() {
+				s.Suspended = &fates[k].Suspension
 			}
 		}
 		states = append(states, s)

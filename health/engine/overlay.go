@@ -74,18 +74,23 @@ func (t *table) overlay(open []health.Intent, now time.Time) (changed bool) {
 		next[zi] = zoneOverlay{pools: make(map[int]*poolOverlay), scoped: make(map[int]*health.ServiceView)}
 	}
 	active := activeAt(open, now)
+	resolved := judge.Resolve(t.model.Zones, active)
 	for n, fate := range judge.Drains(t.model.Zones, active, nil) {
 		if fate.Effective() {
 			for zi := range next {
-				t.apply(&next[zi], zi, active[n])
+				t.apply(&next[zi], zi, active[n], resolved[n][zi])
 			}
 		}
 	}
+	var planned []*health.Intent
 	for n := range open {
 		if i := &open[n]; i.TakesOut() && i.Start.After(now) {
-			for zi := range next {
-				t.plan(&next[zi], zi, i)
-			}
+			planned = append(planned, i)
+		}
+	}
+	for n, byZone := range judge.Resolve(t.model.Zones, planned) {
+		for zi := range next {
+			next[zi].plan(byZone[zi], planned[n].Start)
 		}
 	}
 	for zi := range t.zones {
@@ -115,11 +120,11 @@ func (t *table) overlay(open []health.Intent, now time.Time) (changed bool) {
 	return changed
 }
 
-// plan notes in zone zi when an order begins that is to take something out.
-func (t *table) plan(o *zoneOverlay, zi int, i *health.Intent) {
-	for _, ref := range judge.Endpoints(t.model.Zones[zi], i.Scope) {
-		if p := o.pool(ref.Pool); p.planned.IsZero() || i.Start.Before(p.planned) {
-			p.planned = i.Start
+// plan notes when an order begins that is to take endpoints out.
+func (o *zoneOverlay) plan(refs []health.EndpointRef, start time.Time) {
+	for _, ref := range refs {
+		if p := o.pool(ref.Pool); p.planned.IsZero() || start.Before(p.planned) {
+			p.planned = start
 		}
 	}
 }
@@ -128,18 +133,23 @@ func sameService(a, b *health.ServiceView) bool {
 	return maps.Equal(a.Drained, b.Drained) && maps.Equal(a.PoolWeights, b.PoolWeights) && maps.Equal(a.EndpointWeights, b.EndpointWeights)
 }
 
-// apply adds what i changes in zone zi.
-func (t *table) apply(o *zoneOverlay, zi int, i *health.Intent) {
+// apply adds what i, which is about refs, changes in zone zi. The weight 0 of a pool is that of the endpoint for one that stands in another
+// pool by now.
+func (t *table) apply(o *zoneOverlay, zi int, i *health.Intent, refs []health.EndpointRef) {
 	z := t.model.Zones[zi]
-	refs := judge.Endpoints(z, i.Scope)
 	for _, ref := range refs {
+		of := i
+		if i.Scope.Kind == health.ScopePool && i.Scope.Pool != z.Pools[ref.Pool].Name {
+			moved := *i
+			moved.Scope.Kind, of = health.ScopeEndpoint, &moved
+		}
 		if i.Service == "" {
-			applyPool(o.pool(ref.Pool), ref.Endpoint, i)
+			applyPool(o.pool(ref.Pool), ref.Endpoint, of)
 			continue
 		}
 		for _, si := range z.Pools[ref.Pool].Services {
 			if z.Services[si].Name == i.Service {
-				applyService(o.service(si), ref, i)
+				applyService(o.service(si), ref, of)
 			}
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -171,4 +172,46 @@ func (c *content) set(from time.Time) Set {
 		s = s.End(End{Actor: e.Actor, Reason: e.Reason, At: after(-e.AgeMS), Seen: e.Seen}, id)
 	}
 	return s
+}
+
+const (
+	// boundsName is a file of its own, so that a program which knows nothing of bindings reads the intents.
+	boundsName    = "bindings.json"
+	boundsVersion = 1
+)
+
+// savedBounds are what intents bind, on disk.
+type savedBounds struct {
+	Version int                          `json:"version"`
+	Bounds  map[health.IntentID][]string `json:"bounds"`
+}
+
+func writeBounds(dir string, s Set) error {
+	saved := savedBounds{Version: boundsVersion, Bounds: make(map[health.IntentID][]string, len(s.bounds))}
+	for id, b := range s.bounds {
+		saved.Bounds[id] = b.Texts()
+	}
+	return durable.WriteJSON(filepath.Join(dir, boundsName), saved)
+}
+
+// readBounds is what writeBounds wrote. On an error all that is lost is under which other names orders hold.
+func readBounds(dir string) (map[health.IntentID]health.Binding, error) {
+	path := filepath.Join(dir, boundsName)
+	var saved savedBounds
+	err := durable.ReadJSON(path, boundsVersion, &saved)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	bounds := make(map[health.IntentID]health.Binding, len(saved.Bounds))
+	for id, texts := range saved.Bounds {
+		b, ok := health.ParseBinding(texts)
+		if !ok {
+			return nil, fmt.Errorf("%s: %s: neither addresses nor names", path, id)
+		}
+		bounds[id] = b
+	}
+	return bounds, nil
 }

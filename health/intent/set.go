@@ -33,11 +33,19 @@ type End struct {
 type Set struct {
 	intents map[health.IntentID]health.Intent
 	ends    map[health.IntentID]End
+	// bounds are what intents bind; it is not in intents. One may come before its intent, and grows by the union.
+	bounds map[health.IntentID]health.Binding
 }
 
 // Add is s with i in it. An id that is there already merges.
 func (s Set) Add(i health.Intent) Set {
-	return s.Merge(Set{intents: map[health.IntentID]health.Intent{i.ID: i}})
+	one := Set{}
+	if i.Bound.Len() > 0 {
+		one.bounds = map[health.IntentID]health.Binding{i.ID: i.Bound}
+	}
+	i.Bound = health.Binding{}
+	one.intents = map[health.IntentID]health.Intent{i.ID: i}
+	return s.Merge(one)
 }
 
 // End is s with the intents named over. An id that s does not know is kept as ended all the same: it may arrive later.
@@ -52,7 +60,10 @@ func (s Set) End(e End, ids ...health.IntentID) Set {
 // Merge is all that either of the two knows: idempotent, commutative and associative. Of one intent the least start and the
 // greatest end win: it is in force for as long as either says. An end is final.
 func (s Set) Merge(o Set) Set {
-	out := Set{intents: maps.Clone(s.intents), ends: maps.Clone(s.ends)}
+	out := Set{intents: maps.Clone(s.intents), ends: maps.Clone(s.ends), bounds: maps.Clone(s.bounds)}
+	if out.bounds == nil {
+		out.bounds = make(map[health.IntentID]health.Binding)
+	}
 	if out.intents == nil {
 		out.intents = make(map[health.IntentID]health.Intent)
 	}
@@ -71,8 +82,12 @@ func (s Set) Merge(o Set) Set {
 		}
 		out.ends[id] = e
 	}
+	for id, b := range o.bounds {
+		out.bounds[id] = out.bounds[id].Union(b)
+	}
 	for id := range out.ends {
 		delete(out.intents, id)
+		delete(out.bounds, id)
 	}
 	return out
 }
@@ -132,6 +147,7 @@ func (s Set) Open(at time.Time) []health.Intent {
 	var open []health.Intent
 	for _, i := range s.intents {
 		if !i.Over(at) {
+			i.Bound = s.bounds[i.ID]
 			open = append(open, i)
 		}
 	}
@@ -227,6 +243,7 @@ func (s Set) Everywhere(ids []health.IntentID) Set {
 func (s Set) Collect(at time.Time) Set {
 	out := s.Merge(Set{})
 	maps.DeleteFunc(out.intents, func(_ health.IntentID, i health.Intent) bool { return i.Over(at.Add(-keepOver)) })
+	maps.DeleteFunc(out.bounds, func(id health.IntentID, _ health.Binding) bool { _, ok := out.intents[id]; return !ok })
 	for id, e := range out.ends {
 		switch {
 		case !e.Seen:
@@ -244,7 +261,19 @@ func (s Set) Collect(at time.Time) Set {
 func (s Set) Same(o Set) bool {
 	return maps.EqualFunc(s.intents, o.intents, func(a, b health.Intent) bool {
 		return compareFixed(a, b) == 0 && a.Start.Equal(b.Start) && a.End.Equal(b.End) && a.Forever == b.Forever && a.Confirmed == b.Confirmed
-	}) && maps.EqualFunc(s.ends, o.ends, func(a, b End) bool { return compareEnds(a, b) == 0 && a.Seen == b.Seen })
+	}) && maps.EqualFunc(s.ends, o.ends, func(a, b End) bool { return compareEnds(a, b) == 0 && a.Seen == b.Seen }) &&
+		s.sameBounds(o)
+}
+
+// sameBounds tells whether the two bind the same.
+func (s Set) sameBounds(o Set) bool { return maps.EqualFunc(s.bounds, o.bounds, health.Binding.Equal) }
+
+// Bound counts what intents bind.
+func (s Set) Bound() (n int) {
+	for _, b := range s.bounds {
+		n += b.Len()
+	}
+	return n
 }
 
 // Incarnation is the greatest incarnation of a node that any id bears; 0 without one.

@@ -28,6 +28,8 @@ type Store struct {
 	node string
 	// set is what is in force; kept is what is on disk of it. They differ while the disk fails.
 	set, kept Set
+	// lost is what is wrong with the file of what intents bind.
+	lost error
 	// alone is set when this node is every configured node.
 	alone bool
 	// without is for simulators.
@@ -48,6 +50,12 @@ func Open(dir, node string, incarnation uint64, now time.Time) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("intents: %w (whoever removes it ends all drains)", err)
 	}
+	bounds, err := readBounds(dir)
+	if err != nil {
+		s.lost = err
+	}
+	set.bounds = bounds
+	set = set.Merge(Set{}).Collect(now)
 	s.set, s.kept, s.incarnation = set, set, max(incarnation, last+1)
 	if back {
 		// From here on the clock counts from what it says now; else every restart would begin with the same time left.
@@ -57,6 +65,9 @@ func Open(dir, node string, incarnation uint64, now time.Time) (*Store, error) {
 	}
 	return s, nil
 }
+
+// Lost is what was wrong with what intents bind, so that they hold for names alone; nil where nothing was.
+func (s *Store) Lost() error { return s.lost }
 
 // Set is what is in force.
 func (s *Store) Set() Set { return s.set }
@@ -79,6 +90,10 @@ func (s *Store) Put(i health.Intent, now time.Time, replaces ...health.IntentID)
 		return health.IntentID{}, fmt.Errorf("%w: %d intents are open already", ErrFull, n)
 	}
 	i.ID = health.IntentID{Node: s.node, Incarnation: s.incarnation, Counter: s.counter + 1}
+	if s.set.Bound()+i.Bound.Len() > health.MaxBound {
+		// The order is what matters; its names hold.
+		i.Bound = health.Binding{}
+	}
 	set := s.set.Add(i).End(End{Actor: i.Actor, Reason: "replaced by " + i.ID.String(), At: now}, replaces...)
 	if err := s.keep(set, now); err != nil {
 		return health.IntentID{}, err
@@ -131,9 +146,12 @@ func (s *Store) Merge(from Set, now time.Time) (changed bool, err error) {
 // fewEntries are never too many: the largest one fills a block.
 const fewEntries = maxEncoded / BlockSize
 
+// boundPerEntry is how many addresses an entry holds at least.
+const boundPerEntry = boundRoom / 48
+
 // full tells whether set is as large as one may be.
 func (s *Store) full(set Set, now time.Time) bool {
-	return set.Len() > fewEntries && len(set.Encode(now)) > maxEncoded
+	return set.Len()+set.Bound()/boundPerEntry > fewEntries && len(set.Encode(now)) > maxEncoded
 }
 
 // Everywhere notes that every configured node has the ids as this one has them.
@@ -157,7 +175,7 @@ func (s *Store) Flush(now time.Time) error {
 		return nil
 	}
 	if s.path != "" {
-		if err := write(s.path, s.set, s.incarnation, now); err != nil {
+		if err := s.write(s.set, now); err != nil {
 			return err
 		}
 	}
@@ -172,7 +190,7 @@ func (s *Store) keep(set Set, now time.Time) error {
 	}
 	set = set.Collect(now)
 	if s.path != "" {
-		if err := write(s.path, set, s.incarnation, now); err != nil {
+		if err := s.write(set, now); err != nil {
 			// It may have failed after the new file was in place: what was refused must not be there after a restart.
 			_ = write(s.path, s.kept, s.incarnation, now)
 			return err
@@ -180,4 +198,14 @@ func (s *Store) keep(set Set, now time.Time) error {
 	}
 	s.set, s.kept = set, set
 	return nil
+}
+
+// write writes what set binds, if that is news, and then set: what is bound for an order that is not there does no harm.
+func (s *Store) write(set Set, now time.Time) error {
+	if !set.sameBounds(s.kept) {
+		if err := writeBounds(filepath.Dir(s.path), set); err != nil {
+			return err
+		}
+	}
+	return write(s.path, set, s.incarnation, now)
 }

@@ -73,13 +73,21 @@ func (s Set) Encode(now time.Time) []byte {
 	for _, id := range slices.SortedFunc(maps.Keys(s.ends), health.IntentID.Compare) {
 		add(appendEnd(nil, id, s.ends[id], now))
 	}
+	for _, id := range slices.SortedFunc(maps.Keys(s.bounds), health.IntentID.Compare) {
+		for _, entry := range appendBound(id, s.bounds[id]) {
+			add(entry)
+		}
+	}
 	return append(out, block...)
 }
 
 // Only is s without all but the ids named.
 func (s Set) Only(ids ...health.IntentID) Set {
-	out := Set{intents: make(map[health.IntentID]health.Intent), ends: make(map[health.IntentID]End)}
+	out := Set{intents: make(map[health.IntentID]health.Intent), ends: make(map[health.IntentID]End), bounds: make(map[health.IntentID]health.Binding)}
 	for _, id := range ids {
+		if b, ok := s.bounds[id]; ok {
+			out.bounds[id] = b
+		}
 		if i, ok := s.intents[id]; ok {
 			out.intents[id] = i
 		}
@@ -93,7 +101,7 @@ func (s Set) Only(ids ...health.IntentID) Set {
 // Decode reads blocks that were sent such that their durations count from at. Entries before a fault in a block count, and all
 // but those of an unknown kind; the error is about the first fault, an ErrKind only if there is no other.
 func Decode(b []byte, at time.Time) (Set, error) {
-	s := Set{intents: make(map[health.IntentID]health.Intent), ends: make(map[health.IntentID]End)}
+	s := Set{intents: make(map[health.IntentID]health.Intent), ends: make(map[health.IntentID]End), bounds: make(map[health.IntentID]health.Binding)}
 	var first error
 	for len(b) > 0 {
 		n := min(len(b), BlockSize)
@@ -104,6 +112,7 @@ func Decode(b []byte, at time.Time) (Set, error) {
 	}
 	for id := range s.ends {
 		delete(s.intents, id)
+		delete(s.bounds, id)
 	}
 	return s, first
 }
@@ -123,6 +132,14 @@ func (s *Set) decodeBlock(b []byte, at time.Time) error {
 			}
 			if err := validateID(i.ID); err != nil {
 				return fmt.Errorf("%s: %w", i.ID, err)
+			}
+			if i.Kind == kindBound {
+				b, ok := parseBound(i.Reason)
+				if !ok {
+					return fmt.Errorf("what %s binds is malformed", i.ID)
+				}
+				s.bounds[i.ID] = s.bounds[i.ID].Union(b)
+				continue
 			}
 			if !i.Kind.Known() || !i.Scope.Kind.Known() {
 				unknown = fmt.Errorf("%s: %w: %s for %s", i.ID, ErrKind, i.Kind, i.Scope.Kind)
@@ -172,6 +189,11 @@ func (s Set) Snap(known Set, now time.Time) Set {
 			delete(out.intents, id)
 		}
 	}
+	maps.DeleteFunc(out.bounds, func(id health.IntentID, _ health.Binding) bool {
+		_, here := known.intents[id]
+		_, there := out.intents[id]
+		return !here && !there
+	})
 	for id, e := range out.ends {
 		was, ok := known.ends[id]
 		_, open := known.intents[id]

@@ -40,10 +40,10 @@ func Drains(zones []*config.Zone, drains []*health.Intent, out func(zone, pool i
 		// Nothing can be suspended. On a node that is alone it is always so.
 		return fates
 	}
-	s := settlement{zones: zones, intents: drains, out: out, services: make(map[serviceRef]*coverage)}
+	s := settlement{zones: zones, intents: drains, out: out, resolved: Resolve(zones, drains), services: make(map[serviceRef]*coverage)}
 	for _, i := range order {
 		if drains[i].TakesOut() {
-			fates[i] = s.settle(drains[i])
+			fates[i] = s.settle(i)
 		}
 	}
 	return fates
@@ -56,6 +56,8 @@ type settlement struct {
 	zones   []*config.Zone
 	intents []*health.Intent
 	out     func(zone, pool int) string
+	// resolved are the endpoints of the intents.
+	resolved Resolved
 	// services are those that a drain touched.
 	services map[serviceRef]*coverage
 }
@@ -80,12 +82,12 @@ func (l *settlement) closed(zone, pool int) string {
 // GateClosed is why a pool behind a closed gate answers nobody.
 const GateClosed = "its gate is closed"
 
-// settle applies d to the services unless a rule suspends it.
-func (l *settlement) settle(d *health.Intent) Fate {
-	zones, services := l.zones, l.services
+// settle applies intent n to the services unless a rule suspends it.
+func (l *settlement) settle(n int) Fate {
+	zones, services, d := l.zones, l.services, l.intents[n]
 	hits := make(map[serviceRef][]health.EndpointRef)
 	for zi, z := range zones {
-		for _, ref := range Endpoints(z, d.Scope) {
+		for _, ref := range l.resolved[n][zi] {
 			for _, si := range z.Pools[ref.Pool].Services {
 				if d.Service == "" || d.Service == z.Services[si].Name {
 					s := serviceRef{zi, si}
@@ -126,27 +128,6 @@ func (l *settlement) settle(d *health.Intent) Fate {
 		}
 	}
 	return Fate{}
-}
-
-// Endpoints are those of z that the scope names. Nodes are no endpoints.
-func Endpoints(z *config.Zone, scope health.Scope) []health.EndpointRef {
-	var refs []health.EndpointRef
-	for pi, p := range z.Pools {
-		if !mayName(z, p, scope) {
-			continue
-		}
-		for i, e := range p.Endpoints {
-			if namesIn(z, p, e, scope) {
-				refs = append(refs, health.EndpointRef{Pool: pi, Endpoint: i})
-			}
-		}
-	}
-	return refs
-}
-
-// Names tells whether the scope names endpoint e of pool p of z.
-func Names(z *config.Zone, p *config.Pool, e *config.Endpoint, scope health.Scope) bool {
-	return mayName(z, p, scope) && namesIn(z, p, e, scope)
 }
 
 // mayName tells whether the scope may name an endpoint of the pool.

@@ -190,7 +190,7 @@ func TestDrainProperties(t *testing.T) {
 			whole := c.measure(nil)
 			for i, d := range drains {
 				if fates[i].Effective() && (d.Service == "" || d.Service == s.Name) {
-					for _, ref := range Endpoints(z, d.Scope) {
+					for _, ref := range Endpoints(z, d) {
 						c.drained[ref] = true
 					}
 				}

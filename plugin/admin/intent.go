@@ -267,14 +267,16 @@ func intentShown(i *health.IntentState) api.Intent {
 		out.EndsAt = &end
 	}
 	switch {
-	case i.Planned:
+	case i.Planned && !i.Nothing:
 		out.State = api.IntentPlanned
 	case i.Suspended != nil:
 		out.State, out.Rule, out.RuleService = api.IntentSuspended, i.Suspended.Rule, i.Suspended.Service
 	case i.Nothing:
-		out.State, out.Note = api.IntentNoEffect, "it names nothing in the configuration"
+		out.State, out.Note = api.IntentDangling, "it names nothing in the configuration"
 	case i.NoEffect != "":
 		out.State, out.Note = api.IntentNoEffect, i.NoEffect
+	case len(i.Elsewhere) > 0:
+		out.Note = "holds for " + strings.Join(i.Elsewhere, ", ") + " by address"
 	}
 	return out
 }

@@ -113,7 +113,7 @@ func TestIntentsShown(t *testing.T) {
 	for want, i := range map[string]health.IntentState{
 		api.IntentPlanned:   {Planned: true},
 		api.IntentSuspended: {Suspended: rule},
-		api.IntentNoEffect:  {Nothing: true},
+		api.IntentDangling:  {Nothing: true},
 		api.IntentInForce:   {},
 	} {
 		require.Equal(t, want, intentShown(&i).State)

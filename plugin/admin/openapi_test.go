@@ -118,6 +118,6 @@ func TestEnums(t *testing.T) {
 		sources = append(sources, src.String())
 	}
 	require.Equal(t, sources, enum(api.Service{}, "Source"))
-	require.Equal(t, []string{api.IntentPlanned, api.IntentInForce, api.IntentSuspended, api.IntentNoEffect}, enum(api.Intent{}, "State"))
+	require.Equal(t, []string{api.IntentPlanned, api.IntentInForce, api.IntentSuspended, api.IntentNoEffect, api.IntentDangling}, enum(api.Intent{}, "State"))
 	require.Equal(t, []string{api.NodeSelf, api.NodeHeard, api.NodeStale, api.NodeNever, api.NodeStopped, api.NodeNotListed}, enum(api.Node{}, "State"))
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/judge"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -92,7 +93,7 @@ func (r *reading) areas(kind areaKind) []api.Area {
 		r.fillAreas(kind, zv, page)
 	}
 	for i := range out {
-		out[i].Intents = r.ordersOn(func(z *config.Zone, o *health.IntentState) bool { return r.inArea(kind, out[i].Name, z, o.Scope) })
+		out[i].Intents = r.ordersOn(func(z *config.Zone, o *health.IntentState) bool { return r.inArea(kind, out[i].Name, z, o) })
 	}
 	return out
 }
@@ -153,14 +154,14 @@ func (r *reading) fillAreas(kind areaKind, zv *health.ZoneView, page map[string]
 	}
 }
 
-// inArea tells whether a scope names something in an area of z.
-func (r *reading) inArea(kind areaKind, name string, z *config.Zone, scope health.Scope) bool {
-	if scope.Kind == kind.scope && scope.Name == name {
+// inArea tells whether an order is about something in an area of z.
+func (r *reading) inArea(kind areaKind, name string, z *config.Zone, o *health.IntentState) bool {
+	if o.Scope.Kind == kind.scope && o.Scope.Name == name {
 		return true
 	}
 	for _, p := range z.Pools {
 		for _, e := range p.Endpoints {
-			if kind.of(z, e.AZ) == name && names(scope, z, p, e) {
+			if kind.of(z, e.AZ) == name && judge.Names(z, p, e, &o.Intent) {
 				return true
 			}
 		}

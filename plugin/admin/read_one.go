@@ -6,6 +6,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/judge"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
 )
@@ -67,7 +68,7 @@ func (r *reading) serviceDetail(zv *health.ZoneView, service int) *api.ServiceDe
 		}
 	}
 	out.Intents = r.ordersOn(func(z *config.Zone, o *health.IntentState) bool {
-		return z == zv.Zone && (o.Service == "" || o.Service == cfg.Name) && r.anyEndpoint(zv, cfg.Pools, o.Scope)
+		return z == zv.Zone && (o.Service == "" || o.Service == cfg.Name) && r.anyEndpoint(zv, cfg.Pools, o)
 	})
 	return out
 }
@@ -114,7 +115,7 @@ func (s *Server) showPool(req *http.Request) (int, any) {
 		out.Endpoints = append(out.Endpoints, r.zone(zv).endpointOf(pool, i))
 	}
 	out.Intents = r.ordersOn(func(z *config.Zone, o *health.IntentState) bool {
-		return z == zv.Zone && r.anyEndpoint(zv, []int{pool}, o.Scope)
+		return z == zv.Zone && r.anyEndpoint(zv, []int{pool}, o)
 	})
 	out.Page = r.head()
 	return http.StatusOK, out
@@ -151,7 +152,7 @@ func (s *Server) showEndpoint(req *http.Request) (int, any) {
 		out.Vantages = vantages(r.node, health.TargetOf(zv.Zone.Name, zv.Zone.Checks[cfg.Check], cfg.Endpoints[endpoint]))
 	}
 	out.Intents = r.ordersOn(func(z *config.Zone, o *health.IntentState) bool {
-		return z == zv.Zone && names(o.Scope, z, cfg, cfg.Endpoints[endpoint])
+		return z == zv.Zone && judge.Names(z, cfg, cfg.Endpoints[endpoint], &o.Intent)
 	})
 	return http.StatusOK, out
 }
@@ -191,28 +192,13 @@ func (r *reading) ordersOn(match func(z *config.Zone, o *health.IntentState) boo
 	return out
 }
 
-// anyEndpoint tells whether the scope names an endpoint of one of the pools.
-func (r *reading) anyEndpoint(zv *health.ZoneView, pools []int, scope health.Scope) bool {
+// anyEndpoint tells whether an order is about an endpoint of one of the pools.
+func (r *reading) anyEndpoint(zv *health.ZoneView, pools []int, o *health.IntentState) bool {
 	for _, i := range pools {
 		p := zv.Zone.Pools[i]
-		if slices.ContainsFunc(p.Endpoints, func(e *config.Endpoint) bool { return names(scope, zv.Zone, p, e) }) {
+		if slices.ContainsFunc(p.Endpoints, func(e *config.Endpoint) bool { return judge.Names(zv.Zone, p, e, &o.Intent) }) {
 			return true
 		}
-	}
-	return false
-}
-
-// names tells whether a scope names endpoint e of pool p, as judge.Endpoints has it.
-func names(scope health.Scope, z *config.Zone, p *config.Pool, e *config.Endpoint) bool {
-	switch scope.Kind {
-	case health.ScopeEndpoint:
-		return scope.Zone == z.Name && scope.Pool == p.Name && scope.Endpoint == e.Name
-	case health.ScopePool:
-		return scope.Zone == z.Name && scope.Pool == p.Name
-	case health.ScopeAZ:
-		return scope.Name == z.AZs[e.AZ].Name
-	case health.ScopeRegion:
-		return scope.Name == regionOf(z, e)
 	}
 	return false
 }

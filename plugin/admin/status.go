@@ -7,6 +7,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/judge"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
 )
@@ -44,7 +45,7 @@ func NewStatus(n Node, version string, startedAt, now time.Time) *api.Status {
 	}
 	out.Intents = intentsOf(n)
 	for _, i := range out.Intents {
-		out.Degraded = out.Degraded || i.State == api.IntentSuspended
+		out.Degraded = out.Degraded || i.State == api.IntentSuspended || i.State == api.IntentDangling
 	}
 	for _, zv := range snap.View.Zones {
 		z := zoneStatus{node: n, snap: snap, view: zv, now: now, clustered: out.Cluster != nil}
@@ -163,8 +164,7 @@ const (
 func (z *zoneStatus) force(pool *config.Pool, cfg *config.Endpoint, state health.State) *api.Force {
 	f := &api.Force{State: state.String()}
 	for _, i := range z.node.Intents() {
-		if i.Kind == health.IntentForce && i.Intent.State == state && i.Suspended == nil && !i.Planned &&
-			i.Scope.Zone == z.view.Zone.Name && i.Scope.Pool == pool.Name && i.Scope.Endpoint == cfg.Name {
+		if i.Kind == health.IntentForce && i.Intent.State == state && i.Suspended == nil && !i.Planned && judge.Names(z.view.Zone, pool, cfg, &i.Intent) {
 			f.Intent, f.Actor, f.Reason = i.ID.String(), i.Actor, i.Reason
 			f.EndsAt = instant(i.End)
 		}

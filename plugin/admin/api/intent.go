@@ -110,6 +110,9 @@ const (
 	IntentInForce   = "in_force"
 	IntentSuspended = "suspended"
 	IntentNoEffect  = "no_effect"
+	// IntentDangling is an order, in force or planned, whose names are not in the configuration; nor does anything there have the addresses
+	// for which it was given.
+	IntentDangling = "dangling"
 )
 
 // An Intent is what an operator asked for.
@@ -122,8 +125,9 @@ type Intent struct {
 	Weight  *int   `json:"weight,omitempty"`
 	// Forced is what a force has the endpoint count as: up or down.
 	Forced string `json:"forced,omitempty"`
-	// State is planned, in_force, suspended (by Rule, for RuleService) or no_effect (Note says why).
-	State       string   `json:"state" enum:"planned|in_force|suspended|no_effect"`
+	// State is planned, in_force, suspended (by Rule, for RuleService), no_effect (Note says why) or dangling. The Note of one that is in
+	// force names what it holds for under another name.
+	State       string   `json:"state" enum:"planned|in_force|suspended|no_effect|dangling"`
 	Rule        string   `json:"rule,omitempty"`
 	RuleService string   `json:"rule_service,omitempty"`
 	Note        string   `json:"note,omitempty"`
