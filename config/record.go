@@ -57,6 +57,10 @@ func (b *builder) record(n *yamlNode, at *yamlPath) {
 		if text == "" || lineText(text) != nil {
 			continue
 		}
+		if name := relativeName(typ, text); name != "" {
+			b.node(d, Warning, where.String(), fmt.Sprintf("without a final dot this name is %s", shorten(name+"."+b.zone.Name)),
+				"names in record data are relative to the zone; a final dot makes them absolute")
+		}
 		rr, err := parseData(b.zone.Name, typ, text)
 		if err == nil {
 			var rdata []byte
@@ -172,6 +176,23 @@ func parseData(zone string, typ uint16, text string) (dns.RR, error) {
 		return nil, fmt.Errorf("no data")
 	}
 	return rr, nil
+}
+
+// relativeName is the name at the end of RDATA if it has several labels and no final dot, as an absolute name has that lost it; else empty.
+func relativeName(typ uint16, text string) string {
+	switch typ {
+	case dns.TypeCNAME, dns.TypeDNAME, dns.TypeNS, dns.TypeMX, dns.TypePTR, dns.TypeSRV:
+	default:
+		return ""
+	}
+	words := strings.Fields(text)
+	if len(words) == 0 {
+		return ""
+	}
+	if name := strings.ToLower(words[len(words)-1]); strings.Contains(name, ".") && !strings.HasSuffix(name, ".") {
+		return name
+	}
+	return ""
 }
 
 // asciiNames has A-labels for the U-labels of the names in RDATA.

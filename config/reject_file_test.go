@@ -118,7 +118,7 @@ soa: {serial: 1}
 		{"rname with @", head, `soa: {rname: host.master@example.org}
 `, []string{":3:14: error: soa.rname: an address in DNS form has a dot for the @: host\\.master.example.org"}},
 		{"dnssec", head, `dnssec: {keys: keys/}
-`, []string{":3:1: error: dnssec: not supported by this version"}},
+`, []string{":3:16: error: dnssec.keys: the file \"keys/\" cannot be read here"}},
 		{"rrl", head, `rrl: {}
 `, []string{":3:1: error: rrl: not supported by this version"}},
 		{"cookies", head, `cookies: {}
