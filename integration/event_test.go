@@ -191,7 +191,7 @@ func TestEventStreamOverARestart(t *testing.T) {
 	p.awaitHealthy()
 	drain := func(p *process, reason string) {
 		t.Helper()
-		out, code := run(t, p.bin, "drain", "endpoint", "storm.example.org/web/one", "--reason", reason, "--for", "10m", "--server", "unix:"+p.socket)
+		out, code := run(t, p.bin, "drain", "endpoint", "storm.example.org/web/one", "--reason", reason, "--for", "10m", "--override", "keep_azs", "--server", "unix:"+p.socket)
 		require.Zero(t, code, out)
 	}
 	list := func(p *process) (all api.Events) {

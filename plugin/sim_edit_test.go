@@ -82,7 +82,7 @@ func (s *sim) deadAnswer(n *simNode, service int, address string) {
 	id := s.byHost[address]
 	broken, moved := s.broken[id], s.moved[id]
 	s.mu.Unlock()
-	if !broken || time.Since(moved) < lately || time.Since(n.since) < startWithin || s.calmFor() < min(lately, time.Since(n.since)) {
+	if !broken || time.Since(moved) < lately || time.Since(n.since) < startWithin || s.calmFor() < lately {
 		return
 	}
 	plan := n.current.Load().Plan(s.zone, service)
