@@ -31,6 +31,20 @@ type Return struct {
 // On tells whether something is on its way back.
 func (r *Return) On() bool { return !r.Since.IsZero() }
 
+// Later is r with all of its instants moved on by d: holds and ramps have stood still for so long.
+func (r Return) Later(d time.Duration) Return {
+	for _, at := range []*time.Time{&r.Since, &r.Admitted, &r.Reloaded} {
+		if !at.IsZero() {
+			*at = at.Add(d)
+		}
+	}
+	r.Retries = slices.Clone(r.Retries)
+	for i := range r.Retries {
+		r.Retries[i] = r.Retries[i].Add(d)
+	}
+	return r
+}
+
 // IsZero tells whether there is nothing to remember.
 func (r *Return) IsZero() bool { return !r.On() && r.Doubled == 0 }
 

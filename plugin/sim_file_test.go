@@ -17,8 +17,8 @@ import (
 type simFile struct {
 	// endpoints are those of both pools: name, address and weight; an empty name is one that is removed.
 	endpoints [4]simEntry
-	// ttl is ttl.max in seconds; lastResort is on_all_down.
-	ttl        int
+	// hold is that of api, and ttl is ttl.max, in seconds; lastResort is on_all_down.
+	hold, ttl  int
 	lastResort string
 	// back has the standby answer before the first tier, mail and safe are there at all.
 	back, mail, safe bool
@@ -32,7 +32,7 @@ type simEntry struct {
 func newSimFile() simFile {
 	return simFile{
 		endpoints: [4]simEntry{{"a", "192.0.2.1", 1}, {"b", "192.0.2.2", 1}, {"a", "192.0.2.11", 1}, {"b", "192.0.2.12", 1}},
-		ttl:       30, lastResort: "last_good", mail: true, safe: true,
+		hold:      10, ttl: 30, lastResort: "last_good", mail: true, safe: true,
 	}
 }
 
@@ -69,10 +69,10 @@ pools:
   us: {region: us, check: ready, endpoints: %s}
 services:
   www: {tiers: [{eu: 1, us: 1}], also: [region], https: {alpn: [h2]}, failback: {hold: 5s}, %[3]s}
-  api: {tiers: %[4]s, failback: {hold: 10s}, ttl: {mode: horizon}, on_all_down: %[5]s}
+  api: {tiers: %[4]s, failback: {hold: %[6]ds}, ttl: {mode: horizon}, on_all_down: %[5]s}
   cells: {tiers: [{eu: 1, us: 1}], cells: {shards: 4, home: {eu: 0-1, us: 2-3}, failover: {eu: [us], us: [eu]}}, %[3]s}
   "*.wild": {tiers: [{us: 1}], answers: all, health: {panic_below: 60%%}, %[3]s}
-`, pool(f.endpoints[:2], "eu"), pool(f.endpoints[2:], "us"), ttl, api, f.lastResort)
+`, pool(f.endpoints[:2], "eu"), pool(f.endpoints[2:], "us"), ttl, api, f.lastResort, f.hold)
 	if f.safe {
 		out += "  safe: {tiers: [{eu: 1, us: 1}], failback: {hold: 5s}, safety: {keep_regions: 1}}\n"
 	}

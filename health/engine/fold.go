@@ -113,6 +113,7 @@ func (e *Engine) onTick(now time.Time) {
 		if t == nil {
 			continue
 		}
+		t.standStill(now)
 		t.endHolds(now)
 		if e.ticks%freshnessTicks == 0 {
 			t.endFreshness(now)

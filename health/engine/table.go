@@ -15,6 +15,8 @@ import (
 // A table is the working state for one model: which target stands behind which endpoint, and the latest view of each pool.
 // It is owned by the engine's goroutine.
 type table struct {
+	// stood is when holds last stood still; zero while they do not.
+	stood time.Time
 	model *config.Model
 	obs   *observations
 	// sight, freeze and panel are the engine's.
@@ -236,6 +238,36 @@ func (t *table) endHolds(now time.Time) {
 	for ref, at := range t.wakes {
 		if !now.Before(at) {
 			t.dirty[ref] = true
+		}
+	}
+}
+
+// standStill has holds, ramps and failbacks stand still while this node is isolated: what it sees alone returns nothing. It is to be called
+// before anything is judged.
+func (t *table) standStill(now time.Time) {
+	last := t.stood
+	t.stood = time.Time{}
+	if t.panel.isolated {
+		t.stood = now
+	}
+	if last.IsZero() {
+		return
+	}
+	d := now.Sub(last)
+	for zi := range t.zones {
+		for pi := range t.zones[zi].pools {
+			pt := &t.zones[zi].pools[pi]
+			if pt.view == nil || !pt.view.Return.On() && !slices.ContainsFunc(pt.view.ReturnAZ, func(r health.Return) bool { return r.On() }) {
+				continue
+			}
+			view := *pt.view
+			view.Return, view.ReturnAZ = view.Return.Later(d), slices.Clone(view.ReturnAZ)
+			for i, r := range view.ReturnAZ {
+				view.ReturnAZ[i] = r.Later(d)
+			}
+			view.At = view.At.Add(d)
+			pt.view = &view
+			t.dirty[poolRef{zi, pi}] = true
 		}
 	}
 }
