@@ -139,7 +139,9 @@ var guarded = []struct {
 		}
 	}},
 	{"first probe: what is dead when the cluster starts is not answered for long", health.GuardFirst, 3, func(s *sim) {
-		s.coldStart()
+		if dead := s.coldStart(); dead > startWithin {
+			s.fault("a first tier that is dead at the start is answered for %s", dead)
+		}
 	}},
 	{"incarnation: a node that lost its disk is heard again", health.GuardOutlive, 3, func(s *sim) {
 		n3 := s.node("n3")
