@@ -19,7 +19,7 @@ const (
 	maxApart = 20_000
 	// shownFinal is how long a departure is shown after it is final, where the model does not know the endpoint any more.
 	shownFinal = 10 * time.Minute
-	// maxFinal bounds for how long one is kept that does not become final, where the model does not know the endpoint any more.
+	// maxStanding bounds for how long one is kept that does not become final, where the model does not know the endpoint any more.
 	maxStanding = 24 * time.Hour
 )
 
@@ -39,7 +39,7 @@ type issued struct {
 	late   time.Time
 	// asks is set while the other nodes are asked what this one answered before.
 	asks bool
-	// claimUntil is until when what this node has not answered may have been answered by an earlier process of it.
+	// claimed is set once what an earlier process may have answered stands.
 	claimed bool
 }
 

@@ -233,12 +233,6 @@ func (e *Engine) NameMaxTTL(ttl time.Duration) error {
 	})
 }
 
-// Unnamed says why nobody knows what an earlier process of this node answered; empty where that is known.
-func (e *Engine) Unnamed() (why string) {
-	_ = e.command(func(time.Time) error { why = e.issued.greatest.unnamed; return nil })
-	return why
-}
-
 const (
 	ledgerName    = "ledger.json"
 	ledgerVersion = 2

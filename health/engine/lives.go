@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -247,6 +246,3 @@ func (e *Engine) wasRestored(by string) {
 	c.urgent = true
 	e.pokePull()
 }
-
-// bootText is a run in logs.
-func bootText(b round.Boot) string { return hex.EncodeToString(b[:4]) }

@@ -28,19 +28,13 @@ func (r *reader) octet() byte {
 }
 
 // uvarint is the number that comes next; 0 when there is none.
-func (r *reader) uvarint() uint64 {
-	v, n := binary.Uvarint(r.b)
-	if r.short || n <= 0 {
-		r.short = true
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
+func (r *reader) uvarint() uint64 { return number(r, binary.Uvarint) }
 
 // varint is the signed number that comes next; 0 when there is none.
-func (r *reader) varint() int64 {
-	v, n := binary.Varint(r.b)
+func (r *reader) varint() int64 { return number(r, binary.Varint) }
+
+func number[T int64 | uint64](r *reader, decode func([]byte) (T, int)) T {
+	v, n := decode(r.b)
 	if r.short || n <= 0 {
 		r.short = true
 		return 0

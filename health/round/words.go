@@ -1,7 +1,6 @@
 package round
 
 import (
-	"cmp"
 	"encoding/binary"
 	"fmt"
 	"maps"
@@ -298,9 +297,4 @@ func (w *Word) read(list *reader) (own bool) {
 		w.Age = time.Duration(min(list.uvarint(), uint64(most))) * wordStep
 	}
 	return flags&(1<<7) != 0
-}
-
-// Compare orders words for tests and reports.
-func (w RDataWord) Compare(o RDataWord) int {
-	return cmp.Or(slices.Compare(w.RData[:], o.RData[:]), cmp.Compare(w.Verb, o.Verb))
 }
