@@ -308,9 +308,21 @@ func (c *simCaches) tight(address string) (slack time.Duration) {
 			require.False(t, last.IsZero(), "somebody was told of it")
 			return safe.Sub(last)
 		}
-		require.True(t, time.Now().Before(deadline), "a clean run ends unknown")
+		require.True(t, time.Now().Before(deadline), "a clean run ends unknown: %s", c.unknown(address))
 		c.sim.wait(250 * time.Millisecond)
 	}
+}
+
+// unknown says what each node prints of an address.
+func (c *simCaches) unknown(address string) (all string) {
+	for _, n := range c.sim.nodes {
+		for _, d := range n.engine.Departures() {
+			if d.RData == address {
+				all += fmt.Sprintf("%s: owner %q, known %t, void %t, %+v; ", n.name, d.Owner, d.Bound.Known, d.Bound.Void, d.Bound.Unknown)
+			}
+		}
+	}
+	return all
 }
 
 // of are the answers with an address, under any name.

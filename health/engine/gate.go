@@ -17,6 +17,7 @@ import (
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/config/durable"
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/gossip"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 )
 
@@ -327,16 +328,20 @@ func (e *Engine) pullAll(ctx context.Context) {
 	}
 }
 
-// ask asks one node once. One of an older version answers the older question alone, and remembers nothing.
+// ask asks one node once. One of an older version says that it knows the older question alone, and remembers nothing; any other failure
+// says nothing of what a node remembers.
 func (e *Engine) ask(ctx context.Context, name string) error {
 	reply, err := e.cluster.peer.Ask(ctx, name, askMemory, e.cluster.gate.nonce[:])
 	if err == nil {
 		return e.takePull(name, reply, true)
 	}
-	if reply, older := e.cluster.peer.Ask(ctx, name, askPull, e.cluster.gate.nonce[:]); older == nil {
-		return e.takePull(name, reply, false)
+	if refused, ok := errors.AsType[*gossip.RemoteError](err); !ok || !refused.UnknownKind {
+		return err
 	}
-	return err
+	if reply, err = e.cluster.peer.Ask(ctx, name, askPull, e.cluster.gate.nonce[:]); err != nil {
+		return err
+	}
+	return e.takePull(name, reply, false)
 }
 
 // pullFrom asks one node until it answers.

@@ -36,9 +36,14 @@ var (
 type RemoteError struct {
 	Node string
 	Text string
+	// UnknownKind is set where the peer, one of an older version, knows no such request.
+	UnknownKind bool
 }
 
 func (e *RemoteError) Error() string { return fmt.Sprintf("node %q: %s", e.Node, e.Text) }
+
+// unknownKind is the reply to a request that no handler takes. It is compared with by the other side, in all versions.
+func unknownKind(kind string) string { return fmt.Sprintf("unknown kind %q", kind) }
 
 // asks is the state of requests; it owns the goroutines that work on them.
 type asks struct {
@@ -167,9 +172,9 @@ func (p *Peer) Ask(ctx context.Context, node, kind string, body []byte) ([]byte,
 	case err != nil:
 		return nil, fmt.Errorf("ask %q of node %q: %w", kind, node, err)
 	case reply.status == replyIncarnation:
-		return nil, &RemoteError{node, "its incarnation changes all the time"}
+		return nil, &RemoteError{Node: node, Text: "its incarnation changes all the time"}
 	case reply.status == replyError:
-		return nil, &RemoteError{node, string(reply.body)}
+		return nil, &RemoteError{Node: node, Text: string(reply.body), UnknownKind: string(reply.body) == unknownKind(kind)}
 	}
 	return reply.body, nil
 }
@@ -308,7 +313,7 @@ func (p *Peer) takeRequest(m message) {
 	}
 	handler, ok := p.o.Handlers[m.about]
 	if !ok {
-		p.answer(m, replyError, fmt.Appendf(nil, "unknown kind %q", m.about))
+		p.answer(m, replyError, []byte(unknownKind(m.about)))
 		return
 	}
 	err := p.asks.do(p.asks.in, func(ctx context.Context) {

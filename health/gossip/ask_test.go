@@ -54,6 +54,7 @@ func TestAsk(t *testing.T) {
 			_, err = n.Ask(ctx, "n2", kind, nil)
 			require.ErrorAs(t, err, &remote, kind)
 			require.Contains(t, remote.Text, want)
+			require.Equal(t, kind == "unheard-of", remote.UnknownKind, kind)
 		}
 		reply, err = n.Ask(ctx, "n3", "size", make([]byte, MaxAsk))
 		require.NoError(t, err)
