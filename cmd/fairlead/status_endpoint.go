@@ -47,9 +47,17 @@ func (r report) endpoints(w io.Writer) {
 	for _, x := range list {
 		e := x.endpoint
 		m := markOf(x.state, "")
-		t.add(m.colour, m.text(), x.name, e.AZ, since(e.Since, r.status.At), inARow(e), r.lastProbe(e), why(e, r.status.At))
+		t.add(m.colour, m.text(), x.name, e.AZ, sinceOf(e, r.status.At), inARow(e), r.lastProbe(e), why(e, r.status.At))
 	}
 	t.write(w, r.style, "  ")
+}
+
+// sinceOf is since when an endpoint is in its state: of a drained one, since when it is drained, with the order's id.
+func sinceOf(e api.Endpoint, now time.Time) string {
+	if d := e.Drained; d != nil {
+		return since(d.Since, now) + " " + d.Intent
+	}
+	return since(e.Since, now)
 }
 
 func inARow(e api.Endpoint) string {
@@ -77,7 +85,14 @@ func (r report) lastProbe(e api.Endpoint) string {
 func why(e api.Endpoint, now time.Time) string {
 	text := e.Reason
 	if e.Health != "" && (e.Health != e.State || e.Forced != nil) {
-		text = joinWords("; ", "by health "+e.Health, text)
+		health := "by health " + e.Health
+		if e.Drained != nil {
+			health += " since " + since(e.Since, now)
+		}
+		text = joinWords("; ", health, text)
+	}
+	if d := e.Drained; d != nil {
+		text = joinWords("; ", joinWords(": ", "drained by "+d.Actor+" "+until(d.EndsAt, now), d.Reason), text)
 	}
 	if f := e.Forced; f != nil {
 		text = joinWords("; ", joinWords(": ", fmt.Sprintf("forced %s by %s %s", f.State, f.Actor, until(f.EndsAt, now)), f.Reason), text)

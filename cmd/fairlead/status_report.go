@@ -8,6 +8,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+	"github.com/fairlead-dns/fairlead/plugin/admin/headline"
 )
 
 // A report prints an api.Status. It reads no clock: every age is reckoned from the moment of the status.
@@ -20,12 +21,12 @@ type report struct {
 
 // write prints what is wrong first.
 func (r report) write(w io.Writer) {
-	s := r.status
-	fmt.Fprintf(w, "node %s, version %s, up %s, generation %d, config %s, at %s\n",
-		s.Node, s.Version, age(s.At.Sub(s.StartedAt)), s.Generation, s.ConfigHash, s.At.UTC().Format("2006-01-02 15:04:05Z"))
 	r.headline(w)
+	r.node(w)
 	r.cluster(w)
 	r.fastLanes(w)
+	r.causes(w)
+	r.incidents(w)
 	r.files(w)
 	r.intents(w)
 	r.endpoints(w)
@@ -33,17 +34,61 @@ func (r report) write(w io.Writer) {
 	r.services(w)
 }
 
-// headline is the whole in one line.
-func (r report) headline(w io.Writer) {
-	t := tallyOf(r.status)
-	m := markOf(health.Up, "all is well")
-	if degraded(r.status) {
-		m = markOf(health.Suspect, "degraded")
-		if t.states[health.Down] > 0 || t.lastResort > 0 {
-			m = markOf(health.Down, "degraded")
-		}
+// node is which node says so, and how much there is.
+func (r report) node(w io.Writer) {
+	s := r.status
+	text := fmt.Sprintf("node %s, version %s, up %s, generation %d, config %s, at %s",
+		s.Node, s.Version, age(s.At.Sub(s.StartedAt)), s.Generation, s.ConfigHash, s.At.UTC().Format("2006-01-02 15:04:05Z"))
+	for _, line := range fold(text, r.style.width) {
+		fmt.Fprintln(w, line)
 	}
-	fmt.Fprintf(w, "%s: %s\n", r.style.paint(m.colour, m.text()), strings.Join(t.words(), ", "))
+	for _, line := range fold(tallyOf(s).text(), r.style.width) {
+		fmt.Fprintln(w, line)
+	}
+}
+
+// incidents prints those that go on.
+func (r report) incidents(w io.Writer) {
+	if len(r.status.OpenIncidents) == 0 {
+		return
+	}
+	r.title(w, "OPEN INCIDENTS")
+	t := newTable("STATE", "ID", "OPENED", "WHAT", "FORGOTTEN", "WHY")
+	for i := range r.status.OpenIncidents {
+		o := &r.status.OpenIncidents[i]
+		m, forgotten := markOf(health.Down, "open"), "unknown"
+		if o.Kind == "intent" {
+			m = markOf(health.Drained, "open")
+		}
+		switch {
+		case o.ForgottenAt != nil:
+			forgotten = clock(*o.ForgottenAt, r.status.At)
+		case o.SafeAt != nil:
+			forgotten = clock(*o.SafeAt, r.status.At) + " (not final)"
+		}
+		why := o.Cause
+		if o.ReturnedAt != nil {
+			m, why = markOf(health.Up, "over"), joinWords("; ", "all back since "+since(*o.ReturnedAt, r.status.At), why)
+		}
+		t.add(m.colour, m.text(), o.ID, since(o.OpenedAt, r.status.At), o.Title, forgotten, why)
+	}
+	t.write(w, r.style, "  ")
+}
+
+// headline is what is the matter in one line, and below it what there is to know of the node itself.
+func (r report) headline(w io.Writer) {
+	s := r.status
+	if s.Headline == "" {
+		// An older node leaves it to who reads.
+		headline.Fill(s)
+	}
+	colour := stateColours[parseState(headline.State(s.Causes))]
+	for i, line := range fold(s.Headline, r.style.width-2) {
+		if i > 0 {
+			line = "  " + line
+		}
+		fmt.Fprintln(w, r.style.paint(colour, line))
+	}
 	if f := r.status.Freeze; f != nil {
 		fmt.Fprintf(w, "%s: by %s since %s: %s; no verdict moves by itself until `fairlead unfreeze`\n",
 			r.style.paint(yellow, "▲ frozen"), f.Actor, f.Since.UTC().Format("2006-01-02 15:04:05Z"), f.Reason)
@@ -58,12 +103,34 @@ func (r report) headline(w io.Writer) {
 		fmt.Fprintf(w, "%s: since %s: %s; what it believes and what is ordered here does not outlive the process\n",
 			r.style.paint(red, "■ state directory not writable"), u.Since.UTC().Format("2006-01-02 15:04:05Z"), u.Reason)
 	}
-	if !r.status.Ready {
-		why := r.status.NotReady
-		if why == "" {
-			why = "no reason given"
+}
+
+// maxCauses is how many causes are listed below the headline without --all.
+const maxCauses = 10
+
+// causes prints those that the headline had no room for.
+func (r report) causes(w io.Writer) {
+	if len(r.status.Causes) <= headline.Named {
+		return
+	}
+	more, cut := r.status.Causes[headline.Named:], 0
+	if !r.all && len(more) > maxCauses {
+		more, cut = more[:maxCauses], len(more)-maxCauses
+	}
+	r.title(w, "WHAT ELSE IS THE MATTER")
+	for i := range more {
+		m := markOf(parseState(more[i].State), "")
+		for k, line := range fold(more[i].Text, r.style.width-4) {
+			if k == 0 {
+				line = r.style.paint(m.colour, m.shape) + " " + line
+			} else {
+				line = "  " + line
+			}
+			fmt.Fprintln(w, "  "+line)
 		}
-		fmt.Fprintf(w, "%s: %s\n", r.style.paint(yellow, "▲ not ready"), why)
+	}
+	if cut > 0 {
+		fmt.Fprintf(w, "  and %d more (--all lists them)\n", cut)
 	}
 }
 
@@ -94,18 +161,25 @@ func (r report) fastLanes(w io.Writer) {
 	}
 	switch {
 	case on > 0 && on == len(r.status.FastLanes):
-		fmt.Fprintf(w, "fast lane on: all of %s\n", count(on, "UDP address"))
+		fmt.Fprintf(w, "fast lane on: all of %s\n", addresses(on))
 	case on > 0:
-		fmt.Fprintf(w, "fast lane on: %d of %s\n", on, count(len(r.status.FastLanes), "UDP address"))
+		fmt.Fprintf(w, "fast lane on: %d of %s\n", on, addresses(len(r.status.FastLanes)))
 	}
+}
+
+// addresses is "1 UDP address", "2 UDP addresses".
+func addresses(n int) string {
+	if n == 1 {
+		return "1 UDP address"
+	}
+	return fmt.Sprintf("%d UDP addresses", n)
 }
 
 // A tally counts what a status holds.
 type tally struct {
-	states                               map[health.State]int
-	endpoints, services, lastResort      int
-	unmonitored, stale, filesOut, warned int
-	dangling, suspended                  int
+	states                        map[health.State]int
+	endpoints, services, standing int
+	unmonitored, stale            int
 }
 
 func tallyOf(s *api.Status) tally {
@@ -117,57 +191,35 @@ func tallyOf(s *api.Status) tally {
 				t.states[parseState(e.State)]++
 				t.unmonitored += one(e.Unmonitored)
 				t.stale += one(e.Stale)
-				t.warned += one(e.Warning != "")
 			}
 		}
 		t.services += len(z.Services)
-		for _, svc := range z.Services {
-			t.lastResort += one(svc.Degraded)
+		for i := range z.Services {
+			t.standing += one(serviceMark(z.Services[i]).colour == green)
 		}
-	}
-	for _, i := range s.Intents {
-		t.dangling += one(i.State == api.IntentDangling)
-		t.suspended += one(i.State == api.IntentSuspended)
-	}
-	for _, f := range s.Files {
-		t.filesOut += one(fileBroken(f))
 	}
 	return t
 }
 
-// words says what is wrong, then how much there is.
-func (t tally) words() []string {
-	var out []string
-	for _, st := range []health.State{health.Down, health.Suspect, health.Unknown, health.Drained} {
+// text is how much there is, and how much of that is well.
+func (t tally) text() string {
+	var of []string
+	for _, st := range []health.State{health.Down, health.Suspect, health.Unknown, health.Drained, health.Up} {
 		if n := t.states[st]; n > 0 {
-			out = append(out, fmt.Sprintf("%d of %s %s", n, count(t.endpoints, "endpoint"), st))
+			of = append(of, fmt.Sprintf("%d %s", n, st))
 		}
 	}
-	if t.lastResort > 0 {
-		out = append(out, fmt.Sprintf("%d of %s on a last resort", t.lastResort, count(t.services, "service")))
-	}
-	if t.filesOut > 0 {
-		out = append(out, count(t.filesOut, "file")+" not in use")
-	}
-	if t.dangling > 0 {
-		out = append(out, count(t.dangling, "order")+" without an object (dangling)")
-	}
-	if t.suspended > 0 {
-		out = append(out, count(t.suspended, "order")+" suspended by a safety rule")
-	}
-	if len(out) == 0 {
-		out = append(out, count(t.endpoints, "endpoint")+" up", count(t.services, "service"))
+	if t.unmonitored > 0 {
+		of = append(of, fmt.Sprintf("%d unmonitored", t.unmonitored))
 	}
 	if t.stale > 0 {
-		out = append(out, fmt.Sprintf("%d with stale evidence", t.stale))
+		of = append(of, fmt.Sprintf("%d with stale evidence", t.stale))
 	}
-	if t.warned > 0 {
-		out = append(out, count(t.warned, "warning"))
+	text := count(t.endpoints, "endpoint")
+	if len(of) > 0 {
+		text += " (" + strings.Join(of, ", ") + ")"
 	}
-	if t.unmonitored > 0 {
-		out = append(out, fmt.Sprintf("%d unmonitored", t.unmonitored))
-	}
-	return out
+	return fmt.Sprintf("%s; %s, %d from the first tier", text, count(t.services, "service"), t.standing)
 }
 
 func one(b bool) int {

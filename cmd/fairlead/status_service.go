@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
@@ -130,16 +131,21 @@ func (r report) service(w io.Writer, row serviceRow) {
 	if declared != nil {
 		bound += " (" + strings.Join(declared, ", ") + ")"
 	}
-	fmt.Fprintf(w, "  %s  %s  %s, %s\n", r.style.mark(svc.Name, r.style.paint(row.mark.colour, row.mark.text())), spelled(svc.Name),
-		r.style.mark(svc.Name+" ttl", fmt.Sprintf("ttl %ds", svc.TTLSeconds)), bound)
+	ttl := fmt.Sprintf("ttl %ds", svc.TTLSeconds)
+	sep := ", "
+	if n := utf8.RuneCountInString("  " + row.mark.text() + "  " + spelled(svc.Name) + "  " + ttl + sep + bound); r.style.width > 0 && n > r.style.width {
+		sep = "\n      "
+	}
+	fmt.Fprintf(w, "  %s  %s  %s%s%s\n", r.style.mark(svc.Name, r.style.paint(row.mark.colour, row.mark.text())), spelled(svc.Name),
+		r.style.mark(svc.Name+" ttl", ttl), sep, bound)
 	if len(svc.Skipped) > 0 {
-		fmt.Fprintf(w, "      passed over: %s\n", strings.Join(svc.Skipped, "; "))
+		r.indented(w, "passed over: "+strings.Join(svc.Skipped, "; "))
 	}
 	if len(row.down) > 0 && (svc.Source == "tier" || svc.Source == "held" || svc.Source == "below_min_healthy") {
-		fmt.Fprintf(w, "      answered although down, since too much left at once (health.max_removal): %s\n", strings.Join(row.down, ", "))
+		r.indented(w, "answered although down, since too much left at once (health.max_removal): "+strings.Join(row.down, ", "))
 	}
 	if len(svc.Shares) == 0 {
-		fmt.Fprintln(w, "      nobody: every query gets NODATA")
+		r.indented(w, "nobody: every query gets NODATA")
 		return
 	}
 	t := newTable("", "", "", "").named(svc.Name)
@@ -151,6 +157,13 @@ func (r report) service(w io.Writer, row serviceRow) {
 		t.add("", g.shares[0].Family, pool, percent(g.sum), row.byAZ(g.shares))
 	}
 	t.write(w, r.style, "      ")
+}
+
+// indented prints text below a service.
+func (r report) indented(w io.Writer, text string) {
+	for _, line := range fold(text, r.style.width-6) {
+		fmt.Fprintln(w, "      "+line)
+	}
 }
 
 // A shareGroup is shares that belong together, in the order of the answer.

@@ -15,14 +15,38 @@ type style struct {
 	colour bool
 	// screen marks the cells that --watch has seen change; nil without it.
 	screen *screen
+	// width is how many columns the terminal has; 0 where there is none.
+	width int
 }
 
 // styleFor paints when --color says so, or when w is a terminal that can and NO_COLOR (no-color.org) is not set.
 func styleFor(w io.Writer) style {
 	if p, ok := w.(painter); ok {
-		return style{colour: p.colour}
+		return style{colour: p.colour, width: columnsOf(w)}
 	}
-	return style{colour: os.Getenv("NO_COLOR") == "" && isTerminal(w)}
+	return style{colour: os.Getenv("NO_COLOR") == "" && isTerminal(w), width: columnsOf(w)}
+}
+
+// columnsOf is how many columns the terminal has that w is; 0 if it is none.
+func columnsOf(w io.Writer) int {
+	columns, _ := sizeOf(w)
+	return columns
+}
+
+// sizeOf is how large the terminal is that w is; zero if it is none, or does not say.
+func sizeOf(w io.Writer) (columns, rows int) {
+	if p, ok := w.(painter); ok {
+		w = p.Writer
+	}
+	f, ok := w.(*os.File)
+	if !ok {
+		return 0, 0
+	}
+	columns, rows, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0, 0
+	}
+	return columns, rows
 }
 
 // isTerminal tells whether w is a terminal that can move its cursor.

@@ -35,22 +35,21 @@ func (t *table) add(colour string, cells ...string) {
 	t.colours = append(t.colours, colour)
 }
 
-// write prints the table with every line indented by indent; nothing if it has no rows.
+// write prints the table with every line indented by indent; nothing if it has no rows. Where the terminal has no room for all of it, it is
+// fitted.
 func (t *table) write(w io.Writer, s style, indent string) {
 	if len(t.rows) == 0 {
 		return
 	}
-	widths := make([]int, len(t.header))
-	for _, row := range append([][]string{t.header}, t.rows...) {
-		for i, cell := range row {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
-		}
-	}
+	l := t.layout(s.width - len(indent))
 	if strings.Join(t.header, "") != "" {
-		fmt.Fprintln(w, indent+t.line(t.header, widths, s, grey, nil))
+		fmt.Fprintln(w, indent+t.line(t.header, l, s, grey, nil))
 	}
 	for i, row := range t.rows {
-		fmt.Fprintln(w, indent+t.line(row, widths, s, t.colours[i], s.screen.changes(t, row)))
+		fmt.Fprintln(w, indent+t.line(row, l, s, t.colours[i], s.screen.changes(t, row)))
+		for _, more := range l.below(row) {
+			fmt.Fprintln(w, indent+more)
+		}
 	}
 }
 
@@ -61,10 +60,14 @@ func (t *table) named(name string) *table {
 }
 
 // line is one row; marked are the cells that changed.
-func (t *table) line(row []string, widths []int, s style, colour string, marked map[int]bool) string {
+func (t *table) line(row []string, l layout, s style, colour string, marked map[int]bool) string {
 	var b strings.Builder
 	for i, cell := range row {
-		pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
+		if l.widths[i] < 0 {
+			continue
+		}
+		cell = l.cell(i, cell)
+		pad := strings.Repeat(" ", l.widths[i]-utf8.RuneCountInString(cell))
 		if t.right[i] {
 			cell = pad + cell
 		} else {

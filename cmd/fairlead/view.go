@@ -7,14 +7,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"os/signal"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 	"sigs.k8s.io/yaml"
 )
 
@@ -175,42 +173,32 @@ func (v *viewer) next(w io.Writer, s shown, st style, draws bool, last string) (
 	return now, err
 }
 
-// draw fills the screen with s, and cuts off what does not fit.
+// draw fills the screen with s, and cuts off what does not fit: the top stays.
 func (v *viewer) draw(w io.Writer, s shown, st style) error {
 	var text bytes.Buffer
+	columns, rows := sizeOf(w)
+	// The window may have been made larger meanwhile.
+	st.width = columns
 	if err := v.encode(&text, s, st); err != nil {
 		return err
 	}
 	st.screen.turn()
 	lines := strings.Split(strings.TrimSuffix(text.String(), "\n"), "\n")
-	if rows := height(w); rows > 1 && len(lines) >= rows {
+	if rows > 1 && len(lines) >= rows {
 		more := fmt.Sprintf("and %s that this terminal has no room for", count(len(lines)-rows+2, "line"))
 		lines = append(lines[:rows-2], st.paint(grey, more))
+	}
+	for i := range lines {
+		lines[i] = cut(lines[i], columns)
 	}
 	_, err := io.WriteString(w, cursorHome+strings.Join(lines, clearLine+"\n")+clearLine+"\n"+clearBelow)
 	return err
 }
 
-// height is how many rows the terminal has; 0 if it does not say.
-func height(w io.Writer) int {
-	if p, ok := w.(painter); ok {
-		w = p.Writer
-	}
-	f, ok := w.(*os.File)
-	if !ok {
-		return 0
-	}
-	_, rows, err := term.GetSize(int(f.Fd()))
-	if err != nil {
-		return 0
-	}
-	return rows
-}
-
 // moving are the keys whose values move with every probe and every round: alone they are no change.
 var moving = map[string]bool{
 	"at": true, "generation": true, "probed_at": true, "latency_seconds": true, "failures": true, "successes": true, "heard_at": true,
-	"relayed_at": true, "seconds": true, "ttl_seconds": true, "forced_by": true,
+	"relayed_at": true, "seconds": true, "ttl_seconds": true, "forced_by": true, "headline": true, "text": true, "remaining_seconds": true,
 }
 
 // gist is a document without what moves by itself.

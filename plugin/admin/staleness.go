@@ -70,17 +70,21 @@ func NewStaleness(n Node, name string, startedAt, now time.Time) *api.Staleness 
 // departuresByService are the departures to show, by the services whose answers they left.
 func departuresByService(n Node, startedAt, now time.Time) map[string][]engine.Departure {
 	left := make(map[string][]engine.Departure)
-	for _, d := range n.Departures() {
-		over := d.Bound.Final && now.Sub(d.Since) > departureShownFor
-		early := !d.Since.After(startedAt.Add(time.Second))
-		if d.Known && !d.Drained && !d.Down && (over || early) {
-			continue
-		}
+	for _, d := range shownDepartures(n, startedAt, now) {
 		for _, service := range d.Services {
 			left[service] = append(left[service], d)
 		}
 	}
 	return left
+}
+
+// shownDepartures are the departures to show.
+func shownDepartures(n Node, startedAt, now time.Time) []engine.Departure {
+	return slices.DeleteFunc(slices.Clone(n.Departures()), func(d engine.Departure) bool {
+		over := d.Bound.Final && now.Sub(d.Since) > departureShownFor
+		early := !d.Since.After(startedAt.Add(time.Second))
+		return d.Known && !d.Drained && !d.Down && (over || early)
+	})
 }
 
 func serviceStaleness(n Node, z *config.Zone, svc *config.Service, left []engine.Departure, clear time.Time, why string, now time.Time) api.ServiceStaleness {

@@ -9,6 +9,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/judge"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+	"github.com/fairlead-dns/fairlead/plugin/admin/headline"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
 )
 
@@ -53,7 +54,37 @@ func NewStatus(n Node, version string, startedAt, now time.Time) *api.Status {
 		out.Zones = append(out.Zones, zone)
 		out.Degraded = out.Degraded || degraded
 	}
+	out.Caches, out.OpenIncidents = cachesOf(n, startedAt, now), openIncidents(n)
+	headline.Fill(out)
 	return out
+}
+
+// cachesOf is when caches have forgotten all that has left; nil if nothing has.
+func cachesOf(n Node, startedAt, now time.Time) *api.Forgetting {
+	rows := departureRows(shownDepartures(n, startedAt, now), n.Caches(), now)
+	if len(rows) == 0 {
+		return nil
+	}
+	f := together(rows)
+	return &f
+}
+
+// openIncidents are those that go on, the newest first.
+func openIncidents(n Node) (open []api.OpenIncident) {
+	for _, i := range slices.Backward(n.Incidents()) {
+		if !i.Open() {
+			continue
+		}
+		o := api.OpenIncident{
+			ID: i.ID, Kind: i.Kind, Title: i.Title, Cause: i.Cause, Intent: i.Intent, OpenedAt: i.OpenedAt, SafeAt: instant(i.SafeAt),
+			ForgottenAt: instant(i.ForgottenAt), ReturnedAt: instant(i.ReturnedAt), Relapses: i.Relapses,
+		}
+		for _, svc := range i.Services {
+			o.Services = append(o.Services, svc.Service)
+		}
+		open = append(open, o)
+	}
+	return open
 }
 
 // zoneStatus makes the status of one zone.
@@ -65,6 +96,8 @@ type zoneStatus struct {
 	degraded bool
 	// clustered is set when other nodes have a say.
 	clustered bool
+	// intents are the orders, read when the first endpoint asks who drains it.
+	intents []health.IntentState
 }
 
 func (z *zoneStatus) build() (zone api.Zone, degraded bool) {
@@ -172,6 +205,25 @@ func (z *zoneStatus) force(pool *config.Pool, cfg *config.Endpoint, state health
 	return f
 }
 
+// drained is the order that keeps an endpoint out of all services: of several the one that began first. nil if it is not known.
+func (z *zoneStatus) drained(pool *config.Pool, cfg *config.Endpoint) (d *api.Drained) {
+	if z.intents == nil {
+		z.intents = z.node.Intents()
+	}
+	for _, i := range z.intents {
+		if i.Kind != health.IntentDrain || i.Service != "" || i.Suspended != nil || i.Planned || !judge.Names(z.view.Zone, pool, cfg, &i.Intent) {
+			continue
+		}
+		if d == nil || i.Start.Before(d.Since) {
+			d = &api.Drained{Intent: i.ID.String(), Actor: i.Actor, Reason: i.Reason, Since: i.Start}
+			if !i.Forever {
+				d.EndsAt = instant(i.End)
+			}
+		}
+	}
+	return d
+}
+
 func (z *zoneStatus) endpoint(pool *config.Pool, check *config.Check, cfg *config.Endpoint, view health.EndpointView) api.Endpoint {
 	e := api.Endpoint{
 		Name: cfg.Name, AZ: z.view.Zone.AZs[cfg.AZ].Name, Target: cfg.Target, Weight: cfg.Weight,
@@ -189,6 +241,9 @@ func (z *zoneStatus) endpoint(pool *config.Pool, check *config.Check, cfg *confi
 	}
 	if view.Forced != health.Unknown {
 		e.Forced = z.force(pool, cfg, view.Forced)
+	}
+	if view.Drained {
+		e.Drained = z.drained(pool, cfg)
 	}
 	if check == nil {
 		return e

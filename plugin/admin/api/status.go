@@ -13,9 +13,18 @@ type Status struct {
 	StartedAt  time.Time `json:"started_at"`
 	Generation uint64    `json:"generation"`
 	ConfigHash string    `json:"config_hash"`
-	// Degraded is set while an endpoint is suspect or down, a service answers on a last resort, a file has problems, the
-	// prober is stuck, a pool waits to be let back in, or a rule suspends a drain.
+	// Headline is what is the matter in one line: Causes, the worst first, and when caches forget. It says that all is well only without
+	// causes.
+	Headline string `json:"headline"`
+	// Causes are what is not as it should be, and what somebody ordered: the worst first, and of those that are as bad in the order cluster,
+	// service, AZ, endpoint.
+	Causes []Cause `json:"causes"`
+	// Degraded is set while one of the causes wants somebody to look: it is down, suspect or unknown.
 	Degraded bool `json:"degraded"`
+	// Caches is when caches have forgotten all that has left the answers; absent if there is nothing to forget.
+	Caches *Forgetting `json:"caches,omitempty"`
+	// OpenIncidents are the incidents that go on, the newest first.
+	OpenIncidents []OpenIncident `json:"open_incidents,omitempty"`
 	// Ready is what the `ready` plugin says; NotReady says why not.
 	Ready    bool   `json:"ready"`
 	NotReady string `json:"not_ready,omitempty"`
@@ -109,6 +118,8 @@ type Endpoint struct {
 	// State is up, suspect, down, drained or unknown; Health is the same without drains and forces.
 	State  string `json:"state" enum:"up|suspect|down|drained|unknown"`
 	Health string `json:"health" enum:"up|suspect|down|drained|unknown"`
+	// Drained is the order that keeps the endpoint out; Since below is of Health all the while.
+	Drained *Drained `json:"drained,omitempty"`
 	// Forced is set while an operator has the endpoint count as up or down, whatever Health says.
 	Forced      *Force    `json:"forced,omitempty"`
 	Stale       bool      `json:"stale,omitempty"`
