@@ -78,7 +78,7 @@ func endpointsGone(old, next *Zone) (gone int) {
 	for _, p := range next.Pools {
 		for _, e := range p.Endpoints {
 			k := key{p.Name, e.Name}
-			for _, a := range e.answered() {
+			for _, a := range e.RData() {
 				there[a] = true
 			}
 			if is[k] = true; !was[k] {
@@ -89,7 +89,7 @@ func endpointsGone(old, next *Zone) (gone int) {
 	for _, p := range old.Pools {
 		for _, e := range p.Endpoints {
 			still := func(a string) bool { return there[a] }
-			if !is[key{p.Name, e.Name}] && !slices.ContainsFunc(e.answered(), still) {
+			if !is[key{p.Name, e.Name}] && !slices.ContainsFunc(e.RData(), still) {
 				left[p.Name]++
 			}
 		}
@@ -100,8 +100,8 @@ func endpointsGone(old, next *Zone) (gone int) {
 	return gone
 }
 
-// answered are the addresses of e, or its CNAME target.
-func (e *Endpoint) answered() (out []string) {
+// RData are the addresses of e as netip.Addr prints them, or its CNAME target: what answers for services can carry of it.
+func (e *Endpoint) RData() (out []string) {
 	for _, a := range []netip.Addr{e.V4, e.V6} {
 		if a.IsValid() {
 			out = append(out, a.String())

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -208,8 +209,8 @@ func (p *process) staleness(t *testing.T, az string) *api.DepartureStaleness {
 	return nil
 }
 
-// TestResolvers: real resolvers, each as its distribution ships it, ask the three nodes of the demo while an endpoint dies or is
-// drained at random moments. None hands it out later than any bound that was printed, and the bound is close.
+// TestResolvers: real resolvers, each as its distribution ships it, ask the three nodes of the demo while an endpoint dies, is drained,
+// or is edited away at random moments. None hands it out later than any bound that was printed, and the bound is close.
 func TestResolvers(t *testing.T) {
 	p := startDemo(t)
 	azs := azByAddress(p)
@@ -230,7 +231,7 @@ func TestResolvers(t *testing.T) {
 	}
 	rng := rand.New(rand.NewPCG(uint64(os.Getpid()), 3))
 	n := trials(1)
-	for _, how := range []string{"dies", "is drained"} {
+	for _, how := range []string{"dies", "is drained", "is removed from the file", "has another address"} {
 		t.Run(how, func(t *testing.T) {
 			results := make(map[string][]time.Duration)
 			var slack []time.Duration
@@ -282,19 +283,62 @@ func busiest(clients []*resolverClient, azs map[string]string) (az, address stri
 	return azs[address], address
 }
 
+// departureBy is how an AZ's only endpoint, with its address, leaves the answers of the demo, and how it comes back.
+func departureBy(t *testing.T, p *process, how, az, address string) (begin, undo func()) {
+	t.Helper()
+	server := "--server=unix:" + p.socket
+	command := func(args ...string) func() {
+		return func() {
+			out, code := run(t, p.bin, append(args, server)...)
+			require.Zero(t, code, out)
+		}
+	}
+	gone := regexp.MustCompile(`(?m)^ *- \{name: web-` + az + `,.*\n|` + az + `: \d+, |, ` + az + `: \d+`)
+	switch how {
+	case "dies":
+		return command("demo", "break", "az", az), command("demo", "heal", "az", az)
+	case "is drained":
+		return command("drain", "az", az, "--reason", "trial", "--for", "10m"), command("undrain", "az", az)
+	case "is removed from the file":
+		return p.editDemo(t, func(text string) string { return gone.ReplaceAllString(text, "") })
+	default:
+		return p.editDemo(t, func(text string) string { return strings.Replace(text, "["+address+"]", "["+address+"23]", 1) })
+	}
+}
+
+// editDemo changes the zone file of each node of the demo, one after the other, and puts the old ones back.
+func (p *process) editDemo(t *testing.T, edit func(string) string) (do, undo func()) {
+	first := p.status().Files[0].Path
+	paths, err := filepath.Glob(filepath.Join(filepath.Dir(filepath.Dir(filepath.Dir(first))), "*", "zones.d", filepath.Base(first)))
+	require.NoError(t, err)
+	require.Len(t, paths, 3)
+	before := make([]string, len(paths))
+	for i, path := range paths {
+		b, err := os.ReadFile(path)
+		require.NoError(t, err)
+		before[i] = string(b)
+		require.NotEqual(t, before[i], edit(before[i]))
+	}
+	do = func() {
+		for i, path := range paths {
+			p.replace(path, edit(before[i]))
+		}
+	}
+	return do, func() {
+		for i, path := range paths {
+			p.replace(path, before[i])
+		}
+	}
+}
+
 // resolverTrial takes an AZ out, waits until the bound has passed, and lets it in again. It returns how much earlier than the bound
 // the last honest resolver handed the address out.
 func resolverTrial(t *testing.T, p *process, azs map[string]string, clients []*resolverClient, how string, results map[string][]time.Duration, clamps bool) time.Duration {
 	t.Helper()
 	az, address := busiest(clients, azs)
 	require.NotEmpty(t, az)
-	server := "--server=unix:" + p.socket
-	begin, undo := []string{"demo", "break", "az", az, server}, []string{"demo", "heal", "az", az, server}
-	if how != "dies" {
-		begin, undo = []string{"drain", "az", az, "--reason", "trial", "--for", "10m", server}, []string{"undrain", "az", az, server}
-	}
-	out, code := run(t, p.bin, begin...)
-	require.Zero(t, code, out)
+	begin, undo := departureBy(t, p, how, az, address)
+	begin()
 	var printed []time.Time
 	var clamped time.Time
 	deadline := time.Now().Add(patience)
@@ -309,8 +353,7 @@ func resolverTrial(t *testing.T, p *process, azs map[string]string, clients []*r
 		require.True(t, time.Now().Before(deadline.Add(2*time.Minute)), "the bound does not become known: %+v", d)
 		time.Sleep(200 * time.Millisecond) // the pace at which the bound is read
 	}
-	out, code = run(t, p.bin, undo...)
-	require.Zero(t, code, out)
+	undo()
 	least := slices.MinFunc(printed, time.Time.Compare)
 	var last time.Time
 	for _, a := range clients {

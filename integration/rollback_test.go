@@ -15,6 +15,7 @@ import (
 func TestReloadAndRollback(t *testing.T) {
 	p := startServe(t, true, corefile, map[string]string{"storm.yaml": orderZone})
 	p.awaitHealthy()
+	p.firstStart()
 	say := func(want int, args ...string) string {
 		t.Helper()
 		out, code := run(t, p.bin, append(args, "--server", "unix:"+p.socket)...)
@@ -43,6 +44,8 @@ func TestReloadAndRollback(t *testing.T) {
 
 	out = say(0, "config", "rollback", "storm.yaml", "--reason", "INC-7")
 	require.Regexp(t, `rolled back .*storm.yaml.*: INC-7`, out)
+	require.Regexp(t, `(?s)2 records left the answers of this node.*new\.storm\.example\.org +192\.\S+ +\d\d:\d\d:\d\dZ +the service was removed`, out)
+	require.Regexp(t, `new\.storm\.example\.org 192\.0\.2\.1 and 1 more leave the answers and caches hold what this node gave until \d\d:`, say(0, "events", "--type", "config.taken_up"))
 	require.Equal(t, "NXDOMAIN", answer())
 	require.Contains(t, say(0, "reload"), "storm.yaml: rolled back")
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health/engine"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -94,7 +95,7 @@ func (n *node) Reload(ctx context.Context, force bool) (*api.ReloadResult, error
 	before := n.Files()
 	ctx, cancel := context.WithTimeout(ctx, serveTimeout)
 	defer cancel()
-	served, err := n.engine.Look(ctx, func() *config.Model {
+	taken, err := n.engine.Look(ctx, func() *config.Model {
 		model, settling := n.source.look(force)
 		if !settling {
 			return model
@@ -112,7 +113,7 @@ func (n *node) Reload(ctx context.Context, force bool) (*api.ReloadResult, error
 	if err != nil {
 		return nil, err
 	}
-	out := &api.ReloadResult{Served: served, ConfigHash: n.configHash(), Files: []api.ReloadedFile{}}
+	out := &api.ReloadResult{Served: taken.Served, ConfigHash: n.configHash(), Files: []api.ReloadedFile{}, LeftByConfig: leftByConfig(&taken)}
 	for _, f := range n.Files() {
 		i := slices.IndexFunc(before, func(b api.File) bool { return b.Path == f.Path })
 		r := api.ReloadedFile{File: f, Outcome: api.ReloadUnchanged}
@@ -129,26 +130,43 @@ func (n *node) Reload(ctx context.Context, force bool) (*api.ReloadResult, error
 	return out, nil
 }
 
+// leftByConfig is what left the answers by a configuration, as the API has it.
+func leftByConfig(t *engine.Taken) api.LeftByConfig {
+	out := api.LeftByConfig{More: t.More}
+	for _, l := range t.Left {
+		one := api.LeftHolding{
+			Name: l.Owner, Data: l.RData, Service: l.Service, Endpoint: l.Label.Name(), Zone: l.Zone, Why: l.Why,
+		}
+		if !l.Expires.IsZero() {
+			at := l.Expires.UTC()
+			one.ExpiresAt = &at
+		}
+		out.Left = append(out.Left, one)
+	}
+	return out
+}
+
 // Rollback has the version of a zone file run that was in force before the present one.
-func (n *node) Rollback(ctx context.Context, file, actor, reason string) error {
+func (n *node) Rollback(ctx context.Context, file, actor, reason string) (api.LeftByConfig, error) {
 	by := config.Rollback{Actor: actor, Reason: reason, At: time.Now()}
 	return n.changeFile(ctx, file, func(d *config.Dir, path string) error { return d.Rollback(path, by) })
 }
 
 // Forward ends a rollback.
-func (n *node) Forward(ctx context.Context, file string) error {
+func (n *node) Forward(ctx context.Context, file string) (api.LeftByConfig, error) {
 	return n.changeFile(ctx, file, (*config.Dir).Forward)
 }
 
-func (n *node) changeFile(ctx context.Context, file string, do func(d *config.Dir, path string) error) (failed error) {
+func (n *node) changeFile(ctx context.Context, file string, do func(d *config.Dir, path string) error) (api.LeftByConfig, error) {
 	ctx, cancel := context.WithTimeout(ctx, serveTimeout)
 	defer cancel()
-	_, err := n.engine.Look(ctx, func() (m *config.Model) {
+	var failed error
+	taken, err := n.engine.Look(ctx, func() (m *config.Model) {
 		m, failed = n.source.change(file, do)
 		return m
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		err = failed
 	}
-	return failed
+	return leftByConfig(&taken), err
 }

@@ -69,6 +69,7 @@ func writeReload(w io.Writer, result *api.ReloadResult) error {
 			fmt.Fprintln(w, "    "+strings.ReplaceAll(strings.TrimRight(p, "\n"), "\n", "\n    "))
 		}
 	}
+	writeLeftByConfig(w, styleFor(w), &result.LeftByConfig)
 	if !result.Served {
 		fmt.Fprintln(w, "the new configuration is not in force yet; see `fairlead status`")
 	}
@@ -76,6 +77,30 @@ func writeReload(w io.Writer, result *api.ReloadResult) error {
 		return silent(exitDegraded)
 	}
 	return nil
+}
+
+// maxLeftRows is how many of what left are printed; -o json has more.
+const maxLeftRows = 20
+
+// writeLeftByConfig prints what left the answers by a configuration, and until when caches hold it.
+func writeLeftByConfig(w io.Writer, st style, l *api.LeftByConfig) {
+	if len(l.Left) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\n%s left the answers of this node; caches may go on with what they hold:\n", count(len(l.Left)+l.More, "record"))
+	now, t := time.Now(), newTable("NAME", "ADDRESS", "EXPIRES", "WHY")
+	for _, one := range l.Left[:min(len(l.Left), maxLeftRows)] {
+		expires := "unknown"
+		if one.ExpiresAt != nil {
+			expires = clock(*one.ExpiresAt, now)
+		}
+		t.add("", display(one.Name), strings.TrimSuffix(one.Data, "."), expires, one.Why)
+	}
+	t.write(w, st, "  ")
+	if more := len(l.Left) + l.More - maxLeftRows; more > 0 {
+		fmt.Fprintf(w, "  and %d more\n", more)
+	}
+	fmt.Fprintln(w, "The bound over all nodes: `fairlead staleness`.")
 }
 
 func configCommand() *cobra.Command {
@@ -121,6 +146,7 @@ func fileCommand(use, short, long, example, path string) *cobra.Command {
 			return err
 		}
 		writeConfig(cmd.OutOrStdout(), &result, styleFor(cmd.OutOrStdout()))
+		writeLeftByConfig(cmd.OutOrStdout(), styleFor(cmd.OutOrStdout()), &result.LeftByConfig)
 		return nil
 	}
 	return cmd

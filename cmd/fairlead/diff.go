@@ -29,7 +29,8 @@ func diffCommand() *cobra.Command {
 		Long: `Diff compares zone files on disk with what a running node serves. It compares what they do, not how they are written:
 comments, the order of keys and defaults that are spelt out are no difference. For each zone it prints what comes (+), what goes (-)
 and what changes (~, old -> new), then every service, and class of its clients, whose answers would be others while everything is
-up, by the code that serves. What is down or drained now is not considered: see ` + "`fairlead what-if`" + `.
+up, by the code that serves. What is down or drained now is not considered: see ` + "`fairlead what-if`" + `. Last comes what leaves the
+answers, and for how long after the swap caches may hold it.
 
 Each argument is a zone file, or a directory whose *.yaml files are zone files; then zones that the node serves and that are in no
 file are shown too. Without arguments they are the directories of the files that the node serves. Private keys never leave the
@@ -96,6 +97,8 @@ type zoneDiff struct {
 	Refused string                `json:"refused,omitempty"`
 	Changes []config.Change       `json:"changes"`
 	Names   []fairlead.NameChange `json:"names"`
+	// Leaves is what leaves the answers when the file takes the place of what runs.
+	Leaves []fairlead.Leave `json:"leaves"`
 }
 
 // diff compares the files at paths with what the node serves.
@@ -224,7 +227,7 @@ func withLocal(files map[string][]byte, local func(string) ([]byte, error), chan
 
 // compareZone compares a zone on disk with the one that runs; one of them may be nil.
 func compareZone(z *config.Zone, running *runningZone, now time.Time) zoneDiff {
-	out := zoneDiff{Changes: []config.Change{}, Names: []fairlead.NameChange{}}
+	out := zoneDiff{Changes: []config.Change{}, Names: []fairlead.NameChange{}, Leaves: []fairlead.Leave{}}
 	var was *config.Zone
 	if z != nil {
 		out.Zone, out.File, out.FileHash = z.Name, z.File, z.Hash.String()
@@ -239,5 +242,6 @@ func compareZone(z *config.Zone, running *runningZone, now time.Time) zoneDiff {
 		out.Refused = config.Shrinks(was, z)
 	}
 	out.Names = append(out.Names, fairlead.CompareZones(was, z, now)...)
+	out.Leaves = append(out.Leaves, fairlead.Leaves(was, z, now)...)
 	return out
 }

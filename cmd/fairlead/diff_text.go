@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
+	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
 	fairlead "github.com/fairlead-dns/fairlead/plugin"
@@ -34,7 +36,35 @@ func writeDiff(w io.Writer, d *diffDocument) {
 		}
 		writeChanges(w, st, z.Changes)
 		writeNames(w, st, z.Names)
+		writeLeaves(w, st, z.Leaves)
 	}
+}
+
+// writeLeaves prints what leaves the answers, and for how long caches hold it then.
+func writeLeaves(w io.Writer, st style, leaves []fairlead.Leave) {
+	if len(leaves) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\n  %s; caches may hold what they have for HELD after the swap, and the transit allowance:\n", leave(len(leaves)))
+	t := newTable("NAME", "ADDRESS", "HELD", "WHY")
+	for _, l := range leaves[:min(len(leaves), maxLeftRows)] {
+		why := l.Why
+		if l.Standby {
+			why += "; a standby, held only if it is answered now"
+		}
+		t.add("", display(l.Name), strings.TrimSuffix(l.Data, "."), upTo(time.Duration(l.HeldSeconds*float64(time.Second))), why)
+	}
+	t.write(w, st, "  ")
+	if more := len(leaves) - maxLeftRows; more > 0 {
+		fmt.Fprintf(w, "  and %d more\n", more)
+	}
+}
+
+func leave(n int) string {
+	if n == 1 {
+		return "1 address leaves the answers"
+	}
+	return fmt.Sprintf("%d addresses leave the answers", n)
 }
 
 // writeChanges prints what came, went and changed; the keys of one object stand together.

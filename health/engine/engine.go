@@ -182,6 +182,7 @@ type Engine struct {
 	issued    issued
 	lives     lives
 	incidents incidents
+	takings   takings
 }
 
 // New judges opts.Model from what was persisted and publishes the first view, so that an answer exists before the first

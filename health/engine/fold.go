@@ -12,6 +12,7 @@ import (
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/judge"
+	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/health/round"
 )
 
@@ -149,7 +150,7 @@ func (e *Engine) publish(now time.Time, always bool) {
 // serve publishes the current table. The order keeps the bound: horizons first fall to the least of old and new, then the
 // snapshot is swapped, then they take their new values, so that an answer from the old snapshot never carries a TTL that
 // only the new one may give.
-func (e *Engine) serve(changes []change, now time.Time) {
+func (e *Engine) serve(changes []change, now time.Time) ledger.Swap {
 	e.generation++
 	v := e.cur.newView(e.generation, now)
 	swap := e.opts.Publisher.Publish(v, e.cur.lowered(now))
@@ -169,6 +170,7 @@ func (e *Engine) serve(changes []change, now time.Time) {
 		}
 	}
 	e.state.save(v)
+	return swap
 }
 
 // takeModel starts to compile the model that waits, unless one is being compiled.
@@ -206,11 +208,10 @@ func (e *Engine) takeUp(t *table, now time.Time) {
 	e.observations.forget(e.wants)
 	e.applyIntents(now)
 	changes := t.judge(now)
-	e.opts.Events.Add("config.taken_up", "zones", fmt.Sprintf("configuration %s takes the place of %s", t.model.Hash, old.Hash),
-		map[string]any{"old": old.Hash.String(), "new": t.model.Hash.String(), "zones": len(t.model.Zones)})
 	e.incidents.model = now
 	e.opts.Logger.Info("configuration taken up", "old", old.Hash.String(), "new", t.model.Hash.String(), "zones", len(t.model.Zones))
-	e.serve(changes, now)
+	swap := e.serve(changes, now)
+	e.tellLeft(old, &swap, now)
 	e.wantTTL()
 	e.mindGreatest(now)
 	e.mu.Lock()

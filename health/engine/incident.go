@@ -96,7 +96,7 @@ func (h *happening) change(c *change) {
 
 // concerns tells whether somebody is, or was until now, sent to the endpoint: one that is out already may flap as it likes.
 func (h *happening) concerns(c *change) bool {
-	for _, rdata := range rdataOf(c.endpoint) {
+	for _, rdata := range c.endpoint.RData() {
 		if h.e.issued.book.Answered(ledger.RDataKeyOf(rdata)) {
 			return true
 		}
@@ -169,7 +169,7 @@ func (e *Engine) declaredOf(z *config.Zone, svc *config.Service, since, now time
 }
 
 func noteOf(z *config.Zone, p *config.Pool, of *config.Endpoint, now time.Time) ledger.IncidentEndpoint {
-	note := ledger.IncidentEndpoint{Name: p.Name + "/" + of.Name, LeftAt: now, Addresses: rdataOf(of)}
+	note := ledger.IncidentEndpoint{Name: p.Name + "/" + of.Name, LeftAt: now, Addresses: of.RData()}
 	if p.Region < len(z.Regions) && of.AZ < len(z.AZs) {
 		note.Region, note.AZ = z.Regions[p.Region].Name, z.AZs[of.AZ].Name
 	}
@@ -247,7 +247,7 @@ func (e *Engine) answersOf(z *config.Zone, p *config.Pool, of *config.Endpoint) 
 		if i == maxCounted {
 			break
 		}
-		for _, rdata := range rdataOf(of) {
+		for _, rdata := range of.RData() {
 			n += e.opts.Ledger.AnswersOf(ledger.Holding{Owner: z.Services[k].Name, RData: rdata}.Key())
 		}
 	}

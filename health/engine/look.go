@@ -17,26 +17,34 @@ type looking struct {
 }
 
 // Look has the goroutine that watches the zone files call do, so that it never runs beside a Poll, and serves the model that do
-// returns, if any. served tells whether that, or a later one, was in force when Look returned, which is at the latest when ctx ends.
-func (e *Engine) Look(ctx context.Context, do func() *config.Model) (served bool, err error) {
+// returns, if any. It returns at the latest when ctx ends.
+func (e *Engine) Look(ctx context.Context, do func() *config.Model) (t Taken, err error) {
 	if e.opts.Source == nil {
-		return false, errNoSource
+		return t, errNoSource
+	}
+	var before uint64
+	if err := e.command(func(time.Time) error { before = e.takings.count; return nil }); err != nil {
+		return t, err
 	}
 	l := looking{do: do, done: make(chan *config.Model, 1)}
 	select {
 	case e.looks <- l:
 	case <-ctx.Done():
-		return false, ctx.Err()
+		return t, ctx.Err()
 	case <-e.ended:
-		return false, errEnded
+		return t, errEnded
 	}
 	var m *config.Model
 	select {
 	case m = <-l.done:
 	case <-e.ended:
-		return false, errEnded
+		return t, errEnded
 	}
-	return e.awaitModel(ctx, m), nil
+	t.Served = e.awaitModel(ctx, m)
+	return t, e.command(func(time.Time) error {
+		t.Left, t.More = e.takings.since(before)
+		return nil
+	})
 }
 
 // onLook does what was asked for, on the goroutine that watches the files.

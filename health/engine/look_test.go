@@ -23,13 +23,13 @@ func TestLook(t *testing.T) {
 			return config.NewModel([]*config.Zone{testZone(name, "192.0.2.1")})
 		}
 		b := start(t, Options{Model: model("one."), Source: &quietSource{}})
-		served, err := b.Look(t.Context(), func() *config.Model { return nil })
+		taken, err := b.Look(t.Context(), func() *config.Model { return nil })
 		require.NoError(t, err)
-		require.True(t, served)
+		require.True(t, taken.Served)
 		two := model("two.")
-		served, err = b.Look(t.Context(), func() *config.Model { return two })
+		taken, err = b.Look(t.Context(), func() *config.Model { return two })
 		require.NoError(t, err)
-		require.True(t, served)
+		require.True(t, taken.Served)
 		require.Same(t, two, b.View().Model)
 
 		three, four := model("three."), model("four.")
@@ -37,8 +37,8 @@ func TestLook(t *testing.T) {
 		synctest.Wait()
 		done := make(chan bool)
 		go func() {
-			served, _ := b.Look(t.Context(), func() *config.Model { return three })
-			done <- served
+			taken, _ := b.Look(t.Context(), func() *config.Model { return three })
+			done <- taken.Served
 		}()
 		synctest.Wait()
 		b.SetModel(four)
@@ -47,9 +47,9 @@ func TestLook(t *testing.T) {
 
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		served, err = b.Look(ctx, func() *config.Model { return model("late.") })
+		taken, err = b.Look(ctx, func() *config.Model { return model("late.") })
 		require.NoError(t, err)
-		require.False(t, served, "compiling takes three seconds here")
+		require.False(t, taken.Served, "compiling takes three seconds here")
 	})
 	b, err := New(Options{Model: config.NewModel(nil), Prober: &fakeProber{}, Publisher: &fakePublisher{}})
 	require.NoError(t, err)

@@ -52,7 +52,7 @@ func (w *whereabouts) find(l ledger.Label) (at place, ok bool) {
 // hasRData tells whether answers can carry RDATA of the endpoint at a place.
 func (w *whereabouts) hasRData(at place, rdata string) bool {
 	z := w.view.Zones[at.zone].Zone
-	return slices.Contains(rdataOf(z.Pools[at.pool].Endpoints[at.endpoint]), rdata) || z.HostName(at.pool, at.endpoint) == rdata
+	return slices.Contains(z.Pools[at.pool].Endpoints[at.endpoint].RData(), rdata) || z.HostName(at.pool, at.endpoint) == rdata
 }
 
 // of is the endpoint that what stands is of, if it still has that RDATA; else nil.
@@ -80,20 +80,6 @@ func (w *whereabouts) drainedFor(s *ledger.Standing) bool {
 	zv := w.view.Zones[at.zone]
 	si := slices.IndexFunc(zv.Zone.Services, func(svc *config.Service) bool { return svc.Name == s.Service })
 	return si >= 0 && zv.Drained(si, health.EndpointRef{Pool: at.pool, Endpoint: at.endpoint})
-}
-
-// rdataOf are what answers for a service can carry of an endpoint.
-func rdataOf(e *config.Endpoint) (all []string) {
-	if e.V4.IsValid() {
-		all = append(all, e.V4.String())
-	}
-	if e.V6.IsValid() {
-		all = append(all, e.V6.String())
-	}
-	if e.Target != "" {
-		all = append(all, e.Target)
-	}
-	return all
 }
 
 func compareLabels(a, b ledger.Label) int {

@@ -57,16 +57,18 @@ func (s *Server) reload(r *http.Request) (int, any) {
 }
 
 func (s *Server) rollback(r *http.Request) (int, any) {
-	return s.changeFile(r, func(ctx context.Context, req *api.RollbackRequest) error {
+	return s.changeFile(r, func(ctx context.Context, req *api.RollbackRequest) (api.LeftByConfig, error) {
 		return s.opts.Node.Rollback(ctx, req.File, req.Actor, req.Reason)
 	})
 }
 
 func (s *Server) forward(r *http.Request) (int, any) {
-	return s.changeFile(r, func(ctx context.Context, req *api.RollbackRequest) error { return s.opts.Node.Forward(ctx, req.File) })
+	return s.changeFile(r, func(ctx context.Context, req *api.RollbackRequest) (api.LeftByConfig, error) {
+		return s.opts.Node.Forward(ctx, req.File)
+	})
 }
 
-func (s *Server) changeFile(r *http.Request, do func(context.Context, *api.RollbackRequest) error) (int, any) {
+func (s *Server) changeFile(r *http.Request, do func(context.Context, *api.RollbackRequest) (api.LeftByConfig, error)) (int, any) {
 	var req api.RollbackRequest
 	if err := decode(r, &req); err != nil {
 		return invalid(err)
@@ -85,10 +87,13 @@ func (s *Server) changeFile(r *http.Request, do func(context.Context, *api.Rollb
 	}
 	rec.Before = encoded(s.opts.Node.Files())
 	// A client that goes away does not undo it.
-	if err := do(context.WithoutCancel(r.Context()), &req); err != nil {
+	left, err := do(context.WithoutCancel(r.Context()), &req)
+	if err != nil {
 		return configRefused(err)
 	}
-	return http.StatusOK, s.opts.Node.Config()
+	out := s.opts.Node.Config()
+	out.LeftByConfig = left
+	return http.StatusOK, out
 }
 
 // configRefused is the reply to what was not done to the files.

@@ -119,14 +119,15 @@ func (n *fakeNode) Reload(_ context.Context, force bool) (*api.ReloadResult, err
 	return &api.ReloadResult{Served: true, Files: []api.ReloadedFile{{File: api.File{Path: "z.yaml"}, Outcome: outcome}}}, n.fileErr
 }
 
-func (n *fakeNode) Rollback(_ context.Context, file, actor, reason string) error {
+func (n *fakeNode) Rollback(_ context.Context, file, actor, reason string) (api.LeftByConfig, error) {
 	n.files = []api.File{{Path: file, RolledBack: &api.Rollback{Actor: actor, Reason: reason}}}
-	return n.fileErr
+	left := api.LeftHolding{Name: "www.a.example.", Data: "192.0.2.1", Service: "www.a.example.", Zone: "a.example.", Why: "the endpoint was removed"}
+	return api.LeftByConfig{Left: []api.LeftHolding{left}}, n.fileErr
 }
 
-func (n *fakeNode) Forward(_ context.Context, file string) error {
+func (n *fakeNode) Forward(_ context.Context, file string) (api.LeftByConfig, error) {
 	n.files = []api.File{{Path: file}}
-	return n.fileErr
+	return api.LeftByConfig{}, n.fileErr
 }
 
 func (n *fakeNode) Config() *api.Config {
@@ -150,6 +151,7 @@ func TestConfigRoutes(t *testing.T) {
 		{"reload fails", api.ReloadPath, `{"actor":"ada"}`, errors.New("ended"), 500, "reload", "zone files", "failed: ended", "ended"},
 		{"rollback", api.RollbackPath, `{"actor":"ada","file":"z.yaml","reason":"x"}`, nil, 200, "rollback", "z.yaml", "ok", `"rolled_back":{"actor":"ada","reason":"x"`},
 		{"forward", api.ForwardPath, `{"actor":"ada","file":"z.yaml"}`, nil, 200, "forward", "z.yaml", "ok", `"path":"z.yaml"`},
+		{"rollback leaves", api.RollbackPath, `{"actor":"ada","file":"z.yaml"}`, nil, 200, "rollback", "z.yaml", "ok", `"left":[{"name":"www.a.example.","data":"192.0.2.1"`},
 		{"no file", api.RollbackPath, `{"actor":"ada"}`, nil, 400, "rollback", "", "failed: file: required", "file: required"},
 		{"no such file", api.RollbackPath, `{"actor":"ada","file":"x"}`, config.ErrNoSuchFile, 404, "rollback", "x", "failed: no such zone file", "no such zone file"},
 		{"no version", api.ForwardPath, `{"actor":"ada","file":"x"}`, config.ErrNoVersion, 409, "forward", "x", "failed: no version to go to", "no version"},

@@ -58,8 +58,8 @@ type Node interface {
 	// Reload looks at them now. Rollback has one run in the version before the present one, Forward ends that; Config has the
 	// versions that are kept. Their errors are those of package config.
 	Reload(ctx context.Context, force bool) (*api.ReloadResult, error)
-	Rollback(ctx context.Context, file, actor, reason string) error
-	Forward(ctx context.Context, file string) error
+	Rollback(ctx context.Context, file, actor, reason string) (api.LeftByConfig, error)
+	Forward(ctx context.Context, file string) (api.LeftByConfig, error)
 	Config() *api.Config
 	// Ready is nil when queries are answered from live evidence, else it says why not.
 	Ready() error

@@ -35,6 +35,30 @@ type ReloadResult struct {
 	// Served is unset when the new configuration was not in force yet when the reply was made.
 	Served bool           `json:"served"`
 	Files  []ReloadedFile `json:"files"`
+	LeftByConfig
+}
+
+// A LeftByConfig is what left the answers of this node by a configuration. Other nodes have files of their own: the staleness of
+// the services has the bound of all of them.
+type LeftByConfig struct {
+	// Left names at most 200 holdings; More is how many more there are.
+	Left []LeftHolding `json:"left,omitempty"`
+	More int           `json:"left_more,omitempty"`
+}
+
+// A LeftHolding is an address, or a name, that answers to an owner name carried.
+type LeftHolding struct {
+	Name string `json:"name"`
+	Data string `json:"data"`
+	// Service is empty for the host name of an SRV target, Endpoint (POOL/ENDPOINT) for a fixed address.
+	Service  string `json:"service,omitempty"`
+	Zone     string `json:"zone"`
+	Endpoint string `json:"endpoint,omitempty"`
+	// Why is the difference between the two versions of the file, in words.
+	Why string `json:"why"`
+	// ExpiresAt is when what this node answered has expired in honest caches, as far as is known at the swap; absent where it is not known
+	// what an earlier process of the node answered.
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 }
 
 // A ReloadedFile is one zone file and what came of it: taken_up, unchanged, broken (Problems say why, and the last good version
@@ -56,6 +80,8 @@ type Config struct {
 	Node       string       `json:"node"`
 	ConfigHash string       `json:"config_hash"`
 	Files      []ConfigFile `json:"files"`
+	// Set in replies to rollback and forward.
+	LeftByConfig
 }
 
 // A ConfigFile is a zone file and the versions that are kept of it: the one that was taken up last, then the one that was in force
