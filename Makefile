@@ -4,7 +4,7 @@ GO        ?= go
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS   := -s -w -X main.version=$(VERSION)
 # The Debian packages that the tests use; installed by `make test-deps`.
-PACKAGES  := bind9 bind9-dnsutils knot-dnsutils dnsperf iproute2 nftables mandoc unbound knot-resolver dnsmasq-base pdns-recursor
+PACKAGES  := bind9 bind9-dnsutils knot-dnsutils dnsperf iproute2 nftables mandoc unbound chromium prometheus knot-resolver dnsmasq-base pdns-recursor
 # The servers that `make bench-peers` compares with.
 PEERS     := gdnsd pdns-server pdns-backend-geoip pdns-backend-bind knot knot-module-geoip nsd bind9 util-linux
 # Random histories of whole clusters that the simulator goes through: 2 s of a core each.
@@ -15,10 +15,18 @@ GOTESTSUM := $(GO) tool gotestsum --format pkgname --hide-summary skipped \
   --post-run-command 'sh -c "echo $$TESTS_TOTAL $$TESTS_FAILED $$TESTS_SKIPPED $$TESTS_ERRORS >>$(TOTALS)"'
 SUDO      := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: build man demo test lint test-plain test-race test-fast test-long test-deps vet bench bench-peers fuzz clean
+.PHONY: build ui man demo test lint test-plain test-race test-fast test-long test-deps vet bench bench-peers fuzz clean
 
-build: ## bin/fairlead
+build: ui ## bin/fairlead
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/fairlead ./cmd/fairlead
+
+# What the dashboard takes from npm is copied to where go:embed finds it. Without Node the program is built all the same; its pages do
+# not follow by themselves then, and say so.
+ui: plugin/admin/ui/node_modules/.package-lock.json ## what the dashboard takes from npm, if there is npm
+	@if command -v npm >/dev/null; then cd plugin/admin/ui && npm run --silent build; else echo 'no npm: the dashboard is built without live pages'; fi
+
+plugin/admin/ui/node_modules/.package-lock.json: plugin/admin/ui/package-lock.json
+	@if command -v npm >/dev/null; then cd plugin/admin/ui && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.package-lock.json; fi
 
 man: build ## bin/man/man1: a manual page for each command
 	bin/fairlead man bin/man/man1
@@ -28,7 +36,7 @@ demo: build ## three nodes with real endpoints on 127.0.0.0/8; Ctrl-C ends it
 
 test: test-deps vet test-plain test-race ## everything that is held against a commit: CONTRIBUTING.md has the minutes of each part
 
-test-plain: test-deps ## every package without the race detector: whole clusters, SEEDS random histories, the real binary
+test-plain: test-deps ui ## every package without the race detector: whole clusters, SEEDS random histories, the real binary
 	FAIRLEAD_SEEDS=$(SEEDS) GOGC=400 $(GOTESTSUM) -- -count=1 -timeout 30m ./...
 
 test-race: ## what needs nothing but Go, with the race detector; large bubbles leave themselves out

@@ -25,6 +25,7 @@ import (
 	"github.com/fairlead-dns/fairlead/plugin/admin"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/admin/token"
+	"github.com/fairlead-dns/fairlead/plugin/admin/ui"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
 	"github.com/fairlead-dns/fairlead/plugin/geo"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
@@ -139,7 +140,7 @@ func (n *node) prepare(a *attachment) (err error) {
 	}
 	n.drills = openDrills(n)
 	n.admin, err = admin.New(admin.Options{
-		Node: n, Journal: n.audit, Events: n.events, Hooks: n.hooks, Tokens: n.openTokens(), Socket: n.socket(a.config), Listen: a.config.Admin.Listen, TLS: a.config.Admin.TLS,
+		Node: n, Journal: n.audit, Events: n.events, Hooks: n.hooks, Tokens: n.openTokens(), Sessions: ui.OpenSessions(filepath.Join(n.state, sessionsName), n.logger), Socket: n.socket(a.config), Listen: a.config.Admin.Listen, TLS: a.config.Admin.TLS,
 		Version: version(), StartedAt: time.Now(), Logger: n.logger, Registerer: n.scope,
 	})
 	return err

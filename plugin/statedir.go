@@ -18,6 +18,8 @@ const (
 	socketName = "admin.sock"
 	// tokensName holds the digests of the bearer tokens of the admin API.
 	tokensName = "tokens.json"
+	// sessionsName holds the digests of the cookies of the dashboard.
+	sessionsName = "sessions.json"
 	// maxPID is how much of the lock file is read.
 	maxPID = 32
 )

@@ -41,6 +41,7 @@ func commands() []*cobra.Command {
 		dnssecCommand(),
 		schemaCommand(),
 		statusCommand(),
+		uiCommand(),
 		getCommand(),
 		describeCommand(),
 		explainCommand(),

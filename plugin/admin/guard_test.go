@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+	"github.com/fairlead-dns/fairlead/plugin/admin/ui"
 )
 
 func TestHeaders(t *testing.T) {
@@ -152,7 +153,7 @@ func FuzzBodies(f *testing.F) {
 		}
 	}
 	node := contractNode(f)
-	s := &Server{opts: Options{Node: node, Journal: &fakeJournal{}, Tokens: tokens(f)}, metrics: newMetrics(prometheus.NewRegistry()), lockout: newLockout(), replies: newReplies()}
+	s := &Server{opts: Options{Node: node, Journal: &fakeJournal{}, Tokens: tokens(f)}, metrics: newMetrics(prometheus.NewRegistry()), lockout: newLockout(), replies: newReplies(), sessions: ui.OpenSessions("", nil)}
 	var doors []http.Handler
 	for _, l := range []login{socketLogin, {name: "ci", role: administrator, how: "token ci"}} {
 		doors = append(doors, guarded(s.handler(func(*http.Request) (login, *loginError) { return l, nil }), false))

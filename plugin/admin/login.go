@@ -32,6 +32,8 @@ type Tokens interface {
 type login struct {
 	name string
 	role role
+	// token is set where a bearer token proved it.
+	token bool
 	// how says in words what proved it, after where the connection came from: "token ci", "certificate CN=ada".
 	how string
 }
@@ -161,7 +163,7 @@ func (s *Server) tokenLogin(headers []string, now time.Time) (l login, why strin
 	case err != nil:
 		return l, refusedUnknown, errors.New("no such token on this node")
 	}
-	return login{name: t.Name, role: role(t.Role), how: "token " + t.Name}, "", nil
+	return login{name: t.Name, role: role(t.Role), token: true, how: "token " + t.Name}, "", nil
 }
 
 // certLogin is the login of the certificate that the connection proved, if any. crypto/tls has verified it against client_ca.

@@ -24,6 +24,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health/hook"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+	"github.com/fairlead-dns/fairlead/plugin/admin/ui"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
 )
@@ -137,6 +138,8 @@ type Options struct {
 	// Events is what happened; nil for nothing. Hooks are nil for none.
 	Events *event.Log
 	Hooks  *hook.Sender
+	// Sessions are the logins of people to the dashboard; nil for some that end with the process.
+	Sessions *ui.Sessions
 	// Registerer is nil for a registry that nobody reads, Gatherer for the default one.
 	Registerer prometheus.Registerer
 	Gatherer   prometheus.Gatherer
@@ -168,7 +171,9 @@ type Server struct {
 	lockout *lockout
 	replies *replies
 	// document describes the routes (OpenAPI).
-	document json.RawMessage
+	document  json.RawMessage
+	dashboard *ui.UI
+	sessions  *ui.Sessions
 	// certificate is nil without a TCP listener.
 	certificate *certificate
 	// doors are the unix socket, and the TCP listener if there is one.
@@ -205,11 +210,15 @@ func New(opts Options) (*Server, error) {
 	if s.document, err = document(s.routes(), opts.Version); err != nil {
 		return nil, fmt.Errorf("admin: %w", err)
 	}
+	if err = s.newDashboard(); err != nil {
+		return nil, fmt.Errorf("admin: %w", err)
+	}
 	l, err := listen(opts.Socket)
 	if err != nil {
 		return nil, fmt.Errorf("admin socket %s: %w", opts.Socket, err)
 	}
-	s.doors = []door{{"admin socket " + opts.Socket, l, s.server(s.handler(func(*http.Request) (login, *loginError) { return socketLogin, nil }), false)}}
+	anybody := s.handler(func(*http.Request) (login, *loginError) { return socketLogin, nil })
+	s.doors = []door{{"admin socket " + opts.Socket, l, s.server(s.withDashboard(ui.Door{}, anybody), false)}}
 	if opts.Listen == "" {
 		return s, nil
 	}
@@ -231,7 +240,7 @@ func (s *Server) listenTLS() (door, error) {
 	if err != nil {
 		return door{}, plainError(err)
 	}
-	server := s.server(s.handler(s.tcpLogin), true)
+	server := s.server(s.withDashboard(s.tcpDoor(), s.handler(s.tcpLogin)), true)
 	server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS13, GetConfigForClient: s.certificate.forClient}
 	return door{"admin listener " + s.opts.Listen, netutil.LimitListener(newSourceListener(l, s.metrics.crowded), connLimit()), server}, nil
 }

@@ -1,0 +1,248 @@
+package ui
+
+import (
+	"fmt"
+	"html/template"
+	"io/fs"
+	"math"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+// A pageDef is one page. load asks the API for what it shows; live pages follow.
+type pageDef struct {
+	name, title, path string
+	live              bool
+	load              func(*visit) (any, error)
+}
+
+func pages() []pageDef {
+	return []pageDef{
+		{name: "overview", title: "Overview", path: "/ui/{$}", live: true, load: loadOverview},
+	}
+}
+
+// actions are what forms do, by path.
+func actions() map[string]func(*visit) {
+	return map[string]func(*visit){}
+}
+
+// loadTemplates parses each page with the layout.
+func loadTemplates(a *assets) (map[string]*template.Template, error) {
+	base, err := template.New("layout.html").Funcs(functions(a)).ParseFS(files, "templates/layout.html", "templates/part.html")
+	if err != nil {
+		return nil, err
+	}
+	names, err := fs.Glob(files, "templates/*.html")
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string]*template.Template)
+	for _, n := range names {
+		name := strings.TrimSuffix(path.Base(n), ".html")
+		if name == "layout" || name == "part" {
+			continue
+		}
+		t, err := base.Clone()
+		if err != nil {
+			return nil, err
+		}
+		if out[name], err = t.ParseFS(files, n); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func functions(a *assets) template.FuncMap {
+	return template.FuncMap{
+		"asset": a.address, "display": display, "percent": percent, "seconds": seconds, "when": when, "clock": clock, "iso": iso,
+		"servicePath": servicePath, "endpointPath": endpointPath, "join": strings.Join, "mark": markOf, "plural": plural,
+		"dict": dict, "unknown": unknownWords, "query": url.QueryEscape, "orderMark": orderMark, "eventMark": eventMark, "phase": phaseWord, "nav": nav, "kindShape": kindShape,
+	}
+}
+
+// dict is a map for a template that takes several values: keys and values by turns.
+func dict(pairs ...any) map[string]any {
+	m := make(map[string]any)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		m[fmt.Sprint(pairs[i])] = pairs[i+1]
+	}
+	return m
+}
+
+// A mark is how a state is shown: always shape, word and colour. Shape is the name of a symbol in layout.html, and the class that gives
+// it its colour.
+type mark struct{ Shape, Word string }
+
+// markOf is the mark of an endpoint's state.
+func markOf(state string) mark {
+	if slices.Contains([]string{"up", "suspect", "down", "drained"}, state) {
+		return mark{state, state}
+	}
+	return mark{"unknown", "unknown"}
+}
+
+// orderMark is the mark of an order.
+func orderMark(i *api.Intent) mark {
+	word := strings.ReplaceAll(i.State, "_", " ")
+	switch i.State {
+	case api.IntentSuspended, api.IntentDangling:
+		return mark{"suspect", word}
+	case api.IntentInForce:
+		return mark{"drained", word}
+	}
+	return mark{"unknown", word}
+}
+
+// eventMark is the mark of an event, by its type.
+func eventMark(e *api.Event) string {
+	_, what, _ := strings.Cut(e.Type, ".")
+	switch {
+	case what == "down" || what == "dark" || what == "isolated" || what == "rejected" || what == "broken":
+		return "down"
+	case what == "suspect" || what == "void" || what == "stale" || what == "unknown":
+		return "suspect"
+	case what == "up":
+		return "up"
+	case strings.HasPrefix(e.Type, "intent.") || what == "drained":
+		return "drained"
+	}
+	return "note"
+}
+
+// display is a name as people write it: without the final dot.
+func display(name string) string { return strings.TrimSuffix(name, ".") }
+
+// percent is a fraction as a whole number of percent; little is not nothing.
+func percent(f float64) string {
+	switch p := f * 100; {
+	case p > 0 && p < 1:
+		return "<1 %"
+	case p > 99 && p < 100:
+		return ">99 %"
+	default:
+		return fmt.Sprintf("%.0f %%", p)
+	}
+}
+
+// seconds is a duration in seconds for people.
+func seconds(s float64) string {
+	switch {
+	case s < 0:
+		return "unknown"
+	case s < 0.0005:
+		return "0 s"
+	case s < 1:
+		return fmt.Sprintf("%.0f ms", s*1000)
+	case s < 100:
+		return strings.TrimSuffix(fmt.Sprintf("%.1f", s), ".0") + " s"
+	case s < 2*3600:
+		return fmt.Sprintf("%.0f min", math.Round(s/60))
+	case s < 48*3600:
+		return fmt.Sprintf("%.0f h", math.Round(s/3600))
+	}
+	return fmt.Sprintf("%.0f d", math.Round(s/86400))
+}
+
+// instantOf takes what templates have: a time or a pointer to one.
+func instantOf(v any) time.Time {
+	switch t := v.(type) {
+	case time.Time:
+		return t
+	case *time.Time:
+		if t != nil {
+			return *t
+		}
+	}
+	return time.Time{}
+}
+
+func iso(v any) string { return instantOf(v).UTC().Format("2006-01-02T15:04:05.000Z") }
+
+// clock is the time of day in UTC.
+func clock(v any) string { return instantOf(v).UTC().Format("15:04:05") }
+
+// when is an instant in UTC, with the date unless it is today's.
+func when(v any) string {
+	t := instantOf(v).UTC()
+	if t.IsZero() {
+		return "—"
+	}
+	if now := time.Now().UTC(); t.YearDay() == now.YearDay() && t.Year() == now.Year() {
+		return t.Format("15:04:05")
+	}
+	return t.Format("2006-01-02 15:04:05")
+}
+
+func plural(n int, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	if strings.HasSuffix(one, "ch") || strings.HasSuffix(one, "s") {
+		return fmt.Sprintf("%d %ses", n, one)
+	}
+	return fmt.Sprintf("%d %ss", n, one)
+}
+
+func servicePath(name string) string { return "/ui/services/" + url.PathEscape(display(name)) }
+
+func endpointPath(zone, pool, endpoint string) string {
+	return "/ui/endpoints/" + url.PathEscape(display(zone)) + "/" + url.PathEscape(pool) + "/" + url.PathEscape(endpoint)
+}
+
+// unknownWords says who has not confirmed.
+func unknownWords(list []api.UnknownNode) string {
+	var parts []string
+	for _, u := range list {
+		text := u.Node + " " + u.Why
+		if u.Answering {
+			text = u.Node + " answers it"
+		}
+		if u.Since != nil && strings.HasSuffix(u.Why, "since") {
+			text += " " + clock(u.Since) + " UTC"
+		}
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// phaseWord is the word for how a forgetting stands.
+func phaseWord(f *api.Forgetting, left bool) string {
+	switch {
+	case !left:
+		return "nothing"
+	case len(f.Void) > 0 && f.SafeAt == nil:
+		return "void"
+	case f.SafeAt == nil:
+		return "unknown"
+	case f.Final:
+		return "final"
+	}
+	return "known"
+}
+
+// A navItem is one entry of the head of each page.
+type navItem struct{ Name, Title, Path string }
+
+func nav() []navItem {
+	return []navItem{
+		{"overview", "Overview", "/ui/"},
+	}
+}
+
+// kindShape is the shape of a kind of incident.
+func kindShape(kind string) string {
+	switch kind {
+	case "health":
+		return "down"
+	case "intent":
+		return "drained"
+	}
+	return "note"
+}
