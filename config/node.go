@@ -25,7 +25,9 @@ type Node struct {
 	Name string
 	// Region and AZ say where the node stands; empty means unknown.
 	Region, AZ string
-	Admin      Admin
+	// User is as whom the process goes on that was started as root.
+	User  User
+	Admin Admin
 	// StateMaxAge is how old persisted verdicts may be to be used after a restart.
 	StateMaxAge time.Duration
 	Probe       Probe
@@ -112,6 +114,7 @@ func nodeShape() *shape {
 		optional("name", text("a node name", parseIdentifier)),
 		optional("region", text("a region name", parseIdentifier)),
 		optional("az", text("an AZ name", parseIdentifier)),
+		optional("user", text("a user", userText)),
 		optional("admin", adminShape()),
 		optional("caches", object(
 			optional("transit", duration(time.Second, maxTransit)),
@@ -179,6 +182,7 @@ func ParseNode(file string, content []byte) (*Node, Problems) {
 	if az := field(root, "az"); n.AZ != "" && n.Region == "" {
 		r.node(az, Error, "az", "an AZ without a region", "set region too")
 	}
+	n.User = parseUser(stringOf(field(root, "user")))
 	n.admin(r, field(root, "admin"))
 	n.StateMaxAge = durationOf(field(root, "state_max_age"), defaultStateMaxAge)
 	caches := field(root, "caches")

@@ -15,27 +15,36 @@ const maxNodeFile = 1 << 20
 
 // readNodeFile reads the node file; an empty path is the node without one. Warnings go to the log.
 func readNodeFile(path string) (*config.Node, error) {
-	if path == "" {
-		return config.DefaultNode(), nil
-	}
-	f, err := os.Open(path)
+	n, problems, err := loadNodeFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("node file %s: %w", path, cause(err))
+		return nil, fmt.Errorf("node file %s: %w", path, err)
 	}
-	defer f.Close()
-	content, err := io.ReadAll(io.LimitReader(f, maxNodeFile+1))
-	if err != nil {
-		return nil, fmt.Errorf("node file %s: %w", path, cause(err))
-	}
-	if len(content) > maxNodeFile {
-		return nil, fmt.Errorf("node file %s: more than %d octets", path, maxNodeFile)
-	}
-	n, problems := config.ParseNode(path, content)
 	if err := problems.Err(); err != nil {
 		return nil, fmt.Errorf("node file:\n%w", err)
 	}
 	logProblems(problems)
 	return n, nil
+}
+
+// loadNodeFile reads and parses the file at path, or makes the node without a file.
+func loadNodeFile(path string) (*config.Node, config.Problems, error) {
+	if path == "" {
+		return config.DefaultNode(), nil, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, nil, cause(err)
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, maxNodeFile+1))
+	if err != nil {
+		return nil, nil, cause(err)
+	}
+	if len(content) > maxNodeFile {
+		return nil, nil, fmt.Errorf("more than %d octets", maxNodeFile)
+	}
+	n, problems := config.ParseNode(path, content)
+	return n, problems, nil
 }
 
 // changedNode says which keys of a node file cannot change while the process runs.
@@ -46,6 +55,7 @@ func changedNode(old, next *config.Node) error {
 		old, new any
 	}{
 		{"name", old.Name, next.Name},
+		{"user", old.User, next.User},
 		{"admin.socket", old.Admin.Socket, next.Admin.Socket},
 		{"hooks", hooksOf(old), hooksOf(next)},
 		{"caches.transit", old.Caches.Transit, next.Caches.Transit},

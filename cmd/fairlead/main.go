@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	// The roots of certificates for where the system has none, as in an image of this program and nothing else.
+	_ "golang.org/x/crypto/x509roots/fallback"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stderr)) }

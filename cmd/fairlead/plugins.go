@@ -1,18 +1,20 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/coredns/coredns/core/dnsserver"
 
 	// The plugins of CoreDNS that the operator of an authoritative server needs. All of them would make the program
 	// twice as large. Left out on purpose: rewrite and dnssec (they break the bound), loadbalance (it breaks the weights),
-	// forward and everything else that resolves or asks a cloud.
+	// forward and everything else that resolves or asks a cloud. pprof and chaos tell strangers about the process: they
+	// are in builds with the tag debugplugins alone.
 	_ "github.com/coredns/coredns/plugin/acl"
 	_ "github.com/coredns/coredns/plugin/any"
 	_ "github.com/coredns/coredns/plugin/bind"
 	_ "github.com/coredns/coredns/plugin/bufsize"
 	_ "github.com/coredns/coredns/plugin/cache"
 	_ "github.com/coredns/coredns/plugin/cancel"
-	_ "github.com/coredns/coredns/plugin/chaos"
 	_ "github.com/coredns/coredns/plugin/debug"
 	_ "github.com/coredns/coredns/plugin/errors"
 	_ "github.com/coredns/coredns/plugin/file"
@@ -25,7 +27,6 @@ import (
 	_ "github.com/coredns/coredns/plugin/minimal"
 	_ "github.com/coredns/coredns/plugin/multisocket"
 	_ "github.com/coredns/coredns/plugin/nsid"
-	_ "github.com/coredns/coredns/plugin/pprof"
 	_ "github.com/coredns/coredns/plugin/proxyproto"
 	_ "github.com/coredns/coredns/plugin/ready"
 	_ "github.com/coredns/coredns/plugin/reload"
@@ -48,4 +49,9 @@ var directives = []string{
 	"tls", "minimal", "transfer", "fairlead", "file", "whoami", "view",
 }
 
-func selectPlugins() error { return dnsserver.SetDirectives(directives) }
+// debugDirectives are those of the build tag debugplugins.
+var debugDirectives = []string{"pprof", "chaos"}
+
+func selectPlugins() error {
+	return dnsserver.SetDirectives(slices.DeleteFunc(slices.Clone(directives), func(d string) bool { return !debugPlugins && slices.Contains(debugDirectives, d) }))
+}

@@ -39,6 +39,9 @@ Zone files are watched: a change counts within seconds, without a signal. SIGUSR
 it is broken, the old one goes on. SIGTERM and SIGINT stop the listeners, let queries end and release everything; a second
 one ends the process at once.
 
+Started as root, the node goes on as the user that its node file names, with the power to listen below port 1024 and no other. The limit of
+the cgroup, less a tenth, is the memory limit unless GOMEMLIMIT is set. Type=notify of systemd is served.
+
 Exit codes: 0 ended by a signal, 1 the start failed or something could not be released, 2 wrong usage.`,
 		Example: "  fairlead serve -conf /etc/fairlead/Corefile",
 		Args:    usageArgs(cobra.NoArgs),
@@ -70,20 +73,25 @@ func (s *server) run() error {
 	if err := selectPlugins(); err != nil {
 		return err
 	}
+	corefile, err := s.load(serverType)
+	if err != nil {
+		return err
+	}
+	if err := leaveRoot(corefile); err != nil {
+		return err
+	}
+	limitMemory()
 	// Before the start: a signal that comes while the files load must not kill a half-made node.
 	signals := make(chan os.Signal, signalQueue)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGUSR1, syscall.SIGHUP)
 	defer signal.Stop(signals)
 
-	corefile, err := s.load(serverType)
-	if err != nil {
-		return err
-	}
 	clog.Infof("fairlead %s, %s/%s, %s", programVersion(), runtime.GOOS, runtime.GOARCH, runtime.Version())
 	if _, err := caddy.Start(corefile); err != nil {
 		fairlead.Abandon()
 		return err
 	}
+	notifyReady()
 	for sig := range signals {
 		switch sig {
 		case syscall.SIGUSR1, syscall.SIGHUP:
@@ -125,6 +133,8 @@ func (s *server) started(event caddy.EventName, info any) error {
 // signal tries again. A restart by the `reload` plugin at the same time makes this one fail, which is logged.
 func (s *server) reload(sig os.Signal) {
 	clog.Infof("%v: reading %s again", sig, s.conf)
+	notifyReloading()
+	defer notifyReady()
 	corefile, err := s.load(serverType)
 	if err != nil {
 		clog.Errorf("Reload: %v", err)
@@ -139,6 +149,7 @@ func (s *server) reload(sig os.Signal) {
 // stop ends the service: listeners first, then queries in flight, then everything else.
 func (s *server) stop(sig os.Signal) error {
 	clog.Infof("%v: stopping", sig)
+	notifyStopping()
 	i := s.instance.Load()
 	err := i.Stop()
 	errs := append([]error{err}, i.ShutdownCallbacks()...)

@@ -1,0 +1,5 @@
+//go:build !debugplugins
+
+package main
+
+const debugPlugins = false
