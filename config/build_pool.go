@@ -153,7 +153,7 @@ func (b *builder) endpoint(n *yamlNode, at *yamlPath) *Endpoint {
 	}
 	probe := field(n, "probe")
 	if a, err := parseAddress(stringOf(field(probe, "address"))); err == nil {
-		e.ProbeAddr = a
+		e.ProbeAddr, e.ProbeGiven = a, true
 	}
 	e.ProbePort = uint16(intOf(field(probe, "port"), 0))
 	e.LateHits = b.hitCounter(field(n, "late_hits"), at.child("late_hits"))

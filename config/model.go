@@ -194,14 +194,47 @@ type Endpoint struct {
 	AZ int
 	// Weight is 0..65535, default 1; 0 means never answered, still probed.
 	Weight int
-	// ProbeAddr is the address that is dialled: the first address of the endpoint unless `probe` says otherwise.
-	// It is invalid for a CNAME endpoint without `probe`, whose target name is dialled.
-	ProbeAddr netip.Addr
+	// ProbeAddr is the address that is dialled: the first address of the endpoint unless `probe.address` says otherwise, which
+	// sets ProbeGiven and speaks for all of its addresses. It is invalid for a CNAME endpoint without `probe`, whose target name
+	// is dialled.
+	ProbeAddr  netip.Addr
+	ProbeGiven bool
 	// ProbePort overrides the port of the check; 0 means the check's own.
 	ProbePort uint16
 	// LateHits is where requests are counted that reach it after it has left the answers; nil for nowhere.
 	LateHits *HitCounter
 }
+
+// Dual tells whether e has an address of each family, and each is dialled for itself.
+func (e *Endpoint) Dual() bool { return e.V4.IsValid() && e.V6.IsValid() && !e.ProbeGiven }
+
+// Addr is the address of e in a family; invalid if it has none.
+func (e *Endpoint) Addr(f Family) netip.Addr {
+	if f == IPv6 {
+		return e.V6
+	}
+	return e.V4
+}
+
+// A Family is one of the two kinds of addresses.
+type Family uint8
+
+// The families, in the order in which they are listed.
+const (
+	IPv4 Family = iota
+	IPv6
+)
+
+// String is the family's name.
+func (f Family) String() string {
+	if f == IPv6 {
+		return "IPv6"
+	}
+	return "IPv4"
+}
+
+// Families are both.
+func Families() [2]Family { return [...]Family{IPv4, IPv6} }
 
 // AnswerKind is what a service's endpoints are: addresses or CNAME targets, never both.
 type AnswerKind uint8

@@ -67,9 +67,29 @@ type Dial struct {
 // Dial is what is done for t.
 func (t Target) Dial() Dial { return Dial{Check: t.Check.Digest, Host: t.Host, Port: t.Port} }
 
-// TargetOf is what check, which stands in the zone of that name, dials for endpoint e: the check's own address first, then the
-// endpoint's probe address, then its CNAME target. A port that the endpoint itself names tells it from its neighbours on the same
-// address; the check's own is one of its parameters.
+// TargetsOf are what check, which stands in the zone of that name, dials for endpoint e: one target, or where each of two addresses
+// is dialled for itself that of its IPv4 and that of its IPv6 address.
+func TargetsOf(zone string, check *config.Check, e *config.Endpoint) []Target {
+	if !e.Dual() || check.Address.IsValid() || check.Push != nil {
+		return []Target{TargetOf(zone, check, e)}
+	}
+	return []Target{TargetOn(zone, check, e, config.IPv4), TargetOn(zone, check, e, config.IPv6)}
+}
+
+// TargetOn is what check dials for the address of endpoint e in a family. It is the same for both where the check has its own address, and
+// where endpoints report for themselves.
+func TargetOn(zone string, check *config.Check, e *config.Endpoint, f config.Family) Target {
+	if !e.Dual() || check.Push != nil {
+		return TargetOf(zone, check, e)
+	}
+	of := *e
+	of.ProbeAddr = e.Addr(f)
+	return TargetOf(zone, check, &of)
+}
+
+// TargetOf is what check, which stands in the zone of that name, dials for endpoint e, or for its first address: the check's own address
+// first, then the endpoint's probe address, then its CNAME target. A port that the endpoint itself names tells it from its neighbours on the
+// same address; the check's own is one of its parameters.
 func TargetOf(zone string, check *config.Check, e *config.Endpoint) Target {
 	t := Target{Check: check, Port: check.Port}
 	var own uint16

@@ -20,6 +20,8 @@ type Verdict struct {
 	// Doubted is set while the State is Unknown and something speaks against the endpoint: a vantage has failed, or it was to speak
 	// for itself and has not. It is answered only while nothing else in its pool is.
 	Doubted bool
+	// Mute is set while nothing is known and no vantage is able to probe at all: what has no voice cannot change its mind.
+	Mute bool
 	// Unmonitored is set for endpoints without a check: always up.
 	Unmonitored bool
 	// Since is when the state last crossed between in service and out of service.
@@ -51,6 +53,8 @@ func (v Verdict) InService() bool { return v.State == Up || v.State == Suspect }
 // An EndpointView is one endpoint: the verdict, and what operators made of it.
 type EndpointView struct {
 	Verdict
+	// Each are the verdicts on the addresses of an endpoint with one of each family, of which Verdict is the best; else nil.
+	Each *Each
 	// Drained is set while an effective intent takes the endpoint out.
 	Drained bool
 	// Forced is Up or Down while an operator has it count as that, whatever the verdict; else Unknown.
@@ -81,6 +85,9 @@ func (e EndpointView) Untried() bool { return e.Pending() && !e.Doubted }
 func (e EndpointView) Uneasy() bool {
 	if e.Drained || e.Forced == Down {
 		return false
+	}
+	if e.Each != nil && e.Forced == Unknown && e.Verdict.InService() {
+		return e.answersUneasily(config.IPv4) || e.answersUneasily(config.IPv6)
 	}
 	return e.State == Suspect && !e.Disputed || e.Stale || e.Verdict.Pending() || e.Forced == Up && e.State == Down
 }
@@ -146,7 +153,7 @@ func (p *PoolView) SameSteering(q *PoolView, failbacks []config.Failback) bool {
 	}
 	for i, e := range p.Endpoints {
 		f := q.Endpoints[i]
-		if e.Drained != f.Drained || e.Forced != f.Forced || e.Reduction != f.Reduction || e.InService() != f.InService() || e.Pending() != f.Pending() || e.Untried() != f.Untried() || !e.Since.Equal(f.Since) || !e.Left.Equal(f.Left) || p.Leaving(i) != q.Leaving(i) {
+		if e.Drained != f.Drained || e.Forced != f.Forced || e.Reduction != f.Reduction || e.InService() != f.InService() || e.Pending() != f.Pending() || e.Untried() != f.Untried() || !e.sameAddresses(&f) || !e.Since.Equal(f.Since) || !e.Left.Equal(f.Left) || p.Leaving(i) != q.Leaving(i) {
 			return false
 		}
 	}

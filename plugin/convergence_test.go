@@ -129,4 +129,16 @@ func forget(e *health.EndpointView) {
 	if e.Stale || e.Pending() {
 		e.Verdict = health.Verdict{}
 	}
+	if e.Each == nil {
+		return
+	}
+	each := *e.Each
+	for f := range each {
+		each[f].Since, each[f].Left = time.Time{}, time.Time{}
+		if each[f].Stale || each[f].Pending() {
+			// What is kept of one address shows in the endpoint too.
+			each[f], e.Verdict = health.Verdict{}, health.Verdict{}
+		}
+	}
+	e.Each = &each
 }

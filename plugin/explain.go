@@ -228,7 +228,7 @@ func (e *explanation) shares(members []steer.Member) []api.Share {
 
 // data is what is answered for an endpoint.
 func (e *explanation) data(pool, endpoint int) string {
-	ep := e.zone.Pools[pool].Endpoints[endpoint]
+	ep, view := e.zone.Pools[pool].Endpoints[endpoint], &e.look.Zone.Pools[pool].Endpoints[endpoint]
 	switch e.look.Type {
 	case dns.TypeA:
 		return ep.V4.String()
@@ -240,8 +240,8 @@ func (e *explanation) data(pool, endpoint int) string {
 		return e.zone.HostName(pool, endpoint)
 	}
 	var hints []string
-	for _, a := range []netip.Addr{ep.V4, ep.V6} {
-		if a.IsValid() {
+	for _, f := range config.Families() {
+		if a := ep.Addr(f); a.IsValid() && !view.Withheld(f) {
 			hints = append(hints, a.String())
 		}
 	}

@@ -141,9 +141,23 @@ func (e *explanation) endpoint(cfg *config.Endpoint, view health.EndpointView, t
 	say(view.Reduction > 0, fmt.Sprintf("asks for %d %% less", view.Reduction))
 	say(t.Weight == 0 && view.Reduction < hundredths, "weight 0")
 	say(t.Weight != uint64(t.Configured*(hundredths-view.Reduction)), "weight overridden")
+	for _, f := range config.Families() {
+		if view.Withheld(f) {
+			say(true, fmt.Sprintf("%s down: %s", f, withheldText(cfg, &view, f)))
+		}
+	}
 	say(!e.answers(cfg), "no "+dns.TypeToString[e.typ]+" record")
 	out.Why = strings.Join(why, ", ")
 	return out
+}
+
+// withheldText is which address is withheld, and why.
+func withheldText(cfg *config.Endpoint, view *health.EndpointView, f config.Family) string {
+	text := cfg.Addr(f).String()
+	if reason := view.Each[f].Reason; reason != "" {
+		text += " (" + reason + ")"
+	}
+	return text
 }
 
 // answers tells whether the endpoint has what was asked for.

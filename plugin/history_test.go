@@ -105,8 +105,10 @@ func historyTargets(z *config.Zone) []health.TargetID {
 	for _, p := range z.Pools {
 		for _, e := range p.Endpoints {
 			for _, leaf := range judge.Leaves(z, p) {
-				if id := health.TargetOf(z.Name, z.Checks[leaf], e).ID; !slices.Contains(ids, id) {
-					ids = append(ids, id)
+				for _, target := range health.TargetsOf(z.Name, z.Checks[leaf], e) {
+					if !slices.Contains(ids, target.ID) {
+						ids = append(ids, target.ID)
+					}
 				}
 			}
 		}
@@ -229,7 +231,9 @@ func (n *historian) requireCauses(before, after *health.View, causes map[health.
 			}
 			caused := false
 			for _, leaf := range judge.Leaves(n.zone, p) {
-				caused = caused || causes[health.TargetOf(n.zone.Name, n.zone.Checks[leaf], e).ID]
+				for _, target := range health.TargetsOf(n.zone.Name, n.zone.Checks[leaf], e) {
+					caused = caused || causes[target.ID]
+				}
 			}
 			require.True(n.t, caused, "%s/%s flipped without a cause", p.Name, e.Name)
 		}

@@ -76,11 +76,13 @@ func weather(n *node, z *config.Zone, r *rand.Rand) {
 				if p.Check < 0 || r.IntN(wave.odds) > 0 {
 					continue
 				}
-				o := health.Observation{Target: health.TargetOf(z.Name, z.Checks[p.Check], e).ID, State: wave.state, At: time.Now(), Next: time.Now().Add(5 * time.Second)}
-				if wave.state == health.Down {
-					o.Failures, o.Reason = 3, "refused"
+				for _, target := range health.TargetsOf(z.Name, z.Checks[p.Check], e) {
+					o := health.Observation{Target: target.ID, State: wave.state, At: time.Now(), Next: time.Now().Add(5 * time.Second)}
+					if wave.state == health.Down {
+						o.Failures, o.Reason = 3, "refused"
+					}
+					n.engine.Observe(o)
 				}
-				n.engine.Observe(o)
 			}
 		}
 		synctest.Wait()

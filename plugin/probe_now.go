@@ -50,7 +50,7 @@ func (n *node) find(name string) (namedEndpoint, error) {
 func (e namedEndpoint) targets() []health.Target {
 	var targets []health.Target
 	for _, leaf := range e.zone.Leaves(e.pool.Watched()...) {
-		targets = append(targets, health.TargetOf(e.zone.Name, e.zone.Checks[leaf], e.endpoint))
+		targets = append(targets, health.TargetsOf(e.zone.Name, e.zone.Checks[leaf], e.endpoint)...)
 	}
 	return targets
 }

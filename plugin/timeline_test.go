@@ -191,7 +191,9 @@ func (b *timelineBed) who(text string) []health.TargetID {
 			}
 			for _, leaf := range judge.Leaves(z, p) {
 				if c := z.Checks[leaf]; check == "" || check == c.Name {
-					ids = append(ids, health.TargetOf(z.Name, c, e).ID)
+					for _, target := range health.TargetsOf(z.Name, c, e) {
+						ids = append(ids, target.ID)
+					}
 				}
 			}
 		}

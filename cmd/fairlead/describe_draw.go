@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
@@ -96,17 +97,37 @@ func drawEndpoint(s sheet, d *api.EndpointDetail) {
 	s.fact("address", "%s", addressOf(e.Endpoint))
 	s.fact("place", "AZ %s, region %s", e.AZ, e.Region)
 	s.fact("weight", "%s", strconv.Itoa(e.Weight))
-	if e.Unmonitored {
-		s.fact("probed", "not at all: always up")
-	} else {
-		s.fact("probed", "%s", e.Probed)
-	}
 	t := newVotes()
-	addVotes(t, e.Pool+"/"+e.Name, e.Vantages, d.At)
+	switch {
+	case e.Unmonitored:
+		s.fact("probed", "not at all: always up")
+	case len(e.AddressStates) > 0:
+		for _, a := range e.AddressStates {
+			s.fact(family(a.Address), "%s", addressFact(a, d.At))
+			addVotes(t, a.Address, a.Vantages, d.At)
+		}
+	default:
+		s.fact("probed", "%s", e.Probed)
+		addVotes(t, e.Pool+"/"+e.Name, e.Vantages, d.At)
+	}
 	s.part("WHO SAYS SO", t)
 	s.services(d.Services)
 	s.orders(d.Intents, d.At)
 	s.changes([]api.EndpointItem{e}, d.At, about(fullName(e), display(e.Zone)+"/"+e.Pool, e.AZ, e.Region))
+}
+
+// addressFact says in one line how one of two addresses does.
+func addressFact(a api.AddressState, now time.Time) string {
+	m := markOf(parseState(a.State), "")
+	text := m.text()
+	if a.State != "unknown" {
+		text += " since " + since(a.Since, now)
+	}
+	text = joinWords(", ", text, a.Probed)
+	if a.Withheld {
+		text = joinWords(", ", text, "not answered")
+	}
+	return joinWords(": ", joinWords(", ", text, a.Warning), a.Reason)
 }
 
 // drawArea draws a region or an AZ.

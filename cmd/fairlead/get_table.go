@@ -169,7 +169,18 @@ func addressOf(e api.Endpoint) string {
 	if e.Target != "" {
 		return display(e.Target)
 	}
-	return strings.Join(e.Addresses, ", ")
+	if len(e.AddressStates) == 0 {
+		return strings.Join(e.Addresses, ", ")
+	}
+	var words []string
+	for _, a := range e.AddressStates {
+		word := a.Address
+		if a.Withheld {
+			word += " (down)"
+		}
+		words = append(words, word)
+	}
+	return strings.Join(words, ", ")
 }
 
 func latencyOf(s float64) string {

@@ -32,7 +32,7 @@ func (r report) endpoints(w io.Writer) {
 	for _, z := range r.status.Zones {
 		for _, p := range z.Pools {
 			for _, e := range p.Endpoints {
-				if st := parseState(e.State); st != health.Up || e.Stale || e.Warning != "" || e.Forced != nil {
+				if st := parseState(e.State); st != health.Up || e.Stale || warned(e) || withholds(e) || e.Forced != nil {
 					list = append(list, troubled{display(z.Name) + "/" + p.Name + "/" + e.Name, st, e})
 				}
 			}
@@ -58,6 +58,24 @@ func sinceOf(e api.Endpoint, now time.Time) string {
 		return since(d.Since, now) + " " + d.Intent
 	}
 	return since(e.Since, now)
+}
+
+// warned tells whether a probe of the endpoint had a warning.
+func warned(e api.Endpoint) bool {
+	return e.Warning != "" || slices.ContainsFunc(e.AddressStates, func(a api.AddressState) bool { return a.Warning != "" })
+}
+
+// withholds tells whether an address of the endpoint is not answered while the endpoint is.
+func withholds(e api.Endpoint) bool {
+	return slices.ContainsFunc(e.AddressStates, func(a api.AddressState) bool { return a.Withheld })
+}
+
+// family is the name of an address's family.
+func family(address string) string {
+	if strings.Contains(address, ":") {
+		return "IPv6"
+	}
+	return "IPv4"
 }
 
 func inARow(e api.Endpoint) string {
@@ -100,8 +118,20 @@ func why(e api.Endpoint, now time.Time) string {
 	if e.Stale {
 		text = joinWords("; ", text, "stale: kept from earlier evidence")
 	}
-	if e.Warning != "" {
+	if e.Warning != "" && e.AddressStates == nil {
 		text = joinWords("; ", text, "warning: "+e.Warning)
+	}
+	for _, a := range e.AddressStates {
+		if a.Withheld {
+			text = family(a.Address) + " down: " + text
+		}
+		if a.Warning != "" {
+			text = joinWords("; ", text, a.Address+": warning: "+a.Warning)
+		}
+		text = joinWords("; ", text, votesOn(a))
+	}
+	if len(e.AddressStates) > 0 {
+		return text
 	}
 	if e.Probed != "" {
 		text = joinWords(": ", e.Probed, text)
@@ -110,6 +140,14 @@ func why(e api.Endpoint, now time.Time) string {
 		text = joinWords("; ", text, votes)
 	}
 	return text
+}
+
+// votesOn are the votes on one of two addresses.
+func votesOn(a api.AddressState) string {
+	if votes := votes(a.Vantages); votes != "" {
+		return "of " + a.Address + ": " + votes
+	}
+	return ""
 }
 
 // votes are what each node says of the endpoint, where they do not all say the same: who says what at 3 a.m.

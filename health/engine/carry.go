@@ -68,7 +68,7 @@ func (b *poolsBefore) carry(z *config.Zone, p *config.Pool, pt *poolTable, state
 		if was := b.endpoint(z, pi, ok, e, pt.dialled(i)); was != nil {
 			view.Endpoints[i], known = *was, true
 		} else if v, ok := state.endpoint(z, p, pt, i); ok {
-			view.Endpoints[i].Verdict, known = v, true
+			view.Endpoints[i], known = v, true
 		}
 	}
 	if !ok || b.table.pools[pi].view == nil {
@@ -94,7 +94,8 @@ func (b *poolsBefore) endpoint(z *config.Zone, before int, ok bool, e *config.En
 	b.find(z)
 	if ok && !b.without.Without(health.GuardIdentity) && b.table.pools[before].view != nil {
 		if i, named := b.names[placeName{b.zone.Pools[before].Name, e.Name}]; named && sameAddress(b.zone.Pools[before].Endpoints[i], e) {
-			return &b.table.pools[before].view.Endpoints[i]
+			view := readdressed(b.zone.Pools[before].Endpoints[i], e, b.table.pools[before].view.Endpoints[i])
+			return &view
 		}
 	}
 	var other *health.EndpointView
@@ -103,12 +104,12 @@ func (b *poolsBefore) endpoint(z *config.Zone, before int, ok bool, e *config.En
 		if was.view == nil || was.view.Endpoints[at.Endpoint].Verdict.Pending() {
 			continue
 		}
-		view := &was.view.Endpoints[at.Endpoint]
+		view := readdressed(old.Endpoints[at.Endpoint], e, was.view.Endpoints[at.Endpoint])
 		if slices.Equal(dialled, was.dialled(at.Endpoint)) {
-			return view
+			return &view
 		}
 		if _, stays := b.stays[placeName{old.Name, old.Endpoints[at.Endpoint].Name}]; !stays && other == nil {
-			other = view
+			other = &view
 		}
 	}
 	return other

@@ -163,6 +163,7 @@ func (e *Engine) serve(changes []change, now time.Time) ledger.Swap {
 	if e.generation > 1 {
 		e.report(changes)
 		e.tellChanges(changes)
+		e.tellAddresses(changes)
 		e.happened(changes, &swap, now)
 		if len(swap.Left) > 0 && (len(e.issued.departures) < manyOut || now.Sub(e.issued.followed) >= followPause) {
 			// Nobody is told that there is nothing to forget, not even for a second.

@@ -31,7 +31,7 @@ func (t *table) flip(ref poolRef) (least time.Time, who int) {
 		if !e.Eligible() {
 			continue
 		}
-		at := t.fall(z, pt, watched, i)
+		at := t.departs(z, pt, watched, i, &e)
 		if e.Forced == health.Up {
 			at = t.forceEnds(pt, i, at)
 		}
@@ -46,15 +46,18 @@ func (t *table) flip(ref poolRef) (least time.Time, who int) {
 	var last time.Time
 	gate := []int{p.Gate.Check}
 	for i := range pt.view.Endpoints {
-		if !t.holds(z, pt, gate, i, time.Time{}) {
-			continue
-		}
-		at := t.fall(z, pt, gate, i)
-		if at.IsZero() {
-			return least, who
-		}
-		if at.After(last) {
-			last = at
+		for _, f := range dialledFamilies(p.Endpoints[i]) {
+			at := point{i, f}
+			if !t.holds(z, pt, gate, at, time.Time{}) {
+				continue
+			}
+			falls := t.fall(z, pt, gate, at)
+			if falls.IsZero() {
+				return least, who
+			}
+			if falls.After(last) {
+				last = falls
+			}
 		}
 	}
 	if at := sooner(least, last); at != least {
@@ -88,10 +91,24 @@ func sooner(a, b time.Time) time.Time {
 	return a
 }
 
-// fall is the earliest instant at which one of checks could cease to hold for endpoint i; zero if none can. A composite
+// departs is the earliest instant at which health could take endpoint i, of which e is the view, or one of its addresses that are answered out of
+// service; zero if it cannot. What no vantage can probe stays.
+func (t *table) departs(z *config.Zone, pt *poolTable, watched []int, i int, e *health.EndpointView) (least time.Time) {
+	if e.Each == nil {
+		return t.fall(z, pt, watched, point{endpoint: i})
+	}
+	for _, f := range bothFamilies {
+		if !e.Withheld(f) && !e.Each[f].Mute {
+			least = sooner(least, t.fall(z, pt, watched, point{i, f}))
+		}
+	}
+	return least
+}
+
+// fall is the earliest instant at which one of checks could cease to hold at a point; zero if none can. A composite
 // holds until so many of its leaves may have changed that it is no longer sure: a `not` falls when its leaf rises, and an
 // `any` not with one leaf of two.
-func (t *table) fall(z *config.Zone, pt *poolTable, checks []int, i int) time.Time {
+func (t *table) fall(z *config.Zone, pt *poolTable, checks []int, of point) time.Time {
 	leaves := checks
 	composite := slices.ContainsFunc(checks, func(c int) bool { return z.Checks[c].Composite != nil })
 	if composite {
@@ -100,7 +117,7 @@ func (t *table) fall(z *config.Zone, pt *poolTable, checks []int, i int) time.Ti
 	var instants []time.Time
 	var least time.Time
 	for _, check := range leaves {
-		at := t.change(z, pt, i, check)
+		at := t.change(z, pt, of, check)
 		least = sooner(least, at)
 		if composite {
 			instants = append(instants, at)
@@ -111,27 +128,27 @@ func (t *table) fall(z *config.Zone, pt *poolTable, checks []int, i int) time.Ti
 	}
 	slices.SortFunc(instants, time.Time.Compare)
 	for _, at := range instants {
-		if !t.holds(z, pt, checks, i, at) {
+		if !t.holds(z, pt, checks, of, at) {
 			return at
 		}
 	}
 	return time.Time{}
 }
 
-// holds tells whether checks surely hold for endpoint i, when whatever could change until at may have changed.
-func (t *table) holds(z *config.Zone, pt *poolTable, checks []int, i int, at time.Time) bool {
+// holds tells whether checks surely hold at a point, when whatever could change until at may have changed.
+func (t *table) holds(z *config.Zone, pt *poolTable, checks []int, of point, at time.Time) bool {
 	p := &config.Pool{Check: -1, Needs: checks}
 	return judge.Combine(z, p, func(check int) health.Verdict {
-		if !at.IsZero() && !t.change(z, pt, i, check).After(at) {
+		if !at.IsZero() && !t.change(z, pt, of, check).After(at) {
 			return health.Verdict{}
 		}
-		return t.leaves[t.target(pt, i, check)]
+		return t.leaves[t.target(pt, of, check)]
 	}).InService()
 }
 
-// change is the earliest instant at which the verdict on what check dials for endpoint i could change.
-func (t *table) change(z *config.Zone, pt *poolTable, i, check int) time.Time {
-	c, id := z.Checks[check], t.target(pt, i, check)
+// change is the earliest instant at which the verdict on what check dials at a point could change.
+func (t *table) change(z *config.Zone, pt *poolTable, of point, check int) time.Time {
+	c, id := z.Checks[check], t.target(pt, of, check)
 	var buf [4]health.Observation
 	believed := t.leaves[id]
 	return judge.Change(c, t.voices(id, c, buf[:0]), t.jury(id), believed, pt.view.At, t.now, t.panel.allowance)

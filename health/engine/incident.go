@@ -64,6 +64,10 @@ func (e *Engine) happened(changes []change, swap *ledger.Swap, now time.Time) {
 	for k := range changes {
 		h.change(&changes[k])
 	}
+	addresses := addressChanges(changes)
+	for k := range addresses {
+		h.withheld(&addresses[k])
+	}
 	w := newWhereabouts(e.cur.model, h.view)
 	for i := range swap.Left {
 		h.departed(&swap.Left[i], w)
@@ -133,13 +137,30 @@ func keepsOut(o *health.Intent, z *config.Zone, p *config.Pool, of *config.Endpo
 
 // join makes an endpoint part of the incident of a cause. was is how it stood before.
 func (h *happening) join(cause *incident.Cause, z *config.Zone, p *config.Pool, of *config.Endpoint, service string, was health.EndpointView) {
+	h.joinNoted(cause, z, p, of, noteOf(z, p, of, h.now), service, was)
+}
+
+// joinAddresses is join for some addresses of an endpoint that goes on with the other.
+func (h *happening) joinAddresses(cause *incident.Cause, c *change, addresses []string) {
+	note := noteOf(c.zone, c.pool, c.endpoint, h.now)
+	note.Addresses = addresses
+	h.joinNoted(cause, c.zone, c.pool, c.endpoint, note, "", c.old)
+}
+
+func (h *happening) joinNoted(
+	cause *incident.Cause, z *config.Zone, p *config.Pool, of *config.Endpoint, note ledger.IncidentEndpoint, service string, was health.EndpointView,
+) {
 	e := h.e
 	name := z.Name + "/" + p.Name + "/" + of.Name
-	m := &incident.Member{Endpoint: noteOf(z, p, of, h.now), Suspect: was.SuspectSince}
+	m := &incident.Member{Endpoint: note, Suspect: was.SuspectSince}
 	m.Endpoint.Service = service
 	if p.Check >= 0 {
-		t := e.incidents.trouble[health.TargetOf(z.Name, z.Checks[p.Check], of).ID]
-		m.Good, m.Failed = t.good, t.failed
+		for _, target := range health.TargetsOf(z.Name, z.Checks[p.Check], of) {
+			if t := e.incidents.trouble[target.ID]; t.failed.After(m.Failed) {
+				// An endpoint is out when the last of its addresses is.
+				m.Good, m.Failed = t.good, t.failed
+			}
+		}
 	}
 	counted, ok := e.incidents.suspects[name]
 	if !ok {
@@ -187,7 +208,7 @@ func (h *happening) departed(d *ledger.Departed, w *whereabouts) {
 	if known && w.hasRData(at, d.RData) {
 		zv := h.view.Zones[at.zone]
 		v := &zv.Pools[at.pool].Endpoints[at.endpoint]
-		if v.Drained || !v.InService() && !v.Pending() {
+		if v.Drained || !v.InService() && !v.Pending() || v.Withholds() {
 			return
 		}
 		if w.drainedFor(&ledger.Standing{Holding: d.Holding, Service: d.Service, Label: ledger.LabelOf(d.Zone, d.Pool, d.Endpoint)}) {
@@ -229,7 +250,7 @@ func (h *happening) back(zone string, out *ledger.IncidentEndpoint, w *whereabou
 	}
 	zv := h.view.Zones[at.zone]
 	v := &zv.Pools[at.pool].Endpoints[at.endpoint]
-	eligible := v.Eligible()
+	eligible := v.Eligible() && answeredAgain(zv.Zone.Pools[at.pool].Endpoints[at.endpoint], v, out.Addresses)
 	if out.Service != "" {
 		eligible = true
 		for _, rdata := range out.Addresses {

@@ -70,6 +70,8 @@ type savedVerdict struct {
 	// LeftSeconds is how long ago health took the endpoint out; nil if it did not.
 	LeftSeconds *float64 `json:"left_seconds,omitempty"`
 	Reason      string   `json:"reason,omitempty"`
+	// Each are those of an IPv4 and of an IPv6 address, each of which is dialled for itself; Targets are then those of both.
+	Each []savedVerdict `json:"each,omitempty"`
 }
 
 // openState reads what an earlier run left in dir, unless it is older than maxAge. A file that cannot be understood is
@@ -100,8 +102,10 @@ func openState(dir string, maxAge time.Duration, now time.Time, logger *slog.Log
 	}
 	s.loaded, s.targets = saved.Endpoints, make(map[health.TargetID]health.Verdict, len(saved.Endpoints))
 	for _, v := range saved.Endpoints {
-		if len(v.Targets) == 1 {
-			s.targets[v.Targets[0]] = v.verdict(now.Add(-away))
+		for _, of := range append([]savedVerdict{v}, v.Each...) {
+			if len(of.Targets) == 1 {
+				s.targets[of.Targets[0]] = of.verdict(now.Add(-away))
+			}
 		}
 	}
 	s.savedAt = now.Add(-away)
@@ -131,6 +135,9 @@ func readState(path string) (*savedVerdicts, error) {
 }
 
 func (v savedVerdict) verdict(savedAt time.Time) health.Verdict {
+	if v.State == health.Unknown {
+		return health.Verdict{}
+	}
 	age := time.Duration(v.AgeSeconds * float64(time.Second))
 	verdict := health.Verdict{State: v.State, Stale: true, Since: savedAt.Add(-age), Reason: v.Reason}
 	if v.LeftSeconds != nil {
@@ -158,15 +165,21 @@ func endpointKey(z *config.Zone, p *config.Pool, i int) string {
 }
 
 // endpoint is what an earlier run believed of endpoint i, if the same was dialled then.
-func (s *stateFile) endpoint(z *config.Zone, p *config.Pool, pt *poolTable, i int) (health.Verdict, bool) {
+func (s *stateFile) endpoint(z *config.Zone, p *config.Pool, pt *poolTable, i int) (view health.EndpointView, ok bool) {
 	if s.loaded == nil || len(pt.leaves) == 0 {
-		return health.Verdict{}, false
+		return view, false
 	}
 	v, ok := s.loaded[endpointKey(z, p, i)]
 	if !ok || !slices.Equal(v.Targets, pt.dialled(i)) {
-		return health.Verdict{}, false
+		return view, false
 	}
-	return v.verdict(s.savedAt), true
+	view.Verdict = v.verdict(s.savedAt)
+	if dual := p.Endpoints[i].Dual(); dual && len(v.Each) == len(health.Each{}) {
+		view.Each = &health.Each{v.Each[config.IPv4].verdict(s.savedAt), v.Each[config.IPv6].verdict(s.savedAt)}
+	} else if dual {
+		return health.EndpointView{}, false
+	}
+	return view, true
 }
 
 // carry is the view of a pool from the verdicts of an earlier run; nil if there are none.
@@ -177,7 +190,7 @@ func (s *stateFile) carry(z *config.Zone, p *config.Pool, pt *poolTable) *health
 			if view == nil {
 				view = &health.PoolView{Endpoints: make([]health.EndpointView, len(p.Endpoints))}
 			}
-			view.Endpoints[i].Verdict = v
+			view.Endpoints[i] = v
 		}
 	}
 	return s.carryReturns(z, p, view, time.Now())
@@ -290,13 +303,18 @@ func (w *verdictWriter) pool(z *config.Zone, p *config.Pool, view *health.PoolVi
 		if verdict.Pending() || len(leaves) == 0 {
 			continue
 		}
-		v := savedVerdict{State: settled(verdict.State), AgeSeconds: w.now.Sub(verdict.Since).Seconds(), Reason: verdict.Reason}
-		if !verdict.Left.IsZero() {
-			left := w.now.Sub(verdict.Left).Seconds()
-			v.LeftSeconds = &left
-		}
-		for _, check := range leaves {
-			v.Targets = append(v.Targets, health.TargetOf(z.Name, z.Checks[check], e).ID)
+		v := w.saved(verdict)
+		for _, f := range dialledFamilies(e) {
+			var of []health.TargetID
+			for _, check := range leaves {
+				of = append(of, health.TargetOn(z.Name, z.Checks[check], e, f).ID)
+			}
+			v.Targets = append(v.Targets, of...)
+			if each := view.Endpoints[i].Each; each != nil {
+				address := w.saved(each[f])
+				address.Targets = of
+				v.Each = append(v.Each, address)
+			}
 		}
 		// A map of one: its text without the braces is the member.
 		text, err := json.Marshal(map[string]savedVerdict{endpointKey(z, p, i): v})
@@ -313,6 +331,19 @@ func (w *verdictWriter) pool(z *config.Zone, p *config.Pool, view *health.PoolVi
 		w.some = true
 	}
 	return nil
+}
+
+// saved is a verdict as it is kept, without what it is about.
+func (w *verdictWriter) saved(verdict health.Verdict) savedVerdict {
+	v := savedVerdict{State: settled(verdict.State), Reason: verdict.Reason}
+	if !verdict.Pending() {
+		v.AgeSeconds = w.now.Sub(verdict.Since).Seconds()
+	}
+	if !verdict.Left.IsZero() {
+		left := w.now.Sub(verdict.Left).Seconds()
+		v.LeftSeconds = &left
+	}
+	return v
 }
 
 // settled leaves out what is about single failures: their count is not kept.

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -47,4 +50,61 @@ func TestWriteVerdicts(t *testing.T) {
 			require.Len(t, v.Targets, 1)
 		}
 	}
+}
+
+// TestAddressesOutliveRestart: the verdict on each of two addresses is kept, and of an endpoint that gets a second one, or loses it, that of
+// the address which stays.
+func TestAddressesOutliveRestart(t *testing.T) {
+	parse := func(addresses string) *config.Zone {
+		zone, problems := config.Parse("z.yaml", []byte("zone: example.org\nnameservers: [{name: ns1.example.net}]\nregions: {eu: {azs: [a]}}\nchecks: {up: {type: tcp, port: 80}}\n"+
+			"pools: {p: {region: eu, check: up, endpoints: [{name: e, az: a, addresses: ["+addresses+"]}]}}\nservices: {www: {tiers: [{p: 1}]}}\n"), config.ParseOptions{})
+		require.NotNil(t, zone, problems.String())
+		return zone
+	}
+	now := time.Now()
+	both := parse(`192.0.2.1, "2001:db8::1"`)
+	each := &health.Each{
+		{State: health.Up, Since: now.Add(-time.Hour)},
+		{State: health.Down, Since: now.Add(-time.Minute), Left: now.Add(-time.Minute), Reason: "refused"},
+	}
+	view := health.EndpointView{Verdict: health.Best(both.Pools[0].Endpoints[0], each, health.Verdict{Since: now.Add(-time.Hour), State: health.Up}, now), Each: each}
+	var out bytes.Buffer
+	require.NoError(t, writeVerdicts(&out, &health.View{Zones: []*health.ZoneView{{Zone: both, Pools: []*health.PoolView{{Endpoints: []health.EndpointView{view}}}}}}, now))
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, stateName), out.Bytes(), 0o600))
+	state, err := openState(dir, time.Hour, now, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+
+	tableOf := func(z *config.Zone) *poolTable {
+		e := &Engine{state: state}
+		return &e.newTable(config.NewModel([]*config.Zone{z}), nil).zones[0].pools[0]
+	}
+	restored := tableOf(both).view.Endpoints[0]
+	require.Equal(t, health.Up, restored.State)
+	require.True(t, restored.Withheld(config.IPv6))
+	require.False(t, restored.Withheld(config.IPv4))
+	require.Equal(t, "refused", restored.Each[config.IPv6].Reason)
+	require.WithinDuration(t, now.Add(-time.Minute), restored.Each[config.IPv6].Left, time.Millisecond)
+
+	for _, f := range config.Families() {
+		for _, v := range state.targets {
+			require.NotEqual(t, health.Unknown, v.State)
+		}
+		id := health.TargetOn(both.Name, both.Checks[0], both.Pools[0].Endpoints[0], f).ID
+		v, known := state.verdict(id)
+		require.True(t, known)
+		require.Equal(t, each[f].State, v.State)
+	}
+
+	// Edits: of what stays, nothing is forgotten.
+	old := both.Pools[0].Endpoints[0]
+	alone := readdressed(old, parse(`"2001:db8::1"`).Pools[0].Endpoints[0], view)
+	require.Nil(t, alone.Each)
+	require.Equal(t, health.Down, alone.State)
+	other := readdressed(old, parse(`192.0.2.9, "2001:db8::1"`).Pools[0].Endpoints[0], view)
+	require.True(t, other.Each[config.IPv4].Pending(), "another address is another target")
+	require.Equal(t, health.Down, other.Each[config.IPv6].State)
+	grown := readdressed(parse("192.0.2.1").Pools[0].Endpoints[0], old, health.EndpointView{Verdict: each[config.IPv6]})
+	require.Equal(t, health.Down, grown.Each[config.IPv4].State)
+	require.True(t, grown.Each[config.IPv6].Pending())
 }

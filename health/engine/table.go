@@ -51,10 +51,12 @@ type zoneTable struct {
 // poolTable is one pool: the checks behind it that dial something, and what they dial for each endpoint.
 type poolTable struct {
 	// leaves index Zone.Checks. targets are what they dial for the first endpoint, then for the second, and so on; both are
-	// empty where nobody looks.
+	// empty where nobody looks. For an endpoint of which each address is dialled for itself that is once for IPv4 and once for IPv6.
 	leaves  []int
 	targets []health.TargetID
-	view    *health.PoolView
+	// begins are the places in targets where those of each endpoint begin, counted in times of all leaves; nil where each has one.
+	begins []int32
+	view   *health.PoolView
 	// keys are made by memoryKeys.
 	keys *memoryKeys
 	// overlay is nil for most pools.
@@ -63,10 +65,22 @@ type poolTable struct {
 	horizon bool
 }
 
-// dialled is what the leaves dial for endpoint i.
+// dialled is what the leaves dial for endpoint i, for one address after the other.
 func (pt *poolTable) dialled(i int) []health.TargetID {
-	n := len(pt.leaves)
-	return pt.targets[i*n : (i+1)*n]
+	n, from, to := len(pt.leaves), i, i+1
+	if pt.begins != nil {
+		from, to = int(pt.begins[i]), int(pt.begins[i+1])
+	}
+	return pt.targets[from*n : to*n]
+}
+
+// dialledOn is what the leaves dial for the address of endpoint i in a family.
+func (pt *poolTable) dialledOn(i int, f config.Family) []health.TargetID {
+	all, n := pt.dialled(i), len(pt.leaves)
+	if len(all) == n {
+		return all
+	}
+	return all[int(f)*n : (int(f)+1)*n]
 }
 
 // poolRef indexes Model.Zones and Zone.Pools.
@@ -131,18 +145,41 @@ func (t *table) addPool(pt *poolTable, z *config.Zone, p *config.Pool, ref poolR
 	}
 	pt.targets = make([]health.TargetID, 0, len(p.Endpoints)*len(pt.leaves))
 	tier := firstTier(z, ref.pool)
+	if slices.ContainsFunc(p.Endpoints, (*config.Endpoint).Dual) {
+		pt.begins = make([]int32, 0, len(p.Endpoints)+1)
+	}
+	dialled := int32(0)
 	for _, e := range p.Endpoints {
-		for _, check := range pt.leaves {
-			target := health.TargetOf(z.Name, z.Checks[check], e)
-			target.Tier = tier
-			if t.panel.without.Without(health.GuardIdentity) {
-				target.ID = editedID(target)
+		if pt.begins != nil {
+			pt.begins = append(pt.begins, dialled)
+		}
+		for _, f := range dialledFamilies(e) {
+			dialled++
+			for _, check := range pt.leaves {
+				target := health.TargetOn(z.Name, z.Checks[check], e, f)
+				target.Tier = tier
+				if t.panel.without.Without(health.GuardIdentity) {
+					target.ID = editedID(target)
+				}
+				pt.targets = append(pt.targets, target.ID)
+				t.use(target, ref, z.Checks[check].Vantages, z.AZs[e.AZ].Name)
 			}
-			pt.targets = append(pt.targets, target.ID)
-			t.use(target, ref, z.Checks[check].Vantages, z.AZs[e.AZ].Name)
 		}
 	}
+	if pt.begins != nil {
+		pt.begins = append(pt.begins, dialled)
+	}
 }
+
+// dialledFamilies are those for which something is dialled for an endpoint; one where that is the same for all of its addresses.
+func dialledFamilies(e *config.Endpoint) []config.Family {
+	if e.Dual() {
+		return bothFamilies[:]
+	}
+	return bothFamilies[:1]
+}
+
+var bothFamilies = config.Families()
 
 // editedID is an identity that every edit of the check makes another one.
 func editedID(target health.Target) (id health.TargetID) {
@@ -302,7 +339,7 @@ func (t *table) judge(now time.Time) []change {
 			Drained: func(i int) bool { return overlay.drained[i] }, Forced: func(i int) health.State { return overlay.forced[i].state }, Ready: overlay.ready, Admitted: overlay.admitted,
 			Older: func(since time.Time) bool { return t.older(ref, since, now) }, Settle: t.panel.settle(),
 			Weight: overlay.weight, EndpointWeights: overlay.weights,
-			Leaf:      func(i, check int) health.Verdict { return t.leaf(z, pt, i, check, now) },
+			Leaf:      func(i int, f config.Family, check int) health.Verdict { return t.leaf(z, pt, point{i, f}, check, now) },
 			Reduction: func(i int) int { return t.reduction(z, pt, i) },
 		})
 		if t.panel.isolated {
@@ -363,15 +400,21 @@ func (s sharedViews) of(pt *poolTable, view *health.PoolView) *health.PoolView {
 	return known
 }
 
-// target is what check dials for endpoint i of the pool.
-func (t *table) target(pt *poolTable, i, check int) health.TargetID {
-	l, _ := slices.BinarySearch(pt.leaves, check)
-	return pt.dialled(i)[l]
+// A point is an endpoint of a pool, and of which family its address is meant, which plays no part where not each is dialled for itself.
+type point struct {
+	endpoint int
+	family   config.Family
 }
 
-// leaf judges what check dials for endpoint i of the pool.
-func (t *table) leaf(z *config.Zone, pt *poolTable, i, check int, now time.Time) health.Verdict {
-	id, c := t.target(pt, i, check), z.Checks[check]
+// target is what check dials at a point of the pool.
+func (t *table) target(pt *poolTable, at point, check int) health.TargetID {
+	l, _ := slices.BinarySearch(pt.leaves, check)
+	return pt.dialledOn(at.endpoint, at.family)[l]
+}
+
+// leaf judges what check dials at a point of the pool.
+func (t *table) leaf(z *config.Zone, pt *poolTable, at point, check int, now time.Time) health.Verdict {
+	id, c := t.target(pt, at, check), z.Checks[check]
 	if known := t.leaves[id]; t.still() && !known.Pending() {
 		// Gates rest on leaves too: an operator's freeze holds them as it holds endpoints.
 		return known
@@ -387,7 +430,7 @@ func (t *table) reduction(z *config.Zone, pt *poolTable, i int) int {
 	most := 0
 	var buf [4]health.Observation
 	for l, id := range pt.dialled(i) {
-		for _, o := range t.seen(id, z.Checks[pt.leaves[l]], buf[:0]) {
+		for _, o := range t.seen(id, z.Checks[pt.leaves[l%len(pt.leaves)]], buf[:0]) {
 			if o.State == health.Up {
 				most = max(most, o.Reduction)
 			}

@@ -239,6 +239,7 @@ func (l *Log) relapse(c *Cause, m *Member, now time.Time) string {
 				i.Relapses++
 			}
 			i.Endpoints[k].ReturnedAt, i.Endpoints[k].LeftAt = time.Time{}, m.Endpoint.LeftAt
+			i.Endpoints[k].Addresses = union(i.Endpoints[k].Addresses, m.Endpoint.Addresses)
 			i.LeftAt, i.ReturnedAt, i.ForgottenAt = m.Endpoint.LeftAt, time.Time{}, time.Time{}
 			for s := range i.Services {
 				i.Services[s].Final = false
@@ -247,6 +248,17 @@ func (l *Log) relapse(c *Cause, m *Member, now time.Time) string {
 		return i.ID
 	}
 	return ""
+}
+
+// union is a with what only b has; neither is changed.
+func union(a, b []string) []string {
+	out := slices.Clone(a)
+	for _, s := range b {
+		if !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // concern adds a service to an incident; of two times the earlier one is when it began.

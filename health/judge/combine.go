@@ -44,7 +44,7 @@ func Combine(z *config.Zone, p *config.Pool, leaf Leaf) health.Verdict {
 	case now == no:
 		v.State, v.Reason = health.Down, strings.Join(e.reasons, "; ")
 	case now == maybe:
-		v.Reason, v.Doubted = strings.Join(e.reasons, "; "), e.doubted
+		v.Reason, v.Doubted, v.Mute = strings.Join(e.reasons, "; "), e.doubted, e.mute
 	default:
 		v.State = health.Up
 		worst := eval{zone: z, leaf: leaf, suspectsFall: true}
@@ -72,6 +72,8 @@ type eval struct {
 	stale       bool
 	// doubted is set when something speaks against a leaf that is not up.
 	doubted bool
+	// mute is set when no vantage is able to probe what a leaf dials that is not up.
+	mute    bool
 	reasons []string
 }
 
@@ -94,7 +96,7 @@ func (e *eval) check(i int, named bool) truth {
 	t := yes
 	switch v.State {
 	case health.Unknown:
-		t, e.doubted = maybe, e.doubted || v.Doubted
+		t, e.doubted, e.mute = maybe, e.doubted || v.Doubted, e.mute || v.Mute
 	case health.Down:
 		t, e.doubted = no, true
 	case health.Suspect:

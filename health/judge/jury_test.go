@@ -190,7 +190,7 @@ func TestDisputed(t *testing.T) {
 func TestDisputedIsCalm(t *testing.T) {
 	now := time.Now()
 	leaf := health.Verdict{State: health.Suspect, Reason: "disputed: n3: refused"}
-	in := PoolInput{Zone: zone, Pool: pool(), Now: now, Leaf: func(int, int) health.Verdict { return leaf }}
+	in := PoolInput{Zone: zone, Pool: pool(), Now: now, Leaf: func(int, config.Family, int) health.Verdict { return leaf }}
 	suspect, _ := Pool(in)
 	require.False(t, suspect.Calm)
 	leaf.Disputed = true

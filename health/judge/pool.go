@@ -13,8 +13,9 @@ type PoolInput struct {
 	Pool *config.Pool
 	// Prev is the view before; nil at the very first one.
 	Prev *health.PoolView
-	// Leaf gives the verdict on what a check dials for endpoint i; check indexes Zone.Checks.
-	Leaf func(i, check int) health.Verdict
+	// Leaf gives the verdict on what a check dials for the address of endpoint i in a family, which plays no part where not each address is
+	// dialled for itself; check indexes Zone.Checks.
+	Leaf func(i int, f config.Family, check int) health.Verdict
 	// Reduction gives how many percent of its weight endpoint i asks to be relieved of; nil means none.
 	Reduction func(i int) int
 	// Drained tells whether an effective intent takes endpoint i out; nil means never.
@@ -48,7 +49,7 @@ func Pool(in PoolInput) (view *health.PoolView, wake time.Time) {
 	p := &health.PoolView{Endpoints: make([]health.EndpointView, len(in.Pool.Endpoints)), At: in.Now, Calm: true, Weight: in.Weight, EndpointWeights: in.EndpointWeights}
 	for i := range p.Endpoints {
 		e := &p.Endpoints[i]
-		e.Verdict = in.verdict(i)
+		in.judge(i, e)
 		e.Drained = in.Drained != nil && in.Drained(i)
 		if in.Forced != nil {
 			e.Forced = in.Forced(i)
@@ -70,12 +71,31 @@ func Pool(in PoolInput) (view *health.PoolView, wake time.Time) {
 	return p, in.wake(p)
 }
 
-// verdict combines what the checks of endpoint i say. What is Unknown keeps the earlier verdict and is marked stale.
-func (in *PoolInput) verdict(i int) health.Verdict {
-	var prev health.Verdict
+// judge gives e, the view of endpoint i, its verdict: that of its one target, or the best of those of its addresses.
+func (in *PoolInput) judge(i int, e *health.EndpointView) {
+	var prev health.EndpointView
 	if in.Prev != nil {
-		prev = in.Prev.Endpoints[i].Verdict
+		prev = in.Prev.Endpoints[i]
 	}
+	cfg := in.Pool.Endpoints[i]
+	if !cfg.Dual() || len(in.Pool.Watched()) == 0 {
+		e.Verdict = in.verdict(i, config.IPv4, prev.Verdict)
+		return
+	}
+	var was health.Each
+	if prev.Each != nil {
+		was = *prev.Each
+	}
+	each := health.Each{in.verdict(i, config.IPv4, was[config.IPv4]), in.verdict(i, config.IPv6, was[config.IPv6])}
+	if e.Each = prev.Each; e.Each == nil || *e.Each != each {
+		e.Each = &each
+	}
+	e.Verdict = health.Best(cfg, &each, prev.Verdict, in.Now)
+}
+
+// verdict combines what the checks say of endpoint i, or of its address in a family, of which prev is the verdict before. What is Unknown
+// keeps the earlier verdict and is marked stale.
+func (in *PoolInput) verdict(i int, f config.Family, prev health.Verdict) health.Verdict {
 	if len(in.Pool.Watched()) == 0 {
 		if prev.Unmonitored {
 			return prev
@@ -83,7 +103,7 @@ func (in *PoolInput) verdict(i int) health.Verdict {
 		return health.Verdict{State: health.Up, Unmonitored: true, Since: in.Now}
 	}
 	// Leaves are asked also while frozen: what they remember must not depend on who was heard first.
-	v := Combine(in.Zone, in.Pool, func(check int) health.Verdict { return in.Leaf(i, check) })
+	v := Combine(in.Zone, in.Pool, func(check int) health.Verdict { return in.Leaf(i, f, check) })
 	if in.Frozen && !prev.Pending() {
 		return prev
 	}
@@ -120,10 +140,15 @@ func (in *PoolInput) gate() health.Verdict {
 	gate := &config.Pool{Check: in.Pool.Gate.Check}
 	var best health.Verdict
 	calm := false
-	for i := range in.Pool.Endpoints {
-		v := Combine(in.Zone, gate, func(check int) health.Verdict { return in.Leaf(i, check) })
-		if v.InService() && !calm {
-			best, calm = v, v.State == health.Up && !v.Stale
+	for i, e := range in.Pool.Endpoints {
+		for _, f := range config.Families() {
+			v := Combine(in.Zone, gate, func(check int) health.Verdict { return in.Leaf(i, f, check) })
+			if v.InService() && !calm {
+				best, calm = v, v.State == health.Up && !v.Stale
+			}
+			if !e.Dual() {
+				break
+			}
 		}
 	}
 	return best

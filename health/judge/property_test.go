@@ -51,7 +51,7 @@ func (w *world) refresh() {
 func (w *world) judge(r *rand.Rand) *health.PoolView {
 	w.view, _ = Pool(PoolInput{
 		Zone: w.zone, Pool: w.pool, Prev: w.view, Now: w.now,
-		Leaf: func(i, c int) health.Verdict {
+		Leaf: func(i int, _ config.Family, c int) health.Verdict {
 			heard := append([]health.Observation(nil), w.obs[i][c][:]...)
 			r.Shuffle(len(heard), func(a, b int) { heard[a], heard[b] = heard[b], heard[a] })
 			w.leaves[i][c] = Target(w.zone.Checks[c], heard, Jury{Vantages: 3}, w.leaves[i][c], w.now)

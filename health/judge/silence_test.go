@@ -56,7 +56,7 @@ func TestExpiredLease(t *testing.T) {
 func TestLost(t *testing.T) {
 	now := time.Now()
 	leaf := health.Verdict{State: health.Up, Since: now.Add(-time.Hour)}
-	in := PoolInput{Zone: zone, Pool: pool(), Now: now, Leaf: func(int, int) health.Verdict { return leaf }}
+	in := PoolInput{Zone: zone, Pool: pool(), Now: now, Leaf: func(int, config.Family, int) health.Verdict { return leaf }}
 	step := func() *health.PoolView {
 		in.Now = in.Now.Add(time.Second)
 		in.Prev, _ = Pool(in)

@@ -86,6 +86,9 @@ func Target(c *config.Check, obs []health.Observation, jury Jury, prev health.Ve
 		if prev.State == health.Unknown {
 			next.Reason = t.reason(obs, c, jury, now)
 			next.Doubted = t.failing > 0 || c.Type == config.CheckPush
+			if warning, mute := muted(obs); mute {
+				next.Mute, next.Reason = true, warning
+			}
 		}
 		return next
 	case t.down >= quorum:
@@ -109,6 +112,17 @@ func Target(c *config.Check, obs []health.Observation, jury Jury, prev health.Ve
 		next.Since = now
 	}
 	return next
+}
+
+// muted tells whether observations there are say no more than that their vantages cannot probe, and why.
+func muted(obs []health.Observation) (warning string, mute bool) {
+	for i := range obs {
+		if !obs[i].At.IsZero() || obs[i].Warning == "" {
+			return "", false
+		}
+		warning = obs[i].Warning
+	}
+	return warning, len(obs) > 0
 }
 
 // NextChange is when time alone could change a verdict; zero for never.

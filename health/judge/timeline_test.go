@@ -117,7 +117,7 @@ func runTimeline(t *testing.T, steps []step) {
 		}
 		view, wake := Pool(PoolInput{
 			Zone: zone, Pool: pool(), Prev: prev, Now: now,
-			Leaf: func(i, _ int) health.Verdict {
+			Leaf: func(i int, _ config.Family, _ int) health.Verdict {
 				leaves[i] = Target(check, obs[i], Jury{Vantages: 1}, leaves[i], now)
 				return leaves[i]
 			},
@@ -159,7 +159,7 @@ func TestUnmonitored(t *testing.T) {
 func TestDrainOverlays(t *testing.T) {
 	p := pool()
 	now := time.Now()
-	up := func(int, int) health.Verdict { return health.Verdict{State: health.Up} }
+	up := func(int, config.Family, int) health.Verdict { return health.Verdict{State: health.Up} }
 	v, _ := Pool(PoolInput{Zone: zone, Pool: p, Now: now, Leaf: up, Drained: func(i int) bool { return i < 2 }})
 	require.Equal(t, health.Drained, v.Endpoints[0].Shown())
 	require.Equal(t, health.Up, v.Endpoints[0].State, "the verdict stays visible below the drain")

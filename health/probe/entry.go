@@ -31,8 +31,8 @@ type entry struct {
 	removed, discard bool
 	// late is set while the last probe failed and took half of its time or more.
 	late bool
-	// probed is set when a result has counted.
-	probed bool
+	// probed is set when a result has counted, well while the latest probe went well.
+	probed, well bool
 
 	// next is when the next probe is due; while one is in flight, the one after it.
 	next    time.Time

@@ -15,7 +15,7 @@ type metrics struct {
 	inFlight, targets        prometheus.Gauge
 	ignored                  prometheus.Gauge
 	panics, discarded, short prometheus.Counter
-	late                     prometheus.Counter
+	late, unrouted           prometheus.Counter
 }
 
 // typeMetrics are the metrics of one check type, looked up once per check and not once per probe.
@@ -50,6 +50,8 @@ func newMetrics(reg prometheus.Registerer, loopLag func() float64) (*metrics, er
 	}
 	m.late = prometheus.NewCounter(prometheus.CounterOpts(opts("late_total",
 		"Probes that timed out and did not count, since this node was late by itself.")))
+	m.unrouted = prometheus.NewCounter(prometheus.CounterOpts(opts("unrouted_total",
+		"Probes that did not count, since this node has no route to any address of the family.")))
 	loop := prometheus.NewGaugeFunc(prometheus.GaugeOpts(opts("loop_lag_seconds",
 		"How long the schedule loop has been silent beyond its rest; +Inf while it does not run.")), loopLag)
 	for _, t := range types() {
@@ -63,7 +65,7 @@ func newMetrics(reg prometheus.Registerer, loopLag func() float64) (*metrics, er
 		return m, nil
 	}
 	for _, c := range []prometheus.Collector{
-		results, duration, m.lag, m.inFlight, m.targets, m.ignored, m.panics, m.discarded, m.short, m.late, loop,
+		results, duration, m.lag, m.inFlight, m.targets, m.ignored, m.panics, m.discarded, m.short, m.late, m.unrouted, loop,
 	} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("metrics: %w", err)

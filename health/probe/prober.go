@@ -57,6 +57,8 @@ type Options struct {
 	AllowExec bool
 	// Lateness excuses probes that timed out while this process itself was late; nil for never.
 	Lateness Lateness
+	// Router tells whether there is a route to an address. *Default*: the kernel's word.
+	Router Router
 }
 
 func (o *Options) validate() error {
@@ -74,6 +76,9 @@ func (o *Options) validate() error {
 	}
 	if o.MaxInFlight == 0 {
 		o.MaxInFlight = defaultSlots()
+	}
+	if o.Router == nil {
+		o.Router = hasRoute
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -131,6 +136,7 @@ type Prober struct {
 	// lateAt is when a probe last did not count since this node was late, by lateBy.
 	lateAt time.Time
 	lateBy time.Duration
+	reach  reach
 }
 
 // New makes a Prober. It probes nothing before Run.

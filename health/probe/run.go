@@ -20,7 +20,8 @@ func (p *Prober) run(e *entry, target health.Target, check *prepared, slow bool)
 
 	r := probeOnce(p.ctx, check.checker, target)
 	end := time.Now()
-	o, ids := p.conclude(e, target, check, r, start, end)
+	routed := p.routed(target.Host, r.Reason.Kind)
+	o, ids := p.conclude(e, target, check, r, routed, start, end)
 	p.hand(o, ids)
 	p.finish(e, check, slow, end)
 }
@@ -33,9 +34,9 @@ func (p *Prober) hand(o health.Observation, ids []health.TargetID) {
 	}
 }
 
-// conclude counts the result of e's probe, and returns what is to be observed and of whom, if anything.
+// conclude counts the result of e's probe, to whose target there is a route or not, and returns what is to be observed and of whom, if anything.
 func (p *Prober) conclude(
-	e *entry, target health.Target, check *prepared, r Result, start, end time.Time,
+	e *entry, target health.Target, check *prepared, r Result, routed bool, start, end time.Time,
 ) (health.Observation, []health.TargetID) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -52,8 +53,11 @@ func (p *Prober) conclude(
 		p.log.Error("probe panicked", "target", target.Address(), "check", check.check.Name,
 			"reason", r.Reason.Text, "stack", string(r.stack))
 	}
-	warning := ""
-	if !kind.Evidence() {
+	p.wellLocked(e, r.OK)
+	warning := p.unroutedLocked(target.Host, kind, routed, end)
+	if warning != "" {
+		// Said by unroutedLocked.
+	} else if !kind.Evidence() {
 		p.shortLocked(r.Reason, end)
 		warning = r.Reason.Text
 	} else if own := p.own(start, end); excuses(check.check, kind, own) {

@@ -109,6 +109,7 @@ func (p *Prober) tellLocked(e *entry, t health.Target, check *prepared) {
 // phase; the result of a probe in flight is discarded, since nobody asks that any more.
 func (p *Prober) editLocked(e *entry, t health.Target, check *prepared, now time.Time) *entry {
 	delete(p.entries, e.target.Dial())
+	p.wellLocked(e, false)
 	p.entries[t.Dial()] = e
 	if e.check.check.Interval != check.check.Interval && e.place == idle && p.ctx != nil && e.push == nil {
 		p.agenda.remove(e)
@@ -168,6 +169,7 @@ func (p *Prober) enterLocked(added []*entry, now time.Time) {
 // dropLocked forgets an entry.
 func (p *Prober) dropLocked(dial health.Dial, e *entry) {
 	delete(p.entries, dial)
+	p.wellLocked(e, false)
 	e.removed = true
 	switch {
 	case e.place == running:

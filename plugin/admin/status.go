@@ -245,6 +245,9 @@ func (z *zoneStatus) endpoint(pool *config.Pool, check *config.Check, cfg *confi
 	if view.Drained {
 		e.Drained = z.drained(pool, cfg)
 	}
+	if view.Each != nil {
+		e.AddressStates = z.addressStates(check, cfg, &view)
+	}
 	if check == nil {
 		return e
 	}
@@ -259,6 +262,31 @@ func (z *zoneStatus) endpoint(pool *config.Pool, check *config.Check, cfg *confi
 		e.Vantages = vantages(z.node, target)
 	}
 	return e
+}
+
+// addressStates are those of an endpoint of which each address is probed for itself.
+func (z *zoneStatus) addressStates(check *config.Check, cfg *config.Endpoint, view *health.EndpointView) (list []api.AddressState) {
+	for _, f := range config.Families() {
+		v := &view.Each[f]
+		a := api.AddressState{
+			Address: cfg.Addr(f).String(), State: v.State.String(), Withheld: view.Withheld(f), Stale: v.Stale, Since: v.Since, Reason: v.Reason,
+		}
+		z.degraded = z.degraded || a.Withheld
+		if check != nil {
+			target := health.TargetOn(z.view.Zone.Name, check, cfg, f)
+			a.Probed = target.Address()
+			if o, ok := z.node.Observation(target.ID); ok {
+				at := o.At
+				a.ProbedAt, a.LatencySeconds = &at, o.Latency.Seconds()
+				a.Failures, a.Successes, a.Warning = o.Failures, o.Successes, o.Warning
+			}
+			if z.clustered {
+				a.Vantages = vantages(z.node, target)
+			}
+		}
+		list = append(list, a)
+	}
+	return list
 }
 
 // vantages are what every node last saw of a target.

@@ -2,6 +2,7 @@ package answer
 
 import (
 	"encoding/binary"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -186,11 +187,14 @@ func (c *Compiler) hosts(z *zone, zv *health.ZoneView, old []*service) []*servic
 	}
 	led, hosts := z.led(), make([]*service, len(zv.Zone.Hosts))
 	for i, h := range zv.Zone.Hosts {
-		answers := hostAnswers(&zv.Pools[h.Pool].Endpoints[h.Endpoint], led[[2]int{h.Pool, h.Endpoint}])
-		if old != nil && answers == (old[i].slots != nil) {
+		var answers []netip.Addr
+		if hostAnswers(&zv.Pools[h.Pool].Endpoints[h.Endpoint], led[[2]int{h.Pool, h.Endpoint}]) {
+			answers = hostAddresses(zv, h.Pool, h.Endpoint)
+		}
+		if old != nil && old[i].hasAddresses(answers) {
 			hosts[i] = old[i]
 		} else {
-			hosts[i] = c.host(zv.Zone, h, answers)
+			hosts[i] = c.host(h, answers)
 			z.sealAll(hosts[i], h.Name, hostTypes(z.cfg, h))
 		}
 	}

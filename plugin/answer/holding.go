@@ -51,8 +51,8 @@ func (c *carrier) done(s *service) {
 	}
 }
 
-// carry adds the slots of what a record of type typ carries for a member.
-func (r *rrset) carry(c *carrier, z *config.Zone, typ uint16, m steer.Member) {
+// carry adds the slots of what a record of type typ carries for a member, of which v4 and v6 may be answered.
+func (r *rrset) carry(c *carrier, z *config.Zone, typ uint16, m steer.Member, v4, v6 netip.Addr) {
 	e := z.Pools[m.Pool].Endpoints[m.Endpoint]
 	switch typ {
 	case dns.TypeA:
@@ -60,7 +60,7 @@ func (r *rrset) carry(c *carrier, z *config.Zone, typ uint16, m steer.Member) {
 	case dns.TypeAAAA:
 		r.holds, r.slots = 1, append(r.slots, c.address(e.V6))
 	case dns.TypeHTTPS:
-		r.holds, r.slots = 2, append(r.slots, c.address(e.V4), c.address(e.V6))
+		r.holds, r.slots = 2, append(r.slots, c.address(v4), c.address(v6))
 	case dns.TypeSRV:
 		r.holds, r.slots = 1, append(r.slots, c.slot(z.HostName(int(m.Pool), int(m.Endpoint))))
 	default:

@@ -2,6 +2,7 @@ package answer
 
 import (
 	"encoding/binary"
+	"net/netip"
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
@@ -27,8 +28,8 @@ const (
 )
 
 // httpsData is the RDATA of an HTTPS record (RFC 9460 section 2.2) whose target is the owner name and whose hints are the
-// addresses of one endpoint.
-func httpsData(https *config.HTTPS, e *config.Endpoint) []byte {
+// addresses of one endpoint, each the zero Addr where it has none to answer.
+func httpsData(https *config.HTTPS, v4, v6 netip.Addr) []byte {
 	data := append(binary.BigEndian.AppendUint16(nil, https.Priority), 0)
 	if len(https.ALPN) > 0 {
 		var list []byte
@@ -40,11 +41,11 @@ func httpsData(https *config.HTTPS, e *config.Endpoint) []byte {
 	if https.Port > 0 {
 		data = appendParam(data, paramPort, binary.BigEndian.AppendUint16(nil, https.Port))
 	}
-	if e.V4.IsValid() {
-		data = appendParam(data, paramIPv4Hint, e.V4.AsSlice())
+	if v4.IsValid() {
+		data = appendParam(data, paramIPv4Hint, v4.AsSlice())
 	}
-	if e.V6.IsValid() {
-		data = appendParam(data, paramIPv6Hint, e.V6.AsSlice())
+	if v6.IsValid() {
+		data = appendParam(data, paramIPv6Hint, v6.AsSlice())
 	}
 	return data
 }

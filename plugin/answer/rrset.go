@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
 	"github.com/miekg/dns"
@@ -69,7 +70,8 @@ func (r *rrset) record(i int) []byte {
 }
 
 // newRRset compiles the members of one set of a plan into records of one type.
-func (c *Compiler) newRRset(z *config.Zone, svc *config.Service, typ uint16, members []steer.Member, holdings *carrier) rrset {
+func (c *Compiler) newRRset(zv *health.ZoneView, svc *config.Service, typ uint16, members []steer.Member, holdings *carrier) rrset {
+	z := zv.Zone
 	r := rrset{slots: make([]ledger.Slot, 0, len(members))}
 	weights := make([]uint64, len(members))
 	var sum uint64
@@ -79,7 +81,8 @@ func (c *Compiler) newRRset(z *config.Zone, svc *config.Service, typ uint16, mem
 	}
 	for _, m := range members {
 		e := z.Pools[m.Pool].Endpoints[m.Endpoint]
-		r.carry(holdings, z, typ, m)
+		v4, v6 := addressesOf(zv, int(m.Pool), int(m.Endpoint))
+		r.carry(holdings, z, typ, m, v4, v6)
 		switch typ {
 		case dns.TypeA:
 			r.add(typ, e.V4.AsSlice())
@@ -88,7 +91,7 @@ func (c *Compiler) newRRset(z *config.Zone, svc *config.Service, typ uint16, mem
 		case dns.TypeSRV:
 			r.add(typ, srvData(z, svc.SRV, m, sum))
 		case dns.TypeHTTPS:
-			r.add(typ, httpsData(svc.HTTPS, e))
+			r.add(typ, httpsData(svc.HTTPS, v4, v6))
 		default:
 			target := mustPackName(e.Target)
 			r.add(typ, target)

@@ -72,7 +72,7 @@ func (c *Compiler) service(z *zone, zv *health.ZoneView, i int, old *service, at
 	}
 	holdings := c.carrier(svc.Name)
 	for k, p := range d.Plans {
-		s.plans[k] = c.plan(z.cfg, svc, p, holdings)
+		s.plans[k] = c.plan(zv, svc, p, holdings)
 	}
 	holdings.done(s)
 	s.ttl = ttlRule{mode: svc.TTL.Mode, min: svc.TTL.Min, max: svc.TTL.Max, floor: d.Floor, pools: svc.Pools}
@@ -82,16 +82,16 @@ func (c *Compiler) service(z *zone, zv *health.ZoneView, i int, old *service, at
 		if old != nil && k < len(old.places) && old.cfg.Places[k].Name == place.Name {
 			before = old.places[k]
 		}
-		s.places = append(s.places, c.place(z, svc, place, d.Places[k], before, at))
+		s.places = append(s.places, c.place(z, zv, svc, place, d.Places[k], before, at))
 	}
 	z.sealAll(s, svc.Name, serviceTypes(z.cfg, svc))
 	return s
 }
 
 // place compiles an `also` name, which has a TTL of its own.
-func (c *Compiler) place(z *zone, svc *config.Service, place config.Place, p *steer.Plan, old *service, at time.Time) *service {
+func (c *Compiler) place(z *zone, zv *health.ZoneView, svc *config.Service, place config.Place, p *steer.Plan, old *service, at time.Time) *service {
 	holdings := c.carrier(place.Name)
-	s := &service{cfg: svc, plans: []compiledPlan{c.plan(z.cfg, svc, p, holdings)}}
+	s := &service{cfg: svc, plans: []compiledPlan{c.plan(zv, svc, p, holdings)}}
 	holdings.done(s)
 	if svc.Sticky != nil {
 		s.seed = steer.StickySeed(svc)
@@ -108,7 +108,7 @@ func (c *Compiler) place(z *zone, svc *config.Service, place config.Place, p *st
 }
 
 // plan compiles the sets of one plan of the name whose holdings are collected.
-func (c *Compiler) plan(z *config.Zone, svc *config.Service, p *steer.Plan, holdings *carrier) compiledPlan {
+func (c *Compiler) plan(zv *health.ZoneView, svc *config.Service, p *steer.Plan, holdings *carrier) compiledPlan {
 	out := compiledPlan{plan: p}
 	if p.Source == steer.FromFixed {
 		for _, typ := range []uint16{dns.TypeA, dns.TypeAAAA} {
@@ -121,7 +121,7 @@ func (c *Compiler) plan(z *config.Zone, svc *config.Service, p *steer.Plan, hold
 	for _, typ := range typesOf(svc) {
 		f, _ := familyOf(typ)
 		if members := p.Sets[f]; len(members) > 0 {
-			out.sets = append(out.sets, c.newRRset(z, svc, typ, members, holdings))
+			out.sets = append(out.sets, c.newRRset(zv, svc, typ, members, holdings))
 		}
 	}
 	return out
@@ -255,18 +255,14 @@ func (c *Compiler) lots(cfg *config.Zone) []uint64 {
 	return out
 }
 
-// host compiles the host name of an endpoint, to which SRV records lead: its addresses, or NODATA.
-func (c *Compiler) host(z *config.Zone, host config.Host, answers bool) *service {
-	e := z.Pools[host.Pool].Endpoints[host.Endpoint]
+// host compiles the host name of an endpoint, to which SRV records lead: those of its addresses that are answered, or NODATA.
+func (c *Compiler) host(host config.Host, answers []netip.Addr) *service {
 	p := compiledPlan{plan: &steer.Plan{Source: steer.FromNothing}}
 	holdings := c.carrier(host.Name)
 	holdings.bare = c.bareHosts
-	if answers {
+	if len(answers) > 0 {
 		p.plan = new(steer.Plan)
-		for _, a := range []netip.Addr{e.V4, e.V6} {
-			if !a.IsValid() {
-				continue
-			}
+		for _, a := range answers {
 			r := rrset{per: 1, holds: 1, slots: []ledger.Slot{holdings.address(a)}}
 			r.add(addressType(a), a.AsSlice())
 			p.sets = append(p.sets, r)

@@ -25,6 +25,8 @@ type draft struct {
 	// offers are the pools that answer, with what each gives. They lead to the whole view of this instant, so no plan keeps
 	// them.
 	offers []offer
+	// relief are pools of a later tier that answer for IPv4, of which the tier has lost every address.
+	relief []offer
 }
 
 // members counts the endpoints in p, each once whatever its families.
@@ -104,6 +106,7 @@ func (c *chooser) firstTier(source Source, l level) (*draft, int) {
 			p.Source = FromHeld
 		}
 		p.Floor = p.Floor || p.Source != FromTier
+		c.relieve(p, at)
 		return p, at
 	}
 	return nil, 0
@@ -176,6 +179,27 @@ func (p *draft) fill(offers []offer) {
 	if p.Service.SRV != nil || p.Service.HTTPS != nil {
 		p.Sets[Any] = flatten(offers, Any)
 	}
+}
+
+// relieve has the next tier that can answer for IPv4 where that of p, c.steps[at], has lost every IPv4 address and lives by IPv6 alone: most
+// clients have nothing else, while those that have IPv6 alone reach IPv4 too, by NAT64. So no other tier answers for a lost IPv6. Pools that
+// keep data never answer outside their turn.
+func (c *chooser) relieve(p *draft, at int) {
+	if c.cell || len(p.Sets[V4]) > 0 || !slices.ContainsFunc(p.offers, offer.withholdsIPv4) {
+		return
+	}
+	for next := at + 1; next < len(c.steps); next++ {
+		spare := c.spare(next)
+		if set := flatten(spare, V4); len(set) > 0 {
+			p.Sets[V4], p.relief = set, spare
+			return
+		}
+	}
+}
+
+// withholdsIPv4 tells whether an IPv4 address of a member is dead.
+func (o offer) withholdsIPv4() bool {
+	return slices.ContainsFunc(o.members, func(i int) bool { return o.view.Endpoints[i].Withheld(config.IPv4) })
 }
 
 // usable is what a pool offers at level l: nothing, with the reason, if it is not available. free is who is free from failback.

@@ -24,7 +24,7 @@ func flatten(offers []offer, f Family) []Member {
 		}
 		for _, i := range o.members {
 			e := o.cfg.Endpoints[i]
-			if !hasFamily(e, f) {
+			if !o.answers(i, f) {
 				continue
 			}
 			az := azs[0]
@@ -41,12 +41,15 @@ func flatten(offers []offer, f Family) []Member {
 	return members
 }
 
-func hasFamily(e *config.Endpoint, f Family) bool {
+// answers tells whether endpoint i has something to answer in family f: an address that is known to be dead is withheld while the other one
+// of the endpoint is better.
+func (o *offer) answers(i int, f Family) bool {
+	e, v := o.cfg.Endpoints[i], &o.view.Endpoints[i]
 	switch f {
 	case V4:
-		return e.V4.IsValid()
+		return e.V4.IsValid() && !v.Withheld(config.IPv4)
 	case V6:
-		return e.V6.IsValid()
+		return e.V6.IsValid() && !v.Withheld(config.IPv6)
 	case Target:
 		return e.Target != ""
 	default:

@@ -90,7 +90,7 @@ func (o *offer) azShares(f Family) []azShare {
 	var shares []azShare
 	for _, i := range o.members {
 		e := o.cfg.Endpoints[i]
-		if !hasFamily(e, f) {
+		if !o.answers(i, f) {
 			continue
 		}
 		at := -1

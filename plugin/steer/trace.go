@@ -1,6 +1,8 @@
 package steer
 
 import (
+	"slices"
+
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 )
@@ -157,7 +159,7 @@ func (c *chooser) tracePool(share config.Share, st step, shares map[health.Endpo
 
 // standsIn tells whether the pool answers as a part of st. Last resorts take whole tiers, or all of them.
 func (p *draft) standsIn(pool int, st step) bool {
-	for _, o := range p.offers {
+	for _, o := range slices.Concat(p.offers, p.relief) {
 		if o.pool != pool {
 			continue
 		}

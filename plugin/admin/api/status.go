@@ -135,6 +135,30 @@ type Endpoint struct {
 	Successes      int        `json:"successes,omitempty"`
 	// Vantages are what each node says of the endpoint's own check, in a cluster; the fields above are this node's word.
 	Vantages []Vantage `json:"vantages,omitempty"`
+	// AddressStates are those of an endpoint with an address of each family, each of which is probed for itself: IPv4 first. The
+	// endpoint's own state is the best of them, and what is about its latest probe is about its first address.
+	AddressStates []AddressState `json:"address_states,omitempty"`
+}
+
+// An AddressState is how one of an endpoint's two addresses does.
+type AddressState struct {
+	Address string `json:"address"`
+	// State is up, suspect, down or unknown, by health alone.
+	State string `json:"state" enum:"up|suspect|down|unknown"`
+	// Withheld is set while the address is not answered although the endpoint is: it is dead, and the other one is better.
+	Withheld bool      `json:"withheld,omitempty"`
+	Stale    bool      `json:"stale,omitempty"`
+	Since    time.Time `json:"since"`
+	Reason   string    `json:"reason,omitempty"`
+	Warning  string    `json:"warning,omitempty"`
+	// Probed is what is dialled; the rest is about the latest probe.
+	Probed         string     `json:"probed,omitempty"`
+	ProbedAt       *time.Time `json:"probed_at,omitempty"`
+	LatencySeconds float64    `json:"latency_seconds,omitempty"`
+	Failures       int        `json:"failures,omitempty"`
+	Successes      int        `json:"successes,omitempty"`
+	// Vantages are what each node says of the address, in a cluster.
+	Vantages []Vantage `json:"vantages,omitempty"`
 }
 
 // A Force is an operator's word on the state of an endpoint.

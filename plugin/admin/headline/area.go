@@ -129,16 +129,24 @@ func (t *teller) endpoints(a *area, state string, told map[*member]bool) {
 
 // remarks tells of endpoints that are in service, about which there is something to say.
 func (t *teller) remarks(azs []*area) {
-	var stale, warned []string
+	var stale, warned, withheld []string
 	for _, a := range azs {
 		for _, m := range a.members {
 			if m.Stale && m.State != unknown {
 				stale = append(stale, m.short)
 			}
-			if m.Warning != "" {
+			if m.Warning != "" || slices.ContainsFunc(m.AddressStates, func(a api.AddressState) bool { return a.Warning != "" }) {
 				warned = append(warned, m.short)
 			}
+			for _, a := range m.AddressStates {
+				if a.Withheld {
+					withheld = append(withheld, m.short+" "+a.Address)
+				}
+			}
 		}
+	}
+	if len(withheld) > 0 {
+		t.add(api.Cause{Level: api.LevelEndpoint, State: down, Kind: "address_down", Text: count(len(withheld), "endpoint") + " with one of two addresses down (" + list(withheld) + ")"})
 	}
 	if len(stale) > 0 {
 		t.add(api.Cause{Level: api.LevelEndpoint, State: unknown, Kind: "stale", Text: count(len(stale), "endpoint") + " with stale evidence (" + list(stale) + ")"})

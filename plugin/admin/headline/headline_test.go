@@ -68,6 +68,9 @@ func TestNeverWell(t *testing.T) {
 		{"what is drained beside what is down", func(s *api.Status) {
 			s.Zones[0].Pools[0].Endpoints = append(endpoints("eu-1", "down", "drained", "down"), endpoints("eu-2", "up")...)
 		}, "■ AZ eu-1 down (2 of 3, timeout in connect) since 3m", true},
+		{"one of two addresses is down", func(s *api.Status) {
+			s.Zones[0].Pools[1].Endpoints[0].AddressStates = []api.AddressState{{Address: "192.0.2.1", State: "up"}, {Address: "2001:db8::1", State: "down", Withheld: true}}
+		}, "■ 1 endpoint with one of two addresses down (us/us-1a 2001:db8::1)", true},
 		{"unknown endpoints", func(s *api.Status) { s.Zones[0].Pools[0].Endpoints[0].State = "unknown" },
 			"○ eu/eu-1a unknown, not judged yet since 3m", true},
 		{"many unknown endpoints", func(s *api.Status) {

@@ -1,0 +1,57 @@
+package steer
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
+)
+
+// withEach gives endpoint i of a pool of zv verdicts on its addresses, one letter each: U up, D down.
+func withEach(zv *health.ZoneView, pool, i int, letters string) {
+	e := &zv.Pools[pool].Endpoints[i]
+	var each health.Each
+	for f, l := range letters {
+		each[f] = health.Verdict{State: health.Up, Since: now.Add(-time.Hour)}
+		if l == 'D' {
+			each[f] = health.Verdict{State: health.Down, Left: now.Add(-time.Hour)}
+		}
+	}
+	e.Each, e.Verdict = &each, health.Best(zv.Zone.Pools[pool].Endpoints[i], &each, e.Verdict, now)
+}
+
+// TestDeadAddress: the address that is dead is withheld and its sister goes on; the weights of a family are shared by those that are
+// left. A tier without any IPv4 left has the next one answer for it, if that keeps no data; for IPv6 nobody stands in.
+func TestDeadAddress(t *testing.T) {
+	for _, tt := range []struct {
+		name, each, standby string
+		edit                func(z *config.Zone)
+		want                string
+	}{
+		{"all live", "UU UU", "U", nil, "tier 1 a:2 b:3 | 6 a:2 b:3"},
+		{"one IPv6 dead", "UU UD", "U", nil, "tier 1 a:2 b:3 | 6 a:1"},
+		{"one of each", "UD DU", "U", nil, "tier 1 a:1 | 6 b:1"},
+		{"no IPv6 left", "UD UD", "U", nil, "tier 1 a:2 b:3"},
+		{"no IPv4 left", "DU DU", "U", nil, "tier 1 c:1 | 6 a:2 b:3"},
+		{"no IPv4 left, and the standby is down", "DU DU", "O", nil, "tier 1 | 6 a:2 b:3"},
+		{"no IPv4 left, and the standby keeps data", "DU DU", "U", func(z *config.Zone) { z.Pools[1].Stateful = true }, "tier 1 | 6 a:2 b:3"},
+		{"both dead everywhere", "DD DD", "U", nil, "tier 2 c:1 | 6 c:1"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			zone := &config.Zone{Name: "example.org.", Pools: []*config.Pool{poolOf("main", 1, nil, "a6 40@0", "b6 60@0"), poolOf("spare", 1, nil, "c6 1@1")}}
+			svc := &config.Service{Name: "www.example.org.", Tiers: tiersOf("0:1 | 1:1"), Pools: []int{0, 1}}
+			zone.Services = []*config.Service{svc}
+			if tt.edit != nil {
+				tt.edit(zone)
+			}
+			zv := viewOf(zone, "UU "+tt.standby)
+			withEach(zv, 0, 0, tt.each[:2])
+			withEach(zv, 0, 1, tt.each[3:])
+			got := text(zone, planOf(zv, svc))
+			require.Equal(t, tt.want, got)
+		})
+	}
+}
