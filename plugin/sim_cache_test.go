@@ -253,8 +253,8 @@ func calmSim(t *testing.T, seed uint64, root string) *sim {
 	return s
 }
 
-// TestBoundIsTight: without faults the bound is known within 3 s of the last node's confirmation, and close to what caches
-// really hold: X and two seconds in the middle.
+// TestBoundIsTight: without faults the bound is known within 3 s of the last node's confirmation, final within 3 s of its instant, and
+// close to what caches really hold: X and two seconds in the middle.
 func TestBoundIsTight(t *testing.T) {
 	var slack []time.Duration
 	for seed := range suite.Cases(20, 2) {
@@ -277,7 +277,7 @@ func TestBoundIsTight(t *testing.T) {
 	require.GreaterOrEqual(t, slack[0], time.Duration(0))
 }
 
-// tight waits until every node prints a bound for the address; it returns how much later the latest one is than the last answer
+// tight waits until every node prints a bound for the address, and calls it final; it returns how much later the latest one is than the last answer
 // that a cache, which got it at once, holds.
 func (c *simCaches) tight(address string) (slack time.Duration) {
 	t := c.sim.t
@@ -306,6 +306,12 @@ func (c *simCaches) tight(address string) (slack time.Duration) {
 			}
 			c.sim.mu.Unlock()
 			require.False(t, last.IsZero(), "somebody was told of it")
+			for _, n := range c.sim.nodes {
+				for d := n.departed(address); !d.Bound.Final; d = n.departed(address) {
+					require.Less(t, time.Since(d.Bound.SafeAt), 3*time.Second, "%s does not call it final: %+v", n.name, d)
+					c.sim.wait(250 * time.Millisecond)
+				}
+			}
 			return safe.Sub(last)
 		}
 		require.True(t, time.Now().Before(deadline), "a clean run ends unknown: %s", c.unknown(address))

@@ -50,8 +50,9 @@ type departure struct {
 	// bound is what was last put together; once it is final it stays, and again are the nodes that answer it since.
 	bound ledger.Bound
 	again []Void
-	// finalAt is when it became final here.
+	// finalAt is when it became final here; asked is set once a round was made after the instant, for the others to echo.
 	finalAt time.Time
+	asked   bool
 }
 
 // A Void is a node that answered something after it was known to have left it.
@@ -143,6 +144,10 @@ func (e *Engine) brought(of subject, left time.Time, configured []string, now ti
 	}
 	if d.bound = b; b.Final {
 		d.finalAt = now
+	} else if b.Known && !d.asked && !now.Before(b.SafeAt) {
+		// What is missing are words that were given after the instant: they echo a round that is made from now on.
+		d.asked = true
+		e.urge()
 	}
 }
 
