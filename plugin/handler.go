@@ -81,6 +81,11 @@ func (h *Handler) reply(w dns.ResponseWriter, r *dns.Msg, s *scratch) (ours bool
 	if !ours {
 		return false, nil
 	}
+	if !s.question.Shut && n.shut() {
+		// The lease ended while the answer was made, in a process that stood still.
+		s.question.Shut = true
+		packed, info, _ = lease.Snapshot.Append(packed[:0], &s.question)
+	}
 	s.reply = packed[:0]
 	// A write that fails is the client's loss: it asks again. There is nobody to tell, and it may have gone out all the same.
 	_ = write(w, packed, info.RCode)

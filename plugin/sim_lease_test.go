@@ -1,11 +1,13 @@
 package fairlead
 
 import (
+	"net"
 	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/miekg/dns"
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead-dns/fairlead/health"
@@ -137,4 +139,44 @@ func TestLease(t *testing.T) {
 		require.Empty(t, playLease(t, 3, 0, deaf))
 		require.NotEmpty(t, playLease(t, 3, health.GuardLease, deaf))
 	})
+}
+
+// TestLeaseRunsThroughSuspends: a machine that was suspended for longer than the lease answers nothing when it runs again, though its own
+// clock did not move, nor an answer that was begun before; and once a majority has heard the node it answers again.
+func TestLeaseRunsThroughSuspends(t *testing.T) {
+	ask := func(n *simNode) int {
+		w := &recorder{nullWriter: nullWriter{remote: &net.UDPAddr{IP: net.IPv4(192, 0, 2, 200), Port: 4321}}}
+		_, err := n.handler.ServeDNS(t.Context(), w, new(dns.Msg).SetQuestion("www.example.org.", dns.TypeA))
+		require.NoError(t, err)
+		m := new(dns.Msg)
+		require.NoError(t, m.Unpack(w.wrote))
+		return m.Rcode
+	}
+	require.Empty(t, playLease(t, 3, 0, func(t *testing.T, s *sim) {
+		last := s.nodes[2]
+		require.Equal(t, dns.RcodeSuccess, ask(last))
+		last.suspended.Store(int64(50 * time.Second))
+		require.Equal(t, dns.RcodeSuccess, ask(last), "its lease is longer")
+		last.suspended.Store(int64(61 * time.Second))
+		require.Equal(t, dns.RcodeServerFailure, ask(last))
+		s.wait(10 * time.Second)
+		require.Equal(t, dns.RcodeSuccess, ask(last), last.engine.Shut())
+		// The machine stands still between the question and the write.
+		synctest.Wait()
+		last.asleep.Store(int64(2 * time.Minute))
+		require.Equal(t, dns.RcodeServerFailure, ask(last))
+		s.wait(10 * time.Second)
+		require.Equal(t, dns.RcodeSuccess, ask(last), last.engine.Shut())
+	}))
+}
+
+// A recorder keeps what was written last.
+type recorder struct {
+	nullWriter
+	wrote []byte
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	r.wrote = append(r.wrote[:0], b...)
+	return len(b), nil
 }

@@ -80,6 +80,15 @@ type simNode struct {
 	// handler answers queries; process counts starts and ends, so that what a dead process had under way is not written.
 	handler *Handler
 	process atomic.Int64
+	// suspended is for how long its machine has stood still; asleep, if it is not 0, is added once somebody has asked.
+	suspended, asleep atomic.Int64
+}
+
+// suspends is for how long the machine of the node has stood still.
+func (n *simNode) suspends() time.Duration {
+	was := n.suspended.Load()
+	n.suspended.Add(n.asleep.Swap(0))
+	return time.Duration(was)
 }
 
 // start starts the process.
@@ -100,7 +109,8 @@ func (n *simNode) start() {
 	n.engine, err = engine.New(engine.Options{
 		Publisher: p, Ledger: p.compiler.Ledger(), Prober: n.prober, Model: n.model(), State: n.dir, Node: n.name, References: []health.Target{simReference},
 		Logger: n.sim.logger.With("node", n.name), Without: n.sim.without, Skew: time.Duration(int64(n.addr.Addr().As4()[3]-2)) * 150 * time.Second,
-		Cluster: &engine.Cluster{Gossip: o, Nodes: n.sim.places(), Allowance: time.Second, Version: "sim", IsolateAfter: n.sim.isolateAfter, Keyring: n.keyfile()},
+		Cluster:   &engine.Cluster{Gossip: o, Nodes: n.sim.places(), Allowance: time.Second, Version: "sim", IsolateAfter: n.sim.isolateAfter, Keyring: n.keyfile()},
+		Suspended: n.suspends,
 	})
 	require.NoError(t, err)
 	if n.bare {

@@ -95,6 +95,8 @@ type Options struct {
 	// Without is for simulators, and so is Skew: how far this node's clock is ahead, where instants are told by it.
 	Without health.Guards
 	Skew    time.Duration
+	// Suspended is for how long the machine has been suspended since it was started; nil asks the kernel. It is for simulators.
+	Suspended func() time.Duration
 	// Cluster is nil for a node alone. With it, Node is its name in the roster and State is required.
 	Cluster    *Cluster
 	Logger     *slog.Logger
@@ -141,7 +143,8 @@ type Engine struct {
 	shownClear   atomic.Pointer[clearing]     // swapped, never mutated
 	drained      atomic.Bool                  // an intent drains this node
 	shut         atomic.Pointer[string]       // swapped, never mutated: why service names are not answered
-	leaseEnd     atomic.Int64                 // when the lease ends, in nanoseconds from started on; 0 without one
+	leaseEnd     atomic.Int64                 // when the lease ends, in nanoseconds from started on, suspends included; 0 without one
+	suspends     suspends                     // its total may be asked for by anybody
 
 	mu     sync.Mutex
 	inbox  map[health.TargetID]health.Observation // guarded by mu: the latest one per target since the last fold
@@ -204,6 +207,7 @@ func New(opts Options) (*Engine, error) {
 		pulled:   make(chan struct{}),
 		taken:    make(chan struct{}),
 		looks:    make(chan looking),
+		suspends: newSuspends(opts.Suspended),
 	}
 	var err error
 	now := time.Now()

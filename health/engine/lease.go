@@ -13,8 +13,9 @@ import (
 	"github.com/fairlead-dns/fairlead/health/round"
 )
 
-// leaseWrite is how long an answer may take to be written that was begun while the lease still ran. CoreDNS gives a TCP client 5 s.
-// A process that stands still for longer between the two, as in a machine that is suspended, is later than the others believe.
+// leaseWrite is how long an answer may take to be written that was begun while the lease still ran: it is looked at once more right before
+// the write, for which CoreDNS gives a TCP client 5 s. Only a process that stands still for longer between the two is later than the others
+// believe.
 const leaseWrite = 10 * time.Second
 
 // A lease is the right to answer service names, for isolate_after from the last moment at which a majority is known to have heard
@@ -23,8 +24,6 @@ const leaseWrite = 10 * time.Second
 type lease struct {
 	// boot is this run's.
 	boot round.Boot
-	// until is when it ends; zero while no majority has heard this run.
-	until time.Time
 	// ended is set while it does not run.
 	ended bool
 	// fences are when other nodes have stopped answering since their leases ended, by name, as of the last second.
@@ -55,6 +54,7 @@ func (e *Engine) renew(now time.Time) {
 	if c.opts.IsolateAfter == 0 {
 		return
 	}
+	e.suspends.notice(now)
 	var heard []time.Time
 	for _, p := range c.peers {
 		if e.opts.Without.Without(health.GuardLease) {
@@ -64,22 +64,25 @@ func (e *Engine) renew(now time.Time) {
 		}
 	}
 	slices.SortFunc(heard, func(a, b time.Time) int { return b.Compare(a) })
-	c.lease.until = time.Time{}
 	others := len(c.nodes) / 2
+	var from time.Time
 	switch {
 	case others == 0:
-		c.lease.until = now.Add(c.opts.IsolateAfter)
+		from = now
 	case len(heard) >= others:
 		// With this node they are more than half of the roster.
-		c.lease.until = heard[others-1].Add(c.opts.IsolateAfter)
+		from = heard[others-1]
+	default:
+		e.leaseEnd.Store(1)
+		return
 	}
-	e.leaseEnd.Store(max(1, int64(c.lease.until.Sub(e.started))))
+	e.leaseEnd.Store(max(1, int64(from.Sub(e.started)+e.suspends.before(from)+c.opts.IsolateAfter)))
 }
 
 // leaseOver says that the lease has ended, also between two ticks; empty while it runs, and where there is none.
 func (e *Engine) leaseOver() string {
 	end := e.leaseEnd.Load()
-	if end == 0 || int64(time.Since(e.started)) < end {
+	if end == 0 || int64(time.Since(e.started)+e.suspends.total()) < end {
 		return ""
 	}
 	if end == 1 {

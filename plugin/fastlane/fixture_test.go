@@ -39,6 +39,8 @@ type testNode struct {
 	view     *health.View
 	// held, if it is set, gets a value when a batch has begun, which then goes on once it has taken one.
 	held atomic.Pointer[chan struct{}]
+	// open, if it is not 0, is how often Terms says that the node answers, before it is shut.
+	open, asked atomic.Int32
 }
 
 func newTestNode(t testing.TB) *testNode {
@@ -74,7 +76,8 @@ func (n *testNode) Terms() (steer.Locator, bool) {
 		*c <- struct{}{}
 		<-*c
 	}
-	return nil, false
+	open := n.open.Load()
+	return nil, open > 0 && n.asked.Add(1) > open
 }
 
 // refuser stands for CoreDNS: it refuses everything, once it may.

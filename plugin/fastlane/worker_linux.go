@@ -43,6 +43,8 @@ type worker struct {
 	taken  [batchLen]taken
 	// handed are the datagrams of the batch that are for the ordinary path.
 	handed [batchLen]bool
+	// shut is whether the node did not answer service names when the replies of the batch were begun.
+	shut bool
 	// filled is how many messages the last read filled.
 	filled int
 	// closing is set when the worker is to answer what waits and end.
@@ -137,10 +139,11 @@ func (w *worker) answer(fd uintptr, n int) {
 		w.handAll(n)
 		return
 	}
-	if w.out.n > 0 {
-		w.counts.Unsent += w.out.send(fd)
-		p.stamp(w.issued[:w.out.n])
+	if w.out.n == 0 || w.endedMeanwhile(r, n) {
+		return
 	}
+	w.counts.Unsent += w.out.send(fd)
+	p.stamp(w.issued[:w.out.n])
 }
 
 // replies makes the replies to n datagrams, and hands the others to the ordinary path. It returns false if that panicked: then nothing
@@ -155,6 +158,7 @@ func (w *worker) replies(r *Route, p *pass, n int) (ok bool) {
 		}
 	}()
 	locator, shut := r.Node.Terms()
+	w.shut = shut
 	past := p.past()
 	for i := range n {
 		q := &w.queries[i]
@@ -170,6 +174,22 @@ func (w *worker) replies(r *Route, p *pass, n int) (ok bool) {
 	}
 	for i := range n {
 		if w.handed[i] {
+			w.hand(i)
+		}
+	}
+	return true
+}
+
+// endedMeanwhile tells whether the node has ceased to answer service names since replies to n datagrams were begun, as in a process that
+// stood still while its lease ended. Then nothing of them is sent, and the ordinary path says so to all.
+func (w *worker) endedMeanwhile(r *Route, n int) bool {
+	if _, shut := r.Node.Terms(); !shut || w.shut {
+		return false
+	}
+	w.out.clear()
+	clear(w.issued[:])
+	for i := range n {
+		if !w.handed[i] {
 			w.hand(i)
 		}
 	}

@@ -155,6 +155,18 @@ func TestQuietWaitsForWorkers(t *testing.T) {
 	require.Len(t, receive(t, conn).Answer, 1)
 }
 
+// TestNothingIsSentAfterTheLease: where the node is shut between the making of replies and their being sent, the ordinary path answers.
+func TestNothingIsSentAfterTheLease(t *testing.T) {
+	n := newTestNode(t)
+	n.open.Store(1)
+	_, _, conn := newTestRuntime(t, n, refuser{})
+	send(t, conn, packed(t, new(dns.Msg).SetQuestion("www.example.org.", dns.TypeA)))
+	require.Equal(t, dns.RcodeRefused, receive(t, conn).Rcode)
+	l := n.current.Load().Ledger()
+	require.Zero(t, l.Until(l.Acquire(ledger.Holding{Owner: "www.example.org.", RData: "192.0.2.1"}.Key())))
+	require.Zero(t, l.Until(l.Acquire(ledger.Holding{Owner: "www.example.org.", RData: "192.0.2.2"}.Key())))
+}
+
 // TestWorkersStampTheirAnswers: what is answered through a lane is in the ledger, with its count.
 func TestWorkersStampTheirAnswers(t *testing.T) {
 	n := newTestNode(t)
