@@ -1,9 +1,11 @@
 package integration
 
 import (
+	"bufio"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,27 +14,67 @@ import (
 // uiDir holds the dashboard; its browser tests are in e2e, what they need of npm in node_modules (`make ui`).
 const uiDir = "../plugin/admin/ui"
 
-// browse runs a browser test of the dashboard against a node. Pictures go to FAIRLEAD_SHOTS, or to the test's artefacts.
-func browse(t *testing.T, p *process, script string, env ...string) {
+// browse runs a browser test of the dashboard against a node; said is called with each line that it prints. Pictures go to
+// FAIRLEAD_SHOTS, or to the test's artefacts.
+func browse(t *testing.T, p *process, script string, said func(line string)) {
 	t.Helper()
-	node, err := exec.LookPath("node")
-	if err != nil {
+	shots := os.Getenv("FAIRLEAD_SHOTS")
+	if shots == "" {
+		shots = t.ArtifactDir()
+	}
+	cmd := exec.Command("node", filepath.Join(uiDir, "e2e", script))
+	cmd.Env = append(os.Environ(), "FAIRLEAD_BIN="+p.bin, "FAIRLEAD_SOCKET="+p.socket, "FAIRLEAD_DNS="+p.dns, "FAIRLEAD_SHOTS="+shots)
+	var complaint strings.Builder
+	cmd.Stderr = &complaint
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	for s := bufio.NewScanner(out); s.Scan(); {
+		t.Log(s.Text())
+		if said != nil {
+			said(s.Text())
+		}
+	}
+	require.NoError(t, cmd.Wait(), "%s", complaint.String())
+}
+
+// needsBrowser leaves a test out where Node or what `make ui` installs is missing: such a machine builds and runs the program all the same.
+func needsBrowser(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("drives a browser")
+	}
+	if _, err := exec.LookPath("node"); err != nil {
 		t.Skip("needs Node")
 	}
 	if _, err := os.Stat(filepath.Join(uiDir, "node_modules", "playwright-core")); err != nil {
 		t.Skip("needs what `make ui` installs")
 	}
-	shots := os.Getenv("FAIRLEAD_SHOTS")
-	if shots == "" {
-		shots = t.ArtifactDir()
-	}
-	cmd := exec.Command(node, filepath.Join(uiDir, "e2e", script))
-	cmd.Env = append(os.Environ(), append([]string{"FAIRLEAD_BIN=" + p.bin, "FAIRLEAD_SOCKET=" + p.socket, "FAIRLEAD_SHOTS=" + shots}, env...)...)
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	t.Logf("%s", out)
 }
 
+// An AZ breaks and heals; grid, bar and countdown follow without a reload.
 func TestDashboardOverview(t *testing.T) {
-	browse(t, startDemo(t), "overview.mjs")
+	needsBrowser(t)
+	browse(t, startDemo(t), "overview.mjs", nil)
+}
+
+// An AZ is drained with the wizard, to the certificate; a viewer may look, and order nothing.
+func TestDashboardDrain(t *testing.T) {
+	needsBrowser(t)
+	browse(t, startDemo(t), "drain.mjs", nil)
+}
+
+// A page that is left open goes on by itself after the node was started anew.
+func TestDashboardRestart(t *testing.T) {
+	needsBrowser(t)
+	p := startServe(t, false, corefile, map[string]string{"storm.yaml": orderZone})
+	await(t, "the node", func() bool { return p.status() != nil })
+	browse(t, p, "restart.mjs", func(line string) {
+		switch line {
+		case "stop now":
+			p.stop()
+		case "start now":
+			start(t, &process{bin: p.bin, dir: p.dir, socket: p.socket, dns: p.dns}, "serve", "-conf", filepath.Join(p.dir, "Corefile"))
+		}
+	})
 }

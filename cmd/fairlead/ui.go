@@ -31,7 +31,7 @@ const (
 )
 
 func uiCommand() *cobra.Command {
-	var listen string
+	var listen, role string
 	var quiet bool
 	cmd := &cobra.Command{
 		Use:   "ui",
@@ -44,14 +44,21 @@ dashboard and nothing else, and ends with Ctrl-C. What is asked without a login 
 
 ` + serverHelp + "\n\n" + localExits,
 		Example: `  fairlead ui
+  fairlead ui --role viewer
   fairlead ui --listen 127.0.0.1:8053 --no-open
   fairlead ui --server https://node1.example.org:8443 --token-file ada.token`,
 		Args: usageArgs(cobra.NoArgs),
 	}
 	server := addServerFlag(cmd)
 	cmd.Flags().StringVar(&listen, "listen", uiListen, "ADDRESS:PORT of this machine, for a node with a unix socket alone; port 0 is any")
+	cmd.Flags().StringVar(&role, "role", "", "viewer or operator: a link for less than what you may")
 	cmd.Flags().BoolVar(&quiet, "no-open", false, "print the link and open nothing")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if role != "" {
+			if err := choice(cmd, "role", role, "viewer", "operator", "admin"); err != nil {
+				return err
+			}
+		}
 		c, err := newClient(*server)
 		if err != nil {
 			return err
@@ -59,7 +66,7 @@ dashboard and nothing else, and ends with Ctrl-C. What is asked without a login 
 		ctx, stop := signal.NotifyContext(orBackground(cmd.Context()), syscall.SIGINT, syscall.SIGTERM)
 		defer stop()
 		var link api.LoginLink
-		if err := c.call(ctx, http.MethodPost, api.LoginLinkPath, api.LoginLinkRequest{Actor: actor()}, &link); err != nil {
+		if err := c.call(ctx, http.MethodPost, api.LoginLinkPath, api.LoginLinkRequest{Actor: actor(), Role: role}, &link); err != nil {
 			return err
 		}
 		if c.base == c.socket {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -77,7 +78,14 @@ func (s *Server) uiLogin(l *login) ui.Login {
 // loginLink makes a link that logs a browser in as who asks.
 func (s *Server) loginLink(r *http.Request) (int, any) {
 	var req api.LoginLinkRequest
-	if err := decode(r, &req); err != nil && !errors.Is(err, io.EOF) {
+	err := decode(r, &req)
+	rec := recordOf(r)
+	rec.asks(req.Actor, "")
+	rec.Object = "dashboard " + req.Role
+	if err != nil && !errors.Is(err, io.EOF) {
+		return invalid(err)
+	}
+	if err := health.ValidateWords(req.Actor, ""); err != nil {
 		return invalid(err)
 	}
 	asks := loginOf(r.Context())
@@ -86,13 +94,23 @@ func (s *Server) loginLink(r *http.Request) (int, any) {
 		// Who it is has been proved: what the request says is no more than that.
 		l.Actor = ""
 	}
+	if req.Role != "" {
+		if roleRank[role(req.Role)] <= roleRank[anyone] || !asks.role.may(role(req.Role)) {
+			return invalid(fmt.Errorf("role %q: want viewer, operator or admin, and no more than %s", req.Role, asks.role))
+		}
+		l.Role = req.Role
+	}
+	rec.Object = "dashboard " + l.Role
+	if err := rec.reserve(); err != nil {
+		return unrecorded(err)
+	}
 	secret, ends := s.sessions.Link(l, time.Now())
 	return http.StatusCreated, api.LoginLink{Path: "/ui/login?link=" + secret, ExpiresAt: ends}
 }
 
 func (s *Server) dashboardRoutes() []route {
 	return []route{{
-		method: http.MethodPost, path: api.LoginLinkPath, role: viewer, doc: "Makes a link that logs a browser in to the dashboard, once, within a minute.",
+		method: http.MethodPost, path: api.LoginLinkPath, role: viewer, action: "login link", doc: "Makes a link that logs a browser in to the dashboard, once, within a minute.",
 		body: api.LoginLinkRequest{}, reply: api.LoginLink{}, secret: true, handle: s.loginLink,
 	}}
 }

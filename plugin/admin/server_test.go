@@ -242,7 +242,7 @@ func TestRoutes(t *testing.T) {
 		{name: "ready", method: "GET", path: "/readyz", status: 200, media: "application/json"},
 		{name: "not ready", method: "GET", path: "/readyz", ready: errors.New("stuck"), status: 503, media: "application/json"},
 		{name: "unknown path", method: "GET", path: "/api/v1/nothing", status: 404, media: api.ProblemType},
-		{name: "root", method: "GET", path: "/", status: 404, media: api.ProblemType},
+		{name: "root", method: "GET", path: "/", status: 200, media: "text/html; charset=utf-8"},
 		{name: "wrong method", method: "POST", path: api.StatusPath, status: 405, media: api.ProblemType, allow: "GET, HEAD"},
 		{name: "explain", method: "GET", path: api.ExplainPath + "?name=www.example.org&down=az%3Deu-a&down=az%3Deu-b", status: 200, media: "application/json"},
 		{name: "explain nothing", method: "GET", path: api.ExplainPath, status: 400, media: api.ProblemType},

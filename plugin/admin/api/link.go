@@ -9,6 +9,8 @@ const LoginLinkPath = Base + "/ui/links"
 // A LoginLinkRequest says for whom the link is.
 type LoginLinkRequest struct {
 	Actor string `json:"actor,omitempty"`
+	// Role is what the link is good for, no more than what who asks may; empty for the same.
+	Role string `json:"role,omitempty" enum:"viewer|operator|admin"`
 }
 
 // A LoginLink works once.

@@ -62,6 +62,13 @@ func (h *hub) look() *look {
 	return h.latest
 }
 
+// forget has the next page look anew: something was ordered.
+func (h *hub) forget() {
+	h.lookMu.Lock()
+	defer h.lookMu.Unlock()
+	h.latest = nil
+}
+
 // A room is the page that some look at, all with the same role.
 type room struct {
 	people int // guarded by the hub's mu

@@ -24,12 +24,21 @@ type pageDef struct {
 func pages() []pageDef {
 	return []pageDef{
 		{name: "overview", title: "Overview", path: "/ui/{$}", live: true, load: loadOverview},
+		{name: "service", title: "Service", path: "/ui/services/{name}", live: true, load: loadService},
+		{name: "endpoint", title: "Endpoint", path: "/ui/endpoints/{zone}/{pool}/{endpoint}", live: true, load: loadEndpoint},
+		{name: "drains", title: "Drains", path: "/ui/drains", live: true, load: loadDrains},
+		{name: "new", title: "New drain", path: "/ui/drains/new", load: loadNewDrain},
+		{name: "drain", title: "Drain", path: "/ui/drains/{id}", live: true, load: loadDrain},
+		{name: "incident", title: "Incident", path: "/ui/incidents/{id}", live: true, load: loadIncident},
 	}
 }
 
 // actions are what forms do, by path.
 func actions() map[string]func(*visit) {
-	return map[string]func(*visit){}
+	return map[string]func(*visit){
+		"/ui/drains": createDrain, "/ui/drains/{id}/end": endDrain, "/ui/drains/{id}/extend": extendDrain, "/ui/drills": createDrill,
+		"/ui/endpoints/{zone}/{pool}/{endpoint}/probe": probeEndpoint,
+	}
 }
 
 // loadTemplates parses each page with the layout.
@@ -63,7 +72,7 @@ func functions(a *assets) template.FuncMap {
 	return template.FuncMap{
 		"asset": a.address, "display": display, "percent": percent, "seconds": seconds, "when": when, "clock": clock, "iso": iso,
 		"servicePath": servicePath, "endpointPath": endpointPath, "join": strings.Join, "mark": markOf, "plural": plural,
-		"dict": dict, "unknown": unknownWords, "query": url.QueryEscape, "orderMark": orderMark, "eventMark": eventMark, "phase": phaseWord, "nav": nav, "kindShape": kindShape,
+		"dict": dict, "unknown": unknownWords, "query": url.QueryEscape, "orderMark": orderMark, "eventMark": eventMark, "phase": phaseWord, "nav": nav, "kindShape": kindShape, "sentence": sentence, "drillMark": drillMark, "sourceWord": sourceWord, "deref": func(b *bool) bool { return b != nil && *b },
 	}
 }
 
@@ -233,6 +242,7 @@ type navItem struct{ Name, Title, Path string }
 func nav() []navItem {
 	return []navItem{
 		{"overview", "Overview", "/ui/"},
+		{"drains", "Drains", "/ui/drains"},
 	}
 }
 
@@ -245,4 +255,28 @@ func kindShape(kind string) string {
 		return "drained"
 	}
 	return "note"
+}
+
+// drillMark is the mark of a drill.
+func drillMark(outcome string) mark {
+	switch outcome {
+	case api.DrillSucceeded:
+		return mark{"up", "succeeded"}
+	case api.DrillFailed:
+		return mark{"down", "failed"}
+	case api.DrillAborted:
+		return mark{"suspect", "aborted"}
+	}
+	return mark{"drained", strings.ToLower(outcome)}
+}
+
+// sourceWord says on what ground members answer.
+func sourceWord(source string) string {
+	switch source {
+	case "tier":
+		return "tier"
+	case "nodata":
+		return "nothing (NODATA)"
+	}
+	return strings.ReplaceAll(source, "_", " ")
 }

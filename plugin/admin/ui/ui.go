@@ -106,6 +106,8 @@ func (u *UI) Handler(d Door) http.Handler {
 		}
 	}
 	mux.Handle("GET /ui/ping", in(func(v *visit) { v.w.WriteHeader(http.StatusNoContent) }))
+	mux.Handle("GET /ui/incidents/{id}/certificate", in(download(func(id string) string { return api.IncidentPath(id) + api.CertificateSuffix }, "-certificate.json")))
+	mux.Handle("GET /ui/incidents/{id}/report.md", in(download(func(id string) string { return api.IncidentPath(id) + api.MarkdownSuffix }, ".md")))
 	for path, act := range actions() {
 		mux.Handle("POST "+path, in(act))
 	}
@@ -140,6 +142,9 @@ func (p *problem) Error() string { return p.detail }
 // call asks the API and decodes the reply into out, unless it is nil. Errors are those of the API, in its words.
 func (v *visit) call(method, path string, body, out any) error {
 	status, _, reply := v.ui.opts.Backend.Call(v.r, v.Login, method, path, body)
+	if method != http.MethodGet {
+		v.ui.hub.forget()
+	}
 	if status >= http.StatusMultipleChoices {
 		var p api.Problem
 		if json.Unmarshal(reply, &p) != nil || p.Title == "" {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+	causes "github.com/fairlead-dns/fairlead/plugin/admin/headline"
 )
 
 // A fakeBackend says what it is told to, and notes what was asked for.
@@ -36,7 +37,12 @@ type fakeCall struct {
 	body         any
 }
 
-func (b *fakeBackend) Status() *api.Status           { return &b.status }
+func (b *fakeBackend) Status() *api.Status {
+	s := b.status
+	causes.Fill(&s)
+	return &s
+}
+
 func (b *fakeBackend) Staleness() *api.Staleness     { return &b.staleness }
 func (b *fakeBackend) Incidents() []*ledger.Incident { return b.incidents }
 func (b *fakeBackend) Events(int) []api.Event        { return b.events }

@@ -1,6 +1,7 @@
 // What all browser tests share: a Chromium that counts violations of the policy and errors of the page, and a way in.
 import { spawn } from 'node:child_process';
 import { execFile } from 'node:child_process';
+import { Resolver } from 'node:dns/promises';
 import { mkdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { promisify } from 'node:util';
@@ -22,14 +23,21 @@ export async function fairlead(...args) {
   return stdout;
 }
 
+// ask asks the node for www so many times: caches hold what it says.
+export async function ask(times) {
+  const resolver = new Resolver();
+  resolver.setServers([process.env.FAIRLEAD_DNS]);
+  for (let i = 0; i < times; i++) await resolver.resolve4('www.demo.fairlead.test');
+}
+
 // open starts a browser; close it at the end.
 export async function open() {
   return chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: ['--no-sandbox', '--disable-dev-shm-usage'] });
 }
 
 // ui runs `fairlead ui`, which hands on to the node until end is called.
-export function ui(socket = env.socket) {
-  const child = spawn(env.bin, ['ui', '--no-open', '--server', `unix:${socket}`], { stdio: ['ignore', 'pipe', 'inherit'] });
+export function ui(...flags) {
+  const child = spawn(env.bin, ['ui', '--no-open', ...flags, '--server', `unix:${env.socket}`], { stdio: ['ignore', 'pipe', 'inherit'] });
   return new Promise((resolve, reject) => {
     let text = '';
     child.on('error', reject);

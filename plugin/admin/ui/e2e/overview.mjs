@@ -1,5 +1,5 @@
 // Breaks an AZ of the demo and watches the page, which is never loaded anew.
-import { check, enter, env, fairlead, follows, open, page, shoot, ui, until, violations } from './browser.mjs';
+import { ask, check, enter, env, fairlead, follows, open, page, shoot, ui, until, violations } from './browser.mjs';
 
 const browser = await open();
 const proxy = await ui();
@@ -17,9 +17,10 @@ try {
   check((await p.locator('#headline').innerText()).includes('All is well'), 'the headline is calm');
   check((await violations(p)).length === 0, 'axe finds nothing on the calm page');
 
+  await ask(50);
   await fairlead('demo', 'break', 'az', 'eu-a');
   await until('the grid says down', async () => (await cell.locator('.mark').innerText()).includes('down'));
-  await until('the headline names the AZ', async () => (await p.locator('#headline').innerText()).includes('AZ eu-a is down'));
+  await until('the headline names what is down', async () => (await p.locator('#headline').innerText()).includes('web-eu/web-eu-a down'));
   const count = p.locator('[data-service="www.demo.fairlead.test"] .forgets .count');
   const first = await until('the countdown runs', async () => (await count.count()) && (await count.innerText()).match(/in 00:(\d\d)/)?.[1]);
   await until('it counts down', async () => { const now = (await count.innerText()).match(/in 00:(\d\d)/)?.[1]; return now && Number(now) < Number(first); }, 5000);

@@ -131,3 +131,34 @@
   tick();
   setInterval(tick, 1000);
 })();
+// Buttons: a second click for what is not typed, a name that must be typed, copying.
+(() => {
+  document.addEventListener('click', async (e) => {
+    const twice = e.target.closest('[data-twice]');
+    if (twice && !twice.dataset.armed) {
+      e.preventDefault();
+      twice.dataset.armed = '1';
+      const word = twice.textContent;
+      twice.textContent = twice.dataset.twice;
+      setTimeout(() => { delete twice.dataset.armed; twice.textContent = word; }, 5000);
+      return;
+    }
+    const copy = e.target.closest('[data-copy]');
+    if (copy) {
+      const word = copy.textContent;
+      try {
+        await navigator.clipboard.writeText(await (await fetch(copy.dataset.copy)).text());
+        copy.textContent = 'Copied';
+      } catch { copy.textContent = 'Not copied'; }
+      setTimeout(() => { copy.textContent = word; }, 2000);
+    }
+  });
+  for (const field of document.querySelectorAll('[data-must]')) {
+    const button = field.form.querySelector('.danger');
+    const look = () => { button.disabled = field.value.trim() !== field.dataset.must; };
+    field.addEventListener('input', look);
+    look();
+  }
+  const kind = document.getElementById('kind');
+  if (kind) kind.addEventListener('change', () => document.getElementById('name').setAttribute('list', `known-${kind.value}`));
+})();
