@@ -385,6 +385,9 @@ func (n *node) Departures() []engine.Departure { return n.engine.Departures() }
 // Clear is from when on nothing of before the nodes' last starts can be in caches.
 func (n *node) Clear() (at time.Time, why string) { return n.engine.Clear() }
 
+// Safety is what is known of whether anybody can still be sent to what a scope names.
+func (n *node) Safety(scope health.Scope) (engine.Safety, error) { return n.engine.Safety(scope) }
+
 // Caches are what is assumed of resolvers.
 func (n *node) Caches() config.Caches { return n.config.Load().Caches }
 

@@ -77,6 +77,7 @@ func places() map[string][]source {
 		"get":           {only(kindWords...), ofKind},
 		"describe":      {only(describeKinds...), ofKind},
 		"drain":         {only(drainKinds...), ofKind},
+		"safe":          {only(drainKinds...), ofKind},
 		"drain resume":  {intentIDs(api.IntentSuspended)},
 		"undrain":       {intents, ofKind},
 		"extend":        {intents, ofKind},

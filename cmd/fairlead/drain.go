@@ -48,8 +48,8 @@ and after, what a rule would refuse, and when honest caches would have forgotten
 	f.add(cmd)
 	cmd.AddCommand(resumeCommand())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if !slices.Contains(drainKinds, args[0]) {
-			return usagef(cmd, "%q: want %s", args[0], orList(drainKinds))
+		if err := oneOf(cmd, args[0], drainKinds); err != nil {
+			return err
 		}
 		req, err := f.request(cmd, "drain")
 		if err != nil {

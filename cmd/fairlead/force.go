@@ -74,7 +74,7 @@ func (f *orderFlags) auto(cmd *cobra.Command, name string) error {
 	if name, err = c.qualify(ctx, "endpoint", name); err != nil {
 		return err
 	}
-	return c.endForces(ctx, cmd.OutOrStdout(), name, api.EndRequest{Actor: actor(), Reason: f.reason, Wait: f.wait})
+	return c.endForces(ctx, cmd.OutOrStdout(), name, api.EndRequest{Actor: actor(), Reason: f.reason, Wait: f.wait != ""})
 }
 
 func (c *client) endForces(ctx context.Context, w io.Writer, name string, end api.EndRequest) error {

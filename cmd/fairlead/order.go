@@ -43,7 +43,7 @@ func (c *client) qualify(ctx context.Context, kind, name string) (string, error)
 	if err != nil {
 		return "", err
 	}
-	var found []string
+	var found, all []string
 	for _, z := range s.Zones {
 		for _, p := range z.Pools {
 			names := []string{display(z.Name) + "/" + p.Name}
@@ -53,6 +53,7 @@ func (c *client) qualify(ctx context.Context, kind, name string) (string, error)
 					names = append(names, display(z.Name)+"/"+p.Name+"/"+e.Name)
 				}
 			}
+			all = append(all, names...)
 			for _, n := range names {
 				if strings.HasSuffix(n, "/"+name) {
 					found = append(found, n)
@@ -64,7 +65,11 @@ func (c *client) qualify(ctx context.Context, kind, name string) (string, error)
 	case 1:
 		return found[0], nil
 	case 0:
-		return "", fmt.Errorf("no %s is named %s", kind, name)
+		err := fmt.Errorf("no %s is named %s", kind, name)
+		if near := nearest(name, all); near != "" {
+			return "", withHint(err, "did you mean %s?", near)
+		}
+		return "", err
 	}
 	return "", withHint(fmt.Errorf("%s %s is ambiguous", kind, name), "name one of %s", orList(found))
 }
@@ -138,8 +143,10 @@ A pool in failback.mode never returns only with a new version of its zone file.`
 type orderFlags struct {
 	service, reason, duration, at string
 	override                      []string
-	dryRun, wait                  bool
-	server                        *access
+	dryRun                        bool
+	// wait is nodes, forgotten, or empty.
+	wait   string
+	server *access
 }
 
 func (f *orderFlags) add(cmd *cobra.Command) {
@@ -149,14 +156,18 @@ func (f *orderFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.duration, "for", "1h", "how long, as 90s, 45m or 2h, or forever")
 	cmd.Flags().StringVar(&f.at, "at", "", "when it begins, as +10m or 2026-12-01T03:00:00Z (default: now); --for counts from then")
 	cmd.Flags().StringVar(&f.reason, "reason", "", "why; shown to everybody who looks at the status")
-	cmd.Flags().BoolVar(&f.wait, "wait", false, "wait until every node of the cluster has it")
+	cmd.Flags().StringVar(&f.wait, "wait", "", "nodes: until every node has it, also without a value; forgotten (of a drain): until it is safe to power off")
+	cmd.Flags().Lookup("wait").NoOptDefVal = waitNodes
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "show what would change, and change nothing")
 	cmd.Flags().StringSliceVar(&f.override, "override", nil, "safety rule that shall not refuse it: never_empty, keep_regions, keep_azs or max_drained")
 }
 
 // request is the order that the flags make.
 func (f *orderFlags) request(cmd *cobra.Command, kind string) (*api.IntentRequest, error) {
-	req := &api.IntentRequest{Kind: kind, Service: f.service, Actor: actor(), Reason: f.reason, Override: f.override, DryRun: f.dryRun, Wait: f.wait}
+	req := &api.IntentRequest{Kind: kind, Service: f.service, Actor: actor(), Reason: f.reason, Override: f.override, DryRun: f.dryRun, Wait: f.wait != ""}
+	if err := f.checkWait(cmd, kind); err != nil {
+		return nil, err
+	}
 	if f.reason == "" {
 		return nil, usagef(cmd, "--reason is required: it is what the next person reads")
 	}
@@ -227,7 +238,10 @@ func (f *orderFlags) send(cmd *cobra.Command, req *api.IntentRequest) error {
 		end = "force endpoint " + req.Scope.Name + " auto"
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "%s: %s %s%s; `fairlead %s` ends it\n", i.ID, intentWhat(&i), starts, intentUntil(&i, now), end)
-	return confirmed(cmd.OutOrStdout(), f.wait, i.Missing)
+	if err := confirmed(cmd.OutOrStdout(), f.wait != "", i.Missing); err != nil || f.wait != waitForgotten {
+		return err
+	}
+	return f.awaitForgotten(cmd, &i)
 }
 
 // writeLeft says of how much of what services would be left with is up, where that is not all, and warns where it is nothing: no rule

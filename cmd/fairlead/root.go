@@ -47,6 +47,7 @@ func commands() []*cobra.Command {
 		explainCommand(),
 		whatIfCommand(),
 		stalenessCommand(),
+		safeCommand(),
 		incidentsCommand(),
 		drillCommand(),
 		eventsCommand(),

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/engine"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -64,6 +65,7 @@ var contract = map[string]call{
 	"GET /api/v1/hooks":                              {role: viewer, status: 200},
 	"GET /api/v1/hooks/{name}/dead":                  {role: viewer, path: "/api/v1/hooks/pager/dead", status: 200},
 	"POST /api/v1/hooks/{name}/redeliver":            {role: operator, path: "/api/v1/hooks/pager/redeliver", body: because, status: 200},
+	"GET /api/v1/safe":                               {role: viewer, path: "/api/v1/safe?kind=az&name=eu-a", status: 200},
 	"GET /api/v1/staleness":                          {role: viewer, status: 200},
 	"PATCH /api/v1/intents/{id}":                     {role: operator, path: "/api/v1/intents/n1-1-1", body: `{"actor":"ada","reason":"x","for_seconds":7200}`, status: 200},
 	"POST /api/v1/intents/{id}/resume":               {role: operator, path: "/api/v1/intents/n1-1-1/resume", body: because, status: 201},
@@ -104,7 +106,9 @@ func contractNode(t testing.TB) *fakeNode {
 	}
 	pool, node := health.Scope{Kind: health.ScopePool, Zone: "example.org.", Pool: "web"}, health.Scope{Kind: health.ScopeNode, Name: "n2"}
 	now := time.Now()
-	return &fakeNode{snap: readNode(t).snap, incidents: []*ledger.Incident{testIncident(now)}, cluster: testCluster(now), files: []api.File{}, intents: []health.IntentState{
+	label := ledger.Label{Zone: "a.example.", Pool: "web-eu", Endpoint: "one", Region: "eu", AZ: "eu-a"}
+	safety := engine.Safety{At: now, Items: []engine.SafetyItem{{Label: label, RData: "192.0.2.1", Known: true, Bound: ledger.Bound{Known: true, SafeAt: now.Add(time.Minute)}}}}
+	return &fakeNode{snap: readNode(t).snap, safety: safety, incidents: []*ledger.Incident{testIncident(now)}, cluster: testCluster(now), files: []api.File{}, intents: []health.IntentState{
 		{Intent: health.Intent{ID: id(1), Kind: health.IntentDrain, Scope: health.Scope{Kind: health.ScopeAZ, Name: "eu-a"}, Reason: "x", Start: now, End: now.Add(time.Hour)}},
 		{Intent: health.Intent{ID: id(2), Kind: health.IntentReady, Scope: pool, Start: now, Forever: true}},
 		{Intent: health.Intent{ID: id(3), Kind: health.IntentStopped, Scope: node, Start: now, Forever: true}},

@@ -47,6 +47,7 @@ type fakeNode struct {
 	fileErr   error
 
 	departures []engine.Departure
+	safety     engine.Safety
 	incidents  []*ledger.Incident
 	// intents are those that were asked for; intendErr is what comes of the next order.
 	intents   []health.IntentState
@@ -128,6 +129,8 @@ func (n *fakeNode) Certify(c *ledger.Certificate) (*ledger.Envelope, error) {
 }
 
 func (n *fakeNode) Departures() []engine.Departure { return n.departures }
+
+func (n *fakeNode) Safety(health.Scope) (engine.Safety, error) { return n.safety, nil }
 
 func (n *fakeNode) Caches() config.Caches { return config.DefaultNode().Caches }
 

@@ -88,7 +88,7 @@ func Line(s *api.Status) string {
 	if n := len(s.Causes) - Named; n > 0 {
 		parts = append(parts, fmt.Sprintf("and %d more", n))
 	}
-	forget := forgetting(s.Caches)
+	forget := forgetting(s.Caches, s.At)
 	if len(parts) == 0 {
 		parts = append(parts, "all is well: "+extent(s))
 		if forget != "" {
@@ -115,10 +115,12 @@ func extent(s *api.Status) string {
 }
 
 // forgetting says when caches have forgotten all that has left; empty once that is certain, or if nothing has.
-func forgetting(f *api.Forgetting) string {
+func forgetting(f *api.Forgetting, now time.Time) string {
 	switch {
 	case f == nil || f.Final:
 		return ""
+	case f.SafeAt != nil && !now.Before(*f.SafeAt):
+		return "caches forgot " + clock(*f.SafeAt) + ", to be confirmed"
 	case f.SafeAt != nil:
 		return "caches forget " + clock(*f.SafeAt)
 	}

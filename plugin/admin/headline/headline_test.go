@@ -107,6 +107,8 @@ func TestNeverWell(t *testing.T) {
 		{"isolated", func(s *api.Status) { s.Cluster.Isolated, s.Cluster.Heard = true, 1 }, "■ n1 hears 1 of 3 nodes: health moves nothing", true},
 		{"caches", func(s *api.Status) { s.Caches = &api.Forgetting{SafeAt: ago(-28 * time.Second)} },
 			"● all is up: 5 endpoints, 2 services · caches forget 18:42:28", false},
+		{"caches, past", func(s *api.Status) { s.Caches = &api.Forgetting{SafeAt: ago(time.Second)} },
+			"● all is up: 5 endpoints, 2 services · caches forgot 18:41:59, to be confirmed", false},
 		{"caches, final", func(s *api.Status) { s.Caches = &api.Forgetting{SafeAt: ago(time.Minute), Final: true} }, "● all is well: 5 endpoints, 2 services", false},
 		{"caches, unknown", func(s *api.Status) {
 			s.Caches = &api.Forgetting{Unknown: []api.UnknownNode{{Node: "n3"}}, AtLeast: ago(-time.Minute)}

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+// safeInterval is how often --wait asks: as often as nodes speak.
+const safeInterval = time.Second
+
+func safeCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "safe az|pool|endpoint|region|node NAME",
+		Short: "is it safe to power this off? yes, not before an instant, or unknown and why",
+		Long: `Safe says whether an AZ, a pool, an endpoint or a region can be switched off: whether an honest cache may still send somebody there.
+
+  yes             every node has said, after the last honest cache forgot, that it does not answer it, and an order keeps it out
+  not before T    caches may hold it until T; then the nodes have to say so once more
+  unknown         a node has not said, is not heard or serves other files
+  no              it is answered, or may be at any moment: it is not drained, or another endpoint or a record has its address
+
+Of a node of the cluster: yes once it is drained, every order is on the others, which are a majority without it, and no bound
+waits for its word.
+
+It is an answer of one moment: what a node does after its word is a new fact. Caches that clamp, and what cannot be seen from DNS, stand
+in the lines below it. With --wait it asks again every second until the answer is yes, and prints what changes.
+
+` + serverHelp + `
+
+Exit codes: 0 yes, 1 the node cannot be reached or knows no such thing, 2 wrong usage, 3 any other answer.`,
+		Example: `  fairlead safe az eu-west-1a
+  fairlead safe pool web-eu --wait && ssh web-1a sudo poweroff
+  fairlead safe node n3
+  fairlead safe az eu-west-1a -o json | jq .not_before`,
+		Args: usageArgs(cobra.ExactArgs(2)),
+	}
+	v := newViewer(cmd)
+	wait := cmd.Flags().Bool("wait", false, "ask again every second until the answer is yes")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := oneOf(cmd, args[0], drainKinds); err != nil {
+			return err
+		}
+		fetch := func(ctx context.Context, c *client) (shown, error) {
+			s, err := c.safe(ctx, args[0], args[1])
+			if err != nil {
+				return shown{}, err
+			}
+			out := shown{doc: s, write: func(d drawing) { writeSafe(d, s, d.style) }}
+			if s.Answer != api.SafeYes {
+				out.end = silent(exitDegraded)
+			}
+			return out, nil
+		}
+		if *wait && !v.watch {
+			return v.awaitSafe(cmd, args[0], args[1], nil)
+		}
+		return v.run(cmd, fetch)
+	}
+	return cmd
+}
+
+// safe asks whether something can be switched off; name may be the end of a full name.
+func (c *client) safe(ctx context.Context, kind, name string) (*api.Safe, error) {
+	full, err := c.qualify(ctx, kind, name)
+	if err != nil {
+		return nil, err
+	}
+	s := new(api.Safe)
+	if err := c.call(ctx, http.MethodGet, api.SafeQuery(api.Scope{Kind: kind, Name: full}), nil, s); err != nil {
+		return nil, c.suggest(ctx, err, kind, name)
+	}
+	return s, nil
+}
+
+// awaitSafe asks until the answer is yes, and prints it; what is said on the way goes to standard error. over says why there is no use in
+// waiting any longer; nil for never.
+func (v *viewer) awaitSafe(cmd *cobra.Command, kind, name string, over func(context.Context, *client) error) error {
+	if err := choice(cmd, "output", v.output, "table", "wide", "json", "yaml"); err != nil {
+		return err
+	}
+	c, err := newClient(*v.server)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(orBackground(cmd.Context()), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	said := ""
+	for {
+		s, err := c.safe(ctx, kind, name)
+		switch {
+		case ctx.Err() != nil:
+			return silent(exitDegraded)
+		case err != nil && said == "":
+			return err
+		case err != nil:
+			fmt.Fprintf(cmd.ErrOrStderr(), "error: %s; asked again every second\n", err)
+		case s.Answer == api.SafeYes:
+			w := cmd.OutOrStdout()
+			return v.print(w, shown{doc: s, write: func(d drawing) { writeSafe(d, s, d.style) }}, styleFor(w))
+		case stage(s) != said:
+			said = stage(s)
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s %s: %s\n", kind, name, s.Text)
+		}
+		if over != nil {
+			if err := over(ctx, c); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return silent(exitDegraded)
+		case <-time.After(safeInterval):
+		}
+	}
+}
+
+// stage is an answer without what moves with every second.
+func stage(s *api.Safe) string {
+	words := []string{s.Answer}
+	for _, w := range s.Why {
+		words = append(words, w.Code, w.Node, w.Endpoint)
+	}
+	if s.NotBefore != nil {
+		words = append(words, s.NotBefore.Truncate(time.Second).String())
+	}
+	return strings.Join(words, " ")
+}
+
+// safeMark is the shape and the colour of an answer.
+func safeMark(answer string) mark {
+	switch answer {
+	case api.SafeYes:
+		return markOf(health.Up, "")
+	case api.SafeNotBefore:
+		return markOf(health.Drained, "")
+	case api.SafeUnknown:
+		return markOf(health.Unknown, "")
+	}
+	return markOf(health.Down, "")
+}
+
+func writeSafe(w io.Writer, s *api.Safe, st style) {
+	m := safeMark(s.Answer)
+	for i, line := range fold(m.shape+" "+s.Text, st.width-2) {
+		if i > 0 {
+			line = "  " + line
+		}
+		fmt.Fprintln(w, st.paint(m.colour, line))
+	}
+	what := s.Scope.Kind + " " + s.Scope.Name
+	if s.Addresses > 0 {
+		what += fmt.Sprintf(", %s with %d addresses", count(s.Endpoints, "endpoint"), s.Addresses)
+		if s.Addresses == 1 {
+			what = strings.TrimSuffix(what, "es")
+		}
+	}
+	what += fmt.Sprintf(", as node %s knows at %s", s.Node, clock(s.At, s.At))
+	if s.NotBefore != nil {
+		what += " (" + age(s.NotBefore.Sub(s.At)) + " left)"
+	}
+	if s.DrainEndsAt != nil {
+		what += "; the drain ends " + clock(*s.DrainEndsAt, s.At)
+	}
+	for _, line := range slices.Concat([]string{what}, s.Lines) {
+		for i, part := range fold(line, st.width-2) {
+			if i > 0 {
+				part = "  " + part
+			}
+			fmt.Fprintln(w, part)
+		}
+	}
+	t := newTable("WHAT", "ENDPOINT", "NODE", "WHY")
+	for i := range s.Why {
+		x := &s.Why[i]
+		why := x.Text
+		if x.Command != "" {
+			why = joinWords("; ", why, "`"+x.Command+"`")
+		}
+		t.add("", x.Code, dash(x.Endpoint), dash(x.Node), why)
+	}
+	if len(s.Why) > 1 || len(s.Why) == 1 && s.Why[0].Command != "" {
+		t.write(w, st, "  ")
+	}
+	if s.MoreWhy > 0 {
+		fmt.Fprintf(w, "  and %d more reasons\n", s.MoreWhy)
+	}
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+// nearest is the word of a list that was most likely meant: by its beginning, by its last part, or by few letters; empty if none is near.
+func nearest(word string, list []string) string {
+	best, least := "", len(word)/3+2
+	for _, have := range list {
+		if strings.EqualFold(have, word) {
+			return have
+		}
+		for _, part := range []string{have, have[strings.LastIndex(have, "/")+1:]} {
+			d := distance(strings.ToLower(word), strings.ToLower(part))
+			if strings.HasPrefix(strings.ToLower(part), strings.ToLower(word)) {
+				d = min(d, 1)
+			}
+			if d < least {
+				best, least = have, d
+			}
+		}
+	}
+	return best
+}
+
+// distance is how many letters have to be put in, left out, replaced, or swapped with their neighbour, to make b of a.
+func distance(a, b string) int {
+	x, y := []rune(a), []rune(b)
+	before, last := make([]int, len(y)+1), make([]int, len(y)+1)
+	for k := range last {
+		last[k] = k
+	}
+	for i := range x {
+		now := make([]int, len(y)+1)
+		now[0] = i + 1
+		for k := range y {
+			cost := 1
+			if x[i] == y[k] {
+				cost = 0
+			}
+			now[k+1] = min(last[k+1]+1, now[k]+1, last[k]+cost)
+			if i > 0 && k > 0 && x[i] == y[k-1] && x[i-1] == y[k] {
+				now[k+1] = min(now[k+1], before[k-1]+1)
+			}
+		}
+		before, last = last, now
+	}
+	return last[len(y)]
+}
+
+// oneOf is a usage error, with what was likely meant, unless word is one of those that are allowed.
+func oneOf(cmd *cobra.Command, word string, allowed []string) error {
+	if slices.Contains(allowed, word) {
+		return nil
+	}
+	err := usagef(cmd, "%q: want %s", word, orList(allowed))
+	if near := nearest(word, allowed); near != "" {
+		if e, ok := errors.AsType[*exitError](err); ok {
+			e.Hint = "did you mean " + near + "?"
+		}
+	}
+	return err
+}
+
+// suggest adds to an answer that knows no such thing what was likely meant.
+func (c *client) suggest(ctx context.Context, err error, kind, name string) error {
+	if p, ok := errors.AsType[*api.Problem](err); !ok || p.Status != http.StatusNotFound {
+		return err
+	}
+	if near := nearest(name, named(kind)(ctx, c, nil)); near != "" && near != name {
+		return withHint(err, "did you mean %s?", near)
+	}
+	return err
+}

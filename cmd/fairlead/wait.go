@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+// The values of --wait.
+const (
+	waitNodes     = "nodes"
+	waitForgotten = "forgotten"
+)
+
+// checkWait makes sure that what is to be waited for can come.
+func (f *orderFlags) checkWait(cmd *cobra.Command, kind string) error {
+	if f.wait == "" {
+		return nil
+	}
+	if err := choice(cmd, "wait", f.wait, waitNodes, waitForgotten); err != nil {
+		return err
+	}
+	switch {
+	case f.wait != waitForgotten:
+	case kind != "drain":
+		return usagef(cmd, "--wait=%s is for drains", waitForgotten)
+	case f.service != "":
+		return usagef(cmd, "--wait=%s: other services go on answering what is drained for one; see `fairlead staleness`", waitForgotten)
+	}
+	return nil
+}
+
+// awaitForgotten waits until what a drain takes out is safe to switch off, or the drain has ended.
+func (f *orderFlags) awaitForgotten(cmd *cobra.Command, i *api.Intent) error {
+	v := &viewer{output: "table", server: f.server}
+	return v.awaitSafe(cmd, i.Scope.Kind, i.Scope.Name, func(ctx context.Context, c *client) error {
+		var list api.Intents
+		if err := c.call(ctx, http.MethodGet, api.IntentsPath, nil, &list); err != nil {
+			// The node may be started anew; the next question says so.
+			return nil
+		}
+		if !slices.ContainsFunc(list.Intents, func(o api.Intent) bool { return o.ID == i.ID }) {
+			return &exitError{Code: exitDegraded, Err: fmt.Errorf("%s: the drain has ended", i.ID), Hint: "what was drained may be answered again"}
+		}
+		return nil
+	})
+}

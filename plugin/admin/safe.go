@@ -1,0 +1,302 @@
+package admin
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/health/ledger"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+const (
+	// maxWhy is how many reasons are listed; the others are counted.
+	maxWhy = 20
+	// maxTexts is how many stand in the text.
+	maxTexts = 3
+	// askedFor is how long a request waits for the nodes' first word about something that nobody had asked about, and askedEvery how often it
+	// looks: a word takes two rounds.
+	askedFor   = 4 * time.Second
+	askedEvery = 200 * time.Millisecond
+)
+
+func (s *Server) safeRoutes() []route {
+	return []route{{
+		method: http.MethodGet, path: api.SafePath, role: viewer, reply: api.Safe{}, handle: s.safe,
+		doc:   "Whether something can be switched off: yes, not before an instant, unknown, or no, with the reasons.",
+		query: []parameter{{"kind", "az, region, pool, endpoint or node; required"}, {"name", "NAME, ZONE/POOL or ZONE/POOL/ENDPOINT; required"}},
+	}}
+}
+
+func (s *Server) safe(r *http.Request) (int, any) {
+	values, err := query(r, "kind", "name")
+	if err != nil {
+		return invalid(err)
+	}
+	scope, err := scopeOf(values.Get("kind"), values.Get("name"))
+	if err != nil {
+		return invalid(err)
+	}
+	n := s.opts.Node
+	if scope.Kind == health.ScopeNode {
+		out := NewSafeNode(n, scope, time.Now())
+		if out == nil {
+			return http.StatusNotFound, failure(http.StatusNotFound, fmt.Errorf("no node %s in the cluster", scope.Name))
+		}
+		return http.StatusOK, out
+	}
+	known, err := n.Safety(scope)
+	if err == nil && known.Asked {
+		known, err = awaitWords(r, n, scope)
+	}
+	if err != nil {
+		return http.StatusServiceUnavailable, failure(http.StatusServiceUnavailable, err)
+	}
+	if len(known.Items) == 0 {
+		return http.StatusNotFound, failure(http.StatusNotFound, fmt.Errorf("%w: %s", health.ErrNothingNamed, scope))
+	}
+	return http.StatusOK, NewSafe(n, scope, &known)
+}
+
+// scopeOf is what a kind and a name are about.
+func scopeOf(kind, name string) (scope health.Scope, err error) {
+	var k health.ScopeKind
+	if err := k.UnmarshalText([]byte(kind)); err != nil {
+		return scope, err
+	}
+	if k == health.ScopeCluster {
+		return scope, fmt.Errorf("kind %q: want az, region, pool, endpoint or node", kind)
+	}
+	return health.ParseScope(k, name)
+}
+
+// awaitWords asks again until every node that is heard has said its first word.
+func awaitWords(r *http.Request, n Node, scope health.Scope) (known engine.Safety, err error) {
+	end := time.NewTimer(askedFor)
+	defer end.Stop()
+	tick := time.NewTicker(askedEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-r.Context().Done():
+			return known, r.Context().Err()
+		case <-end.C:
+			return n.Safety(scope)
+		case <-tick.C:
+		}
+		known, err = n.Safety(scope)
+		if err != nil || !slices.ContainsFunc(known.Items, func(i engine.SafetyItem) bool {
+			return !i.Bound.Final && (!i.Bound.Known || !known.At.Before(i.Bound.SafeAt))
+		}) {
+			return known, err
+		}
+	}
+}
+
+// NewSafe is the answer that follows from what is known of a scope. It says yes only where every configured node's word about every address
+// is fresh and final, and nothing but the end of an order could lead anybody there again.
+func NewSafe(n Node, scope health.Scope, known *engine.Safety) *api.Safe {
+	a := safeAnswer{node: n, known: known, out: &api.Safe{
+		Node: n.Name(), At: known.At, Scope: api.Scope{Kind: scope.Kind.String(), Name: scope.Path()}, Answer: api.SafeYes,
+	}}
+	a.count()
+	a.drains(scope)
+	a.roads()
+	for i := range known.Items {
+		a.words(&known.Items[i])
+	}
+	a.cluster()
+	a.sum()
+	return a.out
+}
+
+// A safeAnswer is in the making.
+type safeAnswer struct {
+	node  Node
+	known *engine.Safety
+	out   *api.Safe
+	// forgotten is when the last honest cache has, as far as is known; asOf an instant after which every node has said so.
+	forgotten, asOf time.Time
+	// texts are the first reasons that make the answer what it is, more counts the others.
+	texts []string
+	more  int
+	// bounds are put together for the three lines.
+	bounds []api.DepartureStaleness
+}
+
+// answers orders answers: what weighs more stays.
+var answers = []string{api.SafeYes, api.SafeNotBefore, api.SafeUnknown, api.SafeNo}
+
+// because notes a reason that makes the answer at least so bad.
+func (a *safeAnswer) because(answer string, why api.SafeReason) {
+	if slices.ContainsFunc(a.out.Why, func(w api.SafeReason) bool { return w.Code == why.Code && w.Text == why.Text }) {
+		return
+	}
+	if slices.Index(answers, answer) > slices.Index(answers, a.out.Answer) {
+		a.out.Answer, a.texts, a.more = answer, nil, 0
+	}
+	if answer == a.out.Answer {
+		if a.texts = append(a.texts, why.Text); len(a.texts) > maxTexts {
+			a.texts, a.more = a.texts[:maxTexts], a.more+1
+		}
+	}
+	if len(a.out.Why) >= maxWhy {
+		a.out.MoreWhy++
+		return
+	}
+	a.out.Why = append(a.out.Why, why)
+}
+
+// told is the answer with the reasons that make it what it is.
+func (a *safeAnswer) told(yes string) string {
+	why := strings.Join(a.texts, "; ")
+	if a.more > 0 {
+		why += fmt.Sprintf("; and %d more", a.more)
+	}
+	switch a.out.Answer {
+	case api.SafeYes:
+		return "yes: " + yes
+	case api.SafeNotBefore:
+		a.out.NotBefore = instant(a.forgotten)
+		return "not before " + clock(a.forgotten) + ": " + why
+	case api.SafeUnknown:
+		return "unknown because " + why
+	}
+	return "no: " + why
+}
+
+// endpointName is ZONE/POOL/ENDPOINT.
+func endpointName(l ledger.Label) string { return strings.TrimSuffix(l.Zone, ".") + "/" + l.Name() }
+
+// count counts endpoints and addresses.
+func (a *safeAnswer) count() {
+	endpoints, addresses := map[ledger.Label]bool{}, map[string]bool{}
+	for _, i := range a.known.Items {
+		endpoints[i.Label], addresses[i.RData] = true, true
+	}
+	a.out.Endpoints, a.out.Addresses = len(endpoints), len(addresses)
+}
+
+// drains says what nothing keeps out of the answers of the next moment.
+func (a *safeAnswer) drains(scope health.Scope) {
+	var open []string
+	total := map[string]bool{}
+	for _, i := range a.known.Items {
+		name := endpointName(i.Label)
+		if i.Known {
+			total[name] = true
+		}
+		if i.Known && !i.Drained && !slices.Contains(open, name) {
+			open = append(open, name)
+		}
+		if i.Shared != (ledger.Label{}) && i.Shared != i.Label && (i.Drained || !i.Known) {
+			a.because(api.SafeNo, api.SafeReason{Code: "shared", Endpoint: endpointName(i.Shared), Address: i.RData,
+				Text: endpointName(i.Shared) + ", which is not drained, has " + i.RData + " too", Command: "fairlead drain endpoint " + endpointName(i.Shared)})
+		}
+	}
+	if len(open) == 0 {
+		return
+	}
+	text := strings.Join(open[:min(len(open), 3)], ", ")
+	if n := len(open) - 3; n > 0 {
+		text += fmt.Sprintf(" and %d more", n)
+	}
+	if len(open) == 1 {
+		text += " is not drained"
+	} else {
+		text = fmt.Sprintf("%d of %d endpoints are not drained (%s)", len(open), len(total), text)
+	}
+	a.because(api.SafeNo, api.SafeReason{Code: "not_drained", Endpoint: open[0], Text: text, Command: "fairlead drain " + scope.Kind.String() + " " + scope.Path()})
+}
+
+// roads says which static records lead there.
+func (a *safeAnswer) roads() {
+	var addresses []string
+	for _, i := range a.known.Items {
+		addresses = append(addresses, i.RData)
+	}
+	for _, record := range staticRecords(a.node, addresses) {
+		a.because(api.SafeNo, api.SafeReason{Code: "static", Names: []string{record}, Text: "the record " + record + " has an address of it"})
+	}
+}
+
+// words says what the nodes have not said of one address.
+func (a *safeAnswer) words(i *engine.SafetyItem) {
+	b := &i.Bound
+	a.bounds = append(a.bounds, api.DepartureStaleness{Endpoint: endpointName(i.Label), Forgetting: ForgettingOf(b, a.node.Caches(), a.known.At)})
+	name := endpointName(i.Label)
+	for _, u := range b.Unknown {
+		why := api.SafeReason{Code: "not_said", Endpoint: name, Address: i.RData, Node: u.Node}
+		switch {
+		case u.Answering && u.Node == a.node.Name():
+			why.Code, why.Names = "answered", a.node.Snapshot().Owners(i.RData, maxOwners)
+			for k := range why.Names {
+				why.Names[k] = strings.TrimSuffix(why.Names[k], ".")
+			}
+			why.Text = i.RData + " is answered for " + strings.Join(why.Names, ", ")
+			a.because(api.SafeNo, why)
+			continue
+		case u.Answering:
+			why.Code, why.Text = "answered", "node "+u.Node+" answers "+i.RData
+			a.because(api.SafeNo, why)
+			continue
+		}
+		why.Text, why.Until = "node "+u.Node+" "+u.Why, instant(b.Lower)
+		if strings.HasSuffix(u.Why, "since") && !u.Since.IsZero() {
+			why.Text += " " + clock(u.Since)
+			why.Command = "fairlead nodes stopped " + u.Node
+		}
+		a.because(api.SafeUnknown, why)
+	}
+	if !b.Known {
+		return
+	}
+	a.forgotten = ledger.Later(a.forgotten, b.SafeAt)
+	for _, c := range b.Confirmed {
+		if a.asOf.IsZero() || c.Given.Before(a.asOf) {
+			a.asOf = c.Given
+		}
+	}
+	if !b.Final {
+		a.until(b.SafeAt, "honest caches may hold it")
+	}
+}
+
+// until notes that caches may hold something until an instant; past it the nodes have yet to say so again.
+func (a *safeAnswer) until(at time.Time, what string) {
+	a.forgotten = ledger.Later(a.forgotten, at)
+	if a.known.At.Before(at) {
+		a.because(api.SafeNotBefore, api.SafeReason{Code: "not_forgotten", Text: what + " until " + clock(at), Until: instant(at)})
+		return
+	}
+	a.because(api.SafeNotBefore, api.SafeReason{Code: "unconfirmed", Text: "the nodes have yet to say again that they do not answer it, after " + clock(at)})
+}
+
+// cluster says which nodes could know other addresses behind the scope.
+func (a *safeAnswer) cluster() {
+	for _, name := range a.known.Others {
+		a.because(api.SafeUnknown, api.SafeReason{Code: "other_files", Node: name, Text: "node " + name + " serves other files", Command: "fairlead nodes"})
+	}
+	switch {
+	case a.known.Unclear != "":
+		a.because(api.SafeUnknown, api.SafeReason{Code: "not_said", Text: a.known.Unclear})
+	case a.known.At.Before(a.known.Clear):
+		a.until(a.known.Clear, "what a node answered before its last start, or let go unnamed, may be in caches")
+	}
+}
+
+// sum puts the answer into words.
+func (a *safeAnswer) sum() {
+	out := a.out
+	out.DrainEndsAt = a.drainEnds()
+	f := together(a.bounds)
+	out.Lines = Lines(&f, true, a.node.Caches(), false)
+	out.Text = a.told("no honest cache has held it since " + clock(a.forgotten) + ", and no node answers it, as each has said after " + clock(a.asOf))
+	if out.Answer == api.SafeYes {
+		out.ForgottenAt, out.AsOf = instant(a.forgotten), instant(a.asOf)
+	}
+}

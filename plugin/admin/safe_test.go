@@ -1,0 +1,134 @@
+package admin
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/health/ledger"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+	"github.com/fairlead-dns/fairlead/plugin/answer"
+)
+
+// TestSafe: only where everything is drained, unshared, in no record, and finally out on every node, is the answer yes.
+func TestSafe(t *testing.T) {
+	now := time.Now()
+	one := ledger.Label{Zone: "a.example.", Pool: "web-eu", Endpoint: "one", Region: "eu", AZ: "eu-a"}
+	two := ledger.Label{Zone: "a.example.", Pool: "web-eu", Endpoint: "two", Region: "eu", AZ: "eu-a"}
+	out := func(node string) ledger.Confirmation {
+		return ledger.Confirmation{Node: node, Quiet: now.Add(-time.Minute), Until: now.Add(-30 * time.Second), Given: now.Add(-time.Second)}
+	}
+	final := ledger.Bound{Known: true, Final: true, SafeAt: now.Add(-25 * time.Second), Confirmed: []ledger.Confirmation{out("n1"), out("n2")}}
+	known := final
+	known.Final, known.SafeAt = false, now.Add(10*time.Second)
+	said := known
+	said.SafeAt = now.Add(-100 * time.Millisecond)
+	silent := ledger.Bound{Confirmed: []ledger.Confirmation{out("n1")}, Unknown: []ledger.Silent{{Node: "n2", Why: "not heard since", Since: now.Add(-time.Minute)}}}
+	answers := ledger.Bound{Void: true, Unknown: []ledger.Silent{{Node: "n2", Why: "answers it", Answering: true}}}
+	item := func(b ledger.Bound) engine.SafetyItem {
+		return engine.SafetyItem{Label: one, RData: "203.0.113.1", Known: true, Drained: true, Bound: b}
+	}
+	for _, tt := range []struct {
+		name, want, text string
+		known            engine.Safety
+	}{
+		{"everybody has said so", api.SafeYes, "yes: no honest cache has held it since ", engine.Safety{Items: []engine.SafetyItem{item(final)}}},
+		{"caches hold it", api.SafeNotBefore, "honest caches may hold it until ", engine.Safety{Items: []engine.SafetyItem{item(final), item(known)}}},
+		{"to be said again", api.SafeNotBefore, "the nodes have yet to say again", engine.Safety{Items: []engine.SafetyItem{item(said)}}},
+		{"a silent node", api.SafeUnknown, "unknown because node n2 not heard since ", engine.Safety{Items: []engine.SafetyItem{item(silent), item(known)}}},
+		{"a node answers it", api.SafeNo, "no: node n2 answers 203.0.113.1", engine.Safety{Items: []engine.SafetyItem{item(answers), item(silent)}}},
+		{"not drained", api.SafeNo, "no: a.example/web-eu/one is not drained", engine.Safety{Items: []engine.SafetyItem{{Label: one, RData: "203.0.113.1", Known: true, Bound: final}}}},
+		{"shared", api.SafeNo, "no: a.example/web-eu/two, which is not drained, has 203.0.113.1 too", engine.Safety{Items: []engine.SafetyItem{
+			{Label: one, RData: "203.0.113.1", Known: true, Drained: true, Shared: two, Bound: final}}}},
+		{"no file has it any more", api.SafeYes, "yes: ", engine.Safety{Items: []engine.SafetyItem{{Label: one, RData: "203.0.113.1", Bound: final}}}},
+		{"other files", api.SafeUnknown, "unknown because node n2 serves other files", engine.Safety{Items: []engine.SafetyItem{item(final)}, Others: []string{"n2"}}},
+		{"starts", api.SafeNotBefore, "what a node answered before its last start", engine.Safety{Items: []engine.SafetyItem{item(final)}, Clear: now.Add(time.Second)}},
+		{"starts of who is not heard", api.SafeUnknown, "unknown because n3 is not heard", engine.Safety{Items: []engine.SafetyItem{item(final)}, Unclear: "n3 is not heard"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			n := readNode(t)
+			n.safety = tt.known
+			n.safety.At = now
+			s, _ := startWith(t, n, &fakeJournal{})
+			var got api.Safe
+			require.Equal(t, http.StatusOK, get(t, s, api.SafeQuery(api.Scope{Kind: "az", Name: "eu-a"}), &got))
+			require.Equal(t, tt.want, got.Answer, got.Text)
+			require.Contains(t, got.Text, tt.text)
+			require.Equal(t, tt.want == api.SafeYes, len(got.Why) == 0)
+			require.Equal(t, tt.want == api.SafeNotBefore, got.NotBefore != nil)
+			require.Len(t, got.Lines, 3)
+		})
+	}
+	s, _ := startWith(t, readNode(t), &fakeJournal{})
+	require.Equal(t, http.StatusNotFound, get(t, s, api.SafeQuery(api.Scope{Kind: "az", Name: "mars"}), new(api.Problem)))
+	require.Equal(t, http.StatusBadRequest, get(t, s, api.SafePath+"?kind=cluster&name=", new(api.Problem)))
+}
+
+// TestSafeStatic: a record that nobody counts the answers of leads there.
+func TestSafeStatic(t *testing.T) {
+	z, problems := config.Parse("z.yaml", []byte("zone: example.org\nnameservers: [{name: ns1.example.net}]\nrecords:\n  - {name: old, type: A, data: [203.0.113.1]}\n"), config.ParseOptions{})
+	require.NoError(t, problems.Err())
+	n := readNode(t)
+	view := &health.View{At: time.Now(), Model: config.NewModel([]*config.Zone{z}), Zones: []*health.ZoneView{{Zone: z}}}
+	n.snap = answer.NewCompiler("n1", time.Now()).Compile(nil, view)
+	bound := ledger.Bound{Known: true, Final: true, SafeAt: time.Now().Add(-time.Minute)}
+	known := engine.Safety{At: time.Now(), Items: []engine.SafetyItem{{RData: "203.0.113.1", Known: true, Drained: true, Bound: bound}}}
+	got := NewSafe(n, health.Scope{Kind: health.ScopeAZ, Name: "eu-a"}, &known)
+	require.Equal(t, api.SafeNo, got.Answer)
+	require.Equal(t, "no: the record old.example.org. A has an address of it", got.Text)
+}
+
+// TestSafeNode: a node can go once it is drained and the others are a majority that knows all that it does.
+func TestSafeNode(t *testing.T) {
+	now := time.Now()
+	well := func() engine.ClusterView {
+		v := engine.ClusterView{At: now, Name: "c", Heard: 3, Roster: 3}
+		for _, name := range []string{"n1", "n2", "n3"} {
+			v.Nodes = append(v.Nodes, engine.NodeView{Name: name, InRoster: true, Fresh: true, Joined: true, Answering: true, Drained: name == "n3", Heard: now, Direct: now})
+		}
+		return v
+	}
+	for _, tt := range []struct {
+		name, want, text string
+		change           func(*fakeNode, *engine.ClusterView)
+	}{
+		{"drained", api.SafeYes, "yes: it is drained", func(*fakeNode, *engine.ClusterView) {}},
+		{"not drained", api.SafeNo, "no: node n3 is not drained", func(_ *fakeNode, v *engine.ClusterView) { v.Nodes[2].Drained = false }},
+		{"another one is silent", api.SafeUnknown, "unknown because node n2 is not heard", func(_ *fakeNode, v *engine.ClusterView) {
+			four, five := v.Nodes[0], v.Nodes[0]
+			four.Name, five.Name = "n4", "n5"
+			v.Nodes, v.Roster = append(v.Nodes, four, five), 5
+			v.Nodes[1].Fresh = false
+		}},
+		{"no majority is left", api.SafeNo, "no: 1 of 3 nodes are left: the others would be isolated", func(_ *fakeNode, v *engine.ClusterView) { v.Nodes[1].Stopped = true }},
+		{"leases", api.SafeNo, "no: 1 of 2 nodes are left: the others are no majority and would stop answering", func(_ *fakeNode, v *engine.ClusterView) {
+			v.Nodes = append(v.Nodes[:1], v.Nodes[2])
+			v.Roster, v.Nodes[0].Lease = 2, time.Minute
+		}},
+		{"an order", api.SafeUnknown, "unknown because order n3-1-1 is not known to be on n2", func(n *fakeNode, _ *engine.ClusterView) {
+			n.intents = []health.IntentState{{Intent: health.Intent{ID: health.IntentID{Node: "n3", Incarnation: 1, Counter: 1}}, Missing: []string{"n2", "n3"}}}
+		}},
+		{"a bound", api.SafeNotBefore, "its word on 192.0.2.1 counts", func(n *fakeNode, _ *engine.ClusterView) {
+			n.departures = []engine.Departure{{RData: "192.0.2.1", Bound: ledger.Bound{Known: true, SafeAt: now.Add(time.Minute)}}}
+		}},
+		{"alone", api.SafeNo, "no: it is alone: nobody answers without it", func(_ *fakeNode, v *engine.ClusterView) { v.Name = "" }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			n, v := readNode(t), well()
+			n.intents = nil
+			n.cluster = &v
+			tt.change(n, &v)
+			got := NewSafeNode(n, health.Scope{Kind: health.ScopeNode, Name: "n3"}, now)
+			require.Equal(t, tt.want, got.Answer, got.Text)
+			require.Contains(t, got.Text, tt.text)
+		})
+	}
+	n, v := readNode(t), well()
+	n.cluster = &v
+	require.Nil(t, NewSafeNode(n, health.Scope{Kind: health.ScopeNode, Name: "n9"}, now))
+}
