@@ -190,11 +190,15 @@ func (n *node) makeEngine() error {
 	}
 	// The base lies before everything that the engine can speak of.
 	n.compiler = answer.NewCompiler(cfg.Name, time.Now())
+	var copied string
+	if n.state != "" {
+		copied = engine.CopiedState(n.state)
+	}
 	n.engine, err = engine.New(engine.Options{
 		Publisher: &publisher{compiler: n.compiler, current: n.current, events: n.events}, Prober: prober,
 		Model: n.source.model, Source: n.source, State: n.state, StateMaxAge: cfg.StateMaxAge,
 		References: referenceTargets(cfg.References), Node: cfg.Name, Cluster: cluster, Ledger: n.compiler.Ledger(), Transit: cfg.Caches.Transit, Events: n.events, Hooks: len(cfg.Hooks) > 0,
-		Logger: n.logger, Registerer: n.scope,
+		Logger: n.logger, Registerer: n.scope, Restored: copied,
 	})
 	out.engine = n.engine
 	n.lateHits = newHitReader(n, prober.DialContext)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -243,6 +244,8 @@ const (
 // The file, on disk: what a process that starts anew must know of the one before it, and of the other nodes.
 type savedLedger struct {
 	Version int `json:"version"`
+	// WrittenAt is when the file was made; see CopiedState.
+	WrittenAt time.Time `json:"written_at,omitzero"`
 	// GreatestTTLSeconds is the greatest TTL that answers may carry. Unnamed is set while nobody knows what was answered before.
 	GreatestTTLSeconds uint32 `json:"greatest_ttl_seconds"`
 	Unnamed            bool   `json:"unnamed,omitempty"`
@@ -263,6 +266,14 @@ type savedMemory struct {
 	savedLife
 	Incarnation        uint64 `json:"incarnation"`
 	GreatestTTLSeconds uint32 `json:"greatest_ttl_seconds"`
+}
+
+// MarshalJSON dates the file: the writer calls it right before the file is made.
+func (s *savedLedger) MarshalJSON() ([]byte, error) {
+	type plain savedLedger
+	dated := plain(*s)
+	dated.WrittenAt = time.Now().UTC()
+	return json.Marshal(&dated)
 }
 
 // count notes the number of the last write of a life.
