@@ -332,6 +332,9 @@ const (
 	FailbackNever
 )
 
+// KeepsData tells whether the pool must never be answered outside its turn.
+func (p *Pool) KeepsData() bool { return p.Stateful || p.Fence }
+
 // Failback is how a pool or an AZ that had nothing eligible returns.
 type Failback struct {
 	Mode FailbackMode

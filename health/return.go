@@ -26,6 +26,9 @@ type Return struct {
 	// Admitted is when an operator let it in (`fairlead failback POOL`), Reloaded when a new version of the zone file did;
 	// zero if nobody did.
 	Admitted, Reloaded time.Time
+	// Unclaimed is set while one that keeps data is out and no other pool has taken its turn so far: its data is the latest that there
+	// is, so it lets itself in when it comes back. It means nothing while something is on its way back.
+	Unclaimed bool
 }
 
 // On tells whether something is on its way back.
@@ -50,7 +53,7 @@ func (r *Return) IsZero() bool { return !r.On() && r.Doubled == 0 }
 
 // Equal tells whether r and o are the same return at the same point.
 func (r *Return) Equal(o *Return) bool {
-	return r.Since.Equal(o.Since) && r.Doubled == o.Doubled && r.Admitted.Equal(o.Admitted) && r.Reloaded.Equal(o.Reloaded) &&
+	return r.Since.Equal(o.Since) && r.Doubled == o.Doubled && r.Unclaimed == o.Unclaimed && r.Admitted.Equal(o.Admitted) && r.Reloaded.Equal(o.Reloaded) &&
 		slices.EqualFunc(r.Retries, o.Retries, time.Time.Equal)
 }
 

@@ -25,7 +25,7 @@ services:
 // TestOrders: what operators type, against the real binary, with a kill in between.
 func TestOrders(t *testing.T) {
 	p := startServe(t, true, corefile, map[string]string{"storm.yaml": orderZone})
-	p.awaitHealthy()
+	await(t, "the first answer", func() bool { _, _, err := ask("udp", p.dns, "api.storm.example.org.", dns.TypeA); return err == nil })
 	say := func(want int, args ...string) string {
 		t.Helper()
 		out, code := run(t, p.bin, append(args, "--server", "unix:"+p.socket)...)
@@ -44,7 +44,7 @@ func TestOrders(t *testing.T) {
 	}
 
 	answers("www", "192.0.2.1", "192.0.2.2")
-	require.Contains(t, say(0, "status"), "gate closed: waits for `fairlead ready storm.example.org/cold`")
+	require.Contains(t, say(3, "status"), "gate closed: waits for `fairlead ready storm.example.org/cold`")
 	say(0, "ready", "cold", "--reason", "promoted")
 	answers("www", "192.0.2.3")
 	say(5, "ready", "web")
@@ -86,10 +86,15 @@ func TestOrders(t *testing.T) {
 	say(0, "unready", "cold")
 	answers("www", "192.0.2.1", "192.0.2.2")
 
-	// A file that is not understood stops the start.
+	// A file that is not understood costs what it held, and not the service.
 	again.stop()
 	intents := filepath.Join(p.dir, "state", "intents.json")
 	require.NoError(t, os.Truncate(intents, 40))
 	torn := &process{bin: p.bin, dir: p.dir, socket: p.socket, dns: p.dns}
-	require.Contains(t, start(t, torn, "serve", "-conf", filepath.Join(p.dir, "Corefile")).exits(), intents)
+	start(t, torn, "serve", "-conf", filepath.Join(p.dir, "Corefile"))
+	await(t, "the node after the damage", func() bool { _, _, err := ask("udp", p.dns, "api.storm.example.org.", dns.TypeA); return err == nil })
+	await(t, "the admin socket", func() bool { _, code := run(t, p.bin, "intents", "--server", "unix:"+p.socket); return code == 0 })
+	require.NotContains(t, say(0, "intents"), "CHG-1")
+	require.Contains(t, say(0, "events"), "state.damaged")
+	require.FileExists(t, intents+".damaged")
 }

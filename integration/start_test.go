@@ -180,3 +180,23 @@ func TestStartWithoutZones(t *testing.T) {
 		})
 	}
 }
+
+// TestSecondProcess: a process that is to serve an address which another one serves is refused, and the first goes on alone. The kernel
+// would let both listen, and give each a part of the queries.
+func TestSecondProcess(t *testing.T) {
+	zone := "zone: storm.example.org\nnameservers: [{name: ns1.storm.example.org, addresses: [192.0.2.53]}]\nregions: {eu: {azs: [a]}}\n" +
+		"pools: {web: {region: eu, endpoints: [{name: e, az: a, addresses: [192.0.2.1]}]}}\nservices: {www: {tiers: [{web: 1}]}}\n"
+	p := startServe(t, true, corefile, map[string]string{"a.yaml": zone})
+	await(t, "the first process", func() bool { _, _, err := ask("udp", p.dns, "www.storm.example.org.", dns.TypeA); return err == nil })
+	dir := t.TempDir()
+	second := &process{bin: p.bin, dir: dir, socket: filepath.Join(dir, "state", "admin.sock"), dns: p.dns}
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "zones"), 0o755))
+	second.writeZone("a.yaml", zone)
+	second.writeCorefile(corefile)
+	out := start(t, second, "serve", "-conf", filepath.Join(dir, "Corefile")).exits()
+	require.Contains(t, out, "udp "+p.dns+": address already in use: another process serves it")
+	require.Contains(t, out, "tcp "+p.dns+": address already in use: another process serves it")
+	m, _, err := ask("tcp", p.dns, "www.storm.example.org.", dns.TypeA)
+	require.NoError(t, err)
+	require.Equal(t, "192.0.2.1", address(t, m))
+}

@@ -21,6 +21,8 @@ type steward struct {
 	node    *node
 	live    *attachment
 	pending *attachment
+	// began is set once this process may listen: from then on its addresses are its own.
+	began bool
 }
 
 // attach prepares a. On an error nothing has changed.
@@ -35,6 +37,12 @@ func (r *steward) attach(a *attachment) error {
 		r.stop()
 		runtime.GC()
 	}
+	if r.node == nil && r.live == nil && !r.began {
+		if err := a.free(); err != nil {
+			return err
+		}
+	}
+	r.began = true
 	if r.node == nil {
 		n, err := startNode(a)
 		if err != nil {

@@ -50,3 +50,10 @@ func Write(path string, content func(io.Writer) error) error {
 	}
 	return errors.Join(d.Sync(), d.Close())
 }
+
+// SetAside renames a file that is damaged to its name with ".damaged" after it, over an earlier one, so that a person can look at it and the
+// next write does not stand in its way.
+func SetAside(path string) (to string, err error) {
+	to = path + ".damaged"
+	return to, os.Rename(path, to)
+}

@@ -150,6 +150,11 @@ func (e *Engine) joinCluster() error {
 	}
 	path := filepath.Join(e.opts.State, incarnationName)
 	incarnation, err := gossip.NextIncarnation(path)
+	if errors.Is(err, gossip.ErrDamaged) {
+		// Starts are counted from 1: the seconds of the clock are above all that this node has had, and only ever become more.
+		e.state.damage(incarnationName, "its starts are counted on from the clock", err)
+		incarnation, err = gossip.RaiseIncarnation(path, uint64(max(0, time.Now().Unix())))
+	}
 	if err != nil {
 		return err
 	}
@@ -172,7 +177,9 @@ func (e *Engine) joinCluster() error {
 	if cl.peer, err = gossip.New(o); err != nil {
 		return err
 	}
-	if cl.gate.joined, err = readJoined(e.opts.State, o.Cluster); err != nil {
+	if cl.gate.joined, err = readJoined(e.opts.State, o.Cluster); errors.Is(err, errDamaged) {
+		e.state.damage(joinedName, "the node joins anew", err)
+	} else if err != nil {
 		return err
 	}
 	e.panel.heardAt, e.panel.began = make(map[string]time.Time), time.Now()

@@ -235,6 +235,7 @@ func New(opts Options) (*Engine, error) {
 	if err := e.openIssued(now); err != nil {
 		return nil, fmt.Errorf("state of the engine: %w", err)
 	}
+	e.tellDamage()
 	e.markAll(now)
 	e.applyIntents(now)
 	e.setTargets(e.cur)
@@ -257,6 +258,14 @@ func (e *Engine) openIntents(now time.Time) (err error) {
 	}
 	if e.intents, err = intent.Open(kept, e.opts.Node, e.incarnation(), now); err != nil {
 		return err
+	}
+	if err := e.intents.Damaged(); err != nil {
+		e.state.damage(intent.FileName, "the orders that this node kept are forgotten", err)
+		if e.cluster != nil && !e.cluster.alone() {
+			// The other nodes know them: it joins anew.
+			e.cluster.gate.joined = false
+			e.shutGate(e.cluster.gate.reason(e.cluster.others()))
+		}
 	}
 	if err := e.intents.Lost(); err != nil {
 		e.opts.Logger.Error("orders hold for names alone: what they bind is not readable", "err", err)

@@ -48,6 +48,9 @@ type gate struct {
 	maxTTL *time.Duration
 }
 
+// errDamaged is for a file that is there and is not what it should be.
+var errDamaged = errors.New("damaged")
+
 // The mark, on disk. It is of one cluster.
 type joinedMark struct {
 	Cluster string `json:"cluster"`
@@ -64,7 +67,7 @@ func readJoined(dir, cluster string) (bool, error) {
 	}
 	var m joinedMark
 	if err := json.Unmarshal(b, &m); err != nil {
-		return false, fmt.Errorf("mark of the cluster: %s: %w (without it the node joins anew)", path, err)
+		return false, fmt.Errorf("mark of the cluster: %s: %w: %w", path, errDamaged, err)
 	}
 	if m.Cluster != cluster {
 		return false, fmt.Errorf("mark of the cluster: %s is of cluster %q, the node file says %q: use another state directory", path, m.Cluster, cluster)

@@ -170,8 +170,11 @@ func TestIntentsOutliveARestart(t *testing.T) {
 	})
 	path := filepath.Join(dir, "intents.json")
 	require.NoError(t, os.WriteFile(path, []byte("{"), 0o600))
-	_, err := New(Options{Model: opts.Model, State: dir, Prober: &fakeProber{}, Publisher: &fakePublisher{}})
-	require.ErrorContains(t, err, path)
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(3 * time.Hour)
+		require.Empty(t, start(t, opts).Intents(), "a damaged file costs what it held")
+	})
+	require.FileExists(t, path+".damaged")
 }
 
 func TestWeightsReplaceEachOther(t *testing.T) {

@@ -28,9 +28,10 @@ type savedReturns struct {
 // A savedReturn is a health.Return in ages; nil is for never. They do not grow while no node runs: holds and ramps are for
 // somebody to watch.
 type savedReturn struct {
-	// Zone is the hash of the zone file, Out is set while nothing was eligible.
+	// Zone is the hash of the zone file, Out is set while nothing was eligible, Unclaimed while nobody had taken its turn by then.
 	Zone            config.Hash `json:"zone"`
 	Out             bool        `json:"out,omitempty"`
+	Unclaimed       bool        `json:"unclaimed,omitempty"`
 	SinceSeconds    *float64    `json:"since_seconds,omitempty"`
 	RetriesSeconds  []float64   `json:"retries_seconds,omitempty"`
 	Doubled         int         `json:"doubled,omitempty"`
@@ -38,8 +39,7 @@ type savedReturn struct {
 	ReloadedSeconds *float64    `json:"reloaded_seconds,omitempty"`
 }
 
-// loadReturns reads what an earlier run left in dir. A file that cannot be understood is an error: who may return is not to be
-// guessed.
+// loadReturns reads what an earlier run left in dir.
 func loadReturns(dir string) (returns map[string]savedReturn, err error) {
 	if dir == "" {
 		return nil, nil
@@ -51,7 +51,7 @@ func loadReturns(dir string) (returns map[string]savedReturn, err error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w (remove it to let every pool return)", path, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return saved.Returns, nil
 }
@@ -73,7 +73,7 @@ func (s *savedReturns) add(z *config.Zone, p *config.Pool, view *health.PoolView
 		if !out && r.IsZero() {
 			return
 		}
-		saved := savedReturn{Zone: z.Hash, Out: out, Doubled: r.Doubled}
+		saved := savedReturn{Zone: z.Hash, Out: out, Unclaimed: out && r.Unclaimed, Doubled: r.Doubled}
 		saved.SinceSeconds, saved.AdmittedSeconds, saved.ReloadedSeconds = ageOf(r.Since, now), ageOf(r.Admitted, now), ageOf(r.Reloaded, now)
 		for _, retry := range r.Retries {
 			saved.RetriesSeconds = append(saved.RetriesSeconds, now.Sub(retry).Seconds())
@@ -139,7 +139,7 @@ func (s savedReturn) restored(z *config.Zone, now time.Time) health.Return {
 		}
 		return now.Add(-seconds(*age))
 	}
-	r := health.Return{Since: at(s.SinceSeconds), Doubled: s.Doubled, Admitted: at(s.AdmittedSeconds), Reloaded: at(s.ReloadedSeconds)}
+	r := health.Return{Since: at(s.SinceSeconds), Doubled: s.Doubled, Unclaimed: s.Unclaimed, Admitted: at(s.AdmittedSeconds), Reloaded: at(s.ReloadedSeconds)}
 	for _, age := range s.RetriesSeconds {
 		r.Retries = append(r.Retries, now.Add(-seconds(age)))
 	}

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"bytes"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -82,13 +84,22 @@ func TestReloadLetsIn(t *testing.T) {
 	})
 }
 
-func TestBrokenReturnsStopTheStart(t *testing.T) {
+// TestBrokenReturns: a damaged file costs what it held, and is set aside; the node starts.
+func TestBrokenReturns(t *testing.T) {
 	for name, content := range map[string]string{"empty": "", "torn": `{"version":1,"ret`, "other version": `{"version":9}`, "no hash": `{"version":1,"returns":{"a/b":{"zone":"xx"}}}`} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			require.NoError(t, os.WriteFile(filepath.Join(dir, returnsName), []byte(content), 0o600))
-			_, err := New(Options{Model: config.NewModel(nil), State: dir, Prober: &fakeProber{}, Publisher: &fakePublisher{}})
-			require.ErrorContains(t, err, returnsName)
+			var log bytes.Buffer
+			s, err := openState(dir, time.Hour, time.Now(), slog.New(slog.NewTextHandler(&log, nil)))
+			require.NoError(t, err)
+			require.Empty(t, s.returns)
+			require.Contains(t, log.String(), "which pools were out")
+			require.Contains(t, log.String(), returnsName+".damaged")
+			kept, err := os.ReadFile(filepath.Join(dir, returnsName+".damaged"))
+			require.NoError(t, err)
+			require.Equal(t, content, string(kept))
+			require.NoFileExists(t, filepath.Join(dir, returnsName))
 		})
 	}
 }

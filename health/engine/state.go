@@ -37,6 +37,8 @@ const (
 type stateFile struct {
 	path   string // empty: nothing is kept
 	logger *slog.Logger
+	// damaged are files that could not be understood, with what that costs.
+	damaged []damage
 	// loaded, by zone/pool/endpoint, and targets, the verdicts on targets that stand alone behind an endpoint, are owned by
 	// the engine's goroutine. They are dropped when they are too old to begin with.
 	loaded  map[string]savedVerdict
@@ -84,14 +86,14 @@ func openState(dir string, maxAge time.Duration, now time.Time, logger *slog.Log
 	s.path = filepath.Join(dir, stateName)
 	var err error
 	if s.returns, err = loadReturns(dir); err != nil {
-		return nil, err
+		s.damage(returnsName, "which pools were out, or on their way back, is forgotten: what is up now may be answered", err)
 	}
 	saved, err := readState(s.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return s, nil
 	case err != nil:
-		logger.Warn("last verdicts not understood: starting without them", "file", s.path, "err", err)
+		s.damage(stateName, "the last verdicts are forgotten: the first probes decide", err)
 		return s, nil
 	}
 	// The wall clock is the only one that outlives a process; a file from the future is as good as no file.
@@ -110,6 +112,26 @@ func openState(dir string, maxAge time.Duration, now time.Time, logger *slog.Log
 	}
 	s.savedAt = now.Add(-away)
 	return s, nil
+}
+
+// A damage is a file of the state directory that could not be understood.
+type damage struct{ file, text string }
+
+// damage notes that a file of the state directory is damaged, and what that costs: never the service. The file is set aside.
+func (s *stateFile) damage(name, costs string, err error) {
+	attrs := []any{"file", name, "err", err}
+	if to, err := durable.SetAside(filepath.Join(filepath.Dir(s.path), name)); err == nil {
+		attrs = append(attrs, "kept", to)
+	}
+	s.logger.Error("a file of the state directory is damaged: "+costs, attrs...)
+	s.damaged = append(s.damaged, damage{name, costs + ": " + err.Error()})
+}
+
+// tellDamage makes an event of each damaged file.
+func (e *Engine) tellDamage() {
+	for _, d := range e.state.damaged {
+		e.opts.Events.Add("state.damaged", d.file, d.text, nil)
+	}
 }
 
 func readState(path string) (*savedVerdicts, error) {

@@ -31,6 +31,8 @@ type table struct {
 	// dirty pools are judged by the next judge; wakes are pools that change without new input.
 	dirty map[poolRef]bool
 	wakes map[poolRef]time.Time
+	// unclaimed are pools that keep data and are out, in part or as a whole, while no other pool has taken their turn.
+	unclaimed map[poolRef]bool
 	// now is the instant for which horizons are reckoned.
 	now time.Time
 	// moved are pools with a horizon that may have moved since the last horizons.
@@ -108,9 +110,9 @@ func (e *Engine) newTable(m *config.Model, old *table) *table {
 		zones:   make([]zoneTable, len(m.Zones)),
 		leaves:  make(map[health.TargetID]health.Verdict),
 		dirty:   make(map[poolRef]bool),
-		wakes:   make(map[poolRef]time.Time),
-		moved:   make(map[poolRef]bool),
-		sent:    make(map[poolRef]time.Time),
+		wakes:   make(map[poolRef]time.Time), unclaimed: make(map[poolRef]bool),
+		moved: make(map[poolRef]bool),
+		sent:  make(map[poolRef]time.Time),
 	}
 	defer t.chooseVantages()
 	for zi, z := range m.Zones {
@@ -124,6 +126,7 @@ func (e *Engine) newTable(m *config.Model, old *table) *table {
 			t.addPool(pt, z, p, ref)
 			pt.view = before.carry(z, p, pt, state)
 			t.remember(pt, old, state)
+			t.noteUnclaimed(ref)
 			t.dirty[ref] = true
 			t.moves(ref)
 			if flip, ok := old.horizonOf(before, z, pi); ok {
@@ -195,10 +198,7 @@ const noTier = math.MaxInt32
 func firstTier(z *config.Zone, pool int) int {
 	tier := noTier
 	for _, s := range z.Pools[pool].Services {
-		at := slices.IndexFunc(z.Services[s].Tiers, func(t config.Tier) bool {
-			return slices.ContainsFunc(t, func(share config.Share) bool { return share.Pool == pool })
-		})
-		tier = min(tier, max(at, 0))
+		tier = min(tier, tierIn(z.Services[s], pool))
 	}
 	return tier
 }
@@ -357,9 +357,11 @@ func (t *table) judge(now time.Time) []change {
 				view = shared.of(pt, view)
 			}
 			pt.view = view
+			t.noteUnclaimed(ref)
 			t.moves(ref)
 		}
 	}
+	t.claim()
 	// Not cleared: after a model was taken up it holds every pool, and would be as large ever after.
 	t.dirty = make(map[poolRef]bool)
 	return changes

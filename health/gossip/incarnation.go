@@ -11,9 +11,12 @@ import (
 	"github.com/fairlead-dns/fairlead/config/durable"
 )
 
+// ErrDamaged is what is wrong with an incarnation that is no number.
+var ErrDamaged = errors.New("not a number")
+
 // NextIncarnation reads the incarnation in the file at path, writes the next one, and returns it when it is on disk. A file
-// that does not exist counts as 0. Any other trouble is an error and changes nothing: an incarnation that was used before
-// makes the others take this node's rounds for old ones.
+// that does not exist counts as 0. Any other trouble is an error and changes nothing, ErrDamaged where the file is not a number: an
+// incarnation that was used before makes the others take this node's rounds for old ones.
 func NextIncarnation(path string) (uint64, error) {
 	return RaiseIncarnation(path, 0)
 }
@@ -27,7 +30,7 @@ func RaiseIncarnation(path string, above uint64) (uint64, error) {
 	var last uint64
 	if err == nil {
 		if last, err = strconv.ParseUint(strings.TrimSuffix(string(b), "\n"), 10, 63); err != nil {
-			return 0, fmt.Errorf("incarnation: %s: not a number: write one above all that this node has had", path)
+			return 0, fmt.Errorf("incarnation: %s: %w", path, ErrDamaged)
 		}
 	}
 	next := max(last, above) + 1

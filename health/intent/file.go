@@ -95,7 +95,7 @@ func write(path string, s Set, incarnation uint64, now time.Time) error {
 }
 
 // read is what write wrote, with the time since then taken off. A clock that went backwards takes nothing off: back tells.
-// No file is an empty set. Whatever is not understood is an error: a drain is not to be forgotten.
+// No file is an empty set, and what is not understood is errDamaged.
 func read(path string, now time.Time) (s Set, incarnation uint64, back bool, err error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -105,7 +105,7 @@ func read(path string, now time.Time) (s Set, incarnation uint64, back bool, err
 		return Set{}, 0, false, err
 	}
 	if info.Size() > maxFile {
-		return Set{}, 0, false, fmt.Errorf("%s: %d octets, at most %d are read", path, info.Size(), maxFile)
+		return Set{}, 0, false, fmt.Errorf("%s: %w: %d octets, at most %d are read", path, errDamaged, info.Size(), maxFile)
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -113,7 +113,7 @@ func read(path string, now time.Time) (s Set, incarnation uint64, back bool, err
 	}
 	c, err := parse(b)
 	if err != nil {
-		return Set{}, 0, false, fmt.Errorf("%s: %w", path, err)
+		return Set{}, 0, false, fmt.Errorf("%s: %w: %w", path, errDamaged, err)
 	}
 	// Saved times are read back without a monotonic clock, so this is the wall clock's difference.
 	away := now.Sub(c.SavedAt)

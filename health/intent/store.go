@@ -11,7 +11,8 @@ import (
 )
 
 const (
-	fileName = "intents.json"
+	// FileName is that of the orders in a state directory.
+	FileName = "intents.json"
 	// MaxOpen bounds the intents that nobody ended. Each one costs a look at every pool that it names, and some 150 octets of
 	// every round of gossip.
 	MaxOpen = 1000
@@ -22,6 +23,9 @@ const (
 // ErrFull says that there are so many intents and ends that no more are taken.
 var ErrFull = errors.New("too many intents")
 
+// errDamaged is for a file that is there and is not what it should be.
+var errDamaged = errors.New("damaged")
+
 // A Store is one node's set and its file. It belongs to one goroutine.
 type Store struct {
 	path string // empty: nothing is kept
@@ -30,6 +34,8 @@ type Store struct {
 	set, kept Set
 	// lost is what is wrong with the file of what intents bind.
 	lost error
+	// damaged is what was wrong with the file of the intents themselves.
+	damaged error
 	// alone is set when this node is every configured node.
 	alone bool
 	// without is for simulators.
@@ -38,17 +44,22 @@ type Store struct {
 	incarnation, counter uint64
 }
 
-// Open reads what an earlier run left in dir; an empty dir keeps nothing. A file that is not understood is an error, which
-// names it. The ids of the Store begin at the given incarnation, or at one above the file's if that is greater.
+// Open reads what an earlier run left in dir; an empty dir keeps nothing. A file that is damaged costs what it held, which Damaged tells;
+// one that cannot be read is an error. The ids of the Store begin at the given incarnation, or at one above the file's if that is greater.
 func Open(dir, node string, incarnation uint64, now time.Time) (*Store, error) {
 	s := &Store{node: node, incarnation: max(incarnation, 1), alone: true}
 	if dir == "" {
 		return s, nil
 	}
-	s.path = filepath.Join(dir, fileName)
+	s.path = filepath.Join(dir, FileName)
 	set, last, back, err := read(s.path, now)
+	if errors.Is(err, errDamaged) {
+		s.damaged, err = err, nil
+		// Its ids are not to come again.
+		last = uint64(max(0, now.Unix()))
+	}
 	if err != nil {
-		return nil, fmt.Errorf("intents: %w (whoever removes it ends all drains)", err)
+		return nil, fmt.Errorf("intents: %w", err)
 	}
 	bounds, err := readBounds(dir)
 	if err != nil {
@@ -65,6 +76,9 @@ func Open(dir, node string, incarnation uint64, now time.Time) (*Store, error) {
 	}
 	return s, nil
 }
+
+// Damaged is what was wrong with the file of orders, none of which is known any more; nil where nothing was.
+func (s *Store) Damaged() error { return s.damaged }
 
 // Lost is what was wrong with what intents bind, so that they hold for names alone; nil where nothing was.
 func (s *Store) Lost() error { return s.lost }

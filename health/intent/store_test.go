@@ -77,24 +77,29 @@ func TestFileThatIsNotUnderstood(t *testing.T) {
 	dir := t.TempDir()
 	_, err := open(t, dir, begin).Put(drain("a", begin, time.Time{}), begin)
 	require.NoError(t, err)
-	path := filepath.Join(dir, fileName)
+	path := filepath.Join(dir, FileName)
 	good, err := os.ReadFile(path)
 	require.NoError(t, err)
 	refused := func(b []byte, what string, args ...any) {
 		t.Helper()
 		require.NoError(t, os.WriteFile(path, b, 0o600))
-		_, err := Open(dir, "n1", 0, begin)
-		require.ErrorContains(t, err, path, append([]any{what}, args...)...)
+		s, err := Open(dir, "n1", 0, begin)
+		require.NoError(t, err, append([]any{what}, args...)...)
+		require.ErrorContains(t, s.Damaged(), path, append([]any{what}, args...)...)
+		require.Empty(t, s.Set().Open(begin))
+		require.GreaterOrEqual(t, s.incarnation, uint64(begin.Unix()), "no id comes again")
 	}
 	for n := range good {
 		refused(good[:n], "cut off after %d octets", n)
 		flipped := append([]byte(nil), good...)
 		flipped[n] ^= 1
 		require.NoError(t, os.WriteFile(path, flipped, 0o600))
-		if s, err := Open(dir, "n1", 0, begin); err == nil {
+		s, err := Open(dir, "n1", 0, begin)
+		require.NoError(t, err)
+		if s.Damaged() == nil {
 			require.Equal(t, "a", s.Set().Open(begin)[0].Scope.Name, "octet %d: nothing but what was written", n)
 		} else {
-			require.ErrorContains(t, err, path)
+			require.ErrorContains(t, s.Damaged(), path)
 		}
 	}
 	refused([]byte(`{"version":9,"sha256":"","content":{}}`), "a later version")

@@ -181,7 +181,7 @@ func (in *PoolInput) holds(p *health.PoolView) {
 			was = in.Prev.ReturnAZ[a]
 		}
 		azs[a] = in.returned(p, func(i int) bool { return in.Pool.Endpoints[i].AZ == w.AZ }, false, was)
-		some = some || !azs[a].IsZero()
+		some = some || !azs[a].IsZero() || azs[a].Unclaimed
 	}
 	if some {
 		p.ReturnAZ = azs
@@ -208,10 +208,16 @@ func (in *PoolInput) returned(p *health.PoolView, group func(int) bool, whole bo
 		// A node that begins has not looked yet.
 		return was
 	case c.now == 0:
-		return ended.Out()
+		out := ended.Out()
+		// One that left while it was on its way back may lack what was written meanwhile.
+		out.Unclaimed = in.Pool.KeepsData() && (was.Unclaimed || c.before > 0 && !ended.On())
+		return out
 	case c.before == 0 && c.judged:
+		unclaimed := was.Unclaimed
 		was = ended.Out()
-		was.Since = in.Now
+		if was.Since = in.Now; unclaimed {
+			was.Admitted = in.Now
+		}
 	case c.before == 0 && !was.On():
 		return health.Return{}
 	case c.failed && in.ramping(was):

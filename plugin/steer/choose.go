@@ -266,14 +266,11 @@ func (s *subject) usable(pool int, l level, free eldest) (offer, SkipReason) {
 func (s *subject) returned(cfg *config.Pool, view *health.PoolView, r *health.Return, l level) int {
 	f := s.svc.FailbackOf(cfg)
 	percent, _ := r.Share(f, view.At)
-	if percent == 0 && l != ordinary && !(keepsData(cfg) && f.Mode != config.FailbackAuto) {
+	if percent == 0 && l != ordinary && !(cfg.KeepsData() && f.Mode != config.FailbackAuto) {
 		return health.Whole
 	}
 	return percent
 }
-
-// keepsData tells whether the pool must never be answered outside its turn.
-func keepsData(p *config.Pool) bool { return p.Stateful || p.Fence }
 
 func (s *subject) heldAZ(cfg *config.Pool, view *health.PoolView, az int, l level) bool {
 	for i := range view.ReturnAZ {

@@ -65,7 +65,7 @@ func (c *chooser) spare(at int) []offer {
 	offers, _ := c.offers(c.steps[at], ordinary)
 	var spare []offer
 	for _, o := range offers {
-		if !o.pending && o.kept < len(o.members) && !keepsData(o.cfg) {
+		if !o.pending && o.kept < len(o.members) && !o.cfg.KeepsData() {
 			spare = append(spare, o)
 		}
 	}

@@ -52,7 +52,7 @@ func (s *subject) everyStep() []step {
 // allowed is tier without the pools that keep data and do not answer in served.
 func (s *subject) allowed(tier config.Tier, served *Plan) config.Tier {
 	return slices.DeleteFunc(slices.Clone(tier), func(share config.Share) bool {
-		return keepsData(s.zv.Zone.Pools[share.Pool]) && !served.has(share.Pool)
+		return s.zv.Zone.Pools[share.Pool].KeepsData() && !served.has(share.Pool)
 	})
 }
 
