@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 
 	"github.com/miekg/dns"
@@ -112,6 +113,34 @@ func (b *builder) completeNameServers() {
 			b.imported.at.say(Warning, "without them nobody finds the zone", "the name server %s lies in the zone and has no addresses", ns.Name)
 		case field(b.serverNodes[i].item, "addresses") == nil:
 			b.errorf(b.serverNodes[i].node, b.serverNodes[i].at, "without them nobody finds the zone", "the name server %s lies in the zone and needs addresses", ns.Name)
+		}
+	}
+}
+
+// checkStatic looks for static addresses that endpoints have: those answers go on whatever happens to the endpoint, and no bound counts them.
+func (b *builder) checkStatic() {
+	of := make(map[netip.Addr]string)
+	for _, p := range b.zone.Pools {
+		for _, e := range p.Endpoints {
+			for _, a := range []netip.Addr{e.V4, e.V6} {
+				if _, known := of[a]; a.IsValid() && !known {
+					of[a] = p.Name + "/" + e.Name
+				}
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(b.owners)) {
+		for _, t := range []uint16{dns.TypeA, dns.TypeAAAA} {
+			c := b.owners[name].records[t]
+			if c == nil {
+				continue
+			}
+			for _, a := range b.staticAddresses(name, t) {
+				if e := of[a]; e != "" {
+					c.say(Warning, "a service with the pool, or a CNAME to one, follows it",
+						"%s is the address of the endpoint %s: this record goes on naming it while it is down or drained, and no bound counts its answers", a, e)
+				}
+			}
 		}
 	}
 }

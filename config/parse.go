@@ -80,6 +80,7 @@ func (b *builder) build(file string) *Zone {
 	b.completeNameServers()
 	b.checkOwners()
 	b.checkBarriers()
+	b.checkStatic()
 	b.checkLoops()
 	b.buildDNSSEC()
 	b.zone.Hash = b.files.sum()

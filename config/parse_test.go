@@ -73,24 +73,24 @@ func TestRecordData(t *testing.T) {
 
 func TestZoneFile(t *testing.T) {
 	for _, tt := range []struct{ name, db, want string }{
-		{"ignored", "$TTL 60\n@ SOA ns1.example.net. h.example.net. 1 2 3 4 5\n@ NS ns1.example.net.\na A 192.0.2.1\na A 192.0.2.2\n",
+		{"ignored", "$TTL 60\n@ SOA ns1.example.net. h.example.net. 1 2 3 4 5\n@ NS ns1.example.net.\na A 192.0.2.101\na A 192.0.2.102\n",
 			"dir/db:3:1: warning: ignored: the NS records of the apex come from the key nameservers\n"},
-		{"syntax", "$TTL 60\na A 192.0.2.1\nb A nonsense\n", "dir/db:3:12: error: bad data: bad A A: \"nonsense\"\n"},
+		{"syntax", "$TTL 60\na A 192.0.2.101\nb A nonsense\n", "dir/db:3:12: error: bad data: bad A A: \"nonsense\"\n"},
 		{"include", "$INCLUDE other\n", "dir/db:1:14: error: bad data: failed to open `other': the file \"other\" does not exist: \"other\"\n"},
-		{"outside", "a 60 A 192.0.2.1\n\nb.example.com. 60 A 192.0.2.1\n", "dir/db:3:1: error: b.example.com. is outside the zone gslb.example.org.\n"},
-		{"conflict", "www 60 A 192.0.2.1\n", "dir/db:1:1: warning: ignored: a service at line 10 of dir/z.yaml answers for www.gslb.example.org.\n"},
-		{"delegation", "sub 60 NS ns.sub\nsub NS ns2.sub\nns2.sub 60 A 192.0.2.1\na.sub 60 TXT x\n*.b.sub 60 A 192.0.2.1\nc 60 DS 1 13 2 00\n",
+		{"outside", "a 60 A 192.0.2.101\n\nb.example.com. 60 A 192.0.2.101\n", "dir/db:3:1: error: b.example.com. is outside the zone gslb.example.org.\n"},
+		{"conflict", "www 60 A 192.0.2.101\n", "dir/db:1:1: warning: ignored: a service at line 10 of dir/z.yaml answers for www.gslb.example.org.\n"},
+		{"delegation", "sub 60 NS ns.sub\nsub NS ns2.sub\nns2.sub 60 A 192.0.2.101\na.sub 60 TXT x\n*.b.sub 60 A 192.0.2.101\nc 60 DS 1 13 2 00\n",
 			"dir/db:1:1: warning: the name server ns.sub.gslb.example.org. lies in the zone that it serves, and has no addresses here\n" +
 				"dir/db:1:1: warning: 1 name is never answered: below a static NS record\n" +
 				"dir/db:6:1: warning: DS records for c.gslb.example.org., which is not delegated: no NS records stand there\n"},
-		{"below a DNAME", "d 60 DNAME example.net.\na.d 60 A 192.0.2.1\nb.a.d 60 TXT x\n", "dir/db:1:1: warning: 2 names are never answered: below a static DNAME record\n"},
+		{"below a DNAME", "d 60 DNAME example.net.\na.d 60 A 192.0.2.101\nb.a.d 60 TXT x\n", "dir/db:1:1: warning: 2 names are never answered: below a static DNAME record\n"},
 		{"CNAME loop", "a 60 CNAME b\nb 60 CNAME a\n", "dir/db:2:1: warning: the CNAME target a.gslb.example.org. leads back to itself\n"},
 		{"signed", "a 60 RRSIG A 13 3 60 20300101000000 20200101000000 1 gslb.example.org. AAAA\na 60 NSEC b A\n",
 			"dir/db:1:1: warning: ignored: signatures and denials of the file (RRSIG and the like); the zone is signed here or not at all\n"},
 		{"two SOAs", "@ SOA ns1.example.net. h.example.net. 1 2 3 4 5\n@ SOA ns1.example.net. h.example.net. 2 2 3 4 5\n", "dir/db:2:1: error: more than one SOA\n"},
 		{"SOA below", "a SOA ns1.example.net. h.example.net. 1 2 3 4 5\n", "dir/db:1:1: error: a SOA below the apex, for a.gslb.example.org.\n"},
 		{"two CNAMEs", "a 60 CNAME b\na 60 CNAME c\n", "dir/db:2:1: error: more than one CNAME for a.gslb.example.org.\n"},
-		{"two TTLs", "a 60 A 192.0.2.1\na 30 A 192.0.2.2\n",
+		{"two TTLs", "a 60 A 192.0.2.101\na 30 A 192.0.2.102\n",
 			"dir/db:2:1: warning: the records of one name and type have one TTL (RFC 2181 section 5.2); the least of 60 and 30 is used\n"},
 		{"no data", "a 60 A\n", "dir/db:1:1: error: no A data\n"},
 	} {
