@@ -4,7 +4,7 @@ GO        ?= go
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS   := -s -w -X main.version=$(VERSION)
 # The Debian packages that the tests use; installed by `make test-deps`.
-PACKAGES  := bind9 bind9-dnsutils knot-dnsutils dnsperf iproute2 nftables mandoc unbound chromium prometheus knot-resolver dnsmasq-base pdns-recursor systemd
+PACKAGES  := bind9 bind9-dnsutils knot-dnsutils dnsperf iproute2 nftables mandoc unbound chromium prometheus knot-resolver dnsmasq-base pdns-recursor systemd rpm
 # The servers that `make bench-peers` compares with.
 PEERS     := gdnsd pdns-server pdns-backend-geoip pdns-backend-bind knot knot-module-geoip nsd bind9 util-linux
 # Random histories of whole clusters that the simulator goes through: 2 s of a core each.
@@ -15,7 +15,7 @@ GOTESTSUM := $(GO) tool gotestsum --format pkgname --hide-summary skipped \
   --post-run-command 'sh -c "echo $$TESTS_TOTAL $$TESTS_FAILED $$TESTS_SKIPPED $$TESTS_ERRORS >>$(TOTALS)"'
 SUDO      := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: build ui man demo test lint test-plain test-race test-fast test-long test-deps vet bench bench-peers fuzz clean
+.PHONY: build ui man demo test lint test-plain test-race test-fast test-long test-deps vet bench bench-peers fuzz release test-deploy clean
 
 build: ui ## bin/fairlead, which needs no library of the system
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/fairlead ./cmd/fairlead
@@ -51,6 +51,14 @@ test-long: test-deps ## what takes hours; each line can be given alone
 	FAIRLEAD_PLANS=1000000 $(GO) test -count=1 -timeout 2h -run '^TestTwinAgrees$$' ./plugin/steer
 	FAIRLEAD_LONG=1 $(GO) test -v -count=1 -timeout 2h -run '^(TestConvergence|TestTraffic)$$' ./health/gossip
 	FAIRLEAD_TRIALS=20 FAIRLEAD_STORM=50 $(GO) test -v -count=1 -timeout 4h ./integration
+
+# A minute or two once the tools are built, which is seven minutes of a core.
+test-deploy: ui test-deps ## makes a release twice and compares it, installs the deb, runs the image, tries chart and manifests
+	$(GO) -C deploy/tools vet ./...
+	FAIRLEAD_RELEASE=1 $(GOTESTSUM) -- -count=1 -timeout 30m ./integration/deploy
+
+release: ui ## dist: programs, packages, image, chart, what is in them, checksums; the same octets on every machine
+	VERSION=$(VERSION) GO=$(GO) deploy/release.sh
 
 test-deps: ## the Debian packages that the integration tests use
 	@missing=; for p in $(PACKAGES); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; done; \

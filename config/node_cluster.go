@@ -42,7 +42,7 @@ type ClusterNode struct {
 
 // Gossip is how the nodes talk.
 type Gossip struct {
-	// Listen is address:port, Advertise the same as the other nodes see it; empty means Listen.
+	// Listen is address:port, Advertise the same as the other nodes see it; empty means Listen, AdvertiseAuto what the system sends from.
 	Listen, Advertise string
 	// Identity is the path of this node's private key, Keyring that of the keys that encrypt; empty only with Insecure.
 	Identity, Keyring string
@@ -52,6 +52,9 @@ type Gossip struct {
 	// Insecure is set to talk in clear, which is only for the loopback interface.
 	Insecure bool
 }
+
+// AdvertiseAuto in Gossip.Advertise is the address from which the system sends to the other nodes.
+const AdvertiseAuto = "auto"
 
 // A GossipProfile says how far the nodes are from each other.
 type GossipProfile uint8
@@ -93,7 +96,7 @@ func clusterShape() *shape {
 		), least: 1, most: maxNodes}),
 		required("gossip", object(
 			required("listen", text("an address with a port, as in 0.0.0.0:7946", addressPort)),
-			optional("advertise", text("an address with a port, as in 192.0.2.1:7946", addressPort)),
+			optional("advertise", text("an address with a port, as in 192.0.2.1:7946, or auto", advertiseText)),
 			required("identity", text("a path", lineText)),
 			optional("keyring", text("a path", lineText)),
 			optional("profile", enum("lan", "wan")),
@@ -125,6 +128,16 @@ func hostPort(s string) error {
 func addressPort(s string) error {
 	if a, err := netip.ParseAddrPort(s); err != nil || a.Port() == 0 {
 		return fmt.Errorf("want an address with a port, as in 192.0.2.1:7946, got %q", shorten(s))
+	}
+	return nil
+}
+
+func advertiseText(s string) error {
+	if s == AdvertiseAuto {
+		return nil
+	}
+	if addressPort(s) != nil {
+		return fmt.Errorf("want an address with a port, as in 192.0.2.1:7946, or auto, got %q", shorten(s))
 	}
 	return nil
 }
@@ -232,7 +245,8 @@ func (g *Gossip) check(r *report, at *yamlNode, own string) {
 	if listen.Addr().IsUnspecified() && g.Advertise == "" {
 		a, err := netip.ParseAddrPort(own)
 		if err != nil {
-			r.node(field(at, "listen"), Error, "cluster.gossip.advertise", fmt.Sprintf("required: the other nodes cannot send to %s", listen.Addr()), "")
+			r.node(field(at, "listen"), Error, "cluster.gossip.advertise", fmt.Sprintf("required: the other nodes cannot send to %s", listen.Addr()),
+				"`auto` is the address from which this host sends")
 			return
 		}
 		g.Advertise = a.String()

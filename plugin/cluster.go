@@ -21,8 +21,12 @@ func clusterOf(cfg *config.Node) (*engine.Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("node file: cluster.gossip.identity: %w", err)
 	}
+	advertise, err := advertised(c, cfg.Name)
+	if err != nil {
+		return nil, err
+	}
 	o := gossip.Options{
-		Cluster: c.Name, Node: cfg.Name, SigningKey: identity, Bind: c.Gossip.Listen, Advertise: c.Gossip.Advertise,
+		Cluster: c.Name, Node: cfg.Name, SigningKey: identity, Bind: c.Gossip.Listen, Advertise: advertise,
 		Insecure: c.Gossip.Insecure, Seeds: c.Gossip.Seeds,
 	}
 	if c.Gossip.Profile == config.GossipWAN {
