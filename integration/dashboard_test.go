@@ -78,3 +78,9 @@ func TestDashboardRestart(t *testing.T) {
 		}
 	})
 }
+
+// Each page at each width in both themes; the cluster's page follows a node that is cut off.
+func TestDashboardPages(t *testing.T) {
+	needsBrowser(t)
+	browse(t, startDemo(t), "pages.mjs", nil)
+}

@@ -30,6 +30,10 @@ func pages() []pageDef {
 		{name: "new", title: "New drain", path: "/ui/drains/new", load: loadNewDrain},
 		{name: "drain", title: "Drain", path: "/ui/drains/{id}", live: true, load: loadDrain},
 		{name: "incident", title: "Incident", path: "/ui/incidents/{id}", live: true, load: loadIncident},
+		{name: "timeline", title: "Timeline", path: "/ui/timeline", live: true, load: loadTimeline},
+		{name: "cluster", title: "Cluster", path: "/ui/cluster", live: true, load: loadCluster},
+		{name: "config", title: "Config", path: "/ui/config", load: loadConfig},
+		{name: "whatif", title: "What if", path: "/ui/what-if", load: loadWhatIf},
 	}
 }
 
@@ -72,7 +76,7 @@ func functions(a *assets) template.FuncMap {
 	return template.FuncMap{
 		"asset": a.address, "display": display, "percent": percent, "seconds": seconds, "when": when, "clock": clock, "iso": iso,
 		"servicePath": servicePath, "endpointPath": endpointPath, "join": strings.Join, "mark": markOf, "plural": plural,
-		"dict": dict, "unknown": unknownWords, "query": url.QueryEscape, "orderMark": orderMark, "eventMark": eventMark, "phase": phaseWord, "nav": nav, "kindShape": kindShape, "sentence": sentence, "drillMark": drillMark, "sourceWord": sourceWord, "deref": func(b *bool) bool { return b != nil && *b },
+		"dict": dict, "unknown": unknownWords, "query": url.QueryEscape, "orderMark": orderMark, "eventMark": eventMark, "phase": phaseWord, "nav": nav, "kindShape": kindShape, "sentence": sentence, "drillMark": drillMark, "nodeMark": nodeMark, "fileMark": fileMark, "sourceWord": sourceWord, "deref": func(b *bool) bool { return b != nil && *b },
 	}
 }
 
@@ -243,6 +247,10 @@ func nav() []navItem {
 	return []navItem{
 		{"overview", "Overview", "/ui/"},
 		{"drains", "Drains", "/ui/drains"},
+		{"timeline", "Timeline", "/ui/timeline"},
+		{"cluster", "Cluster", "/ui/cluster"},
+		{"config", "Config", "/ui/config"},
+		{"whatif", "What if", "/ui/what-if"},
 	}
 }
 

@@ -162,3 +162,6 @@
   const kind = document.getElementById('kind');
   if (kind) kind.addEventListener('change', () => document.getElementById('name').setAttribute('list', `known-${kind.value}`));
 })();
+for (const range of document.querySelectorAll('[data-shows]')) {
+  range.addEventListener('input', () => { document.getElementById(range.dataset.shows).textContent = range.value; });
+}
