@@ -33,6 +33,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 // configuration has; the other labels are closed sets.
 var (
 	endpointsDesc  = desc("endpoints", "Endpoints by the state that is shown.", "zone", "pool", "state")
+	warningsDesc   = desc("endpoint_warnings", "Endpoints whose latest probe by this node succeeded with a warning, as of a certificate that expires soon.", "zone")
 	servicesDesc   = desc("services", "Services by why their members answer; all but tier and pending need a look.", "zone", "source")
 	repliesDesc    = desc("replies_total", "Replies by outcome.", "zone", "outcome")
 	problemsDesc   = desc("config_problems", "Problems in a zone file as it is on disk.", "file", "severity")
@@ -69,7 +70,7 @@ func newMetrics(reg prometheus.Registerer, n *node) *nodeMetrics {
 // Describe names what Collect collects.
 func (m *nodeMetrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		endpointsDesc, servicesDesc, repliesDesc, problemsDesc, brokenDesc, configDesc, generationDesc, ageDesc, readyDesc,
+		endpointsDesc, warningsDesc, servicesDesc, repliesDesc, problemsDesc, brokenDesc, configDesc, generationDesc, ageDesc, readyDesc,
 		auditEntries, auditBytes, auditFailures, auditBroken, tcpOpen, tcpClosed,
 	} {
 		ch <- d
@@ -109,6 +110,7 @@ func (m *nodeMetrics) Collect(ch chan<- prometheus.Metric) {
 				gauge(endpointsDesc, float64(count[s]), zv.Zone.Name, pool, s.String())
 			}
 		})
+		gauge(warningsDesc, float64(m.node.warnings(zv)), zv.Zone.Name)
 		count := make(map[steer.Source]int)
 		for i := range zv.Zone.Services {
 			count[snap.Plan(zv.Zone, i).Source]++
@@ -123,6 +125,24 @@ func (m *nodeMetrics) Collect(ch chan<- prometheus.Metric) {
 			ch <- prometheus.MustNewConstMetric(repliesDesc, prometheus.CounterValue, float64(c.Total(o)), zone, o.String())
 		})
 	})
+}
+
+// warnings counts the endpoints of a zone that this node's latest probe warns of.
+func (n *node) warnings(zv *health.ZoneView) (count int) {
+	if n.engine == nil {
+		return 0
+	}
+	for _, p := range zv.Zone.Pools {
+		if p.Check < 0 {
+			continue
+		}
+		for _, e := range p.Endpoints {
+			if o, ok := n.Observation(health.TargetOf(zv.Zone.Name, zv.Zone.Checks[p.Check], e).ID); ok && o.Warning != "" {
+				count++
+			}
+		}
+	}
+	return count
 }
 
 // stateCount is how many endpoints are shown in each state.

@@ -25,6 +25,7 @@ type certificate struct {
 	files    *config.AdminTLS
 	logger   *slog.Logger
 	failures prometheus.Counter
+	expires  prometheus.Gauge
 
 	mu sync.Mutex
 	// The rest is guarded by mu. content is what config was made of, in the order of the files; lastErr is the error that was
@@ -35,8 +36,8 @@ type certificate struct {
 	lastErr string
 }
 
-func newCertificate(files *config.AdminTLS, logger *slog.Logger, failures prometheus.Counter) (*certificate, error) {
-	c := &certificate{files: files, logger: logger, failures: failures}
+func newCertificate(files *config.AdminTLS, logger *slog.Logger, failures prometheus.Counter, expires prometheus.Gauge) (*certificate, error) {
+	c := &certificate{files: files, logger: logger, failures: failures, expires: expires}
 	if err := c.readLocked(); err != nil {
 		return nil, err
 	}
@@ -91,6 +92,7 @@ func (c *certificate) readLocked() error {
 		c.logger.Info("certificate of the admin API changed", "expires", next.Certificates[0].Leaf.NotAfter)
 	}
 	c.content, c.config = content, next
+	c.expires.Set(float64(next.Certificates[0].Leaf.NotAfter.Unix()))
 	return nil
 }
 

@@ -8,6 +8,8 @@ type serverMetrics struct {
 	lockouts    prometheus.Counter
 	tlsFailures prometheus.Counter
 	crowded     prometheus.Counter
+	// expires is when the certificate of the listener expires.
+	expires prometheus.Gauge
 }
 
 func newMetrics(reg prometheus.Registerer) *serverMetrics {
@@ -24,11 +26,14 @@ func newMetrics(reg prometheus.Registerer) *serverMetrics {
 		crowded: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "fairlead_admin_connections_refused_total", Help: "TCP connections closed at once since their source had as many as it may.",
 		}),
+		expires: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "fairlead_admin_certificate_expiry_timestamp_seconds", Help: "When the certificate of admin.tls expires; 0 without one.",
+		}),
 	}
 	for _, reason := range []string{refusedNone, refusedMalformed, refusedUnknown, refusedExpired, refusedLocked, refusedRole} {
 		m.refusals.WithLabelValues(reason)
 	}
-	reg.MustRegister(m.refusals, m.lockouts, m.tlsFailures, m.crowded)
+	reg.MustRegister(m.refusals, m.lockouts, m.tlsFailures, m.crowded, m.expires)
 	return m
 }
 

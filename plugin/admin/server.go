@@ -235,7 +235,7 @@ func New(opts Options) (*Server, error) {
 // listenTLS opens the TCP listener. Without a certificate there is none.
 func (s *Server) listenTLS() (door, error) {
 	var err error
-	if s.certificate, err = newCertificate(s.opts.TLS, s.opts.Logger, s.metrics.tlsFailures); err != nil {
+	if s.certificate, err = newCertificate(s.opts.TLS, s.opts.Logger, s.metrics.tlsFailures, s.metrics.expires); err != nil {
 		return door{}, err
 	}
 	l, err := net.Listen("tcp", s.opts.Listen)
