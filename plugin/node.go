@@ -416,10 +416,11 @@ func (n *node) Ready() error {
 	if n.current.Load() == nil {
 		return errNoSnapshot
 	}
-	if err := n.engine.Alive(); err != nil {
+	// What an operator has to mend comes before what a moment mends at a start.
+	if err := n.source.empty(); err != nil {
 		return err
 	}
-	if err := n.source.empty(); err != nil {
+	if err := n.engine.Alive(); err != nil {
 		return err
 	}
 	return n.engine.Serving()
