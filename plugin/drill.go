@@ -101,6 +101,13 @@ func (d *drills) start(req *api.DrillRequest) (*api.Drill, error) {
 	if err != nil {
 		return nil, err
 	}
+	// What a rule refuses, it refuses by its own name.
+	if err := d.node.engine.Admissible(intent); err != nil {
+		return nil, err
+	}
+	if why := d.abortsAtOnce(req, intent); why != "" {
+		return nil, fmt.Errorf("%w: the drill would abort at once: %s", health.ErrIntentConflict, why)
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	running := 0
@@ -129,6 +136,35 @@ func (d *drills) start(req *api.DrillRequest) (*api.Drill, error) {
 	}
 	d.logger.Info("drill begins", "id", drill.ID, "scope", req.Scope.Kind+" "+req.Scope.Name, "until", drill.EndsAt, "actor", req.Actor)
 	return &drill, nil
+}
+
+// abortsAtOnce says which condition of a drill holds before it begins, or would as soon as it has begun; empty if none does. Rules have a
+// say of their own when the drain is ordered.
+func (d *drills) abortsAtOnce(req *api.DrillRequest, intent health.Intent) string {
+	snap := d.node.current.Load()
+	for _, condition := range req.AbortIf {
+		why := ""
+		switch {
+		case condition == api.AbortDegraded:
+			service := strings.TrimSuffix(strings.ToLower(req.Service), ".") + "."
+			if req.Service == "" {
+				service = ""
+			}
+			drill := &api.Drill{Service: service}
+			if why = degradedSince(snap, drill); why != "" {
+				break
+			}
+			if x, err := d.node.explainer(); err == nil {
+				why = degradedSince(foresee(x, intent), drill)
+			}
+		case strings.HasPrefix(condition, api.AbortCheck):
+			why, _ = checkFails(snap, strings.TrimPrefix(condition, api.AbortCheck))
+		}
+		if why != "" {
+			return condition + ": " + why
+		}
+	}
+	return ""
 }
 
 // valid tells whether a condition means something in the configuration in force.

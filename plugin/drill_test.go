@@ -68,7 +68,8 @@ func TestDrillOverrides(t *testing.T) {
 		req := region("eu")
 		_, err = n.Drill(req)
 		require.ErrorContains(t, err, "never_empty")
-		req.Override = []string{"never_empty", "keep_regions"}
+		// Nothing would be left: only a drill that does not mind can begin.
+		req.Override, req.AbortIf = []string{"never_empty", "keep_regions"}, []string{api.AbortRule}
 		d, err := n.Drill(req)
 		require.NoError(t, err)
 		require.Equal(t, req.Override, d.Override)

@@ -113,6 +113,10 @@ func (w *world) orderPool(zone int, ref health.EndpointRef, i health.Intent) {
 		p.Endpoints[ref.Endpoint].Drained = true
 	case i.Kind == health.IntentForce:
 		force(w.view.Zones[zone].Zone.Pools[ref.Pool], p, ref.Endpoint, i.State)
+	case i.Kind == health.IntentReady:
+		p.GateClosed = false
+	case i.Kind == health.IntentFailback:
+		p.Return, p.ReturnAZ = health.Return{}, nil
 	case i.Scope.Kind == health.ScopePool:
 		p.Weight = &i.Weight
 	default:

@@ -31,6 +31,8 @@ type access struct {
 	server string
 	// tokenFile, ca, cert and key are paths, for https alone.
 	tokenFile, ca, cert, key string
+	// as is the person on whose word an order is given; empty for who runs the command.
+	as string
 }
 
 // addServerFlag gives cmd the flags that every client command has.
@@ -42,7 +44,7 @@ func addServerFlag(cmd *cobra.Command) *access {
 
 // accessOf is what the flags of cmd say; those that it does not have are empty.
 func accessOf(cmd *cobra.Command) (a access) {
-	for name, to := range map[string]*string{"server": &a.server, "token-file": &a.tokenFile, "ca": &a.ca, "cert": &a.cert, "key": &a.key} {
+	for name, to := range map[string]*string{"server": &a.server, "token-file": &a.tokenFile, "ca": &a.ca, "cert": &a.cert, "key": &a.key, "as": &a.as} {
 		if f := cmd.Flags().Lookup(name); f != nil {
 			*to = f.Value.String()
 		}
@@ -57,6 +59,7 @@ func (a *access) flags(cmd *cobra.Command) {
 	f.StringVar(&a.ca, "ca", "", "file of the CA that signed the node's certificate (default: the system's)")
 	f.StringVar(&a.cert, "cert", "", "file of the client certificate, for https")
 	f.StringVar(&a.key, "key", "", "file of its key")
+	f.StringVar(&a.as, "as", "", "the person who gives an order, for the record (default: who runs this, also behind sudo)")
 }
 
 // newClient makes a client for the server that a names, or for the default one.
@@ -76,7 +79,9 @@ func newClient(a access) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return clientAt(path, source), nil
+	c := clientAt(path, source)
+	c.as = a.as
+	return c, nil
 }
 
 // remote is the client for a node over TLS.
@@ -105,7 +110,7 @@ func (a *access) remote(text, source string) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &client{socket: "https://" + u.Host, base: "https://" + u.Host, source: source, token: token, http: &http.Client{
+	return &client{socket: "https://" + u.Host, base: "https://" + u.Host, source: source, token: token, as: a.as, http: &http.Client{
 		Timeout:   requestTimeout,
 		Transport: &http.Transport{TLSClientConfig: cfg, DisableKeepAlives: true},
 		// A token goes to the node that was named, and to no other.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -15,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fairlead-dns/fairlead/health/audit"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
 // defaultEntries is how many entries are printed: a screen.
@@ -23,6 +26,9 @@ const defaultEntries = 50
 const auditHelp = `The log is that of one node and lies in its state directory, DIR. Without DIR it is looked for beside the admin socket
 that the environment variable ` + serverEnv + ` names, else in ` + systemState + `, else in that of the demo that this
 user runs. The files are read directly: no node has to run.`
+
+const auditServerHelp = `With --server, or where ` + serverEnv + ` names a node over https, that node is asked instead, for which the login must be an
+admin's.`
 
 func auditCommand() *cobra.Command {
 	var after uint64
@@ -34,13 +40,15 @@ func auditCommand() *cobra.Command {
 		Long: `Audit prints the latest entries of the audit log, oldest first: who asked for what, from where, why, and what came of it.
 It checks each entry by itself; ` + "`fairlead audit verify`" + ` checks the whole log.
 
-` + auditHelp + `
+` + auditHelp + " " + auditServerHelp + `
 
 Exit codes: 0 done, 1 no log, or a line that is not what was written, 2 wrong usage.`,
 		Example: `  fairlead audit
+  fairlead audit --server https://node1.example.org:8443 --token-file admin.token
   fairlead audit --after 1200 -n 100 -o json /var/lib/fairlead`,
 		Args: usageArgs(cobra.MaximumNArgs(1)),
 	}
+	server := addServerFlag(cmd)
 	cmd.Flags().Uint64Var(&after, "after", 0, "begin after the entry with this number (default: the latest entries)")
 	cmd.Flags().IntVarP(&n, "number", "n", defaultEntries, "how many entries at most")
 	cmd.Flags().StringVarP(&output, "output", "o", "table", "table or json; json prints the lines as they are in the log")
@@ -50,6 +58,9 @@ Exit codes: 0 done, 1 no log, or a line that is not what was written, 2 wrong us
 		}
 		if n < 1 {
 			return usagef(cmd, "--number %d: want 1 or more", n)
+		}
+		if asksNode(server, args) {
+			return auditOver(cmd, *server, after, n, output)
 		}
 		dir, err := auditDir(args)
 		if err != nil {
@@ -65,6 +76,36 @@ Exit codes: 0 done, 1 no log, or a line that is not what was written, 2 wrong us
 	}
 	cmd.AddCommand(auditVerifyCommand())
 	return cmd
+}
+
+// asksNode tells whether a node is to be asked, and not its files.
+func asksNode(server *access, args []string) bool {
+	return len(args) == 0 && (server.server != "" || strings.HasPrefix(os.Getenv(serverEnv), "https:"))
+}
+
+// auditOver prints what a node says of its log.
+func auditOver(cmd *cobra.Command, server access, after uint64, n int, output string) error {
+	c, err := newClient(server)
+	if err != nil {
+		return err
+	}
+	q := url.Values{"limit": {strconv.Itoa(min(n, api.MaxAudit))}}
+	if cmd.Flags().Changed("after") {
+		q.Set("after", strconv.FormatUint(after, 10))
+	}
+	var got api.Audit
+	if err := c.call(orBackground(cmd.Context()), http.MethodGet, api.AuditPath+"?"+q.Encode(), nil, &got); err != nil {
+		return err
+	}
+	entries := make([]audit.Entry, 0, len(got.Entries))
+	for _, e := range got.Entries {
+		entries = append(entries, audit.Entry(e))
+	}
+	err = writeAudit(cmd.OutOrStdout(), entries, output, time.Now())
+	if got.Broken != "" {
+		err = errors.Join(err, fmt.Errorf("the audit log is not what was written: %s", got.Broken))
+	}
+	return err
 }
 
 func auditVerifyCommand() *cobra.Command {
@@ -162,7 +203,7 @@ func writeAudit(w io.Writer, entries []audit.Entry, output string, now time.Time
 		if e.Outcome != audit.OutcomeOK {
 			colour = yellow
 		}
-		t.add(colour, strconv.FormatUint(e.Seq, 10), clock(e.At, now), plain(e.Actor), plain(e.From), plain(e.Action), plain(e.Object), plain(outcome(&e)), plain(e.Reason))
+		t.add(colour, strconv.FormatUint(e.Seq, 10), clock(e.At, now), plain(e.Actor), plain(e.From), plain(e.Action), plain(e.Object), plain(outcome(&e)), plain(askedFor(&e)))
 	}
 	t.write(w, styleFor(w), "")
 	return nil
@@ -178,6 +219,14 @@ func outcome(e *audit.Entry) string {
 		return e.Outcome
 	}
 	return e.Outcome + ", overrides " + ruleWords(made.Override)
+}
+
+// askedFor is why, and, of what was refused or went wrong, what was asked.
+func askedFor(e *audit.Entry) string {
+	if len(e.Asked) == 0 {
+		return e.Reason
+	}
+	return joinWords("; ", e.Reason, "asked: "+string(e.Asked))
 }
 
 // plain is text without what could move the cursor; a dash if there is none.

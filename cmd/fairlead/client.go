@@ -62,6 +62,8 @@ type client struct {
 	socket, source, base string
 	// token is the bearer token, if there is one.
 	token string
+	// as is the person on whose word orders are given; empty leaves it to who sends them.
+	as string
 	// demo is set for the control socket of the demo, which has other advice when nobody listens.
 	demo bool
 	http *http.Client
@@ -99,6 +101,9 @@ func (c *client) call(ctx context.Context, method, path string, in, out any) err
 		if err != nil {
 			return fmt.Errorf("%s %s: %w", method, path, err)
 		}
+		if text, err = c.onWordOf(text); err != nil {
+			return fmt.Errorf("%s %s: %w", method, path, err)
+		}
 		body = strings.NewReader(string(text))
 	}
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
@@ -122,6 +127,19 @@ func (c *client) call(ctx context.Context, method, path string, in, out any) err
 		return fmt.Errorf("%s %s: reply of %s: %w", method, path, c.socket, err)
 	}
 	return nil
+}
+
+// onWordOf is a body with the person in it on whose word an order is given, where bodies name one.
+func (c *client) onWordOf(text []byte) ([]byte, error) {
+	var doc map[string]any
+	if c.as == "" || json.Unmarshal(text, &doc) != nil {
+		return text, nil
+	}
+	if _, ok := doc["actor"]; !ok {
+		return text, nil
+	}
+	doc["actor"] = c.as
+	return json.Marshal(doc)
 }
 
 // problemOf decodes an error reply; what is no api.Problem becomes one.

@@ -139,6 +139,7 @@ func confirmOrder(cmd *cobra.Command, c *client, req *api.IntentRequest) error {
 		return refusedBy(p.Rule, p.Refused)
 	}
 	r := radiusOf(&p.WhatIf)
+	c.writeAlready(orBackground(cmd.Context()), cmd.ErrOrStderr())
 	showRadius(cmd.ErrOrStderr(), intentWhat(&p.Intent), &p.WhatIf, r)
 	writeLeft(cmd.ErrOrStderr(), p.Left)
 	if p.ForgottenWithinSeconds > 0 {

@@ -31,6 +31,8 @@ func (n *previewingNode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.Unmarshal(body.Bytes(), &req)
 	reply := func(v any) { _ = json.NewEncoder(w).Encode(v) }
 	switch {
+	case r.URL.Path == api.StatusPath:
+		reply(api.Status{Headline: "■ AZ eu-b down", Causes: []api.Cause{{State: "down", Text: "AZ eu-b down"}}})
 	case r.URL.Path == api.WhatIfPath:
 		reply(n.would)
 	case req.DryRun:
@@ -79,7 +81,8 @@ func TestConfirm(t *testing.T) {
 		code, orders  int
 		says          string
 	}{
-		{name: "little, y", line: endpoint, would: moves(0.1), asked: "go on? [y/N] ", answer: "y", orders: 1, says: "1 service would answer otherwise; at most 10% of the answers of one move (www.example.org)"},
+		{name: "little, y", line: endpoint, would: moves(0.1), asked: "go on? [y/N] ", answer: "y", orders: 1, says: "down already: AZ eu-b down"},
+		{name: "little, what it says", line: endpoint, would: moves(0.1), asked: "go on? [y/N] ", answer: "y", orders: 1, says: "1 service would answer otherwise; at most 10% of the answers of one move (www.example.org)"},
 		{name: "little, yes", line: endpoint, would: moves(0.1), asked: "go on? [y/N] ", answer: "YES", orders: 1},
 		{name: "little, n", line: endpoint, would: moves(0.1), asked: "go on? [y/N] ", answer: "n", code: exitFailed},
 		{name: "little, return", line: endpoint, would: moves(0.1), asked: "go on? [y/N] ", answer: "", code: exitFailed, says: "not confirmed: nothing has changed"},

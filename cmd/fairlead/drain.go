@@ -1,11 +1,7 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -95,62 +91,6 @@ POOL is POOL or ZONE/POOL; with an endpoint's full name, ZONE/POOL/ENDPOINT=N, i
 		return f.send(cmd, req)
 	}
 	return cmd
-}
-
-func undrainCommand() *cobra.Command {
-	var reason string
-	cmd := &cobra.Command{
-		Use:   "undrain ID|[KIND] NAME",
-		Short: "end a drain, or all drains of a name",
-		Long: `Undrain ends the intent ID, as ` + "`fairlead intents`" + ` shows it, whatever its kind; or every drain of an endpoint, pool, AZ or region
-NAME; KIND, as after drain, tells names apart that are the same. A drain that was made elsewhere meanwhile stays.
-
-` + serverHelp + "\n\n" + orderExits,
-		Example: `  fairlead undrain n1-3-17
-  fairlead undrain eu-west-1a
-  fairlead undrain az eu-west-1a`,
-		Args: usageArgs(cobra.RangeArgs(1, 2)),
-	}
-	server := addServerFlag(cmd)
-	cmd.Flags().StringVar(&reason, "reason", "", "why; kept in the log")
-	wait := cmd.Flags().Bool("wait", false, "wait until every node of the cluster knows of the end")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		c, err := newClient(*server)
-		if err != nil {
-			return err
-		}
-		return undrain(orBackground(cmd.Context()), c, cmd.OutOrStdout(), args, api.EndRequest{Actor: actor(), Reason: reason, Wait: *wait})
-	}
-	return cmd
-}
-
-// undrain ends the intent, or the drains, that args name: ID, NAME, or KIND and NAME.
-func undrain(ctx context.Context, c *client, w io.Writer, args []string, end api.EndRequest) error {
-	var list api.Intents
-	if err := c.call(ctx, http.MethodGet, api.IntentsPath, nil, &list); err != nil {
-		return err
-	}
-	name, kind := args[len(args)-1], ""
-	if len(args) == 2 {
-		kind = args[0]
-	}
-	matched, names := matchIntents(list.Intents, kind, name)
-	switch {
-	case len(matched) == 0:
-		return withHint(fmt.Errorf("no drain is named %s", strings.Join(args, " ")), "see `fairlead intents`")
-	case len(names) > 1:
-		return withHint(fmt.Errorf("%s is ambiguous", name), "name one of %s", orList(names))
-	}
-	var late error
-	for _, i := range matched {
-		var ended api.Intents
-		if err := c.order(ctx, http.MethodDelete, api.IntentPath(i.ID), end, &ended); err != nil {
-			return err
-		}
-		fmt.Fprintf(w, "%s: %s has ended\n", i.ID, intentWhat(&i))
-		late = errors.Join(late, confirmed(w, end.Wait, ended.Missing))
-	}
-	return late
 }
 
 // matchIntents are the intent with that id, or the drains of that name and kind of scope, if one is given, and what they are

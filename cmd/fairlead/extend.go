@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -29,11 +28,14 @@ end sooner, end it and make a new one. For the time that a drain gains, safety r
   fairlead extend az eu-west-1a --for 45m --reason "power work takes longer, CHG-1234"`,
 		Args: usageArgs(cobra.RangeArgs(1, 2)),
 	}
-	server := addServerFlag(cmd)
+	server, output := addServerFlag(cmd), addOutputFlag(cmd)
 	cmd.Flags().StringVar(&duration, "for", "", "how long from now on, as 90s, 45m or 2h, or forever")
 	cmd.Flags().StringVar(&req.Reason, "reason", "", "why; kept in the log")
 	cmd.Flags().BoolVar(&req.Wait, "wait", false, "wait until every node of the cluster has it")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := output.check(cmd); err != nil {
+			return err
+		}
 		if duration == "" {
 			return usagef(cmd, "--for is required: how long from now on?")
 		}
@@ -48,13 +50,13 @@ end sooner, end it and make a new one. For the time that a drain gains, safety r
 		if err != nil {
 			return err
 		}
-		return extend(cmd, c, args, req)
+		return extend(cmd, c, output, args, req)
 	}
 	return cmd
 }
 
 // extend moves the end of the one intent that args name: ID, NAME, or KIND and NAME.
-func extend(cmd *cobra.Command, c *client, args []string, req api.ExtendRequest) error {
+func extend(cmd *cobra.Command, c *client, output *outputFlag, args []string, req api.ExtendRequest) error {
 	ctx := orBackground(cmd.Context())
 	var list api.Intents
 	if err := c.call(ctx, http.MethodGet, api.IntentsPath, nil, &list); err != nil {
@@ -67,7 +69,7 @@ func extend(cmd *cobra.Command, c *client, args []string, req api.ExtendRequest)
 	matched, _ := matchIntents(list.Intents, kind, name)
 	switch len(matched) {
 	case 0:
-		return withHint(fmt.Errorf("no drain is named %s", strings.Join(args, " ")), "see `fairlead intents`")
+		return noDrain(list.Intents, args)
 	case 1:
 	default:
 		var ids []string
@@ -84,8 +86,10 @@ func extend(cmd *cobra.Command, c *client, args []string, req api.ExtendRequest)
 		return err
 	}
 	w := cmd.OutOrStdout()
-	fmt.Fprintf(w, "%s: %s %s\n", i.ID, intentWhat(&i), intentUntil(&i, time.Now()))
-	return confirmed(w, req.Wait, i.Missing)
+	if err := output.tell(w, nil, &i, fmt.Sprintf("%s: %s %s", i.ID, intentWhat(&i), intentUntil(&i, time.Now()))); err != nil {
+		return err
+	}
+	return confirmed(output.text(w), req.Wait, i.Missing)
 }
 
 // resumeCommand stands below drain.
@@ -103,11 +107,14 @@ weight or a force as well. If another rule would hold it back too, --override na
 		Example: `  fairlead drain resume n2-3-17 --reason "the other AZ is empty anyway, CHG-1234"`,
 		Args:    usageArgs(cobra.ExactArgs(1)),
 	}
-	server := addServerFlag(cmd)
+	server, output := addServerFlag(cmd), addOutputFlag(cmd)
 	cmd.Flags().StringVar(&req.Reason, "reason", "", "why; shown to everybody who looks at the status")
 	cmd.Flags().BoolVar(&req.Wait, "wait", false, "wait until every node of the cluster has it")
 	cmd.Flags().StringSliceVar(&req.Override, "override", nil, "another safety rule that shall not hold it back")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := output.check(cmd); err != nil {
+			return err
+		}
 		if req.Reason == "" {
 			return usagef(cmd, "--reason is required: it is what the next person reads")
 		}
@@ -120,8 +127,10 @@ weight or a force as well. If another rule would hold it back too, --override na
 			return err
 		}
 		w := cmd.OutOrStdout()
-		fmt.Fprintf(w, "%s: %s %s, in the place of %s\n", i.ID, intentWhat(&i), intentUntil(&i, time.Now()), args[0])
-		return confirmed(w, req.Wait, i.Missing)
+		if err := output.tell(w, nil, &i, fmt.Sprintf("%s: %s %s, in the place of %s", i.ID, intentWhat(&i), intentUntil(&i, time.Now()), args[0])); err != nil {
+			return err
+		}
+		return confirmed(output.text(w), req.Wait, i.Missing)
 	}
 	return cmd
 }

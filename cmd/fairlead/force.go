@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -63,8 +65,8 @@ NAME is ENDPOINT, POOL/ENDPOINT or ZONE/POOL/ENDPOINT.
 
 // auto ends every force on an endpoint.
 func (f *orderFlags) auto(cmd *cobra.Command, name string) error {
-	if f.dryRun {
-		return usagef(cmd, "--dry-run: an end has none; `fairlead status` shows what health says")
+	if err := f.output.check(cmd); err != nil {
+		return err
 	}
 	c, err := newClient(*f.server)
 	if err != nil {
@@ -74,29 +76,41 @@ func (f *orderFlags) auto(cmd *cobra.Command, name string) error {
 	if name, err = c.qualify(ctx, "endpoint", name); err != nil {
 		return err
 	}
-	return c.endForces(ctx, cmd.OutOrStdout(), name, api.EndRequest{Actor: actor(), Reason: f.reason, Wait: f.wait != ""})
+	return f.endForces(ctx, c, cmd.OutOrStdout(), name, api.EndRequest{Actor: actor(), Reason: f.reason, Wait: f.wait != ""})
 }
 
-func (c *client) endForces(ctx context.Context, w io.Writer, name string, end api.EndRequest) error {
+// endForces ends every force on an endpoint, or says what health would decide.
+func (f *orderFlags) endForces(ctx context.Context, c *client, w io.Writer, name string, end api.EndRequest) error {
 	var list api.Intents
 	if err := c.call(ctx, http.MethodGet, api.IntentsPath, nil, &list); err != nil {
 		return err
 	}
-	var missing []string
-	found := false
-	for _, i := range list.Intents {
-		if i.Kind != "force" || i.Scope.Name != name {
-			continue
+	list.Intents = slices.DeleteFunc(list.Intents, func(i api.Intent) bool { return i.Kind != "force" || i.Scope.Name != name })
+	if len(list.Intents) == 0 {
+		return &exitError{Code: exitConflict, Err: fmt.Errorf("nothing to do: nobody forces endpoint %s", name)}
+	}
+	text := f.output.text(w)
+	if f.dryRun {
+		var e api.EndpointDetail
+		zone, rest, _ := strings.Cut(name, "/")
+		pool, endpoint, _ := strings.Cut(rest, "/")
+		if err := c.call(ctx, http.MethodGet, api.ItemPath(api.EndpointsPath, zone, pool, endpoint), nil, &e); err != nil {
+			return err
 		}
+		fmt.Fprintf(text, "dry run: %d forces of %s would end, and health says %s; nothing has changed\n", len(list.Intents), name, e.Health)
+		return f.output.print(w, list)
+	}
+	all := api.Intents{Intents: []api.Intent{}}
+	for _, i := range list.Intents {
 		var ended api.Intents
 		if err := c.order(ctx, http.MethodDelete, api.IntentPath(i.ID), end, &ended); err != nil {
 			return err
 		}
-		found, missing = true, ended.Missing
-		fmt.Fprintf(w, "%s: %s has ended: health decides\n", i.ID, intentWhat(&i))
+		all.Intents, all.Missing = append(all.Intents, ended.Intents...), ended.Missing
+		fmt.Fprintf(text, "%s: %s has ended: health decides\n", i.ID, intentWhat(&i))
 	}
-	if !found {
-		return &exitError{Code: exitConflict, Err: fmt.Errorf("nothing to do: nobody forces endpoint %s", name)}
+	if err := f.output.print(w, all); err != nil {
+		return err
 	}
-	return confirmed(w, end.Wait, missing)
+	return confirmed(text, end.Wait, all.Missing)
 }

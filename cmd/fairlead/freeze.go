@@ -1,8 +1,8 @@
 package main
 
 import (
-	"fmt"
 	"net/http"
+	"os"
 	"os/user"
 
 	"github.com/spf13/cobra"
@@ -24,13 +24,13 @@ Use it when probes are wrong and endpoints are right.
 		Example: `  fairlead freeze --reason "probe network is down, CHG-1234"`,
 		Args:    usageArgs(cobra.NoArgs),
 	}
-	server := addServerFlag(cmd)
+	server, output := addServerFlag(cmd), addOutputFlag(cmd)
 	cmd.Flags().StringVar(&reason, "reason", "", "why; shown to everybody who looks at the status")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if reason == "" {
 			return usagef(cmd, "--reason is required: it is what the next person reads")
 		}
-		return postFreeze(cmd, *server, api.FreezePath, reason)
+		return postFreeze(cmd, *server, output, api.FreezePath, reason)
 	}
 	return cmd
 }
@@ -44,15 +44,18 @@ func unfreezeCommand() *cobra.Command {
 		Example: `  fairlead unfreeze`,
 		Args:    usageArgs(cobra.NoArgs),
 	}
-	server := addServerFlag(cmd)
+	server, output := addServerFlag(cmd), addOutputFlag(cmd)
 	cmd.Flags().StringVar(&reason, "reason", "", "why; kept in the log")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return postFreeze(cmd, *server, api.UnfreezePath, reason)
+		return postFreeze(cmd, *server, output, api.UnfreezePath, reason)
 	}
 	return cmd
 }
 
-func postFreeze(cmd *cobra.Command, server access, path, reason string) error {
+func postFreeze(cmd *cobra.Command, server access, output *outputFlag, path, reason string) error {
+	if err := output.check(cmd); err != nil {
+		return err
+	}
 	c, err := newClient(server)
 	if err != nil {
 		return err
@@ -61,16 +64,18 @@ func postFreeze(cmd *cobra.Command, server access, path, reason string) error {
 	if err := c.call(orBackground(cmd.Context()), http.MethodPost, path, api.FreezeRequest{Actor: actor(), Reason: reason}, &f); err != nil {
 		return err
 	}
+	text := "not frozen: verdicts move by themselves"
 	if f.Frozen {
-		fmt.Fprintln(cmd.OutOrStdout(), "frozen: no verdict moves by itself; `fairlead unfreeze` ends it")
-	} else {
-		fmt.Fprintln(cmd.OutOrStdout(), "not frozen: verdicts move by themselves")
+		text = "frozen: no verdict moves by itself; `fairlead unfreeze` ends it"
 	}
-	return nil
+	return output.tell(cmd.OutOrStdout(), nil, &f, text)
 }
 
-// actor is who asks, as this machine knows them.
+// actor is who asks, as this machine knows them: behind sudo, who called it. --as goes before that.
 func actor() string {
+	if by := os.Getenv("SUDO_USER"); by != "" && os.Getuid() == 0 {
+		return by
+	}
 	if u, err := user.Current(); err == nil {
 		return u.Username
 	}

@@ -80,65 +80,6 @@ func splitPool(name string) (zone, pool string) {
 	return zone, pool
 }
 
-// poolCommand is a command that takes one pool.
-func poolCommand(use, short, long, example string, send func(ctx context.Context, c *client, zone, pool, reason string) (string, error)) *cobra.Command {
-	var reason string
-	cmd := &cobra.Command{Use: use, Short: short, Long: long + "\n\nPOOL is POOL or ZONE/POOL.\n\n" + serverHelp + "\n\n" + orderExits, Example: example, Args: usageArgs(cobra.ExactArgs(1))}
-	server := addServerFlag(cmd)
-	cmd.Flags().StringVar(&reason, "reason", "", "why; shown to everybody who looks at the status")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		c, err := newClient(*server)
-		if err != nil {
-			return err
-		}
-		ctx := orBackground(cmd.Context())
-		name, err := c.qualify(ctx, "pool", args[0])
-		if err != nil {
-			return err
-		}
-		zone, pool := splitPool(name)
-		done, err := send(ctx, c, zone, pool, reason)
-		if err == nil {
-			fmt.Fprintln(cmd.OutOrStdout(), name+": "+done)
-		}
-		return err
-	}
-	return cmd
-}
-
-func readyCommand() *cobra.Command {
-	return poolCommand("ready POOL", "open the gate of a pool that waits for a person (gate: manual)",
-		`Ready lets a pool with `+"`gate: manual`"+` enter service: it may be answered when its turn comes. It stays so, also after a restart,
-until `+"`fairlead unready POOL`"+`.`, `  fairlead ready ledger-us --reason "database promoted, CHG-1234"`,
-		func(ctx context.Context, c *client, zone, pool, reason string) (string, error) {
-			var i api.Intent
-			err := c.order(ctx, http.MethodPost, api.ReadyPath(zone, pool), api.PoolRequest{Actor: actor(), Reason: reason}, &i)
-			return "ready: its gate is open until `fairlead unready " + zone + "/" + pool + "`", err
-		})
-}
-
-func unreadyCommand() *cobra.Command {
-	return askFirst(poolCommand("unready POOL", "close the gate of a pool again",
-		"Unready ends `fairlead ready POOL`: the pool is answered by nobody until it is ready again.", `  fairlead unready ledger-us`,
-		func(ctx context.Context, c *client, zone, pool, reason string) (string, error) {
-			var ended api.Intents
-			err := c.order(ctx, http.MethodDelete, api.ReadyPath(zone, pool), api.EndRequest{Actor: actor(), Reason: reason}, &ended)
-			return "not ready: its gate is closed", err
-		}), confirmPool)
-}
-
-func failbackCommand() *cobra.Command {
-	return poolCommand("failback POOL", "let a pool, and its AZs, return that wait for a person or for their hold",
-		`Failback lets in what is on its way back: a pool or an AZ that had nothing eligible, has again, and waits for a person
-(failback.mode: manual, stateful) or for its hold. The ramp begins at once, if there is one. It is for this return alone.
-A pool in failback.mode never returns only with a new version of its zone file.`, `  fairlead failback ledger-us --reason "replication caught up"`,
-		func(ctx context.Context, c *client, zone, pool, reason string) (string, error) {
-			var i api.Intent
-			err := c.order(ctx, http.MethodPost, api.FailbackPath(zone, pool), api.PoolRequest{Actor: actor(), Reason: reason}, &i)
-			return "let in: its ramp, if it has one, begins now", err
-		})
-}
-
 // An orderFlags is what drains and weights have in common.
 type orderFlags struct {
 	service, reason, duration, at string
@@ -146,11 +87,12 @@ type orderFlags struct {
 	dryRun                        bool
 	// wait is nodes, forgotten, or empty.
 	wait   string
+	output *outputFlag
 	server *access
 }
 
 func (f *orderFlags) add(cmd *cobra.Command) {
-	f.server = addServerFlag(cmd)
+	f.server, f.output = addServerFlag(cmd), addOutputFlag(cmd)
 	addYesFlag(cmd)
 	cmd.Flags().StringVar(&f.service, "service", "", "for one service alone, by its full name (default: all)")
 	cmd.Flags().StringVar(&f.duration, "for", "1h", "how long, as 90s, 45m or 2h, or forever")
@@ -165,7 +107,7 @@ func (f *orderFlags) add(cmd *cobra.Command) {
 // request is the order that the flags make.
 func (f *orderFlags) request(cmd *cobra.Command, kind string) (*api.IntentRequest, error) {
 	req := &api.IntentRequest{Kind: kind, Service: f.service, Actor: actor(), Reason: f.reason, Override: f.override, DryRun: f.dryRun, Wait: f.wait != ""}
-	if err := f.checkWait(cmd, kind); err != nil {
+	if err := errors.Join(f.output.check(cmd), f.checkWait(cmd, kind)); err != nil {
 		return nil, err
 	}
 	if f.reason == "" {
@@ -237,8 +179,9 @@ func (f *orderFlags) send(cmd *cobra.Command, req *api.IntentRequest) error {
 	if req.Kind == "force" {
 		end = "force endpoint " + req.Scope.Name + " auto"
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s: %s %s%s; `fairlead %s` ends it\n", i.ID, intentWhat(&i), starts, intentUntil(&i, now), end)
-	if err := confirmed(cmd.OutOrStdout(), f.wait != "", i.Missing); err != nil || f.wait != waitForgotten {
+	out := cmd.OutOrStdout()
+	fmt.Fprintf(f.output.text(out), "%s: %s %s%s; `fairlead %s` ends it\n", i.ID, intentWhat(&i), starts, intentUntil(&i, now), end)
+	if err := errors.Join(f.output.print(out, &i), confirmed(f.output.text(out), f.wait != "", i.Missing)); err != nil || f.wait != waitForgotten {
 		return err
 	}
 	return f.awaitForgotten(cmd, &i)
@@ -271,26 +214,6 @@ func confirmed(w io.Writer, wait bool, missing []string) error {
 		return silent(exitUnconfirmed)
 	}
 	return nil
-}
-
-// preview prints what the order would do. A refusal has the exit code that the order itself would have.
-func (f *orderFlags) preview(cmd *cobra.Command, c *client, req *api.IntentRequest) error {
-	var p api.Preview
-	if err := c.order(orBackground(cmd.Context()), http.MethodPost, api.IntentsPath, req, &p); err != nil {
-		return err
-	}
-	out := cmd.OutOrStdout()
-	fmt.Fprintf(out, "dry run: %s; nothing has changed\n", intentWhat(&p.Intent))
-	writeWhatIf(out, &p.WhatIf)
-	writeLeft(out, p.Left)
-	if p.ForgottenWithinSeconds > 0 {
-		fmt.Fprintf(out, "honest caches forget within %s, if resolvers accept within %s\n", seconds(p.ForgottenWithinSeconds), seconds(p.TransitSeconds))
-	}
-	if p.Rule == "" {
-		return nil
-	}
-	return &exitError{Code: exitRefused, Err: fmt.Errorf("would be %s", p.Refused),
-		Hint: fmt.Sprintf("`--override %s` would do it all the same, with the reason on record", p.Rule)}
 }
 
 // intentWhat is what an intent does, in words.

@@ -88,7 +88,7 @@ is drained. ` + "`fairlead demo`" + ` shows it, ` + "`fairlead serve`" + ` runs 
 		Example: `  fairlead demo
   fairlead check /etc/fairlead/zones.d
   fairlead status`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: meant,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef(cmd, "%w", err) })

@@ -41,7 +41,7 @@ in the lines below it. With --wait it asks again every second until the answer i
 
 Exit codes: 0 yes, 1 the node cannot be reached or knows no such thing, 2 wrong usage, 3 any other answer.`,
 		Example: `  fairlead safe az eu-west-1a
-  fairlead safe pool web-eu --wait && ssh web-1a sudo poweroff
+  fairlead safe pool web-eu --wait
   fairlead safe node n3
   fairlead safe az eu-west-1a -o json | jq .not_before`,
 		Args: usageArgs(cobra.ExactArgs(2)),

@@ -71,6 +71,26 @@ func oneOf(cmd *cobra.Command, word string, allowed []string) error {
 	return err
 }
 
+// meant is a usage error about a command that there is none of, with what was likely meant.
+func meant(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var names []string
+	for _, sub := range cmd.Commands() {
+		if sub.IsAvailableCommand() {
+			names = append(names, sub.Name())
+		}
+	}
+	err := usagef(cmd, "no command %s", args[0])
+	if near := nearest(args[0], names); near != "" {
+		if e, ok := errors.AsType[*exitError](err); ok {
+			e.Hint = "did you mean `" + cmd.CommandPath() + " " + near + "`?"
+		}
+	}
+	return err
+}
+
 // suggest adds to an answer that knows no such thing what was likely meant.
 func (c *client) suggest(ctx context.Context, err error, kind, name string) error {
 	if p, ok := errors.AsType[*api.Problem](err); !ok || p.Status != http.StatusNotFound {

@@ -53,6 +53,8 @@ type Entry struct {
 	// Before and After are what changed. One that is longer than 2,048 octets is replaced by its size and SHA-256.
 	Before json.RawMessage `json:"before,omitempty"`
 	After  json.RawMessage `json:"after,omitempty"`
+	// Asked is the request of what was refused or went wrong: nothing else tells what it was. It is bounded as they are.
+	Asked json.RawMessage `json:"asked,omitempty"`
 	// Prev is the Hash of the entry before, 64 zeros in the first. Hash is the SHA-256 of the line without it: of everything
 	// before `,"hash"`, and a closing brace.
 	Prev string `json:"prev"`
@@ -79,7 +81,7 @@ type link struct {
 // encode is the line of e, newline included, and sets its Hash. What does not fit is cut, with a mark: an entry is never
 // lost for its length.
 func (e *Entry) encode() ([]byte, error) {
-	e.Before, e.After = bounded(e.Before), bounded(e.After)
+	e.Before, e.After, e.Asked = bounded(e.Before), bounded(e.After), bounded(e.Asked)
 	texts := []*string{&e.Node, &e.Actor, &e.From, &e.Action, &e.Object, &e.Reason, &e.Outcome}
 	whole := make([]string, len(texts))
 	for i, t := range texts {

@@ -1,10 +1,12 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 
@@ -111,11 +113,16 @@ func (s *Server) recorded(rt *route, handle func(*http.Request) (int, any), r *h
 	l := loginOf(r.Context())
 	rec := &record{server: s, Entry: audit.Entry{Node: s.opts.Node.Name(), Actor: l.name, From: peerOf(r.Context()), Action: rt.action}}
 	defer rec.release()
+	var asked bytes.Buffer
+	r.Body = teeBody{io.TeeReader(r.Body, &asked), r.Body}
 	status, body := handle(r.WithContext(context.WithValue(r.Context(), recordKey{}, rec)))
 	if rec.dryRun {
 		return status, body
 	}
 	rec.outcome(rt.method, body)
+	if rec.Outcome != audit.OutcomeOK && !rt.hidesBody && json.Valid(asked.Bytes()) {
+		rec.Asked = asked.Bytes()
+	}
 	rec.hold()
 	err := s.opts.Journal.Append(rec.Entry)
 	if err == nil {
@@ -128,6 +135,12 @@ func (s *Server) recorded(rt *route, handle func(*http.Request) (int, any), r *h
 		return status, failure(status, fmt.Errorf("done and in force, but not recorded: %w", err))
 	}
 	return status, body
+}
+
+// A teeBody keeps what is read of a request. It is bounded as bodies are.
+type teeBody struct {
+	io.Reader
+	io.Closer
 }
 
 // journal answers with a part of the record.

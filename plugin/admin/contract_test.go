@@ -69,7 +69,7 @@ var contract = map[string]call{
 	"GET /api/v1/staleness":                          {role: viewer, status: 200},
 	"PATCH /api/v1/intents/{id}":                     {role: operator, path: "/api/v1/intents/n1-1-1", body: `{"actor":"ada","reason":"x","for_seconds":7200}`, status: 200},
 	"POST /api/v1/intents/{id}/resume":               {role: operator, path: "/api/v1/intents/n1-1-1/resume", body: because, status: 201},
-	"GET /api/v1/audit":                              {role: viewer, status: 200},
+	"GET /api/v1/audit":                              {role: administrator, status: 200},
 	"GET /api/v1/intents":                            {role: viewer, status: 200},
 	"GET /api/v1/nodes":                              {role: viewer, status: 200},
 	"POST /api/v1/probe":                             {role: viewer, body: `{"endpoint":"example.org/web/one"}`, status: 200},

@@ -56,13 +56,7 @@ func (s *Server) createIntent(r *http.Request) (int, any) {
 	if !req.DryRun {
 		return s.intend(rec, i, req.Wait)
 	}
-	p, err := s.opts.Node.Preview(i)
-	if err != nil {
-		return intentRefused(err)
-	}
-	p.Intent = intentShown(&health.IntentState{Intent: i, Planned: true})
-	p.Intent.ID = ""
-	return http.StatusOK, p
+	return s.preview(i)
 }
 
 // intentOf is the order that req makes at now.
@@ -146,7 +140,23 @@ func (s *Server) poolIntent(r *http.Request, i health.Intent) (int, any) {
 		return invalid(err)
 	}
 	i.Actor, i.Reason = req.Actor, req.Reason
+	if req.DryRun {
+		rec.dryRun = true
+		return s.preview(i)
+	}
 	return s.intend(rec, i, false)
+}
+
+// preview is what an order would do; nothing changes.
+func (s *Server) preview(i health.Intent) (int, any) {
+	i.Fill(time.Now())
+	p, err := s.opts.Node.Preview(i)
+	if err != nil {
+		return intentRefused(err)
+	}
+	p.Intent = intentShown(&health.IntentState{Intent: i, Planned: true})
+	p.Intent.ID = ""
+	return http.StatusOK, p
 }
 
 // poolOf is the pool that the path names.

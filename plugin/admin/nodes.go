@@ -22,6 +22,9 @@ func (s *Server) nodes(*http.Request) (int, any) {
 	return http.StatusOK, nodesOf(s.opts.Node)
 }
 
+// shareGrace is for how long the nodes are awaited that do not have an order yet, once enough have it: less than a person notices.
+const shareGrace = 300 * time.Millisecond
+
 // nodesOf is what n knows of the cluster.
 func nodesOf(n Node) *api.Nodes {
 	c := n.Cluster()
@@ -223,7 +226,14 @@ func (s *Server) held(ctx context.Context, all bool, ids ...health.IntentID) (h 
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	h = s.opts.Node.AwaitHolding(ctx, ids, func(h *engine.Holding) bool { return enough(h) || !all && h.Alone })
-	return h, enough(&h)
+	if done = enough(&h); done && !all && !h.Complete() {
+		// Nobody has to be told of a node that has it a moment later.
+		grace, cancel := context.WithTimeout(ctx, shareGrace)
+		defer cancel()
+		h = s.opts.Node.AwaitHolding(grace, ids, func(h *engine.Holding) bool { return h.Complete() })
+		done = enough(&h)
+	}
+	return h, done
 }
 
 // cut cuts this node off from the others, or ends that.

@@ -45,6 +45,8 @@ type route struct {
 	// secret is set when the reply holds one: it is kept nowhere. tagged GETs have an ETag, against which other methods of the path
 	// take If-Match; what they answer changes when something does, not with the clock.
 	secret, tagged bool
+	// hidesBody is set when the request holds a secret: what is refused is recorded without it.
+	hidesBody bool
 	// handle returns the status and the body, to be encoded as JSON.
 	handle func(*http.Request) (int, any)
 	// raw answers instead of handle, with what is no JSON, of the type media.
@@ -95,7 +97,7 @@ func (s *Server) readRoutes() []route {
 			body: api.ProbeRequest{}, reply: api.ProbeReply{}, handle: s.probe,
 		},
 		{
-			method: http.MethodGet, path: api.AuditPath, role: viewer, doc: "What operators asked this node for.", reply: api.Audit{}, handle: s.journal,
+			method: http.MethodGet, path: api.AuditPath, role: administrator, doc: "What operators asked this node for.", reply: api.Audit{}, handle: s.journal,
 			query: []parameter{{"after", "a sequence number: entries after it, oldest first; without it the latest ones"}, {"limit", "1 to 1000"}},
 		},
 	}
@@ -127,7 +129,7 @@ func (s *Server) orderRoutes() []route {
 		},
 		{
 			method: http.MethodPost, path: api.Base + "/pools/{zone}/{pool}/ready", role: operator, action: "ready", doc: "Opens the gate of a pool.",
-			body: api.PoolRequest{}, reply: api.Intent{}, handle: s.ready,
+			body: api.PoolRequest{}, reply: api.Intent{}, other: map[int]any{http.StatusOK: api.Preview{}}, handle: s.ready,
 		},
 		{
 			method: http.MethodDelete, path: api.Base + "/pools/{zone}/{pool}/ready", role: operator, action: "unready", doc: "Closes the gate of a pool.",
@@ -135,7 +137,7 @@ func (s *Server) orderRoutes() []route {
 		},
 		{
 			method: http.MethodPost, path: api.Base + "/pools/{zone}/{pool}/failback", role: operator, action: "failback", doc: "Lets a pool return.",
-			body: api.PoolRequest{}, reply: api.Intent{}, handle: s.failback,
+			body: api.PoolRequest{}, reply: api.Intent{}, other: map[int]any{http.StatusOK: api.Preview{}}, handle: s.failback,
 		},
 	}
 }
@@ -182,7 +184,7 @@ func (s *Server) nodeRoutes() []route {
 			body: api.EndRequest{}, reply: api.Nodes{}, handle: s.cut,
 		},
 		{
-			method: http.MethodPost, path: api.KeyringPath, role: administrator, action: "keyring", doc: "Changes the keys of gossip on every node.",
+			method: http.MethodPost, path: api.KeyringPath, role: administrator, action: "keyring", hidesBody: true, doc: "Changes the keys of gossip on every node.",
 			body: api.KeyringRequest{}, reply: api.KeyringResult{}, handle: s.keyring,
 		},
 	}

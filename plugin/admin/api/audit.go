@@ -34,6 +34,8 @@ type AuditEntry struct {
 	Outcome string          `json:"outcome"`
 	Before  json.RawMessage `json:"before,omitempty"`
 	After   json.RawMessage `json:"after,omitempty"`
+	// Asked is the request, of what was refused or went wrong.
+	Asked json.RawMessage `json:"asked,omitempty"`
 	// Prev is the hash of the entry before, Hash that of this one.
 	Prev string `json:"prev"`
 	Hash string `json:"hash,omitempty"`

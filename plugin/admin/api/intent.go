@@ -87,6 +87,8 @@ type Left struct {
 type PoolRequest struct {
 	Actor  string `json:"actor,omitempty"`
 	Reason string `json:"reason,omitempty"`
+	// DryRun asks for a Preview instead: nothing changes.
+	DryRun bool `json:"dry_run,omitempty"`
 }
 
 // An EndRequest says who ends an intent, and why. An empty body does too.

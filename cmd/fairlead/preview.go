@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+// preview prints what the order would do. A refusal has the exit code that the order itself would have.
+func (f *orderFlags) preview(cmd *cobra.Command, c *client, req *api.IntentRequest) error {
+	var p api.Preview
+	if err := c.order(orBackground(cmd.Context()), http.MethodPost, api.IntentsPath, req, &p); err != nil {
+		return err
+	}
+	return c.writePreview(cmd, f.output, &p)
+}
+
+// writePreview prints what an order would do, and first what is down already.
+func (c *client) writePreview(cmd *cobra.Command, output *outputFlag, p *api.Preview) error {
+	out := cmd.OutOrStdout()
+	if err := output.print(out, p); err != nil {
+		return err
+	}
+	text := output.text(out)
+	c.writeAlready(orBackground(cmd.Context()), text)
+	fmt.Fprintf(text, "dry run: %s; nothing has changed\n", intentWhat(&p.Intent))
+	writeWhatIf(text, &p.WhatIf)
+	writeLeft(text, p.Left)
+	if p.ForgottenWithinSeconds > 0 {
+		fmt.Fprintf(text, "honest caches forget within %s, if resolvers accept within %s\n", seconds(p.ForgottenWithinSeconds), seconds(p.TransitSeconds))
+	}
+	if p.Rule == "" {
+		return nil
+	}
+	return &exitError{Code: exitRefused, Err: fmt.Errorf("would be %s", p.Refused),
+		Hint: fmt.Sprintf("`--override %s` would do it all the same, with the reason on record", p.Rule)}
+}
+
+// maxAlready is how many causes stand before a preview.
+const maxAlready = 3
+
+// writeAlready says what is down already: what an order takes away comes on top of that. A node that has no causes to tell is left alone.
+func (c *client) writeAlready(ctx context.Context, w io.Writer) {
+	s, err := c.status(ctx)
+	if err != nil || s.Headline == "" {
+		return
+	}
+	var down []string
+	for i := range s.Causes {
+		if s.Causes[i].State == "down" || s.Causes[i].State == "suspect" {
+			down = append(down, s.Causes[i].Text)
+		}
+	}
+	if len(down) == 0 {
+		fmt.Fprintln(w, "down already: nothing")
+		return
+	}
+	more := ""
+	if n := len(down) - maxAlready; n > 0 {
+		down, more = down[:maxAlready], fmt.Sprintf(" · and %d more", n)
+	}
+	st := styleFor(w)
+	for i, line := range fold("down already: "+strings.Join(down, " · ")+more, st.width-2) {
+		if i > 0 {
+			line = "  " + line
+		}
+		fmt.Fprintln(w, st.paint(red, line))
+	}
+}
+
+// previewOut prints what it would do to take a pool out of service.
+func (c *client) previewOut(cmd *cobra.Command, output *outputFlag, pool string) error {
+	var w api.WhatIf
+	q := url.Values{"drain": {"pool=" + pool}}
+	if err := c.call(orBackground(cmd.Context()), http.MethodGet, api.WhatIfPath+"?"+q.Encode(), nil, &w); err != nil {
+		return err
+	}
+	out := cmd.OutOrStdout()
+	if output.machine() {
+		return output.print(out, &w)
+	}
+	c.writeAlready(orBackground(cmd.Context()), out)
+	fmt.Fprintf(out, "dry run: %s %s; nothing has changed\n", cmd.Name(), pool)
+	writeWhatIf(out, &w)
+	return nil
+}

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+func undrainCommand() *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{
+		Use:   "undrain ID|[KIND] NAME",
+		Short: "end a drain, or all drains of a name",
+		Long: `Undrain ends the intent ID, as ` + "`fairlead intents`" + ` shows it, whatever its kind; or every drain of an endpoint, pool, AZ or region
+NAME; KIND, as after drain, tells names apart that are the same. A drain that was made elsewhere meanwhile stays.
+
+It says when and how what was drained is back: a pool or an AZ that had nothing eligible meanwhile waits for its failback hold, or for a
+person. --now is for a drain that was a mistake: it lets those pools in at once, as ` + "`fairlead failback`" + ` does.
+
+` + serverHelp + "\n\n" + orderExits,
+		Example: `  fairlead undrain n1-3-17
+  fairlead undrain eu-west-1a
+  fairlead undrain az eu-west-1a --now --reason "wrong AZ"`,
+		Args: usageArgs(cobra.RangeArgs(1, 2)),
+	}
+	u := undraining{server: addServerFlag(cmd), output: addOutputFlag(cmd)}
+	cmd.Flags().StringVar(&reason, "reason", "", "why; kept in the log")
+	wait := cmd.Flags().Bool("wait", false, "wait until every node of the cluster knows of the end")
+	cmd.Flags().BoolVar(&u.now, "now", false, "let in at once what would wait for its failback hold")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := u.output.check(cmd); err != nil {
+			return err
+		}
+		c, err := newClient(*u.server)
+		if err != nil {
+			return err
+		}
+		return u.run(orBackground(cmd.Context()), c, cmd.OutOrStdout(), args, api.EndRequest{Actor: actor(), Reason: reason, Wait: *wait})
+	}
+	return cmd
+}
+
+// An undraining is a command that ends drains.
+type undraining struct {
+	server *access
+	output *outputFlag
+	now    bool
+}
+
+// run ends the intent, or the drains, that args name: ID, NAME, or KIND and NAME.
+func (u *undraining) run(ctx context.Context, c *client, w io.Writer, args []string, end api.EndRequest) error {
+	var list api.Intents
+	if err := c.call(ctx, http.MethodGet, api.IntentsPath, nil, &list); err != nil {
+		return err
+	}
+	name, kind := args[len(args)-1], ""
+	if len(args) == 2 {
+		kind = args[0]
+	}
+	matched, names := matchIntents(list.Intents, kind, name)
+	switch {
+	case len(matched) == 0:
+		return noDrain(list.Intents, args)
+	case len(names) > 1:
+		return withHint(fmt.Errorf("%s is ambiguous", name), "name one of %s", orList(names))
+	}
+	var late error
+	all, text := api.Intents{Intents: []api.Intent{}}, u.output.text(w)
+	for _, i := range matched {
+		var ended api.Intents
+		if err := c.order(ctx, http.MethodDelete, api.IntentPath(i.ID), end, &ended); err != nil {
+			return err
+		}
+		all.Intents, all.Missing = append(all.Intents, ended.Intents...), ended.Missing
+		fmt.Fprintf(text, "%s: %s has ended\n", i.ID, intentWhat(&i))
+		late = errors.Join(late, confirmed(text, end.Wait, ended.Missing))
+	}
+	if matched[0].Kind == "drain" {
+		late = errors.Join(u.back(ctx, c, text, matched[0].Scope, end), late)
+	}
+	return errors.Join(u.output.print(w, all), late)
+}
+
+// noDrain says that nothing is drained under a name, and what was likely meant.
+func noDrain(all []api.Intent, args []string) error {
+	err := fmt.Errorf("no drain is named %s", strings.Join(args, " "))
+	var names []string
+	for _, i := range all {
+		names = append(names, i.ID)
+		if i.Kind == "drain" {
+			names = append(names, i.Scope.Name)
+		}
+	}
+	if near := nearest(args[len(args)-1], names); near != "" {
+		return withHint(err, "did you mean %s?", near)
+	}
+	return withHint(err, "see `fairlead intents`")
+}
+
+// back says when and how what was drained is back, and lets it in at once if that is wanted.
+func (u *undraining) back(ctx context.Context, c *client, w io.Writer, scope api.Scope, end api.EndRequest) error {
+	s, err := c.status(ctx)
+	if err != nil {
+		return err
+	}
+	for _, z := range s.Zones {
+		for _, p := range z.Pools {
+			of := slices.DeleteFunc(slices.Clone(p.Endpoints), func(e api.Endpoint) bool { return !scopeNames(scope, &z, &p, &e) })
+			if len(of) == 0 {
+				continue
+			}
+			name := display(z.Name) + "/" + p.Name
+			if u.now && (p.HeldUntil != nil || p.WaitsFor == "failback") {
+				var i api.Intent
+				req := api.PoolRequest{Actor: end.Actor, Reason: end.Reason}
+				if err := c.order(ctx, http.MethodPost, api.FailbackPath(z.Name, p.Name), req, &i); err != nil {
+					return err
+				}
+				fmt.Fprintf(w, "%s: let in at once\n", name)
+				continue
+			}
+			fmt.Fprintf(w, "%s: %s\n", name, backWhen(s, &p, of))
+		}
+	}
+	return nil
+}
+
+// backWhen is when the endpoints of a pool are answered again that an order has let go.
+func backWhen(s *api.Status, p *api.Pool, of []api.Endpoint) string {
+	down, drained := 0, ""
+	for _, e := range of {
+		down += one(e.State == "down")
+		if e.Drained != nil {
+			drained = e.Drained.Intent
+		}
+	}
+	switch {
+	case drained != "":
+		return "still drained, by " + drained
+	case p.WaitsFor == "ready" || p.WaitsFor == "check":
+		return "its gate is closed"
+	case down == len(of):
+		return "down by health: back once it is up"
+	case p.WaitsFor == "failback":
+		return "waits for `fairlead failback`"
+	case p.WaitsFor == "config":
+		return "waits for a new version of its zone file (failback.mode: never)"
+	case p.HeldUntil != nil && p.HeldUntil.After(s.At):
+		return fmt.Sprintf("back at %s (hold %s); `fairlead failback` does not wait", clock(*p.HeldUntil, s.At), age(p.HeldUntil.Sub(s.At)))
+	case p.RampNext != nil:
+		return fmt.Sprintf("back by steps: %d%% now, more at %s", p.RampPercent, clock(*p.RampNext, s.At))
+	}
+	return "back now"
+}
+
+// scopeNames tells whether a scope is about an endpoint.
+func scopeNames(scope api.Scope, z *api.Zone, p *api.Pool, e *api.Endpoint) bool {
+	pool := display(z.Name) + "/" + p.Name
+	switch scope.Kind {
+	case "endpoint":
+		return strings.Replace(scope.Name, "./", "/", 1) == pool+"/"+e.Name
+	case "pool":
+		return strings.Replace(scope.Name, "./", "/", 1) == pool
+	case "az":
+		return scope.Name == e.AZ
+	case "region":
+		return scope.Name == p.Region
+	}
+	return false
+}
