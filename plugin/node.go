@@ -177,7 +177,7 @@ func (n *node) makeEngine() error {
 	n.probing = probe.Options{
 		Lateness: n.echo,
 		Sink:     out, Logger: n.logger, Registerer: n.scope, MaxInFlight: cfg.Probe.MaxInFlight, Seed: seed(cfg.Name),
-		Allow: cfg.Probe.Allow, AllowExec: cfg.Probe.Exec, Source: probe.Source{V4: cfg.Probe.SourceV4, V6: cfg.Probe.SourceV6},
+		Allow: cfg.Probe.Allow, AllowExec: cfg.Probe.Exec, Forbidden: ownPorts(cfg), Source: probe.Source{V4: cfg.Probe.SourceV4, V6: cfg.Probe.SourceV6},
 	}
 	prober, err := probe.New(n.probing)
 	if err != nil {

@@ -88,7 +88,7 @@ func (f *fence) check(to netip.AddrPort) error {
 func (f *fence) checkOne(dialled, means netip.Addr, port uint16) error {
 	for _, own := range f.own {
 		if own.Port() == port && f.same(own.Addr().Unmap(), means) {
-			return &ForbiddenError{Dialled: dialled, Means: means, What: "this node's own admin port", Final: true}
+			return &ForbiddenError{Dialled: dialled, Means: means, What: "this node's own admin or gossip port", Final: true}
 		}
 	}
 	for _, p := range f.allow {

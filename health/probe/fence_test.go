@@ -41,7 +41,7 @@ func canary(t *testing.T) (address netip.AddrPort, heard *atomic.Int32) {
 // TestFenceRefuses has forms of an address in a target, and for names what a careless resolver would make of them.
 func TestFenceRefuses(t *testing.T) {
 	own, heard := canary(t)
-	const port = "this node's own admin port"
+	const port = "this node's own admin or gossip port"
 	for _, test := range []struct{ host, resolved, means, what string }{
 		{"169.254.169.254", "", "", "cloud metadata"},
 		{"::ffff:169.254.169.254", "", "", "cloud metadata"},

@@ -50,7 +50,7 @@ type Options struct {
 	Source Source
 	// Allow opens prefixes that probes refuse by default: link-local, metadata services, multicast (fence.go).
 	Allow []netip.Prefix
-	// Forbidden is never dialled, whatever Allow says: this node's own admin listeners. An unspecified address stands
+	// Forbidden is never dialled, whatever Allow says: what this node itself listens on for operators and other nodes. An unspecified address stands
 	// for all addresses of this host.
 	Forbidden []netip.AddrPort
 	// AllowExec lets checks run programs.
