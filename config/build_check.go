@@ -16,7 +16,7 @@ func (b *builder) buildChecks() {
 	b.checks = make(map[string]int)
 	root := (*yamlPath)(nil).child("checks")
 	section := field(b.root, "checks")
-	b.checkNames = checkShape().keyNames()
+	b.checkNames = sharedCheckNames()
 	var keys []*yamlNode
 	for k, v := range entries(section) {
 		if err := parseIdentifier(k.Value); err != nil {

@@ -12,8 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-
-	"github.com/fairlead-dns/fairlead/config/durable"
 )
 
 // A bundle is a zone file with all files that it names: what is parsed, compared and kept as the last good version.
@@ -63,13 +61,15 @@ func loadBundle(path string) *bundle {
 }
 
 // keep writes the bundle to path so that a crash leaves the old version or the new one, and no temporary file after an error.
-func (b *bundle) keep(path string) error {
+//
+// write is durable.Write, or one that does the same later.
+func (b *bundle) keep(path string, write func(path string, content func(io.Writer) error) error) error {
 	dir := filepath.Dir(path)
 	// Client keys are inside: for the owner's eyes only.
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("keep %s: %w", b.Name, err)
 	}
-	if err := durable.Write(path, b.writeJSON); err != nil {
+	if err := write(path, b.writeJSON); err != nil {
 		return fmt.Errorf("keep %s: %w", b.Name, err)
 	}
 	return nil

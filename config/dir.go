@@ -36,9 +36,13 @@ type DirOptions struct {
 type Dir struct {
 	path string
 	opts DirOptions
-	// files are sorted by name; owned by the caller of Load and Poll.
+	// files are sorted by name; owned by the caller of Load and Poll, with the rest but now.
 	files []*dirFile
-	now   atomic.Pointer[published]
+	// runners are the files that run each zone, by its name: one, and those that are gone and did.
+	runners map[string][]*dirFile
+	// keeping holds the last good copies back that Load makes, for one sync of the disk; nil at other times.
+	keeping *keeping
+	now     atomic.Pointer[published]
 }
 
 // published is what others see; swapped, never mutated.
@@ -74,7 +78,7 @@ func OpenDir(path string, opts DirOptions) *Dir {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	d := &Dir{path: path, opts: opts}
+	d := &Dir{path: path, opts: opts, runners: make(map[string][]*dirFile)}
 	d.now.Store(new(published))
 	return d
 }
@@ -88,48 +92,11 @@ func (d *Dir) Problems() Problems { return d.now.Load().problems }
 // Files are the zone files, sorted by path.
 func (d *Dir) Files() []FileStatus { return d.now.Load().files }
 
-// Load reads the directory for the first time. A broken file for which a last good version was kept runs that version:
-// its errors are returned as warnings, with one more that says so. Any other error among the problems means that a file
-// yields no zone. Load fails when the directory cannot be read.
-func (d *Dir) Load() ([]*Zone, Problems, error) {
-	type late struct {
-		file *dirFile
-		read *reading
-	}
-	var others []late
-	if _, err := d.visit(func(f *dirFile, root *os.Root) {
-		r := newGlance(root, f.name, d.opts.Geo).parse(f.path, d.opts.Now())
-		if r.zone != nil && d.servedByOther(r.zone.Name, f) {
-			others = append(others, late{f, r})
-			return
-		}
-		d.judge(f, r)
-	}); err != nil {
-		return nil, nil, err
-	}
-	for _, o := range others {
-		d.judge(o.file, o.read)
-	}
-	if len(others) > 0 {
-		d.publish()
-	}
-	var problems Problems
-	for _, f := range d.files {
-		for _, p := range f.problems {
-			if (f.lastGood || f.rolledBack != nil) && p.Severity == Error {
-				p.Severity = Warning
-			}
-			problems = append(problems, p)
-		}
-	}
-	return d.Zones(), problems, nil
-}
-
 // Poll looks at the directory again. changed tells whether Zones did. A new content takes effect after two polls in a
 // row saw it, so that a half-written file is never loaded. An error means that the directory cannot be read; everything
 // goes on as it was.
 func (d *Dir) Poll() (changed bool, err error) {
-	return d.visit(d.poll)
+	return d.visit(d.pollAll)
 }
 
 // Settling tells whether a content has been seen once and waits for its second look: the next Poll may come soon.
@@ -140,14 +107,20 @@ func (d *Dir) Settling() bool {
 // Forget gives up the zones of files that are gone, if elsewhere says of a zone's name that it has a file in another directory now.
 func (d *Dir) Forget(elsewhere func(zone string) bool) {
 	before := len(d.files)
-	d.files = slices.DeleteFunc(d.files, func(f *dirFile) bool { return f.vanished && f.zone != nil && elsewhere(f.zone.Name) })
+	d.files = slices.DeleteFunc(d.files, func(f *dirFile) bool {
+		if !f.vanished || f.zone == nil || !elsewhere(f.zone.Name) {
+			return false
+		}
+		d.run(f, nil)
+		return true
+	})
 	if len(d.files) < before {
 		d.publish()
 	}
 }
 
-// visit calls look for each file of the directory in the order of names, and publishes the result.
-func (d *Dir) visit(look func(f *dirFile, root *os.Root)) (changed bool, err error) {
+// visit calls look for the files of the directory in the order of names, and publishes the result.
+func (d *Dir) visit(look func(files []*dirFile, root *os.Root)) (changed bool, err error) {
 	root, err := os.OpenRoot(d.path)
 	if err != nil {
 		return false, fmt.Errorf("zones directory: %w", err)
@@ -169,20 +142,16 @@ func (d *Dir) visit(look func(f *dirFile, root *os.Root)) (changed bool, err err
 			d.vanish(f)
 		}
 	}
+	var present []*dirFile
 	for _, f := range d.files {
 		if there[f.name] {
 			f.vanished = false
-			look(f, root)
+			present = append(present, f)
 		}
 	}
+	look(present, root)
 	d.files = slices.DeleteFunc(d.files, func(f *dirFile) bool { return f.vanished && f.zone == nil })
 	return d.publish(), nil
-}
-
-// servedByOther tells whether another file that is there had the zone run before the process started.
-func (d *Dir) servedByOther(zone string, f *dirFile) bool {
-	path, ok := d.opts.Served[zone]
-	return ok && slices.ContainsFunc(d.files, func(g *dirFile) bool { return g != f && !g.vanished && absolute(g.path) == path })
 }
 
 // absolute is path without a base that could differ.

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
@@ -26,8 +27,30 @@ type dirFile struct {
 	// rolledBack is set while an earlier version runs by an operator's word; forward while that ends.
 	rolledBack *Rollback
 	forward    bool
+	// remembered is what the state directory has of the file while it is being judged.
+	remembered *remembered
 	// conflict is the zone that another file runs; the file is judged again when that one gives it up.
 	conflict string
+}
+
+// pollAll looks at the files that are there.
+func (d *Dir) pollAll(files []*dirFile, root *os.Root) {
+	for _, f := range files {
+		d.poll(f, root)
+	}
+}
+
+// run has f run zone from now on; nil for none.
+func (d *Dir) run(f *dirFile, zone *Zone) {
+	if f.zone != nil {
+		name := f.zone.Name
+		if d.runners[name] = slices.DeleteFunc(d.runners[name], func(g *dirFile) bool { return g == f }); len(d.runners[name]) == 0 {
+			delete(d.runners, name)
+		}
+	}
+	if f.zone = zone; zone != nil {
+		d.runners[zone.Name] = append(d.runners[zone.Name], f)
+	}
 }
 
 // poll looks at one file that is there.
@@ -78,7 +101,7 @@ func (f *dirFile) broken(now time.Time) {
 
 // judge decides whether r becomes what runs.
 func (d *Dir) judge(f *dirFile, r *reading) {
-	defer r.release()
+	defer func() { f.remembered = nil; r.release() }()
 	before := f.zone
 	f.current, f.problems, f.conflict, f.returned = r, r.problems, "", false
 	if d.stayBack(f, r) {
@@ -94,7 +117,7 @@ func (d *Dir) judge(f *dirFile, r *reading) {
 		}
 	}
 	if f.zone == nil {
-		f.zone = d.lastGood(f)
+		d.run(f, d.lastGood(f))
 	}
 	f.broken(d.opts.Now())
 	if f.zone == nil {
@@ -113,7 +136,7 @@ func (d *Dir) judge(f *dirFile, r *reading) {
 func (d *Dir) accept(f *dirFile, r *reading) {
 	if f.zone == nil || f.zone.Hash != r.zone.Hash {
 		d.opts.Logger.Info("zone file loaded", "file", f.path, "zone", r.zone.Name, "hash", r.zone.Hash.String())
-		f.zone = r.zone
+		d.run(f, r.zone)
 	}
 	f.brokenSince, f.lastGood = time.Time{}, false
 	d.takeOver(f)
@@ -121,17 +144,22 @@ func (d *Dir) accept(f *dirFile, r *reading) {
 		return
 	}
 	if err := d.keepTwo(f, r); err != nil {
-		f.problems = append(f.problems[:len(f.problems):len(f.problems)], Problem{File: f.path, Severity: Warning,
-			Message: "the last good version cannot be kept: " + err.Error()})
-		d.opts.Logger.Warn("last good version not kept", "file", f.path, "err", err)
+		d.notKept(f, err)
 	}
+}
+
+// notKept says that the version in force is not kept for the next start.
+func (d *Dir) notKept(f *dirFile, err error) {
+	f.problems = append(f.problems[:len(f.problems):len(f.problems)], Problem{File: f.path, Severity: Warning,
+		Message: "the last good version cannot be kept: " + err.Error()})
+	d.opts.Logger.Warn("last good version not kept", "file", f.path, "err", err)
 }
 
 // takeOver drops the zone of f from a file that is gone: the file was renamed.
 func (d *Dir) takeOver(f *dirFile) {
-	for _, g := range d.files {
-		if g != f && g.vanished && g.zone != nil && g.zone.Name == f.zone.Name {
-			g.zone = nil
+	for _, g := range slices.Clone(d.runners[f.zone.Name]) {
+		if g != f && g.vanished {
+			d.run(g, nil)
 		}
 	}
 }
@@ -153,7 +181,7 @@ func (d *Dir) refuse(f *dirFile, r *reading) (Problem, bool) {
 	if other := d.runner(r.zone.Name, f); old == nil && other != nil {
 		old = other.zone
 	}
-	if kept := loadKept(d.opts.State, f.name); old == nil && kept != nil && !kept.same(&r.bundle) {
+	if kept := d.recall(f).kept; old == nil && kept != nil && !kept.same(&r.bundle) {
 		old, _ = kept.parse()
 	}
 	if old == nil {
@@ -167,8 +195,8 @@ func (d *Dir) refuse(f *dirFile, r *reading) (Problem, bool) {
 
 // runner is the file other than f from which a zone runs.
 func (d *Dir) runner(zone string, f *dirFile) *dirFile {
-	for _, g := range d.files {
-		if g != f && g.zone != nil && g.zone.Name == zone {
+	for _, g := range d.runners[zone] {
+		if g != f {
 			return g
 		}
 	}
@@ -192,8 +220,8 @@ func (d *Dir) covers(zone string) bool {
 
 // lastGood is the kept version of f's zone, if it may run.
 func (d *Dir) lastGood(f *dirFile) *Zone {
-	kept := loadKept(d.opts.State, f.name)
-	if p := loadPin(d.opts.State, f.name); p != nil {
+	kept := d.recall(f).kept
+	if p := d.recall(f).pin; p != nil {
 		kept = p.Bundle
 	}
 	if kept == nil {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"sync"
 )
 
 // ParseOptions are the outside world of Parse.
@@ -13,6 +14,12 @@ type ParseOptions struct {
 	Geo GeoDatabase
 }
 
+// sharedShape is zoneShape for those that only read it: to make it takes as long as to parse a small file.
+var sharedShape = sync.OnceValue(zoneShape)
+
+// sharedCheckNames are the keys of a check.
+var sharedCheckNames = sync.OnceValue(func() []string { return checkShape().keyNames() })
+
 // Parse reads one zone file. file is its path for messages. It returns all problems at once, sorted by place; with an
 // error among them the zone is nil. The zone holds nothing of content or of the parse tree.
 //
@@ -23,7 +30,7 @@ func Parse(file string, content []byte, opts ParseOptions) (*Zone, Problems) {
 	if root == nil {
 		return nil, r.finish()
 	}
-	r.walk(root, zoneShape(), nil)
+	r.walk(root, sharedShape(), nil)
 	r.noteEffects(root, newEffectTree(zoneNotInEffect), nil)
 	b := &builder{report: r, root: root, files: newFiles(content, opts.ReadFile), geo: opts.Geo}
 	zone := b.build(file)

@@ -117,6 +117,7 @@ func (d *Dir) Forward(path string) error {
 	// That it drops too much is no reason: it ran before.
 	defer d.force(true)()
 	r := newGlance(root, f.name, d.opts.Geo).parse(f.path, d.opts.Now())
+	defer func() { f.remembered = nil }()
 	if why, ok := d.refuse(f, r); r.zone != nil && !ok {
 		return fmt.Errorf("%s: %w: %s", f.path, ErrNoVersion, why.Message)
 	}
@@ -161,7 +162,7 @@ func (d *Dir) pinned(f *dirFile, p *pin) (*Zone, error) {
 // runPinned has f run the zone of a rollback.
 func (d *Dir) runPinned(f *dirFile, p *pin, zone *Zone) {
 	if f.zone == nil || f.zone.Hash != zone.Hash {
-		f.zone = zone
+		d.run(f, zone)
 	}
 	f.rolledBack, f.brokenSince, f.lastGood, f.pending = &p.Rollback, time.Time{}, false, nil
 	f.problems = append(f.current.problems[:len(f.current.problems):len(f.current.problems)], Problem{File: f.path, Severity: Warning,
@@ -171,7 +172,7 @@ func (d *Dir) runPinned(f *dirFile, p *pin, zone *Zone) {
 
 // stayBack tells whether a rollback keeps r from being judged, and has its version run.
 func (d *Dir) stayBack(f *dirFile, r *reading) bool {
-	p := loadPin(d.opts.State, f.name)
+	p := d.recall(f).pin
 	if p == nil || p.Digest != r.digest || f.forward {
 		return false
 	}
@@ -187,18 +188,18 @@ func (d *Dir) stayBack(f *dirFile, r *reading) bool {
 // keepTwo keeps r as the version in force, and what was in force before it as the one to go back to.
 func (d *Dir) keepTwo(f *dirFile, r *reading) error {
 	state := d.opts.State
-	kept, pinned := loadKept(state, f.name), loadPin(state, f.name)
+	kept, pinned := d.recall(f).kept, d.recall(f).pin
 	before := kept
 	if pinned != nil {
 		before = pinned.Bundle
 	}
 	if before != nil && !before.same(&r.bundle) {
-		if err := before.keep(previousPath(state, f.name)); err != nil {
+		if err := d.keep(f, before, previousPath(state, f.name)); err != nil {
 			return err
 		}
 	}
 	if !kept.same(&r.bundle) {
-		if err := r.keep(keptPath(state, f.name)); err != nil {
+		if err := d.keep(f, &r.bundle, keptPath(state, f.name)); err != nil {
 			return err
 		}
 	}
@@ -249,7 +250,7 @@ func (d *Dir) Look(force bool) (changed bool, err error) {
 		// Judged again: what was refused may pass now.
 		f.returned = f.returned || force && f.brokenSince != (time.Time{}) && !f.vanished
 	}
-	return d.visit(d.poll)
+	return d.visit(d.pollAll)
 }
 
 // force lets versions pass that Shrinks refuses until the function that it returns is called.

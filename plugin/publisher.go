@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/event"
 	"github.com/fairlead-dns/fairlead/health/ledger"
@@ -52,8 +53,8 @@ const maxMoved = 200
 // tell tells of the services that answer from elsewhere, or on another ground, from now on.
 func (p *publisher) tell(was, is *answer.Snapshot) {
 	told := 0
-	for _, zv := range is.View.Zones {
-		if !slices.ContainsFunc(was.View.Zones, func(o *health.ZoneView) bool { return o.Zone == zv.Zone }) {
+	for k, zv := range is.View.Zones {
+		if before := zoneBefore(was.View, k, zv.Zone); before == nil || before == zv {
 			continue
 		}
 		for i, svc := range zv.Zone.Services {
@@ -69,6 +70,19 @@ func (p *publisher) tell(was, is *answer.Snapshot) {
 		}
 	}
 	p.events.Drop(max(0, told-maxMoved))
+}
+
+// zoneBefore is the zone of that version of its file in v; nil if v has another. k is where it stands now: mostly it stood there before. Zones
+// are sorted by name.
+func zoneBefore(v *health.View, k int, z *config.Zone) *health.ZoneView {
+	if k < len(v.Zones) && v.Zones[k].Zone == z {
+		return v.Zones[k]
+	}
+	k, found := slices.BinarySearchFunc(v.Zones, z.Name, func(o *health.ZoneView, name string) int { return strings.Compare(o.Zone.Name, name) })
+	if !found || v.Zones[k].Zone != z {
+		return nil
+	}
+	return v.Zones[k]
 }
 
 // ground is where the members of a plan stand, in words.

@@ -44,11 +44,7 @@ func Write(path string, content func(io.Writer) error) error {
 	if err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return syncDir(dir)
 }
 
 // SetAside renames a file that is damaged to its name with ".damaged" after it, over an earlier one, so that a person can look at it and the
