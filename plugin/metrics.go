@@ -1,6 +1,7 @@
 package fairlead
 
 import (
+	"runtime"
 	"sync"
 	"time"
 
@@ -45,6 +46,7 @@ var (
 	auditBytes     = desc("audit_bytes", "Size of all segments of the audit log; nothing removes them but an operator.")
 	auditFailures  = desc("audit_failures_total", "Times that the audit log could not be opened or written: orders were refused, or not recorded.")
 	auditBroken    = desc("audit_broken", "1 if the end of the audit log was found broken at the start.")
+	buildDesc      = prometheus.NewDesc("fairlead_build_info", "Always 1; of what the program was built.", []string{"version", "goversion"}, nil)
 	readyDesc      = desc("ready", "1 while queries are answered from live evidence.")
 )
 
@@ -71,7 +73,7 @@ func newMetrics(reg prometheus.Registerer, n *node) *nodeMetrics {
 func (m *nodeMetrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		endpointsDesc, warningsDesc, servicesDesc, repliesDesc, problemsDesc, brokenDesc, configDesc, generationDesc, ageDesc, readyDesc,
-		auditEntries, auditBytes, auditFailures, auditBroken, tcpOpen, tcpClosed,
+		auditEntries, auditBytes, auditFailures, auditBroken, tcpOpen, tcpClosed, buildDesc,
 	} {
 		ch <- d
 	}
@@ -85,6 +87,7 @@ func (m *nodeMetrics) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
+	gauge(buildDesc, 1, version(), runtime.Version())
 	m.node.source.problems(
 		func(file string, s config.Severity, n int) { gauge(problemsDesc, float64(n), file, s.String()) },
 		func(file string, broken bool) { gauge(brokenDesc, number(broken), file) })
@@ -120,6 +123,7 @@ func (m *nodeMetrics) Collect(ch chan<- prometheus.Metric) {
 		}
 	}
 	m.collectStaleness(gauge, snap.View)
+	collectTiers(gauge, snap)
 	snap.EachZone(func(zone string, c *answer.Counters) {
 		answer.EachOutcome(func(o answer.Outcome) {
 			ch <- prometheus.MustNewConstMetric(repliesDesc, prometheus.CounterValue, float64(c.Total(o)), zone, o.String())

@@ -5,8 +5,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/ledger"
+	"github.com/fairlead-dns/fairlead/plugin/answer"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
 )
 
@@ -14,9 +16,13 @@ const stalenessPrefix = "coredns_fairlead_"
 
 var (
 	boundDesc = prometheus.NewDesc(stalenessPrefix+"staleness_bound_seconds",
-		"The worst case, over the services of a zone, of the time from the death of an endpoint until the last honest cache has forgotten it.", []string{"zone"}, nil)
+		"The worst case of the time from the death of an endpoint of a service until the last honest cache has forgotten it. "+
+			"Of a zone with very many services it is that of the one whose target is nearest, with an empty service.", []string{"zone", "service"}, nil)
 	targetDesc = prometheus.NewDesc(stalenessPrefix+"staleness_target_seconds",
-		"The least staleness.target that a service of the zone declares; 0 for none.", []string{"zone"}, nil)
+		"The staleness.target of a service that declares one, beside its bound.", []string{"zone", "service"}, nil)
+	tierDesc = prometheus.NewDesc(stalenessPrefix+"service_tier",
+		"The tier from which a service answers, counted from 1; 0 where it answers from none. Absent in a zone with very many services.",
+		[]string{"zone", "service"}, nil)
 	outstandingDesc = prometheus.NewDesc(stalenessPrefix+"cache_outstanding_seconds",
 		"Time until honest caches have forgotten every endpoint of the zone that left the answers: exact, if resolvers accept within X. "+
 			"-1 while a node has not confirmed. Caches that clamp keep longer; open connections, JVM caches and serve-stale are not visible from DNS.",
@@ -28,7 +34,7 @@ var (
 )
 
 // stalenessDescs are what collectStaleness collects.
-var stalenessDescs = []*prometheus.Desc{boundDesc, targetDesc, outstandingDesc, exposureDesc, flipDesc}
+var stalenessDescs = []*prometheus.Desc{boundDesc, targetDesc, tierDesc, outstandingDesc, exposureDesc, flipDesc}
 
 // collectStaleness says what caches may hold, by zone.
 func (m *nodeMetrics) collectStaleness(gauge func(*prometheus.Desc, float64, ...string), view *health.View) {
@@ -65,15 +71,12 @@ func (m *nodeMetrics) collectStaleness(gauge func(*prometheus.Desc, float64, ...
 	a := n.Allowances()
 	for _, zv := range view.Zones {
 		name := zv.Zone.Name
-		var worst, target time.Duration
-		for _, svc := range zv.Zone.Services {
-			worst = max(worst, steer.BoundOf(zv.Zone, svc, a).S)
-			if t := svc.Staleness.Target; t > 0 && (target == 0 || t < target) {
-				target = t
+		eachBound(zv.Zone, a, func(service string, bound, target time.Duration) {
+			gauge(boundDesc, bound.Seconds(), name, service)
+			if target > 0 {
+				gauge(targetDesc, target.Seconds(), name, service)
 			}
-		}
-		gauge(boundDesc, worst.Seconds(), name)
-		gauge(targetDesc, target.Seconds(), name)
+		})
 		left, answers := 0.0, 0.0
 		if s := sums[name]; s != nil {
 			left, answers = max(0, s.left.Seconds()), float64(s.answers)
@@ -87,6 +90,40 @@ func (m *nodeMetrics) collectStaleness(gauge func(*prometheus.Desc, float64, ...
 			for _, p := range i.Phases.List() {
 				gauge(flipDesc, p.Seconds, name, p.Label())
 			}
+		}
+	}
+}
+
+// maxServiceSeries is up to how many services of a zone have series of their own.
+const maxServiceSeries = 1000
+
+// eachBound calls f with the bound and the target, 0 for none, of each service of a zone; or once, without a name, with those of the one
+// whose target is nearest, where there are too many. A bound never stands beside another service's target.
+func eachBound(z *config.Zone, a steer.Allowances, f func(service string, bound, target time.Duration)) {
+	together := len(z.Services) > maxServiceSeries
+	var bound, target time.Duration
+	for i, svc := range z.Services {
+		b, t := steer.BoundOf(z, svc, a).S, svc.Staleness.Target
+		switch {
+		case !together:
+			f(svc.Name, b, t)
+		case i == 0, t > 0 && (target == 0 || t-b < target-bound), t == 0 && target == 0 && b > bound:
+			bound, target = b, t
+		}
+	}
+	if together {
+		f("", bound, target)
+	}
+}
+
+// collectTiers says from which tier each service answers.
+func collectTiers(gauge func(*prometheus.Desc, float64, ...string), snap *answer.Snapshot) {
+	for _, zv := range snap.View.Zones {
+		if len(zv.Zone.Services) > maxServiceSeries {
+			continue
+		}
+		for i, svc := range zv.Zone.Services {
+			gauge(tierDesc, float64(snap.Plan(zv.Zone, i).Tier.Index+1), zv.Zone.Name, svc.Name)
 		}
 	}
 }

@@ -13,6 +13,10 @@ import (
 
 // walkCommands calls f for every command that has help of ours.
 func walkCommands(cmd *cobra.Command, f func(*cobra.Command)) {
+	if cmd.IsAdditionalHelpTopicCommand() {
+		// A page of help is no command.
+		return
+	}
 	f(cmd)
 	for _, sub := range cmd.Commands() {
 		walkCommands(sub, f)

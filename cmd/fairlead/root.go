@@ -94,6 +94,8 @@ is drained. ` + "`fairlead demo`" + ` shows it, ` + "`fairlead serve`" + ` runs 
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef(cmd, "%w", err) })
 	addColorFlag(root)
 	root.AddCommand(commands()...)
+	root.AddCommand(connectingCommand())
+	addGroups(root)
 	addCompletion(root)
 	return root
 }
