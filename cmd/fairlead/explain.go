@@ -135,6 +135,13 @@ func (a *asker) explain(cmd *cobra.Command, q api.Question) (*api.Explanation, e
 	if x != nil {
 		return x.Explain(q, time.Now())
 	}
+	c, err := newClient(a.server)
+	if err != nil {
+		return nil, err
+	}
+	if q.Name, err = c.service(orBackground(cmd.Context()), q.Name); err != nil {
+		return nil, err
+	}
 	values := a.values()
 	values["name"] = []string{q.Name}
 	for key, v := range map[string]string{"type": q.Type, "client": q.Client, "subnet": q.Subnet} {

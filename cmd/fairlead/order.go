@@ -159,6 +159,9 @@ func (f *orderFlags) send(cmd *cobra.Command, req *api.IntentRequest) error {
 	if req.Scope.Name, err = c.qualify(ctx, req.Scope.Kind, req.Scope.Name); err != nil {
 		return err
 	}
+	if req.Service, err = c.service(ctx, req.Service); err != nil {
+		return err
+	}
 	if f.dryRun {
 		return f.preview(cmd, c, req)
 	}

@@ -42,12 +42,15 @@ Exit codes: 0 every bound is known, 1 the node cannot be reached, 2 wrong usage,
 	}
 	v := newViewer(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		path := api.StalenessPath
-		if len(args) > 0 {
-			path += "?service=" + url.QueryEscape(args[0])
-		}
 		return v.run(cmd, func(ctx context.Context, c *client) (shown, error) {
-			s := new(api.Staleness)
+			path, s := api.StalenessPath, new(api.Staleness)
+			if len(args) > 0 {
+				name, err := c.service(ctx, args[0])
+				if err != nil {
+					return shown{}, err
+				}
+				path += "?service=" + url.QueryEscape(name)
+			}
 			if err := c.call(ctx, http.MethodGet, path, nil, s); err != nil {
 				return shown{}, err
 			}
@@ -78,7 +81,12 @@ func writeStaleness(w io.Writer, s *api.Staleness, st style) {
 			if k == 0 && svc.SafeAt == nil && len(svc.Departures) > 0 {
 				colour = yellow
 			}
-			fmt.Fprintln(w, "  "+st.paint(colour, line))
+			for n, part := range fold(line, st.width-4) {
+				if n > 0 {
+					part = "  " + part
+				}
+				fmt.Fprintln(w, "  "+st.paint(colour, part))
+			}
 		}
 		for _, v := range svc.Void {
 			fmt.Fprintf(w, "  %s\n", st.paint(red, fmt.Sprintf("void: %s served it again at %s", v.Node, clock(v.At, s.At))))

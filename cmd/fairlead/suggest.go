@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -100,4 +101,25 @@ func (c *client) suggest(ctx context.Context, err error, kind, name string) erro
 		return withHint(err, "did you mean %s?", near)
 	}
 	return err
+}
+
+// service is the full name of a service, from the first label of it that was typed; what is not one label alone, and what the node does not
+// know, is left as it is.
+func (c *client) service(ctx context.Context, name string) (string, error) {
+	if name == "" || strings.Contains(strings.TrimSuffix(name, "."), ".") {
+		return name, nil
+	}
+	var found []string
+	for _, have := range named("service")(ctx, c, nil) {
+		if strings.HasPrefix(have, strings.ToLower(name)+".") {
+			found = append(found, have)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return name, nil
+	case 1:
+		return found[0], nil
+	}
+	return "", withHint(fmt.Errorf("service %s is ambiguous", name), "name one of %s", orList(found))
 }

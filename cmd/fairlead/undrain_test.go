@@ -59,3 +59,19 @@ func TestNearest(t *testing.T) {
 	}
 	require.Equal(t, "example.org/web-eu/web-1a", nearest("web-1b", []string{"example.org/web-eu/web-1a", "example.org/other/x"}))
 }
+
+// TestServiceName: the first label of a service's name will do where it is the only one.
+func TestServiceName(t *testing.T) {
+	socket := listenAs(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		item := func(name string) api.ServiceItem { return api.ServiceItem{Service: api.Service{Name: name}} }
+		_ = json.NewEncoder(w).Encode(api.Services{Services: []api.ServiceItem{item("www.a.example."), item("api.a.example."), item("api.b.example.")}})
+	}))
+	c := clientAt(socket, "test")
+	for name, want := range map[string]string{"www": "www.a.example", "WWW": "www.a.example", "www.a.example": "www.a.example", "mail": "mail", "": ""} {
+		got, err := c.service(t.Context(), name)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	_, err := c.service(t.Context(), "api")
+	require.ErrorContains(t, err, "api is ambiguous")
+}
