@@ -59,7 +59,7 @@ gzip -9n "$work"/man/*.1
 # nfpm writes the times of scripts into an apk.
 tree=$work/tree
 mkdir -p "$tree"
-cp -r --parents deploy/packages deploy/systemd docs plugin/README.md config/testdata/zone.example.yaml node.example.yaml LICENSE README.md CHANGELOG.md "$tree"
+cp -r --parents deploy/packages deploy/systemd deploy/prometheus deploy/grafana docs plugin/README.md config/testdata/zone.example.yaml node.example.yaml LICENSE README.md CHANGELOG.md "$tree"
 find "$tree" -exec touch -hd "@$SOURCE_DATE_EPOCH" {} +
 
 for arch in $ARCHS; do
@@ -72,7 +72,7 @@ for arch in $ARCHS; do
 	done
 	name=fairlead-$VERSION-linux-$arch
 	mkdir -p "$work/tar/$name"
-	cp -r "$stage/fairlead" "$stage/man" "$stage/completion" LICENSE README.md CHANGELOG.md docs deploy/systemd "$work/tar/$name/"
+	cp -r "$stage/fairlead" "$stage/man" "$stage/completion" LICENSE README.md CHANGELOG.md docs deploy/systemd deploy/prometheus deploy/grafana "$work/tar/$name/"
 	packed "$work/$name.tar" "$work/tar" "$name"
 	gzip -9n <"$work/$name.tar" >"$DIST/$name.tar.gz"
 	echo "parts $arch"
@@ -86,7 +86,7 @@ packed "$DIST/fairlead-$VERSION-image.tar" "$work" image
 
 echo "chart"
 mkdir -p "$work/chart"
-cp -r deploy/helm/fairlead "$work/chart/"
+cp -rL deploy/helm/fairlead "$work/chart/"
 sed -i -e "s/^version: .*/version: $chart_version/" -e "s/^appVersion: .*/appVersion: \"$VERSION\"/" "$work/chart/fairlead/Chart.yaml"
 packed "$work/chart.tar" "$work/chart" fairlead
 gzip -9n <"$work/chart.tar" >"$DIST/fairlead-$VERSION-chart.tgz"

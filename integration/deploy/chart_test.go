@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -56,7 +57,13 @@ func helm(t *testing.T, args ...string) (string, error) {
 	cmd := exec.Command(helmProgram.program(t, "helm.sh/helm/v4/cmd/helm"), args...)
 	home := t.TempDir()
 	cmd.Env = append(os.Environ(), "HELM_CONFIG_HOME="+home, "HELM_CACHE_HOME="+home, "HELM_DATA_HOME="+home)
-	out, err := cmd.CombinedOutput()
+	// It tells of every symbolic link on its standard error.
+	var said strings.Builder
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	if err != nil {
+		out = append(out, said.String()...)
+	}
 	return string(out), err
 }
 
@@ -253,9 +260,21 @@ func TestChartServices(t *testing.T) {
 	require.NotContains(t, split, "Service/fairlead")
 
 	require.NotContains(t, one, "ServiceMonitor/fairlead")
-	more := render(t, "fairlead", "serviceMonitor: {enabled: true}\nprometheusRule: {enabled: true, groups: [{name: a, rules: []}]}\npodDisruptionBudget: {enabled: false}\nnetworkPolicy: {enabled: false}")
-	for _, name := range []string{"ServiceMonitor/fairlead", "PrometheusRule/fairlead"} {
-		require.Contains(t, more, name)
+	more := render(t, "fairlead", "serviceMonitor: {enabled: true}\ndashboards: {enabled: true}\nprometheusRule: {enabled: true, groups: [{name: a, rules: []}]}\npodDisruptionBudget: {enabled: false}\nnetworkPolicy: {enabled: false}")
+	require.Contains(t, more, "ServiceMonitor/fairlead")
+	groups := at(t, more["PrometheusRule/fairlead"], "spec", "groups").([]any)
+	var names []string
+	for _, g := range groups {
+		names = append(names, g.(object)["name"].(string))
+	}
+	require.Equal(t, []string{"fairlead", "fairlead.alerts", "a"}, names)
+	rules, err := os.ReadFile("../../deploy/prometheus/fairlead.rules.yml")
+	require.NoError(t, err)
+	var want object
+	require.NoError(t, yaml.Unmarshal(rules, &want))
+	require.Equal(t, want["groups"], groups[:2], "templates of alerts stay as they are")
+	for name, text := range at(t, more["ConfigMap/fairlead-dashboards"], "data").(object) {
+		require.True(t, json.Valid([]byte(text.(string))), name)
 	}
 	for _, name := range []string{"PodDisruptionBudget/fairlead", "NetworkPolicy/fairlead"} {
 		require.Contains(t, one, name)
