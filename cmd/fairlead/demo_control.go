@@ -120,6 +120,8 @@ func (c *control) cut(w http.ResponseWriter, r *http.Request, req controlRequest
 		fmt.Sprintf("in some 10s the others call %s stale, and it calls itself isolated: health moves nothing there, and its TTLs are at their floor", n.name)
 	switch req.Want {
 	case cutOff:
+		other := c.nodes[(i+1)%len(c.nodes)]
+		watch += fmt.Sprintf("\n       ask it with `fairlead nodes --server unix:%s`, and %s with `--server unix:%s`", n.socket, other.name, other.socket)
 	case serving:
 		method, body = http.MethodDelete, api.CutRequest{Actor: "demo"}
 		done, watch = n.name+": no longer cut off", "within some seconds it hears the others and agrees with them"
