@@ -23,7 +23,7 @@ var rows = map[string]int{
 	"config/durable": -1,
 	"config":         0, "health/gossip": 0, "plugin/admin/api": 0, "plugin/stream": 0,
 	"health": 1, "health/event": 1,
-	"health/judge": 2, "health/probe": 2, "health/intent": 2, "health/ledger": 2, "health/audit": 2, "health/hook": 2, "health/counter": 2,
+	"health/judge": 2, "health/probe": 2, "health/intent": 2, "health/ledger": 2, "health/audit": 2, "health/hook": 2, "health/counter": 2, "health/history": 2,
 	"plugin/steer": 2, "plugin/geo": 2, "plugin/admin/token": 2, "plugin/admin/openapi": 2, "plugin/admin/headline": 2,
 	"health/round": 3, "health/incident": 3,
 	"health/engine": 4, "plugin/answer": 4, "plugin/admin/ui": 4,

@@ -46,10 +46,12 @@ type node struct {
 	locator steer.Locator
 	lock    *os.File
 	// audit is what operators did; set before anything runs.
-	audit   *audit.Log
-	source  *source
-	engine  *engine.Engine
-	admin   *admin.Server
+	audit  *audit.Log
+	source *source
+	engine *engine.Engine
+	admin  *admin.Server
+	// day keeps the history of the last day.
+	day     *dayLog
 	metrics *nodeMetrics
 	disk    *diskTrial
 	scope   *scope
@@ -139,6 +141,7 @@ func (n *node) prepare(a *attachment) (err error) {
 		return err
 	}
 	n.drills = openDrills(n)
+	n.day = newDayLog(n, time.Now())
 	n.admin, err = admin.New(admin.Options{
 		Node: n, Journal: n.audit, Events: n.events, Hooks: n.hooks, Tokens: n.openTokens(), Sessions: ui.OpenSessions(filepath.Join(n.state, sessionsName), n.logger), Socket: n.socket(a.config), Listen: a.config.Admin.Listen, TLS: a.config.Admin.TLS,
 		Version: version(), StartedAt: time.Now(), Logger: n.logger, Registerer: n.scope,
@@ -223,7 +226,7 @@ func (n *node) socket(cfg *config.Node) string {
 func (n *node) run(ctx context.Context) {
 	defer close(n.done)
 	var g errgroup.Group
-	parts := []func(context.Context) error{n.engine.Run, n.admin.Run, n.geo.Run, n.drills.run, n.events.Run, n.hooks.Run, n.lateHits.run, n.echo.Run, n.disk.run, n.resign}
+	parts := []func(context.Context) error{n.engine.Run, n.admin.Run, n.geo.Run, n.drills.run, n.events.Run, n.hooks.Run, n.lateHits.run, n.echo.Run, n.disk.run, n.day.run, n.resign}
 	if path := n.config.Load().Probe.Reports; path != "" {
 		d := &reportDir{path: path, logger: n.logger, report: n.Report, lease: n.pushLease}
 		parts = append(parts, d.run)

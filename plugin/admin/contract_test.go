@@ -30,6 +30,7 @@ const (
 // contract has every route: TestContractIsWhole fails for one that is not here.
 var contract = map[string]call{
 	"POST /api/v1/ui/links":                          {role: viewer, body: `{"actor":"ada"}`, status: 201},
+	"GET /api/v1/history":                            {role: viewer, path: "/api/v1/history?series=state/", status: 200},
 	"GET /healthz":                                   {role: anyone, status: 200},
 	"GET /readyz":                                    {role: anyone, status: 200},
 	"GET /api/v1/status":                             {role: viewer, status: 200},

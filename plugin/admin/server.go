@@ -21,6 +21,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/engine"
 	"github.com/fairlead-dns/fairlead/health/event"
+	"github.com/fairlead-dns/fairlead/health/history"
 	"github.com/fairlead-dns/fairlead/health/hook"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
@@ -120,6 +121,8 @@ type Node interface {
 	WhatIf(api.Assumptions) (*api.WhatIf, error)
 	// RunningZone is the text of the file from which a zone runs; page and zone are left to the caller.
 	RunningZone(*config.Zone) (*api.RunningZone, error)
+	// History is what is kept of series whose names begin with prefix, since an instant.
+	History(prefix string, since time.Time) map[string][]history.Point
 	// Preview is what an order would do; a refusal by a safety rule is a part of it.
 	Preview(health.Intent) (*api.Preview, error)
 }

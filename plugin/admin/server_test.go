@@ -21,6 +21,7 @@ import (
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/health/history"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/admin/token"
@@ -52,6 +53,10 @@ type fakeNode struct {
 	// intents are those that were asked for; intendErr is what comes of the next order.
 	intents   []health.IntentState
 	intendErr error
+}
+
+func (n *fakeNode) History(string, time.Time) map[string][]history.Point {
+	return map[string][]history.Point{"state/example.org/web/one": {{At: time.Unix(1, 0), Value: 1, Known: true}, {At: time.Unix(2, 0)}}}
 }
 
 func (n *fakeNode) Preview(health.Intent) (*api.Preview, error) {

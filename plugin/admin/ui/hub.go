@@ -47,6 +47,11 @@ type hub struct {
 
 	lookMu sync.Mutex
 	latest *look // guarded by lookMu
+
+	countedMu sync.Mutex
+	// countedShares are by AZ, as of countedAt. Guarded by countedMu.
+	countedShares map[string]float64
+	countedAt     time.Time
 }
 
 func newHub(u *UI) *hub { return &hub{ui: u, rooms: make(map[string]*room)} }

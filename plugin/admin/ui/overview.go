@@ -114,6 +114,14 @@ func loadOverview(v *visit) (any, error) {
 	o.More = max(0, len(rows)-maxRows)
 	o.Services = rows[:len(rows)-o.More]
 	o.Regions = regionsOf(l.Status, tone)
+	if counted := v.ui.hub.counted(v); len(counted) > 0 {
+		for i := range o.Regions {
+			for k := range o.Regions[i].AZs {
+				c := &o.Regions[i].AZs[k]
+				c.Counted, c.CountedShare = true, counted[c.Name]
+			}
+		}
+	}
 	o.Down = notUp(l.Status)
 	o.MoreDown = max(0, len(o.Down)-maxRows)
 	o.Down = o.Down[:len(o.Down)-o.MoreDown]

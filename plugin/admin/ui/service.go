@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -78,6 +79,8 @@ type endpointPage struct {
 	// Probed is what a probe saw that was asked for; nil without one.
 	Reply *api.ProbeReply
 	Nodes []vantageCell
+	Strip []stripe
+	Since time.Time
 }
 
 // A vantageCell is what one node says of the endpoint.
@@ -106,6 +109,11 @@ func loadEndpoint(v *visit) (any, error) {
 			}
 		}
 	}
+	var h api.History
+	if err := v.get(historyPath(api.HistoryState+p.ID()), &h); err != nil {
+		return nil, err
+	}
+	p.Strip, p.Since = stripOf(&h, api.HistoryState+p.ID()), h.Since
 	slices.SortFunc(p.Nodes, func(a, b vantageCell) int { return cmp.Compare(a.Node, b.Node) })
 	return p, nil
 }

@@ -108,6 +108,7 @@ func (u *UI) Handler(d Door) http.Handler {
 	mux.Handle("GET /ui/ping", in(func(v *visit) { v.w.WriteHeader(http.StatusNoContent) }))
 	mux.Handle("GET /ui/incidents/{id}/certificate", in(download(func(id string) string { return api.IncidentPath(id) + api.CertificateSuffix }, "-certificate.json")))
 	mux.Handle("GET /ui/incidents/{id}/report.md", in(download(func(id string) string { return api.IncidentPath(id) + api.MarkdownSuffix }, ".md")))
+	mux.Handle("GET /ui/history.json", in(serveHistory))
 	mux.Handle("GET /ui/timeline.md", in(timelineMarkdown))
 	for path, act := range actions() {
 		mux.Handle("POST "+path, in(act))

@@ -165,3 +165,48 @@
 for (const range of document.querySelectorAll('[data-shows]')) {
   range.addEventListener('input', () => { document.getElementById(range.dataset.shows).textContent = range.value; });
 }
+// Charts of the last day: a step for each change, a gap where nothing is known.
+(async () => {
+  const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  // light-dark() is resolved by an element's colour, not by the property.
+  const probe = document.createElement('span');
+  document.body.append(probe);
+  const colour = (name) => { probe.style.color = css(name); return getComputedStyle(probe).color; };
+  for (const box of document.querySelectorAll('.chart[data-series]')) {
+    if (typeof uPlot === 'undefined') { box.textContent = 'Charts come with a program that was built with Node.'; continue; }
+    let history;
+    try {
+      const r = await fetch(`/ui/history.json?hours=24&series=${encodeURIComponent(box.dataset.series)}`);
+      if (!r.ok) throw new Error(r.status);
+      history = await r.json();
+    } catch { box.textContent = 'The history could not be read.'; continue; }
+    if (!history.series.length) { box.textContent = 'Nothing yet.'; continue; }
+    const now = Date.parse(history.at) / 1000;
+    const since = Date.parse(history.since) / 1000;
+    const times = new Set([now]);
+    for (const s of history.series) for (const p of s.points) times.add(Math.max(since, Date.parse(p.at) / 1000));
+    const xs = [...times].sort((a, b) => a - b);
+    const percent = box.dataset.unit === '%';
+    const rows = history.series.map((s) => {
+      let i = -1;
+      return xs.map((x) => {
+        while (i + 1 < s.points.length && Date.parse(s.points[i + 1].at) / 1000 <= x) i++;
+        const v = i < 0 ? null : s.points[i].value;
+        return v === null ? null : v * (percent ? 100 : 1000);
+      });
+    });
+    const name = (s) => s.name.slice(s.name.lastIndexOf('/') + 1);
+    const axis = { stroke: colour('--dim'), grid: { stroke: colour('--line'), width: 1 }, ticks: { stroke: colour('--line') } };
+    const unit = percent ? ' %' : ' ms';
+    const chart = new uPlot({
+      width: box.clientWidth - 16, height: 190, tzDate: (ts) => uPlot.tzDate(new Date(ts * 1000), 'Etc/UTC'),
+      scales: { y: { range: percent ? [0, 100] : (u, lo, hi) => [0, Math.max(1, hi * 1.1)] } },
+      axes: [axis, { ...axis, values: (u, list) => list.map((v) => v + unit), size: 64 }],
+      series: [{}, ...history.series.map((s, i) => ({ label: name(s), stroke: colour(`--t${(2 * i) % 8}`), width: 2, paths: uPlot.paths.stepped({ align: 1 }), points: { show: false }, value: (u, v) => v === null ? '—' : v.toFixed(1) + unit }))],
+    }, [xs, ...rows], box);
+    chart.root.setAttribute('role', 'img');
+    chart.root.setAttribute('aria-label', `${box.dataset.label} of the last 24 hours: ${history.series.map((s, i) => `${name(s)} now ${rows[i].at(-1) === null ? 'not known' : rows[i].at(-1).toFixed(1) + unit}`).join(', ')}`);
+    addEventListener('resize', () => chart.setSize({ width: box.clientWidth - 16, height: 190 }));
+  }
+  probe.remove();
+})();
