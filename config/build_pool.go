@@ -55,6 +55,9 @@ func (b *builder) pool(k, n *yamlNode, at *yamlPath) *Pool {
 		b.errorf(m, at.child("min_healthy"), "", "%d endpoints are never up in a pool of %d", p.MinHealthy.N, count)
 	}
 	b.checkPool(p, k, at)
+	list := field(n, "endpoints")
+	b.hintZeros(p, list, at.child("endpoints"))
+	b.hintShared(p, list, at.child("endpoints"))
 	return p
 }
 

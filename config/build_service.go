@@ -123,6 +123,7 @@ func (b *builder) tiers(n *yamlNode, at *yamlPath) []Tier {
 		if sum == 0 && !bad && len(tier) > 0 {
 			b.errorf(item, at, "", "all weights of the tier are 0")
 		}
+		b.hintZeroShares(tier, item, at)
 		tiers = append(tiers, tier)
 	}
 	return tiers

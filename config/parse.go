@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net/netip"
 	"sync"
 )
 
@@ -65,6 +66,8 @@ type builder struct {
 	includes *includes
 	// serverNodes say where the name servers of the apex stand.
 	serverNodes []serverNode
+	// addressIn says in which pool an address stood first.
+	addressIn map[netip.Addr]string
 	// checkNames are the known keys of checks.
 	checkNames []string
 }

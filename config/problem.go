@@ -76,15 +76,15 @@ func (p Problem) String() string {
 // Head is the first line of String: where, how bad and what.
 func (p Problem) Head() string {
 	var b strings.Builder
-	b.WriteString(p.File)
+	b.WriteString(Printable(p.File))
 	if p.Line > 0 {
 		fmt.Fprintf(&b, ":%d:%d", p.Line, p.Col)
 	}
 	b.WriteString(": " + p.Severity.String() + ": ")
 	if p.Path != "" {
-		b.WriteString(p.Path + ": ")
+		b.WriteString(Printable(p.Path) + ": ")
 	}
-	b.WriteString(p.Message)
+	b.WriteString(Printable(p.Message))
 	return b.String()
 }
 

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	clog "github.com/coredns/coredns/plugin/pkg/log"
+
+	"github.com/fairlead-dns/fairlead/config"
 )
 
 // newLogger is the logger for the packages below: slog in, CoreDNS's log out, so that there is one log with one format.
@@ -26,7 +28,7 @@ func (h *logHandler) Enabled(_ context.Context, l slog.Level) bool {
 // Handle writes one line.
 func (h *logHandler) Handle(_ context.Context, r slog.Record) error {
 	var b strings.Builder
-	b.WriteString(r.Message)
+	b.WriteString(config.Printable(r.Message))
 	b.WriteString(h.attrs)
 	r.Attrs(func(a slog.Attr) bool {
 		appendAttr(&b, h.group, a)
@@ -72,7 +74,7 @@ func appendAttr(b *strings.Builder, group string, a slog.Attr) {
 		return
 	}
 	text := v.String()
-	if text == "" || strings.ContainsAny(text, " \t\n\"=") {
+	if text == "" || strings.ContainsAny(text, " \"=") || config.Printable(text) != text {
 		text = strconv.Quote(text)
 	}
 	b.WriteString(" " + group + a.Key + "=" + text)

@@ -14,4 +14,7 @@ func TestLogAttributes(t *testing.T) {
 	var b strings.Builder
 	appendAttr(&b, h.group, slog.Group("in", slog.String("cause", `connection "refused"`), slog.String("empty", "")))
 	require.Equal(t, ` g.in.cause="connection \"refused\"" g.in.empty=""`, b.String())
+	b.Reset()
+	appendAttr(&b, "", slog.String("file", "a\x1b[2J.yaml"))
+	require.Equal(t, ` file="a\x1b[2J.yaml"`, b.String())
 }

@@ -42,7 +42,7 @@ func readZones(paths []string, geo config.GeoDatabase) ([]*config.Zone, config.P
 			}
 		}
 	}
-	return zones, problems
+	return zones, append(problems, config.Nested(zones)...)
 }
 
 // readPath reads one zone file, or the zone files of a directory as a node would that has no state.
