@@ -344,7 +344,8 @@ func resolverTrial(t *testing.T, p *process, azs map[string]string, clients []*r
 	deadline := time.Now().Add(patience)
 	for {
 		d := p.staleness(t, az)
-		if d != nil && d.SafeAt != nil {
+		// An address of an earlier trial may still be shown.
+		if d != nil && slices.Contains(d.Addresses, address) && d.SafeAt != nil {
 			printed, clamped = append(printed, *d.SafeAt), *d.ClampedSafeAt
 			if time.Since(*d.SafeAt) > settleAfter && (!clamps || !anyClamps(clients) || time.Since(clamped) > settleAfter) {
 				break
