@@ -82,6 +82,11 @@ func newCluster(t *testing.T, size int, keys ...string) *realCluster {
 		n.start()
 	}
 	c.awaitCalm()
+	for _, n := range c.nodes {
+		none := 0.0
+		req := api.NodeRequest{Actor: "test", Reason: "first start", MaxTTLSeconds: &none}
+		require.Equal(t, http.StatusOK, n.call(http.MethodPost, api.MaxTTLPath, req, nil), n.name)
+	}
 	return c
 }
 

@@ -80,8 +80,19 @@ type simNode struct {
 	// handler answers queries; process counts starts and ends, so that what a dead process had under way is not written.
 	handler *Handler
 	process atomic.Int64
+	// begun is set once it has started for the first time.
+	begun bool
 	// suspended is for how long its machine has stood still; asleep, if it is not 0, is added once somebody has asked.
 	suspended, asleep atomic.Int64
+}
+
+// neverAnswered is an operator's word at the very first start of a node: it has answered nothing before; nil at others.
+func (n *simNode) neverAnswered() *time.Duration {
+	if n.begun {
+		return nil
+	}
+	n.begun = true
+	return new(time.Duration)
 }
 
 // suspends is for how long the machine of the node has stood still.
@@ -110,7 +121,7 @@ func (n *simNode) start() {
 		Publisher: p, Ledger: p.compiler.Ledger(), Prober: n.prober, Model: n.model(), State: n.dir, Node: n.name, References: []health.Target{simReference},
 		Logger: n.sim.logger.With("node", n.name), Without: n.sim.without, Skew: time.Duration(int64(n.addr.Addr().As4()[3]-2)) * 150 * time.Second,
 		Cluster:   &engine.Cluster{Gossip: o, Nodes: n.sim.places(), Allowance: time.Second, Version: "sim", IsolateAfter: n.sim.isolateAfter, Keyring: n.keyfile()},
-		Suspended: n.suspends,
+		Suspended: n.suspends, MaxTTL: n.neverAnswered(),
 	})
 	require.NoError(t, err)
 	if n.bare {

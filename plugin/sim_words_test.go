@@ -141,3 +141,55 @@ func TestRemainingTimesAreSigned(t *testing.T) {
 	require.True(t, final(0), "all nodes say so within 3 s of the instant")
 	require.False(t, final(health.GuardSigned))
 }
+
+// TestAllDisksLost: where no node of a cluster knows what was answered before, nobody says that there is nothing, until it is named on each
+// node; and a node that lost its disk alone is told by the others.
+func TestAllDisksLost(t *testing.T) {
+	bounds := func(s *sim) (known int) {
+		for _, n := range s.nodes {
+			d := n.departed(simEdited)
+			require.NotNil(s.t, d, n.name)
+			if d.Bound.Known {
+				known++
+			}
+		}
+		return known
+	}
+	lose := func(s *sim, nodes []*simNode) {
+		s.caches.stalls, s.caches.questions = 0, simQuestions
+		s.lay(60)
+		s.wait(30 * time.Second)
+		for _, n := range nodes {
+			s.down(n, n.kill)
+			n.wipe()
+		}
+		s.lay(10)
+		for _, n := range nodes {
+			s.up(n)
+		}
+		s.wait(12 * time.Second)
+		s.drain(s.nodes[0], simEndpoint, time.Hour)
+		s.wait(25 * time.Second)
+	}
+	require.Empty(t, playGuarded(t, 3, 0, func(s *sim) {
+		s.caches = newCaches(s)
+		lose(s, s.nodes)
+		require.Zero(t, bounds(s))
+		for _, n := range s.nodes {
+			require.NoError(t, n.engine.NameMaxTTL(time.Minute), n.name)
+		}
+		s.wait(5 * time.Second)
+		require.Equal(t, 3, bounds(s))
+		s.wait(time.Minute)
+	}))
+	require.Empty(t, playGuarded(t, 3, 0, func(s *sim) {
+		s.caches = newCaches(s)
+		lose(s, s.nodes[:1])
+		require.Equal(t, 3, bounds(s), "the others remember")
+	}))
+	require.Empty(t, playGuarded(t, 3, 0, func(s *sim) {
+		s.caches = newCaches(s)
+		// The third remembers both; whether that is all depends on who hears whom first.
+		lose(s, s.nodes[:2])
+	}))
+}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -137,7 +138,7 @@ func (n *node) waitReady(ctx context.Context) error {
 	for {
 		s, err := c.status(deadline)
 		if err == nil && allUp(s) {
-			return nil
+			return n.neverAnswered(deadline, c)
 		}
 		if err != nil && deadline.Err() == nil {
 			last = err
@@ -153,6 +154,12 @@ func (n *node) waitReady(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// neverAnswered says of a node with a new state directory that no cache holds anything of earlier lives: nobody else can know.
+func (n *node) neverAnswered(ctx context.Context, c *client) error {
+	none := 0.0
+	return c.order(ctx, http.MethodPost, api.MaxTTLPath, api.NodeRequest{Actor: "demo", Reason: "the first start", MaxTTLSeconds: &none}, nil)
 }
 
 // allUp tells whether the node is ready, hears all others, and every endpoint is up.

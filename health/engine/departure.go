@@ -268,6 +268,7 @@ func (e *Engine) pollIssued(now time.Time) {
 	e.opts.Ledger.Fold()
 	e.mindGreatest(now)
 	if e.cluster != nil {
+		e.mindYoung(now)
 		e.nameNodes(now)
 	}
 	e.countWrites()

@@ -42,7 +42,8 @@ type gate struct {
 	// answered are the nodes that answered it, and waived those that an operator lets it do without.
 	answered, waived map[string]bool
 	open             bool
-	// blank are the nodes that answered and are of a version that remembers nothing of others.
+	// blank are the nodes that answered and can't know what this one answered in earlier lives: they lost their state too, or are of a version
+	// that remembers nothing of others.
 	blank map[string]bool
 	// maxTTL is an operator's word for what this node gave before, with a waiver; nil for none.
 	maxTTL *time.Duration

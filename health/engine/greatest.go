@@ -68,6 +68,7 @@ func (e *Engine) openIssued(now time.Time) error {
 	case e.opts.Restored != "":
 		g.unnamed = e.opts.Restored
 	}
+	young := g.unnamed != "" || saved.Young
 	if g.unnamed != "" {
 		earlier = config.MaxTTL
 		if e.cluster != nil && !e.cluster.alone() {
@@ -78,6 +79,7 @@ func (e *Engine) openIssued(now time.Time) error {
 	}
 	i.book = ledger.NewBook(e.opts.Ledger, now.Add(ledger.Slow(earlier)), e.opts.Without)
 	e.openLives(saved, now)
+	e.lives.young = young
 	g.disk = max(g.disk, g.want)
 	g.told = g.disk
 	e.opts.Ledger.SetLimit(limit(g.told))
@@ -249,6 +251,8 @@ type savedLedger struct {
 	// GreatestTTLSeconds is the greatest TTL that answers may carry. Unnamed is set while nobody knows what was answered before.
 	GreatestTTLSeconds uint32 `json:"greatest_ttl_seconds"`
 	Unnamed            bool   `json:"unnamed,omitempty"`
+	// Young is set while what is remembered of other nodes began less than the greatest TTL of all files ago.
+	Young bool `json:"young,omitempty"`
 	// Lives are the starts of this node, the latest last; Nodes what it remembers of the others, and Names all that ever were configured.
 	Lives []savedLife            `json:"lives"`
 	Nodes map[string]savedMemory `json:"nodes,omitempty"`

@@ -31,6 +31,8 @@ type lives struct {
 	// rejoined is set once this life has passed the join barrier, compared once every configured node has compared it with what it
 	// remembers.
 	rejoined, compared bool
+	// young is set for as long as an answer of before this node began to remember others may be in caches: its state was lost, or is new.
+	young bool
 	// before is the greatest TTL that the other nodes remember of earlier lives.
 	before time.Duration
 	// intents is the digest of the orders that writes counts.
@@ -69,7 +71,7 @@ func (e *Engine) openLives(saved savedLedger, now time.Time) {
 // savedLedger is what the disk is to have.
 func (e *Engine) savedLedger() *savedLedger {
 	l, g := &e.lives, &e.issued.greatest
-	out := &savedLedger{Version: ledgerVersion, GreatestTTLSeconds: limit(g.disk), Unnamed: g.unnamed != "" || e.issued.asks}
+	out := &savedLedger{Version: ledgerVersion, GreatestTTLSeconds: limit(g.disk), Unnamed: g.unnamed != "" || e.issued.asks, Young: l.young}
 	for _, p := range l.past[max(0, len(l.past)-maxLives):] {
 		out.Lives = append(out.Lives, savedLife(p))
 	}
@@ -109,6 +111,13 @@ func (e *Engine) saveLives() { e.save(e.savedLedger(), nil) }
 // kept notes that all of it is on disk.
 func (l *lives) kept() { l.told, l.written = maps.Clone(l.nodes), l.writes }
 
+// mindYoung ends that this node began to remember others too lately to speak of what they answered before.
+func (e *Engine) mindYoung(now time.Time) {
+	if e.lives.young && now.Sub(e.started) > ledger.Slow(config.MaxTTL)+e.opts.Transit {
+		e.lives.young, e.lives.unsaved = false, true
+	}
+}
+
 // countWrites counts what was written of orders since the last time: a disk that lacks it is an older one.
 func (e *Engine) countWrites() {
 	l := &e.lives
@@ -147,10 +156,13 @@ func (e *Engine) livesPart() []byte {
 }
 
 func (e *Engine) ownLives() *round.Lives {
-	l := &e.lives
+	l, greatest := &e.lives, e.issued.greatest.disk
+	if e.issued.asks || e.issued.greatest.unnamed != "" {
+		greatest = round.Unnamed
+	}
 	return &round.Lives{
-		Self:    round.Remembered{Life: round.Life{Boot: l.boot, Writes: l.written}, Incarnation: e.incarnation(), Greatest: e.issued.greatest.disk},
-		Joining: !e.cluster.gate.open || e.issued.greatest.unnamed != "" || !e.isCompared(), Rejoined: l.rejoined,
+		Self:    round.Remembered{Life: round.Life{Boot: l.boot, Writes: l.written}, Incarnation: e.incarnation(), Greatest: greatest},
+		Joining: !e.cluster.gate.open || e.issued.greatest.unnamed != "" || !e.isCompared(), Rejoined: l.rejoined, Young: l.young,
 		Lives: append(slices.Clone(l.past), round.Life{Boot: l.boot, Writes: l.written}), Others: l.told,
 	}
 }
@@ -216,7 +228,7 @@ func (e *Engine) rememberDisk(name string, r round.Remembered) {
 	if k == r {
 		return
 	}
-	if r.Greatest < k.Greatest {
+	if r.Greatest < k.Greatest && k.Greatest != round.Unnamed {
 		// It goes on counting where the node is declared stopped, or fenced, until no cache can hold what it allowed.
 		l.lowered[name] = lowered{max(k.Greatest, e.greatestOf(name)), time.Now().Add(2*ledger.Slow(k.Greatest) + time.Minute)}
 	}
@@ -227,7 +239,7 @@ func (e *Engine) rememberDisk(name string, r round.Remembered) {
 func (e *Engine) greatestOf(name string) time.Duration {
 	l := &e.lives
 	ttl := l.nodes[name].Greatest
-	if ttl == 0 {
+	if ttl == 0 || ttl > config.MaxTTL {
 		return config.MaxTTL
 	}
 	if old, ok := l.lowered[name]; ok && time.Now().Before(old.until) {

@@ -260,23 +260,31 @@ func (e *Engine) handleMemory(ctx context.Context, from string, body []byte) (re
 // livesPartFor is livesPart with one node's memory alone, in one block.
 func (e *Engine) livesPartFor(name string) []byte { return e.ownLives().Encode([]string{name}) }
 
-// takeMemoryOf takes in what another node remembers of this one's earlier lives; rest is what follows in the reply.
-func (e *Engine) takeMemoryOf(name string, reply []byte) (rest []byte, err error) {
+// takeMemoryOf takes in what another node remembers of this one's earlier lives; rest is what follows in the reply. blank is set where it
+// can't know: it remembers no earlier life, and began to remember too lately; or that life did not know what was before it.
+func (e *Engine) takeMemoryOf(name string, reply []byte) (rest []byte, blank bool, err error) {
 	n, size := binary.Uvarint(reply)
 	if size <= 0 || n > uint64(len(reply)-size) {
-		return nil, errors.New("no memory in the answer")
+		return nil, false, errors.New("no memory in the answer")
 	}
 	said, err := round.ParseLives(reply[size : size+int(n)])
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return reply[size+int(n):], e.command(func(time.Time) error {
+	err = e.command(func(time.Time) error {
 		l := &e.lives
 		m, ok := said.Of(e.cluster.self)
+		if !ok || m.Boot == l.boot {
+			blank = said.Young
+		} else {
+			blank = m.Greatest == round.Unnamed
+		}
 		if !ok {
 			return nil
 		}
-		l.before = max(l.before, m.Greatest)
+		if m.Greatest != round.Unnamed {
+			l.before = max(l.before, m.Greatest)
+		}
 		if m.Boot != l.boot && m.Lacks(l.past) {
 			if e.cluster.gate.joined && !e.opts.Without.Without(health.GuardRestored) {
 				e.wasRestored(name)
@@ -288,6 +296,7 @@ func (e *Engine) takeMemoryOf(name string, reply []byte) (rest []byte, err error
 		}
 		return nil
 	})
+	return reply[size+int(n):], blank, err
 }
 
 // takePull takes the answer of a node in; remembers tells whether it is one to askMemory.
@@ -297,9 +306,10 @@ func (e *Engine) takePull(name string, reply []byte, remembers bool) error {
 	if !ok {
 		return errors.New("an answer to another start")
 	}
+	blank := !remembers
 	if remembers {
 		var err error
-		if rest, err = e.takeMemoryOf(name, rest); err != nil {
+		if rest, blank, err = e.takeMemoryOf(name, rest); err != nil {
 			return err
 		}
 	}
@@ -325,7 +335,7 @@ func (e *Engine) takePull(name string, reply []byte, remembers bool) error {
 			p.held = p.held.Merge(s)
 		}
 		e.cluster.gate.answered[name] = true
-		if !remembers {
+		if blank {
 			e.cluster.gate.blank[name] = true
 		}
 		e.applyIntents(now)

@@ -27,11 +27,14 @@ type Life struct {
 	Writes uint64
 }
 
+// Unnamed stands in the place of a greatest TTL while nobody knows what a node answered in earlier lives.
+const Unnamed = maxTTLSeconds * time.Second
+
 // A Remembered is what peers keep of its disk. The zero value is none.
 type Remembered struct {
 	Life
 	Incarnation uint64
-	// Greatest is the greatest TTL that its answers may carry; 0 while it is not known.
+	// Greatest is the greatest TTL that its answers may carry, of earlier lives too; 0 while it is not told, Unnamed while nobody knows.
 	Greatest time.Duration
 }
 
@@ -56,6 +59,9 @@ type Lives struct {
 	// Joining is set while its words do not count: behind the join barrier, or before every configured node has compared its memory
 	// with this life. Rejoined is set once it has passed the barrier in this life.
 	Joining, Rejoined bool
+	// Young is set while what the sender remembers of others began too lately: what a node of which it remembers no earlier life answered
+	// before that may be in caches.
+	Young bool
 	// Lives are its starts, the latest last.
 	Lives []Life
 	// Others are by name; only Of reads them on the other side.
@@ -104,6 +110,9 @@ func (l *Lives) head() []byte {
 	if l.Rejoined {
 		flags |= 2
 	}
+	if l.Young {
+		flags |= 4
+	}
 	lives := l.Lives[max(0, len(l.Lives)-MaxLives):]
 	b = append(b, flags, byte(len(lives)))
 	for _, life := range lives {
@@ -135,7 +144,7 @@ func ParseLives(b []byte) (l Lives, err error) {
 	list := reader{b: b[1:]}
 	l.Self.read(&list)
 	flags := list.octet()
-	l.Joining, l.Rejoined = flags&1 != 0, flags&2 != 0
+	l.Joining, l.Rejoined, l.Young = flags&1 != 0, flags&2 != 0, flags&4 != 0
 	for range list.octet() {
 		var life Life
 		copy(life.Boot[:], list.octets(len(life.Boot)))
