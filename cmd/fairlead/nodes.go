@@ -215,7 +215,7 @@ func nodesMaxTTLCommand() *cobra.Command {
 	return nodeOrder("max-ttl DURATION --reason TEXT", "name the longest TTL that this node gave before its state was lost",
 		`Max-ttl is for a node whose state directory did not say what it answered before: it was lost, or is new. Until somebody who knows the
 zone files of that time names the longest ttl.max in them, and for an hour at most, every bound is unknown. 0s says that the node
-has never answered anything: the first start of a node alone.`, `  fairlead nodes max-ttl 60s --reason "disk replaced, CHG-1234"
+has never answered anything: the first start of a node alone, or of each node of a new cluster.`, `  fairlead nodes max-ttl 60s --reason "disk replaced, CHG-1234"
   fairlead nodes max-ttl 0s --reason "first start"`, cobra.ExactArgs(1),
 		func(ctx context.Context, c *client, args []string, reason string) (string, error) {
 			ttl, err := time.ParseDuration(args[0])
