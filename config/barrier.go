@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"maps"
-	"net/netip"
 	"slices"
 
 	"github.com/miekg/dns"
@@ -117,32 +116,36 @@ func (b *builder) completeNameServers() {
 	}
 }
 
-// checkStatic looks for static addresses that endpoints have: those answers go on whatever happens to the endpoint, and no bound counts them.
+// checkStatic looks for static records that carry what endpoints have: those answers go on whatever happens to the endpoint, and no bound
+// counts them.
 func (b *builder) checkStatic() {
-	of := make(map[netip.Addr]string)
+	of := make(map[string]string)
 	for _, p := range b.zone.Pools {
 		for _, e := range p.Endpoints {
-			for _, a := range []netip.Addr{e.V4, e.V6} {
-				if _, known := of[a]; a.IsValid() && !known {
-					of[a] = p.Name + "/" + e.Name
+			for _, rdata := range e.RData() {
+				if of[rdata] == "" {
+					of[rdata] = p.Name + "/" + e.Name
 				}
 			}
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(b.owners)) {
-		for _, t := range []uint16{dns.TypeA, dns.TypeAAAA} {
-			c := b.owners[name].records[t]
-			if c == nil {
-				continue
-			}
-			for _, a := range b.staticAddresses(name, t) {
-				if e := of[a]; e != "" {
-					c.say(Warning, "a service with the pool, or a CNAME to one, follows it",
-						"%s is the address of the endpoint %s: this record goes on naming it while it is down or drained, and no bound counts its answers", a, e)
-				}
-			}
-		}
+	if len(of) == 0 {
+		return
 	}
+	b.zone.Carriers(func(c Carrier) {
+		e, own := of[c.RData], b.owners[c.Name]
+		if e == "" || own == nil {
+			return
+		}
+		at := own.records[c.Type]
+		if at == nil {
+			at = own.main
+		}
+		if at != nil {
+			at.say(Warning, "a service with the pool, or a CNAME to one, follows it",
+				"%s is of the endpoint %s: this record goes on naming it while it is down or drained, and no bound counts its answers", c.RData, e)
+		}
+	})
 }
 
 // finishImport adds what was said of the imported files.

@@ -129,7 +129,7 @@ func TestAdminOverTLS(t *testing.T) {
 	_, text := s.get(t, c, api.OpenAPIPath, token)
 	judge := openapitest.New(t, text)
 	for _, path := range []string{
-		"/healthz", "/readyz", api.StatusPath, api.IntentsPath, api.NodesPath, api.AuditPath,
+		"/healthz", "/readyz", api.StatusPath, api.IntentsPath, api.NodesPath,
 		api.ExplainPath + "?name=" + stormName, api.WhatIfPath + "?down=az%3Deu-a",
 	} {
 		r, body := s.get(t, c, path, token)

@@ -258,3 +258,45 @@ func TestFullDiskGivesNoLongerTTL(t *testing.T) {
 	require.NoError(t, os.Remove(filler))
 	await(t, "the longer TTL, once it is on disk", func() bool { return ttl() == 60 })
 }
+
+// TestSafeKnowsOtherRoads are histories in which `safe` said yes too early: a static record that was just taken out of the file, and an
+// address that a service answers once all else is down.
+func TestSafeKnowsOtherRoads(t *testing.T) {
+	const record = "records: [{name: old, type: A, ttl: 90s, data: 192.0.2.1}, {name: hint, type: HTTPS, data: \"1 . ipv4hint=192.0.2.1\"}]\n"
+	p := startServe(t, true, corefile, map[string]string{"storm.yaml": historyZone + record})
+	p.awaitHealthy()
+	p.firstStart()
+	say := func(want int, args ...string) string {
+		t.Helper()
+		out, code := run(t, p.bin, append(args, "--server=unix:"+p.socket)...)
+		require.Equal(t, want, code, out)
+		return out
+	}
+	say(0, "drain", "endpoint", "storm.example.org/web/one", "--for", "1h", "--reason", "x")
+	out := say(3, "safe", "endpoint", "storm.example.org/web/one")
+	require.Contains(t, out, "the record old.storm.example.org. A has an address of it")
+	require.Contains(t, out, "the record hint.storm.example.org. HTTPS has an address of it")
+	p.writeZone("storm.yaml", historyZone)
+	require.Regexp(t, `old\.storm\.example\.org +192\.0\.2\.1 +\S+Z +the static record was removed`, say(0, "reload"))
+	require.Regexp(t, `not before .*caches may hold the record old\.storm\.example\.org\. A, which the file has no more`, say(3, "safe", "endpoint", "storm.example.org/web/one"))
+	p.writeZone("storm.yaml", strings.Replace(historyZone, "max: 60s, min: 1s}", "max: 60s, min: 1s}, on_all_down: [192.0.2.1]", 1))
+	say(0, "reload")
+	require.Contains(t, say(3, "safe", "endpoint", "storm.example.org/web/one"), "www.storm.example.org answers 192.0.2.1 once all else is down (on_all_down)")
+}
+
+// TestPromisesAfterALowerTTL is a history in which previews were false: answers of before the file was changed live for the older TTL.
+func TestPromisesAfterALowerTTL(t *testing.T) {
+	p := startServe(t, true, corefile, map[string]string{"storm.yaml": historyZone})
+	p.awaitHealthy()
+	p.firstStart()
+	_, _, err := ask("udp", p.dns, historyWWW, dns.TypeA)
+	require.NoError(t, err)
+	p.writeZone("storm.yaml", strings.Replace(historyZone, "max: 60s", "max: 10s", 1))
+	for _, args := range [][]string{{"reload"}, {"drain", "az", "eu-a", "--for", "1h", "--reason", "x", "--dry-run"}, {"drain", "az", "eu-a", "--at", "+17s", "--for", "1h", "--reason", "x", "--dry-run"}} {
+		out, code := run(t, p.bin, append(args, "--server=unix:"+p.socket)...)
+		require.Zero(t, code, out)
+		if args[0] == "drain" {
+			require.Regexp(t, `honest caches forget within 1m[5-9]`, out)
+		}
+	}
+}

@@ -42,6 +42,7 @@ func Leaves(before, after *config.Zone, now time.Time) []Leave {
 			out = append(out, of.leave(before, after, h, true))
 		}
 	}
+	out = append(out, leavingRecords(before, after)...)
 	slices.SortFunc(out, func(a, b Leave) int {
 		standby := func(l Leave) int {
 			if l.Standby {
@@ -50,6 +51,37 @@ func Leaves(before, after *config.Zone, now time.Time) []Leave {
 			return 0
 		}
 		return cmp.Or(cmp.Compare(a.Name, b.Name), standby(a)-standby(b), cmp.Compare(a.Endpoint, b.Endpoint), cmp.Compare(a.Data, b.Data))
+	})
+	return out
+}
+
+// leavingRecords are static records that go and carry what an endpoint of either version has.
+func leavingRecords(before, after *config.Zone) (out []Leave) {
+	of, stay := make(map[string]string), make(map[config.Carrier]bool)
+	for _, z := range []*config.Zone{after, before} {
+		if z == nil {
+			continue
+		}
+		for _, p := range z.Pools {
+			for _, e := range p.Endpoints {
+				for _, rdata := range e.RData() {
+					of[rdata] = p.Name + "/" + e.Name
+				}
+			}
+		}
+	}
+	if after != nil {
+		after.Carriers(func(c config.Carrier) {
+			c.TTL = 0
+			stay[c] = true
+		})
+	}
+	before.Carriers(func(c config.Carrier) {
+		key := c
+		key.TTL = 0
+		if e := of[c.RData]; e != "" && !stay[key] {
+			out = append(out, Leave{Name: c.Name, Data: c.RData, Endpoint: e, Why: "the static record goes", HeldSeconds: float64(c.TTL)})
+		}
 	})
 	return out
 }

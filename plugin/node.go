@@ -383,7 +383,11 @@ func (n *node) NameMaxTTL(ttl time.Duration) error { return n.engine.NameMaxTTL(
 
 // Allowances are the terms of the bound that do not stand in the zone file.
 func (n *node) Allowances() steer.Allowances {
-	return steer.DefaultAllowances().For(n.config.Load())
+	a := steer.DefaultAllowances().For(n.config.Load())
+	if n.engine != nil {
+		a.OlderTTL = n.engine.OlderTTL()
+	}
+	return a
 }
 
 // Departures are the endpoints that this node does not answer, and until when caches may hold them.
@@ -391,6 +395,9 @@ func (n *node) Departures() []engine.Departure { return n.engine.Departures() }
 
 // Clear is from when on nothing of before the nodes' last starts can be in caches.
 func (n *node) Clear() (at time.Time, why string) { return n.engine.Clear() }
+
+// GoneRecords are static records that caches may hold though no file has them.
+func (n *node) GoneRecords() []engine.GoneRecord { return n.engine.GoneRecords() }
 
 // Safety is what is known of whether anybody can still be sent to what a scope names.
 func (n *node) Safety(scope health.Scope) (engine.Safety, error) { return n.engine.Safety(scope) }

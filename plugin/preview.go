@@ -78,7 +78,7 @@ func forgottenWithin(m *config.Model, touched []api.WhatIfService, a steer.Allow
 	for _, z := range m.Zones {
 		for _, svc := range z.Services {
 			if slices.ContainsFunc(touched, func(t api.WhatIfService) bool { return t.Service == svc.Name }) {
-				before, after := time.Duration(svc.TTL.Max)*time.Second+a.Gossip, ahead+time.Duration(svc.TTL.Min)*time.Second+a.Gossip
+				before, after := a.Longest(svc)+a.Gossip, ahead+time.Duration(svc.TTL.Min)*time.Second+a.Gossip
 				if ahead == 0 {
 					after = 0
 				}

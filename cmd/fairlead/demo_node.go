@@ -159,7 +159,7 @@ func (n *node) waitReady(ctx context.Context) error {
 // neverAnswered says of a node with a new state directory that no cache holds anything of earlier lives: nobody else can know.
 func (n *node) neverAnswered(ctx context.Context, c *client) error {
 	none := 0.0
-	return c.order(ctx, http.MethodPost, api.MaxTTLPath, api.NodeRequest{Actor: "demo", Reason: "the first start", MaxTTLSeconds: &none}, nil)
+	return c.order(ctx, http.MethodPost, api.MaxTTLPath, api.NodeRequest{Actor: "demo", Reason: "the first start", MaxTTLSeconds: &none}, new(api.Nodes))
 }
 
 // allUp tells whether the node is ready, hears all others, and every endpoint is up.

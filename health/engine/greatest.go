@@ -118,6 +118,19 @@ func (e *Engine) wantTTL() {
 		g.above, _ = e.issued.book.Swaps()
 		g.lower = time.Time{}
 	}
+	e.showOlder()
+}
+
+// OlderTTL is the greatest TTL of answers of before, where the files of now allow less and caches may hold one; 0 for none.
+func (e *Engine) OlderTTL() time.Duration { return time.Duration(e.olderTTL.Load()) }
+
+// showOlder notes what OlderTTL tells.
+func (e *Engine) showOlder() {
+	g, older := &e.issued.greatest, time.Duration(0)
+	if g.want < g.disk {
+		older = g.disk
+	}
+	e.olderTTL.Store(int64(older))
 }
 
 // mindGreatest brings the greatest TTL to disk and to the other nodes, and lowers it once no cache can hold more.
@@ -144,6 +157,7 @@ func (e *Engine) mindGreatest(now time.Time) {
 		e.saveGreatest(g.want)
 	}
 	e.mindTold()
+	e.showOlder()
 }
 
 // lateWrite is how much too late a greatest TTL is written where a guard of the simulator lets it.

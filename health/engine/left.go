@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,9 +47,76 @@ type Taken struct {
 	More int
 }
 
+// A GoneRecord is a static record that a file had and has no more, with an address or a name that endpoints have.
+type GoneRecord struct {
+	config.Carrier
+	Zone string
+	// Until is when the last honest cache has forgotten it: nobody stamps such answers, so the TTL counts from the swap on.
+	Until time.Time
+}
+
+// maxGone bounds the records that are remembered.
+const maxGone = 10_000
+
+// goneRecords are those of the configuration that was replaced which the one in force lacks.
+func (e *Engine) goneRecords(old *config.Model, now time.Time) (gone []GoneRecord) {
+	of := make(map[string]bool)
+	for _, m := range []*config.Model{old, e.cur.model} {
+		for _, z := range m.Zones {
+			for _, p := range z.Pools {
+				for _, end := range p.Endpoints {
+					for _, rdata := range end.RData() {
+						of[rdata] = true
+					}
+				}
+			}
+		}
+	}
+	there := make(map[config.Carrier]bool)
+	same := make(map[*config.Zone]bool)
+	for _, z := range e.cur.model.Zones {
+		same[z] = true
+		z.Carriers(func(c config.Carrier) {
+			if of[c.RData] {
+				c.TTL = 0
+				there[c] = true
+			}
+		})
+	}
+	for _, z := range old.Zones {
+		if same[z] {
+			continue
+		}
+		z.Carriers(func(c config.Carrier) {
+			key := c
+			key.TTL = 0
+			if of[c.RData] && !there[key] && len(gone) < maxGone {
+				gone = append(gone, GoneRecord{c, z.Name, now.Add(ledger.Slow(time.Duration(c.TTL)*time.Second) + e.opts.Transit)})
+			}
+		})
+	}
+	return gone
+}
+
+// GoneRecords are static records that caches may hold though no file has them, as of the last configuration.
+func (e *Engine) GoneRecords() []GoneRecord { return *e.shownGone.Load() }
+
+// rememberGone adds records that are gone to those that caches may hold.
+func (e *Engine) rememberGone(gone []GoneRecord, now time.Time) {
+	var all []GoneRecord
+	for _, g := range append(slices.Clone(*e.shownGone.Load()), gone...) {
+		if now.Before(g.Until) && len(all) < maxGone {
+			all = append(all, g)
+		}
+	}
+	e.shownGone.Store(&all)
+}
+
 // tellLeft keeps what left by the configuration that was just taken up, and tells of it.
 func (e *Engine) tellLeft(old *config.Model, swap *ledger.Swap, now time.Time) {
 	t := taking{number: e.takings.count + 1}
+	gone := e.goneRecords(old, now)
+	e.rememberGone(gone, now)
 	e.takings.count++
 	w := newWhereabouts(e.cur.model, e.view.Load())
 	services := make(map[string]bool)
@@ -67,6 +135,13 @@ func (e *Engine) tellLeft(old *config.Model, swap *ledger.Swap, now time.Time) {
 			continue
 		}
 		t.left = append(t.left, e.leftOf(d, w, services, now))
+	}
+	for _, g := range gone {
+		if len(t.left) == maxLeft {
+			t.more++
+			continue
+		}
+		t.left = append(t.left, Left{Label: ledger.Label{Zone: g.Zone}, Owner: g.Name, RData: g.RData, Why: "the static record was removed", Expires: g.Until})
 	}
 	e.takings.last = append(e.takings.last[max(0, len(e.takings.last)+1-keptTakings):], t)
 	data := map[string]any{"old": old.Hash.String(), "new": e.cur.model.Hash.String(), "zones": len(e.cur.model.Zones)}

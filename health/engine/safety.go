@@ -32,8 +32,12 @@ type SafetyItem struct {
 	RData string
 	// Known is set while the model has the endpoint with this RDATA. Drained is set while an order keeps it out of all services.
 	Known, Drained bool
-	// Shared is an endpoint that has the same RDATA and is not drained; zero for none.
-	Shared ledger.Label
+	// Shared is an endpoint that has the same RDATA and is not drained; zero for none. Fallback is a service that answers it once all else is
+	// down (on_all_down), drained or not; empty for none.
+	Shared   ledger.Label
+	Fallback string
+	// Gone are static records with this RDATA that no file has any more and caches may hold.
+	Gone []GoneRecord
 	// Bound is put together of what the nodes say now: Final means that every node's word is fresh, says out, and was given after no honest
 	// cache held it any more. Whatever was final once and is not said any more does not count.
 	Bound ledger.Bound
@@ -51,7 +55,7 @@ func (e *Engine) Safety(scope health.Scope) (s Safety, err error) {
 
 func (e *Engine) safety(scope health.Scope, now time.Time) Safety {
 	s := Safety{At: now}
-	q := safetyQuery{e: e, scope: health.Intent{Scope: scope}, at: make(map[safetyKey]int), open: make(map[string]ledger.Label), s: &s}
+	q := safetyQuery{e: e, scope: health.Intent{Scope: scope}, at: make(map[safetyKey]int), open: make(map[string]ledger.Label), fallback: make(map[string]string), s: &s}
 	if v := e.view.Load(); v != nil && v.Model == e.cur.model {
 		q.ofModel(v, now)
 	}
@@ -64,7 +68,12 @@ func (e *Engine) safety(scope health.Scope, now time.Time) Safety {
 	s.Clear, s.Unclear = e.nameable(configured, now)
 	for i := range s.Items {
 		item := &s.Items[i]
-		item.Shared = q.open[item.RData]
+		item.Shared, item.Fallback = q.open[item.RData], q.fallback[item.RData]
+		for _, g := range e.GoneRecords() {
+			if g.RData == item.RData && now.Before(g.Until) {
+				item.Gone = append(item.Gone, g)
+			}
+		}
 		item.Bound = ledger.Compose(e.said(subject{RData: ledger.RDataKeyOf(item.RData)}, configured, now), now, e.opts.Transit, e.opts.Without)
 	}
 	slices.SortFunc(s.Items, func(a, b SafetyItem) int {
@@ -161,6 +170,8 @@ type safetyQuery struct {
 	// at is where an item stands in the list. open are endpoints that are not drained, by RDATA.
 	at   map[safetyKey]int
 	open map[string]ledger.Label
+	// fallback are services that name RDATA as a fixed address for when all is down.
+	fallback map[string]string
 }
 
 type safetyKey struct {
@@ -171,6 +182,11 @@ type safetyKey struct {
 // ofModel adds the endpoints of the model. What never left this process's answers is made to stand, so that nodes say a word about it.
 func (q *safetyQuery) ofModel(v *health.View, now time.Time) {
 	for _, zv := range v.Zones {
+		for _, svc := range zv.Zone.Services {
+			for _, a := range svc.OnAllDown.Fixed {
+				q.fallback[a.String()] = svc.Name
+			}
+		}
 		for pi, p := range zv.Zone.Pools {
 			for ei, cfg := range p.Endpoints {
 				ev := &zv.Pools[pi].Endpoints[ei]

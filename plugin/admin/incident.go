@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -132,6 +132,11 @@ func NewCertificate(i *ledger.Incident, n Node, now time.Time) (*ledger.Certific
 		}
 	}
 	c.NotCovered = staticRecords(n, c.Addresses)
+	for _, g := range n.GoneRecords() {
+		if slices.Contains(c.Addresses, g.RData) && time.Now().Before(g.Until) {
+			c.NotCovered = append(c.NotCovered, g.String()+", removed, until "+clock(g.Until))
+		}
+	}
 	for _, w := range i.Confirmed {
 		if w.Node == i.Node {
 			c.ExposureZeroAt = w.Until
@@ -186,32 +191,13 @@ func staticRecords(n Node, addresses []string) (found []string) {
 		return nil
 	}
 	for _, zv := range snap.View.Zones {
-		for _, r := range zv.Zone.Records {
-			if r.Type != typeA && r.Type != typeAAAA {
-				continue
+		zv.Zone.Carriers(func(c config.Carrier) {
+			if slices.Contains(addresses, c.RData) && !slices.Contains(found, c.String()) {
+				found = append(found, c.String())
 			}
-			for _, rdata := range r.RData {
-				if a, ok := netip.AddrFromSlice(rdata); ok && slices.Contains(addresses, a.String()) {
-					found = append(found, r.Name+" "+dnsType(a))
-				}
-			}
-		}
+		})
 	}
 	return found
-}
-
-// The types of records that hold an address (RFC 1035 section 3.2.2, RFC 3596 section 2.1).
-const (
-	typeA    = 1
-	typeAAAA = 28
-)
-
-// dnsType is the type of the records that hold an address.
-func dnsType(a netip.Addr) string {
-	if a.Is4() {
-		return "A"
-	}
-	return "AAAA"
 }
 
 func (s *Server) lateHits(r *http.Request) (int, any) {

@@ -198,6 +198,7 @@ func (a *safeAnswer) drains(scope health.Scope) {
 				Text: endpointName(i.Shared) + ", which is not drained, has " + i.RData + " too", Command: "fairlead drain endpoint " + endpointName(i.Shared)})
 		}
 	}
+	a.fallbacks()
 	if len(open) == 0 {
 		return
 	}
@@ -213,6 +214,17 @@ func (a *safeAnswer) drains(scope health.Scope) {
 	a.because(api.SafeNo, api.SafeReason{Code: "not_drained", Endpoint: open[0], Text: text, Command: "fairlead drain " + scope.Kind.String() + " " + scope.Path()})
 }
 
+// fallbacks says which services answer an address of it once all else is down.
+func (a *safeAnswer) fallbacks() {
+	for _, i := range a.known.Items {
+		if i.Fallback != "" {
+			service := strings.TrimSuffix(i.Fallback, ".")
+			a.because(api.SafeNo, api.SafeReason{Code: "fallback", Endpoint: endpointName(i.Label), Address: i.RData, Names: []string{service},
+				Text: service + " answers " + i.RData + " once all else is down (on_all_down)"})
+		}
+	}
+}
+
 // roads says which static records lead there.
 func (a *safeAnswer) roads() {
 	var addresses []string
@@ -226,6 +238,9 @@ func (a *safeAnswer) roads() {
 
 // words says what the nodes have not said of one address.
 func (a *safeAnswer) words(i *engine.SafetyItem) {
+	for _, g := range i.Gone {
+		a.until(g.Until, "caches may hold the record "+g.String()+", which the file has no more,")
+	}
 	b := &i.Bound
 	a.bounds = append(a.bounds, api.DepartureStaleness{Endpoint: endpointName(i.Label), Forgetting: ForgettingOf(b, a.node.Caches(), a.known.At)})
 	name := endpointName(i.Label)

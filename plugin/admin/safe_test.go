@@ -45,6 +45,11 @@ func TestSafe(t *testing.T) {
 		{"not drained", api.SafeNo, "no: a.example/web-eu/one is not drained", engine.Safety{Items: []engine.SafetyItem{{Label: one, RData: "203.0.113.1", Known: true, Bound: final}}}},
 		{"shared", api.SafeNo, "no: a.example/web-eu/two, which is not drained, has 203.0.113.1 too", engine.Safety{Items: []engine.SafetyItem{
 			{Label: one, RData: "203.0.113.1", Known: true, Drained: true, Shared: two, Bound: final}}}},
+		{"a fallback", api.SafeNo, "no: www.a.example answers 203.0.113.1 once all else is down (on_all_down)", engine.Safety{Items: []engine.SafetyItem{
+			{Label: one, RData: "203.0.113.1", Known: true, Drained: true, Fallback: "www.a.example.", Bound: final}}}},
+		{"a record that is gone", api.SafeNotBefore, "caches may hold the record old.a.example. A, which the file has no more, until ", engine.Safety{Items: []engine.SafetyItem{
+			{Label: one, RData: "203.0.113.1", Known: true, Drained: true, Bound: final, Gone: []engine.GoneRecord{{
+				Carrier: config.Carrier{Name: "old.a.example.", Type: 1, RData: "203.0.113.1"}, Until: now.Add(time.Minute)}}}}}},
 		{"no file has it any more", api.SafeYes, "yes: ", engine.Safety{Items: []engine.SafetyItem{{Label: one, RData: "203.0.113.1", Bound: final}}}},
 		{"other files", api.SafeUnknown, "unknown because node n2 serves other files", engine.Safety{Items: []engine.SafetyItem{item(final)}, Others: []string{"n2"}}},
 		{"starts", api.SafeNotBefore, "what a node answered before its last start", engine.Safety{Items: []engine.SafetyItem{item(final)}, Clear: now.Add(time.Second)}},

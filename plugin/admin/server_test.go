@@ -48,6 +48,7 @@ type fakeNode struct {
 	fileErr   error
 
 	departures []engine.Departure
+	gone       []engine.GoneRecord
 	safety     engine.Safety
 	incidents  []*ledger.Incident
 	// intents are those that were asked for; intendErr is what comes of the next order.
@@ -96,6 +97,7 @@ func (n *fakeNode) Cluster() engine.ClusterView {
 func (n *fakeNode) Waive(*time.Duration, ...string) error { return n.waiveErr }
 func (n *fakeNode) NameMaxTTL(time.Duration) error        { return n.waiveErr }
 func (n *fakeNode) Clear() (time.Time, string)            { return time.Time{}, "" }
+func (n *fakeNode) GoneRecords() []engine.GoneRecord      { return n.gone }
 
 func (n *fakeNode) ChangeKeyring(context.Context, engine.KeyringOrder) (map[string]error, error) {
 	return n.keyFailed, n.keyErr

@@ -17,6 +17,13 @@ type Allowances struct {
 	Transit time.Duration
 	// ProbeLag is how late a probe may start behind its schedule.
 	ProbeLag time.Duration
+	// OlderTTL is the greatest TTL of answers that an earlier version of the file allowed, while caches may hold one; 0 for none.
+	OlderTTL time.Duration
+}
+
+// Longest is the greatest TTL that an answer of svc in a cache may carry.
+func (a Allowances) Longest(svc *config.Service) time.Duration {
+	return max(time.Duration(svc.TTL.Max)*time.Second, a.OlderTTL)
 }
 
 // For is a for a node: what it assumes of resolvers, and what the nodes of its cluster take to tell each other. Without a cluster
@@ -64,7 +71,9 @@ func (b Bound) QueryFactor() float64 { return float64(b.Max) / float64(b.PeaceTT
 
 // BoundOf reckons the bound of svc: the worst over the checks of its pools.
 func BoundOf(z *config.Zone, svc *config.Service, a Allowances) Bound {
-	worst := Bound{Monitored: true, Allowances: a, Mode: svc.TTL.Mode, Min: svc.TTL.Min, Max: svc.TTL.Max, PeaceTTL: svc.TTL.Max}
+	ttl := svc.TTL
+	ttl.Max = uint32(a.Longest(svc) / time.Second)
+	worst := Bound{Monitored: true, Allowances: a, Mode: ttl.Mode, Min: ttl.Min, Max: ttl.Max, PeaceTTL: ttl.Max}
 	first := true
 	for _, i := range svc.Pools {
 		watched := z.Pools[i].Watched()
@@ -78,7 +87,7 @@ func BoundOf(z *config.Zone, svc *config.Service, a Allowances) Bound {
 				worst.Monitored = false
 				continue
 			}
-			b := checkBound(z.Checks[leaf], svc.TTL, z.Pools[i].OnVantagesLost, a)
+			b := checkBound(z.Checks[leaf], ttl, z.Pools[i].OnVantagesLost, a)
 			peace := min(worst.PeaceTTL, b.PeaceTTL)
 			if first || b.S > worst.S {
 				b.Monitored, worst = worst.Monitored, b

@@ -51,7 +51,8 @@ type Safe struct {
 
 // A SafeReason is one thing that stands in the way.
 type SafeReason struct {
-	// Code is answered, not_drained, shared (another endpoint has the address), static (a record has it), not_said (a node has not, and Node
+	// Code is answered, not_drained, shared (another endpoint has the address), static (a record has it), fallback (a service
+	// answers it once all else is down), not_said (a node has not, and Node
 	// is its name), other_files, not_forgotten (until Until), unconfirmed (forgotten, and to be said again), orders, majority or waits.
 	Code string `json:"code"`
 	Text string `json:"text"`

@@ -1,0 +1,99 @@
+package config
+
+import (
+	"net/netip"
+	"strings"
+
+	"github.com/miekg/dns"
+)
+
+// A Carrier is a static record of a zone that carries an address, or a name, as endpoints have them. Its answers are nobody's endpoints:
+// they go on whatever health and orders say, and no bound counts them.
+type Carrier struct {
+	Name string
+	Type uint16
+	// RData is as Endpoint.RData has it, TTL in seconds.
+	RData string
+	TTL   uint32
+}
+
+// String is the carrier's name and type.
+func (c Carrier) String() string { return c.Name + " " + dns.TypeToString[c.Type] }
+
+// Carriers calls f for all static records of the zone, addresses of its name servers included, that carry an address or lead to a name.
+func (z *Zone) Carriers(f func(Carrier)) {
+	for _, ns := range z.NameServers {
+		if !within(ns.Name, z.Name) {
+			continue
+		}
+		for _, a := range ns.Addresses {
+			typ := dns.TypeA
+			if a.Is6() {
+				typ = dns.TypeAAAA
+			}
+			f(Carrier{ns.Name, typ, a.String(), z.NSTTL})
+		}
+	}
+	for i := range z.Records {
+		r := &z.Records[i]
+		for _, data := range r.RData {
+			for _, rdata := range carriedBy(r.Type, data) {
+				f(Carrier{r.Name, r.Type, rdata, r.TTL})
+			}
+		}
+	}
+}
+
+// carriedBy are the addresses and targets in the RDATA of a record of a type, which is in wire format.
+func carriedBy(typ uint16, data []byte) (all []string) {
+	switch typ {
+	case dns.TypeA, dns.TypeAAAA:
+		if a, ok := netip.AddrFromSlice(data); ok {
+			all = append(all, a.String())
+		}
+		return all
+	case dns.TypeCNAME, dns.TypeSRV, dns.TypeHTTPS, dns.TypeSVCB:
+	default:
+		return nil
+	}
+	rr, _, err := dns.UnpackRRWithHeader(dns.RR_Header{Name: ".", Rrtype: typ, Class: dns.ClassINET, Rdlength: uint16(len(data))}, data, 0)
+	if err != nil {
+		return nil
+	}
+	switch r := rr.(type) {
+	case *dns.CNAME:
+		return append(all, strings.ToLower(r.Target))
+	case *dns.SRV:
+		return append(all, strings.ToLower(r.Target))
+	case *dns.HTTPS:
+		return hinted(&r.SVCB)
+	case *dns.SVCB:
+		return hinted(r)
+	}
+	return all
+}
+
+// hinted are the target and the address hints of a record (RFC 9460 section 7.3).
+func hinted(r *dns.SVCB) (all []string) {
+	if r.Target != "." {
+		all = append(all, strings.ToLower(r.Target))
+	}
+	add := func(ip []byte) {
+		if a, ok := netip.AddrFromSlice(ip); ok {
+			all = append(all, a.Unmap().String())
+		}
+	}
+	for _, v := range r.Value {
+		switch hint := v.(type) {
+		case *dns.SVCBIPv4Hint:
+			for _, ip := range hint.Hint {
+				add(ip)
+			}
+		case *dns.SVCBIPv6Hint:
+			for _, ip := range hint.Hint {
+				add(ip)
+			}
+		}
+	}
+	return all
+}
