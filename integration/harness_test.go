@@ -199,7 +199,7 @@ func (p *process) awaitHealthy() *api.Status {
 		default:
 		}
 		s = p.status()
-		return s != nil && s.Ready && !s.Degraded && allUp(s)
+		return s != nil && s.Ready && allUp(s)
 	})
 	return s
 }
