@@ -10,6 +10,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/gossip/gossiptest"
+	"github.com/fairlead-dns/fairlead/integration/suite"
 )
 
 // simEdited is the address that leaves by an edit in the histories below.
@@ -53,6 +54,7 @@ func (s *sim) leavesByEdit(with, without simFile) time.Time {
 
 // TestSimWordGuards: without one of the rules of words, a history that is made for it has some cache outlive a bound that was printed.
 func TestSimWordGuards(t *testing.T) {
+	suite.Large(t)
 	for _, tt := range []struct {
 		name  string
 		guard health.Guards
@@ -123,6 +125,7 @@ func TestSimWordGuards(t *testing.T) {
 // TestRemainingTimesAreSigned: what expired long ago is told as that. Without it the instant moves on with every word, and nothing is ever
 // forgotten for good.
 func TestRemainingTimesAreSigned(t *testing.T) {
+	suite.Large(t)
 	final := func(without health.Guards) (final bool) {
 		faults := playGuarded(t, 3, without, func(s *sim) {
 			safe := s.leavesByEdit(reserve(10))
@@ -145,6 +148,7 @@ func TestRemainingTimesAreSigned(t *testing.T) {
 // TestAllDisksLost: where no node of a cluster knows what was answered before, nobody says that there is nothing, until it is named on each
 // node; and a node that lost its disk alone is told by the others.
 func TestAllDisksLost(t *testing.T) {
+	suite.Large(t)
 	bounds := func(s *sim) (known int) {
 		for _, n := range s.nodes {
 			d := n.departed(simEdited)
