@@ -120,15 +120,7 @@ func (b *builder) completeNameServers() {
 // counts them.
 func (b *builder) checkStatic() {
 	of := make(map[string]string)
-	for _, p := range b.zone.Pools {
-		for _, e := range p.Endpoints {
-			for _, rdata := range e.RData() {
-				if of[rdata] == "" {
-					of[rdata] = p.Name + "/" + e.Name
-				}
-			}
-		}
-	}
+	b.zone.endpointsByRData(of)
 	if len(of) == 0 {
 		return
 	}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -39,6 +40,59 @@ func (z *Zone) Carriers(f func(Carrier)) {
 		for _, data := range r.RData {
 			for _, rdata := range carriedBy(r.Type, data) {
 				f(Carrier{r.Name, r.Type, rdata, r.TTL})
+			}
+		}
+	}
+}
+
+// A GoneCarrier is a Carrier that a zone had and has no more, with what POOL/ENDPOINT has.
+type GoneCarrier struct {
+	Carrier
+	Zone, Endpoint string
+}
+
+// GoneCarriers are the carriers of before that after lacks, whatever their TTL, of those that carry what an endpoint of either has. A zone
+// that is in both is passed over.
+func GoneCarriers(before, after []*Zone) (gone []GoneCarrier) {
+	same, there, of := make(map[*Zone]bool), make(map[Carrier]bool), make(map[string]string)
+	for _, z := range after {
+		same[z] = true
+	}
+	for _, z := range before {
+		if !same[z] {
+			z.Carriers(func(c Carrier) { gone = append(gone, GoneCarrier{c, z.Name, ""}) })
+		}
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	for _, z := range after {
+		z.Carriers(func(c Carrier) {
+			c.TTL = 0
+			there[c] = true
+		})
+	}
+	for _, z := range slices.Concat(before, after) {
+		z.endpointsByRData(of)
+	}
+	for i := range gone {
+		gone[i].Endpoint = of[gone[i].RData]
+	}
+	return slices.DeleteFunc(gone, func(g GoneCarrier) bool {
+		key := g.Carrier
+		key.TTL = 0
+		return g.Endpoint == "" || there[key]
+	})
+}
+
+// endpointsByRData adds the endpoints of the zone, as POOL/ENDPOINT, by what they have, unless somebody has it already.
+func (z *Zone) endpointsByRData(of map[string]string) {
+	for _, p := range z.Pools {
+		for _, e := range p.Endpoints {
+			for _, rdata := range e.RData() {
+				if of[rdata] == "" {
+					of[rdata] = p.Name + "/" + e.Name
+				}
 			}
 		}
 	}

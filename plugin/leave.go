@@ -57,32 +57,13 @@ func Leaves(before, after *config.Zone, now time.Time) []Leave {
 
 // leavingRecords are static records that go and carry what an endpoint of either version has.
 func leavingRecords(before, after *config.Zone) (out []Leave) {
-	of, stay := make(map[string]string), make(map[config.Carrier]bool)
-	for _, z := range []*config.Zone{after, before} {
-		if z == nil {
-			continue
-		}
-		for _, p := range z.Pools {
-			for _, e := range p.Endpoints {
-				for _, rdata := range e.RData() {
-					of[rdata] = p.Name + "/" + e.Name
-				}
-			}
-		}
-	}
+	var now []*config.Zone
 	if after != nil {
-		after.Carriers(func(c config.Carrier) {
-			c.TTL = 0
-			stay[c] = true
-		})
+		now = append(now, after)
 	}
-	before.Carriers(func(c config.Carrier) {
-		key := c
-		key.TTL = 0
-		if e := of[c.RData]; e != "" && !stay[key] {
-			out = append(out, Leave{Name: c.Name, Data: c.RData, Endpoint: e, Why: "the static record goes", HeldSeconds: float64(c.TTL)})
-		}
-	})
+	for _, g := range config.GoneCarriers([]*config.Zone{before}, now) {
+		out = append(out, Leave{Name: g.Name, Data: g.RData, Endpoint: g.Endpoint, Why: "the static record goes", HeldSeconds: float64(g.TTL)})
+	}
 	return out
 }
 

@@ -60,40 +60,10 @@ const maxGone = 10_000
 
 // goneRecords are those of the configuration that was replaced which the one in force lacks.
 func (e *Engine) goneRecords(old *config.Model, now time.Time) (gone []GoneRecord) {
-	of := make(map[string]bool)
-	for _, m := range []*config.Model{old, e.cur.model} {
-		for _, z := range m.Zones {
-			for _, p := range z.Pools {
-				for _, end := range p.Endpoints {
-					for _, rdata := range end.RData() {
-						of[rdata] = true
-					}
-				}
-			}
+	for _, g := range config.GoneCarriers(old.Zones, e.cur.model.Zones) {
+		if len(gone) < maxGone {
+			gone = append(gone, GoneRecord{g.Carrier, g.Zone, now.Add(ledger.Slow(time.Duration(g.TTL)*time.Second) + e.opts.Transit)})
 		}
-	}
-	there := make(map[config.Carrier]bool)
-	same := make(map[*config.Zone]bool)
-	for _, z := range e.cur.model.Zones {
-		same[z] = true
-		z.Carriers(func(c config.Carrier) {
-			if of[c.RData] {
-				c.TTL = 0
-				there[c] = true
-			}
-		})
-	}
-	for _, z := range old.Zones {
-		if same[z] {
-			continue
-		}
-		z.Carriers(func(c config.Carrier) {
-			key := c
-			key.TTL = 0
-			if of[c.RData] && !there[key] && len(gone) < maxGone {
-				gone = append(gone, GoneRecord{c, z.Name, now.Add(ledger.Slow(time.Duration(c.TTL)*time.Second) + e.opts.Transit)})
-			}
-		})
 	}
 	return gone
 }
