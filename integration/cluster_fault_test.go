@@ -33,6 +33,7 @@ func TestCluster(t *testing.T) {
 	c := newCluster(t, 5)
 	t.Run("an endpoint dies", c.dies)
 	t.Run("a drain is known everywhere", func(t *testing.T) { c.drains(t, trials(20), time.Second) })
+	t.Run("a token is a login everywhere", c.tokens)
 	t.Run("partition", c.parts)
 	t.Run("a third of all packets is lost", func(t *testing.T) {
 		c.wire.loss = 30
@@ -43,6 +44,28 @@ func TestCluster(t *testing.T) {
 	})
 	t.Run("one way is cut", c.oneWay)
 	t.Run("kill -9 during drains", c.kills)
+}
+
+// tokens makes a token by one node and revokes it by another; all have it, and then none.
+func (c *realCluster) tokens(t *testing.T) {
+	names := func(n *clusterNode) (names []string) {
+		var list api.Tokens
+		require.Equal(t, http.StatusOK, n.call(http.MethodGet, api.TokensPath, nil, &list))
+		for _, tok := range list.Tokens {
+			names = append(names, tok.Name)
+		}
+		return names
+	}
+	var made api.TokenCreated
+	require.Equal(t, http.StatusCreated, c.nodes[0].call(http.MethodPost, api.TokensPath, api.TokenRequest{Name: "ci", Role: "viewer", Forever: true, Actor: "test"}, &made))
+	for _, n := range c.nodes {
+		await(t, n.name+" has it", func() bool { return slices.Equal(names(n), []string{"ci"}) })
+	}
+	last := c.nodes[len(c.nodes)-1]
+	require.Equal(t, http.StatusOK, last.call(http.MethodDelete, api.TokenPath("ci"), api.EndRequest{Actor: "test"}, nil))
+	for _, n := range c.nodes {
+		await(t, n.name+" has it no more", func() bool { return len(names(n)) == 0 })
+	}
 }
 
 // settle waits until all nodes agree, which must be soon.

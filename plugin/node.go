@@ -58,6 +58,8 @@ type node struct {
 	drills  *drills
 	events  *event.Log
 	hooks   *hook.Sender
+	// tokens are those of the whole cluster; set before anything runs.
+	tokens *token.Store
 
 	// echo measures how late this process is.
 	echo *probe.Echo
@@ -134,6 +136,7 @@ func (n *node) prepare(a *attachment) (err error) {
 	n.disk = newDiskTrial(n.state, n.Name, n.events, n.logger, n.scope)
 	n.source = newSource(n.logger, a.dirs, served, n.events)
 	n.metrics = newMetrics(n.scope, n)
+	n.tokens = n.openTokens()
 	if err := n.makeEngine(); err != nil {
 		return err
 	}
@@ -143,7 +146,7 @@ func (n *node) prepare(a *attachment) (err error) {
 	n.drills = openDrills(n)
 	n.day = newDayLog(n, time.Now())
 	n.admin, err = admin.New(admin.Options{
-		Node: n, Journal: n.audit, Events: n.events, Hooks: n.hooks, Tokens: n.openTokens(), Sessions: ui.OpenSessions(filepath.Join(n.state, sessionsName), n.logger), Socket: n.socket(a.config), Listen: a.config.Admin.Listen, TLS: a.config.Admin.TLS,
+		Node: n, Journal: n.audit, Events: n.events, Hooks: n.hooks, Tokens: n.tokens, Sessions: ui.OpenSessions(filepath.Join(n.state, sessionsName), n.logger), Socket: n.socket(a.config), Listen: a.config.Admin.Listen, TLS: a.config.Admin.TLS,
 		Version: version(), StartedAt: time.Now(), Logger: n.logger, Registerer: n.scope,
 	})
 	return err
@@ -201,9 +204,12 @@ func (n *node) makeEngine() error {
 		Publisher: &publisher{compiler: n.compiler, current: n.current, events: n.events}, Prober: prober,
 		Model: n.source.model, Source: n.source, State: n.state, StateMaxAge: cfg.StateMaxAge,
 		References: referenceTargets(cfg.References), Node: cfg.Name, Cluster: cluster, Ledger: n.compiler.Ledger(), Transit: cfg.Caches.Transit, Events: n.events, Hooks: len(cfg.Hooks) > 0,
-		Logger: n.logger, Registerer: n.scope, Restored: copied,
+		Logger: n.logger, Registerer: n.scope, Restored: copied, Shared: n.tokens,
 	})
 	out.engine = n.engine
+	if err == nil {
+		n.tokens.OnChange(n.engine.TellShared)
+	}
 	n.lateHits = newHitReader(n, prober.DialContext)
 	return err
 }
@@ -372,6 +378,9 @@ func (n *node) AwaitHolding(ctx context.Context, ids []health.IntentID, done fun
 
 // Cluster is what is known of the other nodes.
 func (n *node) Cluster() engine.ClusterView { return n.engine.Cluster() }
+
+// SharedMissing are the nodes that do not have this node's tokens yet.
+func (n *node) SharedMissing(ctx context.Context) []string { return n.engine.SharedMissing(ctx) }
 
 // Waive lets this node join without the answers of others.
 func (n *node) Waive(before *time.Duration, names ...string) error {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,8 +14,8 @@ import (
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
-const tokenHelp = `A token is a login over TCP (admin.listen in the node file), on the node that made it alone. Only a role of admin may do this; the
-unix socket has it.`
+const tokenHelp = `A token is a login over TCP (admin.listen in the node file), on every node of the
+cluster. Only a role of admin may do this; the unix socket has it.`
 
 func tokenCommand() *cobra.Command {
 	cmd := &cobra.Command{
@@ -76,6 +77,7 @@ viewer reads, operator changes what is answered as well, admin changes who may w
 		}
 		fmt.Fprintln(cmd.OutOrStdout(), made.Secret)
 		fmt.Fprintf(cmd.ErrOrStderr(), "token %s: %s, %s; it is not shown again\n", made.Name, made.Role, goodUntil(&made.Token, time.Now()))
+		writeTokensMissing(cmd.ErrOrStderr(), made.Missing)
 		return nil
 	}
 	return cmd
@@ -83,7 +85,7 @@ viewer reads, operator changes what is answered as well, admin changes who may w
 
 func tokenListCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "list", Short: "list the tokens of a node, without the secrets", Long: tokenHelp + "\n\n" + serverHelp + "\n\n" + readExits,
+		Use: "list", Short: "list the tokens, without the secrets", Long: tokenHelp + "\n\n" + serverHelp + "\n\n" + readExits,
 		Example: `  fairlead token list`, Args: usageArgs(cobra.NoArgs),
 	}
 	prints(cmd, api.TokensPath, func(d drawing, list *api.Tokens) { writeTokens(d, list, time.Now(), d.style) })
@@ -95,6 +97,7 @@ func writeTokens(w io.Writer, list *api.Tokens, now time.Time, s style) {
 		fmt.Fprintln(w, "none")
 		return
 	}
+	defer writeTokensMissing(w, list.Missing)
 	t := newTable("STATE", "NAME", "ROLE", "UNTIL", "MADE", "BY")
 	for _, tok := range list.Tokens {
 		m := markOf(health.Up, "good")
@@ -104,6 +107,13 @@ func writeTokens(w io.Writer, list *api.Tokens, now time.Time, s style) {
 		t.add(m.colour, m.text(), tok.Name, tok.Role, goodUntil(&tok, now), clock(tok.CreatedAt, now), dash(tok.By))
 	}
 	t.write(w, s, "")
+}
+
+// writeTokensMissing says which nodes do not have the tokens as they are here.
+func writeTokensMissing(w io.Writer, missing []string) {
+	if len(missing) > 0 {
+		fmt.Fprintf(w, "not confirmed yet by %s: what was made or revoked counts there once the node is heard\n", strings.Join(missing, ", "))
+	}
 }
 
 func goodUntil(t *api.Token, now time.Time) string {
@@ -134,6 +144,7 @@ func tokenRevokeCommand() *cobra.Command {
 			return err
 		}
 		fmt.Fprintf(cmd.OutOrStdout(), "token %s, %s, is revoked\n", old.Name, old.Role)
+		writeTokensMissing(cmd.OutOrStdout(), old.Missing)
 		return nil
 	}
 	return cmd

@@ -86,6 +86,8 @@ type Options struct {
 	Hooks  bool
 	// Transit is how late a resolver may still accept an answer (X of DESIGN.md section 6); config.DefaultTransit when 0.
 	Transit time.Duration
+	// Shared is what the nodes share besides orders; nil for nothing.
+	Shared Shared
 	// References are probed only to tell a broken vantage from a broken world; none means that it never abstains.
 	References []health.Target
 	// MaxTTL is an operator's word for the greatest TTL that an earlier process of this node gave; nil for none. Restored, where it is not
@@ -136,6 +138,9 @@ type Engine struct {
 
 	view   atomic.Pointer[health.View] // swapped, never mutated
 	frozen atomic.Pointer[FreezeOrder] // swapped, never mutated
+
+	// sharedFault is why Shared last took nothing up.
+	sharedFault atomic.Value
 
 	shownIntents atomic.Pointer[shownIntents] // swapped, never mutated
 	shownCluster atomic.Pointer[ClusterView]  // swapped, never mutated

@@ -33,6 +33,7 @@ type tellDigest struct {
 	// left counts what left for good, and returns sums up who is on the way back, whatever the ages; disk is the greatest TTL on disk.
 	left, returns uint64
 	disk          time.Duration
+	shared        [16]byte
 }
 
 // tellUrgent tells what this turn of the loop brought.
@@ -59,6 +60,10 @@ func (e *Engine) tell(now time.Time) {
 		round.PartRoster: round.EncodeRoster(namesOf(c.nodes)), partIntents: e.intents.Kept().Encode(now),
 		round.PartMemory: c.memory.Encode(now), round.PartWords: e.wordsPart(now), round.PartHeard: e.heardPart(now),
 		round.PartLives: e.livesPart(),
+	}
+	if e.opts.Shared != nil {
+		digest.shared = e.opts.Shared.Digest()
+		parts[partShared] = digest.shared[:]
 	}
 	send := c.peer.Refresh
 	if digest != c.told {

@@ -23,7 +23,7 @@ const maxLoginName = 63
 // Tokens are the bearer tokens of the node: a token.Store.
 type Tokens interface {
 	Create(name, role, by string, now, end time.Time) (t token.Token, secret string, err error)
-	Revoke(name string) (token.Token, error)
+	Revoke(name string, now time.Time) (token.Token, error)
 	List() []token.Token
 	Verify(secret string, now time.Time) (token.Token, error)
 }
@@ -32,8 +32,8 @@ type Tokens interface {
 type login struct {
 	name string
 	role role
-	// token is set where a bearer token proved it.
-	token bool
+	// token is the digest of the bearer token that proved it, if one did.
+	token string
 	// how says in words what proved it, after where the connection came from: "token ci", "certificate CN=ada".
 	how string
 }
@@ -163,7 +163,7 @@ func (s *Server) tokenLogin(headers []string, now time.Time) (l login, why strin
 	case err != nil:
 		return l, refusedUnknown, errors.New("no such token on this node")
 	}
-	return login{name: t.Name, role: role(t.Role), token: true, how: "token " + t.Name}, "", nil
+	return login{name: t.Name, role: role(t.Role), token: t.SHA256, how: "token " + t.Name}, "", nil
 }
 
 // certLogin is the login of the certificate that the connection proved, if any. crypto/tls has verified it against client_ca.

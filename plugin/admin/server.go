@@ -86,6 +86,8 @@ type Node interface {
 	// Cluster is what is known of the other nodes. Waive lets this one join without the answers of some, or, without names, of
 	// all; ChangeKeyring returns the nodes that did not do it.
 	Cluster() engine.ClusterView
+	// SharedMissing are the nodes that were not heard to have the same tokens, once there are none or ctx has ended.
+	SharedMissing(ctx context.Context) []string
 	Waive(before *time.Duration, names ...string) error
 	// NameMaxTTL is an operator's word for the greatest TTL that an earlier process of this node gave.
 	NameMaxTTL(ttl time.Duration) error

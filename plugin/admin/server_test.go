@@ -83,6 +83,7 @@ func (n *fakeNode) EndIntent(ids []health.IntentID, _, _ string) error {
 
 func (n *fakeNode) Intents() []health.IntentState { return n.intents }
 
+func (n *fakeNode) SharedMissing(context.Context) []string { return n.missing }
 func (n *fakeNode) AwaitHolding(context.Context, []health.IntentID, func(*engine.Holding) bool) engine.Holding {
 	return engine.Holding{Holders: []string{"n1"}, Missing: n.missing}
 }

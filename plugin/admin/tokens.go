@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -11,10 +12,13 @@ import (
 	"github.com/fairlead-dns/fairlead/plugin/admin/token"
 )
 
+// tokensWithin is how long the reply to an order about tokens waits for the other nodes.
+const tokensWithin = 2 * time.Second
+
 func (s *Server) tokenRoutes() []route {
 	return []route{
 		{
-			method: http.MethodGet, path: api.TokensPath, role: administrator, doc: "The bearer tokens of this node, without the secrets.",
+			method: http.MethodGet, path: api.TokensPath, role: administrator, doc: "The bearer tokens of the cluster, without the secrets.",
 			reply: api.Tokens{}, handle: s.listTokens, tagged: true,
 		},
 		{
@@ -28,10 +32,15 @@ func (s *Server) tokenRoutes() []route {
 	}
 }
 
-func (s *Server) listTokens(*http.Request) (int, any) {
+func (s *Server) listTokens(r *http.Request) (int, any) {
 	out, now := api.Tokens{Tokens: []api.Token{}}, time.Now()
 	for _, t := range s.opts.Tokens.List() {
 		out.Tokens = append(out.Tokens, tokenShown(&t, now))
+	}
+	if len(out.Tokens) > 0 {
+		now, cancel := context.WithCancel(r.Context())
+		cancel()
+		out.Missing = s.opts.Node.SharedMissing(now)
 	}
 	return http.StatusOK, out
 }
@@ -73,6 +82,7 @@ func (s *Server) createToken(r *http.Request) (int, any) {
 		return tokenRefused(err)
 	}
 	shown := tokenShown(&t, now)
+	shown.Missing = s.tokensMissing(r)
 	rec.keeps = shown
 	return http.StatusCreated, api.TokenCreated{Token: shown, Secret: secret}
 }
@@ -86,11 +96,20 @@ func (s *Server) revokeToken(r *http.Request) (int, any) {
 	if err := rec.reserve(); err != nil {
 		return unrecorded(err)
 	}
-	t, err := s.opts.Tokens.Revoke(r.PathValue("name"))
+	t, err := s.opts.Tokens.Revoke(r.PathValue("name"), time.Now())
 	if err != nil {
 		return tokenRefused(err)
 	}
-	return http.StatusOK, tokenShown(&t, time.Now())
+	shown := tokenShown(&t, time.Now())
+	shown.Missing = s.tokensMissing(r)
+	return http.StatusOK, shown
+}
+
+// tokensMissing are the nodes that do not have a change yet that was made a moment ago; they have it once they are heard.
+func (s *Server) tokensMissing(r *http.Request) []string {
+	ctx, cancel := context.WithTimeout(r.Context(), tokensWithin)
+	defer cancel()
+	return s.opts.Node.SharedMissing(ctx)
 }
 
 // tokenRefused is the reply to an order about tokens that was not carried out.

@@ -6,7 +6,8 @@ import (
 )
 
 // TokensPath answers GET with the Tokens and POST with the TokenCreated that a TokenRequest made; TokenPath answers DELETE with
-// the Token that is revoked. Tokens are this node's, and no other's.
+// the Token that is revoked. Tokens are good on every node of the cluster: names and digests travel with
+// its rounds, and revocations do.
 const TokensPath = Base + "/tokens"
 
 // TokenPath is the path of one token.
@@ -33,11 +34,15 @@ type Token struct {
 	// ExpiresAt is absent for one without an end.
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 	Expired   bool       `json:"expired,omitempty"`
+	// Missing are, in the reply to an order, the nodes that have not said to have it yet: they take it up once they are heard.
+	Missing []string `json:"missing,omitempty"`
 }
 
 // Tokens are all tokens, by name.
 type Tokens struct {
 	Tokens []Token `json:"tokens"`
+	// Missing are the nodes that were not heard to have the same tokens as the node that answers.
+	Missing []string `json:"missing,omitempty"`
 }
 
 // A TokenCreated is a new token. This is the only time that Secret is said: it goes into the header "Authorization: Bearer".

@@ -1,109 +1,96 @@
 package token
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"slices"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config/durable"
 )
 
 // maxFile bounds what is read of the file: 1,000 tokens have some 400 kB.
-const maxFile = 1 << 20
+const maxFile = 8 << 20
 
-// A Store is the file of tokens and what is in it. Only this process writes the file.
+// A Digest tells sets of tokens apart: nodes that have the same one have the same tokens.
+type Digest [16]byte
+
+// A Store is the file of tokens and what is in it. Only this process writes the file. The nodes of a cluster bring each other's stores in line:
+// see Digest, Encode and Merge.
 type Store struct {
 	path string
+	// digest is that of what is kept, swapped with it: whoever tells it waits for no disk.
+	digest atomic.Pointer[Digest]
 
 	mu sync.RWMutex
-	// The rest is guarded by mu; digests are those of tokens, in that order.
-	tokens  []Token
+	// The rest is guarded by mu; digests are those of the tokens kept, in their order.
+	kept    set
 	digests [][sha256.Size]byte
+	// changed is called, without mu, after what is kept has changed here.
+	changed func()
 	// broken is why the file could not be read. Nobody logs in by a token then, and the file is left as it is.
 	broken error
-}
-
-// file is the content of the file.
-type file struct {
-	Tokens []Token `json:"tokens"`
 }
 
 // Open reads the file at path; one that is missing has no tokens. The store is usable even with an error, as one without
 // tokens that takes none: a node must answer queries whatever is wrong with this file.
 func Open(path string) (*Store, error) {
-	s := &Store{path: path}
-	s.broken = s.read()
-	if s.broken != nil {
-		s.broken = fmt.Errorf("tokens %s: %w", path, s.broken)
+	s := &Store{path: path, changed: func() {}}
+	kept, err := read(path)
+	if err != nil {
+		s.broken = fmt.Errorf("tokens %s: %w", path, err)
 	}
+	s.takeLocked(kept)
 	return s, s.broken
 }
 
-func (s *Store) read() error {
-	f, err := os.Open(s.path)
+func read(path string) (set, error) {
+	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return set{}, nil
 	}
 	if err != nil {
-		return err
+		return set{}, err
 	}
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
-		return err
+		return set{}, err
 	}
 	if len(b) > maxFile {
-		return fmt.Errorf("more than %d octets", maxFile)
+		return set{}, fmt.Errorf("more than %d octets", maxFile)
 	}
-	var content file
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&content); err != nil {
-		return err
-	}
-	digests, err := check(content.Tokens)
-	if err != nil {
-		return err
-	}
-	s.tokens, s.digests = content.Tokens, digests
-	return nil
+	return parseSet(b)
 }
 
-// check returns the digests of a list that is as Create would have made it.
-func check(list []Token) ([][sha256.Size]byte, error) {
-	if len(list) > MaxTokens {
-		return nil, ErrFull
-	}
-	digests := make([][sha256.Size]byte, 0, len(list))
-	for i, t := range list {
-		if err := t.validate(); err != nil {
-			return nil, err
-		}
-		if find(list[:i], t.Name) >= 0 {
-			return nil, fmt.Errorf("%w: %s", ErrExists, t.Name)
-		}
-		b, err := hex.DecodeString(t.SHA256)
-		if err != nil || len(b) != sha256.Size {
-			return nil, fmt.Errorf("%w: %s: sha256: want %d octets in hexadecimal", ErrInvalid, t.Name, sha256.Size)
-		}
-		digests = append(digests, [sha256.Size]byte(b))
-	}
-	return digests, nil
+// OnChange has f called after each change that an order made here, and not one that another node did.
+func (s *Store) OnChange(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.changed = f
 }
 
-func find(list []Token, name string) int {
-	return slices.IndexFunc(list, func(t Token) bool { return t.Name == name })
+// takeLocked makes kept, which is valid, what is in force.
+func (s *Store) takeLocked(kept set) {
+	digests := make([][sha256.Size]byte, len(kept.Tokens))
+	for i, t := range kept.Tokens {
+		// What is kept was looked at when it was read or made.
+		digests[i], _ = parseDigest(t.SHA256)
+	}
+	s.kept, s.digests = kept, digests
+	// A set of such fields can be written as JSON.
+	b, _ := kept.encode()
+	sum := sha256.Sum256(b)
+	d := Digest(sum[:len(Digest{})])
+	s.digest.Store(&d)
 }
 
 // Create makes a token and returns it with its secret, which is nowhere else. A zero end is none. A token of that name that has
@@ -117,63 +104,104 @@ func (s *Store) Create(name, role, by string, now, end time.Time) (Token, string
 	if err := t.validate(); err != nil {
 		return Token{}, "", err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	rest := s.tokens
-	if i := find(rest, name); i >= 0 {
-		if !rest[i].Expired(now) {
-			return Token{}, "", fmt.Errorf("%w: %s", ErrExists, name)
+	err := s.change(func(kept set) (set, error) {
+		if slices.ContainsFunc(kept.Tokens, func(o Token) bool { return o.Name == name && !o.Expired(now) }) {
+			return set{}, fmt.Errorf("%w: %s", ErrExists, name)
 		}
-		rest = slices.Delete(slices.Clone(rest), i, i+1)
-	}
-	if len(rest) >= MaxTokens {
-		return Token{}, "", ErrFull
-	}
-	next := append(slices.Clone(rest), t)
-	slices.SortFunc(next, func(a, b Token) int { return strings.Compare(a.Name, b.Name) })
-	if err := s.writeLocked(next); err != nil {
+		rest, _ := kept.revoke(name, now)
+		if len(rest.Tokens) >= MaxTokens || len(rest.Revoked) >= maxRevoked {
+			return set{}, ErrFull
+		}
+		return rest.merge(set{Tokens: []Token{t}}, now), nil
+	})
+	if err != nil {
 		return Token{}, "", err
 	}
 	return t, secret, nil
 }
 
-// Revoke ends a token at once and returns what it was. It is off the disk when the error is nil.
-func (s *Store) Revoke(name string) (Token, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	i := find(s.tokens, name)
-	if i < 0 {
-		return Token{}, fmt.Errorf("%w: %s", ErrUnknown, name)
-	}
-	old := s.tokens[i]
-	return old, s.writeLocked(slices.Delete(slices.Clone(s.tokens), i, i+1))
+// Revoke ends all tokens of a name at once, for two nodes may have made one each, and returns what the latest was. They are off the disk when
+// the error is nil.
+func (s *Store) Revoke(name string, now time.Time) (old Token, err error) {
+	err = s.change(func(kept set) (set, error) {
+		next, gone := kept.revoke(name, now)
+		if len(gone) == 0 {
+			return set{}, fmt.Errorf("%w: %s", ErrUnknown, name)
+		}
+		old = slices.MaxFunc(gone, func(a, b Token) int { return a.CreatedAt.Compare(b.CreatedAt) })
+		return next, nil
+	})
+	return old, err
 }
 
-// writeLocked makes list what is kept, on disk first.
-func (s *Store) writeLocked(list []Token) error {
+// change makes what f makes of what is kept the next, and says so.
+func (s *Store) change(f func(set) (set, error)) error {
+	s.mu.Lock()
+	next, err := f(s.kept)
+	if err == nil {
+		err = s.writeLocked(next)
+	}
+	changed := s.changed
+	s.mu.Unlock()
+	if err == nil {
+		changed()
+	}
+	return err
+}
+
+// writeLocked makes next what is kept, on disk first.
+func (s *Store) writeLocked(next set) error {
 	if s.broken != nil {
 		return s.broken
 	}
-	digests, err := check(list)
-	if err != nil {
-		return err
-	}
-	b, err := json.MarshalIndent(file{Tokens: list}, "", "  ")
+	b, err := next.encode()
 	if err != nil {
 		return err
 	}
 	if err := durable.WriteFile(s.path, append(b, '\n')); err != nil {
 		return err
 	}
-	s.tokens, s.digests = list, digests
+	s.takeLocked(next)
 	return nil
+}
+
+// Digest is that of what is kept. It waits for nothing.
+func (s *Store) Digest() [16]byte { return *s.digest.Load() }
+
+// Encode is all that is kept, for another node's Merge: digests and names, and no token.
+func (s *Store) Encode() ([]byte, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.broken != nil {
+		return nil, s.broken
+	}
+	return s.kept.encode()
+}
+
+// Merge takes up what another node keeps: its tokens, and what was revoked there. changed tells whether any of it was new. It is on disk when
+// the error is nil.
+func (s *Store) Merge(b []byte, now time.Time) (changed bool, err error) {
+	other, err := parseSet(b)
+	if err != nil {
+		return false, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := s.kept.merge(other, now)
+	if len(next.Tokens) > maxSet || len(next.Revoked) > maxSet {
+		return false, ErrFull
+	}
+	if next.equal(s.kept) {
+		return false, nil
+	}
+	return true, s.writeLocked(next)
 }
 
 // List are all tokens by name, those that have expired too.
 func (s *Store) List() []Token {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return slices.Clone(s.tokens)
+	return slices.Clone(s.kept.Tokens)
 }
 
 // Verify is the token that secret is. The time that it takes tells nothing about how much of a guess was right: what is
@@ -190,8 +218,8 @@ func (s *Store) Verify(secret string, now time.Time) (Token, error) {
 	if found < 0 {
 		return Token{}, ErrUnknown
 	}
-	if t := s.tokens[found]; t.Expired(now) {
+	if t := s.kept.Tokens[found]; t.Expired(now) {
 		return t, ErrExpired
 	}
-	return s.tokens[found], nil
+	return s.kept.Tokens[found], nil
 }

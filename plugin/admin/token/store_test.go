@@ -62,12 +62,12 @@ func TestStore(t *testing.T) {
 		}
 	}
 
-	old, err := s.Revoke("ci")
+	old, err := s.Revoke("ci", now)
 	require.NoError(t, err)
 	require.Equal(t, made, old)
 	_, err = s.Verify(secret, now)
 	require.ErrorIs(t, err, ErrUnknown)
-	_, err = s.Revoke("ci")
+	_, err = s.Revoke("ci", now)
 	require.ErrorIs(t, err, ErrUnknown)
 	again, err = Open(path)
 	require.NoError(t, err)
@@ -106,7 +106,7 @@ func TestCreateRefuses(t *testing.T) {
 func TestFull(t *testing.T) {
 	s, _ := open(t)
 	for i := range MaxTokens {
-		s.tokens = append(s.tokens, Token{Name: fmt.Sprint("t", i), Role: "viewer", SHA256: strings.Repeat("0", 64)})
+		s.kept.Tokens = append(s.kept.Tokens, Token{Name: fmt.Sprint("t", i), Role: "viewer", SHA256: fmt.Sprintf("%064x", i)})
 	}
 	_, _, err := s.Create("one-more", "viewer", "ada", now, time.Time{})
 	require.ErrorIs(t, err, ErrFull)
@@ -122,8 +122,8 @@ func TestBrokenFile(t *testing.T) {
 		"short digest":  strings.Replace(`{"tokens":[`+good+`]}`, "00", "", 1),
 		"unknown role":  strings.Replace(`{"tokens":[`+good+`]}`, `"admin"`, `"root"`, 1),
 		"one twice":     `{"tokens":[` + good + `,` + good + `]}`,
-		"2 MiB":         `{"tokens":[]}` + strings.Repeat(" ", 2<<20),
-		"too many":      `{"tokens":[` + strings.Repeat(good+",", MaxTokens) + good + `]}`,
+		"9 MiB":         `{"tokens":[]}` + strings.Repeat(" ", 9<<20),
+		"too many":      `{"tokens":[` + strings.Repeat(good+",", maxSet) + good + `]}`,
 		"a name of two": strings.Replace(`{"tokens":[`+good+`]}`, `"a"`, `"a b"`, 1),
 	} {
 		t.Run(name, func(t *testing.T) {
