@@ -47,6 +47,7 @@ test-fast: vet ## what needs nothing but Go, without the race detector: before e
 
 test-long: test-deps ## what takes hours; each line can be given alone
 	FAIRLEAD_SEEDS=1000 GOGC=400 $(GO) test -count=1 -timeout 2h -run '^TestSimSeeds$$' ./plugin
+	FAIRLEAD_STEADY=1000 GOGC=400 $(GO) test -count=1 -timeout 2h -run '^TestSimSteady$$' ./plugin
 	FAIRLEAD_BOUNDS=1000 GOGC=400 $(GO) test -count=1 -timeout 2h -run '^TestSimBounds$$' ./plugin
 	FAIRLEAD_PLANS=1000000 $(GO) test -count=1 -timeout 2h -run '^TestTwinAgrees$$' ./plugin/steer
 	FAIRLEAD_LONG=1 $(GO) test -v -count=1 -timeout 2h -run '^(TestConvergence|TestTraffic)$$' ./health/gossip

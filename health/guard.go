@@ -79,6 +79,12 @@ const (
 	GuardHosts
 	// GuardCompared: without it words of a new life count before every node has compared it with what it remembers.
 	GuardCompared
+	// GuardBound: without it orders hold for names, and not for the addresses behind them.
+	GuardBound
+	// GuardMemory: without it each node goes by its own memory of how pools came back.
+	GuardMemory
+	// GuardEach: without it the IPv6 address of an endpoint is what its IPv4 address is.
+	GuardEach
 )
 
 // Without tells whether a guard is switched off.

@@ -143,6 +143,7 @@ var guarded = []struct {
 			s.fault("a first tier that is dead at the start is answered for %s", dead)
 		}
 	}},
+	{"memory: a node that starts without its disk during a hold keeps the hold too", health.GuardMemory, 3, lateInHold},
 	{"incarnation: a node that lost its disk is heard again", health.GuardOutlive, 3, func(s *sim) {
 		n3 := s.node("n3")
 		for range 3 {

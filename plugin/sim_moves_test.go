@@ -203,7 +203,7 @@ func rampSim(t *testing.T, size int, root string) *sim {
 func (s *sim) awaitReturn(d time.Duration, want func(health.Return, config.Failback) bool) {
 	for end := time.Now().Add(d); time.Now().Before(end); s.wait(250 * time.Millisecond) {
 		if !slices.ContainsFunc(s.nodes, func(n *simNode) bool {
-			return !want(n.current.Load().View.Zones[0].Pools[0].Return, s.zone.Pools[0].Failbacks[0])
+			return n.runs && !want(n.current.Load().View.Zones[0].Pools[0].Return, s.zone.Pools[0].Failbacks[0])
 		}) {
 			return
 		}

@@ -112,3 +112,11 @@ func answeredAgain(e *config.Endpoint, v *health.EndpointView, addresses []strin
 		return slices.Contains(addresses, e.Addr(f).String()) && !v.Withheld(f)
 	})
 }
+
+// at is where the verdict on the address of endpoint i in a family comes from.
+func (t *table) at(i int, f config.Family) point {
+	if t.panel.without.Without(health.GuardEach) {
+		f = config.IPv4
+	}
+	return point{i, f}
+}

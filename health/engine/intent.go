@@ -100,7 +100,9 @@ func (e *Engine) replace(i health.Intent, now time.Time, replaced ...health.Inte
 	if !e.mayOrder() {
 		return i.ID, fmt.Errorf("%w: %s", health.ErrNotJoined, e.Shut())
 	}
-	i.Bound = i.Bound.Union(judge.Bind(e.cur.model.Zones, &i))
+	if !e.opts.Without.Without(health.GuardBound) {
+		i.Bound = i.Bound.Union(judge.Bind(e.cur.model.Zones, &i))
+	}
 	id, err := e.intents.Put(i, now, replaced...)
 	if err != nil {
 		return id, fmt.Errorf("%s %s: %w", i.Kind, i.Scope, err)

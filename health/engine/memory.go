@@ -164,7 +164,7 @@ func (e *Engine) remember(now time.Time) (changed bool) {
 			}
 		}
 	}
-	if len(heard) == 0 || c.isolated || !c.gate.open {
+	if len(heard) == 0 || c.isolated || !c.gate.open || e.opts.Without.Without(health.GuardMemory) {
 		return false
 	}
 	e.eachPool(func(ref poolRef, pt *poolTable) {

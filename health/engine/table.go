@@ -339,7 +339,7 @@ func (t *table) judge(now time.Time) []change {
 			Drained: func(i int) bool { return overlay.drained[i] }, Forced: func(i int) health.State { return overlay.forced[i].state }, Ready: overlay.ready, Admitted: overlay.admitted,
 			Older: func(since time.Time) bool { return t.older(ref, since, now) }, Settle: t.panel.settle(),
 			Weight: overlay.weight, EndpointWeights: overlay.weights,
-			Leaf:      func(i int, f config.Family, check int) health.Verdict { return t.leaf(z, pt, point{i, f}, check, now) },
+			Leaf:      func(i int, f config.Family, check int) health.Verdict { return t.leaf(z, pt, t.at(i, f), check, now) },
 			Reduction: func(i int) int { return t.reduction(z, pt, i) },
 		})
 		if t.panel.isolated {
