@@ -69,8 +69,14 @@ var metricName = regexp.MustCompile(`\b(?:coredns_)?fairlead[a-z0-9_:]*\b`)
 // Every expression of the rules and of the dashboards names what the registry exports, or what a rule records.
 func TestExpressionsNameWhatIsExported(t *testing.T) {
 	p := startDemo(t)
+	var text string
+	// The age of a node's last word is known only once it was heard.
+	await(t, "a word of the other nodes", func() bool {
+		text = overSocket(t, p.socket, "/metrics")
+		return strings.Contains(text, "\nfairlead_cluster_node_age_seconds{")
+	})
 	known := map[string]bool{}
-	for _, line := range strings.Split(overSocket(t, p.socket, "/metrics"), "\n") {
+	for _, line := range strings.Split(text, "\n") {
 		if f := strings.Fields(line); len(f) > 2 && f[0] == "#" && f[1] == "TYPE" {
 			known[f[2]] = true
 		}

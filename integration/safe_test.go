@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"context"
 	"encoding/json"
 	"os/exec"
 	"strings"
@@ -16,7 +17,11 @@ import (
 // cli runs a command against the process and returns its exit code and what it printed.
 func (p *process) cli(t *testing.T, args ...string) (code int, out string) {
 	t.Helper()
-	b, err := exec.Command(p.bin, append(args, "--server", "unix:"+p.socket)...).CombinedOutput()
+	// A command that does not end says what it said.
+	ctx, stop := context.WithTimeout(t.Context(), 2*patience)
+	defer stop()
+	b, err := exec.CommandContext(ctx, p.bin, append(args, "--server", "unix:"+p.socket)...).CombinedOutput()
+	require.NoError(t, ctx.Err(), "%s", b)
 	if exit, ok := err.(*exec.ExitError); ok {
 		return exit.ExitCode(), string(b)
 	}

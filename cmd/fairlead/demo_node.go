@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -127,7 +128,7 @@ func (n *node) start() error {
 	return nil
 }
 
-// waitReady returns when the node serves and every endpoint is up, or with the reason why that will not be.
+// waitReady returns when the node serves and knows of every endpoint how it is, or with the reason why that will not be.
 func (n *node) waitReady(ctx context.Context) error {
 	deadline, cancel := context.WithTimeout(ctx, nodeReadyTimeout)
 	defer cancel()
@@ -137,7 +138,7 @@ func (n *node) waitReady(ctx context.Context) error {
 	var last error
 	for {
 		s, err := c.status(deadline)
-		if err == nil && allUp(s) {
+		if err == nil && allKnown(s) {
 			return n.neverAnswered(deadline, c)
 		}
 		if err != nil && deadline.Err() == nil {
@@ -162,13 +163,14 @@ func (n *node) neverAnswered(ctx context.Context, c *client) error {
 	return c.order(ctx, http.MethodPost, api.MaxTTLPath, api.NodeRequest{Actor: "demo", Reason: "the first start", MaxTTLSeconds: &none}, new(api.Nodes))
 }
 
-// allUp tells whether the node is ready, hears all others, and every endpoint is up.
-func allUp(s *api.Status) bool {
+// allKnown tells whether the node is ready, hears all others, and knows of every endpoint how it is: somebody may have drained or broken one
+// already.
+func allKnown(s *api.Status) bool {
 	n := 0
 	for _, z := range s.Zones {
 		for _, p := range z.Pools {
 			for _, e := range p.Endpoints {
-				if e.State != "up" {
+				if e.State == health.Unknown.String() {
 					return false
 				}
 				n++

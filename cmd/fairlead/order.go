@@ -86,9 +86,10 @@ type orderFlags struct {
 	override                      []string
 	dryRun                        bool
 	// wait is nodes, forgotten, or empty.
-	wait   string
-	output *outputFlag
-	server *access
+	wait    string
+	timeout *time.Duration
+	output  *outputFlag
+	server  *access
 }
 
 func (f *orderFlags) add(cmd *cobra.Command) {
@@ -100,6 +101,7 @@ func (f *orderFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.reason, "reason", "", "why; shown to everybody who looks at the status")
 	cmd.Flags().StringVar(&f.wait, "wait", "", "nodes: until every node has it, also without a value; forgotten (of a drain): until it is safe to power off")
 	cmd.Flags().Lookup("wait").NoOptDefVal = waitNodes
+	f.timeout = addTimeoutFlag(cmd)
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "show what would change, and change nothing")
 	cmd.Flags().StringSliceVar(&f.override, "override", nil, "safety rule that shall not refuse it: never_empty, keep_regions, keep_azs or max_drained")
 }

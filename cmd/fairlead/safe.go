@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -35,7 +36,7 @@ Of a node of the cluster: yes once it is drained, every order is on the others, 
 waits for its word.
 
 It is an answer of one moment: what a node does after its word is a new fact. Caches that clamp, and what cannot be seen from DNS, stand
-in the lines below it. With --wait it asks again every second until the answer is yes, and prints what changes.
+in the lines below it. With --wait it asks again every second until the answer is yes or --timeout is over, and prints what changes.
 
 ` + serverHelp + `
 
@@ -48,6 +49,7 @@ Exit codes: 0 yes, 1 the node cannot be reached or knows no such thing, 2 wrong 
 	}
 	v := newViewer(cmd)
 	wait := cmd.Flags().Bool("wait", false, "ask again every second until the answer is yes")
+	timeout := addTimeoutFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := oneOf(cmd, args[0], drainKinds); err != nil {
 			return err
@@ -64,7 +66,7 @@ Exit codes: 0 yes, 1 the node cannot be reached or knows no such thing, 2 wrong 
 			return out, nil
 		}
 		if *wait && !v.watch {
-			return v.awaitSafe(cmd, args[0], args[1], nil)
+			return v.awaitSafe(cmd, args[0], args[1], *timeout, nil)
 		}
 		return v.run(cmd, fetch)
 	}
@@ -84,9 +86,14 @@ func (c *client) safe(ctx context.Context, kind, name string) (*api.Safe, error)
 	return s, nil
 }
 
-// awaitSafe asks until the answer is yes, and prints it; what is said on the way goes to standard error. over says why there is no use in
-// waiting any longer; nil for never.
-func (v *viewer) awaitSafe(cmd *cobra.Command, kind, name string, over func(context.Context, *client) error) error {
+// addTimeoutFlag adds the end of --wait.
+func addTimeoutFlag(cmd *cobra.Command) *time.Duration {
+	return cmd.Flags().Duration("timeout", 0, "how long --wait asks for the answer yes at most, as 90s or 10m (default: without end)")
+}
+
+// awaitSafe asks until the answer is yes, and prints it; what is said on the way goes to standard error. timeout is how long at most, 0 for
+// without end. over says why there is no use in waiting any longer; nil for never.
+func (v *viewer) awaitSafe(cmd *cobra.Command, kind, name string, timeout time.Duration, over func(context.Context, *client) error) error {
 	if err := choice(cmd, "output", v.output, "table", "wide", "json", "yaml"); err != nil {
 		return err
 	}
@@ -96,21 +103,29 @@ func (v *viewer) awaitSafe(cmd *cobra.Command, kind, name string, over func(cont
 	}
 	ctx, stop := signal.NotifyContext(orBackground(cmd.Context()), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	said := ""
+	if timeout > 0 {
+		var end context.CancelFunc
+		ctx, end = context.WithTimeout(ctx, timeout)
+		defer end()
+	}
+	said, failed := "", ""
 	for {
 		s, err := c.safe(ctx, kind, name)
 		switch {
 		case ctx.Err() != nil:
-			return silent(exitDegraded)
+			return endedWait(ctx, kind, name)
 		case err != nil && said == "":
 			return err
 		case err != nil:
-			fmt.Fprintf(cmd.ErrOrStderr(), "error: %s; asked again every second\n", err)
+			if err.Error() != failed {
+				failed = err.Error()
+				fmt.Fprintf(cmd.ErrOrStderr(), "error: %s; asked again every second\n", err)
+			}
 		case s.Answer == api.SafeYes:
 			w := cmd.OutOrStdout()
 			return v.print(w, shown{doc: s, write: func(d drawing) { writeSafe(d, s, d.style) }}, styleFor(w))
-		case stage(s) != said:
-			said = stage(s)
+		case stage(s) != said || failed != "":
+			said, failed = stage(s), ""
 			fmt.Fprintf(cmd.ErrOrStderr(), "%s %s: %s\n", kind, name, s.Text)
 		}
 		if over != nil {
@@ -120,10 +135,18 @@ func (v *viewer) awaitSafe(cmd *cobra.Command, kind, name string, over func(cont
 		}
 		select {
 		case <-ctx.Done():
-			return silent(exitDegraded)
+			return endedWait(ctx, kind, name)
 		case <-time.After(safeInterval):
 		}
 	}
+}
+
+// endedWait is how --wait ends without a yes: by a signal, or because its time is over.
+func endedWait(ctx context.Context, kind, name string) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return &exitError{Code: exitDegraded, Err: fmt.Errorf("%s %s is not known to be safe within --timeout", kind, name), Hint: "nothing was taken back; ask `fairlead safe` again"}
+	}
+	return silent(exitDegraded)
 }
 
 // stage is an answer without what moves with every second.

@@ -19,6 +19,9 @@ const (
 
 // checkWait makes sure that what is to be waited for can come.
 func (f *orderFlags) checkWait(cmd *cobra.Command, kind string) error {
+	if *f.timeout != 0 && f.wait != waitForgotten {
+		return usagef(cmd, "--timeout is for --wait=%s", waitForgotten)
+	}
 	if f.wait == "" {
 		return nil
 	}
@@ -38,7 +41,7 @@ func (f *orderFlags) checkWait(cmd *cobra.Command, kind string) error {
 // awaitForgotten waits until what a drain takes out is safe to switch off, or the drain has ended.
 func (f *orderFlags) awaitForgotten(cmd *cobra.Command, i *api.Intent) error {
 	v := &viewer{output: "table", server: f.server}
-	return v.awaitSafe(cmd, i.Scope.Kind, i.Scope.Name, func(ctx context.Context, c *client) error {
+	return v.awaitSafe(cmd, i.Scope.Kind, i.Scope.Name, *f.timeout, func(ctx context.Context, c *client) error {
 		var list api.Intents
 		if err := c.call(ctx, http.MethodGet, api.IntentsPath, nil, &list); err != nil {
 			// The node may be started anew; the next question says so.
