@@ -107,6 +107,7 @@ func (s *adminSite) token(t *testing.T, name, role string, how ...string) (token
 
 // TestAdminOverTLS uses the commands as people do, and holds what a real node answers against its own description.
 func TestAdminOverTLS(t *testing.T) {
+	waits(t)
 	s := startAdmin(t, true)
 	socket := []string{"--server", "unix:" + s.socket}
 	remote := func(file string) []string {

@@ -32,13 +32,13 @@ func TestCluster(t *testing.T) {
 	}
 	c := newCluster(t, 5)
 	t.Run("an endpoint dies", c.dies)
-	t.Run("a drain is known everywhere", func(t *testing.T) { c.drains(t, trials(20), time.Second) })
+	t.Run("a drain is known everywhere", func(t *testing.T) { c.drains(t, trials(10), time.Second) })
 	t.Run("a token is a login everywhere", c.tokens)
 	t.Run("partition", c.parts)
 	t.Run("a third of all packets is lost", func(t *testing.T) {
 		c.wire.loss = 30
 		c.wire.apply()
-		c.drains(t, trials(10), 6*time.Second)
+		c.drains(t, trials(5), 6*time.Second)
 		c.wire.heal()
 		c.settle(t, 15*time.Second)
 	})
@@ -88,7 +88,7 @@ const flipLimit = 2*1100*time.Millisecond + 500*time.Millisecond + time.Second +
 
 func (c *realCluster) dies(t *testing.T) {
 	var worst time.Duration
-	for trial := range trials(6) {
+	for trial := range trials(4) {
 		i := trial % len(c.broken)
 		w := c.watch()
 		c.broken[i].Store(true)
@@ -103,7 +103,7 @@ func (c *realCluster) dies(t *testing.T) {
 		c.broken[i].Store(false)
 		c.awaitCalm()
 	}
-	t.Logf("%d trials: last answer with the dead endpoint from any of 5 nodes at most %v after its death (limit %v)", trials(6), worst, flipLimit)
+	t.Logf("%d trials: last answer with the dead endpoint from any of 5 nodes at most %v after its death (limit %v)", trials(4), worst, flipLimit)
 }
 
 // without tells whether no node answers with the address any more.
@@ -229,7 +229,7 @@ func (c *realCluster) oneWay(t *testing.T) {
 func (c *realCluster) kills(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	acked, lost := 0, 0
-	for trial := range trials(6) {
+	for trial := range trials(4) {
 		victim := c.nodes[r.IntN(len(c.nodes))]
 		begin, killed := make(chan struct{}), make(chan struct{})
 		delay := time.Duration(r.IntN(60)) * time.Millisecond
@@ -267,7 +267,7 @@ func (c *realCluster) kills(t *testing.T) {
 		}
 		await(t, "the end of all drains", c.noIntents)
 	}
-	t.Logf("%d kills, %d acknowledged drains, %d lost", trials(6), acked, lost)
+	t.Logf("%d kills, %d acknowledged drains, %d lost", trials(4), acked, lost)
 	require.Zero(t, lost)
 	require.NotZero(t, acked)
 }

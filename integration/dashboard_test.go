@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -13,6 +14,9 @@ import (
 
 // uiDir holds the dashboard; its browser tests are in e2e, what they need of npm in node_modules (`make ui`).
 const uiDir = "../plugin/admin/ui"
+
+// browsers lets one browser run at a time: it works more than it waits.
+var browsers sync.Mutex
 
 // browse runs a browser test of the dashboard against a node; said is called with each line that it prints. Pictures go to
 // FAIRLEAD_SHOTS, or to the test's artefacts.
@@ -22,6 +26,8 @@ func browse(t *testing.T, p *process, script string, said func(line string)) {
 	if shots == "" {
 		shots = t.ArtifactDir()
 	}
+	browsers.Lock()
+	defer browsers.Unlock()
 	cmd := exec.Command("node", filepath.Join(uiDir, "e2e", script))
 	cmd.Env = append(os.Environ(), "FAIRLEAD_BIN="+p.bin, "FAIRLEAD_SOCKET="+p.socket, "FAIRLEAD_DNS="+p.dns, "FAIRLEAD_SHOTS="+shots)
 	var complaint strings.Builder
@@ -54,18 +60,21 @@ func needsBrowser(t *testing.T) {
 
 // An AZ breaks and heals; grid, bar and countdown follow without a reload.
 func TestDashboardOverview(t *testing.T) {
+	waits(t)
 	needsBrowser(t)
 	browse(t, startDemo(t), "overview.mjs", nil)
 }
 
 // An AZ is drained with the wizard, to the certificate; a viewer may look, and order nothing.
 func TestDashboardDrain(t *testing.T) {
+	waits(t)
 	needsBrowser(t)
 	browse(t, startDemo(t), "drain.mjs", nil)
 }
 
 // A page that is left open goes on by itself after the node was started anew.
 func TestDashboardRestart(t *testing.T) {
+	waits(t)
 	needsBrowser(t)
 	p := startServe(t, false, corefile, map[string]string{"storm.yaml": orderZone})
 	await(t, "the node", func() bool { return p.status() != nil })
@@ -81,6 +90,7 @@ func TestDashboardRestart(t *testing.T) {
 
 // Each page at each width in both themes; the cluster's page follows a node that is cut off.
 func TestDashboardPages(t *testing.T) {
+	waits(t)
 	needsBrowser(t)
 	browse(t, startDemo(t), "pages.mjs", nil)
 }

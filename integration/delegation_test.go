@@ -205,6 +205,7 @@ func (s *delegationSite) run(t *testing.T, zone string) (*delegationReport, int)
 
 // TestDelegation finds each fault of a delegation, and no other.
 func TestDelegation(t *testing.T) {
+	waits(t)
 	s := startDelegationSite(t)
 	for _, c := range []struct {
 		zone string

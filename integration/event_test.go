@@ -105,6 +105,7 @@ func (b *breakable) set(broken bool) {
 // A hook is told, signed, that an endpoint broke; what happens while its receiver is away, over a restart of the node, it is told
 // in order afterwards.
 func TestHook(t *testing.T) {
+	waits(t)
 	endpoint, to := new(breakable), &hookReceiver{secret: "hush"}
 	web, receiver := httptest.NewServer(endpoint), httptest.NewServer(to)
 	defer web.Close()
@@ -187,6 +188,7 @@ func streamed(t *testing.T, p *process, after uint64, n int) []api.Event {
 
 // Who followed up to some event gets everything after it from the process after a restart, each once, and then what is new.
 func TestEventStreamOverARestart(t *testing.T) {
+	waits(t)
 	p := startServe(t, true, corefile, map[string]string{"storm.yaml": orderZone})
 	p.awaitHealthy()
 	drain := func(p *process, reason string) {

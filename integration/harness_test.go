@@ -3,6 +3,7 @@ package integration
 import (
 	"bytes"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -41,6 +42,11 @@ func TestMain(m *testing.M) {
 	if binaries.dir, err = os.MkdirTemp("", "fairlead-integration-"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
+	}
+	// What runs side by side here waits more than it works.
+	flag.Parse()
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
 	}
 	code := m.Run()
 	os.RemoveAll(binaries.dir)
@@ -179,6 +185,14 @@ func await(t testing.TB, what string, ok func() bool) {
 		}
 	}
 	t.Fatalf("waited %v for %s", patience, what)
+}
+
+// waits says of a test that it waits for most of its time, and bounds nothing by the clock that a busy machine might exceed: such tests run
+// side by side, after the others. Started anew in namespaces of its own, it is alone.
+func waits(t *testing.T) {
+	if os.Getenv(namespaceEnv) == "" {
+		t.Parallel()
+	}
 }
 
 // firstStart says of a node alone that it has never answered before: its bounds are unknown until somebody does.

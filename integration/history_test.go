@@ -80,6 +80,7 @@ func (p *process) stateOf(az string) string {
 
 // TestCutInTheHold is a history in which a bound was false: a node that is cut off while an endpoint's hold runs out must not let it in.
 func TestCutInTheHold(t *testing.T) {
+	waits(t)
 	p := startDemo(t)
 	const az, address = "eu-a", "127.10.1.1"
 	// A client without the race detector starts faster.
@@ -129,6 +130,7 @@ func TestCutInTheHold(t *testing.T) {
 
 // TestCheckEditedOnOneNode is a history in which a bound was false: a node whose file has other parameters of a check knows what it knew.
 func TestCheckEditedOnOneNode(t *testing.T) {
+	waits(t)
 	p := startDemo(t)
 	const az, address = "eu-a", "127.10.1.1"
 	out, code := run(t, p.bin, "demo", "break", "az", az, "--server=unix:"+p.socket)
@@ -175,6 +177,7 @@ func (p *process) again(t *testing.T, do func()) *process {
 
 // TestLostAndCopiedState is a history in which a bound was false: TTLs were longer before a kill, and what knew that is lost, or older.
 func TestLostAndCopiedState(t *testing.T) {
+	waits(t)
 	short := strings.Replace(historyZone, "max: 60s", "max: 4s", 1)
 	drained := func(p *process) *api.ServiceStaleness {
 		out, code := run(t, p.bin, "drain", "az", "eu-a", "--for", "1h", "--reason", "x", "--server=unix:"+p.socket)
@@ -266,6 +269,7 @@ func TestFullDiskGivesNoLongerTTL(t *testing.T) {
 // TestSafeKnowsOtherRoads are histories in which `safe` said yes too early: a static record that was just taken out of the file, and an
 // address that a service answers once all else is down.
 func TestSafeKnowsOtherRoads(t *testing.T) {
+	waits(t)
 	const record = "records: [{name: old, type: A, ttl: 90s, data: 192.0.2.1}, {name: hint, type: HTTPS, data: \"1 . ipv4hint=192.0.2.1\"}]\n"
 	p := startServe(t, true, corefile, map[string]string{"storm.yaml": historyZone + record})
 	p.awaitHealthy()
@@ -290,6 +294,7 @@ func TestSafeKnowsOtherRoads(t *testing.T) {
 
 // TestPromisesAfterALowerTTL is a history in which previews were false: answers of before the file was changed live for the older TTL.
 func TestPromisesAfterALowerTTL(t *testing.T) {
+	waits(t)
 	p := startServe(t, true, corefile, map[string]string{"storm.yaml": historyZone})
 	p.awaitHealthy()
 	p.firstStart()

@@ -34,6 +34,7 @@ services:
 // TestLateHits: the real binary reads what drained endpoints count, and lays it over the bound; where probes may not go, it does not go
 // either.
 func TestLateHits(t *testing.T) {
+	waits(t)
 	var hits atomic.Int64
 	counts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {

@@ -15,6 +15,7 @@ import (
 // TestLease: of a node that nobody hears, cut off or dead, the bound becomes known without anybody's word once its lease has ended, and
 // the node answers no service name from then on.
 func TestLease(t *testing.T) {
+	waits(t)
 	if inNamespaces(t) {
 		return
 	}

@@ -24,6 +24,7 @@ services:
 
 // TestOrders: what operators type, against the real binary, with a kill in between.
 func TestOrders(t *testing.T) {
+	waits(t)
 	p := startServe(t, true, corefile, map[string]string{"storm.yaml": orderZone})
 	await(t, "the first answer", func() bool { _, _, err := ask("udp", p.dns, "api.storm.example.org.", dns.TypeA); return err == nil })
 	say := func(want int, args ...string) string {

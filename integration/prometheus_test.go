@@ -68,6 +68,7 @@ var metricName = regexp.MustCompile(`\b(?:coredns_)?fairlead[a-z0-9_:]*\b`)
 
 // Every expression of the rules and of the dashboards names what the registry exports, or what a rule records.
 func TestExpressionsNameWhatIsExported(t *testing.T) {
+	waits(t)
 	p := startDemo(t)
 	var text string
 	// The age of a node's last word is known only once it was heard.
@@ -216,6 +217,7 @@ func (p *prometheus) scraped(n int) bool {
 
 // Debian's Prometheus scrapes the demo; alerts fire and clear as an AZ breaks, a node is cut off, a drain ends and a file breaks.
 func TestPrometheusAlerts(t *testing.T) {
+	waits(t)
 	needsPrometheus(t)
 	p := startDemo(t)
 	prom := startPrometheus(t, []string{p.socket, p.socket + ".n2", p.socket + ".n3"})

@@ -10,6 +10,7 @@ import (
 
 // TestReading: what get, describe and diff show of the real binary, before and after a drain and a new file.
 func TestReading(t *testing.T) {
+	waits(t)
 	p := startServe(t, true, corefile, map[string]string{"storm.yaml": orderZone})
 	p.awaitHealthy()
 	say := func(want int, args ...string) string {

@@ -212,6 +212,7 @@ func (p *process) staleness(t *testing.T, az string) *api.DepartureStaleness {
 // TestResolvers: real resolvers, each as its distribution ships it, ask the three nodes of the demo while an endpoint dies, is drained,
 // or is edited away at random moments. None hands it out later than any bound that was printed, and the bound is close.
 func TestResolvers(t *testing.T) {
+	waits(t)
 	p := startDemo(t)
 	azs := azByAddress(p)
 	var clients []*resolverClient

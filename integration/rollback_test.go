@@ -13,6 +13,7 @@ import (
 
 // TestReloadAndRollback: what operators type about zone files, against the real binary, with a kill in between.
 func TestReloadAndRollback(t *testing.T) {
+	waits(t)
 	p := startServe(t, true, corefile, map[string]string{"storm.yaml": orderZone})
 	p.awaitHealthy()
 	p.firstStart()

@@ -32,6 +32,7 @@ func (p *process) cli(t *testing.T, args ...string) (code int, out string) {
 // TestSafeCommand: an AZ of a real cluster is not safe while it is answered, and is when `drain --wait=forgotten` comes back: at the instant
 // that was told, and not before what clients were told has expired.
 func TestSafeCommand(t *testing.T) {
+	waits(t)
 	if testing.Short() {
 		t.Skip("starts the demo")
 	}
