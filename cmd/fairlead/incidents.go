@@ -128,6 +128,9 @@ func writeIncidents(w io.Writer, list []*ledger.Incident, now time.Time, st styl
 
 // forgotten is when the last honest cache has forgotten, or who has not said.
 func forgotten(i *ledger.Incident, now time.Time) string {
+	if i.CameBack() {
+		return "answered again since " + clock(i.ReturnedAt, now)
+	}
 	if !i.Known() || len(i.Unknown) > 0 {
 		var names []string
 		for _, u := range i.Unknown {

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"slices"
 	"time"
 )
 
@@ -139,6 +140,12 @@ func (i *Incident) Known() bool { return !i.SafeAt.IsZero() }
 
 // Forgotten tells whether no honest cache holds anything of it: that was certain at ForgottenAt.
 func (i *Incident) Forgotten() bool { return !i.ForgottenAt.IsZero() }
+
+// CameBack tells whether all of it may be answered again although it was never certain that caches had forgotten it: nobody waits for that
+// any more.
+func (i *Incident) CameBack() bool {
+	return !i.Forgotten() && !i.ReturnedAt.IsZero() && !slices.ContainsFunc(i.Endpoints, func(e IncidentEndpoint) bool { return e.Removed })
+}
 
 // Open tells whether it still goes on.
 func (i *Incident) Open() bool { return i.ClosedAt.IsZero() }

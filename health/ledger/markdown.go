@@ -88,13 +88,16 @@ func (i *Incident) Timeline() []Moment {
 		rows = append(rows, Moment{v.At, "void: " + v.Node + " answered " + v.Endpoint + " again"})
 	}
 	rows = append(rows, Moment{i.KnownAt, "bound known"})
-	if i.Forgotten() {
+	back := "answered again"
+	switch {
+	case i.Forgotten():
 		rows = append(rows, Moment{i.ForgottenAt, "last honest cache has forgotten, as every node has said since"})
-	} else {
+	case i.CameBack():
+		back += ", before it was certain that caches had forgotten it"
+	default:
 		rows = append(rows, Moment{i.SafeAt, "last honest cache forgets, if nobody answers it again"})
 	}
-	rows = append(rows, Moment{i.ReturnedAt, "answered again"},
-		Moment{i.ClosedAt, "closed"})
+	rows = append(rows, Moment{i.ReturnedAt, back}, Moment{i.ClosedAt, "closed"})
 	rows = slices.DeleteFunc(rows, func(m Moment) bool { return m.At.IsZero() })
 	slices.SortStableFunc(rows, func(a, b Moment) int { return a.At.Compare(b.At) })
 	return rows

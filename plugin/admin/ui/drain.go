@@ -315,7 +315,7 @@ type incidentCaches struct {
 	Refused     string
 	Curve       string
 	Seconds     int
-	// Phase is known, final, unknown or void, as for services.
+	// Phase is known, final, unknown or void, as for services, or back: it is answered again, and was never final.
 	Phase string
 	Now   time.Time
 }
@@ -326,6 +326,8 @@ func cachesOf(v *visit, i *ledger.Incident) incidentCaches {
 	switch {
 	case i.Forgotten():
 		c.Phase = "final"
+	case i.CameBack():
+		c.Phase = "back"
 	case len(i.Void) > 0 && !i.Known():
 		c.Phase = "void"
 	case i.Known():

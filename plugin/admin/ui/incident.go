@@ -104,9 +104,10 @@ func stepsOf(i *ledger.Incident) []step {
 	for _, c := range i.Confirmed {
 		add(c.Quiet, "note", "last answer of "+c.Node)
 	}
-	if i.Forgotten() {
+	switch {
+	case i.Forgotten():
 		add(i.ForgottenAt, "up", "no honest cache held it: each node has said so since")
-	} else {
+	case !i.CameBack():
 		add(i.SafeAt, "unknown", "the last honest cache forgets by then, as far as is known now")
 	}
 	for _, w := range i.Void {
