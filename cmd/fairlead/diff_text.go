@@ -45,7 +45,8 @@ func writeLeaves(w io.Writer, st style, leaves []fairlead.Leave) {
 	if len(leaves) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "\n  %s; caches may hold what they have for HELD after the swap, and the transit allowance:\n", leave(len(leaves)))
+	fmt.Fprintf(w, "\n  %s; caches may hold what they have for HELD after the swap, and the transit allowance;\n", leave(len(leaves)))
+	fmt.Fprintln(w, "  for longer where ttl.max was greater until lately, as `fairlead reload` says then:")
 	t := newTable("NAME", "ADDRESS", "HELD", "WHY")
 	for _, l := range leaves[:min(len(leaves), maxLeftRows)] {
 		why := l.Why

@@ -68,7 +68,12 @@ func writeStaleness(w io.Writer, s *api.Staleness, st style) {
 	fmt.Fprintf(w, "node %s at %s\n", s.Node, clock(s.At, s.At))
 	for i := range s.Services {
 		svc := &s.Services[i]
-		fmt.Fprintf(w, "\n%s  promised: at most %s", st.paint(bold, svc.Service), seconds(svc.BoundSeconds))
+		promised := "at most " + seconds(svc.BoundSeconds)
+		if svc.BoundSeconds == 0 {
+			// Without a check no failure is seen.
+			promised = "nothing: it has no check"
+		}
+		fmt.Fprintf(w, "\n%s  promised: %s", st.paint(bold, svc.Service), promised)
 		if svc.TargetSeconds > 0 {
 			fmt.Fprintf(w, ", target %s", seconds(svc.TargetSeconds))
 		}

@@ -274,15 +274,16 @@ func concern(i *ledger.Incident, s ledger.IncidentService) {
 
 // titleOf says what the endpoints have in common.
 func titleOf(i *ledger.Incident) string {
-	azs, regions := make(map[string]bool), make(map[string]bool)
+	azs, regions, names := make(map[string]bool), make(map[string]bool), make(map[string]bool)
 	for _, e := range i.Endpoints {
-		azs[e.AZ], regions[e.Region] = true, true
+		// One that left several services stands there once for each.
+		azs[e.AZ], regions[e.Region], names[e.Name] = true, true, true
 	}
 	word := "down"
 	if i.Kind == ledger.ByConfig {
 		word = "taken out by the file"
 	}
-	n := len(i.Endpoints) + i.More
+	n := len(names) + i.More
 	what := fmt.Sprintf("%d endpoints %s", n, word)
 	switch {
 	case n == 1:

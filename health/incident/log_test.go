@@ -165,3 +165,14 @@ func TestByConfig(t *testing.T) {
 	require.False(t, l.Incidents()[0].Open())
 	require.Equal(t, at(30), l.Incidents()[0].ForgottenAt)
 }
+
+// An endpoint that left several services is one endpoint.
+func TestTitleCountsEndpoints(t *testing.T) {
+	i := &ledger.Incident{Kind: ledger.ByConfig, Zone: "example.org."}
+	for _, service := range []string{"www.example.org.", "api.example.org."} {
+		i.Endpoints = append(i.Endpoints, ledger.IncidentEndpoint{Name: "web/a", AZ: "eu-a", Service: service})
+	}
+	require.Equal(t, "endpoint web/a taken out by the file", titleOf(i))
+	i.Endpoints = append(i.Endpoints, ledger.IncidentEndpoint{Name: "web/b", AZ: "eu-a"})
+	require.Equal(t, "az eu-a: 2 endpoints taken out by the file", titleOf(i))
+}
