@@ -47,11 +47,14 @@ func (b *builder) pool(k, n *yamlNode, at *yamlPath) *Pool {
 		p.OnVantagesLost = SilenceDown
 	}
 	b.endpoints(p, field(n, "endpoints"), at.child("endpoints"))
+	b.fromParts(p, field(n, "from"), at.child("from"))
+	p.MinEndpoints, p.Settle = intOf(field(n, "min_endpoints"), defaultMinEndpoints), durationOf(field(n, "settle"), defaultSettle)
+	b.needsMembers(n, at)
 	b.lateHits(p, n, at)
 	b.azWeights(p, field(n, "az_weights"), at.child("az_weights"))
 	m := field(n, "min_healthy")
 	p.MinHealthy = amountOf(m, defaultMinHealthy)
-	if count := len(p.Endpoints); !p.MinHealthy.Percent && p.MinHealthy.N > count && count > 0 && m != nil {
+	if count := len(p.Endpoints); !p.MinHealthy.Percent && p.MinHealthy.N > count && count > 0 && m != nil && len(p.From) == 0 {
 		b.errorf(m, at.child("min_healthy"), "", "%d endpoints are never up in a pool of %d", p.MinHealthy.N, count)
 	}
 	b.checkPool(p, k, at)
@@ -61,9 +64,22 @@ func (b *builder) pool(k, n *yamlNode, at *yamlPath) *Pool {
 	return p
 }
 
+// needsMembers says what is missing, or too much, of the two sources of endpoints.
+func (b *builder) needsMembers(n *yamlNode, at *yamlPath) {
+	if field(n, "endpoints") == nil && field(n, "from") == nil {
+		b.errorf(n, at, "", "the key %q is missing", "endpoints")
+	}
+	for _, only := range []string{"min_endpoints", "settle"} {
+		if v := field(n, only); v != nil && field(n, "from") == nil {
+			b.errorf(v, at.child(only), "", "%s without `from`: nothing takes endpoints away", only)
+		}
+	}
+}
+
 // lateHits gives the endpoints their counters, or that of the pool.
 func (b *builder) lateHits(p *Pool, n *yamlNode, at *yamlPath) {
 	all := b.hitCounter(field(n, "late_hits"), at.child("late_hits"))
+	p.lateHits = all
 	for _, e := range p.Endpoints {
 		if e.AZ < 0 {
 			continue
@@ -87,7 +103,16 @@ func (b *builder) checkPool(p *Pool, k *yamlNode, at *yamlPath) {
 		}
 		weight += e.Weight
 	}
-	if addresses > 0 && targets > 0 {
+	for _, f := range p.From {
+		if f.Target {
+			targets++
+		} else {
+			addresses++
+		}
+	}
+	if addresses > 0 && targets > 0 && len(p.From) > 0 {
+		b.errorf(k, at, "a pool has endpoints with addresses, or endpoints with a target", "mixed answer kinds: some endpoints, or parts of `from`, are addresses, others targets")
+	} else if addresses > 0 && targets > 0 {
 		b.errorf(k, at, "a pool has endpoints with addresses, or endpoints with a target",
 			"mixed answer kinds: %d endpoints have addresses, %d have a target", addresses, targets)
 	}
@@ -188,7 +213,13 @@ func (b *builder) azWeights(p *Pool, n *yamlNode, at *yamlPath) {
 		if az < 0 {
 			continue
 		}
+		p.azGiven = append(p.azGiven, AZWeight{AZ: az, Weight: intOf(v, 0)})
 		i, ok := index[az]
+		if !ok && len(p.From) > 0 {
+			// A cluster may give one.
+			sum += intOf(v, 0)
+			continue
+		}
 		if !ok {
 			b.errorf(k, at.child(k.Value), "", "the pool has no endpoint in the AZ %q", k.Value)
 			continue

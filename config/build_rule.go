@@ -31,6 +31,12 @@ func (b *builder) places(s *Service) (regions, azs map[int]bool) {
 		for _, w := range b.zone.Pools[p].AZWeights {
 			azs[w.AZ] = true
 		}
+		// What clusters give may stand in any AZ of the region.
+		for i, az := range b.zone.AZs {
+			if len(b.zone.Pools[p].From) > 0 && az.Region == b.zone.Pools[p].Region {
+				azs[i] = true
+			}
+		}
 	}
 	return regions, azs
 }

@@ -166,11 +166,11 @@ func (b *builder) kind(s *Service, k *yamlNode, at *yamlPath) {
 	var of [2]string
 	for _, i := range s.Pools {
 		p := b.zone.Pools[i]
-		if len(p.Endpoints) == 0 {
+		if len(p.Endpoints) == 0 && len(p.From) == 0 {
 			continue
 		}
 		kind := Addresses
-		if p.Endpoints[0].Target != "" {
+		if len(p.Endpoints) > 0 && p.Endpoints[0].Target != "" || len(p.From) > 0 && p.From[0].Target {
 			kind = Targets
 		}
 		if of[kind] == "" {

@@ -116,7 +116,7 @@ func (w *effectWalk) put(key, value string) { w.at[key] = value }
 
 // derived are fields that follow from others, that name the object, or that are objects of their own.
 var derived = []string{
-	"Pool.Name", "Pool.Services", "Pool.Failbacks", "Pool.Endpoints", "Service.Name", "Service.Pools", "Service.Places", "Service.Line",
+	"Pool.Name", "Pool.Services", "Pool.Failbacks", "Pool.Endpoints", "Pool.azGiven", "Pool.lateHits", "Service.Name", "Service.Pools", "Service.Places", "Service.Line",
 	"Check.Name", "Check.Digest", "Endpoint.Name", "Region.Name", "AZ.Name",
 }
 
@@ -132,6 +132,10 @@ func (w *effectWalk) fields(prefix string, v reflect.Value) {
 		switch name {
 		case "Pool.AZWeights":
 			w.azWeights(key, v.Interface().(Pool))
+		case "Pool.From":
+			for j, from := range v.Interface().(Pool).From {
+				w.put(fmt.Sprintf("%s.%d", key, j+1), from.describe(w.zone))
+			}
 		case "Service.Tiers", "ClientRule.Tiers":
 			w.tiers(key, v.Field(i).Interface().([]Tier))
 		case "Cells.Failover":

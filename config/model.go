@@ -147,7 +147,16 @@ type Pool struct {
 	Gate     Gate
 	// OnVantagesLost says what the endpoints are once none of the nodes that probe one of them is heard.
 	OnVantagesLost SilencePolicy
-	Endpoints      []*Endpoint
+	// Endpoints are those of the file, and behind them those that clusters give.
+	Endpoints []*Endpoint
+	// From are the parts that clusters give. MinEndpoints is what they never take the pool below, Settle how long an address stays that a
+	// cluster replaced while no new one is up.
+	From         []*From
+	MinEndpoints int
+	Settle       time.Duration
+	// azGiven is what `az_weights` says, lateHits what the pool says of its endpoints' counters: for those that clusters give.
+	azGiven  []AZWeight
+	lateHits *HitCounter
 	// Services index Zone.Services: those whose answer may depend on this pool.
 	Services []int
 	// Failbacks are the distinct ways in which those services let the pool return.
@@ -203,6 +212,8 @@ type Endpoint struct {
 	ProbePort uint16
 	// LateHits is where requests are counted that reach it after it has left the answers; nil for nowhere.
 	LateHits *HitCounter
+	// Cluster is the one that gave the endpoint; empty for those of the file.
+	Cluster string
 }
 
 // Dual tells whether e has an address of each family, and each is dialled for itself.

@@ -44,6 +44,8 @@ type Node struct {
 	Caches Caches
 	// Hooks are told what happens.
 	Hooks []Hook
+	// Kubernetes are the clusters that the node reads, in the order of the file.
+	Kubernetes []KubeCluster
 }
 
 // Caches are what is assumed of the resolvers that ask.
@@ -122,6 +124,7 @@ func nodeShape() *shape {
 		)),
 		optional("cluster", clusterShape()),
 		optional("hooks", hooksShape()),
+		optional("kubernetes", kubernetesShape().describe("Clusters that this node reads for the `from` parts of pools. Default: none.")),
 		optional("state_max_age", duration(0, maxHold)),
 		optional("references", list(text("an address with a port, as in 192.0.2.1:443", referenceText))),
 		optional("geo", object(
@@ -208,6 +211,7 @@ func ParseNode(file string, content []byte) (*Node, Problems) {
 	n.sources(r, items(field(probe, "source")))
 	n.cluster(r, field(root, "cluster"))
 	n.hooks(r, items(field(root, "hooks")))
+	n.kubernetes(r, field(root, "kubernetes"))
 	n.databases(r, items(field(field(root, "geo"), "databases")))
 	problems := r.finish()
 	if problems.HasErrors() {

@@ -102,7 +102,10 @@ func poolShape() *shape {
 		optional("gate", text(`"manual" or a check`, lineText)),
 		optional("on_vantages_lost", enum("keep", "down").describe("What the pool is once none of the nodes that probe it is heard. Default: keep.")),
 		optional("late_hits", hitCounterShape()),
-		required("endpoints", list(object(
+		optional("from", list(fromShape()).describe("Endpoints that clusters give, beside or instead of `endpoints`.")),
+		optional("min_endpoints", integer(0, 1000).describe("What clusters say never takes the pool below it. Default: 1.")),
+		optional("settle", duration(0, 24*time.Hour).describe("How long a replaced address stays while no new one is up. Default: 5m.")),
+		optional("endpoints", list(object(
 			required("name", text("an endpoint name", parseIdentifier)),
 			optional("addresses", list(address())),
 			optional("target", text("a host name", hostName)),

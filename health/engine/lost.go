@@ -83,7 +83,7 @@ func (t *table) awaitLoss(now time.Time) {
 			}
 			ref := poolRef{zi, pi}
 			t.moves(ref)
-			if view := t.zones[zi].pools[pi].view; view != nil && (t.lost(p, &t.zones[zi].pools[pi], now) != "") != view.Endpoints[0].Lost {
+			if view := t.zones[zi].pools[pi].view; view != nil && len(view.Endpoints) > 0 && (t.lost(p, &t.zones[zi].pools[pi], now) != "") != view.Endpoints[0].Lost {
 				t.dirty[ref] = true
 			}
 		}

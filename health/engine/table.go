@@ -457,7 +457,7 @@ func diff(z *config.Zone, p *config.Pool, a, b *health.PoolView) []change {
 			changes = append(changes, change{zone: z, pool: p, endpoint: p.Endpoints[i], old: was, new: e})
 		}
 	}
-	if changes == nil {
+	if changes == nil && len(b.Endpoints) > 0 {
 		// The holds moved, nothing else.
 		changes = []change{{zone: z, pool: p, endpoint: p.Endpoints[0], old: b.Endpoints[0], new: b.Endpoints[0]}}
 	}

@@ -1,0 +1,96 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// MaxKubeClusters is how many clusters one node can read; each costs a connection for each kind of object.
+const MaxKubeClusters = 64
+
+// A KubeCluster is a cluster of Kubernetes that the node reads.
+type KubeCluster struct {
+	Name string
+	// InCluster uses the service account of the pod. Otherwise Kubeconfig is a path, and Context one of its contexts; empty for the current one.
+	InCluster           bool
+	Kubeconfig, Context string
+	// Region and AZ say where addresses stand of which the cluster does not say it; empty for unknown.
+	Region, AZ string
+	// Expose are the addresses that clients reach in the place of those that the cluster knows.
+	Expose []Expose
+}
+
+func kubernetesShape() *shape {
+	cluster := object(
+		optional("in_cluster", boolean().describe("Read by the service account of the pod.")),
+		optional("kubeconfig", text("a path", lineText)),
+		optional("context", text("a context of the kubeconfig", lineText)),
+		optional("region", text("a region name", parseIdentifier).describe("Where the cluster does not say one.")),
+		optional("az", text("an AZ name", parseIdentifier).describe("Where the cluster does not say one.")),
+		optional("expose", dict("prefix", prefix()).describe("Prefixes of addresses in the cluster, and those under which clients reach them, 1:1.")),
+	)
+	return object(required("clusters", dict("cluster", cluster)))
+}
+
+// kubernetes reads which clusters the node reads.
+func (n *Node) kubernetes(r *report, section *yamlNode) {
+	root := (*yamlPath)(nil).child("kubernetes").child("clusters")
+	count := 0
+	for k, v := range entries(field(section, "clusters")) {
+		at := root.child(k.Value)
+		count++
+		if err := clusterName(k.Value); err != nil {
+			r.node(k, Error, at.String(), err.Error(), "")
+		}
+		c := KubeCluster{
+			Name: k.Value, InCluster: boolOf(field(v, "in_cluster")), Kubeconfig: stringOf(field(v, "kubeconfig")), Context: stringOf(field(v, "context")),
+			Region: stringOf(field(v, "region")), AZ: stringOf(field(v, "az")),
+		}
+		switch {
+		case c.InCluster && c.Kubeconfig != "":
+			r.node(field(v, "kubeconfig"), Error, at.child("kubeconfig").String(), "a kubeconfig and in_cluster", "one of the two says how the cluster is read")
+		case !c.InCluster && c.Kubeconfig == "":
+			r.node(k, Error, at.String(), "how the cluster is read is missing", "in_cluster: true, or kubeconfig: PATH")
+		case c.Context != "" && c.InCluster:
+			r.node(field(v, "context"), Error, at.child("context").String(), "a context without a kubeconfig", "")
+		}
+		for from, to := range entries(field(v, "expose")) {
+			c.Expose = append(c.Expose, exposed(r, from, to, at.child("expose").child(from.Value))...)
+		}
+		// The longest prefix comes first.
+		slices.SortFunc(c.Expose, func(a, b Expose) int { return b.Inside.Bits() - a.Inside.Bits() })
+		n.Kubernetes = append(n.Kubernetes, c)
+	}
+	if count > MaxKubeClusters {
+		r.node(section, Error, root.String(), fmt.Sprintf("%d clusters, at most %d", count, MaxKubeClusters), "")
+	}
+}
+
+// exposed reads one line of `expose`; none if there is something wrong with it.
+func exposed(r *report, from, to *yamlNode, at *yamlPath) []Expose {
+	inside, err := parsePrefix(from.Value)
+	if err != nil {
+		r.node(from, Error, at.String(), err.Error(), "")
+		return nil
+	}
+	outside, err := parsePrefix(stringOf(to))
+	if err != nil {
+		// The shape has said so.
+		return nil
+	}
+	if inside.Bits() != outside.Bits() || inside.Addr().Is4() != outside.Addr().Is4() {
+		r.node(to, Error, at.String(), fmt.Sprintf("%s is not as large as %s", outside, inside), "each address has its own outside")
+		return nil
+	}
+	return []Expose{{Inside: inside, Outside: outside}}
+}
+
+// KubeClusterNames are the clusters that n reads, sorted.
+func (n *Node) KubeClusterNames() []string {
+	names := make(map[string]bool)
+	for _, c := range n.Kubernetes {
+		names[c.Name] = true
+	}
+	return slices.Sorted(maps.Keys(names))
+}
