@@ -96,6 +96,7 @@ is drained. ` + "`fairlead demo`" + ` shows it, ` + "`fairlead serve`" + ` runs 
 	root.AddCommand(commands()...)
 	root.AddCommand(connectingCommand())
 	addGroups(root)
+	foldHelp(root)
 	addCompletion(root)
 	return root
 }
