@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/netip"
+	"slices"
 
 	"gopkg.in/yaml.v3"
 )
@@ -190,21 +191,9 @@ func (b *builder) endpoint(n *yamlNode, at *yamlPath) *Endpoint {
 
 // azWeights makes one entry for each AZ that has an endpoint.
 func (b *builder) azWeights(p *Pool, n *yamlNode, at *yamlPath) {
-	index := make(map[int]int)
-	for _, e := range p.Endpoints {
-		if _, known := index[e.AZ]; !known && e.AZ >= 0 {
-			index[e.AZ] = len(p.AZWeights)
-			p.AZWeights = append(p.AZWeights, AZWeight{AZ: e.AZ, Weight: 0})
-		}
-	}
 	p.Explicit = n != nil
-	if !p.Explicit {
-		for _, e := range p.Endpoints {
-			if i, known := index[e.AZ]; known {
-				p.AZWeights[i].Weight += e.Weight
-			}
-		}
-		return
+	inPool := func(az int) bool {
+		return slices.ContainsFunc(p.Endpoints, func(e *Endpoint) bool { return e.AZ == az })
 	}
 	given := make(map[int]bool)
 	sum := 0
@@ -213,27 +202,28 @@ func (b *builder) azWeights(p *Pool, n *yamlNode, at *yamlPath) {
 		if az < 0 {
 			continue
 		}
-		p.azGiven = append(p.azGiven, AZWeight{AZ: az, Weight: intOf(v, 0)})
-		i, ok := index[az]
-		if !ok && len(p.From) > 0 {
-			// A cluster may give one.
-			sum += intOf(v, 0)
-			continue
-		}
-		if !ok {
+		// A cluster may give an endpoint in any AZ.
+		if len(p.From) == 0 && !inPool(az) {
 			b.errorf(k, at.child(k.Value), "", "the pool has no endpoint in the AZ %q", k.Value)
 			continue
 		}
 		given[az] = true
-		p.AZWeights[i].Weight = intOf(v, 0)
-		sum += p.AZWeights[i].Weight
+		w := AZWeight{AZ: az, Weight: intOf(v, 0)}
+		p.azGiven = append(p.azGiven, w)
+		sum += w.Weight
 	}
+	p.AZWeights = p.weighAZs()
+	if !p.Explicit {
+		return
+	}
+	missing := false
 	for _, w := range p.AZWeights {
 		if !given[w.AZ] {
+			missing = true
 			b.errorf(n, at, "write 0 for an AZ that is never to answer", "the weight of the AZ %q is missing", b.zone.AZs[w.AZ].Name)
 		}
 	}
-	if sum == 0 && len(given) == len(p.AZWeights) {
+	if sum == 0 && !missing {
 		b.node(n, Warning, at.String(), "all AZs have weight 0: the pool never answers", "")
 	}
 }

@@ -1,11 +1,13 @@
 package config
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 )
 
 // A Member is an endpoint that a cluster gives a pool.
@@ -65,7 +67,7 @@ func (p *Pool) with(z *Zone, members []Member) *Pool {
 	}
 	sorted := slices.Clone(members)
 	slices.SortFunc(sorted, func(a, b Member) int {
-		return compareAll(a.Name, b.Name, a.Target, b.Target, a.Addr.String(), b.Addr.String())
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Target, b.Target), strings.Compare(a.Addr.String(), b.Addr.String()))
 	})
 	for _, m := range sorted {
 		e := &Endpoint{Name: m.Name, Cluster: m.Cluster, Target: m.Target, AZ: m.AZ, Weight: m.Weight, ProbePort: m.Port}
@@ -86,22 +88,14 @@ func (p *Pool) with(z *Zone, members []Member) *Pool {
 	return &out
 }
 
-func compareAll(pairs ...string) int {
-	for i := 0; i+1 < len(pairs); i += 2 {
-		if pairs[i] != pairs[i+1] {
-			if pairs[i] < pairs[i+1] {
-				return -1
-			}
-			return 1
-		}
-	}
-	return 0
-}
-
 // weighAZs has an entry for each AZ of p's endpoints. An AZ that `az_weights` does not name is never answered.
 func (p *Pool) weighAZs() (out []AZWeight) {
 	index := make(map[int]int)
 	for _, e := range p.Endpoints {
+		if e.AZ < 0 {
+			// The file names one that it does not declare.
+			continue
+		}
 		i, known := index[e.AZ]
 		if !known {
 			i = len(out)

@@ -97,7 +97,11 @@ func TestNodeKubernetes(t *testing.T) {
     idc: {kubeconfig: /etc/idc, context: prod, expose: {10.9.0.0/24: 203.0.113.0/24, 10.9.0.128/25: 198.51.100.0/25, "2001:db8:1::/48": "2001:db8:2::/48"}}
 `))
 	require.NotNil(t, n, "%s", problems)
-	assert.Equal(t, []string{"eu-1", "idc"}, n.KubeClusterNames())
+	var names []string
+	for _, c := range n.Kubernetes {
+		names = append(names, c.Name)
+	}
+	assert.Equal(t, []string{"eu-1", "idc"}, names)
 	for in, want := range map[string]string{"10.9.0.5": "203.0.113.5", "10.9.0.130": "198.51.100.2", "2001:db8:1::7": "2001:db8:2::7", "192.0.2.1": "192.0.2.1"} {
 		assert.Equal(t, want, Translate(n.Kubernetes[1].Expose, netip.MustParseAddr(in)).String())
 	}

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 )
 
@@ -84,13 +83,4 @@ func exposed(r *report, from, to *yamlNode, at *yamlPath) []Expose {
 		return nil
 	}
 	return []Expose{{Inside: inside, Outside: outside}}
-}
-
-// KubeClusterNames are the clusters that n reads, sorted.
-func (n *Node) KubeClusterNames() []string {
-	names := make(map[string]bool)
-	for _, c := range n.Kubernetes {
-		names[c.Name] = true
-	}
-	return slices.Sorted(maps.Keys(names))
 }

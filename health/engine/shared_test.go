@@ -73,7 +73,7 @@ func (s *sharing) missing(t *testing.T, i int, within time.Duration) []string {
 func TestTokensOfACluster(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := startSharing(t)
-		time.Sleep(20 * time.Second)
+		time.Sleep(20 * time.Second) // in a bubble
 		good := func(secret string) (list []bool) {
 			for _, store := range s.stores {
 				_, err := store.Verify(secret, time.Now())
@@ -91,7 +91,7 @@ func TestTokensOfACluster(t *testing.T) {
 
 		// n3 is cut off while n2 revokes it; it says who does not know yet.
 		s.net.Partition(s.addrs[:2], s.addrs[2:])
-		time.Sleep(15 * time.Second)
+		time.Sleep(15 * time.Second) // in a bubble
 		_, err = s.stores[1].Revoke("ci", time.Now())
 		require.NoError(t, err)
 		require.Equal(t, []string{"n3"}, s.missing(t, 1, 2*time.Second))

@@ -17,7 +17,7 @@ import (
 	"github.com/fairlead-dns/fairlead/config/durable"
 )
 
-// maxFile bounds what is read of the file: 1,000 tokens have some 400 kB.
+// maxFile bounds what is read of the file: maxSet tokens have some 4 MB, as many revocations 1 MB.
 const maxFile = 8 << 20
 
 // A Digest tells sets of tokens apart: nodes that have the same one have the same tokens.
