@@ -188,6 +188,10 @@ func (e *Engine) openGate(now time.Time) {
 		e.answeredBefore(now)
 	}
 	c.gate.open, c.urgent = true, true
+	if e.remember(now) {
+		// Its first answers go by what the others remember.
+		e.publish(now, true)
+	}
 	e.shutGate("")
 }
 

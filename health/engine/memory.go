@@ -48,6 +48,8 @@ type heardMemory struct {
 	shards map[int]round.Memory
 	at     map[int]time.Time
 	count  int
+	// silent is set while the sender may lack the pool, having another file: then what it does not name is not over.
+	silent bool
 }
 
 // takeMemory takes in a block.
@@ -158,7 +160,8 @@ func (e *Engine) remember(now time.Time) (changed bool) {
 	first := ""
 	for _, name := range c.others() {
 		p := c.peers[name]
-		if p.fresh && p.status.Config == e.cur.model.Hash && p.status.Answering && !p.status.Isolated && p.memory.whole(now) {
+		if p.fresh && p.status.Answering && !p.status.Isolated && p.memory.whole(now) {
+			p.memory.silent = p.status.Config != e.cur.model.Hash
 			if heard = append(heard, &p.memory); first == "" && name < c.self {
 				first = name
 			}
@@ -286,6 +289,9 @@ func (r *recall) returned(own *health.Return, key round.MemoryKey, older func(si
 	}
 	all := []health.Return{*own}
 	for _, h := range r.heard {
+		if _, named := h.returned(key); !named && h.silent {
+			continue
+		}
 		if o := said(h); !behind(&o, own, h.asOf()) {
 			all = append(all, o)
 		}

@@ -67,6 +67,33 @@ func TestRecallReturn(t *testing.T) {
 	}
 }
 
+// TestRecallOtherFile: what a node with another file remembers counts, and what it does not name may be what its file lacks.
+func TestRecallOtherFile(t *testing.T) {
+	now := time.Now()
+	key := round.MemoryKey{1}
+	waits := health.Return{Since: now.Add(-10 * time.Second)}
+	other := func(m round.Memory) *heardMemory {
+		h := remembered(now, m)
+		h.silent = true
+		return h
+	}
+	names := other(round.Memory{Returns: map[round.MemoryKey]health.Return{key: waits}})
+	lacks := other(round.Memory{})
+	for _, tt := range []struct {
+		name      string
+		own, want health.Return
+		heard     []*heardMemory
+	}{
+		{"it waits with those that have another file", health.Return{}, waits, []*heardMemory{names, names}},
+		{"their silence lets nothing in", waits, waits, []*heardMemory{lacks, lacks}},
+	} {
+		own := tt.own
+		r := recall{heard: tt.heard, now: now, failbacks: []config.Failback{{Hold: time.Minute}}}
+		r.returned(&own, key, func(time.Time) bool { return false })
+		require.True(t, tt.want.Equal(&own), "%s: %+v", tt.name, own)
+	}
+}
+
 // TestRecallLeft: when an endpoint left is the middle of what those remember that say so; one that learned of it late, or never
 // saw it go, takes it over.
 func TestRecallLeft(t *testing.T) {

@@ -40,8 +40,10 @@ type Peer struct {
 	room    int
 	queue   chan item
 	changed chan struct{}
-	ready   chan struct{}
-	started atomic.Bool
+	// refreshed holds one value when the round of the second is due.
+	refreshed chan struct{}
+	ready     chan struct{}
+	started   atomic.Bool
 	// cut is set while a rehearsal cuts this node off.
 	cut atomic.Bool
 	// queued is the octets in queue.
@@ -76,12 +78,13 @@ func New(o Options) (*Peer, error) {
 	}
 	p := &Peer{
 		o: o, log: o.Logger, incarnation: o.Incarnation,
-		room:     maxDatagram - sealing - 2 - len(o.Cluster),
-		queue:    make(chan item, o.Queue),
-		changed:  make(chan struct{}, 1),
-		ready:    make(chan struct{}),
-		known:    map[string]*known{},
-		resolved: map[string][]netip.AddrPort{},
+		room:      maxDatagram - sealing - 2 - len(o.Cluster),
+		queue:     make(chan item, o.Queue),
+		changed:   make(chan struct{}, 1),
+		refreshed: make(chan struct{}, 1),
+		ready:     make(chan struct{}),
+		known:     map[string]*known{},
+		resolved:  map[string][]netip.AddrPort{},
 	}
 	if err := p.SetRoster(o.Roster); err != nil {
 		return nil, err
@@ -107,15 +110,18 @@ func New(o Options) (*Peer, error) {
 func (p *Peer) Publish(parts map[string][]byte) error {
 	same, err := p.setParts(parts)
 	if err == nil && !same {
-		p.wake()
+		poke(p.changed)
 	}
 	return err
 }
 
-// Refresh is Publish for a state that says the same in other words, as how much is left of a duration: it waits for the round of
-// the second.
+// Refresh is Publish for a state that says the same in other words, as how much is left of a duration: it is the round of the
+// second, made now so that its ages are true, and goes along with a change that is on its way.
 func (p *Peer) Refresh(parts map[string][]byte) error {
 	_, err := p.setParts(parts)
+	if err == nil {
+		poke(p.refreshed)
+	}
 	return err
 }
 
@@ -134,10 +140,10 @@ func (p *Peer) setParts(parts map[string][]byte) (same bool, err error) {
 	return same, nil
 }
 
-// wake asks for a round at once.
-func (p *Peer) wake() {
+// poke asks for a round.
+func poke(of chan<- struct{}) {
 	select {
-	case p.changed <- struct{}{}:
+	case of <- struct{}{}:
 	default:
 	}
 }

@@ -72,3 +72,25 @@ func TestState(t *testing.T) {
 		require.Greater(t, largest.Load(), int64(ShardSize))
 	})
 }
+
+// TestRefresh: a state in other words makes the round of the second at once, and that round alone.
+func TestRefresh(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		net := gossiptest.New(1)
+		net.SetLink(lan)
+		c := newCluster(t, net, 2, nil)
+		time.Sleep(3 * time.Second)
+		sent := value(t, c.nodes[0].metrics.rounds)
+		for i := range 20 {
+			left := fmt.Sprint(i)
+			require.NoError(t, c.nodes[0].Refresh(map[string][]byte{"left": []byte(left)}))
+			require.Less(t, c.converged(0, "left", left, time.Second), 50*time.Millisecond)
+			time.Sleep(time.Second)
+		}
+		require.InDelta(t, 20, value(t, c.nodes[0].metrics.rounds)-sent, 2)
+		// Nobody refreshes it any more: it is said all the same.
+		sent = value(t, c.nodes[0].metrics.rounds)
+		time.Sleep(10 * time.Second)
+		require.InDelta(t, 10, value(t, c.nodes[0].metrics.rounds)-sent, 1)
+	})
+}

@@ -226,7 +226,7 @@ func (p *Peer) outlive(pk packet) {
 	p.mu.Lock()
 	p.incarnation, p.seq = next, 0
 	p.mu.Unlock()
-	p.wake()
+	poke(p.changed)
 }
 
 // snapshot is the packets of this node's newest round, and those of the others that are younger than limit if relay says so.

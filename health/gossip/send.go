@@ -42,6 +42,14 @@ func (p *Peer) send(ctx context.Context, list *memberlist.Memberlist) {
 			}
 			p.makeRound(list, false)
 			last = time.Now()
+		case <-p.refreshed:
+			// The next tick is for a state that nobody refreshes.
+			tick.Reset(interval + urgentGap)
+			if left > 0 {
+				continue
+			}
+			p.makeRound(list, false)
+			last = time.Now()
 		case <-p.changed:
 			left = 1 + repeats
 			if wait == nil {
