@@ -55,3 +55,32 @@ func TestDeadAddress(t *testing.T) {
 		})
 	}
 }
+
+// TestKeptInRelief: where a tier has lost every IPv4 address, who answers for it while the speed limit holds counts as kept, and answers at
+// the floor; a later tier in which somebody is really up goes before one in which the limit alone has somebody.
+func TestKeptInRelief(t *testing.T) {
+	for _, tt := range []struct {
+		name, d, last, want string
+		kept                int
+	}{
+		{"beside one that is up", "UU", "U", "tier 2 c:1 d:1 | 6 a:1 floor", 1},
+		{"alone, and another tier is up", "DU", "U", "tier 2 e:1 | 6 a:1", 0},
+		{"alone, and nobody else has an IPv4 address", "DU", "O", "tier 2 c:1 | 6 a:1 floor", 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			zone := &config.Zone{Name: "example.org.", Pools: []*config.Pool{
+				poolOf("gone", 1, nil, "x 1@0", "y 1@1"), poolOf("main", 1, nil, "a6 1@0"), poolOf("spare", 1, nil, "c 1@0", "d6 1@1"), poolOf("last", 1, nil, "e 1@1")}}
+			svc := &config.Service{Name: "www.example.org.", Tiers: tiersOf("0:1 | 1:1 | 2:1 | 3:1"), Pools: []int{0, 1, 2, 3}, Health: config.Limits{MaxRemoval: 30}}
+			zone.Services = []*config.Service{svc}
+			zv := viewOf(zone, "DD U DU "+tt.last)
+			withEach(zv, 1, 0, "DU")
+			withEach(zv, 2, 1, tt.d)
+			for i, ref := range []health.EndpointRef{{Pool: 0, Endpoint: 0}, {Pool: 0, Endpoint: 1}, {Pool: 2, Endpoint: 0}} {
+				zv.Pools[ref.Pool].Endpoints[ref.Endpoint].Left = now.Add(time.Duration(i-20) * time.Second)
+			}
+			p := planOf(zv, svc)
+			require.Equal(t, tt.want, text(zone, p))
+			require.Equal(t, tt.kept, p.Kept)
+		})
+	}
+}

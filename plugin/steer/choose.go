@@ -188,13 +188,30 @@ func (c *chooser) relieve(p *draft, at int) {
 	if c.cell || len(p.Sets[V4]) > 0 || !slices.ContainsFunc(p.offers, offer.withholdsIPv4) {
 		return
 	}
+	kept := 0
 	for next := at + 1; next < len(c.steps); next++ {
 		spare := c.spare(next)
-		if set := flatten(spare, V4); len(set) > 0 {
-			p.Sets[V4], p.relief = set, spare
-			return
+		set := flatten(spare, V4)
+		// Where the speed limit alone has somebody there, whoever is really up goes before it.
+		if n := c.keptIn(set); n < len(set) || len(p.relief) == 0 && n > 0 {
+			p.Sets[V4], p.relief, kept = set, spare, n
+		}
+		if kept < len(p.Sets[V4]) {
+			break
 		}
 	}
+	p.Kept += kept
+	p.Floor = p.Floor || kept > 0
+}
+
+// keptIn counts the members of a set that are down and answer all the same.
+func (c *chooser) keptIn(set []Member) (n int) {
+	for _, m := range set {
+		if c.kept[health.EndpointRef{Pool: int(m.Pool), Endpoint: int(m.Endpoint)}] {
+			n++
+		}
+	}
+	return n
 }
 
 // withholdsIPv4 tells whether an IPv4 address of a member is dead.
