@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"crypto/sha256"
+	"encoding/binary"
 	"slices"
 	"time"
 
@@ -48,8 +49,8 @@ type heardMemory struct {
 	shards map[int]round.Memory
 	at     map[int]time.Time
 	count  int
-	// silent is set while the sender may lack the pool, having another file: then what it does not name is not over.
-	silent bool
+	// others is set while the sender has a file with other names: it may lack what it does not name, which is not the word that it is over.
+	others bool
 }
 
 // takeMemory takes in a block.
@@ -96,6 +97,13 @@ func (h *heardMemory) returned(key round.MemoryKey) (health.Return, bool) {
 	return health.Return{}, false
 }
 
+func (h *heardMemory) names() (sum uint64) {
+	for _, m := range h.shards {
+		sum |= m.Names
+	}
+	return sum
+}
+
 func (h *heardMemory) left(key round.MemoryKey) time.Time {
 	for _, m := range h.shards {
 		if t, ok := m.Left[key]; ok {
@@ -108,7 +116,7 @@ func (h *heardMemory) left(key round.MemoryKey) time.Time {
 // memory is what this node remembers of the table in force. A return that is over is told only for as long as others have to wait by it,
 // though it stands in a view for some time: else the nodes remind each other of it, and take it for the next one.
 func (e *Engine) memory(now time.Time) *round.Memory {
-	m := &round.Memory{Returns: make(map[round.MemoryKey]health.Return), Left: make(map[round.MemoryKey]time.Time)}
+	m := &round.Memory{Names: e.names(), Returns: make(map[round.MemoryKey]health.Return), Left: make(map[round.MemoryKey]time.Time)}
 	e.eachPool(func(ref poolRef, pt *poolTable) {
 		z := e.cur.model.Zones[ref.zone]
 		p := z.Pools[ref.pool]
@@ -128,6 +136,20 @@ func (e *Engine) memory(now time.Time) *round.Memory {
 		}
 	})
 	return m
+}
+
+// names is Memory.Names of the table in force.
+func (e *Engine) names() uint64 {
+	if t := e.cur; t.names == 0 {
+		e.eachPool(func(ref poolRef, pt *poolTable) {
+			z := t.model.Zones[ref.zone]
+			keys := pt.memoryKeys(z, z.Pools[ref.pool])
+			for _, key := range append(slices.Clip(keys.azs), keys.pool) {
+				t.names += binary.BigEndian.Uint64(key[:])
+			}
+		})
+	}
+	return e.cur.names
 }
 
 // eachPool calls f for the pools of the table in force that somebody watches.
@@ -161,7 +183,7 @@ func (e *Engine) remember(now time.Time) (changed bool) {
 	for _, name := range c.others() {
 		p := c.peers[name]
 		if p.fresh && p.status.Answering && !p.status.Isolated && p.memory.whole(now) {
-			p.memory.silent = p.status.Config != e.cur.model.Hash
+			p.memory.others = p.memory.names() != e.names()
 			if heard = append(heard, &p.memory); first == "" && name < c.self {
 				first = name
 			}
@@ -289,7 +311,7 @@ func (r *recall) returned(own *health.Return, key round.MemoryKey, older func(si
 	}
 	all := []health.Return{*own}
 	for _, h := range r.heard {
-		if _, named := h.returned(key); !named && h.silent {
+		if _, named := h.returned(key); !named && h.others {
 			continue
 		}
 		if o := said(h); !behind(&o, own, h.asOf()) {

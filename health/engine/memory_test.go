@@ -74,7 +74,7 @@ func TestRecallOtherFile(t *testing.T) {
 	waits := health.Return{Since: now.Add(-10 * time.Second)}
 	other := func(m round.Memory) *heardMemory {
 		h := remembered(now, m)
-		h.silent = true
+		h.others = true
 		return h
 	}
 	names := other(round.Memory{Returns: map[round.MemoryKey]health.Return{key: waits}})

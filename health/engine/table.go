@@ -26,6 +26,8 @@ type table struct {
 	// targets are those that are probed, with the pools that depend on each.
 	targets map[health.TargetID]*targetUse
 	zones   []zoneTable
+	// names is made by Engine.names; zero before.
+	names uint64
 	// leaves are the latest verdicts on what is dialled: the memory that Target asks for.
 	leaves map[health.TargetID]health.Verdict
 	// dirty pools are judged by the next judge; wakes are pools that change without new input.

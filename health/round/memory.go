@@ -18,6 +18,7 @@ const (
 	// The kinds of entries; 0 is padding.
 	memoryReturn = 1
 	memoryLeft   = 2
+	memoryNames  = 3
 	// maxMemoryRetries bounds the retries of one return.
 	maxMemoryRetries = 16
 	// maxAge bounds the ages that are believed.
@@ -33,6 +34,8 @@ type Memory struct {
 	Returns map[MemoryKey]health.Return
 	// Left is when health took endpoints out that are out.
 	Left map[MemoryKey]time.Time
+	// Names is the same where the same pools and AZs have names: then what is not in Returns is not on its way back.
+	Names uint64
 }
 
 // Encode is the part, as of now.
@@ -57,6 +60,7 @@ func (m *Memory) Encode(now time.Time) []byte {
 		}
 		return binary.AppendUvarint(b, uint64(max(0, now.Sub(t).Milliseconds()))+1)
 	}
+	add(binary.BigEndian.AppendUint64([]byte{memoryNames}, m.Names))
 	for key, r := range m.Returns {
 		b := append([]byte{memoryReturn}, key[:]...)
 		b = age(age(age(b, r.Since), r.Admitted), r.Reloaded)
@@ -69,10 +73,6 @@ func (m *Memory) Encode(now time.Time) []byte {
 	}
 	for key, t := range m.Left {
 		add(age(append([]byte{memoryLeft}, key[:]...), t))
-	}
-	if out == nil && block == nil {
-		// An empty memory is one too.
-		return []byte{version}
 	}
 	return append(out, block...)
 }
@@ -89,6 +89,12 @@ func ParseMemory(b []byte, at time.Time) (m Memory, err error) {
 	r := reader{b: b[1:]}
 	for len(r.b) > 0 && r.b[0] != 0 {
 		kind := r.octet()
+		if kind == memoryNames {
+			if names := r.octets(8); !r.short {
+				m.Names = binary.BigEndian.Uint64(names)
+				continue
+			}
+		}
 		var key MemoryKey
 		copy(key[:], r.octets(len(key)))
 		switch kind {
