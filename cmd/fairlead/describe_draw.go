@@ -14,6 +14,9 @@ func drawService(s sheet, d *api.ServiceDetail) {
 	states := statesOf(d.Members)
 	row := newServiceRow(d.Service, states)
 	s.head("service", spelled(d.Name), row.mark)
+	s.fact("clients get", "%s; ttl %ds, bound %s", briefAnswers(d.Shares), d.TTLSeconds, briefBound(d))
+	s.briefTrouble(d.Members, d.MoreMembers, d.At)
+	s.briefOrders(d.Intents, d.At)
 	s.fact("zone", "%s", display(d.Zone))
 	s.fact("passed over", "%s", strings.Join(d.Skipped, "; "))
 	if len(row.down) > 0 && d.Tier > 0 {
@@ -47,6 +50,14 @@ func drawService(s sheet, d *api.ServiceDetail) {
 	s.changes(d.Members, d.At, about(words...))
 }
 
+// briefBound is the bound alone.
+func briefBound(d *api.ServiceDetail) string {
+	if d.BoundSeconds == 0 {
+		return "none"
+	}
+	return seconds(d.BoundSeconds)
+}
+
 // boundText is the bound and how it comes about.
 func boundText(d *api.ServiceDetail) string {
 	if d.BoundSeconds == 0 {
@@ -66,15 +77,17 @@ func boundText(d *api.ServiceDetail) string {
 
 func drawPool(s sheet, d *api.PoolDetail) {
 	s.head("pool", display(d.Zone)+"/"+d.Name, statesMark(d.States))
-	s.fact("region", "%s", d.Region)
-	s.fact("up", "%s", upOf(d.States))
-	s.fact("check", "%s", checkOf(d.Check))
-	s.fact("note", "%s", noteOf(d.PoolItem, d.At))
 	var list []api.EndpointItem
 	for _, e := range d.Endpoints {
 		list = append(list, api.EndpointItem{Zone: d.Zone, Pool: d.Name, Endpoint: e})
 	}
 	more := d.States.Total() - len(list)
+	s.briefTrouble(list, 0, d.At)
+	s.briefOrders(d.Intents, d.At)
+	s.fact("region", "%s", d.Region)
+	s.fact("up", "%s", upOf(d.States))
+	s.fact("check", "%s", checkOf(d.Check))
+	s.fact("note", "%s", noteOf(d.PoolItem, d.At))
 	s.members("ENDPOINTS", list, more, d.At)
 	s.services(d.Services)
 	s.orders(d.Intents, d.At)
@@ -84,6 +97,7 @@ func drawPool(s sheet, d *api.PoolDetail) {
 func drawEndpoint(s sheet, d *api.EndpointDetail) {
 	e := d.EndpointItem
 	s.head("endpoint", fullName(e), markOf(parseState(e.State), ""))
+	s.briefOrders(d.Intents, d.At)
 	if e.Health != e.State {
 		m := markOf(parseState(e.Health), "")
 		s.fact("by health", "%s", m.text())
@@ -134,6 +148,8 @@ func addressFact(a api.AddressState, now time.Time) string {
 func drawArea(word string) func(sheet, *api.AreaDetail) {
 	return func(s sheet, d *api.AreaDetail) {
 		s.head(word, d.Name, statesMark(d.States))
+		s.briefTrouble(d.Members, d.MoreMembers, d.At)
+		s.briefOrders(d.Intents, d.At)
 		s.fact("region", "%s", d.Region)
 		s.fact("AZs", "%s", strings.Join(d.AZs, ", "))
 		s.fact("endpoints", "%s up; %d suspect, %d down, %d drained, %d unknown", upOf(d.States), d.States.Suspect, d.States.Down, d.States.Drained, d.States.Unknown)
@@ -151,13 +167,15 @@ func drawArea(word string) func(sheet, *api.AreaDetail) {
 func drawNode(s sheet, d *describedNode) {
 	n := &d.Node
 	s.head("node", n.Name, nodeMark(n))
-	s.fact("seen by", "%s", d.SeenBy)
 	s.fact("notes", "%s", nodeNotes(n, d.At))
+	if n.HeardAt != nil {
+		s.fact("heard", "%s, by %s", since(*n.HeardAt, d.At), d.SeenBy)
+	} else if n.State != api.NodeSelf {
+		s.fact("heard", "never, by %s", d.SeenBy)
+	}
+	s.briefOrders(d.Intents, d.At)
 	s.fact("place", "AZ %s, region %s", dash(n.AZ), dash(n.Region))
 	s.fact("address", "%s", n.Address)
-	if n.HeardAt != nil {
-		s.fact("heard", "%s", since(*n.HeardAt, d.At))
-	}
 	if n.RelayedAt != nil {
 		s.fact("heard of", "%s", since(*n.RelayedAt, d.At))
 	}

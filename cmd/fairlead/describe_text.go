@@ -14,6 +14,9 @@ import (
 // maxChanges is how many changes of each kind are named.
 const maxChanges = 5
 
+// factIndent is how far the text of a fact is indented.
+const factIndent = 14
+
 // A sheet is what describe prints about one thing.
 type sheet struct {
 	drawing
@@ -28,8 +31,15 @@ func (s sheet) head(kind, name string, m mark) {
 
 // fact is a line with a word for what it says; nothing without a text.
 func (s sheet) fact(word, format string, args ...any) {
-	if text := fmt.Sprintf(format, args...); text != "" {
-		fmt.Fprintf(s, "  %-11s %s\n", word, s.style.mark("fact "+word, text))
+	text := fmt.Sprintf(format, args...)
+	if text == "" {
+		return
+	}
+	for i, line := range fold(text, s.style.width-factIndent) {
+		if i > 0 {
+			word = ""
+		}
+		fmt.Fprintf(s, "  %-11s %s\n", word, s.style.mark(fmt.Sprint("fact ", word, i), line))
 	}
 }
 
@@ -58,7 +68,7 @@ func (s sheet) members(title string, list []api.EndpointItem, more int, at time.
 		m := markOf(parseState(e.State), "")
 		alone := e.Endpoint
 		alone.Vantages = nil
-		t.add(m.colour, m.text(), e.Pool+"/"+e.Name, e.AZ, addressOf(e.Endpoint), since(e.Since, at), inARow(e.Endpoint), dash(why(alone, at)))
+		t.add(m.colour, m.text(), e.Pool+"/"+e.Name, e.AZ, addressOf(e.Endpoint), sinceOf(e.Endpoint, at), inARow(e.Endpoint), dash(why(alone, at)))
 		if m.word != "up" {
 			addVotes(votes, e.Pool+"/"+e.Name, e.Vantages, at)
 		}

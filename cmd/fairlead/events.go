@@ -152,6 +152,9 @@ func (c *client) stream(ctx context.Context, q url.Values, at *uint64, p *eventP
 	return lines.Err()
 }
 
+// eventWidth is how many columns an event needs on one line, with some room for its text.
+const eventWidth = 140
+
 // An eventPrinter prints events as they come, so columns have fixed widths.
 type eventPrinter struct {
 	w     io.Writer
@@ -169,6 +172,17 @@ func (p *eventPrinter) print(e *api.Event) {
 		return
 	}
 	m := eventMark(e.Type)
+	if width := p.style.width; width > 0 && width < eventWidth {
+		// What it is about and what happened go below.
+		mark := p.style.paint(m.colour, m.text())
+		_, p.err = fmt.Fprintf(p.w, "%s  %s  %s\n", e.At.UTC().Format("15:04:05.000Z"), mark, e.Subject)
+		for _, line := range fold(e.Text, width-belowIndent) {
+			if p.err == nil && line != "" {
+				_, p.err = fmt.Fprintf(p.w, "    %s\n", line)
+			}
+		}
+		return
+	}
 	_, p.err = fmt.Fprintf(p.w, "%s  %s  %-40s  %s\n", e.At.UTC().Format("2006-01-02 15:04:05.000Z"), p.style.paint(m.colour, fmt.Sprintf("%s %-22s", m.shape, m.word)),
 		e.Subject, e.Text)
 }

@@ -111,7 +111,11 @@ func (t explanationText) ground(e *api.Explanation) {
 	if e.Class != "" {
 		t.printf(", class \"%s\"", e.Class)
 	}
-	t.printf("\n  ttl %ds: %s", e.TTL.Seconds, e.TTL.Why)
+	t.printf("\n")
+	for i, line := range fold(fmt.Sprintf("clients get %s; ttl %ds", briefAnswers(e.Shares), e.TTL.Seconds), t.style.width-4) {
+		t.printf("  %s%s\n", strings.Repeat("  ", min(i, 1)), line)
+	}
+	t.printf("  ttl %ds: %s", e.TTL.Seconds, e.TTL.Why)
 	if len(e.TTL.ForcedBy) > 0 {
 		t.printf(" (%s)", strings.Join(e.TTL.ForcedBy, ", "))
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -77,8 +78,10 @@ func writeNodes(w io.Writer, n *api.Nodes, s style) {
 		}
 	}
 	t := newTable("STATE", "NODE", "REGION", "AZ", "HEARD", "CONFIG", "VERSION", "")
-	for i := range n.Nodes {
-		node := &n.Nodes[i]
+	nodes := slices.Clone(n.Nodes)
+	slices.SortStableFunc(nodes, func(a, b api.Node) int { return markRank(nodeMark(&a)) - markRank(nodeMark(&b)) })
+	for i := range nodes {
+		node := &nodes[i]
 		m := nodeMark(node)
 		heard := "never"
 		switch {

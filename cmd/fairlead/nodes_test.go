@@ -27,12 +27,12 @@ func TestWriteNodes(t *testing.T) {
 	writeNodes(&b, n, style{})
 	assert.Equal(t, `cluster test: node n1 hears 2 of 5, gossip in clear: ■ isolated; health moves nothing until more nodes are heard
   STATE          NODE  REGION  AZ    HEARD      CONFIG  VERSION
-  ▲ self         n1    eu      eu-a  -          abc     v1       isolated
-  ▲ heard        n2    us      -     1.0s ago   def     v1       another configuration since 03:11:40Z (1m00s)
   ■ stale        n3    -       -     1m00s ago  abc     v1       may still answer, others hear it: the way from it to here is cut
   ■ never heard  n4    -       -     never      -       -
   ■ stale        n6    -       -     1m00s ago  -       -        stops answering once no majority has heard it for 10m0s
   ■ stale        n7    -       -     1m00s ago  -       -        stopped answering by itself 03:11:52Z (48s)
+  ▲ self         n1    eu      eu-a  -          abc     v1       isolated
+  ▲ heard        n2    us      -     1.0s ago   def     v1       another configuration since 03:11:40Z (1m00s)
   ⏸ stopped      n5    -       -     1h00m ago  -       -
 `, b.String())
 	b.Reset()

@@ -30,8 +30,12 @@ func (c *client) writePreview(cmd *cobra.Command, output *outputFlag, p *api.Pre
 	}
 	text := output.text(out)
 	c.writeAlready(orBackground(cmd.Context()), text)
-	fmt.Fprintf(text, "dry run: %s; nothing has changed\n", intentWhat(&p.Intent))
-	writeWhatIf(text, &p.WhatIf)
+	m, moves := briefMoves(&p.WhatIf)
+	if p.ForgottenWithinSeconds > 0 {
+		moves += "; honest caches forget within " + seconds(p.ForgottenWithinSeconds)
+	}
+	writeBrief(text, styleFor(text), m, fmt.Sprintf("dry run of %s, nothing has changed: %s", intentWhat(&p.Intent), moves))
+	writeMovesOf(text, styleFor(text), &p.WhatIf)
 	writeLeft(text, p.Left)
 	if p.ForgottenWithinSeconds > 0 {
 		fmt.Fprintf(text, "honest caches forget within %s, if resolvers accept within %s\n", seconds(p.ForgottenWithinSeconds), seconds(p.TransitSeconds))
@@ -87,7 +91,8 @@ func (c *client) previewOut(cmd *cobra.Command, output *outputFlag, pool string)
 		return output.print(out, &w)
 	}
 	c.writeAlready(orBackground(cmd.Context()), out)
-	fmt.Fprintf(out, "dry run: %s %s; nothing has changed\n", cmd.Name(), pool)
-	writeWhatIf(out, &w)
+	m, moves := briefMoves(&w)
+	writeBrief(out, styleFor(out), m, fmt.Sprintf("dry run of %s %s, nothing has changed: %s", cmd.Name(), pool, moves))
+	writeMovesOf(out, styleFor(out), &w)
 	return nil
 }

@@ -65,7 +65,8 @@ Exit codes: 0 every bound is known, 1 the node cannot be reached, 2 wrong usage,
 }
 
 func writeStaleness(w io.Writer, s *api.Staleness, st style) {
-	fmt.Fprintf(w, "node %s at %s\n", s.Node, clock(s.At, s.At))
+	m, text := briefStaleness(s)
+	writeBrief(w, st, m, text)
 	for i := range s.Services {
 		svc := &s.Services[i]
 		promised := "at most " + seconds(svc.BoundSeconds)

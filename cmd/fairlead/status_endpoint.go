@@ -33,7 +33,7 @@ func (r report) endpoints(w io.Writer) {
 		for _, p := range z.Pools {
 			for _, e := range p.Endpoints {
 				if st := parseState(e.State); st != health.Up || e.Stale || warned(e) || withholds(e) || e.Forced != nil {
-					list = append(list, troubled{display(z.Name) + "/" + p.Name + "/" + e.Name, st, e})
+					list = append(list, troubled{r.name(&z, p.Name+"/"+e.Name), st, e})
 				}
 			}
 		}
@@ -49,7 +49,7 @@ func (r report) endpoints(w io.Writer) {
 		m := markOf(x.state, "")
 		t.add(m.colour, m.text(), x.name, e.AZ, sinceOf(e, r.status.At), inARow(e), r.lastProbe(e), why(e, r.status.At))
 	}
-	t.write(w, r.style, "  ")
+	r.list(w, t)
 }
 
 // sinceOf is since when an endpoint is in its state: of a drained one, since when it is drained, with the order's id.
@@ -189,7 +189,7 @@ func (r report) pools(w io.Writer) {
 		return
 	}
 	r.title(w, "POOLS")
-	t.write(w, r.style, "  ")
+	r.list(w, t)
 	if cut > 0 {
 		fmt.Fprintf(w, "  and %d more pools with everything up (--all lists them)\n", cut)
 	}
@@ -213,7 +213,7 @@ func (r report) poolRows() (bad, well []poolRow) {
 			if check == "" {
 				check = "none: always up"
 			}
-			row := poolRow{m, []string{m.text(), display(z.Name) + "/" + p.Name, p.Region,
+			row := poolRow{m, []string{m.text(), r.name(&z, p.Name), p.Region,
 				fmt.Sprintf("%d of %d", up, len(p.Endpoints)), check, note}}
 			if m.word == "up" && note == "" {
 				well = append(well, row)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"slices"
@@ -19,33 +20,80 @@ type report struct {
 	all bool
 }
 
-// write prints what is wrong first.
-func (r report) write(w io.Writer) {
-	r.headline(w)
-	r.node(w)
-	r.cluster(w)
-	r.fastLanes(w)
-	r.causes(w)
-	r.incidents(w)
-	r.files(w)
-	r.intents(w)
-	r.endpoints(w)
-	r.pools(w)
-	r.services(w)
+// write prints what is wrong first. Of a report that is longer than its terminal the headline is the last line too: it is the one beside
+// the prompt, while the first has scrolled away. --watch keeps the top.
+func (r report) write(out io.Writer) {
+	var w bytes.Buffer
+	r.headline(&w)
+	r.extent(&w)
+	r.causes(&w)
+	r.cluster(&w)
+	r.files(&w)
+	r.intents(&w)
+	r.endpoints(&w)
+	r.pools(&w)
+	r.services(&w)
+	r.incidents(&w)
+	r.node(&w)
+	if h := r.style.height; h > 0 && r.style.screen == nil && bytes.Count(w.Bytes(), []byte("\n")) >= h {
+		fmt.Fprintln(&w)
+		r.summary(&w)
+	}
+	_, _ = out.Write(w.Bytes())
 }
 
-// node is which node says so, and how much there is.
+// extent is how much there is, when, and which node says so.
+func (r report) extent(w io.Writer) {
+	s := r.status
+	for _, line := range fold(fmt.Sprintf("node %s, %s; %s", s.Node, clock(s.At, s.At), tallyOf(s).text()), r.style.width) {
+		fmt.Fprintln(w, line)
+	}
+}
+
+// node is what helps least at night: the process that says all this.
 func (r report) node(w io.Writer) {
 	s := r.status
 	text := fmt.Sprintf("node %s, version %s, up %s, generation %d, config %s, at %s",
 		s.Node, s.Version, age(s.At.Sub(s.StartedAt)), s.Generation, s.ConfigHash, s.At.UTC().Format("2006-01-02 15:04:05Z"))
+	fmt.Fprintln(w)
 	for _, line := range fold(text, r.style.width) {
 		fmt.Fprintln(w, line)
 	}
-	for _, line := range fold(tallyOf(s).text(), r.style.width) {
-		fmt.Fprintln(w, line)
+	if c := s.Cluster; c != nil && !unwell(c) {
+		fmt.Fprintf(w, "cluster %s: all %s are heard and agree\n", c.Cluster, count(c.Roster, "node"))
+	}
+	r.fastLanes(w)
+}
+
+// oneByOne is how many columns a terminal needs to show full names beside all else.
+const oneByOne = 120
+
+// name is the name of what is in a zone: without the zone where that is the only one and there is little room, as every command takes it.
+func (r report) name(z *api.Zone, rest string) string {
+	if r.style.width > 0 && r.style.width < oneByOne && len(r.status.Zones) == 1 {
+		return rest
+	}
+	return display(z.Name) + "/" + rest
+}
+
+// list prints a table. With --watch each has a part of the screen, so that none pushes the others off it.
+func (r report) list(w io.Writer, t *table) {
+	more := 0
+	if h := r.style.height; h > 0 && r.style.screen != nil && !r.all {
+		more = t.cut(max(leastRows, h/rowsPart))
+	}
+	t.write(w, r.style, "  ")
+	if more > 0 {
+		fmt.Fprintf(w, "  and %d more (--all lists them)\n", more)
 	}
 }
+
+const (
+	// rowsPart is the part of a screen that the rows of one table may have: with reasons below them they take twice as much.
+	rowsPart = 8
+	// leastRows is how many rows of a table are shown on the smallest screen.
+	leastRows = 3
+)
 
 // incidents prints those that go on.
 func (r report) incidents(w io.Writer) {
@@ -67,16 +115,20 @@ func (r report) incidents(w io.Writer) {
 			forgotten = clock(*o.SafeAt, r.status.At) + " (not final)"
 		}
 		why := o.Cause
+		if r.style.screen != nil {
+			// The endpoints and orders above say so already, and each row has its share of the screen.
+			why = ""
+		}
 		if o.ReturnedAt != nil {
 			m, why = markOf(health.Up, "over"), joinWords("; ", "all back since "+since(*o.ReturnedAt, r.status.At), why)
 		}
 		t.add(m.colour, m.text(), o.ID, since(o.OpenedAt, r.status.At), o.Title, forgotten, why)
 	}
-	t.write(w, r.style, "  ")
+	r.list(w, t)
 }
 
-// headline is what is the matter in one line, and below it what there is to know of the node itself.
-func (r report) headline(w io.Writer) {
+// summary is what is the matter in one line, or as many as the terminal needs for it.
+func (r report) summary(w io.Writer) {
 	s := r.status
 	if s.Headline == "" {
 		// An older node leaves it to who reads.
@@ -89,19 +141,34 @@ func (r report) headline(w io.Writer) {
 		}
 		fmt.Fprintln(w, r.style.paint(colour, line))
 	}
+}
+
+// headline is the summary, and below it what there is to know of the node itself.
+func (r report) headline(w io.Writer) {
+	r.summary(w)
 	if f := r.status.Freeze; f != nil {
-		fmt.Fprintf(w, "%s: by %s since %s: %s; no verdict moves by itself until `fairlead unfreeze`\n",
-			r.style.paint(yellow, "▲ frozen"), f.Actor, f.Since.UTC().Format("2006-01-02 15:04:05Z"), f.Reason)
+		r.remark(w, yellow, "▲ frozen", fmt.Sprintf("by %s since %s: %s; no verdict moves by itself until `fairlead unfreeze`",
+			f.Actor, f.Since.UTC().Format("2006-01-02 15:04:05Z"), f.Reason))
 	}
 	if r.status.Blind {
-		fmt.Fprintf(w, "%s: most probes of this node fail, and neither its reference targets nor other nodes answer; it abstains\n", r.style.paint(yellow, "▲ blind"))
+		r.remark(w, yellow, "▲ blind", "most probes of this node fail, and neither its reference targets nor other nodes answer; it abstains")
 	}
 	if r.status.Late {
-		fmt.Fprintf(w, "%s: this process is late by itself; probes that time out do not count\n", r.style.paint(yellow, "▲ late"))
+		r.remark(w, yellow, "▲ late", "this process is late by itself; probes that time out do not count")
 	}
 	if u := r.status.Unwritable; u != nil {
-		fmt.Fprintf(w, "%s: since %s: %s; what it believes and what is ordered here does not outlive the process\n",
-			r.style.paint(red, "■ state directory not writable"), u.Since.UTC().Format("2006-01-02 15:04:05Z"), u.Reason)
+		r.remark(w, red, "■ state directory not writable", fmt.Sprintf("since %s: %s; what it believes and what is ordered here does not outlive the process",
+			u.Since.UTC().Format("2006-01-02 15:04:05Z"), u.Reason))
+	}
+}
+
+// remark is a word about the node, and what it means.
+func (r report) remark(w io.Writer, colour, word, text string) {
+	for i, line := range fold(word+": "+text, r.style.width-2) {
+		if i > 0 {
+			line = "  " + line
+		}
+		fmt.Fprintln(w, strings.Replace(line, word, r.style.paint(colour, word), 1))
 	}
 }
 
@@ -134,19 +201,33 @@ func (r report) causes(w io.Writer) {
 	}
 }
 
-// cluster prints the other nodes, in one line while they are well.
+// cluster prints the nodes, unless they are well.
 func (r report) cluster(w io.Writer) {
 	c := r.status.Cluster
-	if c == nil {
+	if c == nil || !unwell(c) {
 		return
 	}
-	troubled := slices.ContainsFunc(c.Nodes, func(n api.Node) bool { return n.Troubled() || n.Drained || n.State == api.NodeStopped })
-	if troubled || c.Isolated || c.Shut != "" {
-		r.title(w, "NODES")
-		writeNodes(w, c, r.style)
-		return
+	r.title(w, "NODES")
+	if r.small() {
+		few := *c
+		few.Nodes = slices.DeleteFunc(slices.Clone(c.Nodes), func(n api.Node) bool { return nodeMark(&n).colour == green })
+		c = &few
 	}
-	fmt.Fprintf(w, "cluster %s: all %s are heard and agree\n", c.Cluster, count(c.Roster, "node"))
+	writeNodes(w, c, r.style)
+}
+
+// smallScreen is how many lines a terminal needs that everything is drawn on again and again.
+const smallScreen = 40
+
+// small tells whether each line counts: the page is drawn on a small screen again and again.
+func (r report) small() bool {
+	return r.style.screen != nil && r.style.height > 0 && r.style.height < smallScreen && !r.all
+}
+
+// unwell tells whether a node of the cluster is worth a look.
+func unwell(c *api.Nodes) bool {
+	return c.Isolated || c.Shut != "" ||
+		slices.ContainsFunc(c.Nodes, func(n api.Node) bool { return n.Troubled() || n.Drained || n.State == api.NodeStopped })
 }
 
 // fastLanes prints which addresses have one, and why others do not.
@@ -156,7 +237,9 @@ func (r report) fastLanes(w io.Writer) {
 		if l.Sockets > 0 {
 			on++
 		} else {
-			fmt.Fprintf(w, "fast lane off on %s: %s\n", l.Address, l.Reason)
+			for _, line := range fold(fmt.Sprintf("fast lane off on %s: %s", l.Address, l.Reason), r.style.width) {
+				fmt.Fprintln(w, line)
+			}
 		}
 	}
 	switch {
@@ -256,9 +339,20 @@ func (r report) files(w io.Writer) {
 		if f.BrokenSince != nil {
 			what += ", broken since " + since(*f.BrokenSince, r.status.At)
 		}
-		fmt.Fprintf(w, "  %s  %s: %s\n", r.style.paint(m.colour, m.text()), f.Path, what)
+		// The mark is painted after the line is folded: the escape sequences are no characters of it.
+		for i, line := range fold(fmt.Sprintf("%s  %s: %s", m.text(), f.Path, what), r.style.width-4) {
+			if i > 0 {
+				line = "  " + line
+			}
+			fmt.Fprintln(w, "  "+strings.Replace(line, m.text(), r.style.paint(m.colour, m.text()), 1))
+		}
 		for _, p := range f.Problems {
-			fmt.Fprintln(w, "      "+strings.ReplaceAll(strings.TrimRight(p, "\n"), "\n", "\n      "))
+			lines := strings.Split(strings.TrimRight(p, "\n"), "\n")
+			if len(lines) == 1 {
+				// One with a source line has a caret below it, which folding would move.
+				lines = fold(lines[0], r.style.width-6)
+			}
+			fmt.Fprintln(w, "      "+strings.Join(lines, "\n      "))
 		}
 	}
 }
@@ -269,9 +363,12 @@ func (r report) intents(w io.Writer) {
 		return
 	}
 	r.title(w, "INTENTS: what operators asked for")
-	intentTable(r.status.Intents, r.status.At).write(w, r.style, "  ")
+	r.list(w, intentTable(r.status.Intents, r.status.At))
 }
 
 func (r report) title(w io.Writer, text string) {
-	fmt.Fprintf(w, "\n%s\n", r.style.paint(bold, text))
+	if !r.small() {
+		fmt.Fprintln(w)
+	}
+	fmt.Fprintln(w, r.style.paint(bold, text))
 }

@@ -76,7 +76,7 @@ func (r report) services(w io.Writer) {
 	for _, row := range bad {
 		r.service(w, row)
 	}
-	if r.all || len(bad)+len(well) <= fullServices {
+	if r.all || len(bad)+len(well) <= fullServices && !r.small() {
 		for _, row := range well {
 			r.service(w, row)
 		}
@@ -87,7 +87,7 @@ func (r report) services(w io.Writer) {
 		t.add(row.mark.colour, row.mark.text(), spelled(row.svc.Name), fmt.Sprintf("%ds", row.svc.TTLSeconds),
 			seconds(row.svc.BoundSeconds), poolShares(row.svc.Shares))
 	}
-	t.write(w, r.style, "  ")
+	r.list(w, t)
 	if n := len(well) - maxHealthy; n > 0 {
 		fmt.Fprintf(w, "  and %d more services that answer from their first tier (--all lists them)\n", n)
 	}

@@ -15,22 +15,17 @@ type style struct {
 	colour bool
 	// screen marks the cells that --watch has seen change; nil without it.
 	screen *screen
-	// width is how many columns the terminal has; 0 where there is none.
-	width int
+	// width is how many columns the terminal has, height how many lines; 0 where there is none.
+	width, height int
 }
 
 // styleFor paints when --color says so, or when w is a terminal that can and NO_COLOR (no-color.org) is not set.
 func styleFor(w io.Writer) style {
+	columns, rows := sizeOf(w)
 	if p, ok := w.(painter); ok {
-		return style{colour: p.colour, width: columnsOf(w)}
+		return style{colour: p.colour, width: columns, height: rows}
 	}
-	return style{colour: os.Getenv("NO_COLOR") == "" && isTerminal(w), width: columnsOf(w)}
-}
-
-// columnsOf is how many columns the terminal has that w is; 0 if it is none.
-func columnsOf(w io.Writer) int {
-	columns, _ := sizeOf(w)
-	return columns
+	return style{colour: os.Getenv("NO_COLOR") == "" && isTerminal(w), width: columns, height: rows}
 }
 
 // sizeOf is how large the terminal is that w is; zero if it is none, or does not say.

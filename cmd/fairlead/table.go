@@ -35,6 +35,15 @@ func (t *table) add(colour string, cells ...string) {
 	t.colours = append(t.colours, colour)
 }
 
+// cut leaves out all rows but the first n, and says how many those are.
+func (t *table) cut(n int) (more int) {
+	if more = len(t.rows) - n; more <= 0 {
+		return 0
+	}
+	t.rows, t.colours = t.rows[:n], t.colours[:n]
+	return more
+}
+
 // write prints the table with every line indented by indent; nothing if it has no rows. Where the terminal has no room for all of it, it is
 // fitted.
 func (t *table) write(w io.Writer, s style, indent string) {

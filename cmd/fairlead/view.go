@@ -178,7 +178,7 @@ func (v *viewer) draw(w io.Writer, s shown, st style) error {
 	var text bytes.Buffer
 	columns, rows := sizeOf(w)
 	// The window may have been made larger meanwhile.
-	st.width = columns
+	st.width, st.height = columns, rows
 	if err := v.encode(&text, s, st); err != nil {
 		return err
 	}

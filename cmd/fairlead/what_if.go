@@ -80,6 +80,13 @@ func worse(w *api.WhatIf) bool {
 
 func writeWhatIf(out io.Writer, w *api.WhatIf) {
 	st := styleFor(out)
+	m, text := briefMoves(w)
+	writeBrief(out, st, m, text)
+	writeMovesOf(out, st, w)
+}
+
+// writeMovesOf prints what is assumed, and what becomes of each service.
+func writeMovesOf(out io.Writer, st style, w *api.WhatIf) {
 	for _, line := range assumptionLines(w.Assumptions) {
 		fmt.Fprintln(out, line)
 	}
