@@ -41,8 +41,8 @@ subdivision or asn, and order: nearest, are errors if it names no geo database. 
 vantages that the roster of its cluster cannot provide are errors.
 
 With --running the versions that a running node serves are asked for, and what that node would refuse is an error: a version that
-drops more than 30 % of the names or endpoints, and at least 10, without ` + "`allow_shrink: true`" + `. See ` + "`fairlead diff`" + ` for all that would
-change.
+drops more than 30 % of the names or endpoints, and at least 10, without ` + "`allow_shrink: true`" + `. Orders that would name nothing any more are
+a warning. See ` + "`fairlead diff`" + ` for all that would change.
 
 ` + serverHelp + `
 
@@ -133,7 +133,15 @@ func (r *checkResult) compare(ctx context.Context, server access) error {
 			r.inFiles = append(r.inFiles, config.Problem{File: z.zone.File, Message: fmt.Sprintf("node %s refuses this version: it %s", served.Node, why), Help: config.ShrinkHelp})
 		}
 	}
-	return nil
+	zones := make([]*config.Zone, len(r.zones))
+	for i, z := range r.zones {
+		zones[i] = z.zone
+	}
+	dangling, err := c.dangling(ctx, served.Zones, zones, false)
+	for _, o := range dangling {
+		r.inFiles = append(r.inFiles, config.Problem{File: o.file, Severity: config.Warning, Message: o.String(), Help: danglingHelp})
+	}
+	return err
 }
 
 // checkPaths reads and judges everything at paths, for the node with the node file at node; an empty path means any node.

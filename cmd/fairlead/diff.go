@@ -30,7 +30,8 @@ func diffCommand() *cobra.Command {
 comments, the order of keys and defaults that are spelt out are no difference. For each zone it prints what comes (+), what goes (-)
 and what changes (~, old -> new), then every service, and class of its clients, whose answers would be others while everything is
 up, by the code that serves. What is down or drained now is not considered: see ` + "`fairlead what-if`" + `. Last comes what leaves the
-answers, and for how long after the swap caches may hold it.
+answers, and for how long after the swap caches may hold it, and orders that would be dangling: neither their names nor the
+addresses for which they were given would be there.
 
 Each argument is a zone file, or a directory whose *.yaml files are zone files; then zones that the node serves and that are in no
 file are shown too. Without arguments they are the directories of the files that the node serves. Private keys never leave the
@@ -83,6 +84,8 @@ type diffDocument struct {
 	Node    string     `json:"node"`
 	Differs bool       `json:"differs"`
 	Zones   []zoneDiff `json:"zones"`
+	// Dangling are the orders in force, or planned, that would name nothing.
+	Dangling []danglingOrder `json:"dangling,omitempty"`
 }
 
 // A zoneDiff is that of one zone. File is empty for a zone that is in no file, Running for one that the node does not serve.
@@ -136,6 +139,9 @@ func (c *client) diff(ctx context.Context, paths []string) (*diffDocument, error
 			}
 			out.Zones = append(out.Zones, compareZone(nil, running, now))
 		}
+	}
+	if out.Dangling, err = c.dangling(ctx, served.Zones, zones, whole); err != nil {
+		return nil, err
 	}
 	slices.SortFunc(out.Zones, func(a, b zoneDiff) int { return bytes.Compare([]byte(a.Zone), []byte(b.Zone)) })
 	out.Differs = slices.ContainsFunc(out.Zones, func(z zoneDiff) bool { return z.differs() })

@@ -50,7 +50,7 @@ func servingNode(t *testing.T, texts map[string]string, files map[string]string)
 		}
 		n[api.ItemPath(api.RunningPath, name)] = running
 	}
-	n[api.ZonesPath] = list
+	n[api.ZonesPath], n[api.IntentsPath] = list, api.Intents{}
 	return n
 }
 
@@ -132,6 +132,52 @@ func TestShrinkIsSaidBeforehand(t *testing.T) {
 			require.Equal(t, tt.want, doc.Zones[0].Refused)
 			text, _ = command(t, node, "diff", dir)
 			require.Equal(t, tt.want != "", strings.Contains(text, "refused: it "+tt.want+"\n  help: `allow_shrink: true`"), text)
+		})
+	}
+}
+
+// TestDanglingIsSaidBeforehand: an order that would name nothing with the file is said by diff and by check --running, and one that follows
+// its addresses is not.
+func TestDanglingIsSaidBeforehand(t *testing.T) {
+	two := api.Intent{ID: "n1-1-1", Kind: "drain", State: api.IntentInForce, Scope: api.Scope{Kind: "endpoint", Name: "a.example/web/two"}, Bound: []string{"192.0.2.2"}}
+	az := api.Intent{ID: "n1-1-2", Kind: "drain", State: api.IntentInForce, Scope: api.Scope{Kind: "az", Name: "eu-b"}}
+	gone := api.Intent{ID: "n1-1-3", Kind: "drain", State: api.IntentDangling, Scope: api.Scope{Kind: "az", Name: "eu-c"}}
+	node := api.Intent{ID: "n1-1-4", Kind: "stopped", State: api.IntentInForce, Scope: api.Scope{Kind: "node", Name: "n1"}}
+	other := strings.Replace(diffBase, "a.example", "b.example", 1)
+	for _, tt := range []struct {
+		name     string
+		served   map[string]string
+		edit     *strings.Replacer
+		dangling []string
+	}{
+		{"the same", map[string]string{"a.example": diffBase}, strings.NewReplacer(), nil},
+		{"a new name at the old address", map[string]string{"a.example": diffBase}, strings.NewReplacer("name: two", "name: zwei"), nil},
+		{"an old name at a new address", map[string]string{"a.example": diffBase}, strings.NewReplacer("192.0.2.2]", "192.0.2.22]"), nil},
+		{"neither", map[string]string{"a.example": diffBase}, strings.NewReplacer("name: two, addresses: [192.0.2.2]", "name: zwei, addresses: [192.0.2.22]"), []string{two.ID}},
+		{"the AZ has another name", map[string]string{"a.example": diffBase}, strings.NewReplacer("eu-b", "eu-z"), []string{az.ID}},
+		{"which another zone has as well", map[string]string{"a.example": diffBase, "b.example": other}, strings.NewReplacer("eu-b", "eu-z"), nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			serving := servingNode(t, tt.served, nil)
+			serving[api.IntentsPath] = api.Intents{Intents: []api.Intent{two, az, gone, node}}
+			file := filepath.Join(diffDir(t, map[string]string{"a.yaml": tt.edit.Replace(diffBase)}), "a.yaml")
+			text, _ := command(t, serving, "diff", "-o", "json", file)
+			var doc diffDocument
+			require.NoError(t, json.Unmarshal([]byte(text), &doc))
+			var got []string
+			for _, o := range doc.Dangling {
+				got = append(got, o.ID)
+			}
+			require.Equal(t, tt.dangling, got)
+			drawn, _ := command(t, serving, "diff", file)
+			checked, err := command(t, serving, "check", "--running", file)
+			require.NoError(t, err, "a warning alone")
+			for _, id := range tt.dangling {
+				require.Contains(t, drawn, "dangling: order "+id)
+				require.Contains(t, checked, "order "+id)
+			}
+			require.Equal(t, len(tt.dangling), strings.Count(drawn, "dangling"))
+			require.Equal(t, len(tt.dangling), strings.Count(checked, "would name nothing"))
 		})
 	}
 }

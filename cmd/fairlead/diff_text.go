@@ -38,6 +38,12 @@ func writeDiff(w io.Writer, d *diffDocument) {
 		writeNames(w, st, z.Names)
 		writeLeaves(w, st, z.Leaves)
 	}
+	if len(d.Dangling) > 0 {
+		fmt.Fprintln(w)
+	}
+	for _, o := range d.Dangling {
+		fmt.Fprintf(w, "%s: %s\n", st.paint(red, "dangling"), o)
+	}
 }
 
 // writeLeaves prints what leaves the answers, and for how long caches hold it then.

@@ -231,19 +231,7 @@ func (e *Engine) namesNothing(m *config.Model, i *health.Intent) bool {
 	case health.ScopeNode:
 		return i.Scope.Name != e.opts.Node && (e.cluster == nil || !e.knows(i.Scope.Name, time.Now()))
 	}
-	return aboutNothing(m, i, judge.Resolve(m.Zones, []*health.Intent{i})[0])
-}
-
-// aboutNothing tells whether none of the endpoints, by zone, that i is about serves a service that i is for.
-func aboutNothing(m *config.Model, i *health.Intent, refs [][]health.EndpointRef) bool {
-	for zi, z := range m.Zones {
-		for _, ref := range refs[zi] {
-			if i.Service == "" || slices.ContainsFunc(z.Pools[ref.Pool].Services, func(s int) bool { return z.Services[s].Name == i.Service }) {
-				return false
-			}
-		}
-	}
-	return true
+	return judge.AboutNothing(m.Zones, i, judge.Resolve(m.Zones, []*health.Intent{i})[0])
 }
 
 // elsewhere are those of the endpoints, by zone, that i holds for though it does not name them.
@@ -301,7 +289,7 @@ func (e *Engine) showIntents(open []health.Intent, now time.Time) {
 		if i.Scope.Kind == health.ScopeCluster || i.Scope.Kind == health.ScopeNode {
 			s.Nothing = e.namesNothing(e.cur.model, &i)
 		} else {
-			s.Nothing = aboutNothing(e.cur.model, &i, resolved[n])
+			s.Nothing = judge.AboutNothing(e.cur.model.Zones, &i, resolved[n])
 		}
 		if e.cluster != nil {
 			s.Missing = e.cluster.lacking(configured, set, i.ID)

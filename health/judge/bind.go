@@ -140,3 +140,15 @@ func (r Resolved) add(n, zi int, z *config.Zone, p *config.Pool, e *config.Endpo
 	}
 	r[n][zi] = append(r[n][zi], ref)
 }
+
+// AboutNothing tells whether none of the endpoints, by zone, that i is about serves a service that i is for.
+func AboutNothing(zones []*config.Zone, i *health.Intent, refs [][]health.EndpointRef) bool {
+	for zi, z := range zones {
+		for _, ref := range refs[zi] {
+			if i.Service == "" || slices.ContainsFunc(z.Pools[ref.Pool].Services, func(s int) bool { return z.Services[s].Name == i.Service }) {
+				return false
+			}
+		}
+	}
+	return true
+}

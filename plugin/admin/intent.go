@@ -265,6 +265,9 @@ func intentShown(i *health.IntentState) api.Intent {
 		ID: i.ID.String(), Kind: i.Kind.String(), Scope: api.Scope{Kind: i.Scope.Kind.String(), Name: i.Scope.Path()}, Service: i.Service,
 		Missing: i.Missing, State: api.IntentInForce, Actor: i.Actor, Reason: i.Reason, Override: slices.Clone(i.Override), StartsAt: i.Start,
 	}
+	if i.Bound.Len() > 0 {
+		out.Bound = i.Bound.Texts()
+	}
 	if i.Kind == health.IntentWeight {
 		weight := i.Weight
 		out.Weight = &weight

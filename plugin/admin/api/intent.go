@@ -136,6 +136,9 @@ type Intent struct {
 	Actor       string   `json:"actor"`
 	Reason      string   `json:"reason,omitempty"`
 	Override    []string `json:"override,omitempty"`
+	// Bound are the addresses, and targets of CNAME answers, that stood behind its names when it was accepted: it holds for them under any
+	// name.
+	Bound []string `json:"bound,omitempty"`
 	// StartsAt and EndsAt are by this node's clock; without EndsAt it is forever.
 	StartsAt time.Time  `json:"starts_at"`
 	EndsAt   *time.Time `json:"ends_at,omitempty"`

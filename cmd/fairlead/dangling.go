@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/judge"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+// danglingHelp is what can be done about an order that would name nothing.
+const danglingHelp = "end it, or keep the name or an address of what it was given for"
+
+// A danglingOrder is one that is about something now, and would be about nothing with the files.
+type danglingOrder struct {
+	ID    string    `json:"id"`
+	Kind  string    `json:"kind"`
+	Scope api.Scope `json:"scope"`
+	// file is that of the zone in which it named something.
+	file string
+}
+
+func (o danglingOrder) String() string {
+	return fmt.Sprintf("order %s (%s %s %s) would name nothing: neither its names nor the addresses for which it was given are there", o.ID, o.Kind, o.Scope.Kind, o.Scope.Name)
+}
+
+// dangling are the orders of the node that would name nothing once zones have taken the place of those that it serves; whole is set where zones
+// are all that there would be.
+func (c *client) dangling(ctx context.Context, served []api.ZoneItem, zones []*config.Zone, whole bool) (out []danglingOrder, err error) {
+	var list api.Intents
+	if err := c.call(ctx, http.MethodGet, api.IntentsPath, nil, &list); err != nil {
+		return nil, err
+	}
+	var intents []*health.Intent
+	for _, o := range list.Intents {
+		if i, ok := aboutEndpoints(o); ok && o.State != api.IntentDangling {
+			intents = append(intents, i)
+			out = append(out, danglingOrder{ID: o.ID, Kind: o.Kind, Scope: o.Scope})
+		}
+	}
+	if len(intents) == 0 {
+		return nil, nil
+	}
+	before, after, unread := []*config.Zone{}, slices.Clone(zones), false
+	for _, s := range served {
+		file, given := "", slices.IndexFunc(zones, func(z *config.Zone) bool { return z.Name == s.Name })
+		if given >= 0 {
+			file = zones[given].File
+		}
+		running, err := c.running(ctx, s.Name, file)
+		switch {
+		case err == nil:
+			before = append(before, running.zone)
+			if given < 0 && !whole {
+				after = append(after, running.zone)
+			}
+		case given >= 0 || whole:
+			return nil, err
+		default:
+			// Its private keys are elsewhere: what is about no zone alone may name something there.
+			unread = true
+		}
+	}
+	was, is := judge.Resolve(before, intents), judge.Resolve(after, intents)
+	var lost []danglingOrder
+	for n, i := range intents {
+		if unread && i.Scope.Zone == "" {
+			continue
+		}
+		if judge.AboutNothing(after, i, is[n]) && !judge.AboutNothing(before, i, was[n]) {
+			at := slices.IndexFunc(was[n], func(refs []health.EndpointRef) bool { return len(refs) > 0 })
+			if z := slices.IndexFunc(zones, func(z *config.Zone) bool { return z.Name == before[at].Name }); z >= 0 {
+				out[n].file = zones[z].File
+			}
+			lost = append(lost, out[n])
+		}
+	}
+	return lost, nil
+}
+
+// aboutEndpoints is an order as far as it tells what it is about; not ok for one about the cluster or a node.
+func aboutEndpoints(o api.Intent) (*health.Intent, bool) {
+	var kind health.ScopeKind
+	if kind.UnmarshalText([]byte(o.Scope.Kind)) != nil || kind == health.ScopeCluster || kind == health.ScopeNode {
+		return nil, false
+	}
+	scope, err := health.ParseScope(kind, o.Scope.Name)
+	bound, ok := health.ParseBinding(o.Bound)
+	return &health.Intent{Scope: scope, Service: o.Service, Bound: bound}, err == nil && ok
+}
