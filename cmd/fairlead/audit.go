@@ -27,8 +27,8 @@ const auditHelp = `The log is that of one node and lies in its state directory, 
 that the environment variable ` + serverEnv + ` names, else in ` + systemState + `, else in that of the demo that this
 user runs. The files are read directly: no node has to run.`
 
-const auditServerHelp = `With --server, or where ` + serverEnv + ` names a node over https, that node is asked instead, for which the login must be an
-admin's.`
+const auditServerHelp = `With --server, --context or --node, with a context in use, where ` + serverEnv + ` names a node over https, and while a demo of
+this user runs, that node is asked instead, for which the login must be an admin's.`
 
 func auditCommand() *cobra.Command {
 	var after uint64
@@ -80,7 +80,15 @@ Exit codes: 0 done, 1 no log, or a line that is not what was written, 2 wrong us
 
 // asksNode tells whether a node is to be asked, and not its files.
 func asksNode(server *access, args []string) bool {
-	return len(args) == 0 && (server.server != "" || strings.HasPrefix(os.Getenv(serverEnv), "https:"))
+	if len(args) > 0 {
+		return false
+	}
+	a := *server
+	if source, err := a.resolve(); err != nil || source != "" {
+		return err != nil || source != serverEnv || strings.HasPrefix(a.server, "https:")
+	}
+	// Demos that were killed leave their files behind: the one that runs knows which are its own.
+	return !exists(systemSocket) && exists(demoSocket())
 }
 
 // auditOver prints what a node says of its log.
@@ -165,7 +173,8 @@ func auditDir(args []string) (string, error) {
 	if strings.HasPrefix(os.Getenv(serverEnv), "https:") {
 		return "", withHint(fmt.Errorf("%s names a node over https: its log lies there", serverEnv), "name a directory, or run this on the node")
 	}
-	socket, source, err := findServer("")
+	text := os.Getenv(serverEnv)
+	socket, source, err := findServer(text, serverEnv)
 	if err != nil {
 		return "", err
 	}

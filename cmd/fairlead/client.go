@@ -33,13 +33,10 @@ const (
 	maxReply = 256 << 20
 )
 
-// findServer is the path of the admin socket to talk to, and where that was said.
-func findServer(flag string) (path, source string, err error) {
-	if flag != "" {
-		return parseServer(flag, "--server")
-	}
-	if env := os.Getenv(serverEnv); env != "" {
-		return parseServer(env, serverEnv)
+// findServer is the path of the admin socket to talk to, and where that was said: text by source, or the default one without a text.
+func findServer(text, source string) (path, found string, err error) {
+	if text != "" {
+		return parseServer(text, source)
 	}
 	if _, err := os.Stat(systemSocket); err == nil {
 		return systemSocket, "the system's socket", nil

@@ -72,31 +72,34 @@ func places() map[string][]source {
 	for _, k := range kinds() {
 		kindWords = append(kindWords, k.names[0])
 	}
+	contexts := func(context.Context, *client, []string) []string { return contextNames() }
 	intents := both(intentIDs(""), only(drainKinds...))
 	return map[string][]source{
-		"get":           {only(kindWords...), ofKind},
-		"describe":      {only(describeKinds...), ofKind},
-		"drain":         {only(drainKinds...), ofKind},
-		"safe":          {only(drainKinds...), ofKind},
-		"drain resume":  {intentIDs(api.IntentSuspended)},
-		"undrain":       {intents, ofKind},
-		"extend":        {intents, ofKind},
-		"force":         {only("endpoint"), ofKind, only("up", "down", "auto")},
-		"weight":        {pools},
-		"ready":         {pools},
-		"unready":       {pools},
-		"failback":      {pools},
-		"probe":         {named("endpoint")},
-		"explain":       {services, only("A", "AAAA", "CNAME", "HTTPS", "SRV", "TXT")},
-		"staleness":     {services},
-		"delegation":    {named("zone")},
-		"nodes waive":   {nodes},
-		"nodes stopped": {nodes},
-		"nodes remove":  {nodes},
-		"schema":        {only("zone", "node")},
-		"demo break":    {only("az", "endpoint"), ofKind},
-		"demo heal":     {only("az", "endpoint", "node"), ofKind},
-		"demo cut":      {only("node"), ofKind},
+		"get":            {only(kindWords...), ofKind},
+		"describe":       {only(describeKinds...), ofKind},
+		"drain":          {only(drainKinds...), ofKind},
+		"safe":           {only(drainKinds...), ofKind},
+		"drain resume":   {intentIDs(api.IntentSuspended)},
+		"undrain":        {intents, ofKind},
+		"extend":         {intents, ofKind},
+		"force":          {only("endpoint"), ofKind, only("up", "down", "auto")},
+		"weight":         {pools},
+		"ready":          {pools},
+		"unready":        {pools},
+		"failback":       {pools},
+		"probe":          {named("endpoint")},
+		"explain":        {services, only("A", "AAAA", "CNAME", "HTTPS", "SRV", "TXT")},
+		"staleness":      {services},
+		"delegation":     {named("zone")},
+		"nodes waive":    {nodes},
+		"nodes stopped":  {nodes},
+		"nodes remove":   {nodes},
+		"context use":    {contexts},
+		"context delete": {contexts},
+		"schema":         {only("zone", "node")},
+		"demo break":     {only("az", "endpoint"), ofKind},
+		"demo heal":      {only("az", "endpoint", "node"), ofKind},
+		"demo cut":       {only("node"), ofKind},
 	}
 }
 
@@ -146,6 +149,11 @@ func completeFlag(cmd *cobra.Command, f *pflag.Flag) {
 	case slices.Contains(choices, f.Name):
 		list, _, _ := strings.Cut(f.Usage, ";")
 		from = only(strings.FieldsFunc(strings.ReplaceAll(list, " or ", ","), func(r rune) bool { return r == ',' || r == ' ' })...)
+	case f.Name == "context":
+		from = func(context.Context, *client, []string) []string { return contextNames() }
+	case f.Name == "node" && f.Annotations[accessFlag] != nil:
+		completeNode(cmd)
+		return
 	case f.Name == "state":
 		from = only("up", "suspect", "down", "drained", "unknown")
 	case f.Name == "override":

@@ -145,9 +145,13 @@ Nodes: n1, n2, n3.
 // controlDemo sends req to the demo and prints what it says.
 func controlDemo(cmd *cobra.Command, server string, req controlRequest) error {
 	path, source := demoSocket(), "the default"
-	if server != "" || os.Getenv(serverEnv) != "" {
+	text, said := server, "--server"
+	if text == "" {
+		text, said = os.Getenv(serverEnv), serverEnv
+	}
+	if text != "" {
 		var err error
-		if path, source, err = findServer(server); err != nil {
+		if path, source, err = parseServer(text, said); err != nil {
 			return err
 		}
 	}

@@ -121,7 +121,7 @@ func (c *control) cut(w http.ResponseWriter, r *http.Request, req controlRequest
 	switch req.Want {
 	case cutOff:
 		other := c.nodes[(i+1)%len(c.nodes)]
-		watch += fmt.Sprintf("\n       ask it with `fairlead nodes --server unix:%s`, and %s with `--server unix:%s`", n.socket, other.name, other.socket)
+		watch += fmt.Sprintf("\n       ask it with `fairlead nodes %s`, and %s with `%s`", n.reached(), other.name, other.reached())
 	case serving:
 		method, body = http.MethodDelete, api.CutRequest{Actor: "demo"}
 		done, watch = n.name+": no longer cut off", "within some seconds it hears the others and agrees with them"

@@ -75,6 +75,14 @@ func (n *node) write(nodes []*node, places []place) error {
 	return os.MkdirAll(filepath.Join(n.dir, "state"), 0o700)
 }
 
+// reached are the flags with which a command asks the node.
+func (n *node) reached() string {
+	if x := demoSockets(demoSocket()); x[n.name] == "unix:"+n.socket {
+		return "--context " + demoContext + " --node " + n.name
+	}
+	return "--server unix:" + n.socket
+}
+
 // Name is name, for the templates.
 func (n *node) Name() string { return n.name }
 

@@ -259,6 +259,7 @@ Cut a node off from the others and see what it does; drain an AZ on one node and
 
   %[3]s demo cut node n3%[4]s
   %[3]s nodes%[4]s
+  %[3]s nodes %[13]s                # as the one that is cut off sees it
   %[3]s demo heal node n3%[4]s
   %[3]s drain az us-a --reason "power work" --for 10m --wait%[4]s
   dig @%[10]s -p %[11]d www.%[12]s +short
@@ -266,7 +267,7 @@ Cut a node off from the others and see what it does; drain an AZ on one node and
 Admin sockets  %[8]s
 Files and logs %[9]s
 `, dig, "www."+demoZone, me, onSocket, upTo(flipWithin()), upTo(returnsWithin()), places[0].Addr, strings.Join(d.sockets(), " "), strings.Join(d.dirs(), " "),
-		d.nodes[1].dns.Addr(), d.nodes[1].dns.Port(), demoZone)
+		d.nodes[1].dns.Addr(), d.nodes[1].dns.Port(), demoZone, d.nodes[2].reached())
 	if d.duration > 0 {
 		fmt.Fprintf(w, "It ends by itself after %s, or with Ctrl-C.\n", d.duration)
 	} else {

@@ -31,7 +31,7 @@ type asker struct {
 func (a *asker) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&a.zones, "zones", "", "zone file or directory of zone files to read instead of asking a node")
-	f.StringVar(&a.node, "node", "", "with --zones: the node file that names the geo databases")
+	f.StringVar(&a.node, "node", "", "another node of the context, or of the demo; with --zones: the node file that names the geo databases")
 	f.StringArrayVar(&a.assume.Down, "down", nil, "assume KIND=NAME to be down")
 	f.StringArrayVar(&a.assume.Drain, "drain", nil, "assume KIND=NAME to be drained")
 	f.StringArrayVar(&a.assume.Weight, "weight", nil, "assume the weight POOL=N")
@@ -46,9 +46,8 @@ func (a *asker) values() url.Values {
 // offline is the explainer of the files; nil when a node is to be asked.
 func (a *asker) offline(cmd *cobra.Command) (*fairlead.Explainer, error) {
 	switch {
-	case a.zones == "" && a.node != "":
-		return nil, usagef(cmd, "--node is for --zones: a running node knows its own databases")
 	case a.zones == "":
+		a.server.node = a.node
 		return nil, nil
 	case a.server != access{}:
 		return nil, usagef(cmd, "--zones and --server exclude each other")

@@ -12,7 +12,7 @@ var groups = []struct {
 	{"Plan", []string{"what-if", "drill"}},
 	{"Files", []string{"check", "diff", "reload", "config", "delegation", "dnssec", "schema"}},
 	{"Cluster", []string{"serve", "nodes", "hooks", "demo"}},
-	{"Access", []string{"token", "audit"}},
+	{"Access", []string{"context", "token", "audit"}},
 }
 
 // addGroups puts the commands below root under their headings.

@@ -90,7 +90,7 @@ func (l *layout) cell(i int, text string) string {
 
 // below are the lines below a row.
 func (l *layout) below(row []string) []string {
-	if l.text < 0 || row[l.text] == "" {
+	if l.text < 0 || row[l.text] == "" || row[l.text] == "-" {
 		return nil
 	}
 	lines := fold(row[l.text], l.room-l.hang)

@@ -67,6 +67,7 @@ func commands() []*cobra.Command {
 		reloadCommand(),
 		configCommand(),
 		auditCommand(),
+		contextCommand(),
 		nodesCommand(),
 		tokenCommand(),
 		completionCommand(),
