@@ -45,44 +45,62 @@ func (z *Zone) Carriers(f func(Carrier)) {
 	}
 }
 
-// A GoneCarrier is a Carrier that a zone had and has no more, with what POOL/ENDPOINT has.
-type GoneCarrier struct {
+// A SharedCarrier is a Carrier of a zone that carries what POOL/ENDPOINT has.
+type SharedCarrier struct {
 	Carrier
 	Zone, Endpoint string
 }
 
+// SharedCarriers are the carriers of zones that carry what an endpoint of the zones in of has.
+func SharedCarriers(zones, of []*Zone) (list []SharedCarrier) {
+	for _, z := range zones {
+		z.Carriers(func(c Carrier) { list = append(list, SharedCarrier{c, z.Name, ""}) })
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	endpoints := make(map[string]string)
+	for _, z := range of {
+		z.endpointsByRData(endpoints)
+	}
+	for i := range list {
+		list[i].Endpoint = endpoints[list[i].RData]
+	}
+	return slices.DeleteFunc(list, func(c SharedCarrier) bool { return c.Endpoint == "" })
+}
+
 // GoneCarriers are the carriers of before that after lacks, whatever their TTL, of those that carry what an endpoint of either has. A zone
 // that is in both is passed over.
-func GoneCarriers(before, after []*Zone) (gone []GoneCarrier) {
-	same, there, of := make(map[*Zone]bool), make(map[Carrier]bool), make(map[string]string)
+func GoneCarriers(before, after []*Zone) []SharedCarrier {
+	list := SharedCarriers(Replaced(before, after), slices.Concat(before, after))
+	if len(list) == 0 {
+		return nil
+	}
+	there := make(map[Carrier]bool)
+	for _, z := range after {
+		z.Carriers(func(c Carrier) { there[c.Whatever()] = true })
+	}
+	return slices.DeleteFunc(list, func(c SharedCarrier) bool { return there[c.Whatever()] })
+}
+
+// Whatever is the carrier without its TTL, for comparison.
+func (c Carrier) Whatever() Carrier {
+	c.TTL = 0
+	return c
+}
+
+// Replaced are the zones of before that are not in after as they are.
+func Replaced(before, after []*Zone) (list []*Zone) {
+	same := make(map[*Zone]bool, len(after))
 	for _, z := range after {
 		same[z] = true
 	}
 	for _, z := range before {
 		if !same[z] {
-			z.Carriers(func(c Carrier) { gone = append(gone, GoneCarrier{c, z.Name, ""}) })
+			list = append(list, z)
 		}
 	}
-	if len(gone) == 0 {
-		return nil
-	}
-	for _, z := range after {
-		z.Carriers(func(c Carrier) {
-			c.TTL = 0
-			there[c] = true
-		})
-	}
-	for _, z := range slices.Concat(before, after) {
-		z.endpointsByRData(of)
-	}
-	for i := range gone {
-		gone[i].Endpoint = of[gone[i].RData]
-	}
-	return slices.DeleteFunc(gone, func(g GoneCarrier) bool {
-		key := g.Carrier
-		key.TTL = 0
-		return g.Endpoint == "" || there[key]
-	})
+	return list
 }
 
 // endpointsByRData adds the endpoints of the zone, as POOL/ENDPOINT, by what they have, unless somebody has it already.

@@ -120,3 +120,21 @@ func (t *table) at(i int, f config.Family) point {
 	}
 	return point{i, f}
 }
+
+// dialled is what the leaves dial for endpoint i, for one address after the other.
+func (pt *poolTable) dialled(i int) []health.TargetID {
+	n, from, to := len(pt.leaves), i, i+1
+	if pt.begins != nil {
+		from, to = int(pt.begins[i]), int(pt.begins[i+1])
+	}
+	return pt.targets[from*n : to*n]
+}
+
+// dialledOn is what the leaves dial for the address of endpoint i in a family.
+func (pt *poolTable) dialledOn(i int, f config.Family) []health.TargetID {
+	all, n := pt.dialled(i), len(pt.leaves)
+	if len(all) == n {
+		return all
+	}
+	return all[int(f)*n : (int(f)+1)*n]
+}

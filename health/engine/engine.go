@@ -190,6 +190,7 @@ type Engine struct {
 	// cluster is nil for a node alone.
 	cluster   *cluster
 	issued    issued
+	records   records
 	lives     lives
 	incidents incidents
 	takings   takings
@@ -243,6 +244,7 @@ func New(opts Options) (*Engine, error) {
 	if err := e.openIssued(now); err != nil {
 		return nil, fmt.Errorf("state of the engine: %w", err)
 	}
+	e.openRecords(now)
 	e.tellDamage()
 	e.markAll(now)
 	e.applyIntents(now)
@@ -349,6 +351,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	g.Go(func() error { return e.incidents.log.Run(ctx) })
 	if e.issued.writer != nil {
 		g.Go(func() error { return e.issued.writer.Run(ctx) })
+	}
+	if e.records.writer != nil {
+		g.Go(func() error { return e.records.writer.Run(ctx) })
 	}
 	if e.opts.Source != nil {
 		g.Go(func() error { return e.poll(ctx) })

@@ -185,7 +185,15 @@ type bed struct {
 // start runs an engine in the bubble until the test ends.
 func start(t *testing.T, opts Options) *bed {
 	t.Helper()
-	b := &bed{prober: &fakeProber{}, publisher: &fakePublisher{slow: 3 * time.Second}}
+	b, end := begin(t, opts)
+	t.Cleanup(end)
+	return b
+}
+
+// begin runs an engine in the bubble until end is called.
+func begin(t *testing.T, opts Options) (b *bed, end func()) {
+	t.Helper()
+	b = &bed{prober: &fakeProber{}, publisher: &fakePublisher{slow: 3 * time.Second}}
 	opts.Prober, opts.Publisher = b.prober, b.publisher
 	opts.Ledger = ledger.New(time.Now())
 	b.publisher.ledger = opts.Ledger
@@ -199,11 +207,10 @@ func start(t *testing.T, opts Options) *bed {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- b.Run(ctx) }()
-	t.Cleanup(func() {
+	return b, func() {
 		cancel()
 		require.NoError(t, <-done)
-	})
-	return b
+	}
 }
 
 // tell reports on a target.

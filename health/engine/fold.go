@@ -132,6 +132,7 @@ func (e *Engine) onTick(now time.Time) {
 	}
 	if e.ticks%saveTicks == 0 {
 		e.state.save(e.view.Load())
+		e.mindRecords(now)
 	}
 	if moves := e.cur.horizons(now); len(moves) > 0 {
 		e.opts.Publisher.MoveHorizons(moves)
@@ -192,8 +193,11 @@ func (e *Engine) takeModel(g *errgroup.Group, now time.Time) {
 	v := t.newView(0, now)
 	e.next = t
 	e.setTargets(e.cur, t)
+	keep := e.keepRecords(now)
 	g.Go(func() error {
 		e.opts.Publisher.Prepare(v)
+		t.standing = sharedRecords(t.model.Zones, t.model.Zones)
+		keep(t.standing)
 		e.prepared <- t
 		return nil
 	})

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -47,46 +46,10 @@ type Taken struct {
 	More int
 }
 
-// A GoneRecord is a static record that a file had and has no more, with an address or a name that endpoints have.
-type GoneRecord struct {
-	config.Carrier
-	Zone string
-	// Until is when the last honest cache has forgotten it: nobody stamps such answers, so the TTL counts from the swap on.
-	Until time.Time
-}
-
-// maxGone bounds the records that are remembered.
-const maxGone = 10_000
-
-// goneRecords are those of the configuration that was replaced which the one in force lacks.
-func (e *Engine) goneRecords(old *config.Model, now time.Time) (gone []GoneRecord) {
-	for _, g := range config.GoneCarriers(old.Zones, e.cur.model.Zones) {
-		if len(gone) < maxGone {
-			gone = append(gone, GoneRecord{g.Carrier, g.Zone, now.Add(ledger.Slow(time.Duration(g.TTL)*time.Second) + e.opts.Transit)})
-		}
-	}
-	return gone
-}
-
-// GoneRecords are static records that caches may hold though no file has them, as of the last configuration.
-func (e *Engine) GoneRecords() []GoneRecord { return *e.shownGone.Load() }
-
-// rememberGone adds records that are gone to those that caches may hold.
-func (e *Engine) rememberGone(gone []GoneRecord, now time.Time) {
-	var all []GoneRecord
-	for _, g := range append(slices.Clone(*e.shownGone.Load()), gone...) {
-		if now.Before(g.Until) && len(all) < maxGone {
-			all = append(all, g)
-		}
-	}
-	e.shownGone.Store(&all)
-}
-
 // tellLeft keeps what left by the configuration that was just taken up, and tells of it.
 func (e *Engine) tellLeft(old *config.Model, swap *ledger.Swap, now time.Time) {
 	t := taking{number: e.takings.count + 1}
-	gone := e.goneRecords(old, now)
-	e.rememberGone(gone, now)
+	gone := e.takeRecords(old, now)
 	e.takings.count++
 	w := newWhereabouts(e.cur.model, e.view.Load())
 	services := make(map[string]bool)

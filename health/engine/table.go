@@ -28,6 +28,8 @@ type table struct {
 	zones   []zoneTable
 	// names is made by Engine.names; zero before.
 	names uint64
+	// standing are the static records that carry what endpoints have.
+	standing []savedRecord
 	// leaves are the latest verdicts on what is dialled: the memory that Target asks for.
 	leaves map[health.TargetID]health.Verdict
 	// dirty pools are judged by the next judge; wakes are pools that change without new input.
@@ -67,24 +69,6 @@ type poolTable struct {
 	overlay *poolOverlay
 	// horizon is set when a service that uses the pool is in horizon mode.
 	horizon bool
-}
-
-// dialled is what the leaves dial for endpoint i, for one address after the other.
-func (pt *poolTable) dialled(i int) []health.TargetID {
-	n, from, to := len(pt.leaves), i, i+1
-	if pt.begins != nil {
-		from, to = int(pt.begins[i]), int(pt.begins[i+1])
-	}
-	return pt.targets[from*n : to*n]
-}
-
-// dialledOn is what the leaves dial for the address of endpoint i in a family.
-func (pt *poolTable) dialledOn(i int, f config.Family) []health.TargetID {
-	all, n := pt.dialled(i), len(pt.leaves)
-	if len(all) == n {
-		return all
-	}
-	return all[int(f)*n : (int(f)+1)*n]
 }
 
 // poolRef indexes Model.Zones and Zone.Pools.
