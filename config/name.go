@@ -70,6 +70,9 @@ func checkLabel(label string) error {
 	return nil
 }
 
+// ParseHostName takes the host name of a load balancer, with or without the final dot. The result has it.
+func ParseHostName(text string) (string, error) { return parseHostName(text) }
+
 // parseHostName is parseName for names that stand alone, such as name servers and CNAME targets: always absolute, with
 // or without the final dot, without a wildcard and with at least two labels.
 func parseHostName(text string) (string, error) {
