@@ -83,6 +83,33 @@ func GoneCarriers(before, after []*Zone) []SharedCarrier {
 	return slices.DeleteFunc(list, func(c SharedCarrier) bool { return there[c.Whatever()] })
 }
 
+// ForeignCarriers are the carriers of zones that carry what an endpoint of another of them has, as ZONE/POOL/ENDPOINT, and none of their own.
+func ForeignCarriers(zones []*Zone) (list []SharedCarrier) {
+	all := make(map[string]string)
+	for _, z := range zones {
+		of := make(map[string]string)
+		z.endpointsByRData(of)
+		for rdata, e := range of {
+			if all[rdata] == "" {
+				all[rdata] = strings.TrimSuffix(z.Name, ".") + "/" + e
+			}
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	for _, z := range zones {
+		own := make(map[string]string)
+		z.endpointsByRData(own)
+		z.Carriers(func(c Carrier) {
+			if e := all[c.RData]; e != "" && own[c.RData] == "" {
+				list = append(list, SharedCarrier{c, z.Name, e})
+			}
+		})
+	}
+	return list
+}
+
 // Whatever is the carrier without its TTL, for comparison.
 func (c Carrier) Whatever() Carrier {
 	c.TTL = 0

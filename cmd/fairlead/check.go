@@ -164,5 +164,10 @@ func checkPaths(paths []string, node string, a steer.Allowances) *checkResult {
 		}
 		r.zones = append(r.zones, c)
 	}
+	for _, c := range config.ForeignCarriers(zones) {
+		at := slices.IndexFunc(zones, func(z *config.Zone) bool { return z.Name == c.Zone })
+		r.inFiles = append(r.inFiles, config.Problem{File: zones[at].File, Severity: config.Warning, Help: "a CNAME to a service with the pool follows it",
+			Message: fmt.Sprintf("%s: %s is of the endpoint %s: this record goes on naming it while it is down or drained, and no bound counts its answers", c, c.RData, c.Endpoint)})
+	}
 	return r
 }

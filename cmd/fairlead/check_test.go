@@ -108,3 +108,19 @@ services:
 	assert.Equal(t, 2, strings.Count(text, "D = fall"), "one derivation for each check and TTL")
 	assert.Less(t, strings.Count(text, "\n"), services+600)
 }
+
+// TestForeignCarriers: a static record of one zone with an endpoint's address of another is a warning, as it is within one zone.
+func TestForeignCarriers(t *testing.T) {
+	other := `zone: b.example
+nameservers: [{name: ns1.b.example, addresses: [192.0.2.53]}]
+records: [{name: old, type: A, data: 192.0.2.2}, {name: else, type: A, data: 192.0.2.77}]
+`
+	dir := diffDir(t, map[string]string{"a.yaml": diffBase, "b.yaml": other})
+	out, err := command(t, cannedNode{}, "check", dir)
+	require.NoError(t, err)
+	require.Equal(t, 1, strings.Count(out, "this record goes on naming it"), out)
+	require.Contains(t, out, "b.yaml: warning: old.b.example. A: 192.0.2.2 is of the endpoint a.example/web/two")
+	out, err = command(t, cannedNode{}, "check", filepath.Join(dir, "b.yaml"))
+	require.NoError(t, err)
+	require.NotContains(t, out, "192.0.2.2", "the other zone is not known")
+}
