@@ -86,6 +86,19 @@ func TestGoneRecordsOutliveTheProcess(t *testing.T) {
 	}
 }
 
+// TestDamagedLedger: bounds are unknown, and the file is set aside and named.
+func TestDamagedLedger(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, ledgerName), []byte(`{"version":2,"gre`), 0o600))
+	synctest.Test(t, func(t *testing.T) {
+		b, end := begin(t, Options{Model: recordsModel(t, "{name: x, type: TXT, data: y}"), State: dir})
+		defer end()
+		require.Contains(t, fmt.Sprint(b.state.damaged), ledgerName)
+	})
+	require.FileExists(t, filepath.Join(dir, ledgerName+".damaged"))
+	require.FileExists(t, filepath.Join(dir, ledgerName))
+}
+
 // TestDamagedRecords: a damaged file costs what it held, and says so.
 func TestDamagedRecords(t *testing.T) {
 	for _, content := range []string{"", `{"version":1,"records":[{`, `{"version":7}`} {

@@ -62,6 +62,10 @@ func (s *Server) safe(r *http.Request) (int, any) {
 	return http.StatusOK, NewSafe(n, scope, &known)
 }
 
+// rememberedSlack is how much less than ledger.Remembered ago a bound may be of which no node remembers the instant: a transit allowance, and
+// the age of a word.
+const rememberedSlack = 15 * time.Second
+
 // scopeOf is what a kind and a name are about.
 func scopeOf(kind, name string) (scope health.Scope, err error) {
 	var k health.ScopeKind
@@ -310,7 +314,12 @@ func (a *safeAnswer) sum() {
 	out.DrainEndsAt = a.drainEnds()
 	f := together(a.bounds)
 	out.Lines = Lines(&f, true, a.node.Caches(), false)
-	out.Text = a.told("no honest cache has held it since " + clock(a.forgotten) + ", and no node answers it, as each has said after " + clock(a.asOf))
+	since := " has held it since " + clock(a.forgotten)
+	if a.asOf.Sub(a.forgotten) > ledger.Remembered-rememberedSlack {
+		// Nobody remembers when: that instant would move on with each look.
+		since = " holds it"
+	}
+	out.Text = a.told("no honest cache" + since + ", and no node answers it, as each has said after " + clock(a.asOf))
 	if out.Answer == api.SafeYes {
 		out.ForgottenAt, out.AsOf = instant(a.forgotten), instant(a.asOf)
 	}
