@@ -85,6 +85,10 @@ const (
 	GuardMemory
 	// GuardEach: without it the IPv6 address of an endpoint is what its IPv4 address is.
 	GuardEach
+	// GuardRamp: without it a ramp goes on whatever probes say.
+	GuardRamp
+	// GuardLost: without it a pool that no vantage of its own is heard for keeps its verdicts.
+	GuardLost
 )
 
 // Without tells whether a guard is switched off.

@@ -144,6 +144,8 @@ var guarded = []struct {
 		}
 	}},
 	{"memory: a node that starts without its disk during a hold keeps the hold too", health.GuardMemory, 3, lateInHold},
+	{"ramp: what fails while it is let in is held back again", health.GuardRamp, 3, deadInRamp},
+	{"lost vantages: a pool that nobody watches is out, where its file says so", health.GuardLost, 3, watchmanGone},
 	{"incarnation: a node that lost its disk is heard again", health.GuardOutlive, 3, func(s *sim) {
 		n3 := s.node("n3")
 		for range 3 {

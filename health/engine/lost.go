@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
 )
 
 const (
@@ -20,7 +21,7 @@ const (
 // lost says in words that none of the nodes that probe an endpoint of the pool is heard, if that takes the pool out by the pool's
 // on_vantages_lost; else it is empty. A vantage that is heard and abstains is not lost: its own trouble moves nothing.
 func (t *table) lost(p *config.Pool, pt *poolTable, now time.Time) string {
-	if p.OnVantagesLost != config.SilenceDown || t.panel.isolated {
+	if p.OnVantagesLost != config.SilenceDown || t.panel.isolated || t.panel.without.Without(health.GuardLost) {
 		// Who is cut off cannot tell who else is lost.
 		return ""
 	}

@@ -320,7 +320,7 @@ func (t *table) judge(now time.Time) []change {
 		pt := &t.zones[ref.zone].pools[ref.pool]
 		overlay := pt.overlay.or()
 		view, wake := judge.Pool(judge.PoolInput{
-			Zone: z, Pool: z.Pools[ref.pool], Prev: pt.view, Now: now, Frozen: t.still(), Reloaded: t.zones[ref.zone].reloaded,
+			Zone: z, Pool: z.Pools[ref.pool], Prev: pt.view, Now: now, Frozen: t.still(), Reloaded: t.zones[ref.zone].reloaded, Without: t.panel.without,
 			Lost:    t.lost(z.Pools[ref.pool], pt, now),
 			Drained: func(i int) bool { return overlay.drained[i] }, Forced: func(i int) health.State { return overlay.forced[i].state }, Ready: overlay.ready, Admitted: overlay.admitted,
 			Older: func(since time.Time) bool { return t.older(ref, since, now) }, Settle: t.panel.settle(),

@@ -40,7 +40,9 @@ type PoolInput struct {
 	Lost string
 	// Frozen keeps every verdict that there is.
 	Frozen bool
-	Now    time.Time
+	// Without is for simulators.
+	Without health.Guards
+	Now     time.Time
 }
 
 // Pool is the view of one pool at in.Now, and the next instant at which it changes without any new input (a step of a
@@ -220,7 +222,7 @@ func (in *PoolInput) returned(p *health.PoolView, group func(int) bool, whole bo
 		}
 	case c.before == 0 && !was.On():
 		return health.Return{}
-	case c.failed && in.ramping(was):
+	case c.failed && in.ramping(was) && !in.Without.Without(health.GuardRamp):
 		was = was.Retry(in.Now)
 	}
 	was = was.Let(in.Admitted, in.Reloaded)
