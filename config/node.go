@@ -15,6 +15,8 @@ const (
 	defaultStateMaxAge = time.Hour
 	// maxInFlight is the greatest number of probes at once; each holds a file descriptor.
 	maxInFlight = 1_000_000
+	// maxEndpointSeries is the greatest number of endpoints with a series of their own: CoreDNS cuts a scrape off after 5 s.
+	maxEndpointSeries = 20_000
 	// maxConnections is the greatest number of TCP connections of DNS: each may cost 160 kB.
 	maxConnections = 100_000
 )
@@ -42,10 +44,18 @@ type Node struct {
 	Cluster *Cluster
 	// Caches are what is assumed of resolvers.
 	Caches Caches
+	// Metrics bounds what Prometheus is told.
+	Metrics Metrics
 	// Hooks are told what happens.
 	Hooks []Hook
 	// Kubernetes are the clusters that the node reads, in the order of the file.
 	Kubernetes []KubeCluster
+}
+
+// Metrics bounds what Prometheus is told.
+type Metrics struct {
+	// Endpoints is how many endpoints at most have a series of their own; 0 is none.
+	Endpoints int
 }
 
 // Caches are what is assumed of the resolvers that ask.
@@ -125,6 +135,9 @@ func nodeShape() *shape {
 		optional("cluster", clusterShape()),
 		optional("hooks", hooksShape()),
 		optional("kubernetes", kubernetesShape().describe("Clusters that this node reads for the `from` parts of pools. Default: none.")),
+		optional("metrics", object(
+			optional("endpoints", integer(0, maxEndpointSeries)),
+		).describe("How many endpoints at most have a series endpoint_state of their own, those that are not up first. Default: 0, none.")),
 		optional("state_max_age", duration(0, maxHold)),
 		optional("references", list(text("an address with a port, as in 192.0.2.1:443", referenceText))),
 		optional("geo", object(
@@ -190,6 +203,7 @@ func ParseNode(file string, content []byte) (*Node, Problems) {
 	n.StateMaxAge = durationOf(field(root, "state_max_age"), defaultStateMaxAge)
 	caches := field(root, "caches")
 	n.Caches.Transit, n.Caches.Clamp = durationOf(field(caches, "transit"), DefaultTransit), durationOf(field(caches, "clamp"), defaultClamp)
+	n.Metrics.Endpoints = intOf(field(field(root, "metrics"), "endpoints"), 0)
 	probe := field(root, "probe")
 	n.Probe.MaxInFlight = intOf(field(probe, "max_in_flight"), 0)
 	tcp := field(root, "tcp")

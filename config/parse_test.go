@@ -154,6 +154,8 @@ func TestNode(t *testing.T) {
 	}, n)
 	for _, tt := range []struct{ yaml, want string }{
 		{"nam: x\n", `:1:1: error: nam: unknown key "nam"`},
+		{"metrics: {endpoints: -1}\n", ":1:22: error: metrics.endpoints: -1 is out of range, want 0 to 20000"},
+		{"metrics: {endpoints: 20001}\n", ":1:22: error: metrics.endpoints: 20001 is out of range, want 0 to 20000"},
 		{"caches: {transit: 999ms}\n", ":1:19: error: caches.transit: 999ms is out of range, want 1s to 1m"},
 		{"caches: {clamp: 86401s}\n", ":1:17: error: caches.clamp: 86401s is out of range, want 1s to 1d"},
 		{"az: a\n", ":1:5: error: az: an AZ without a region"},

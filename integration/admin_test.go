@@ -139,7 +139,7 @@ func TestAdminOverTLS(t *testing.T) {
 		require.NoError(t, judge.Reply(t, http.MethodGet, template, r, body), "%s: %s", path, body)
 	}
 	_, metrics := s.get(t, c, "/metrics", token)
-	require.Positive(t, metric(t, string(metrics), "coredns_fairlead_replies_total"))
+	require.Positive(t, metric(t, string(metrics), "fairlead_replies_total"))
 
 	out, code = run(t, s.bin, append([]string{"token", "revoke", "ci"}, socket...)...)
 	require.Zero(t, code, out)

@@ -38,7 +38,7 @@ type diskTrial struct {
 // newDiskTrial makes the trial for a state directory; node is the name of the node.
 func newDiskTrial(state string, node func() string, events *event.Log, logger *slog.Logger, reg prometheus.Registerer) *diskTrial {
 	d := &diskTrial{path: filepath.Join(state, diskName), node: node, events: events, logger: logger,
-		writes: prometheus.NewGauge(prometheus.GaugeOpts{Name: "coredns_fairlead_state_writable", Help: "0 while the state directory cannot be written."})}
+		writes: prometheus.NewGauge(prometheus.GaugeOpts{Name: "fairlead_state_writable", Help: "0 while the state directory cannot be written."})}
 	d.writes.Set(1)
 	reg.MustRegister(d.writes)
 	return d

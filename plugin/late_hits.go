@@ -61,10 +61,10 @@ func newHitReader(n *node, dial counter.DialFunc) *hitReader {
 	r := &hitReader{
 		node: n, reader: counter.New(dial), last: make(map[hitKey]hitReading),
 		hits: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: stalenessPrefix + "late_hits_total", Help: "Requests that endpoints counted after they had left the answers, by zone and class: on_time, clamped, beyond.",
+			Name: namespace + "_late_hits_total", Help: "Requests that endpoints counted after they had left the answers, by zone and class: on_time, clamped, beyond.",
 		}, []string{"zone", "class"}),
 		failed: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: stalenessPrefix + "late_hit_read_failures_total", Help: "Readings of endpoints' own counters that failed.",
+			Name: namespace + "_late_hit_read_failures_total", Help: "Readings of endpoints' own counters that failed.",
 		}, []string{"zone"}),
 	}
 	n.scope.MustRegister(r.hits, r.failed)

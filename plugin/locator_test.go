@@ -82,13 +82,13 @@ func TestZoneWithoutDatabase(t *testing.T) {
 
 	require.ErrorContains(t, s.start(s.corefile("", "")), "a.yaml:9:47: error: services.www.clients[0].match.country: a rule by country needs a geo database, and the node has none")
 	require.NoError(t, s.start(s.withNode("geo: {databases: ["+path+"]}")))
-	require.Zero(t, total(t, "coredns_fairlead_config_file_broken"))
+	require.Zero(t, total(t, "fairlead_config_file_broken"))
 	// Without the database the file is broken, and what it said runs on; with it, all is well again.
 	require.NoError(t, s.restart(s.corefile("", "")))
-	require.EqualValues(t, 1, total(t, "coredns_fairlead_config_file_broken"))
+	require.EqualValues(t, 1, total(t, "fairlead_config_file_broken"))
 	require.Equal(t, "192.0.2.1", s.www())
 	require.NoError(t, s.restart(s.withNode("geo: {databases: ["+path+"]}")))
-	require.Zero(t, total(t, "coredns_fairlead_config_file_broken"))
+	require.Zero(t, total(t, "fairlead_config_file_broken"))
 }
 
 // TestLocator: a Place is handed on as it is.

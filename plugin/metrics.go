@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/coredns/coredns/plugin"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fairlead-dns/fairlead/config"
@@ -14,7 +13,8 @@ import (
 	"github.com/fairlead-dns/fairlead/plugin/steer"
 )
 
-const subsystem = "fairlead"
+// namespace begins the name of every metric of this program; those of CoreDNS begin with coredns_.
+const namespace = "fairlead"
 
 // maxPoolSeries is up to how many pools of a zone have series of their own. CoreDNS cuts a scrape off after 5 s, which
 // 100,000 pools in 5 states exceed.
@@ -27,13 +27,16 @@ const (
 )
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
-	return prometheus.NewDesc(prometheus.BuildFQName(plugin.Namespace, subsystem, name), help, labels, nil)
+	return prometheus.NewDesc(prometheus.BuildFQName(namespace, "", name), help, labels, nil)
 }
 
 // The gauges and counters that are read from the snapshot when Prometheus asks. Zones, pools and files are as many as the
 // configuration has; the other labels are closed sets.
 var (
-	endpointsDesc  = desc("endpoints", "Endpoints by the state that is shown.", "zone", "pool", "state")
+	endpointsDesc = desc("endpoints", "Endpoints by the state that is shown.", "zone", "pool", "state")
+	stateDesc     = desc("endpoint_state", "Always 1; the state that is shown of an endpoint. For as many endpoints as metrics.endpoints of the node file says.",
+		"zone", "pool", "endpoint", "az", "state")
+	statelessDesc  = desc("endpoint_state_left_out", "Endpoints that have no series endpoint_state, since metrics.endpoints of the node file is less.")
 	warningsDesc   = desc("endpoint_warnings", "Endpoints whose latest probe by this node succeeded with a warning, as of a certificate that expires soon.", "zone")
 	servicesDesc   = desc("services", "Services by why their members answer; all but tier and pending need a look.", "zone", "source")
 	repliesDesc    = desc("replies_total", "Replies by outcome.", "zone", "outcome")
@@ -46,7 +49,7 @@ var (
 	auditBytes     = desc("audit_bytes", "Size of all segments of the audit log; nothing removes them but an operator.")
 	auditFailures  = desc("audit_failures_total", "Times that the audit log could not be opened or written: orders were refused, or not recorded.")
 	auditBroken    = desc("audit_broken", "1 if the end of the audit log was found broken at the start.")
-	buildDesc      = prometheus.NewDesc("fairlead_build_info", "Always 1; of what the program was built.", []string{"version", "goversion"}, nil)
+	buildDesc      = desc("build_info", "Always 1; of what the program was built.", "version", "goversion")
 	readyDesc      = desc("ready", "1 while queries are answered from live evidence.")
 )
 
@@ -59,7 +62,7 @@ type nodeMetrics struct {
 
 func newMetrics(reg prometheus.Registerer, n *node) *nodeMetrics {
 	m := &nodeMetrics{node: n, reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Namespace: plugin.Namespace, Subsystem: subsystem, Name: "reloads_total",
+		Namespace: namespace, Name: "reloads_total",
 		Help: "Reloads of the Corefile by result.",
 	}, []string{"result"})}
 	for _, result := range []string{reloadDone, reloadFailed} {
@@ -72,7 +75,7 @@ func newMetrics(reg prometheus.Registerer, n *node) *nodeMetrics {
 // Describe names what Collect collects.
 func (m *nodeMetrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		endpointsDesc, warningsDesc, servicesDesc, repliesDesc, problemsDesc, brokenDesc, configDesc, generationDesc, ageDesc, readyDesc,
+		endpointsDesc, stateDesc, statelessDesc, warningsDesc, servicesDesc, repliesDesc, problemsDesc, brokenDesc, configDesc, generationDesc, ageDesc, readyDesc,
 		auditEntries, auditBytes, auditFailures, auditBroken, tcpOpen, tcpClosed, buildDesc,
 	} {
 		ch <- d
@@ -110,7 +113,10 @@ func (m *nodeMetrics) Collect(ch chan<- prometheus.Metric) {
 	for _, zv := range snap.View.Zones {
 		eachPool(zv, func(pool string, count stateCount) {
 			for _, s := range health.States() {
-				gauge(endpointsDesc, float64(count[s]), zv.Zone.Name, pool, s.String())
+				// A state that no endpoint is in has no series: most pools know one state all their life.
+				if count[s] > 0 {
+					gauge(endpointsDesc, float64(count[s]), zv.Zone.Name, pool, s.String())
+				}
 			}
 		})
 		gauge(warningsDesc, float64(m.node.warnings(zv)), zv.Zone.Name)
@@ -119,8 +125,16 @@ func (m *nodeMetrics) Collect(ch chan<- prometheus.Metric) {
 			count[snap.Plan(zv.Zone, i).Source]++
 		}
 		for _, s := range steer.Sources() {
-			gauge(servicesDesc, float64(count[s]), zv.Zone.Name, s.String())
+			if count[s] > 0 {
+				gauge(servicesDesc, float64(count[s]), zv.Zone.Name, s.String())
+			}
 		}
+	}
+	if c := m.node.config.Load(); c != nil && c.Metrics.Endpoints > 0 {
+		left := eachState(snap.View, c.Metrics.Endpoints, func(zone, pool, endpoint, az, state string) {
+			gauge(stateDesc, 1, zone, pool, endpoint, az, state)
+		})
+		gauge(statelessDesc, float64(left))
 	}
 	m.collectStaleness(gauge, snap.View)
 	collectTiers(gauge, snap)
@@ -129,6 +143,31 @@ func (m *nodeMetrics) Collect(ch chan<- prometheus.Metric) {
 			ch <- prometheus.MustNewConstMetric(repliesDesc, prometheus.CounterValue, float64(c.Total(o)), zone, o.String())
 		})
 	})
+}
+
+// gravestFirst is the order in which endpoints get series of their own, while there are enough.
+var gravestFirst = []health.State{health.Down, health.Suspect, health.Unknown, health.Drained, health.Up}
+
+// eachState calls f for at most limit endpoints, and says how many more there are.
+func eachState(v *health.View, limit int, f func(zone, pool, endpoint, az, state string)) (left int) {
+	for _, s := range gravestFirst {
+		for _, zv := range v.Zones {
+			for i, p := range zv.Pools {
+				for k := range p.Endpoints {
+					if p.Endpoints[k].Shown() != s {
+						continue
+					}
+					if limit--; limit < 0 {
+						left++
+						continue
+					}
+					e := zv.Zone.Pools[i].Endpoints[k]
+					f(zv.Zone.Name, zv.Zone.Pools[i].Name, e.Name, zv.Zone.AZs[e.AZ].Name, s.String())
+				}
+			}
+		}
+	}
+	return left
 }
 
 // warnings counts the endpoints of a zone that this node's latest probe warns of.

@@ -12,25 +12,23 @@ import (
 	"github.com/fairlead-dns/fairlead/plugin/steer"
 )
 
-const stalenessPrefix = "coredns_fairlead_"
-
 var (
-	boundDesc = prometheus.NewDesc(stalenessPrefix+"staleness_bound_seconds",
+	boundDesc = desc("staleness_bound_seconds",
 		"The worst case of the time from the death of an endpoint of a service until the last honest cache has forgotten it. "+
-			"Of a zone with very many services it is that of the one whose target is nearest, with an empty service.", []string{"zone", "service"}, nil)
-	targetDesc = prometheus.NewDesc(stalenessPrefix+"staleness_target_seconds",
-		"The staleness.target of a service that declares one, beside its bound.", []string{"zone", "service"}, nil)
-	tierDesc = prometheus.NewDesc(stalenessPrefix+"service_tier",
+			"Of a zone with very many services it is that of the one whose target is nearest, with an empty service.", "zone", "service")
+	targetDesc = desc("staleness_target_seconds",
+		"The staleness.target of a service that declares one, beside its bound.", "zone", "service")
+	tierDesc = desc("service_tier",
 		"The tier from which a service answers, counted from 1; 0 where it answers from none. Absent in a zone with very many services.",
-		[]string{"zone", "service"}, nil)
-	outstandingDesc = prometheus.NewDesc(stalenessPrefix+"cache_outstanding_seconds",
+		"zone", "service")
+	outstandingDesc = desc("cache_outstanding_seconds",
 		"Time until honest caches have forgotten every endpoint of the zone that left the answers: exact, if resolvers accept within X. "+
 			"-1 while a node has not confirmed. Caches that clamp keep longer; open connections, JVM caches and serve-stale are not visible from DNS.",
-		[]string{"zone"}, nil)
-	exposureDesc = prometheus.NewDesc(stalenessPrefix+"cache_outstanding_answers",
-		"Answers of this node that name an endpoint which left, and that caches may still hold.", []string{"zone"}, nil)
-	flipDesc = prometheus.NewDesc(stalenessPrefix+"flip_duration_seconds",
-		"Of the latest incident whose bound is known, how long a phase took: detection, decision, propagation, cache_residue, total.", []string{"zone", "phase"}, nil)
+		"zone")
+	exposureDesc = desc("cache_outstanding_answers",
+		"Answers of this node that name an endpoint which left, and that caches may still hold.", "zone")
+	flipDesc = desc("flip_duration_seconds",
+		"Of the latest incident whose bound is known, how long a phase took: detection, decision, propagation, cache_residue, total.", "zone", "phase")
 )
 
 // stalenessDescs are what collectStaleness collects.

@@ -34,14 +34,14 @@ func total(t *testing.T, name string) float64 {
 func TestMetrics(t *testing.T) {
 	s := newSite(t)
 	require.NoError(t, s.start(s.corefile("", "")))
-	before := total(t, "coredns_fairlead_replies_total")
+	before := total(t, "fairlead_replies_total")
 	require.Equal(t, "192.0.2.1", s.www())
-	require.EqualValues(t, before+1, total(t, "coredns_fairlead_replies_total"))
-	require.EqualValues(t, 2, total(t, "coredns_fairlead_endpoints"))
-	require.EqualValues(t, 2, total(t, "coredns_fairlead_services"))
-	require.EqualValues(t, 1, total(t, "coredns_fairlead_ready"))
+	require.EqualValues(t, before+1, total(t, "fairlead_replies_total"))
+	require.EqualValues(t, 2, total(t, "fairlead_endpoints"))
+	require.EqualValues(t, 2, total(t, "fairlead_services"))
+	require.EqualValues(t, 1, total(t, "fairlead_ready"))
 	require.NoError(t, s.restart(s.corefile("", "")))
-	require.EqualValues(t, 1, total(t, "coredns_fairlead_reloads_total"))
+	require.EqualValues(t, 1, total(t, "fairlead_reloads_total"))
 
 	families, err := prometheus.DefaultGatherer.Gather()
 	require.NoError(t, err)
@@ -56,7 +56,7 @@ func TestMetrics(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, problems)
 	s.stop()
-	require.Zero(t, total(t, "coredns_fairlead_endpoints"), "a node that ended leaves no metrics")
+	require.Zero(t, total(t, "fairlead_endpoints"), "a node that ended leaves no metrics")
 }
 
 // ourMetrics are the names of the plugin's own metrics.
@@ -66,7 +66,7 @@ func ourMetrics(t *testing.T) []string {
 	require.NoError(t, err)
 	var names []string
 	for _, f := range families {
-		if strings.HasPrefix(f.GetName(), "coredns_fairlead_") {
+		if strings.HasPrefix(f.GetName(), "fairlead_") {
 			names = append(names, f.GetName())
 		}
 	}

@@ -346,7 +346,9 @@ func (s *source) problems(f func(file string, severity config.Severity, count in
 				if _, refused := s.refused[file.Path]; refused && severity == config.Error {
 					n++
 				}
-				f(file.Path, severity, n)
+				if n > 0 {
+					f(file.Path, severity, n)
+				}
 			}
 			_, refused := s.refused[file.Path]
 			broken(file.Path, refused || !file.BrokenSince.IsZero())

@@ -60,7 +60,7 @@ func TestReloads(t *testing.T) {
 		require.Nil(t, process.pending)
 	}
 	require.Same(t, engine, process.node.engine)
-	require.NotZero(t, total(t, "coredns_fairlead_replies_total"))
+	require.NotZero(t, total(t, "fairlead_replies_total"))
 	eventually(t, "goroutines and files as at the start", func() bool {
 		g, f := usage(t)
 		return g <= goroutines && f <= files

@@ -142,8 +142,8 @@ func (t *tcpServer) stop() {
 }
 
 var (
-	tcpOpen   = prometheus.NewDesc("coredns_fairlead_tcp_connections", "TCP connections over which DNS is asked.", nil, nil)
-	tcpClosed = prometheus.NewDesc("coredns_fairlead_tcp_connections_closed_total",
+	tcpOpen   = prometheus.NewDesc("fairlead_tcp_connections", "TCP connections over which DNS is asked.", nil, nil)
+	tcpClosed = prometheus.NewDesc("fairlead_tcp_connections_closed_total",
 		"TCP connections that the node ended: refused (no room), displaced (still for longest), stalled (took no reply).", []string{"reason"}, nil)
 )
 

@@ -124,6 +124,7 @@ const demoCorefile = `{{.Zone}}:{{.DNSPort}} {
 
 const demoNodeFile = `name: {{.Node}}
 admin: {socket: {{printf "%q" .Socket}}}
+metrics: {endpoints: 100}
 cluster:
   name: demo
   nodes:

@@ -265,9 +265,10 @@ Cut a node off from the others and see what it does; drain an AZ on one node and
   dig @%[10]s -p %[11]d www.%[12]s +short
 
 Admin sockets  %[8]s
+Metrics        curl --unix-socket %[14]s http://n1/metrics
 Files and logs %[9]s
 `, dig, "www."+demoZone, me, onSocket, upTo(flipWithin()), upTo(returnsWithin()), places[0].Addr, strings.Join(d.sockets(), " "), strings.Join(d.dirs(), " "),
-		d.nodes[1].dns.Addr(), d.nodes[1].dns.Port(), demoZone, d.nodes[2].reached())
+		d.nodes[1].dns.Addr(), d.nodes[1].dns.Port(), demoZone, d.nodes[2].reached(), d.socket)
 	if d.duration > 0 {
 		fmt.Fprintf(w, "It ends by itself after %s, or with Ctrl-C.\n", d.duration)
 	} else {

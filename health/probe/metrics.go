@@ -2,13 +2,15 @@ package probe
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fairlead-dns/fairlead/config"
 )
 
-// metrics are the prober's own. All labels are created at the start.
+// metrics are the prober's own. A check type has series from its first probe on, an outcome from the first time it is met: all types with
+// all outcomes would be some 400 series that stay 0.
 type metrics struct {
 	byType                   map[config.CheckType]*typeMetrics
 	lag                      prometheus.Histogram
@@ -18,10 +20,36 @@ type metrics struct {
 	late, unrouted           prometheus.Counter
 }
 
-// typeMetrics are the metrics of one check type, looked up once per check and not once per probe.
+// typeMetrics are the metrics of one check type. It is safe for concurrent use.
 type typeMetrics struct {
-	results  [kinds]prometheus.Counter
-	duration prometheus.Observer
+	name      string
+	results   *prometheus.CounterVec
+	durations *prometheus.HistogramVec
+	// counters and duration are looked up once and not once per probe.
+	counters [kinds]atomic.Pointer[prometheus.Counter]
+	duration atomic.Pointer[prometheus.Observer]
+}
+
+// count counts a probe that ended so.
+func (m *typeMetrics) count(k Kind) {
+	c := m.counters[k].Load()
+	if c == nil {
+		made := m.results.WithLabelValues(m.name, k.String())
+		c = &made
+		m.counters[k].Store(c)
+	}
+	(*c).Inc()
+}
+
+// took notes how long a probe took, in seconds.
+func (m *typeMetrics) took(seconds float64) {
+	d := m.duration.Load()
+	if d == nil {
+		made := m.durations.WithLabelValues(m.name)
+		d = &made
+		m.duration.Store(d)
+	}
+	(*d).Observe(seconds)
 }
 
 // newMetrics makes the metrics and registers them with reg, unless that is nil. loopLag is read when metrics are.
@@ -55,11 +83,7 @@ func newMetrics(reg prometheus.Registerer, loopLag func() float64) (*metrics, er
 	loop := prometheus.NewGaugeFunc(prometheus.GaugeOpts(opts("loop_lag_seconds",
 		"How long the schedule loop has been silent beyond its rest; +Inf while it does not run.")), loopLag)
 	for _, t := range types() {
-		tm := &typeMetrics{duration: duration.WithLabelValues(string(t))}
-		for k := range kinds {
-			tm.results[k] = results.WithLabelValues(string(t), k.String())
-		}
-		m.byType[t] = tm
+		m.byType[t] = &typeMetrics{name: string(t), results: results, durations: duration}
 	}
 	if reg == nil {
 		return m, nil

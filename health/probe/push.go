@@ -122,7 +122,7 @@ func (p *Prober) reported(id health.TargetID, report Report, now time.Time) (o h
 		}
 		reason = because(Reported, "%s", text)
 	}
-	e.check.metrics.results[reason.Kind].Inc()
+	e.check.metrics.count(reason.Kind)
 	o = health.Observation{
 		State: e.counter.state, Since: e.counter.since,
 		Failures: e.counter.failures(), Successes: e.counter.successes(),

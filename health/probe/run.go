@@ -45,8 +45,8 @@ func (p *Prober) conclude(
 		return health.Observation{}, nil
 	}
 	kind := r.Reason.Kind
-	check.metrics.results[kind].Inc()
-	check.metrics.duration.Observe(r.Phases.Total.Seconds())
+	check.metrics.count(kind)
+	check.metrics.took(r.Phases.Total.Seconds())
 	e.late = !r.OK && r.Phases.Total >= check.check.Timeout/2
 	if kind == Panic {
 		p.metrics.panics.Inc()

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/coredns/coredns/plugin"
 	"github.com/coredns/coredns/plugin/metrics/vars"
 	"github.com/coredns/coredns/plugin/pkg/rcode"
 	"github.com/miekg/dns"
@@ -252,7 +251,7 @@ var (
 )
 
 func laneDesc(name, help string, labels ...string) *prometheus.Desc {
-	return prometheus.NewDesc(prometheus.BuildFQName(plugin.Namespace, "fairlead_fastlane", name), help, labels, nil)
+	return prometheus.NewDesc(prometheus.BuildFQName("fairlead", "fastlane", name), help, labels, nil)
 }
 
 // laneMetrics tells how the lanes are.
