@@ -208,6 +208,9 @@ func (n *node) makeEngine() error {
 	})
 	out.engine = n.engine
 	if err == nil {
+		if cfg.Cluster != nil && len(cfg.Cluster.Nodes) > 1 {
+			n.tokens.Doubt()
+		}
 		n.tokens.OnChange(n.engine.TellShared)
 	}
 	n.lateHits = newHitReader(n, prober.DialContext)

@@ -165,7 +165,7 @@ func (c *client) refused(p *api.Problem, header http.Header) error {
 	case p.Status == http.StatusUnauthorized && c.token == "":
 		return withHint(p, "name the token with --token-file FILE or in %s, or a certificate with --cert and --key", tokenEnv)
 	case p.Status == http.StatusUnauthorized:
-		return withHint(p, "tokens are those of one node: `fairlead token create` makes one there, over its unix socket")
+		return withHint(p, "it may have been revoked: `fairlead token create` makes one, over the unix socket of a node")
 	case p.Status == http.StatusTooManyRequests:
 		return withHint(p, "try again in %s s; the unix socket of the node works meanwhile", header.Get("Retry-After"))
 	}

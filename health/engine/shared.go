@@ -24,6 +24,8 @@ type Shared interface {
 	// Encode is all of it, at most gossip.MaxAsk octets, and Merge takes another node's in; it is on disk when the error is nil.
 	Encode() ([]byte, error)
 	Merge(b []byte, now time.Time) (changed bool, err error)
+	// Agreed is told that another node has the same. It waits for no disk.
+	Agreed()
 }
 
 // TellShared tells the others at once that Options.Shared has changed.
@@ -75,7 +77,15 @@ func (e *Engine) takeShared(p *peer, b []byte, now time.Time) error {
 		return round.ErrMalformed
 	}
 	copy(p.shared[:], b)
-	if s := e.opts.Shared; s == nil || s.Digest() == p.shared || now.Sub(p.sharedAsked) < sharedRetry {
+	s := e.opts.Shared
+	if s == nil {
+		return nil
+	}
+	if s.Digest() == p.shared {
+		s.Agreed()
+		return nil
+	}
+	if now.Sub(p.sharedAsked) < sharedRetry {
 		return nil
 	}
 	p.sharedAsked = now

@@ -32,6 +32,8 @@ type sharing struct {
 func startSharing(t *testing.T) *sharing {
 	const size = 3
 	s := &sharing{net: gossiptest.New(1)}
+	// It runs after the nodes have ended: those that end later still dial those that ended first.
+	t.Cleanup(func() { time.Sleep(10 * time.Second) }) // in a bubble
 	var members []gossip.Member
 	var nodes []judge.Node
 	key := func(i int) ed25519.PrivateKey {
@@ -105,5 +107,15 @@ func TestTokensOfACluster(t *testing.T) {
 		require.Equal(t, []bool{false, false, false}, good(secret))
 		require.Equal(t, []bool{true, true, true}, good(other))
 		require.Equal(t, s.stores[0].Digest(), s.stores[2].Digest())
+
+		// One that has just started, cut off from the others, takes none of its earlier life, until one of them is heard to keep the same.
+		s.net.Partition(s.addrs[:2], s.addrs[2:])
+		time.Sleep(15 * time.Second) // in a bubble
+		s.stores[2].Doubt()
+		time.Sleep(15 * time.Second) // in a bubble
+		require.Equal(t, []bool{true, true, false}, good(other))
+		s.net.Heal()
+		time.Sleep(20 * time.Second) // in a bubble
+		require.Equal(t, []bool{true, true, true}, good(other))
 	})
 }

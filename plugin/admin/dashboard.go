@@ -14,7 +14,6 @@ import (
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
-	"github.com/fairlead-dns/fairlead/plugin/admin/token"
 	"github.com/fairlead-dns/fairlead/plugin/admin/ui"
 )
 
@@ -138,10 +137,7 @@ func (d *dashboard) Events(limit int) []api.Event {
 }
 
 func (d *dashboard) TokenGood(name, digest string) bool {
-	now := time.Now()
-	return slices.ContainsFunc(d.server.opts.Tokens.List(), func(t token.Token) bool {
-		return t.Name == name && t.SHA256 == digest && !t.Expired(now)
-	})
+	return d.server.opts.Tokens.Good(name, digest, time.Now())
 }
 
 // Call carries a request out as if it had come for itself, with the login's role, and in its name.

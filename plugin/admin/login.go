@@ -26,6 +26,7 @@ type Tokens interface {
 	Revoke(name string, now time.Time) (token.Token, error)
 	List() []token.Token
 	Verify(secret string, now time.Time) (token.Token, error)
+	Good(name, digest string, now time.Time) bool
 }
 
 // A login is who asks. On the unix socket, which proves nothing but that somebody could open it, it has no name.
@@ -92,7 +93,7 @@ func attribute(r *http.Request, body any) {
 	}
 }
 
-// A loginError is why a request is not handled: 401 or 429.
+// A loginError is why a request is not handled: 401, 429 or 503.
 type loginError struct {
 	status int
 	detail string
@@ -111,6 +112,7 @@ const (
 	refusedExpired   = "expired"
 	refusedLocked    = "locked_out"
 	refusedRole      = "role"
+	refusedUnheard   = "unheard"
 )
 
 const challenge = `Bearer realm="fairlead"`
@@ -144,6 +146,10 @@ func (s *Server) tcpLogin(r *http.Request) (login, *loginError) {
 		return l, nil
 	}
 	s.metrics.refused(why)
+	if why == refusedUnheard {
+		// That is no guess, and in a second or two it may be a login.
+		return login{}, &loginError{status: http.StatusServiceUnavailable, retry: time.Second, detail: err.Error() + "; the unix socket and certificates work meanwhile"}
+	}
 	if s.lockout.failed(source, now) {
 		s.metrics.lockouts.Inc()
 		s.opts.Logger.Warn("admin logins locked out", "from", source.String(), "for_seconds", lockoutWindow.Seconds())
@@ -160,6 +166,8 @@ func (s *Server) tokenLogin(headers []string, now time.Time) (l login, why strin
 	switch {
 	case errors.Is(err, token.ErrExpired):
 		return l, refusedExpired, err
+	case errors.Is(err, token.ErrUnheard):
+		return l, refusedUnheard, err
 	case err != nil:
 		return l, refusedUnknown, errors.New("no such token on this node")
 	}

@@ -58,6 +58,25 @@ func TestTokenLogin(t *testing.T) {
 	}
 }
 
+// TestUnheardLogin: a node that has just started says to come back, and counts that as no guess.
+func TestUnheardLogin(t *testing.T) {
+	s := startTCP(t, contractNode(t))
+	c, good := s.client(s.ca), s.secrets[viewer]
+	s.store.Doubt()
+	for range maxFailures + 1 {
+		r, body := s.do(c, "GET", api.StatusPath, "", good)
+		require.Equal(t, http.StatusServiceUnavailable, r.StatusCode, body)
+		require.Contains(t, problemIn(t, r, body).Detail, "has just started")
+		require.Equal(t, "2", r.Header.Get("Retry-After"))
+	}
+	require.EqualValues(t, maxFailures+1, s.refused(refusedUnheard))
+	r, body := s.do(s.client(s.ca, s.certOf("ada")...), "GET", api.StatusPath, "", "")
+	require.Equal(t, http.StatusOK, r.StatusCode, body)
+	s.store.Agreed()
+	r, body = s.do(c, "GET", api.StatusPath, "", good)
+	require.Equal(t, http.StatusOK, r.StatusCode, body)
+}
+
 // TestLockout: after ten failures in a minute nobody gets in from that address, with whatever, but over the socket; what
 // anyone may ask is answered.
 func TestLockout(t *testing.T) {

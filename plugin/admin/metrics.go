@@ -30,7 +30,7 @@ func newMetrics(reg prometheus.Registerer) *serverMetrics {
 			Name: "fairlead_admin_certificate_expiry_timestamp_seconds", Help: "When the certificate of admin.tls expires; 0 without one.",
 		}),
 	}
-	for _, reason := range []string{refusedNone, refusedMalformed, refusedUnknown, refusedExpired, refusedLocked, refusedRole} {
+	for _, reason := range []string{refusedNone, refusedMalformed, refusedUnknown, refusedExpired, refusedLocked, refusedRole, refusedUnheard} {
 		m.refusals.WithLabelValues(reason)
 	}
 	reg.MustRegister(m.refusals, m.lockouts, m.tlsFailures, m.crowded, m.expires)

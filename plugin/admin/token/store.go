@@ -29,6 +29,9 @@ type Store struct {
 	path string
 	// digest is that of what is kept, swapped with it: whoever tells it waits for no disk.
 	digest atomic.Pointer[Digest]
+	// doubted are the digests of the tokens that the file held when it was opened, until another node has told what it keeps: they may have
+	// been revoked there meanwhile. Nil once that is known, and on a node alone.
+	doubted atomic.Pointer[map[string]bool]
 
 	mu sync.RWMutex
 	// The rest is guarded by mu; digests are those of the tokens kept, in their order.
@@ -76,6 +79,35 @@ func (s *Store) OnChange(f func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.changed = f
+}
+
+// Doubt has nobody log in by the tokens of an earlier life until another node was heard: by Merge, or by Agreed. It is for the nodes of a
+// cluster, before they answer anybody; other ways to log in are left.
+func (s *Store) Doubt() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	doubted := make(map[string]bool)
+	for _, t := range s.kept.Tokens {
+		doubted[t.SHA256] = true
+	}
+	s.doubted.Store(&doubted)
+}
+
+// Agreed says that another node keeps the same. It waits for nothing.
+func (s *Store) Agreed() { s.doubted.Store(nil) }
+
+// Good tells whether a login by the token of that digest, which was proved before, still stands.
+func (s *Store) Good(name, digest string, now time.Time) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return !s.doubts(digest) && slices.ContainsFunc(s.kept.Tokens, func(t Token) bool {
+		return t.Name == name && t.SHA256 == digest && !t.Expired(now)
+	})
+}
+
+func (s *Store) doubts(digest string) bool {
+	d := s.doubted.Load()
+	return d != nil && (*d)[digest]
 }
 
 // takeLocked makes kept, which is valid, what is in force.
@@ -192,9 +224,14 @@ func (s *Store) Merge(b []byte, now time.Time) (changed bool, err error) {
 		return false, ErrFull
 	}
 	if next.equal(s.kept) {
+		s.Agreed()
 		return false, nil
 	}
-	return true, s.writeLocked(next)
+	if err := s.writeLocked(next); err != nil {
+		return true, err
+	}
+	s.Agreed()
+	return true, nil
 }
 
 // List are all tokens by name, those that have expired too.
@@ -205,7 +242,7 @@ func (s *Store) List() []Token {
 }
 
 // Verify is the token that secret is. The time that it takes tells nothing about how much of a guess was right: what is
-// compared are digests, all of them, in constant time. The error is ErrUnknown, or ErrExpired with the token.
+// compared are digests, all of them, in constant time. The error is ErrUnknown, ErrUnheard, or ErrExpired with the token.
 func (s *Store) Verify(secret string, now time.Time) (Token, error) {
 	digest := sha256.Sum256([]byte(secret))
 	s.mu.RLock()
@@ -220,6 +257,9 @@ func (s *Store) Verify(secret string, now time.Time) (Token, error) {
 	}
 	if t := s.kept.Tokens[found]; t.Expired(now) {
 		return t, ErrExpired
+	}
+	if s.doubts(s.kept.Tokens[found].SHA256) {
+		return Token{}, ErrUnheard
 	}
 	return s.kept.Tokens[found], nil
 }

@@ -150,3 +150,69 @@ func TestNotWritten(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 	require.Empty(t, s.List())
 }
+
+// TestDoubt: what was revoked elsewhere while a node was away is no login there when it is back.
+func TestDoubt(t *testing.T) {
+	s, path := open(t)
+	_, kept, err := s.Create("ci", "operator", "ada", now, time.Time{})
+	require.NoError(t, err)
+	_, leaked, err := s.Create("deploy", "operator", "ada", now, time.Time{})
+	require.NoError(t, err)
+	digest := func(name string) string {
+		for _, t := range s.List() {
+			if t.Name == name {
+				return t.SHA256
+			}
+		}
+		return ""
+	}
+	ci, deploy := digest("ci"), digest("deploy")
+	elsewhere, err := Open(filepath.Join(t.TempDir(), "tokens.json"))
+	require.NoError(t, err)
+	all, err := s.Encode()
+	require.NoError(t, err)
+	_, err = elsewhere.Merge(all, now)
+	require.NoError(t, err)
+	back := func() *Store {
+		again, err := Open(path)
+		require.NoError(t, err)
+		again.Doubt()
+		for _, secret := range []string{kept, leaked} {
+			_, err = again.Verify(secret, now)
+			require.ErrorIs(t, err, ErrUnheard)
+		}
+		require.False(t, again.Good("ci", ci, now))
+		return again
+	}
+
+	// The other one keeps the same: both are logins again.
+	again := back()
+	again.Agreed()
+	for _, secret := range []string{kept, leaked} {
+		_, err = again.Verify(secret, now)
+		require.NoError(t, err)
+	}
+
+	// One was revoked there.
+	_, err = elsewhere.Revoke("deploy", now)
+	require.NoError(t, err)
+	again = back()
+	_, made, err := again.Create("new", "viewer", "ada", now, time.Time{})
+	require.NoError(t, err)
+	_, err = again.Verify(made, now)
+	require.NoError(t, err, "nobody can have revoked what was made in this life")
+	all, err = elsewhere.Encode()
+	require.NoError(t, err)
+	_, err = again.Merge([]byte("{"), now)
+	require.Error(t, err)
+	_, err = again.Verify(kept, now)
+	require.ErrorIs(t, err, ErrUnheard, "what was not understood says nothing")
+	_, err = again.Merge(all, now)
+	require.NoError(t, err)
+	_, err = again.Verify(kept, now)
+	require.NoError(t, err)
+	require.True(t, again.Good("ci", ci, now))
+	_, err = again.Verify(leaked, now)
+	require.ErrorIs(t, err, ErrUnknown)
+	require.False(t, again.Good("deploy", deploy, now))
+}

@@ -33,6 +33,8 @@ var (
 	ErrExists  = errors.New("a token of that name exists")
 	ErrUnknown = errors.New("no such token")
 	ErrFull    = fmt.Errorf("%d tokens, which is the most there can be", MaxTokens)
+	// ErrUnheard is of a token that this node knows from an earlier life, while no other node has said yet that it still is one.
+	ErrUnheard = errors.New("this node has just started, and no other node has said yet which tokens were revoked meanwhile")
 	// ErrExpired comes with the token that has ended.
 	ErrExpired = errors.New("the token has expired")
 )
