@@ -15,7 +15,7 @@ GOTESTSUM := $(GO) tool gotestsum --format pkgname --hide-summary skipped \
   --post-run-command 'sh -c "echo $$TESTS_TOTAL $$TESTS_FAILED $$TESTS_SKIPPED $$TESTS_ERRORS >>$(TOTALS)"'
 SUDO      := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: build ui man demo test lint test-plain test-race test-fast test-long test-deps vet bench bench-peers fuzz release test-deploy test-upgrade clean
+.PHONY: build ui man demo test lint test-plain test-race test-fast test-long test-deps vet bench bench-peers fuzz release test-deploy test-kube test-upgrade clean
 
 build: ui ## bin/fairlead, which needs no library of the system
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/fairlead ./cmd/fairlead
@@ -57,6 +57,10 @@ test-long: test-deps ## what takes hours; each line can be given alone
 test-deploy: ui test-deps ## makes a release twice and compares it, installs the deb, runs the image, tries chart and manifests
 	$(GO) -C deploy/tools vet ./...
 	FAIRLEAD_RELEASE=1 $(GOTESTSUM) -- -count=1 -timeout 30m ./integration/deploy
+
+# Under a minute once kube-apiserver and etcd are built, which takes some 20 minutes of a core.
+test-kube: ## the real binary against a kube-apiserver and an etcd on loopback, through every row of the failure table
+	FAIRLEAD_KUBE=$$(GO=$(GO) integration/kube/build.sh) && export FAIRLEAD_KUBE && $(GOTESTSUM) -- -count=1 -timeout 10m -run '^TestKube' ./integration
 
 test-upgrade: ## three nodes from FROM's program to this one, mixed for ten minutes under 2,000 questions a second: make test-upgrade FROM=COMMIT
 	FAIRLEAD_UPGRADE_FROM=$(FROM) FAIRLEAD_UPGRADE_SECONDS=600 $(GO) test -v -count=1 -timeout 40m -run '^TestRollingUpgrade$$' ./integration

@@ -20,10 +20,10 @@ type effectRow struct {
 
 // zoneNotInEffect lists the keys of a zone file that are checked and otherwise ignored. Whoever puts a key into effect
 // deletes its row.
-var zoneNotInEffect = []effectRow{{path: "pools.*.from"}, {path: "pools.*.min_endpoints"}, {path: "pools.*.settle"}}
+var zoneNotInEffect []effectRow
 
 // nodeNotInEffect is the same for the node file.
-var nodeNotInEffect = []effectRow{{path: "kubernetes"}}
+var nodeNotInEffect []effectRow
 
 // An effectTree is a table as a tree, so that a file is walked once however many rows there are.
 type effectTree struct {

@@ -56,8 +56,9 @@ type Zone struct {
 	Name string
 	// File is the path as it was given, for messages.
 	File string
-	// Hash is the SHA-256 of the file's content and of every file that it names (zone file, certificates).
-	Hash Hash
+	// FileHash is the SHA-256 of the file's content and of every file that it names (zone file, certificates). Hash covers what clusters give its
+	// pools, too; it is the same where they give nothing.
+	FileHash, Hash Hash
 
 	SOA         SOA
 	NameServers []NameServer

@@ -93,7 +93,8 @@ func (b *builder) build(file string) *Zone {
 	b.checkStatic()
 	b.checkLoops()
 	b.buildDNSSEC()
-	b.zone.Hash = b.files.sum()
+	b.zone.FileHash = b.files.sum()
+	b.zone.Hash = b.zone.FileHash
 	b.buildSOA()
 	b.warnKeys()
 	b.finishImport()

@@ -31,7 +31,7 @@ func (d *Dir) Text(z *Zone) (*Text, error) {
 			continue
 		}
 		name := filepath.Base(f.Path)
-		if kept := loadKept(d.opts.State, name); kept != nil && kept.hash() == z.Hash {
+		if kept := loadKept(d.opts.State, name); kept != nil && kept.hash() == z.FileHash {
 			return kept.text(f.Path), nil
 		}
 		root, err := os.OpenRoot(d.path)
@@ -40,7 +40,7 @@ func (d *Dir) Text(z *Zone) (*Text, error) {
 		}
 		defer root.Close()
 		r := newGlance(root, name, d.opts.Geo).parse(f.Path, d.opts.Now())
-		if r.zone != nil && r.zone.Hash == z.Hash {
+		if r.zone != nil && r.zone.FileHash == z.FileHash {
 			return r.text(f.Path), nil
 		}
 	}
@@ -53,7 +53,7 @@ func (b *bundle) hash() Hash {
 	if zone == nil {
 		return Hash{}
 	}
-	return zone.Hash
+	return zone.FileHash
 }
 
 func (b *bundle) text(path string) *Text {

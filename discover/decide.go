@@ -28,6 +28,9 @@ type Ground struct {
 	Now time.Time
 	// Up tells whether an endpoint of a pool is up by quorum.
 	Up func(k Key, endpoint string) bool
+	// Judged tells whether probes have said anything of it; AnyUp whether something of a pool is up.
+	Judged func(k Key, endpoint string) bool
+	AnyUp  func(zone, pool string) bool
 	// Others is how many endpoints the pool has that are not of this cluster.
 	Others func(zone, pool string) int
 	// Accept lets everything go that the cluster does not name, as an operator ordered.
@@ -48,6 +51,7 @@ func (s *Set) Decide(g Ground, wants []Want, seen []Seen) (next *Set, notes []No
 		}
 	}
 	d.unwanted(wants)
+	d.probed()
 	d.leave()
 	out := *s
 	out.Parts, out.Left = nil, d.left
@@ -114,7 +118,7 @@ func (d *decision) part(w Want, old *Part, objects []Object) *deciding {
 // entry is what becomes of e, which the cluster names as now if is is set.
 func (d *decision) entry(p *deciding, e, now Entry, is bool) Entry {
 	if is {
-		now.Joined, now.Since = e.Joined, e.Since
+		now.Joined, now.Since, now.Probed = e.Joined, e.Since, e.Probed
 		if e.State != Named {
 			now.Since = d.Now
 		} else if now.Ready != e.Ready && d.Now.Sub(e.Since) < weighEvery {
@@ -143,17 +147,28 @@ func (d *decision) entry(p *deciding, e, now Entry, is bool) Entry {
 	return e
 }
 
-// unwanted drops the parts that no pool asks for. While nothing has been read for a new selector of the pool, what the earlier ones gave stays.
+// unwanted drops the parts that no pool asks for. While the selectors that a pool has now give nothing, because nothing has been read for them yet or
+// because they name nothing, what the earlier ones gave stays: a slip of the pen empties no pool.
 func (d *decision) unwanted(wants []Want) {
+	given := len(d.parts)
 	for _, old := range d.was.Parts {
-		if slices.ContainsFunc(wants, func(w Want) bool { return w.Key == old.Key }) {
-			continue
+		samePool := func(k Key) bool { return k.Zone == old.Zone && k.Pool == old.Pool }
+		wanted := slices.ContainsFunc(wants, func(w Want) bool { return w.Key == old.Key })
+		asks := slices.ContainsFunc(wants, func(w Want) bool { return samePool(w.Key) })
+		gives := slices.ContainsFunc(d.parts[:given], func(p *deciding) bool { return samePool(p.Key) && len(p.Entries) > 0 })
+		if !wanted && asks && !gives && !d.Accept {
+			d.parts = append(d.parts, &deciding{Part: Part{Key: old.Key, Entries: slices.Clone(old.Entries)}, want: Want{Key: old.Key}})
 		}
-		for _, w := range wants {
-			if w.Zone == old.Zone && w.Pool == old.Pool && !slices.ContainsFunc(d.parts, func(p *deciding) bool { return p.Key == w.Key }) {
-				d.parts = append(d.parts, &deciding{Part: old, want: Want{Key: old.Key}})
-				break
-			}
+	}
+}
+
+// probed lets those be answered of which probes have said something. Where nothing else is up there is nothing to wait for.
+func (d *decision) probed() {
+	for _, p := range d.parts {
+		for i := range p.Entries {
+			e := &p.Entries[i]
+			e.Probed = e.Probed || e.State != Named || d.Now.Sub(e.Joined) >= p.want.Settle ||
+				d.Judged(p.Key, e.EndpointName(d.was.Cluster)) || !d.AnyUp(p.Zone, p.Pool)
 		}
 	}
 }

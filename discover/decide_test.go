@@ -40,6 +40,7 @@ type cluster struct {
 	// up are the endpoints that are up, others how many endpoints each pool has elsewhere.
 	up     map[string]bool
 	others int
+	anyUp  bool
 	kinds  []string
 }
 
@@ -49,7 +50,8 @@ func newCluster(t *testing.T, text string) *cluster {
 
 // says has the cluster say of the first part what objects are there; nil for not known.
 func (c *cluster) says(accept bool, known bool, objects ...Object) []string {
-	g := Ground{Now: c.now, Accept: accept, Up: func(_ Key, name string) bool { return c.up[name] }, Others: func(string, string) int { return c.others }}
+	g := Ground{Now: c.now, Accept: accept, Up: func(_ Key, name string) bool { return c.up[name] }, Others: func(string, string) int { return c.others },
+		Judged: func(_ Key, name string) bool { _, is := c.up[name]; return is }, AnyUp: func(string, string) bool { return c.anyUp }}
 	var notes []Note
 	c.set, notes = c.set.Decide(g, c.wants, []Seen{{Key: c.wants[0].Key, Known: known, Objects: objects}})
 	c.kinds = nil
@@ -128,6 +130,25 @@ func TestReturn(t *testing.T) {
 	assert.False(t, e.Held)
 }
 
+// TestProbedFirst: while something of the pool is up, a new address is answered once probes have said what it is.
+func TestProbedFirst(t *testing.T) {
+	c := newCluster(t, zoneText)
+	weight := func() int {
+		members, _ := Members(zone(t, zoneText), map[string]*Set{"eu-1": c.set})
+		return members[0][len(members[0])-1].Weight
+	}
+	c.says(false, true, object("shop/web", "192.0.2.1"))
+	assert.Equal(t, 1, weight(), "it is the only one")
+	assert.False(t, c.set.Waits())
+	c.anyUp = true
+	c.says(false, true, object("shop/web", "192.0.2.1", "192.0.2.2"))
+	assert.Zero(t, weight())
+	assert.True(t, c.set.Waits())
+	c.up["eu-1.192-0-2-2"] = false
+	c.says(false, true, object("shop/web", "192.0.2.1", "192.0.2.2"))
+	assert.Equal(t, 1, weight(), "whether it is answered is for health to say now")
+}
+
 // TestShrinkGuard: a fifth of a large set may leave, a namespace that is deleted object by object may not.
 func TestShrinkGuard(t *testing.T) {
 	c := newCluster(t, zoneText)
@@ -190,6 +211,9 @@ services: {www: {tiers: [{web: 1}]}}
 	assert.Empty(t, problems)
 	require.Len(t, members[0], 1)
 	assert.Equal(t, 1, members[0][0].AZ)
+	assert.Equal(t, []string{"192.0.2.1"}, c.says(false, true), "it names nothing: a slip")
+	members, _ = Members(edited, map[string]*Set{"eu-1": c.set})
+	assert.Len(t, members[0], 1)
 	assert.Equal(t, []string{"192.0.2.7"}, c.says(false, true, object("shop/web", "192.0.2.7")))
 	c.wants = nil
 	g := Ground{Now: c.now}
@@ -207,10 +231,10 @@ pools:
 services: {www: {tiers: [{web: 1}, {six: 1}]}}
 `)
 	entries := []Entry{
-		{Address: Address{IP: netip.MustParseAddr("192.0.2.1"), AZ: "eu-b", Ready: 4}, Object: "shop/web"},
-		{Address: Address{IP: netip.MustParseAddr("192.0.2.2"), AZ: "eu-z"}, Object: "shop/web"},
-		{Address: Address{IP: netip.MustParseAddr("192.0.2.3"), Port: 30080}, Object: "shop/web"},
-		{Address: Address{IP: netip.MustParseAddr("2001:db8::"), AZ: "us-a"}, Object: "shop/web"},
+		{Address: Address{IP: netip.MustParseAddr("192.0.2.1"), AZ: "eu-b", Ready: 4}, Object: "shop/web", Probed: true},
+		{Address: Address{IP: netip.MustParseAddr("192.0.2.2"), AZ: "eu-z"}, Object: "shop/web", Probed: true},
+		{Address: Address{IP: netip.MustParseAddr("192.0.2.3"), Port: 30080}, Object: "shop/web", Probed: true},
+		{Address: Address{IP: netip.MustParseAddr("2001:db8::"), AZ: "us-a"}, Object: "shop/web", Probed: true},
 		{Address: Address{Host: "lb.example.net."}, Object: "shop/web"},
 	}
 	set := func(name, az string) *Set {

@@ -47,6 +47,9 @@ func membersOf(z *config.Zone, p *config.Pool, f *config.From, s *Set) (out []co
 			// That none is ready is what a cluster believes: whether an endpoint lives is for probes to say.
 			m.Weight = min(max(1, e.Ready), maxWeight)
 		}
+		if !e.Probed {
+			m.Weight = 0
+		}
 		out = append(out, m)
 	}
 	return out, problems
@@ -55,10 +58,10 @@ func membersOf(z *config.Zone, p *config.Pool, f *config.From, s *Set) (out []co
 // maxWeight is the greatest weight that answers know.
 const maxWeight = 65535
 
-// entriesFor are the entries of f's part of p. Where a selector is new and nothing has been read for it yet, those stand in that the pool's
-// selectors of before gave: an edit never empties a pool for a moment.
+// entriesFor are the entries of f's part of p. Where there are none, those stand in that the pool's selectors of before gave, if they are kept:
+// see decision.unwanted.
 func (s *Set) entriesFor(z *config.Zone, p *config.Pool, f *config.From) []Entry {
-	if part := s.Part(keyOf(z.Name, p.Name, f)); part != nil {
+	if part := s.Part(keyOf(z.Name, p.Name, f)); part != nil && len(part.Entries) > 0 {
 		return part.Entries
 	}
 	var out []Entry

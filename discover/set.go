@@ -77,6 +77,8 @@ type Entry struct {
 	// Since is the begin of State; Joined when the address came.
 	Since  time.Time `json:"since"`
 	Joined time.Time `json:"joined"`
+	// Probed is set once probes have said something of it, or nothing else of its pool is up: until then it is not answered.
+	Probed bool `json:"probed,omitempty"`
 	// Held is set while the shrink guard, or the pool's last endpoints, keep an address that would leave.
 	Held bool `json:"held,omitempty"`
 }
@@ -124,6 +126,18 @@ func (s *Set) Held() map[State]int {
 		}
 	}
 	return out
+}
+
+// Waits tells whether something is to change without a word from the cluster: addresses that wait to leave, or for their first probe.
+func (s *Set) Waits() bool {
+	for _, p := range s.Parts {
+		for _, e := range p.Entries {
+			if !e.Probed || e.State == Replaced || e.State == Gone {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // Path is where the set of a cluster is kept below a state directory.

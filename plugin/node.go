@@ -48,8 +48,10 @@ type node struct {
 	// audit is what operators did; set before anything runs.
 	audit  *audit.Log
 	source *source
-	engine *engine.Engine
-	admin  *admin.Server
+	// discovery reads clusters; set before anything runs.
+	discovery *discovery
+	engine    *engine.Engine
+	admin     *admin.Server
 	// day keeps the history of the last day.
 	day     *dayLog
 	metrics *nodeMetrics
@@ -134,7 +136,9 @@ func (n *node) prepare(a *attachment) (err error) {
 	}
 	n.events = event.Open(event.Options{Node: a.config.Name, Dir: n.state, Logger: n.logger, Registerer: n.scope})
 	n.disk = newDiskTrial(n.state, n.Name, n.events, n.logger, n.scope)
-	n.source = newSource(n.logger, a.dirs, served, n.events)
+	n.discovery = newDiscovery(a.config.Name, n.state, a.config.Kubernetes, n.logger, n.events, n.scope)
+	n.discovery.view, n.discovery.apply = n.view, n.applyDiscovered
+	n.source = newSource(n.logger, a.dirs, served, n.events, n.discovery)
 	n.metrics = newMetrics(n.scope, n)
 	n.tokens = n.openTokens()
 	if err := n.makeEngine(); err != nil {
@@ -235,7 +239,7 @@ func (n *node) socket(cfg *config.Node) string {
 func (n *node) run(ctx context.Context) {
 	defer close(n.done)
 	var g errgroup.Group
-	parts := []func(context.Context) error{n.engine.Run, n.admin.Run, n.geo.Run, n.drills.run, n.events.Run, n.hooks.Run, n.lateHits.run, n.echo.Run, n.disk.run, n.day.run, n.resign}
+	parts := []func(context.Context) error{n.engine.Run, n.admin.Run, n.geo.Run, n.drills.run, n.events.Run, n.hooks.Run, n.lateHits.run, n.echo.Run, n.disk.run, n.day.run, n.resign, n.discovery.run}
 	if path := n.config.Load().Probe.Reports; path != "" {
 		d := &reportDir{path: path, logger: n.logger, report: n.Report, lease: n.pushLease}
 		parts = append(parts, d.run)
@@ -308,6 +312,7 @@ func (n *node) take(a *attachment) {
 	roster := changedCluster(n.config.Load(), a.config)
 	n.config.Store(a.config)
 	n.geo.Use(a.geo)
+	n.discovery.configure(a.config.Kubernetes)
 	if roster != nil {
 		if err := n.engine.SetRoster(rosterOf(roster)); err != nil {
 			n.logger.Error("roster not taken up", "err", err)
@@ -338,7 +343,7 @@ func (n *node) RunningZone(z *config.Zone) (*api.RunningZone, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &api.RunningZone{Path: t.Path, Hash: hex.EncodeToString(z.Hash[:]), Content: t.Content, Files: t.Files, Secret: t.Secret}, nil
+	return &api.RunningZone{Path: t.Path, Hash: hex.EncodeToString(z.FileHash[:]), Content: t.Content, Files: t.Files, Secret: t.Secret}, nil
 }
 
 // Freeze stops every automatic verdict, or lets them move again.

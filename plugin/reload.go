@@ -31,6 +31,13 @@ func (s *source) look(force bool) (model *config.Model, settling bool) {
 	return s.changed(), settling
 }
 
+// discovered is the new model after clusters gave something else; nil if it is the old one.
+func (s *source) discovered() *config.Model {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.changed()
+}
+
 // change does something to the file that file names, by its path or, where only one directory has it, by its name.
 func (s *source) change(file string, do func(d *config.Dir, path string) error) (*config.Model, error) {
 	s.mu.Lock()

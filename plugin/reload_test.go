@@ -20,7 +20,7 @@ func TestSourceReload(t *testing.T) {
 	dirs := []*zoneDir{{path: one, shown: one}, {path: two, shown: two}}
 	dirs, err := (&loader{state: state, logger: newLogger()}).start(dirs)
 	require.NoError(t, err)
-	s := newSource(newLogger(), dirs, nil, nil)
+	s := newSource(newLogger(), dirs, nil, nil, nil)
 	back := func(file string) (*config.Model, error) {
 		return s.change(file, func(d *config.Dir, path string) error {
 			return d.Rollback(path, config.Rollback{Actor: "ada", Reason: "INC-1", At: time.Now()})

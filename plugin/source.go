@@ -20,14 +20,17 @@ import (
 type source struct {
 	logger *slog.Logger
 	events *event.Log
+	// discovery gives zones the endpoints that clusters give; it may be nil.
+	discovery *discovery
 
 	// idle says why no zone is served; nil while one is. Swapped under mu.
 	idle atomic.Pointer[error]
 
 	mu   sync.Mutex // guards the rest, Poll's reads of the disk included
 	dirs []*zoneDir
-	// model is what was handed out last; served is on disk which file each zone of it runs from.
+	// model is what was handed out last; base are its zones as their files have them. served is on disk which file each zone of it runs from.
 	model  *config.Model
+	base   []*config.Zone
 	served *servings
 	// said holds the problems of each file, as they were last logged.
 	said map[string]string
@@ -46,8 +49,8 @@ type refusal struct {
 func (r refusal) String() string { return fmt.Sprintf("the zone %s runs from %s", r.zone, r.by) }
 
 // newSource makes the source of the directories that a first Corefile named.
-func newSource(logger *slog.Logger, dirs []*zoneDir, served *servings, events *event.Log) *source {
-	s := &source{logger: logger, dirs: dirs, served: served, model: config.NewModel(nil), said: make(map[string]string), broken: make(map[string]bool)}
+func newSource(logger *slog.Logger, dirs []*zoneDir, served *servings, events *event.Log, discovery *discovery) *source {
+	s := &source{logger: logger, dirs: dirs, served: served, discovery: discovery, model: config.NewModel(nil), said: make(map[string]string), broken: make(map[string]bool)}
 	s.take(s.join())
 	s.notice()
 	// What loading had to say has been said.
@@ -170,8 +173,8 @@ func (s *source) forgetMoved() {
 // join makes one model of the zones of all directories, sorted by name. A zone that did not change keeps its value, also
 // when another watch has read it: whoever compiles answers compares pointers. moved is unset when all is as it was.
 func (s *source) join() (m *config.Model, moved bool) {
-	before := make(map[string]*config.Zone, len(s.model.Zones))
-	for _, z := range s.model.Zones {
+	before := make(map[string]*config.Zone, len(s.base))
+	for _, z := range s.base {
 		before[z.Name] = z
 	}
 	// ran tells whether z is of the file from which its zone ran, before the process started too.
@@ -216,6 +219,27 @@ func (s *source) join() (m *config.Model, moved bool) {
 		zones = append(zones, z)
 	}
 	slices.SortFunc(zones, func(a, b *config.Zone) int { return cmp.Compare(a.Name, b.Name) })
+	if !slices.Equal(zones, s.base) {
+		s.base = zones
+		s.discovery.want(zones)
+	}
+	return s.expand()
+}
+
+// expand makes the model of base and what clusters give. A zone to which they give what they gave keeps its value.
+func (s *source) expand() (m *config.Model, moved bool) {
+	before := make(map[string]*config.Zone, len(s.model.Zones))
+	for _, z := range s.model.Zones {
+		before[z.Name] = z
+	}
+	zones := make([]*config.Zone, 0, len(s.base))
+	for _, z := range s.base {
+		z = s.discovery.with(z)
+		if was := before[z.Name]; was != nil && was.File == z.File && was.Hash == z.Hash {
+			z = was
+		}
+		zones = append(zones, z)
+	}
 	if slices.Equal(zones, s.model.Zones) {
 		return s.model, false
 	}

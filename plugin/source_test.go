@@ -49,7 +49,7 @@ func TestSourceJoinsDirectories(t *testing.T) {
 	dirs := func() []*zoneDir { return []*zoneDir{{path: one, shown: one}, {path: two, shown: two}} }
 	loaded, err := (&loader{state: state, logger: newLogger()}).start(dirs())
 	require.NoError(t, err)
-	s := newSource(newLogger(), loaded, nil, nil)
+	s := newSource(newLogger(), loaded, nil, nil, nil)
 	require.Equal(t, []string{"a.example.", "b.example."}, names(s.model), "sorted over directories")
 	require.Nil(t, pollTwice(s), "nothing changed")
 
@@ -91,7 +91,7 @@ func TestSourceKeepsZonesThatDidNotChange(t *testing.T) {
 		require.NoError(t, err)
 		return d
 	}
-	s := newSource(newLogger(), load(), nil, nil)
+	s := newSource(newLogger(), load(), nil, nil, nil)
 	require.Nil(t, s.replace(load()), "another watch read the same files")
 }
 
@@ -101,7 +101,7 @@ func TestSourceWithoutItsDirectory(t *testing.T) {
 	writeZone(t, filepath.Join(dir, "a.yaml"), "a.example", 1)
 	d, err := (&loader{state: filepath.Join(root, "state"), logger: newLogger()}).start([]*zoneDir{{path: dir, shown: dir}})
 	require.NoError(t, err)
-	s := newSource(newLogger(), d, nil, nil)
+	s := newSource(newLogger(), d, nil, nil, nil)
 	require.NoError(t, os.Rename(dir, dir+".away"))
 	require.Nil(t, pollTwice(s), "all goes on")
 	require.Contains(t, s.status()[0].Problems[0], "no such file")
@@ -121,7 +121,7 @@ func TestSourceEvents(t *testing.T) {
 	dirs, err := (&loader{state: filepath.Join(root, "state"), logger: newLogger()}).start([]*zoneDir{{path: one, shown: one}, {path: two, shown: two}})
 	require.NoError(t, err)
 	log := event.Open(event.Options{Node: "n1"})
-	s := newSource(newLogger(), dirs, nil, log)
+	s := newSource(newLogger(), dirs, nil, log, nil)
 	// told are the events since the last call, with their texts.
 	var seq uint64
 	told := func() (out []string) {
@@ -184,7 +184,7 @@ func TestSourceAtStart(t *testing.T) {
 		served := loadServed(state, newLogger())
 		dirs, err := (&loader{state: state, served: served.files, logger: newLogger()}).start([]*zoneDir{{path: one, shown: one}, {path: two, shown: two}})
 		require.NoError(t, err)
-		return newSource(newLogger(), dirs, served, nil)
+		return newSource(newLogger(), dirs, served, nil, nil)
 	}
 	served := func(s *source) (out []string) {
 		for _, z := range s.model.Zones {

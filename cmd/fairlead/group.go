@@ -11,7 +11,7 @@ var groups = []struct {
 	{"Act", []string{"drain", "undrain", "force", "weight", "extend", "ready", "unready", "failback", "freeze", "unfreeze"}},
 	{"Plan", []string{"what-if", "drill"}},
 	{"Files", []string{"check", "diff", "reload", "config", "delegation", "dnssec", "schema"}},
-	{"Cluster", []string{"serve", "nodes", "hooks", "demo"}},
+	{"Cluster", []string{"serve", "nodes", "discovery", "hooks", "demo"}},
 	{"Access", []string{"context", "token", "audit"}},
 }
 

@@ -69,6 +69,7 @@ func commands() []*cobra.Command {
 		auditCommand(),
 		contextCommand(),
 		nodesCommand(),
+		discoveryCommand(),
 		tokenCommand(),
 		completionCommand(),
 		manCommand(),

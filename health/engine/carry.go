@@ -40,12 +40,12 @@ func (t *table) poolsOf(name string) *poolsBefore {
 	return &poolsBefore{}
 }
 
-// reloaded is when z replaced another version of the zone file; zero if there was none.
+// reloaded is when z replaced another version of the zone file; zero if there was none. That clusters give its pools other endpoints is no new version.
 func (b *poolsBefore) reloaded(z *config.Zone) time.Time {
-	switch b.zone {
-	case nil:
+	switch {
+	case b.zone == nil:
 		return time.Time{}
-	case z:
+	case b.zone.FileHash == z.FileHash:
 		return b.table.reloaded
 	}
 	return time.Now()

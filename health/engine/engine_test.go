@@ -173,7 +173,7 @@ func testZone(name string, addresses ...string) *config.Zone {
 		p.Endpoints = append(p.Endpoints, &config.Endpoint{Name: "e" + a, V4: addr, ProbeAddr: addr, Weight: 1})
 	}
 	svc := &config.Service{Name: "www." + name, Tiers: []config.Tier{{{Pool: 0, Weight: 1}}}, Pools: []int{0}, TTL: config.TTL{Mode: config.Horizon, Min: 2, Max: 30}}
-	return &config.Zone{Name: name, AZs: []config.AZ{{Name: "eu-a"}}, Checks: []*config.Check{check}, Pools: []*config.Pool{p}, Services: []*config.Service{svc}, Hash: config.Hash{byte(len(addresses))}}
+	return &config.Zone{Name: name, AZs: []config.AZ{{Name: "eu-a"}}, Checks: []*config.Check{check}, Pools: []*config.Pool{p}, Services: []*config.Service{svc}, FileHash: config.Hash{byte(len(addresses))}, Hash: config.Hash{byte(len(addresses))}}
 }
 
 type bed struct {

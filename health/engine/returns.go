@@ -73,7 +73,7 @@ func (s *savedReturns) add(z *config.Zone, p *config.Pool, view *health.PoolView
 		if !out && r.IsZero() {
 			return
 		}
-		saved := savedReturn{Zone: z.Hash, Out: out, Unclaimed: out && r.Unclaimed, Doubled: r.Doubled}
+		saved := savedReturn{Zone: z.FileHash, Out: out, Unclaimed: out && r.Unclaimed, Doubled: r.Doubled}
 		saved.SinceSeconds, saved.AdmittedSeconds, saved.ReloadedSeconds = ageOf(r.Since, now), ageOf(r.Admitted, now), ageOf(r.Reloaded, now)
 		for _, retry := range r.Retries {
 			saved.RetriesSeconds = append(saved.RetriesSeconds, now.Sub(retry).Seconds())
@@ -143,7 +143,7 @@ func (s savedReturn) restored(z *config.Zone, now time.Time) health.Return {
 	for _, age := range s.RetriesSeconds {
 		r.Retries = append(r.Retries, now.Add(-seconds(age)))
 	}
-	if s.Zone != z.Hash {
+	if s.Zone != z.FileHash {
 		r = r.Let(time.Time{}, now)
 	}
 	return r

@@ -22,7 +22,7 @@ func TestRestartLetsNobodySlipIn(t *testing.T) {
 	zone := func(mode config.FailbackMode, version byte) *config.Zone {
 		z := testZone("example.org.", "192.0.2.1", "192.0.2.2")
 		z.Pools[0].Failbacks = []config.Failback{{Mode: mode}}
-		z.Hash[1] = version
+		z.FileHash[1], z.Hash[1] = version, version
 		return z
 	}
 	run := func(name string, after time.Duration, z *config.Zone, f func(*testing.T, *bed)) {
@@ -78,6 +78,7 @@ func TestReloadLetsIn(t *testing.T) {
 		require.True(t, b.View().Zones[0].Pools[0].Return.On())
 		again := testZone("example.org.", "192.0.2.1")
 		again.Pools[0].Failbacks = z.Pools[0].Failbacks
+		again.FileHash[1], again.Hash[1] = 1, 1
 		b.SetModel(config.NewModel([]*config.Zone{again}))
 		time.Sleep(5 * time.Second) // in a bubble
 		require.False(t, b.View().Zones[0].Pools[0].Return.On(), "a new version of the file lets it in")

@@ -67,6 +67,11 @@ type Node interface {
 	Ready() error
 	// Unwritable is set while the state directory cannot be written.
 	Unwritable() *api.Unwritable
+	// Discovery are the clusters of Kubernetes that endpoints come from. AcceptDiscovered lets go of what one does not name any more, AdoptDiscovered takes
+	// another one for it; they may fail with ErrNoCluster.
+	Discovery() []api.DiscoveredCluster
+	AcceptDiscovered(cluster string) error
+	AdoptDiscovered(cluster string) error
 	// Freeze stops every automatic verdict or lets them move again; nil means that it is on disk and in force.
 	Freeze(on bool, actor, reason string) error
 	// Frozen is the latest such order.

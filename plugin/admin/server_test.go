@@ -152,6 +152,19 @@ func (n *fakeNode) RunningZone(z *config.Zone) (*api.RunningZone, error) {
 
 func (n *fakeNode) Unwritable() *api.Unwritable { return nil }
 
+func (n *fakeNode) Discovery() []api.DiscoveredCluster {
+	return []api.DiscoveredCluster{{Name: "eu-1", Configured: true, Read: true, Endpoints: []api.DiscoveredEndpoint{{Zone: "example.org.", Pool: "web", Name: "eu-1.192-0-2-1", State: "named"}}}}
+}
+
+func (n *fakeNode) AcceptDiscovered(cluster string) error { return n.AdoptDiscovered(cluster) }
+
+func (n *fakeNode) AdoptDiscovered(cluster string) error {
+	if cluster != "eu-1" {
+		return ErrNoCluster
+	}
+	return nil
+}
+
 func (n *fakeNode) Frozen() api.Freeze { return n.frozen }
 
 func (n *fakeNode) FastLanes() []api.FastLane {

@@ -30,6 +30,11 @@ func NewStatus(n Node, version string, startedAt, now time.Time) *api.Status {
 	}
 	out.Unwritable = n.Unwritable()
 	out.Degraded = out.Degraded || out.Unwritable != nil
+	for _, c := range n.Discovery() {
+		c.Endpoints = nil
+		out.Discovery = append(out.Discovery, c)
+		out.Degraded = out.Degraded || c.Stranger || c.Since != nil || !c.Configured || c.Held > 0
+	}
 	snap := n.Snapshot()
 	if snap == nil {
 		return out

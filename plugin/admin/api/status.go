@@ -34,6 +34,8 @@ type Status struct {
 	Late bool `json:"late,omitempty"`
 	// Unwritable is set while the state directory cannot be written.
 	Unwritable *Unwritable `json:"unwritable,omitempty"`
+	// Discovery are the clusters of Kubernetes that endpoints come from.
+	Discovery []DiscoveredCluster `json:"discovery,omitempty"`
 	// Cluster is what is known of the other nodes; nil for a node alone.
 	Cluster *Nodes `json:"cluster,omitempty"`
 	// Freeze is set while an operator has stopped every automatic verdict.

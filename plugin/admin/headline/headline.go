@@ -61,6 +61,7 @@ func Causes(s *api.Status) []api.Cause {
 	t.node()
 	t.cluster()
 	t.files()
+	t.clusters()
 	t.orders()
 	t.services()
 	t.areas()

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+func discoveryCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "discovery",
+		Short: "endpoints that Kubernetes clusters give the pools; accept and adopt",
+		Long: `Discovery shows each cluster that zone files take endpoints from: whether it is
+read, what is wrong, and what it gives. An endpoint that its cluster does not
+name any more is shown with the reason why it stays:
+
+  replaced  its object says other addresses; it leaves when one of them is up
+  kept      its object has lost its addresses
+  gone      its object is deleted, and the pool needs it or too many would leave
+
+` + serverHelp + "\n\n" + readExits,
+		Example: `  fairlead discovery
+  fairlead discovery accept eu-1 --reason "shop is moved, CHG-7"
+  fairlead discovery adopt eu-1 --reason "restored from a backup"`,
+		Args: usageArgs(cobra.NoArgs),
+	}
+	prints(cmd, api.DiscoveryPath, func(d drawing, got *api.Discovery) { writeDiscovery(d, got) })
+	cmd.AddCommand(
+		discoveryOrder("accept CLUSTER", "let go of the endpoints that a cluster does not name any more",
+			`Accept has all endpoints leave at once that the cluster does not name any more,
+also the last ones of a pool. It is for this node alone.`,
+			`  fairlead discovery accept eu-1 --reason "shop is moved, CHG-7"`, api.AcceptPath),
+		discoveryOrder("adopt CLUSTER", "take another cluster behind the URL for the one that was read",
+			`Adopt takes the cluster that stands behind the URL now for the one that was
+read before, as after a restore. What it does not have leaves as if it were
+deleted. It is for this node alone.`,
+			`  fairlead discovery adopt eu-1 --reason "restored from a backup"`, api.AdoptPath),
+	)
+	return cmd
+}
+
+// discoveryOrder is an order about one cluster.
+func discoveryOrder(use, short, long, example string, path func(cluster string) string) *cobra.Command {
+	req := api.DiscoveryRequest{Actor: actor()}
+	cmd := &cobra.Command{Use: use, Short: short, Long: long + "\n\n" + serverHelp + "\n\n" + readExits, Example: example, Args: usageArgs(cobra.ExactArgs(1))}
+	server, output := addServerFlag(cmd), addOutputFlag(cmd)
+	cmd.Flags().StringVar(&req.Reason, "reason", "", "why; required, it is kept in the audit log")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if req.Reason == "" {
+			return usagef(cmd, "--reason is required: endpoints may leave")
+		}
+		if err := output.check(cmd); err != nil {
+			return err
+		}
+		c, err := newClient(*server)
+		if err != nil {
+			return err
+		}
+		var got api.Discovery
+		if err := c.order(orBackground(cmd.Context()), http.MethodPost, path(args[0]), req, &got); err != nil {
+			return err
+		}
+		return output.tell(cmd.OutOrStdout(), nil, &got, "ordered; `fairlead discovery` shows what comes of it")
+	}
+	return cmd
+}
+
+// writeDiscovery prints the clusters, and below them their endpoints.
+func writeDiscovery(d drawing, got *api.Discovery) {
+	now := time.Now()
+	if len(got.Clusters) == 0 {
+		fmt.Fprintln(d, "no zone file takes endpoints from a cluster, and the node file names none")
+		return
+	}
+	t := newTable("CLUSTER", "", "ENDPOINTS", "READ", "WHAT IS WRONG")
+	e := newTable("", "ENDPOINT", "POOL", "AZ", "OBJECT", "SINCE")
+	for i := range got.Clusters {
+		c := &got.Clusters[i]
+		m, wrong := discoveryMark(c, now)
+		read := "never"
+		if c.ReadAt != nil {
+			read = clock(*c.ReadAt, now)
+		}
+		t.add(m.colour, c.Name, m.text(), fmt.Sprint(len(c.Endpoints)), read, wrong)
+		for _, x := range c.Endpoints {
+			m := markOf(health.Up, x.State)
+			if x.State != "named" {
+				m = markOf(health.Suspect, x.State)
+			}
+			e.add(m.colour, m.text(), x.Name, strings.TrimSuffix(x.Zone, ".")+"/"+x.Pool, x.AZ, x.Object, clock(x.Since, now))
+		}
+	}
+	t.write(d, d.style, "")
+	if len(e.rows) > 0 {
+		fmt.Fprintln(d)
+		e.write(d, d.style, "")
+	}
+}
+
+// discoveryMark is how a cluster is, and what is wrong.
+func discoveryMark(c *api.DiscoveredCluster, now time.Time) (mark, string) {
+	switch {
+	case !c.Configured:
+		return markOf(health.Unknown, "not read"), "the node file does not say how it is read"
+	case c.Stranger:
+		return markOf(health.Down, "another"), c.Failure + "; `fairlead discovery adopt " + c.Name + "` takes it"
+	case c.Since != nil:
+		return markOf(health.Suspect, "not read"), "since " + clock(*c.Since, now) + ": " + c.Failure
+	case c.Held > 0:
+		return markOf(health.Suspect, "held"), fmt.Sprintf("%s that it does not name any more; `fairlead discovery accept %s` lets go", count(c.Held, "endpoint"), c.Name)
+	case len(c.Problems) > 0:
+		return markOf(health.Suspect, "read"), strings.Join(c.Problems, "; ")
+	case !c.Read:
+		return markOf(health.Unknown, "starting"), ""
+	}
+	return markOf(health.Up, "read"), ""
+}

@@ -1,0 +1,224 @@
+package integration
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/miekg/dns"
+	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/yaml"
+)
+
+const discoveryZone = `zone: example.org
+nameservers: [ns1.example.net]
+regions: {eu: {azs: [eu-a, eu-b]}}
+checks:
+  open: {type: tcp, port: %d, interval: 200ms, timeout: 150ms, fall: 2, rise: 1}
+pools:
+  web: {region: eu, check: open, settle: %s, from: [{cluster: eu-1, service: shop/web, az: eu-a}]}
+services:
+  www: {tiers: [{web: 1}], ttl: {max: 5s, min: 1s}, answers: all}
+`
+
+const discoveryCorefile = `example.org:PORT {
+	bind 127.0.0.1
+	fairlead {
+		zones DIR/zones
+		node DIR/node.yaml
+		state DIR/state
+	}
+}
+`
+
+// manifest creates what a file of deploy/kubernetes has.
+func (c *controlPlane) manifest(name string) {
+	c.t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "deploy", "kubernetes", name))
+	require.NoError(c.t, err)
+	for doc := range strings.SplitSeq(string(text), "\n---\n") {
+		b, err := yaml.YAMLToJSON([]byte(doc))
+		require.NoError(c.t, err)
+		var o struct {
+			APIVersion, Kind string
+			Metadata         struct{ Namespace string }
+		}
+		require.NoError(c.t, json.Unmarshal(b, &o))
+		c.create(o.APIVersion, o.Metadata.Namespace, strings.ToLower(o.Kind)+"s", string(b))
+	}
+}
+
+// allow gives the reader what the role as shipped allows.
+func (c *controlPlane) allow() {
+	c.t.Helper()
+	c.manifest("reader.yaml")
+	c.create("rbac.authorization.k8s.io/v1", "", "clusterrolebindings", `{"metadata":{"name":"reader"},
+		"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"fairlead-reader"},"subjects":[{"kind":"User","name":"fairlead"}]}`)
+}
+
+// answers are the addresses of www, sorted.
+func (p *process) answers() (out []string) {
+	m, _, err := ask("udp", p.dns, "www.example.org.", dns.TypeA)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	for _, rr := range m.Answer {
+		if a, ok := rr.(*dns.A); ok {
+			out = append(out, a.A.String())
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// awaitAnswers waits until www has just these addresses.
+func (p *process) awaitAnswers(want ...string) {
+	p.t.Helper()
+	var got []string
+	defer func() {
+		if p.t.Failed() {
+			p.t.Logf("want %v, got %v", want, got)
+		}
+	}()
+	await(p.t, "the answer "+strings.Join(want, " "), func() bool {
+		got = p.answers()
+		return slices.Equal(got, want)
+	})
+}
+
+// openPorts opens a port on loopback addresses: 127.0.0.N.
+func openPorts(t *testing.T, port int, last ...int) {
+	t.Helper()
+	for _, n := range last {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.%d:%d", n, port))
+		require.NoError(t, err)
+		t.Cleanup(func() { l.Close() })
+		go func() {
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				conn.Close()
+			}
+		}()
+	}
+}
+
+// startDiscovering starts a node that reads c.
+func startDiscovering(t *testing.T, c *controlPlane, checkPort int, settle string) *process {
+	t.Helper()
+	dir := t.TempDir()
+	p := &process{bin: binary(t, false), dir: dir, socket: filepath.Join(dir, "state", "admin.sock"), dns: fmt.Sprintf("127.0.0.1:%d", freePort(t))}
+	for _, d := range []string{"zones", "state"} {
+		require.NoError(t, os.MkdirAll(filepath.Join(dir, d), 0o755))
+	}
+	p.writeZone("example.org.yaml", fmt.Sprintf(discoveryZone, checkPort, settle))
+	p.replace(filepath.Join(dir, "node.yaml"), fmt.Sprintf("kubernetes: {clusters: {eu-1: {kubeconfig: %s}}}\n", c.path("kubeconfig")))
+	p.writeCorefile(discoveryCorefile)
+	return start(t, p, "serve", "-conf", filepath.Join(dir, "Corefile"))
+}
+
+// anew stops p and starts it on the same directories.
+func (p *process) anew(t *testing.T) *process {
+	p.stop()
+	next := &process{bin: p.bin, dir: p.dir, socket: p.socket, dns: p.dns}
+	return start(t, next, "serve", "-conf", filepath.Join(p.dir, "Corefile"))
+}
+
+// said waits until the node has told of an event.
+func (p *process) said(kind string) {
+	p.t.Helper()
+	await(p.t, "the event "+kind, func() bool {
+		text, _ := os.ReadFile(filepath.Join(p.dir, "state", "events.jsonl"))
+		return strings.Contains(string(text), `"`+kind+`"`)
+	})
+}
+
+// TestKubeFailureTable drives the real binary through the failure table of the Kubernetes source.
+func TestKubeFailureTable(t *testing.T) {
+	c := startControlPlane(t)
+	port := freePort(t)
+	openPorts(t, port, 11, 12, 13)
+	c.namespace("shop")
+	web := c.service("shop", "web", "127.0.0.11")
+	p := startDiscovering(t, c, port, "5m")
+
+	// Without a role it is said what is missing; with it the Service's address is probed and answered.
+	p.said("discovery.stale")
+	require.Contains(t, p.output(), `User \"fairlead\" cannot get resource`)
+	c.allow()
+	p.awaitAnswers("127.0.0.11")
+
+	// Another address: the old one leaves once the new one is up. One that never comes up takes nothing away before `settle`.
+	c.status(web, "127.0.0.12")
+	p.awaitAnswers("127.0.0.12")
+	c.status(web, "127.0.0.99")
+	p.said("discovery.replaced")
+	await(t, "the new address beside the old one", func() bool {
+		s := p.status()
+		return s != nil && len(s.Zones) == 1 && len(s.Zones[0].Pools[0].Endpoints) == 2
+	})
+	require.Equal(t, []string{"127.0.0.12"}, p.answers())
+
+	// The status is emptied: the last address stays.
+	c.status(web, "127.0.0.12")
+	p.awaitAnswers("127.0.0.12")
+	c.status(web)
+	p.said("discovery.kept")
+	require.Equal(t, []string{"127.0.0.12"}, p.answers())
+
+	// The API is gone, over a restart of the node, too.
+	c.kill(&c.api)
+	p = p.anew(t)
+	p.awaitAnswers("127.0.0.12")
+	c.startAPI()
+	c.status(web, "127.0.0.13")
+	p.awaitAnswers("127.0.0.13")
+
+	// The object is deleted: it is the pool's last endpoint.
+	c.do("DELETE", web, "")
+	p.said("discovery.held")
+	require.Equal(t, []string{"127.0.0.13"}, p.answers())
+
+	// Another cluster stands behind the URL: nothing is taken.
+	c.kill(&c.api)
+	c.kill(&c.etcd)
+	c.startEtcd()
+	c.startAPI()
+	c.namespace("shop")
+	c.allow()
+	c.service("shop", "web", "127.0.0.11")
+	p.said("discovery.stranger")
+	require.Equal(t, []string{"127.0.0.13"}, p.answers())
+	out, code := run(t, p.bin, "discovery", "--server=unix:"+p.socket)
+	require.Zero(t, code, out)
+	require.Contains(t, out, "another cluster stands behind the URL")
+	order := func(words ...string) {
+		out, code := run(t, p.bin, append([]string{"discovery", "--reason", "test", "--server=unix:" + p.socket}, words...)...)
+		require.Zero(t, code, out)
+	}
+	order("adopt", "eu-1")
+	p.awaitAnswers("127.0.0.11")
+
+	// What is held leaves once somebody lets go.
+	c.do("DELETE", "/api/v1/namespaces/shop/services/web", "")
+	held := func() int {
+		s := p.status()
+		if s == nil || len(s.Discovery) != 1 {
+			return -1
+		}
+		return s.Discovery[0].Held
+	}
+	await(t, "the last endpoint to be held", func() bool { return held() == 1 })
+	order("accept", "eu-1")
+	await(t, "it to leave", func() bool {
+		s := p.status()
+		return held() == 0 && len(s.Zones[0].Pools[0].Endpoints) == 0
+	})
+}

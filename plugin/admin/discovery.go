@@ -1,0 +1,68 @@
+package admin
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+// ErrNoCluster says that this node does not read a cluster.
+var ErrNoCluster = errors.New("this node does not read the cluster")
+
+func (s *Server) discoveryRoutes() []route {
+	const cluster = api.DiscoveryPath + "/{cluster}"
+	return []route{
+		{method: http.MethodGet, path: api.DiscoveryPath, role: viewer, doc: "What clusters of Kubernetes give the pools.", reply: api.Discovery{}, handle: s.discovery},
+		{
+			method: http.MethodPost, path: cluster + "/accept", role: operator, action: "discovery accept", doc: "Lets go of the endpoints that a cluster does not name any more.",
+			body: api.DiscoveryRequest{}, reply: api.Discovery{}, handle: s.acceptDiscovery,
+		},
+		{
+			method: http.MethodPost, path: cluster + "/adopt", role: operator, action: "discovery adopt", doc: "Takes the cluster behind the URL for the one that was read.",
+			body: api.DiscoveryRequest{}, reply: api.Discovery{}, handle: s.adoptDiscovery,
+		},
+	}
+}
+
+func (s *Server) discovery(*http.Request) (int, any) {
+	return http.StatusOK, s.discovered()
+}
+
+func (s *Server) discovered() *api.Discovery {
+	return &api.Discovery{Node: s.opts.Node.Name(), Clusters: s.opts.Node.Discovery()}
+}
+
+func (s *Server) acceptDiscovery(r *http.Request) (int, any) {
+	return s.orderDiscovery(r, s.opts.Node.AcceptDiscovered)
+}
+
+func (s *Server) adoptDiscovery(r *http.Request) (int, any) {
+	return s.orderDiscovery(r, s.opts.Node.AdoptDiscovered)
+}
+
+func (s *Server) orderDiscovery(r *http.Request, do func(cluster string) error) (int, any) {
+	var req api.DiscoveryRequest
+	if err := decode(r, &req); err != nil {
+		return invalid(err)
+	}
+	rec := recordOf(r)
+	rec.asks(req.Actor, req.Reason)
+	rec.Object = "cluster " + r.PathValue("cluster")
+	if req.Reason == "" {
+		return invalid(errors.New("reason: required, endpoints leave by it"))
+	}
+	if err := health.ValidateWords(req.Actor, req.Reason); err != nil {
+		return invalid(err)
+	}
+	if err := rec.reserve(); err != nil {
+		return unrecorded(err)
+	}
+	if err := do(r.PathValue("cluster")); errors.Is(err, ErrNoCluster) {
+		return http.StatusNotFound, failure(http.StatusNotFound, err)
+	} else if err != nil {
+		return http.StatusConflict, failure(http.StatusConflict, err)
+	}
+	return http.StatusOK, s.discovered()
+}

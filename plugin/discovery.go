@@ -1,0 +1,415 @@
+package fairlead
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"reflect"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/discover"
+	"github.com/fairlead-dns/fairlead/discover/kube"
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/event"
+	"github.com/fairlead-dns/fairlead/plugin/admin"
+)
+
+const (
+	// discoverPause is the time between two looks at what clusters say at least: changes come in bursts, and each new set is a new model.
+	discoverPause = 200 * time.Millisecond
+	// discoverHeld is the time between two looks while addresses wait to leave: what they wait for is an endpoint that comes up, or a time.
+	// discoverIdle is that of other times.
+	discoverHeld, discoverIdle = time.Second, 10 * time.Second
+	// discoverStale is how long a cluster is not read before somebody is told: API servers start anew.
+	discoverStale = 5 * time.Second
+)
+
+// A discovery reads the clusters that the node file names, keeps what they give, and has it take effect. Its goroutine is the only one that decides.
+type discovery struct {
+	node    string
+	state   string
+	logger  *slog.Logger
+	events  *event.Log
+	metrics discoveryMetrics
+	// view is what is believed now; apply has a new model made. Both are set before run.
+	view  func() *health.View
+	apply func(ctx context.Context)
+	wake  chan struct{}
+
+	mu sync.Mutex // guards the rest
+	// sets are what clusters give, by name; values, never changed.
+	sets map[string]*discover.Set
+	// zones are those of the files in force, clusters what the node file says now.
+	zones    []*config.Zone
+	clusters []config.KubeCluster
+	readers  map[string]*clusterReader
+	// accepts are the clusters of which everything may leave that they do not name, as somebody ordered.
+	accepts map[string]bool
+}
+
+// A clusterReader is a cluster that is read.
+type clusterReader struct {
+	*kube.Reader
+	cluster config.KubeCluster
+	cancel  context.CancelFunc
+	done    chan struct{}
+	// report is what it said last. told is what somebody has been told of it; owned by discovery.run.
+	report kube.Report
+	told   string
+}
+
+// newDiscovery takes up what was kept.
+func newDiscovery(node, state string, clusters []config.KubeCluster, logger *slog.Logger, events *event.Log, reg prometheus.Registerer) *discovery {
+	d := &discovery{
+		node: node, state: state, clusters: clusters, logger: logger, events: events, wake: make(chan struct{}, 1),
+		sets: make(map[string]*discover.Set), readers: make(map[string]*clusterReader), accepts: make(map[string]bool), metrics: newDiscoveryMetrics(reg),
+	}
+	if state == "" {
+		return d
+	}
+	sets, err := discover.Load(state)
+	if err != nil {
+		logger.Error("what clusters gave is not readable: their endpoints come back once they are read", "err", err)
+	}
+	d.sets = sets
+	return d
+}
+
+// with is z with the endpoints that clusters give it. A nil discovery gives none.
+func (d *discovery) with(z *config.Zone) *config.Zone {
+	if d == nil {
+		return z
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	members, _ := discover.Members(z, d.sets)
+	return z.With(members)
+}
+
+// want says which zones are in force, as their files have them.
+func (d *discovery) want(zones []*config.Zone) {
+	if d == nil {
+		return
+	}
+	d.mu.Lock()
+	d.zones = zones
+	d.mu.Unlock()
+	d.poke()
+}
+
+// configure takes up what a node file says now.
+func (d *discovery) configure(clusters []config.KubeCluster) {
+	d.mu.Lock()
+	d.clusters = clusters
+	d.mu.Unlock()
+	d.poke()
+}
+
+// Accept lets everything of a cluster leave that it does not name.
+func (d *discovery) Accept(cluster string) error {
+	return d.order(cluster, func(*clusterReader) { d.accepts[cluster] = true })
+}
+
+// Adopt takes the cluster that stands behind the URL now for the one that was read.
+func (d *discovery) Adopt(cluster string) error {
+	return d.order(cluster, func(r *clusterReader) { r.Adopt() })
+}
+
+func (d *discovery) order(cluster string, do func(r *clusterReader)) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	r := d.readers[cluster]
+	if r == nil {
+		return fmt.Errorf("%w %s", admin.ErrNoCluster, cluster)
+	}
+	do(r)
+	d.poke()
+	return nil
+}
+
+func (d *discovery) poke() {
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run reads and decides until ctx ends.
+func (d *discovery) run(ctx context.Context) error {
+	defer d.end()
+	if d.state != "" {
+		if err := discover.Prepare(d.state); err != nil {
+			d.logger.Error("what clusters give cannot be kept: a start without them has no endpoints of theirs", "err", err)
+		}
+	}
+	for {
+		d.arrange(ctx)
+		changed, waits := d.decide(time.Now())
+		if changed {
+			d.apply(ctx)
+		}
+		pause := time.NewTimer(discoverPause)
+		select {
+		case <-ctx.Done():
+			pause.Stop()
+			return nil
+		case <-pause.C:
+		}
+		idle := discoverIdle
+		if waits {
+			idle = discoverHeld
+		}
+		timer := time.NewTimer(idle)
+		select {
+		case <-ctx.Done():
+		case <-d.wake:
+		case <-timer.C:
+		}
+		timer.Stop()
+		if ctx.Err() != nil {
+			return nil
+		}
+	}
+}
+
+// arrange has one reader for each cluster of the node file, and tells it what the zones want.
+func (d *discovery) arrange(ctx context.Context) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for name, r := range d.readers {
+		if !slices.ContainsFunc(d.clusters, func(c config.KubeCluster) bool { return reflect.DeepEqual(c, r.cluster) }) {
+			r.cancel()
+			delete(d.readers, name)
+		}
+	}
+	for _, c := range d.clusters {
+		if d.readers[c.Name] == nil {
+			d.readers[c.Name] = d.start(ctx, c)
+		}
+		d.readers[c.Name].Want(discover.Wants(d.zones, c.Name))
+	}
+}
+
+// start starts the reader of a cluster.
+func (d *discovery) start(ctx context.Context, c config.KubeCluster) *clusterReader {
+	o := kube.Options{Cluster: &c, Agent: "fairlead/" + version(), Changed: d.poke}
+	if s := d.sets[c.Name]; s != nil {
+		o.UID = s.UID
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	r := &clusterReader{Reader: kube.New(o), cluster: c, cancel: cancel, done: make(chan struct{})}
+	go func() {
+		defer close(r.done)
+		_ = r.Run(ctx)
+	}()
+	return r
+}
+
+// end waits until nothing reads any more.
+func (d *discovery) end() {
+	d.mu.Lock()
+	readers := slices.Collect(maps.Values(d.readers))
+	d.mu.Unlock()
+	for _, r := range readers {
+		r.cancel()
+		<-r.done
+	}
+}
+
+// decide folds what the clusters say. waits is set while something is about to leave, or a cluster is about to be stale.
+func (d *discovery) decide(now time.Time) (changed, waits bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(d.readers)) {
+		r := d.readers[name]
+		r.report = r.Report()
+		waits = d.tell(name, r, now) || waits
+		changed = d.fold(name, r, now) || changed
+		waits = waits || d.sets[name].Waits()
+		d.metrics.set(name, d.sets[name], r.told == "")
+	}
+	return changed, waits
+}
+
+// fold folds what one cluster says.
+func (d *discovery) fold(name string, r *clusterReader, now time.Time) (changed bool) {
+	old := d.sets[name]
+	if old == nil {
+		old = &discover.Set{Cluster: name}
+		d.sets[name] = old
+	}
+	g := d.ground(name, now)
+	seen := r.report.Seen
+	if r.report.Stranger() != nil {
+		// Nothing is taken from it, and nothing concluded.
+		seen = nil
+	}
+	next, notes := old.Decide(g, discover.Wants(d.zones, name), seen)
+	delete(d.accepts, name)
+	if next == old && old.UID == r.report.UID && old.Region == r.cluster.Region && old.AZ == r.cluster.AZ || r.report.UID == "" && next == old {
+		return false
+	}
+	out := *next
+	if old.UID != "" && r.report.UID != "" && old.UID != r.report.UID {
+		out.Epoch++
+	}
+	if r.report.UID != "" {
+		out.UID, out.Revision = r.report.UID, r.report.Revision
+	}
+	out.Region, out.AZ, out.Node = r.cluster.Region, r.cluster.AZ, d.node
+	d.sets[name] = &out
+	for _, n := range notes {
+		d.logger.Info("discovery", "kind", n.Kind, "cluster", name, "what", n.Text)
+		d.events.Add(n.Kind, name, n.Text, nil)
+	}
+	if d.state != "" {
+		// It is on disk before it is answered.
+		if err := out.Save(d.state); err != nil {
+			d.logger.Error("what a cluster gives is not kept: a start without its API has an older set", "cluster", name, "err", err)
+		}
+	}
+	return true
+}
+
+// others is how many endpoints a pool has that are not of a cluster.
+func (d *discovery) others(cluster string) func(zone, pool string) int {
+	sets := maps.Clone(d.sets)
+	delete(sets, cluster)
+	return func(zone, pool string) int {
+		for _, z := range d.zones {
+			if z.Name != zone {
+				continue
+			}
+			members, _ := discover.Members(z, sets)
+			for _, p := range z.With(members).Pools {
+				if p.Name == pool {
+					return len(p.Endpoints)
+				}
+			}
+		}
+		return 0
+	}
+}
+
+// tell tells when a cluster cannot be read any more, or can again. It returns whether that may change by time alone.
+func (d *discovery) tell(name string, r *clusterReader, now time.Time) (waits bool) {
+	trouble := ""
+	for _, f := range r.report.Failures {
+		if now.Sub(f.Since) < discoverStale {
+			waits = true
+		} else if trouble == "" {
+			trouble = f.Err.Error()
+		}
+	}
+	if trouble == r.told {
+		return waits
+	}
+	was := r.told
+	r.told = trouble
+	switch {
+	case trouble == "":
+		d.logger.Info("cluster read again", "cluster", name)
+		d.events.Add("discovery.read", name, "it is read again", nil)
+	case r.report.Stranger() != nil:
+		d.logger.Error("cluster not taken: another one stands behind its URL", "cluster", name, "err", trouble)
+		d.events.Add("discovery.stranger", name, trouble, nil)
+	default:
+		d.logger.Error("cluster not read, what it gave last stays", "cluster", name, "old", was, "err", trouble)
+		d.events.Add("discovery.stale", name, trouble, nil)
+	}
+	return waits
+}
+
+// discoveryMetrics say how clusters are.
+type discoveryMetrics struct {
+	read      *prometheus.GaugeVec
+	endpoints *prometheus.GaugeVec
+}
+
+func newDiscoveryMetrics(reg prometheus.Registerer) discoveryMetrics {
+	m := discoveryMetrics{
+		read: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "fairlead_discovery_read", Help: "1 while a cluster is read, 0 while what it gave last stays."}, []string{"cluster"}),
+		endpoints: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "fairlead_discovery_endpoints", Help: "Addresses that a cluster gives, by why they are there."}, []string{"cluster", "state"}),
+	}
+	reg.MustRegister(m.read, m.endpoints)
+	return m
+}
+
+func (m discoveryMetrics) set(cluster string, s *discover.Set, read bool) {
+	value := 0.0
+	if read {
+		value = 1
+	}
+	m.read.WithLabelValues(cluster).Set(value)
+	held := s.Held()
+	for state, label := range map[discover.State]string{discover.Named: "named", discover.Replaced: "replaced", discover.Kept: "kept", discover.Gone: "gone"} {
+		m.endpoints.WithLabelValues(cluster, label).Set(float64(held[state]))
+	}
+}
+
+// verdicts are those of a pool in what is served, by name of the endpoint; nil for none.
+func (d *discovery) verdicts(zone, pool string) map[string]health.Verdict {
+	v := d.view()
+	if v == nil {
+		return nil
+	}
+	for _, zv := range v.Zones {
+		if zv.Zone.Name != zone {
+			continue
+		}
+		for i, p := range zv.Zone.Pools {
+			if p.Name != pool {
+				continue
+			}
+			out := make(map[string]health.Verdict, len(p.Endpoints))
+			for j, e := range p.Endpoints {
+				out[e.Name] = zv.Pools[i].Endpoints[j].Verdict
+			}
+			return out
+		}
+	}
+	return nil
+}
+
+// ground is what is decided by besides what a cluster says.
+func (d *discovery) ground(cluster string, now time.Time) discover.Ground {
+	verdict := func(k discover.Key, endpoint string) health.State { return d.verdicts(k.Zone, k.Pool)[endpoint].State }
+	return discover.Ground{
+		Now: now, Others: d.others(cluster), Accept: d.accepts[cluster],
+		Up:     func(k discover.Key, endpoint string) bool { return verdict(k, endpoint) == health.Up },
+		Judged: func(k discover.Key, endpoint string) bool { return verdict(k, endpoint) != health.Unknown },
+		AnyUp: func(zone, pool string) bool {
+			for _, v := range d.verdicts(zone, pool) {
+				if v.State == health.Up {
+					return true
+				}
+			}
+			return false
+		},
+	}
+}
+
+// view is what is believed now; nil before the first snapshot.
+func (n *node) view() *health.View {
+	if snap := n.current.Load(); snap != nil {
+		return snap.View
+	}
+	return nil
+}
+
+// applyDiscovered has a model served with what clusters give now.
+func (n *node) applyDiscovered(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, serveTimeout)
+	defer cancel()
+	if _, err := n.engine.Look(ctx, n.source.discovered); err != nil && ctx.Err() == nil {
+		n.logger.Error("what clusters give is not served", "err", err)
+	}
+}
