@@ -38,6 +38,8 @@ type sim struct {
 	// cluster is its name, seeds are strangers that it is pointed at.
 	cluster string
 	seeds   []string
+	// peersAlone has nodes without reference targets.
+	peersAlone bool
 	// boundOnly leaves all but bounds unchecked: the files change.
 	boundOnly bool
 	// isolateAfter is that of all nodes.

@@ -48,6 +48,14 @@ services:
 // simReference is what a vantage sees of the world outside.
 var simReference = health.Target{ID: health.TargetID{9}, Host: "192.0.2.250", Port: 53, Check: &config.Check{Interval: 5 * time.Second, Timeout: time.Second, Fall: 1, Rise: 1}}
 
+// references are what each node has: nothing where the other nodes are all that it knows of the world outside.
+func (s *sim) references() []health.Target {
+	if s.peersAlone {
+		return nil
+	}
+	return []health.Target{simReference}
+}
+
 func simKey(name string) ed25519.PrivateKey {
 	seed := sha256.Sum256([]byte(name))
 	return ed25519.NewKeyFromSeed(seed[:])
@@ -118,7 +126,7 @@ func (n *simNode) start() {
 	}
 	var err error
 	n.engine, err = engine.New(engine.Options{
-		Publisher: p, Ledger: p.compiler.Ledger(), Prober: n.prober, Model: n.model(), State: n.dir, Node: n.name, References: []health.Target{simReference},
+		Publisher: p, Ledger: p.compiler.Ledger(), Prober: n.prober, Model: n.model(), State: n.dir, Node: n.name, References: n.sim.references(),
 		Logger: n.sim.logger.With("node", n.name), Without: n.sim.without, Skew: time.Duration(int64(n.addr.Addr().As4()[3]-2)) * 150 * time.Second,
 		Cluster:   &engine.Cluster{Gossip: o, Nodes: n.sim.places(), Allowance: time.Second, Version: "sim", IsolateAfter: n.sim.isolateAfter, Keyring: n.keyfile()},
 		Suspended: n.suspends, MaxTTL: n.neverAnswered(),
@@ -226,6 +234,21 @@ func (p *simProber) Restore(id health.TargetID, state health.State, since time.T
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.driven.Restore(id, state, since)
+}
+
+// Hasten is the real prober's: what failed is probed anew at once.
+func (p *simProber) Hasten() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, d := range p.driven.targets {
+		if next := time.Now().Add(firstPhase); d.failures > 0 && next.Before(d.next) {
+			d.next = next
+		}
+	}
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
 }
 
 func (p *simProber) Run(ctx context.Context) error {

@@ -116,7 +116,7 @@ type steady struct {
 func newSteady(t *testing.T, seed uint64, size int, root string) *steady {
 	h := &steady{sim: newSim(t, seed, size, root), r: rand.New(rand.NewPCG(seed, 21)), file: newSteadyFile(), checks: make(map[*simNode]int),
 		bound: make(map[*simOrder][]netip.Addr), said: make(map[*simOrder]time.Time), tracks: make(map[*simNode]*tierTrack)}
-	h.boundOnly = true
+	h.boundOnly, h.peersAlone = true, seed%3 == 0
 	h.use(h.file.text(0))
 	h.targets, h.byHost = nil, make(map[string]health.TargetID)
 	for i := range h.file.endpoints {

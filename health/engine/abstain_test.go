@@ -51,6 +51,35 @@ func TestBlindVantageAbstains(t *testing.T) {
 	})
 }
 
+// TestFirstSight: a vantage that was blind at its start, when nothing had a verdict, is believed from the first probe on that began afterwards.
+func TestFirstSight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		z := testZone("example.org.", "192.0.2.1", "192.0.2.2")
+		z.Regions = []config.Region{{Name: "eu"}}
+		b := start(t, Options{Model: config.NewModel([]*config.Zone{z}), References: []health.Target{reference}})
+		b.tell(reference, health.Down, 1)
+		b.report(z, 0, health.Down, 1)
+		require.True(t, b.View().Blind)
+		time.Sleep(time.Second)
+		b.tell(reference, health.Up, 0)
+		require.False(t, b.View().Blind)
+		require.Equal(t, 1, b.prober.hastened)
+		took := func(latency time.Duration, failures int) {
+			b.Observe(health.Observation{Target: health.TargetOf(z.Name, z.Checks[0], z.Pools[0].Endpoints[0]).ID, State: health.Down, Failures: failures,
+				Latency: latency, At: time.Now(), Next: time.Now().Add(2 * time.Second), Reason: "refused"})
+			synctest.Wait()
+		}
+		time.Sleep(100 * time.Millisecond)
+		took(200*time.Millisecond, 2)
+		require.Equal(t, health.Unknown, state(b.View(), 0), "that probe began in the dark")
+		time.Sleep(100 * time.Millisecond)
+		took(50*time.Millisecond, 3)
+		require.Equal(t, health.Down, state(b.View(), 0))
+		time.Sleep(time.Second)
+		require.Equal(t, health.Down, state(b.View(), 0), "and goes on being believed")
+	})
+}
+
 func TestFailuresWithReferencesUpAreReal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		z := testZone("example.org.", "192.0.2.1", "192.0.2.2")

@@ -299,7 +299,11 @@ func (e *Engine) lookAround(now time.Time) (changed bool) {
 	if isolated != c.isolated {
 		changed = true
 		e.opts.Events.Add(either(isolated, "node.isolated", "node.rejoined"), e.opts.Node, fmt.Sprintf("hears %d of %d nodes", heard, len(c.nodes)), nil)
-		e.opts.Logger.Warn("cut off from most of the cluster", "isolated", isolated, "heard", heard, "roster", len(c.nodes))
+		log := e.opts.Logger.Info
+		if isolated {
+			log = e.opts.Logger.Warn
+		}
+		log(either(isolated, "cut off from most of the cluster", "most of the cluster is heard"), "heard", heard, "roster", len(c.nodes))
 	}
 	c.heard, c.isolated = heard, isolated
 	if e.panel.isolated = isolated; changed {

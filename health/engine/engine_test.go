@@ -25,7 +25,11 @@ type fakeProber struct {
 	restored map[health.TargetID]health.State
 	// late is how late the vantage is by itself; 0 for in time.
 	late time.Duration
+	// hastened counts the calls of Hasten.
+	hastened int
 }
+
+func (p *fakeProber) Hasten() { p.hastened++ }
 
 func (p *fakeProber) Late(time.Time) (time.Duration, bool) {
 	p.mu.Lock()

@@ -259,6 +259,9 @@ func (e *Engine) look(now time.Time) (changed bool) {
 		e.opts.Logger.Warn("blind: most probes fail, and neither reference targets nor other nodes answer; this vantage abstains")
 	} else {
 		e.opts.Logger.Info("the world outside answers again; this vantage sees")
+		if p, ok := e.opts.Prober.(interface{ Hasten() }); ok {
+			p.Hasten()
+		}
 	}
 	e.rejudge()
 	return true
@@ -293,7 +296,7 @@ func (e *Engine) standingMoved(id health.TargetID, was, o health.Observation) bo
 		return false
 	}
 	c := use.target.Check
-	return !o.At.Before(judge.FreshUntil(c, was)) || e.sight.trusts(c, was) != e.sight.trusts(c, o)
+	return !o.At.Before(judge.FreshUntil(c, was)) || e.sight.trusts(id, c, was) != e.sight.trusts(id, c, o)
 }
 
 // probes tells whether this node probes a target for t.

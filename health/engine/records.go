@@ -186,9 +186,9 @@ func (e *Engine) unheld(list []GoneRecord) []GoneRecord {
 	return slices.DeleteFunc(list, func(g GoneRecord) bool { return stands[g.Whatever()] })
 }
 
-// showGone forgets what every cache has forgotten, and shows what no file has.
+// showGone forgets what every cache forgot a while ago, and shows what no file has.
 func (e *Engine) showGone(now time.Time) {
-	maps.DeleteFunc(e.records.gone, func(_ config.Carrier, g GoneRecord) bool { return !now.Before(g.Until) })
+	maps.DeleteFunc(e.records.gone, func(_ config.Carrier, g GoneRecord) bool { return now.Sub(g.Until) > ledger.Remembered })
 	shown := e.unheld(slices.Collect(maps.Values(e.records.gone)))
 	slices.SortFunc(shown, func(a, b GoneRecord) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.RData, b.RData), cmp.Compare(a.Type, b.Type))
@@ -196,7 +196,7 @@ func (e *Engine) showGone(now time.Time) {
 	e.shownGone.Store(&shown)
 }
 
-// GoneRecords are static records that caches may hold though no file has them.
+// GoneRecords are static records that caches may hold though no file has them, or held until a minute ago.
 func (e *Engine) GoneRecords() []GoneRecord { return *e.shownGone.Load() }
 
 // add notes one; of two of one record the later end counts.

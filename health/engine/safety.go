@@ -36,7 +36,7 @@ type SafetyItem struct {
 	// down (on_all_down), drained or not; empty for none.
 	Shared   ledger.Label
 	Fallback string
-	// Gone are static records with this RDATA that no file has any more and caches may hold.
+	// Gone are static records with this RDATA that no file has any more and caches may hold, or held until a moment ago.
 	Gone []GoneRecord
 	// Bound is put together of what the nodes say now: Final means that every node's word is fresh, says out, and was given after no honest
 	// cache held it any more. Whatever was final once and is not said any more does not count.
@@ -70,7 +70,7 @@ func (e *Engine) safety(scope health.Scope, now time.Time) Safety {
 		item := &s.Items[i]
 		item.Shared, item.Fallback = q.open[item.RData], q.fallback[item.RData]
 		for _, g := range e.GoneRecords() {
-			if g.RData == item.RData && now.Before(g.Until) {
+			if g.RData == item.RData {
 				item.Gone = append(item.Gone, g)
 			}
 		}

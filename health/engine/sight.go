@@ -21,19 +21,23 @@ type sight struct {
 	// peers are the other nodes of the cluster, peersHeard those that are heard.
 	peers, peersHeard int
 	without           health.Guards
-	// restored is when the latest blindness ended.
+	// restored is when the latest blindness ended, judged what had a verdict then.
 	restored time.Time
+	judged   map[health.TargetID]bool
 }
 
-// trusts tells whether o counts. While the vantage is blind nothing does. Afterwards good news counts at once, but a run of
-// failures only when it could have begun after the blindness.
-func (s *sight) trusts(c *config.Check, o health.Observation) bool {
+// trusts tells whether o, of the target with that ID, counts. While the vantage is blind nothing does. Afterwards good news counts at once,
+// but a run of failures only when it could have begun after the blindness; where there was no verdict before, as at a start, one probe
+// that began after it decides.
+func (s *sight) trusts(id health.TargetID, c *config.Check, o health.Observation) bool {
 	switch {
 	case s.blind, s.drained:
 		return false
 	case s.restored.IsZero() || o.Failures == 0 && o.State != health.Down:
 		// A success that is not yet enough to rise still shows the down of the dark: it is no good news.
 		return true
+	case !s.judged[id]:
+		return o.At.Add(-o.Latency).After(s.restored)
 	}
 	longest := c.Interval + c.Interval*health.JitterPercent/100
 	return o.At.After(s.restored.Add(time.Duration(c.Fall) * longest))
@@ -48,7 +52,12 @@ func (s *sight) look(t *table, now time.Time) (changed bool) {
 		return false
 	}
 	if s.blind = blind; !blind {
-		s.restored = now
+		s.restored, s.judged = now, make(map[health.TargetID]bool)
+		for id, v := range t.leaves {
+			if v.State != health.Unknown {
+				s.judged[id] = true
+			}
+		}
 	}
 	return true
 }

@@ -148,7 +148,7 @@ func (e *Engine) mark(id health.TargetID, now time.Time) {
 	o, known := e.observations.get(id)
 	mark := round.MarkNone
 	check := use.target.Check
-	if known && now.Before(judge.FreshUntil(check, o)) && e.sight.trusts(check, o) {
+	if known && now.Before(judge.FreshUntil(check, o)) && e.sight.trusts(id, check, o) {
 		if e.panel.restored[id] {
 			o.State = health.Unknown
 		}

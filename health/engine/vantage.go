@@ -82,7 +82,7 @@ func (t *table) jury(id health.TargetID) judge.Jury {
 // seen are the observations of a target that count as evidence, this node's first; buf is for reuse.
 func (t *table) seen(id health.TargetID, c *config.Check, buf []health.Observation) []health.Observation {
 	buf = t.reported(id, c, buf)
-	if len(buf) > 0 && buf[0].Vantage == "" && !t.sight.trusts(c, buf[0]) {
+	if len(buf) > 0 && buf[0].Vantage == "" && !t.sight.trusts(id, c, buf[0]) {
 		buf = buf[1:]
 	}
 	return buf

@@ -166,6 +166,25 @@ func (p *Prober) enterLocked(added []*entry, now time.Time) {
 	}
 }
 
+// Hasten has the targets whose latest probe failed probed again as new ones are: this node could not see, and its word on them has to wait for
+// the next probe.
+func (p *Prober) Hasten() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ctx == nil {
+		return
+	}
+	var failed []*entry
+	for _, e := range p.entries {
+		if e.place == idle && !e.pushed() && e.probed && !e.well {
+			p.agenda.remove(e)
+			failed = append(failed, e)
+		}
+	}
+	p.enterLocked(failed, time.Now())
+	p.kick()
+}
+
 // dropLocked forgets an entry.
 func (p *Prober) dropLocked(dial health.Dial, e *entry) {
 	delete(p.entries, dial)

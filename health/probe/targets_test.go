@@ -299,3 +299,34 @@ func TestFirstTiersFirst(t *testing.T) {
 		assert.False(t, first.Before(last), "a second tier was probed %v before a first one", last.Sub(first))
 	})
 }
+
+// TestHasten: what failed is probed again within the window of first probes, and what is well at its own time.
+func TestHasten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s starts
+		check := httpCheck(func(c *config.Check) { c.Interval, c.Timeout = time.Minute, time.Second })
+		all := targets(check, 20)
+		bad := map[health.TargetID]bool{}
+		for i := range all {
+			bad[all[i].ID] = i%2 == 0
+		}
+		r := newRig(t, 4, s.noting(checkerFunc(func(_ context.Context, target health.Target, r *Result) {
+			if bad[target.ID] {
+				r.fail(because(Refused, "refused"))
+			}
+		})))
+		r.SetTargets(all)
+		r.run(t)
+		time.Sleep(2 * time.Second)
+		begin := time.Now()
+		r.Hasten()
+		time.Sleep(2 * time.Second)
+		r.stop()
+		for _, target := range all {
+			at := s.of(target.ID)
+			require.NotEmpty(t, at)
+			again := at[len(at)-1].After(begin)
+			require.Equal(t, bad[target.ID], again)
+		}
+	})
+}

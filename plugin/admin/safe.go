@@ -244,6 +244,7 @@ func (a *safeAnswer) roads() {
 func (a *safeAnswer) words(i *engine.SafetyItem) {
 	for _, g := range i.Gone {
 		a.until(g.Until, "caches may hold the record "+g.String()+", which the file has no more,")
+		a.forgotten = ledger.Later(a.forgotten, g.Until)
 	}
 	b := &i.Bound
 	a.bounds = append(a.bounds, api.DepartureStaleness{Endpoint: endpointName(i.Label), Forgetting: ForgettingOf(b, a.node.Caches(), a.known.At)})
