@@ -170,6 +170,25 @@ func uncertain(i *ledger.Incident, n Node, now time.Time) error {
 	for _, u := range i.Unknown {
 		return fmt.Errorf("node %s %s", u.Node, u.Why)
 	}
+	// What a service or a name gave up may be answered by another one.
+	for _, e := range i.Endpoints {
+		for _, a := range e.Addresses {
+			if names := n.Snapshot().Owners(a, maxOwners); len(names) > 0 && out(e) {
+				return fmt.Errorf("%s of %s is answered by node %s for %s", a, e.Name, n.Name(), strings.Join(names, ", "))
+			}
+		}
+	}
+	own := ""
+	for _, other := range n.Cluster().Nodes {
+		if other.Self {
+			own = other.Config
+		}
+	}
+	for _, other := range n.Cluster().Nodes {
+		if other.Fresh && other.Config != own {
+			return fmt.Errorf("node %s serves other files: what its services and static records answer is not known here", other.Name)
+		}
+	}
 	switch {
 	case !i.Known():
 		return errors.New("nobody has said that it left")

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health/engine"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -101,6 +102,21 @@ func TestCertificate(t *testing.T) {
 		var p api.Problem
 		require.Equal(t, http.StatusConflict, get(t, s, api.IncidentPath("i1")+api.CertificateSuffix, &p), why)
 		require.Contains(t, p.Detail, why, "nothing is certified that rests on hope")
+	}
+}
+
+// TestCertificateOfOneFile: while another node serves other files, nobody knows what it answers.
+func TestCertificateOfOneFile(t *testing.T) {
+	n := &fakeNode{incidents: []*ledger.Incident{testIncident(time.Now())}}
+	s, _ := startWith(t, n, &fakeJournal{})
+	for other, want := range map[string]int{"aa": http.StatusOK, "bb": http.StatusConflict} {
+		n.cluster = &engine.ClusterView{Heard: 2, Roster: 2, Nodes: []engine.NodeView{
+			{Name: "n1", Self: true, Fresh: true, Config: "aa"}, {Name: "n2", Fresh: true, Config: other}, {Name: "n3", Config: "cc"}}}
+		var p api.Problem
+		require.Equal(t, want, get(t, s, api.IncidentPath("i1")+api.CertificateSuffix, &p), other)
+		if want == http.StatusConflict {
+			require.Contains(t, p.Detail, "node n2 serves other files")
+		}
 	}
 }
 

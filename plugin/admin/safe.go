@@ -243,7 +243,9 @@ func (a *safeAnswer) roads() {
 // words says what the nodes have not said of one address.
 func (a *safeAnswer) words(i *engine.SafetyItem) {
 	for _, g := range i.Gone {
-		a.until(g.Until, "caches may hold the record "+g.String()+", which the file has no more,")
+		if a.known.At.Before(g.Until) {
+			a.until(g.Until, "caches may hold the record "+g.String()+", which the file has no more,")
+		}
 		a.forgotten = ledger.Later(a.forgotten, g.Until)
 	}
 	b := &i.Bound

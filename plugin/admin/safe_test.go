@@ -50,7 +50,7 @@ func TestSafe(t *testing.T) {
 		{"a record that is gone", api.SafeNotBefore, "caches may hold the record old.a.example. A, which the file has no more, until ", engine.Safety{Items: []engine.SafetyItem{
 			{Label: one, RData: "203.0.113.1", Known: true, Drained: true, Bound: final, Gone: []engine.GoneRecord{{
 				Carrier: config.Carrier{Name: "old.a.example.", Type: 1, RData: "203.0.113.1"}, Until: now.Add(time.Minute)}}}}}},
-		{"a record that was gone after the endpoint", api.SafeYes, "yes: no honest cache has held it since " + clock(now.Add(-22*time.Second)), engine.Safety{Items: []engine.SafetyItem{
+		{"a record that was gone after the endpoint", api.SafeYes, "yes: no honest cache has held it since " + clock(now.Add(-22*time.Second)), engine.Safety{At: now, Items: []engine.SafetyItem{
 			{Label: one, RData: "203.0.113.1", Known: true, Drained: true, Bound: final, Gone: []engine.GoneRecord{{
 				Carrier: config.Carrier{Name: "old.a.example.", Type: 1, RData: "203.0.113.1"}, Until: now.Add(-22 * time.Second)}}}}}},
 		{"no file has it any more", api.SafeYes, "yes: ", engine.Safety{Items: []engine.SafetyItem{{Label: one, RData: "203.0.113.1", Bound: final}}}},
