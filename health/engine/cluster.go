@@ -337,6 +337,7 @@ func (e *Engine) onClusterTick(now time.Time) (changed bool) {
 		e.rejudge()
 	}
 	changed = e.remember(now) || changed
+	e.showGone(now)
 	c.memory = e.memory(now)
 	e.compare(now)
 	e.revive(now)

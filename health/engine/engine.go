@@ -146,7 +146,7 @@ type Engine struct {
 	shownCluster atomic.Pointer[ClusterView]  // swapped, never mutated
 	shownLeft    atomic.Pointer[[]Departure]  // swapped, never mutated
 	shownClear   atomic.Pointer[clearing]     // swapped, never mutated
-	shownGone    atomic.Pointer[[]GoneRecord] // swapped, never mutated
+	shownGone    atomic.Pointer[shownGone]    // swapped, never mutated
 	olderTTL     atomic.Int64                 // in nanoseconds
 	drained      atomic.Bool                  // an intent drains this node
 	shut         atomic.Pointer[string]       // swapped, never mutated: why service names are not answered
@@ -226,7 +226,7 @@ func New(opts Options) (*Engine, error) {
 	e.frozen.Store(new(FreezeOrder))
 	e.shownLeft.Store(new([]Departure))
 	e.shownClear.Store(new(clearing))
-	e.shownGone.Store(new([]GoneRecord))
+	e.shownGone.Store(new(shownGone))
 	e.incidents = incidents{suspects: make(map[string]uint64), trouble: make(map[health.TargetID]trouble), model: now}
 	e.incidents.log = incident.Open(incident.Options{Node: opts.Node, State: opts.State, Events: opts.Events, Logger: opts.Logger})
 	e.shut.Store(new(string))

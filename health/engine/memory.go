@@ -116,7 +116,7 @@ func (h *heardMemory) left(key round.MemoryKey) time.Time {
 // memory is what this node remembers of the table in force. A return that is over is told only for as long as others have to wait by it,
 // though it stands in a view for some time: else the nodes remind each other of it, and take it for the next one.
 func (e *Engine) memory(now time.Time) *round.Memory {
-	m := &round.Memory{Names: e.names(), Returns: make(map[round.MemoryKey]health.Return), Left: make(map[round.MemoryKey]time.Time)}
+	m := &round.Memory{Names: e.names(), Returns: make(map[round.MemoryKey]health.Return), Left: make(map[round.MemoryKey]time.Time), Gone: e.records.keys()}
 	e.eachPool(func(ref poolRef, pt *poolTable) {
 		z := e.cur.model.Zones[ref.zone]
 		p := z.Pools[ref.pool]

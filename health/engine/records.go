@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"errors"
 	"io/fs"
 	"maps"
@@ -12,6 +13,7 @@ import (
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/config/durable"
 	"github.com/fairlead-dns/fairlead/health/ledger"
+	"github.com/fairlead-dns/fairlead/health/round"
 )
 
 const (
@@ -27,8 +29,24 @@ const (
 type GoneRecord struct {
 	config.Carrier
 	Zone string
+	// Node is the node that answered it, where that is another one; then nothing but RData and Until is known of it.
+	Node string
 	// Until is when the last honest cache has forgotten it: nobody stamps such answers, so the TTL counts from the swap on.
 	Until time.Time
+}
+
+// String is the record in words.
+func (g GoneRecord) String() string {
+	if g.Node != "" {
+		return "of node " + g.Node
+	}
+	return g.Carrier.String()
+}
+
+// shownGone are the records that are gone, as of some instant: this node's, and what the others said of theirs.
+type shownGone struct {
+	own    []GoneRecord
+	others map[string]map[round.MemoryKey]time.Time
 }
 
 // savedRecords is the content of records.json. Records are those that may be answered: of the configuration in force, and of one that is
@@ -87,7 +105,7 @@ func (e *Engine) openRecords(now time.Time) {
 	}
 	for _, g := range saved.Gone {
 		// For how long the node was away is not known for certain.
-		r.add(GoneRecord{g.carrier(), g.Zone, now.Add(seconds(g.LeftSeconds))})
+		r.add(GoneRecord{g.carrier(), g.Zone, "", now.Add(seconds(g.LeftSeconds))})
 	}
 	e.dropRecords(saved.Records, now)
 	e.showGone(now)
@@ -167,7 +185,7 @@ func (e *Engine) dropRecords(was []savedRecord, now time.Time) (dropped []GoneRe
 		if is, stands := ttl[c.Whatever()]; stands && is >= c.TTL {
 			continue
 		}
-		g := GoneRecord{c, r.Zone, now.Add(ledger.Slow(time.Duration(c.TTL)*time.Second) + e.opts.Transit)}
+		g := GoneRecord{c, r.Zone, "", now.Add(ledger.Slow(time.Duration(c.TTL)*time.Second) + e.opts.Transit)}
 		e.records.add(g)
 		dropped = append(dropped, g)
 	}
@@ -189,15 +207,64 @@ func (e *Engine) unheld(list []GoneRecord) []GoneRecord {
 // showGone forgets what every cache forgot a while ago, and shows what no file has.
 func (e *Engine) showGone(now time.Time) {
 	maps.DeleteFunc(e.records.gone, func(_ config.Carrier, g GoneRecord) bool { return now.Sub(g.Until) > ledger.Remembered })
-	shown := e.unheld(slices.Collect(maps.Values(e.records.gone)))
-	slices.SortFunc(shown, func(a, b GoneRecord) int {
+	shown := shownGone{own: e.unheld(slices.Collect(maps.Values(e.records.gone))), others: make(map[string]map[round.MemoryKey]time.Time)}
+	slices.SortFunc(shown.own, func(a, b GoneRecord) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.RData, b.RData), cmp.Compare(a.Type, b.Type))
 	})
+	if e.cluster != nil {
+		for name, p := range e.cluster.peers {
+			for _, m := range p.memory.shards {
+				if len(m.Gone) > 0 {
+					shown.others[name] = merge(shown.others[name], m.Gone)
+				}
+			}
+		}
+	}
 	e.shownGone.Store(&shown)
 }
 
-// GoneRecords are static records that caches may hold though no file has them, or held until a minute ago.
-func (e *Engine) GoneRecords() []GoneRecord { return *e.shownGone.Load() }
+// merge adds what b has to a, which may be nil.
+func merge(a, b map[round.MemoryKey]time.Time) map[round.MemoryKey]time.Time {
+	if a == nil {
+		return maps.Clone(b)
+	}
+	maps.Copy(a, b)
+	return a
+}
+
+// GoneRecords are static records with one of the given RDATA that caches may hold though no file has them, or held until a minute ago.
+func (e *Engine) GoneRecords(rdata ...string) (gone []GoneRecord) {
+	shown := e.shownGone.Load()
+	for _, g := range shown.own {
+		if slices.Contains(rdata, g.RData) {
+			gone = append(gone, g)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(shown.others)) {
+		for _, r := range rdata {
+			if until, ok := shown.others[name][goneKey(r)]; ok {
+				gone = append(gone, GoneRecord{config.Carrier{RData: r}, "", name, until})
+			}
+		}
+	}
+	return gone
+}
+
+// goneKey names what a static record carries.
+func goneKey(rdata string) (key round.MemoryKey) {
+	sum := sha256.Sum256([]byte("record\x00" + rdata))
+	copy(key[:], sum[:])
+	return key
+}
+
+// keys are until when caches may hold records that are gone, for the other nodes.
+func (r *records) keys() map[round.MemoryKey]time.Time {
+	keys := make(map[round.MemoryKey]time.Time, len(r.gone))
+	for _, g := range r.gone {
+		keys[goneKey(g.RData)] = ledger.Later(keys[goneKey(g.RData)], g.Until)
+	}
+	return keys
+}
 
 // add notes one; of two of one record the later end counts.
 func (r *records) add(g GoneRecord) {

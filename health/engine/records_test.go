@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health/round"
 )
 
 // recordsModel has static records beside the endpoint 192.0.2.1.
@@ -66,7 +67,7 @@ func TestGoneRecordsOutliveTheProcess(t *testing.T) {
 					time.Sleep(time.Minute) // in a bubble
 				}
 				defer func() { end() }()
-				gone := b.GoneRecords()
+				gone := b.GoneRecords("192.0.2.1", "192.0.2.9")
 				if tt.want == 0 {
 					require.Empty(t, gone)
 					return
@@ -77,13 +78,31 @@ func TestGoneRecordsOutliveTheProcess(t *testing.T) {
 				require.GreaterOrEqual(t, got, tt.want)
 				require.Less(t, got, tt.want+10*time.Second)
 				time.Sleep(got + 3*time.Minute) // in a bubble
-				require.Empty(t, b.GoneRecords(), "and no longer")
+				require.Empty(t, b.GoneRecords("192.0.2.1", "192.0.2.9"), "and no longer")
 				end()
 				b, end = begin(t, Options{Model: recordsModel(t, none), State: dir, StateMaxAge: time.Hour})
-				require.Empty(t, b.GoneRecords(), "nor after a restart")
+				require.Empty(t, b.GoneRecords("192.0.2.1", "192.0.2.9"), "nor after a restart")
 			})
 		})
 	}
+}
+
+// TestGoneElsewhere: what another node answered, and no file of it has any more, is told by what it carries.
+func TestGoneElsewhere(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		n1, end := begin(t, Options{Model: recordsModel(t, "{name: old, type: A, data: 192.0.2.1, ttl: 1h}"), State: dir})
+		defer end()
+		n1.SetModel(recordsModel(t, "{name: other, type: A, data: 192.0.2.9}"))
+		time.Sleep(time.Minute) // in a bubble
+		n2 := &Engine{}
+		n2.shownGone.Store(&shownGone{others: map[string]map[round.MemoryKey]time.Time{"n1": n1.records.keys()}})
+		own, elsewhere := n1.GoneRecords("192.0.2.1"), n2.GoneRecords("192.0.2.1")
+		require.Len(t, own, 1)
+		require.Equal(t, []GoneRecord{{Carrier: config.Carrier{RData: "192.0.2.1"}, Node: "n1", Until: own[0].Until}}, elsewhere)
+		require.Equal(t, "of node n1", elsewhere[0].String())
+		require.Empty(t, n2.GoneRecords("192.0.2.9"))
+	})
 }
 
 // TestDamagedLedger: bounds are unknown, and the file is set aside and named.
@@ -107,7 +126,7 @@ func TestDamagedRecords(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b, end := begin(t, Options{Model: recordsModel(t, "{name: old, type: A, data: 192.0.2.1}"), State: dir})
 			defer end()
-			require.Empty(t, b.GoneRecords())
+			require.Empty(t, b.GoneRecords("192.0.2.1", "192.0.2.9"))
 			require.Contains(t, fmt.Sprint(b.state.damaged), recordsName)
 		})
 		require.FileExists(t, filepath.Join(dir, recordsName+".damaged"))

@@ -69,11 +69,7 @@ func (e *Engine) safety(scope health.Scope, now time.Time) Safety {
 	for i := range s.Items {
 		item := &s.Items[i]
 		item.Shared, item.Fallback = q.open[item.RData], q.fallback[item.RData]
-		for _, g := range e.GoneRecords() {
-			if g.RData == item.RData {
-				item.Gone = append(item.Gone, g)
-			}
-		}
+		item.Gone = e.GoneRecords(item.RData)
 		item.Bound = ledger.Compose(e.said(subject{RData: ledger.RDataKeyOf(item.RData)}, configured, now), now, e.opts.Transit, e.opts.Without)
 	}
 	slices.SortFunc(s.Items, func(a, b SafetyItem) int {

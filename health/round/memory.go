@@ -19,6 +19,7 @@ const (
 	memoryReturn = 1
 	memoryLeft   = 2
 	memoryNames  = 3
+	memoryGone   = 4
 	// maxMemoryRetries bounds the retries of one return.
 	maxMemoryRetries = 16
 	// maxAge bounds the ages that are believed.
@@ -34,6 +35,8 @@ type Memory struct {
 	Returns map[MemoryKey]health.Return
 	// Left is when health took endpoints out that are out.
 	Left map[MemoryKey]time.Time
+	// Gone is until when caches may hold a static record that no file of the node has, by what it carries.
+	Gone map[MemoryKey]time.Time
 	// Names is the same where the same pools and AZs have names: then what is not in Returns is not on its way back.
 	Names uint64
 }
@@ -71,6 +74,9 @@ func (m *Memory) Encode(now time.Time) []byte {
 		}
 		add(b)
 	}
+	for key, t := range m.Gone {
+		add(binary.AppendUvarint(append([]byte{memoryGone}, key[:]...), uint64(max(0, t.Sub(now).Milliseconds()+1))))
+	}
 	for key, t := range m.Left {
 		add(age(append([]byte{memoryLeft}, key[:]...), t))
 	}
@@ -85,7 +91,7 @@ func ParseMemory(b []byte, at time.Time) (m Memory, err error) {
 	case b[0] != version:
 		return m, fmt.Errorf("%w: %d", ErrVersion, b[0])
 	}
-	m = Memory{Returns: make(map[MemoryKey]health.Return), Left: make(map[MemoryKey]time.Time)}
+	m = Memory{Returns: make(map[MemoryKey]health.Return), Left: make(map[MemoryKey]time.Time), Gone: make(map[MemoryKey]time.Time)}
 	r := reader{b: b[1:]}
 	for len(r.b) > 0 && r.b[0] != 0 {
 		kind := r.octet()
@@ -105,6 +111,10 @@ func ParseMemory(b []byte, at time.Time) (m Memory, err error) {
 			}
 			if !r.short {
 				m.Returns[key] = ret
+			}
+		case memoryGone:
+			if left := r.uvarint(); !r.short {
+				m.Gone[key] = at.Add(time.Duration(min(left, uint64(maxAge.Milliseconds()))) * time.Millisecond)
 			}
 		case memoryLeft:
 			if t := r.instant(at); !r.short {

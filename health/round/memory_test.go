@@ -21,6 +21,7 @@ func TestMemoryRoundTrip(t *testing.T) {
 	ago := func(d time.Duration) time.Time { return memoryNow.Add(-d) }
 	m := Memory{
 		Names: 1<<63 | 5,
+		Gone:  map[MemoryKey]time.Time{memoryKeyOf(6): memoryNow.Add(time.Hour)},
 		Returns: map[MemoryKey]health.Return{
 			memoryKeyOf(1): {Since: ago(time.Second), Retries: []time.Time{ago(500 * time.Millisecond)}, Doubled: 3},
 			memoryKeyOf(2): {Since: ago(time.Hour), Admitted: ago(time.Minute), Reloaded: ago(0)},
@@ -32,6 +33,8 @@ func TestMemoryRoundTrip(t *testing.T) {
 	got, err := ParseMemory(m.Encode(memoryNow), memoryNow.Add(time.Minute))
 	require.NoError(t, err)
 	require.Equal(t, m.Names, got.Names)
+	require.WithinDuration(t, memoryNow.Add(time.Minute+time.Hour), got.Gone[memoryKeyOf(6)], 2*time.Millisecond, "what remains travels, never less of it")
+	require.False(t, got.Gone[memoryKeyOf(6)].Before(memoryNow.Add(time.Minute+time.Hour)))
 	require.Len(t, got.Returns, 3)
 	for key, r := range m.Returns {
 		shifted := health.Return{Doubled: r.Doubled}

@@ -132,9 +132,9 @@ func NewCertificate(i *ledger.Incident, n Node, now time.Time) (*ledger.Certific
 		}
 	}
 	c.NotCovered = staticRecords(n, c.Addresses)
-	for _, g := range n.GoneRecords() {
-		if slices.Contains(c.Addresses, g.RData) && time.Now().Before(g.Until) {
-			c.NotCovered = append(c.NotCovered, g.String()+", removed, until "+clock(g.Until))
+	for _, g := range n.GoneRecords(c.Addresses...) {
+		if time.Now().Before(g.Until) {
+			c.NotCovered = append(c.NotCovered, "static record "+g.String()+", removed, until "+clock(g.Until))
 		}
 	}
 	for _, w := range i.Confirmed {

@@ -104,8 +104,8 @@ type Node interface {
 	Departures() []engine.Departure
 	// Clear is from when on nothing that the nodes answered before their last starts can be in caches; why says why that is not known.
 	Clear() (at time.Time, why string)
-	// GoneRecords are static records that caches may hold though no file has them.
-	GoneRecords() []engine.GoneRecord
+	// GoneRecords are static records with one of the given RDATA that caches may hold though no file has them, or held until a minute ago.
+	GoneRecords(rdata ...string) []engine.GoneRecord
 	// Safety is what is known of whether anybody can still be sent to what a scope names.
 	Safety(health.Scope) (engine.Safety, error)
 	// Incidents are those that the node keeps, the newest last. Certify signs; it refuses a nil certificate by ErrNotKnown.

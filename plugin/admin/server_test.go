@@ -95,10 +95,10 @@ func (n *fakeNode) Cluster() engine.ClusterView {
 	return *n.cluster
 }
 
-func (n *fakeNode) Waive(*time.Duration, ...string) error { return n.waiveErr }
-func (n *fakeNode) NameMaxTTL(time.Duration) error        { return n.waiveErr }
-func (n *fakeNode) Clear() (time.Time, string)            { return time.Time{}, "" }
-func (n *fakeNode) GoneRecords() []engine.GoneRecord      { return n.gone }
+func (n *fakeNode) Waive(*time.Duration, ...string) error     { return n.waiveErr }
+func (n *fakeNode) NameMaxTTL(time.Duration) error            { return n.waiveErr }
+func (n *fakeNode) Clear() (time.Time, string)                { return time.Time{}, "" }
+func (n *fakeNode) GoneRecords(...string) []engine.GoneRecord { return n.gone }
 
 func (n *fakeNode) ChangeKeyring(context.Context, engine.KeyringOrder) (map[string]error, error) {
 	return n.keyFailed, n.keyErr
