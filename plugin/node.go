@@ -414,7 +414,9 @@ func (n *node) Departures() []engine.Departure { return n.engine.Departures() }
 func (n *node) Clear() (at time.Time, why string) { return n.engine.Clear() }
 
 // GoneRecords are static records with one of the given RDATA that caches may hold though no file has them.
-func (n *node) GoneRecords(rdata ...string) []engine.GoneRecord { return n.engine.GoneRecords(rdata...) }
+func (n *node) GoneRecords(rdata ...string) []engine.GoneRecord {
+	return n.engine.GoneRecords(rdata...)
+}
 
 // Safety is what is known of whether anybody can still be sent to what a scope names.
 func (n *node) Safety(scope health.Scope) (engine.Safety, error) { return n.engine.Safety(scope) }
