@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -43,6 +44,8 @@ type stateFile struct {
 	// the engine's goroutine. They are dropped when they are too old to begin with.
 	loaded  map[string]savedVerdict
 	targets map[health.TargetID]health.Verdict
+	// byRData has those of loaded by what the endpoint has.
+	byRData map[string]savedVerdict
 
 	// savedAt is when loaded was written, on this process's clock; maxAge is how long it counts.
 	savedAt time.Time
@@ -74,6 +77,8 @@ type savedVerdict struct {
 	Reason      string   `json:"reason,omitempty"`
 	// Each are those of an IPv4 and of an IPv6 address, each of which is dialled for itself; Targets are then those of both.
 	Each []savedVerdict `json:"each,omitempty"`
+	// RData is what the endpoint has: it may have another name, or another check, in the next run.
+	RData []string `json:"rdata,omitempty"`
 }
 
 // openState reads what an earlier run left in dir, unless it is older than maxAge. A file that cannot be understood is
@@ -103,6 +108,17 @@ func openState(dir string, maxAge time.Duration, now time.Time, logger *slog.Log
 		return s, nil
 	}
 	s.loaded, s.targets = saved.Endpoints, make(map[health.TargetID]health.Verdict, len(saved.Endpoints))
+	s.byRData = make(map[string]savedVerdict, len(saved.Endpoints))
+	for name, v := range saved.Endpoints {
+		zone, _, _ := strings.Cut(name, "/")
+		if key := rdataKey(zone, v.RData); len(v.RData) > 0 {
+			if _, twice := s.byRData[key]; twice {
+				// Two endpoints with the same addresses: neither is the one.
+				v = savedVerdict{}
+			}
+			s.byRData[key] = v
+		}
+	}
 	for _, v := range saved.Endpoints {
 		for _, of := range append([]savedVerdict{v}, v.Each...) {
 			if len(of.Targets) == 1 {
@@ -172,7 +188,7 @@ func (v savedVerdict) verdict(savedAt time.Time) health.Verdict {
 // has nothing to build on.
 func (s *stateFile) expire(now time.Time) {
 	if s.loaded != nil && now.Sub(s.savedAt) > s.maxAge {
-		s.loaded, s.targets = nil, nil
+		s.loaded, s.targets, s.byRData = nil, nil, nil
 	}
 }
 
@@ -181,6 +197,9 @@ func (s *stateFile) verdict(id health.TargetID) (health.Verdict, bool) {
 	v, ok := s.targets[id]
 	return v, ok
 }
+
+// rdataKey is an endpoint by what it has.
+func rdataKey(zone string, rdata []string) string { return zone + " " + strings.Join(rdata, " ") }
 
 func endpointKey(z *config.Zone, p *config.Pool, i int) string {
 	return z.Name + "/" + p.Name + "/" + p.Endpoints[i].Name
@@ -193,7 +212,10 @@ func (s *stateFile) endpoint(z *config.Zone, p *config.Pool, pt *poolTable, i in
 	}
 	v, ok := s.loaded[endpointKey(z, p, i)]
 	if !ok || !slices.Equal(v.Targets, pt.dialled(i)) {
-		return view, false
+		// Until what is dialled now has been, what was known of the addresses stands.
+		if v, ok = s.byRData[rdataKey(z.Name, p.Endpoints[i].RData())]; !ok {
+			return view, false
+		}
 	}
 	view.Verdict = v.verdict(s.savedAt)
 	if dual := p.Endpoints[i].Dual(); dual && len(v.Each) == len(health.Each{}) {
@@ -326,6 +348,7 @@ func (w *verdictWriter) pool(z *config.Zone, p *config.Pool, view *health.PoolVi
 			continue
 		}
 		v := w.saved(verdict)
+		v.RData = e.RData()
 		for _, f := range dialledFamilies(e) {
 			var of []health.TargetID
 			for _, check := range leaves {

@@ -108,3 +108,31 @@ func TestAddressesOutliveRestart(t *testing.T) {
 	require.Equal(t, health.Down, grown.Each[config.IPv4].State)
 	require.True(t, grown.Each[config.IPv6].Pending())
 }
+
+// TestVerdictsFollowAddresses: an endpoint that has another name, or another check, in the run after keeps what was known of its addresses;
+// where two had the same ones, nothing is known.
+func TestVerdictsFollowAddresses(t *testing.T) {
+	parse := func(check, name, address string) *config.Zone {
+		zone, problems := config.Parse("z.yaml", []byte("zone: example.org\nnameservers: [{name: ns1.example.net}]\nregions: {eu: {azs: [a]}}\nchecks: {"+check+": {type: tcp, port: 80}}\n"+
+			"pools: {p: {region: eu, check: "+check+", endpoints: [{name: "+name+", az: a, addresses: ["+address+"]}]}}\nservices: {www: {tiers: [{p: 1}]}}\n"), config.ParseOptions{})
+		require.NotNil(t, zone, problems.String())
+		return zone
+	}
+	now := time.Now()
+	old := parse("up", "e", "192.0.2.1")
+	down := health.EndpointView{Verdict: health.Verdict{State: health.Down, Since: now.Add(-time.Minute), Left: now.Add(-time.Minute), Reason: "refused"}}
+	var out bytes.Buffer
+	require.NoError(t, writeVerdicts(&out, &health.View{Zones: []*health.ZoneView{{Zone: old, Pools: []*health.PoolView{{Endpoints: []health.EndpointView{down}}}}}}, now))
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, stateName), out.Bytes(), 0o600))
+	state, err := openState(dir, time.Hour, now, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	for _, tt := range []struct {
+		check, name, address string
+		known                bool
+	}{{"up", "e", "192.0.2.1", true}, {"other", "e", "192.0.2.1", true}, {"other", "f", "192.0.2.1", true}, {"up", "f", "192.0.2.1", true}, {"up", "e", "192.0.2.2", false}} {
+		e := &Engine{state: state}
+		view := e.newTable(config.NewModel([]*config.Zone{parse(tt.check, tt.name, tt.address)}), nil).zones[0].pools[0].view
+		require.Equal(t, tt.known, view != nil && view.Endpoints[0].State == health.Down, "%+v", tt)
+	}
+}
