@@ -1,6 +1,9 @@
 package integration
 
 import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -13,6 +16,8 @@ import (
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/yaml"
+
+	"github.com/fairlead-dns/fairlead/config"
 )
 
 const discoveryZone = `zone: example.org
@@ -86,6 +91,11 @@ func (p *process) awaitAnswers(want ...string) {
 		}
 	}()
 	await(p.t, "the answer "+strings.Join(want, " "), func() bool {
+		select {
+		case <-p.exited:
+			p.t.Fatal("it ended")
+		default:
+		}
 		got = p.answers()
 		return slices.Equal(got, want)
 	})
@@ -110,8 +120,8 @@ func openPorts(t *testing.T, port int, last ...int) {
 	}
 }
 
-// startDiscovering starts a node that reads c.
-func startDiscovering(t *testing.T, c *controlPlane, checkPort int, settle string) *process {
+// startDiscovering starts a node over a zone that takes endpoints from eu-1. The node file says whether it reads c.
+func startDiscovering(t *testing.T, checkPort int, settle, node string) *process {
 	t.Helper()
 	dir := t.TempDir()
 	p := &process{bin: binary(t, false), dir: dir, socket: filepath.Join(dir, "state", "admin.sock"), dns: fmt.Sprintf("127.0.0.1:%d", freePort(t))}
@@ -119,9 +129,14 @@ func startDiscovering(t *testing.T, c *controlPlane, checkPort int, settle strin
 		require.NoError(t, os.MkdirAll(filepath.Join(dir, d), 0o755))
 	}
 	p.writeZone("example.org.yaml", fmt.Sprintf(discoveryZone, checkPort, settle))
-	p.replace(filepath.Join(dir, "node.yaml"), fmt.Sprintf("kubernetes: {clusters: {eu-1: {kubeconfig: %s}}}\n", c.path("kubeconfig")))
+	p.replace(filepath.Join(dir, "node.yaml"), node)
 	p.writeCorefile(discoveryCorefile)
 	return start(t, p, "serve", "-conf", filepath.Join(dir, "Corefile"))
+}
+
+// nodeFile has a node read c.
+func (c *controlPlane) nodeFile() string {
+	return fmt.Sprintf("kubernetes: {clusters: {eu-1: {kubeconfig: %s}}}\n", c.path("kubeconfig"))
 }
 
 // anew stops p and starts it on the same directories.
@@ -147,7 +162,7 @@ func TestKubeFailureTable(t *testing.T) {
 	openPorts(t, port, 11, 12, 13)
 	c.namespace("shop")
 	web := c.service("shop", "web", "127.0.0.11")
-	p := startDiscovering(t, c, port, "5m")
+	p := startDiscovering(t, port, "5m", c.nodeFile())
 
 	// Without a role it is said what is missing; with it the Service's address is probed and answered.
 	p.said("discovery.stale")
@@ -221,4 +236,44 @@ func TestKubeFailureTable(t *testing.T) {
 		s := p.status()
 		return held() == 0 && len(s.Zones[0].Pools[0].Endpoints) == 0
 	})
+}
+
+// TestKubeOtherNode: a node that reads no cluster answers what another one read, with the same configuration, and keeps it.
+func TestKubeOtherNode(t *testing.T) {
+	c := startControlPlane(t)
+	port := freePort(t)
+	openPorts(t, port, 11, 12)
+	c.namespace("shop")
+	c.allow()
+	web := c.service("shop", "web", "127.0.0.11")
+	ring := make([]byte, 32)
+	_, _ = rand.Read(ring)
+	require.NoError(t, config.WriteKeyring(c.path("keyring"), [][]byte{ring}))
+	ports, roster := []int{freePort(t), freePort(t)}, ""
+	for i := range ports {
+		public, private, err := ed25519.GenerateKey(rand.Reader)
+		require.NoError(t, err)
+		require.NoError(t, config.WriteIdentity(c.path(fmt.Sprintf("n%d.key", i+1)), private))
+		roster += fmt.Sprintf("    - {name: n%d, address: \"127.0.0.1:%d\", public_key: %q}\n", i+1, ports[i], base64.StdEncoding.EncodeToString(public))
+	}
+	var nodes []*process
+	for i, more := range []string{c.nodeFile(), ""} {
+		nodes = append(nodes, startDiscovering(t, port, "5m", fmt.Sprintf("name: n%d\ncluster:\n  name: test\n  nodes:\n%s  gossip: {listen: \"127.0.0.1:%d\", identity: %s, keyring: %s}\n%s",
+			i+1, roster, ports[i], c.path(fmt.Sprintf("n%d.key", i+1)), c.path("keyring"), more)))
+	}
+	both := func(want string) {
+		for _, p := range nodes {
+			p.awaitAnswers(want)
+		}
+		await(t, "one configuration", func() bool {
+			a, b := nodes[0].status(), nodes[1].status()
+			return a != nil && b != nil && a.ConfigHash == b.ConfigHash
+		})
+	}
+	both("127.0.0.11")
+	c.status(web, "127.0.0.12")
+	both("127.0.0.12")
+	kept, err := os.ReadFile(filepath.Join(nodes[1].dir, "state", "discovered", "eu-1.json"))
+	require.NoError(t, err)
+	require.Contains(t, string(kept), "127.0.0.12", "it answers this without the other one, too")
 }

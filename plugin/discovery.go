@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -40,7 +41,11 @@ type discovery struct {
 	// view is what is believed now; apply has a new model made. Both are set before run.
 	view  func() *health.View
 	apply func(ctx context.Context)
-	wake  chan struct{}
+	// news tells the other nodes that the sets have changed; set before run.
+	news func()
+	wake chan struct{}
+	// shown are the sets for whoever must not wait; swapped, never mutated.
+	shown atomic.Pointer[map[string]*discover.Set]
 
 	mu sync.Mutex // guards the rest
 	// sets are what clusters give, by name; values, never changed.
@@ -51,6 +56,8 @@ type discovery struct {
 	readers  map[string]*clusterReader
 	// accepts are the clusters of which everything may leave that they do not name, as somebody ordered.
 	accepts map[string]bool
+	// heard is set after another node's set took the place of one: it has to be applied.
+	heard bool
 }
 
 // A clusterReader is a cluster that is read.
@@ -62,6 +69,8 @@ type clusterReader struct {
 	// report is what it said last. told is what somebody has been told of it; owned by discovery.run.
 	report kube.Report
 	told   string
+	// behind is since when it has been read at an earlier revision than that of the set; zero while it is not. See discovery.late.
+	behind time.Time
 }
 
 // newDiscovery takes up what was kept.
@@ -70,14 +79,14 @@ func newDiscovery(node, state string, clusters []config.KubeCluster, logger *slo
 		node: node, state: state, clusters: clusters, logger: logger, events: events, wake: make(chan struct{}, 1),
 		sets: make(map[string]*discover.Set), readers: make(map[string]*clusterReader), accepts: make(map[string]bool), metrics: newDiscoveryMetrics(reg),
 	}
-	if state == "" {
-		return d
+	if state != "" {
+		sets, err := discover.Load(state)
+		if err != nil {
+			logger.Error("what clusters gave is not readable: their endpoints come back once they are read", "err", err)
+		}
+		d.sets = sets
 	}
-	sets, err := discover.Load(state)
-	if err != nil {
-		logger.Error("what clusters gave is not readable: their endpoints come back once they are read", "err", err)
-	}
-	d.sets = sets
+	d.show()
 	return d
 }
 
@@ -152,6 +161,9 @@ func (d *discovery) run(ctx context.Context) error {
 		d.arrange(ctx)
 		changed, waits := d.decide(time.Now())
 		if changed {
+			d.news()
+		}
+		if d.hasHeard() || changed {
 			d.apply(ctx)
 		}
 		pause := time.NewTimer(discoverPause)
@@ -234,6 +246,9 @@ func (d *discovery) decide(now time.Time) (changed, waits bool) {
 		waits = waits || d.sets[name].Waits()
 		d.metrics.set(name, d.sets[name], r.told == "")
 	}
+	if changed {
+		d.show()
+	}
 	return changed, waits
 }
 
@@ -244,6 +259,9 @@ func (d *discovery) fold(name string, r *clusterReader, now time.Time) (changed 
 		old = &discover.Set{Cluster: name}
 		d.sets[name] = old
 	}
+	if d.late(old, r, now) {
+		return false
+	}
 	g := d.ground(name, now)
 	seen := r.report.Seen
 	if r.report.Stranger() != nil {
@@ -252,12 +270,18 @@ func (d *discovery) fold(name string, r *clusterReader, now time.Time) (changed 
 	}
 	next, notes := old.Decide(g, discover.Wants(d.zones, name), seen)
 	delete(d.accepts, name)
-	if next == old && old.UID == r.report.UID && old.Region == r.cluster.Region && old.AZ == r.cluster.AZ || r.report.UID == "" && next == old {
+	// What another node says of where it stands is not corrected: two would do so for ever.
+	place := old.Node != d.node || old.Region == r.cluster.Region && old.AZ == r.cluster.AZ
+	if next == old && (r.report.UID == "" || old.UID == r.report.UID && place) {
 		return false
 	}
 	out := *next
-	if old.UID != "" && r.report.UID != "" && old.UID != r.report.UID {
+	if next == old {
+		out.Decision++
+	}
+	if old.UID != "" && r.report.UID != "" && old.UID != r.report.UID || !r.behind.IsZero() {
 		out.Epoch++
+		r.behind = time.Time{}
 	}
 	if r.report.UID != "" {
 		out.UID, out.Revision = r.report.UID, r.report.Revision

@@ -208,7 +208,7 @@ func (n *node) makeEngine() error {
 		Publisher: &publisher{compiler: n.compiler, current: n.current, events: n.events}, Prober: prober,
 		Model: n.source.model, Source: n.source, State: n.state, StateMaxAge: cfg.StateMaxAge,
 		References: referenceTargets(cfg.References), Node: cfg.Name, Cluster: cluster, Ledger: n.compiler.Ledger(), Transit: cfg.Caches.Transit, Events: n.events, Hooks: len(cfg.Hooks) > 0,
-		Logger: n.logger, Registerer: n.scope, Restored: copied, Shared: n.tokens,
+		Logger: n.logger, Registerer: n.scope, Restored: copied, Shared: n.tokens, Discovered: n.discovery,
 	})
 	out.engine = n.engine
 	if err == nil {
@@ -216,6 +216,7 @@ func (n *node) makeEngine() error {
 			n.tokens.Doubt()
 		}
 		n.tokens.OnChange(n.engine.TellShared)
+		n.discovery.news = n.engine.TellShared
 	}
 	n.lateHits = newHitReader(n, prober.DialContext)
 	return err

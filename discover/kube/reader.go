@@ -81,9 +81,18 @@ func (r *Reader) Want(wants []discover.Want) {
 }
 
 // Adopt takes the cluster that answers next for the one that is read. Everything is listed anew: revisions of one cluster mean nothing to another.
-func (r *Reader) Adopt() {
+func (r *Reader) Adopt() { r.take("") }
+
+// Keep takes the cluster with this UID for the one that is read, as another node has adopted it.
+func (r *Reader) Keep(uid string) { r.take(uid) }
+
+func (r *Reader) take(uid string) {
 	r.mu.Lock()
-	r.uid = ""
+	if uid != "" && r.uid == uid {
+		r.mu.Unlock()
+		return
+	}
+	r.uid = uid
 	for key, f := range r.feeds {
 		f.cancel()
 		delete(r.feeds, key)

@@ -124,9 +124,9 @@ type peer struct {
 	joining, older bool
 	// drift and divergent are since when its configuration, or its plans, differ from this node's; zero while they do not.
 	drift, divergent time.Time
-	// shared is the digest that it last told of Options.Shared, and sharedAsked when it was last asked for that.
-	shared      [16]byte
-	sharedAsked time.Time
+	// shared are the digests that it last told of what nodes share, and sharedAsked when it was last asked for each.
+	shared      [shareKinds][16]byte
+	sharedAsked [shareKinds]time.Time
 }
 
 // holds tells whether the node is known to have on disk what set says of an intent: that it is over, or goes on for so long.
@@ -174,7 +174,10 @@ func (e *Engine) joinCluster() error {
 	if e.opts.Without.Without(health.GuardOutlive) {
 		o.Outlive = nil
 	}
-	o.Handlers = map[string]gossip.Handler{askIntents: e.handleIntents, askPull: e.handlePull, askMemory: e.handleMemory, askTargets: e.handleTargets, askKeyring: e.handleKeyring, askShared: e.handleShared}
+	o.Handlers = map[string]gossip.Handler{askIntents: e.handleIntents, askPull: e.handlePull, askMemory: e.handleMemory, askTargets: e.handleTargets, askKeyring: e.handleKeyring}
+	for k := range shareKinds {
+		o.Handlers[k.name()] = e.handleShared(k)
+	}
 	cl := &cluster{opts: *c, self: e.opts.Node, peers: make(map[string]*peer), heard: 1, failing: make(map[int]health.TargetID), incarnation: incarnation, memory: new(round.Memory)}
 	cl.lists = targetLists{others: make(map[round.ListHash]*round.Targets), asked: make(map[round.ListHash]time.Time)}
 	if cl.peer, err = gossip.New(o); err != nil {
@@ -422,8 +425,10 @@ func (e *Engine) take(p *peer, r *gossip.Round, now time.Time) (changed bool, er
 	switch r.Key {
 	case partIntents:
 		return e.takeIntents(p, r, now)
-	case partShared:
-		return false, e.takeShared(p, r.Data, now)
+	case shareOptions.name():
+		return false, e.takeShared(shareOptions, p, r.Data, now)
+	case shareDiscovered.name():
+		return false, e.takeShared(shareDiscovered, p, r.Data, now)
 	case round.PartMemory:
 		return false, p.takeMemory(r)
 	case round.PartWords:

@@ -88,6 +88,8 @@ type Options struct {
 	Transit time.Duration
 	// Shared is what the nodes share besides orders; nil for nothing.
 	Shared Shared
+	// Discovered is what clusters give, which nodes tell each other; nil for nothing.
+	Discovered Shared
 	// References are probed only to tell a broken vantage from a broken world; none means that it never abstains.
 	References []health.Target
 	// MaxTTL is an operator's word for the greatest TTL that an earlier process of this node gave; nil for none. Restored, where it is not

@@ -5,16 +5,45 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fairlead-dns/fairlead/health/gossip"
 	"github.com/fairlead-dns/fairlead/health/round"
 )
 
 const (
-	// partShared is the digest of a node's Shared, and askShared asks for all of it.
-	partShared = "shared"
-	askShared  = "shared"
 	// sharedRetry is the pause before a node is asked again for what is not the same there and here.
 	sharedRetry = time.Second
 )
+
+// A shareKind is one of the sets that the nodes of a cluster have in common.
+type shareKind int
+
+const (
+	shareOptions shareKind = iota
+	shareDiscovered
+	shareKinds
+)
+
+// name is that of the part with the set's digest, and of the request for all of it.
+func (k shareKind) name() string { return [shareKinds]string{"shared", "discovered"}[k] }
+
+// sharedSet is the set of a kind; nil for none.
+func (e *Engine) sharedSet(k shareKind) Shared {
+	if k == shareDiscovered {
+		return e.opts.Discovered
+	}
+	return e.opts.Shared
+}
+
+// tellShares adds the digests of all kinds to the parts of a round.
+func (e *Engine) tellShares(parts map[string][]byte) (digests [shareKinds][16]byte) {
+	for k := range shareKinds {
+		if s := e.sharedSet(k); s != nil {
+			digests[k] = s.Digest()
+			parts[k.name()] = digests[k][:]
+		}
+	}
+	return digests
+}
 
 // Shared is what the nodes of a cluster have in common besides orders, and what is opaque here: a set that merges, kept by its owner. Every
 // round tells its digest; who hears another one than its own asks for the set. All methods are safe for concurrent use.
@@ -28,7 +57,7 @@ type Shared interface {
 	Agreed()
 }
 
-// TellShared tells the others at once that Options.Shared has changed.
+// TellShared tells the others at once that Options.Shared or Options.Discovered has changed.
 func (e *Engine) TellShared() {
 	e.post(func(time.Time) {
 		if e.cluster != nil {
@@ -64,7 +93,7 @@ func (e *Engine) sharedMissing(now time.Time) (missing []string) {
 	own := e.opts.Shared.Digest()
 	for _, name := range e.configuredNames(now) {
 		p := e.cluster.peers[name]
-		if name != e.cluster.self && (p == nil || !p.fresh || p.shared != own) {
+		if name != e.cluster.self && (p == nil || !p.fresh || p.shared[shareOptions] != own) {
 			missing = append(missing, name)
 		}
 	}
@@ -72,58 +101,61 @@ func (e *Engine) sharedMissing(now time.Time) (missing []string) {
 }
 
 // takeShared takes in the digest that p tells, and asks p for the set where it is another one.
-func (e *Engine) takeShared(p *peer, b []byte, now time.Time) error {
-	if len(b) != len(p.shared) {
+func (e *Engine) takeShared(k shareKind, p *peer, b []byte, now time.Time) error {
+	if len(b) != len(p.shared[k]) {
 		return round.ErrMalformed
 	}
-	copy(p.shared[:], b)
-	s := e.opts.Shared
+	copy(p.shared[k][:], b)
+	s := e.sharedSet(k)
 	if s == nil {
 		return nil
 	}
-	if s.Digest() == p.shared {
+	if s.Digest() == p.shared[k] {
 		s.Agreed()
 		return nil
 	}
-	if now.Sub(p.sharedAsked) < sharedRetry {
+	if now.Sub(p.sharedAsked[k]) < sharedRetry {
 		return nil
 	}
-	p.sharedAsked = now
+	p.sharedAsked[k] = now
 	e.shares.Add(1)
-	go e.fetchShared(p.name)
+	go e.fetchShared(k, p.name)
 	return nil
 }
 
-// fetchShared asks a node for its Shared and merges it; the disk is waited for here, and not on the engine's goroutine.
-func (e *Engine) fetchShared(from string) {
+// fetchShared asks a node for its set and merges it; the disk is waited for here, and not on the engine's goroutine.
+func (e *Engine) fetchShared(k shareKind, from string) {
 	defer e.shares.Done()
 	ctx, cancel := context.WithTimeout(e.running, pullTimeout)
 	defer cancel()
-	b, err := e.cluster.peer.Ask(ctx, from, askShared, nil)
+	b, err := e.cluster.peer.Ask(ctx, from, k.name(), nil)
 	if err != nil {
-		e.opts.Logger.Debug("what nodes share not fetched", "node", from, "err", err)
+		e.opts.Logger.Debug("what nodes share not fetched", "what", k.name(), "node", from, "err", err)
 		return
 	}
-	changed, err := e.opts.Shared.Merge(b, time.Now())
+	changed, err := e.sharedSet(k).Merge(b, time.Now())
 	if err != nil {
 		// It is asked for again every second: the log has one line for each reason.
 		if text := err.Error(); e.sharedFault.Swap(text) != text {
-			e.opts.Logger.Warn("what nodes share not taken up", "node", from, "err", err)
+			e.opts.Logger.Warn("what nodes share not taken up", "what", k.name(), "node", from, "err", err)
 		}
 		return
 	}
 	e.sharedFault.Store("")
 	if changed {
-		e.opts.Logger.Info("what nodes share taken up", "node", from)
+		e.opts.Logger.Info("what nodes share taken up", "what", k.name(), "node", from)
 		e.TellShared()
 	}
 }
 
-// handleShared is the reply to askShared.
-func (e *Engine) handleShared(context.Context, string, []byte) ([]byte, error) {
-	if e.opts.Shared == nil {
-		return nil, errNoCluster
+// handleShared makes the reply to a request for a set.
+func (e *Engine) handleShared(k shareKind) gossip.Handler {
+	return func(context.Context, string, []byte) ([]byte, error) {
+		s := e.sharedSet(k)
+		if s == nil {
+			return nil, errNoCluster
+		}
+		b, err := s.Encode()
+		return slices.Clone(b), err
 	}
-	b, err := e.opts.Shared.Encode()
-	return slices.Clone(b), err
 }

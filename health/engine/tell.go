@@ -33,7 +33,7 @@ type tellDigest struct {
 	// left counts what left for good, and returns sums up who is on the way back, whatever the ages; disk is the greatest TTL on disk.
 	left, returns uint64
 	disk          time.Duration
-	shared        [16]byte
+	shared        [shareKinds][16]byte
 }
 
 // tellUrgent tells what this turn of the loop brought.
@@ -61,10 +61,7 @@ func (e *Engine) tell(now time.Time) {
 		round.PartMemory: c.memory.Encode(now), round.PartWords: e.wordsPart(now), round.PartHeard: e.heardPart(now),
 		round.PartLives: e.livesPart(),
 	}
-	if e.opts.Shared != nil {
-		digest.shared = e.opts.Shared.Digest()
-		parts[partShared] = digest.shared[:]
-	}
+	digest.shared = e.tellShares(parts)
 	send := c.peer.Refresh
 	if digest != c.told {
 		send, c.told = c.peer.Publish, digest
