@@ -147,8 +147,8 @@ func (d *decision) entry(p *deciding, e, now Entry, is bool) Entry {
 	return e
 }
 
-// unwanted drops the parts that no pool asks for. While the selectors that a pool has now give nothing, because nothing has been read for them yet or
-// because they name nothing, what the earlier ones gave stays: a slip of the pen empties no pool.
+// unwanted drops the parts that no pool asks for. While the selectors that a pool has now give nothing, because nothing has been read for
+// them yet or because they name nothing, what the earlier ones gave stays: a slip of the pen empties no pool.
 func (d *decision) unwanted(wants []Want) {
 	given := len(d.parts)
 	for _, old := range d.was.Parts {
@@ -173,8 +173,8 @@ func (d *decision) probed() {
 	}
 }
 
-// settled tells whether an entry that the cluster names can be counted on: it is up, or has been there for so long that its being down is no reason
-// to keep another.
+// settled tells whether an entry that the cluster names can be counted on: it is up, or has been there for so long that its being down is
+// no reason to keep another.
 func (d *decision) settled(p *deciding, e *Entry) bool {
 	return e.State == Named && (d.Now.Sub(e.Joined) >= p.want.Settle || d.Up(p.Key, e.EndpointName(d.was.Cluster)))
 }

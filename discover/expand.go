@@ -8,7 +8,8 @@ import (
 	"github.com/fairlead-dns/fairlead/config"
 )
 
-// Members are the endpoints that sets give the pools of z, by index of the pool, as config.Zone.With takes them, and what stands against some.
+// Members are the endpoints that sets give the pools of z, by index of the pool, as config.Zone.With takes them, and what stands against
+// some.
 func Members(z *config.Zone, sets map[string]*Set) (members map[int][]config.Member, problems []string) {
 	members = make(map[int][]config.Member)
 	for i, p := range z.Pools {
@@ -58,8 +59,8 @@ func membersOf(z *config.Zone, p *config.Pool, f *config.From, s *Set) (out []co
 // maxWeight is the greatest weight that answers know.
 const maxWeight = 65535
 
-// entriesFor are the entries of f's part of p. Where there are none, those stand in that the pool's selectors of before gave, if they are kept:
-// see decision.unwanted.
+// entriesFor are the entries of f's part of p. Where there are none, those stand in that the pool's selectors of before gave, if they are
+// kept: see decision.unwanted.
 func (s *Set) entriesFor(z *config.Zone, p *config.Pool, f *config.From) []Entry {
 	if part := s.Part(keyOf(z.Name, p.Name, f)); part != nil && len(part.Entries) > 0 {
 		return part.Entries
@@ -86,7 +87,8 @@ func takes(f *config.From, a *Address) bool {
 	return !f.Target && slices.Contains(f.Families, family)
 }
 
-// place is the AZ of z in which an address stands: that of the cluster's labels, of f, of the cluster as a whole, or the only one of the region.
+// place is the AZ of z in which an address stands: that of the cluster's labels, of f, of the cluster as a whole, or the only one of the
+// region.
 func (s *Set) place(z *config.Zone, p *config.Pool, f *config.From, a *Address) (int, error) {
 	region := cmp.Or(a.Region, s.Region)
 	for i, r := range z.Regions {

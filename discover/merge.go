@@ -18,7 +18,8 @@ import (
 // maxTold bounds what is unpacked of another node's sets, in octets.
 const maxTold = 32 << 20
 
-// A told document is what one node tells another of its sets. Durations travel: instants are those of the teller's clock, and At is that clock when it told.
+// A told document is what one node tells another of its sets. Durations travel: instants are those of the teller's clock, and At is that
+// clock when it told.
 type told struct {
 	At   time.Time `json:"at"`
 	Sets []*Set    `json:"sets"`
@@ -91,8 +92,8 @@ func (s *Set) move(by time.Duration) {
 	}
 }
 
-// Newer tells whether s is of a later state than o, which may be nil: by epoch, revision, decision and node. It is a total order on what differs
-// in one of them, so that every node of a cluster ends with the same set.
+// Newer tells whether s is of a later state than o, which may be nil: by epoch, revision, decision and node. It is a total order on what
+// differs in one of them, so that every node of a cluster ends with the same set.
 func (s *Set) Newer(o *Set) bool { return o == nil || s.order(o) > 0 }
 
 func (s *Set) order(o *Set) int {

@@ -95,11 +95,12 @@ type Set struct {
 	Cluster string `json:"cluster"`
 	// UID is that of the namespace kube-system: another one is another cluster.
 	UID string `json:"uid,omitempty"`
-	// Region and AZ are where an address stands of which the cluster does not say it, by the node file of the node that reads; empty for unknown.
+	// Region and AZ are where an address stands of which the cluster does not say it, by the node file of the node that reads; empty for
+	// unknown.
 	Region string `json:"region,omitempty"`
 	AZ     string `json:"az,omitempty"`
-	// Of two sets of a cluster the greater (Epoch, Revision, Decision, Node) is the later. Epoch counts adoptions of another cluster, Revision is the
-	// greatest resourceVersion of what was read, Decision counts the changes.
+	// Of two sets of a cluster the greater (Epoch, Revision, Decision, Node) is the later. Epoch counts adoptions of another cluster,
+	// Revision is the greatest resourceVersion of what was read, Decision counts the changes.
 	Epoch    uint64 `json:"epoch,omitempty"`
 	Revision string `json:"revision,omitempty"`
 	Decision uint64 `json:"decision"`

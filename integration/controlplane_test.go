@@ -25,7 +25,8 @@ import (
 // kubeEnv names the directory that integration/kube/build.sh prints. Without it tests with a control plane leave themselves out.
 const kubeEnv = "FAIRLEAD_KUBE"
 
-// A controlPlane is a kube-apiserver over an etcd of its own, on loopback. It has no controllers: statuses and EndpointSlices are written by the test.
+// A controlPlane is a kube-apiserver over an etcd of its own, on loopback. It has no controllers: statuses and EndpointSlices are written
+// by the test.
 type controlPlane struct {
 	t    *testing.T
 	dir  string
@@ -160,7 +161,7 @@ func (c *controlPlane) create(version, namespace, plural, object string) string 
 	}
 	var o struct{ Metadata struct{ Name string } }
 	require.NoError(c.t, json.Unmarshal([]byte(object), &o))
-	c.do("POST", path+"/"+plural, object)
+	c.do("POST", path+"/"+plural+"?fieldValidation=Strict", object)
 	return path + "/" + plural + "/" + o.Metadata.Name
 }
 

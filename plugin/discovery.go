@@ -31,7 +31,8 @@ const (
 	discoverStale = 5 * time.Second
 )
 
-// A discovery reads the clusters that the node file names, keeps what they give, and has it take effect. Its goroutine is the only one that decides.
+// A discovery reads the clusters that the node file names, keeps what they give, and has it take effect. Its goroutine is the only one that
+// decides.
 type discovery struct {
 	node    string
 	state   string

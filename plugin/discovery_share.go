@@ -8,12 +8,13 @@ import (
 	"github.com/fairlead-dns/fairlead/discover"
 )
 
-// discoverBehind is how long a node that reads a cluster itself leaves the word to another one that has read a later revision. Where nothing later comes
-// for so long the cluster has gone back to an earlier state under the same UID, as after a restore: what is read now counts.
+// discoverBehind is how long a node that reads a cluster itself leaves the word to another one that has read a later revision. Where
+// nothing later comes for so long the cluster has gone back to an earlier state under the same UID, as after a restore: what is read now
+// counts.
 const discoverBehind = 5 * time.Minute
 
-// A discovery implements engine.Shared for what the nodes of a cluster tell each other of clusters of Kubernetes. Of two sets the later one wins, so a site reads its
-// own cluster and the others answer what it read.
+// A discovery implements engine.Shared for what the nodes of a cluster tell each other of clusters of Kubernetes. Of two sets the later one
+// wins, so a site reads its own cluster and the others answer what it read.
 
 // Digest is the same for the same sets.
 func (d *discovery) Digest() [16]byte { return discover.Digest(*d.shown.Load()) }

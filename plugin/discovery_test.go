@@ -40,8 +40,8 @@ func keep(t *testing.T, state, address string) *discover.Set {
 	return s
 }
 
-// TestDiscoveredAtStart: a start without the API answers what the cluster gave last, from its first answer on. A set that cannot be read costs its own
-// endpoints alone.
+// TestDiscoveredAtStart: a start without the API answers what the cluster gave last, from its first answer on. A set that cannot be read
+// costs its own endpoints alone.
 func TestDiscoveredAtStart(t *testing.T) {
 	s := newSite(t)
 	state := filepath.Join(s.dir, "state")

@@ -16,8 +16,8 @@ const (
 // excludeLabel takes a node out of load balancers.
 const excludeLabel = "node.kubernetes.io/exclude-from-external-load-balancers"
 
-// slices calls do with the endpoints of a Service or ServiceImport. Terminating ones are on their way out, and left out. Those that are not ready are not:
-// whether an endpoint lives is for probes to say.
+// slices calls do with the endpoints of a Service or ServiceImport. Terminating ones are on their way out, and left out. Those that are not
+// ready are not: whether an endpoint lives is for probes to say.
 func (f *finding) slices(o *object, do func(slice *object, e *sliceEndpoint)) {
 	label := serviceNameLabel
 	if f.want.Select.Kind == config.FromServiceImport {
@@ -61,8 +61,8 @@ func (f *finding) endpoints(o *object, add func(discover.Address)) {
 	})
 }
 
-// nodes are the addresses of the cluster's nodes, with the port under which they lead to a Service: the external addresses, or the internal ones
-// where there are none.
+// nodes are the addresses of the cluster's nodes, with the port under which they lead to a Service: the external addresses, or the internal
+// ones where there are none.
 func (f *finding) nodes(o *object, add func(discover.Address)) {
 	port := uint16(0)
 	for _, p := range o.Spec.Ports {

@@ -80,7 +80,8 @@ func (r *Reader) Want(wants []discover.Want) {
 	r.poke()
 }
 
-// Adopt takes the cluster that answers next for the one that is read. Everything is listed anew: revisions of one cluster mean nothing to another.
+// Adopt takes the cluster that answers next for the one that is read. Everything is listed anew: revisions of one cluster mean nothing to
+// another.
 func (r *Reader) Adopt() { r.take("") }
 
 // Keep takes the cluster with this UID for the one that is read, as another node has adopted it.

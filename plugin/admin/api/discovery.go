@@ -2,14 +2,16 @@ package api
 
 import "time"
 
-// DiscoveryPath answers GET with a Discovery. Below it, followed by the name of a cluster: accept and adopt take a DiscoveryRequest by POST.
+// DiscoveryPath answers GET with a Discovery. Below it, followed by the name of a cluster: accept and adopt take a DiscoveryRequest by
+// POST.
 const (
 	DiscoveryPath = Base + "/discovery"
 	acceptPart    = "/accept"
 	adoptPart     = "/adopt"
 )
 
-// AcceptPath has everything leave that a cluster does not name any more. AdoptPath takes the cluster behind the URL for the one that was read.
+// AcceptPath has everything leave that a cluster does not name any more. AdoptPath takes the cluster behind the URL for the one that was
+// read.
 func AcceptPath(cluster string) string { return DiscoveryPath + "/" + cluster + acceptPart }
 
 // AdoptPath is explained at AcceptPath.
