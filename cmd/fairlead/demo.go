@@ -165,7 +165,16 @@ func controlDemo(cmd *cobra.Command, server string, req controlRequest) error {
 	for _, line := range reply.Done {
 		fmt.Fprintln(w, line)
 	}
-	fmt.Fprintf(w, "watch: %s\n", reply.Watch)
+	for i, line := range strings.Split(reply.Watch, "\n") {
+		// What to look at; the commands below it are to be pasted, and stay as they are.
+		if i > 0 {
+			fmt.Fprintln(w, line)
+			continue
+		}
+		for k, part := range fold(line, columnsLeft(w, 7)) {
+			fmt.Fprintln(w, []string{"watch: ", "       "}[min(k, 1)]+part)
+		}
+	}
 	if dns, err := netip.ParseAddrPort(reply.DNS); err == nil {
 		fmt.Fprintf(w, "       dig @%s -p %d www.%s +short; %s status\n", dns.Addr(), dns.Port(), demoZone, programName())
 	}

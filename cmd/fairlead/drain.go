@@ -131,7 +131,7 @@ func drawIntents(d drawing, list *api.Intents) {
 		fmt.Fprintln(d, "none")
 		return
 	}
-	fmt.Fprintln(d, briefIntents(list.Intents))
+	say(d.Writer, "%s", briefIntents(list.Intents))
 	intentTable(list.Intents, time.Now()).write(d, d.style, "")
 }
 

@@ -97,7 +97,7 @@ func (f *orderFlags) endForces(ctx context.Context, c *client, w io.Writer, name
 		if err := c.call(ctx, http.MethodGet, api.ItemPath(api.EndpointsPath, zone, pool, endpoint), nil, &e); err != nil {
 			return err
 		}
-		fmt.Fprintf(text, "dry run: %d forces of %s would end, and health says %s; nothing has changed\n", len(list.Intents), name, e.Health)
+		say(text, "dry run: %d forces of %s would end, and health says %s; nothing has changed", len(list.Intents), name, e.Health)
 		return f.output.print(w, list)
 	}
 	all := api.Intents{Intents: []api.Intent{}}
@@ -107,7 +107,7 @@ func (f *orderFlags) endForces(ctx context.Context, c *client, w io.Writer, name
 			return err
 		}
 		all.Intents, all.Missing = append(all.Intents, ended.Intents...), ended.Missing
-		fmt.Fprintf(text, "%s: %s has ended: health decides\n", i.ID, intentWhat(&i))
+		say(text, "%s: %s has ended: health decides", i.ID, intentWhat(&i))
 	}
 	if err := f.output.print(w, all); err != nil {
 		return err

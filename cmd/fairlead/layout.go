@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -127,6 +129,16 @@ func fold(text string, width int) (lines []string) {
 		}
 	}
 	return append(lines, line)
+}
+
+// say prints a sentence, on as many lines as the terminal that w is needs for it.
+func say(w io.Writer, format string, args ...any) {
+	for i, line := range fold(fmt.Sprintf(format, args...), columnsLeft(w, belowIndent/2)) {
+		if i > 0 {
+			line = strings.Repeat(" ", belowIndent/2) + line
+		}
+		fmt.Fprintln(w, line)
+	}
 }
 
 // cut is a line of a terminal as far as width characters; escape sequences take no room and are kept.

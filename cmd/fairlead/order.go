@@ -185,7 +185,7 @@ func (f *orderFlags) send(cmd *cobra.Command, req *api.IntentRequest) error {
 		end = "force endpoint " + req.Scope.Name + " auto"
 	}
 	out := cmd.OutOrStdout()
-	fmt.Fprintf(f.output.text(out), "%s: %s %s%s; `fairlead %s` ends it\n", i.ID, intentWhat(&i), starts, intentUntil(&i, now), end)
+	say(f.output.text(out), "%s: %s %s%s; `fairlead %s` ends it", i.ID, intentWhat(&i), starts, intentUntil(&i, now), end)
 	if err := errors.Join(f.output.print(out, &i), confirmed(f.output.text(out), f.wait != "", i.Missing)); err != nil || f.wait != waitForgotten {
 		return err
 	}
@@ -202,7 +202,7 @@ func writeLeft(w io.Writer, left []api.Left) {
 		case l.Up == 0:
 			fmt.Fprintf(w, "%s: %s would be left with %s, none of which is up now\n", st.paint(yellow, "▲ warning"), display(l.Service), count(l.Endpoints, "endpoint"))
 		default:
-			fmt.Fprintf(w, "%s would be left with %s, %d up now\n", display(l.Service), count(l.Endpoints, "endpoint"), l.Up)
+			say(w, "%s would be left with %s, %d up now", display(l.Service), count(l.Endpoints, "endpoint"), l.Up)
 		}
 	}
 }
@@ -213,7 +213,7 @@ func confirmed(w io.Writer, wait bool, missing []string) error {
 	case len(missing) == 0 && wait:
 		fmt.Fprintln(w, "every node has it")
 	case len(missing) > 0:
-		fmt.Fprintf(w, "not confirmed yet by %s\n", strings.Join(missing, ", "))
+		say(w, "not confirmed yet by %s", strings.Join(missing, ", "))
 	}
 	if wait && len(missing) > 0 {
 		return silent(exitUnconfirmed)

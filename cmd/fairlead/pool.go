@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"net/http"
 
@@ -102,6 +101,6 @@ func (f *outputFlag) tell(w io.Writer, err error, doc any, text string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(f.text(w), text)
+	say(f.text(w), "%s", text)
 	return f.print(w, doc)
 }

@@ -126,7 +126,7 @@ func (v *viewer) awaitSafe(cmd *cobra.Command, kind, name string, timeout time.D
 			return v.print(w, shown{doc: s, write: func(d drawing) { writeSafe(d, s, d.style) }}, styleFor(w))
 		case stage(s) != said || failed != "":
 			said, failed = stage(s), ""
-			fmt.Fprintf(cmd.ErrOrStderr(), "%s %s: %s\n", kind, name, s.Text)
+			say(cmd.ErrOrStderr(), "%s %s: %s", kind, name, s.Text)
 		}
 		if over != nil {
 			if err := over(ctx, c); err != nil {

@@ -28,6 +28,12 @@ func styleFor(w io.Writer) style {
 	return style{colour: os.Getenv("NO_COLOR") == "" && isTerminal(w), width: columns, height: rows}
 }
 
+// columnsLeft is how many columns the terminal that w is has beside an indentation; 0 if w is none.
+func columnsLeft(w io.Writer, indent int) int {
+	columns, _ := sizeOf(w)
+	return max(0, columns-indent)
+}
+
 // sizeOf is how large the terminal is that w is; zero if it is none, or does not say.
 func sizeOf(w io.Writer) (columns, rows int) {
 	if p, ok := w.(painter); ok {

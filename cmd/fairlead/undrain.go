@@ -80,7 +80,7 @@ func (u *undraining) run(ctx context.Context, c *client, w io.Writer, args []str
 			return err
 		}
 		all.Intents, all.Missing = append(all.Intents, ended.Intents...), ended.Missing
-		fmt.Fprintf(text, "%s: %s has ended\n", i.ID, intentWhat(&i))
+		say(text, "%s: %s has ended", i.ID, intentWhat(&i))
 		late = errors.Join(late, confirmed(text, end.Wait, ended.Missing))
 	}
 	if matched[0].Kind == "drain" {
@@ -124,10 +124,10 @@ func (u *undraining) back(ctx context.Context, c *client, w io.Writer, scope api
 				if err := c.order(ctx, http.MethodPost, api.FailbackPath(z.Name, p.Name), req, &i); err != nil {
 					return err
 				}
-				fmt.Fprintf(w, "%s: let in at once\n", name)
+				say(w, "%s: let in at once", name)
 				continue
 			}
-			fmt.Fprintf(w, "%s: %s\n", name, backWhen(s, &p, of))
+			say(w, "%s: %s", name, backWhen(s, &p, of))
 		}
 	}
 	return nil
