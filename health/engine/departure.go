@@ -71,6 +71,8 @@ type Departure struct {
 	Services []string
 	// Known is set while the model has the endpoint with this RDATA. Drained is set when an intent takes it out, Down when health does.
 	Known, Drained, Down bool
+	// Moved is set for names that are answered with other addresses; RData says which, in words.
+	Moved bool
 	// Since is when this node's answers ceased to carry it.
 	Since time.Time
 	Bound ledger.Bound
@@ -117,6 +119,7 @@ func (e *Engine) follow(now time.Time) {
 	}
 	maps.DeleteFunc(i.departures, func(of subject, _ *departure) bool { return !stand[of] })
 	e.sweep(w, now)
+	shown = append(shown, e.movedAway(configured, now)...)
 	e.shownLeft.Store(&shown)
 	e.shownClear.Store(e.clears(configured, now))
 }

@@ -76,6 +76,7 @@ func (e *Engine) tellLeft(old *config.Model, swap *ledger.Swap, now time.Time) {
 		}
 		t.left = append(t.left, Left{Label: ledger.Label{Zone: g.Zone}, Owner: g.Name, RData: g.RData, Why: "the static record was removed", Expires: g.Until})
 	}
+	t.left = append(t.left, e.moveNames(old, now)...)
 	e.takings.last = append(e.takings.last[max(0, len(e.takings.last)+1-keptTakings):], t)
 	data := map[string]any{"old": old.Hash.String(), "new": e.cur.model.Hash.String(), "zones": len(e.cur.model.Zones)}
 	text := fmt.Sprintf("configuration %s takes the place of %s", e.cur.model.Hash, old.Hash)

@@ -143,6 +143,8 @@ func departureStaleness(d *engine.Departure, caches config.Caches, now time.Time
 		ServiceOnly: d.Owner != "",
 	}
 	switch {
+	case d.Moved:
+		out.Endpoint, out.Addresses = strings.TrimSuffix(d.Zone, ".")+"/"+d.RData, []string{}
 	case d.Name() == "":
 		out.Endpoint, out.State = strings.TrimSuffix(d.Zone, ".")+"/"+d.RData, "fixed"
 	case !d.Known:
