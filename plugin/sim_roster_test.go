@@ -69,6 +69,12 @@ func TestRosterChanges(t *testing.T) {
 
 		s.down(n3, n3.stop)
 		s.wait(20 * time.Second)
+		require.NoError(t, order(health.IntentStopped))
+		n3.start()
+		s.wait(3 * time.Second)
+		n3.kill()
+		s.wait(20 * time.Second)
+		require.False(t, s.node("n2").shows("n3").Stopped, "it was heard for a moment, in a life that began after the word")
 		require.NoError(t, order(health.IntentRemoved))
 		s.nodes = append(s.nodes[:2:2], n4)
 		for _, n := range s.nodes {

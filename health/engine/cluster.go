@@ -113,6 +113,9 @@ type peer struct {
 	intents map[int]intent.Set
 	held    intent.Set
 	memory  heardMemory
+	// incarnation is the latest that was heard, and born when it first was.
+	incarnation uint64
+	born        time.Time
 	// words is what it said of holdings that left, heard whom it hears; echoes are which of this node's rounds its own had heard, oldest
 	// first, in its run echoBoot.
 	words    round.WordsBy
@@ -279,6 +282,9 @@ func (e *Engine) lookAround(now time.Time) (changed bool) {
 			continue
 		}
 		p.at, p.direct, p.address = h.At, h.Direct, ""
+		if h.Incarnation != p.incarnation {
+			p.incarnation, p.born = h.Incarnation, now
+		}
 		if h.Address.IsValid() {
 			p.address = h.Address.String()
 		}

@@ -162,7 +162,8 @@ func (e *Engine) revive(now time.Time) {
 			continue
 		}
 		p := e.cluster.peers[i.Scope.Name]
-		if p == nil || !p.direct.After(i.Start.Add(stoppedGrace)) {
+		// A life that was first heard after the word is another one than the word is about.
+		if p == nil || !p.direct.After(i.Start.Add(stoppedGrace)) && !(p.born.After(i.Start) && p.direct.After(i.Start)) {
 			continue
 		}
 		if err := e.intents.End(intent.End{Actor: e.opts.Node, Reason: "the node is heard again", At: now}, i.ID); err == nil {
