@@ -119,7 +119,14 @@ func departuresTable(all []api.DepartureStaleness, now time.Time) *table {
 		if d.ServiceOnly {
 			outstanding = "-"
 		}
-		t.add(m.colour, m.text(), d.Endpoint, since(d.LeftAt, now), forgotten, confirmedBy(&d.Forgetting), outstanding)
+		endpoint := d.Endpoint
+		if len(d.Names) > 0 {
+			endpoint += " as " + display(d.Names[0])
+		}
+		if more := len(d.Names) - 1; more > 0 {
+			endpoint += fmt.Sprintf(" and %d more", more)
+		}
+		t.add(m.colour, m.text(), endpoint, since(d.LeftAt, now), forgotten, confirmedBy(&d.Forgetting), outstanding)
 	}
 	return t
 }

@@ -316,6 +316,12 @@ func (a *safeAnswer) sum() {
 	out := a.out
 	out.DrainEndsAt = a.drainEnds()
 	f := together(a.bounds)
+	if f.SafeAt != nil && a.forgotten.After(*f.SafeAt) {
+		// A static record that is gone was held for longer; by caches that clamp for no longer than so.
+		f.SafeAt, f.ClampedSafeAt = instant(a.forgotten), laterOf(f.ClampedSafeAt, instant(a.forgotten.Add(a.node.Caches().Clamp)))
+		remaining := max(0, a.forgotten.Sub(a.known.At)).Seconds()
+		f.RemainingSeconds = &remaining
+	}
 	out.Lines = Lines(&f, true, a.node.Caches(), false)
 	since := " has held it since " + clock(a.forgotten)
 	if a.asOf.Sub(a.forgotten) > ledger.Remembered-rememberedSlack {

@@ -70,6 +70,9 @@ func TestSafe(t *testing.T) {
 			require.Equal(t, tt.want == api.SafeYes, len(got.Why) == 0)
 			require.Equal(t, tt.want == api.SafeNotBefore, got.NotBefore != nil)
 			require.Len(t, got.Lines, 3)
+			if got.ForgottenAt != nil && !got.ForgottenAt.IsZero() {
+				require.Contains(t, got.Lines[0], clock(*got.ForgottenAt), "both sentences tell of one instant")
+			}
 		})
 	}
 	s, _ := startWith(t, readNode(t), &fakeJournal{})

@@ -125,7 +125,7 @@ func departureRows(left []engine.Departure, caches config.Caches, now time.Time)
 		}
 		o := &rows[k]
 		o.Forgetting = together([]api.DepartureStaleness{*o, d})
-		o.Addresses = append(o.Addresses, d.Addresses...)
+		o.Addresses, o.Names = unique(o.Addresses, d.Addresses), unique(o.Names, d.Names)
 		o.Outstanding += d.Outstanding
 		o.Exposure = ledger.Curve(o.Exposure).Plus(d.Exposure)
 		if d.LeftAt.After(o.LeftAt) {
@@ -141,6 +141,9 @@ func departureStaleness(d *engine.Departure, caches config.Caches, now time.Time
 		Endpoint: strings.TrimSuffix(d.Zone, ".") + "/" + d.Name(), Region: d.Region, AZ: d.AZ, State: "out", LeftAt: d.Since,
 		Addresses: []string{d.RData}, Outstanding: d.Outstanding.Total(), Exposure: d.Outstanding, Forgetting: ForgettingOf(&d.Bound, caches, now),
 		ServiceOnly: d.Owner != "",
+	}
+	if d.Owner != "" && d.Owner != d.Service {
+		out.Names = []string{d.Owner}
 	}
 	switch {
 	case d.Moved:
@@ -161,6 +164,16 @@ func departureStaleness(d *engine.Departure, caches config.Caches, now time.Time
 		out.Again = append(out.Again, api.VoidNode(v))
 	}
 	return out
+}
+
+// unique has what both have, once each.
+func unique(a, b []string) []string {
+	for _, s := range b {
+		if !slices.Contains(a, s) {
+			a = append(a, s)
+		}
+	}
+	return a
 }
 
 // ForgettingOf is a bound as the API shows it at now.

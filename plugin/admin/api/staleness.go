@@ -84,6 +84,8 @@ type DepartureStaleness struct {
 	State string `json:"state"`
 	// ServiceOnly is set where other names answer with it.
 	ServiceOnly bool `json:"service_only,omitempty"`
+	// Names are the owner names that it left, where they are not the service's own.
+	Names []string `json:"names,omitempty"`
 	// LeftAt is when this node's answers ceased to name it.
 	LeftAt time.Time `json:"left_at"`
 	Forgetting
