@@ -112,7 +112,13 @@ func contractNode(t testing.TB) *fakeNode {
 	now := time.Now()
 	label := ledger.Label{Zone: "a.example.", Pool: "web-eu", Endpoint: "one", Region: "eu", AZ: "eu-a"}
 	safety := engine.Safety{At: now, Items: []engine.SafetyItem{{Label: label, RData: "192.0.2.1", Known: true, Bound: ledger.Bound{Known: true, SafeAt: now.Add(time.Minute)}}}}
-	return &fakeNode{snap: readNode(t).snap, safety: safety, incidents: []*ledger.Incident{testIncident(now)}, cluster: testCluster(now), files: []api.File{}, intents: []health.IntentState{
+	forgotten := testIncident(now)
+	forgotten.Endpoints[0].Addresses = []string{"198.51.100.7"} // nobody answers it, so it can be certified
+	cluster := testCluster(now)
+	for i := range cluster.Nodes {
+		cluster.Nodes[i].Config = cluster.Nodes[0].Config
+	}
+	return &fakeNode{snap: readNode(t).snap, safety: safety, incidents: []*ledger.Incident{forgotten}, cluster: cluster, files: []api.File{}, intents: []health.IntentState{
 		{Intent: health.Intent{ID: id(1), Kind: health.IntentDrain, Scope: health.Scope{Kind: health.ScopeAZ, Name: "eu-a"}, Reason: "x", Start: now, End: now.Add(time.Hour)}},
 		{Intent: health.Intent{ID: id(2), Kind: health.IntentReady, Scope: pool, Start: now, Forever: true}},
 		{Intent: health.Intent{ID: id(3), Kind: health.IntentStopped, Scope: node, Start: now, Forever: true}},
