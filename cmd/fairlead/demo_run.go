@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	mathrand "math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -135,7 +136,7 @@ func (d *demo) plan() ([]*node, error) {
 			n.echo = d.errOut
 		}
 		var err error
-		if n.Gossip, err = freeGossip(n.dns.Addr()); err != nil {
+		if n.Gossip, err = freeGossip(n.dns.Addr(), i); err != nil {
 			return nil, err
 		}
 		if err := errors.Join(os.MkdirAll(n.dir, 0o700), n.makeIdentity()); err != nil {
@@ -152,26 +153,32 @@ func demoAddress(first string, i int) netip.AddrPort {
 	return netip.AddrPortFrom(a.Addr(), a.Port()+uint16(i))
 }
 
+// The ports among which freeGossip looks lie below those that the kernel hands out (net.ipv4.ip_local_port_range): whoever asks it for any
+// port would take one of those in the moment before the node has it.
+const (
+	firstGossipPort = 20000
+	gossipPorts     = 12000
+	gossipTries     = 100
+)
+
 // freeGossip is an address with a port that nobody has, neither in UDP nor in TCP, or hardly: it is free until somebody else
-// takes it, and then the node says so.
-func freeGossip(ip netip.Addr) (netip.AddrPort, error) {
-	var last error
-	for range 10 {
-		l, err := net.Listen("tcp", netip.AddrPortFrom(ip, 0).String())
-		if err != nil {
-			return netip.AddrPort{}, fmt.Errorf("address for gossip: %w", err)
+// takes it, and then the node says so. Nodes with another i never get the same.
+func freeGossip(ip netip.Addr, i int) (a netip.AddrPort, err error) {
+	for range gossipTries {
+		a = netip.AddrPortFrom(ip, uint16(firstGossipPort+mathrand.IntN(gossipPorts/demoNodes)*demoNodes+i))
+		var l net.Listener
+		if l, err = net.Listen("tcp", a.String()); err != nil {
+			continue
 		}
-		a := l.Addr().(*net.TCPAddr).AddrPort()
-		u, err := net.ListenPacket("udp", a.String())
-		if err == nil {
+		var u net.PacketConn
+		if u, err = net.ListenPacket("udp", a.String()); err == nil {
 			err = u.Close()
 		}
 		if err = errors.Join(err, l.Close()); err == nil {
 			return a, nil
 		}
-		last = err
 	}
-	return netip.AddrPort{}, fmt.Errorf("address for gossip: %w", last)
+	return netip.AddrPort{}, fmt.Errorf("address for gossip: %w", err)
 }
 
 func (d *demo) wait(ctx context.Context) error {
