@@ -44,8 +44,8 @@ type stateFile struct {
 	// the engine's goroutine. They are dropped when they are too old to begin with.
 	loaded  map[string]savedVerdict
 	targets map[health.TargetID]health.Verdict
-	// byRData has those of loaded by what the endpoint has.
-	byRData map[string]savedVerdict
+	// byRData has those of loaded by what the endpoint has; nil where two have the same.
+	byRData map[string]*savedVerdict
 
 	// savedAt is when loaded was written, on this process's clock; maxAge is how long it counts.
 	savedAt time.Time
@@ -108,18 +108,17 @@ func openState(dir string, maxAge time.Duration, now time.Time, logger *slog.Log
 		return s, nil
 	}
 	s.loaded, s.targets = saved.Endpoints, make(map[health.TargetID]health.Verdict, len(saved.Endpoints))
-	s.byRData = make(map[string]savedVerdict, len(saved.Endpoints))
+	s.byRData = make(map[string]*savedVerdict, len(saved.Endpoints))
 	for name, v := range saved.Endpoints {
-		zone, _, _ := strings.Cut(name, "/")
-		if key := rdataKey(zone, v.RData); len(v.RData) > 0 {
+		if len(v.RData) > 0 {
+			zone, _, _ := strings.Cut(name, "/")
+			key, known := rdataKey(zone, v.RData), &v
 			if _, twice := s.byRData[key]; twice {
-				// Two endpoints with the same addresses: neither is the one.
-				v = savedVerdict{}
+				// Of two endpoints with the same addresses neither is the one.
+				known = nil
 			}
-			s.byRData[key] = v
+			s.byRData[key] = known
 		}
-	}
-	for _, v := range saved.Endpoints {
 		for _, of := range append([]savedVerdict{v}, v.Each...) {
 			if len(of.Targets) == 1 {
 				s.targets[of.Targets[0]] = of.verdict(now.Add(-away))
@@ -213,9 +212,11 @@ func (s *stateFile) endpoint(z *config.Zone, p *config.Pool, pt *poolTable, i in
 	v, ok := s.loaded[endpointKey(z, p, i)]
 	if !ok || !slices.Equal(v.Targets, pt.dialled(i)) {
 		// Until what is dialled now has been, what was known of the addresses stands.
-		if v, ok = s.byRData[rdataKey(z.Name, p.Endpoints[i].RData())]; !ok {
+		same := s.byRData[rdataKey(z.Name, p.Endpoints[i].RData())]
+		if same == nil {
 			return view, false
 		}
+		v = *same
 	}
 	view.Verdict = v.verdict(s.savedAt)
 	if dual := p.Endpoints[i].Dual(); dual && len(v.Each) == len(health.Each{}) {

@@ -135,4 +135,17 @@ func TestVerdictsFollowAddresses(t *testing.T) {
 		view := e.newTable(config.NewModel([]*config.Zone{parse(tt.check, tt.name, tt.address)}), nil).zones[0].pools[0].view
 		require.Equal(t, tt.known, view != nil && view.Endpoints[0].State == health.Down, "%+v", tt)
 	}
+
+	twins, problems := config.Parse("z.yaml", []byte("zone: example.org\nnameservers: [{name: ns1.example.net}]\nregions: {eu: {azs: [a]}}\nchecks: {up: {type: tcp, port: 80}}\n"+
+		"pools: {p: {region: eu, check: up, endpoints: [{name: e, az: a, addresses: [192.0.2.1]}]}, q: {region: eu, check: up, endpoints: [{name: e, az: a, addresses: [192.0.2.1]}]}}\n"+
+		"services: {www: {tiers: [{p: 1}, {q: 1}]}}\n"), config.ParseOptions{})
+	require.NotNil(t, twins, problems.String())
+	both := []*health.PoolView{{Endpoints: []health.EndpointView{down}}, {Endpoints: []health.EndpointView{down}}}
+	out.Reset()
+	require.NoError(t, writeVerdicts(&out, &health.View{Zones: []*health.ZoneView{{Zone: twins, Pools: both}}}, now))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, stateName), out.Bytes(), 0o600))
+	state, err = openState(dir, time.Hour, now, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	e := &Engine{state: state}
+	require.Nil(t, e.newTable(config.NewModel([]*config.Zone{parse("other", "f", "192.0.2.1")}), nil).zones[0].pools[0].view, "two had it")
 }
