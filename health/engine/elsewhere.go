@@ -28,27 +28,33 @@ type movedNames struct {
 
 // moveNames notes the names that are answered otherwise than by the older configuration, where no address left the answers for that.
 func (e *Engine) moveNames(old *config.Model, now time.Time) (left []Left) {
+	zones := make(map[string]*config.Zone, len(e.cur.model.Zones))
+	for _, z := range e.cur.model.Zones {
+		zones[z.Name] = z
+	}
 	for _, was := range config.Replaced(old.Zones, e.cur.model.Zones) {
-		at := slices.IndexFunc(e.cur.model.Zones, func(z *config.Zone) bool { return z.Name == was.Name })
-		if at < 0 {
+		is := zones[was.Name]
+		if is == nil {
 			continue
 		}
-		is := e.cur.model.Zones[at]
+		services := make(map[string]*config.Service, len(was.Services))
+		for _, svc := range was.Services {
+			services[svc.Name] = svc
+		}
 		for _, svc := range is.Services {
 			m := movedNames{zone: was.Name, service: svc.Name, since: now}
-			before := slices.IndexFunc(was.Services, func(s *config.Service) bool { return s.Name == svc.Name })
-			switch by := before; {
-			case by >= 0 && cellsMoved(was, was.Services[by], is, svc):
+			before := services[svc.Name]
+			if before != nil {
 				m.what, m.why = "cells", "they have another home"
-			case by < 0:
-				if before = wildcardOf(was, svc.Name); before < 0 {
+				if !cellsMoved(was, before, is, svc) {
 					continue
 				}
-				m.what, m.why = "answers of "+strings.TrimSuffix(was.Services[before].Name, "."), "the name has a service of its own"
-			default:
+			} else if before = wildcardOf(services, svc.Name); before != nil {
+				m.what, m.why = "answers of "+strings.TrimSuffix(before.Name, "."), "the name has a service of its own"
+			} else {
 				continue
 			}
-			m.ttl = min(time.Duration(was.Services[before].TTL.Max)*time.Second, e.issued.greatest.told)
+			m.ttl = min(time.Duration(before.TTL.Max)*time.Second, e.issued.greatest.told)
 			m.hold(now, e.opts.Transit)
 			e.moved = append(e.moved, m)
 			left = append(left, Left{Label: ledger.Label{Zone: was.Name}, Owner: svc.Name, RData: m.what, Service: svc.Name, Why: m.why, Expires: m.until})
@@ -57,16 +63,18 @@ func (e *Engine) moveNames(old *config.Model, now time.Time) (left []Left) {
 	return left
 }
 
-// wildcardOf is the service whose wildcard answered a name that had none of its own; -1 for none.
-func wildcardOf(z *config.Zone, name string) (best int) {
-	best = -1
-	for i, svc := range z.Services {
-		under, wildcard := strings.CutPrefix(svc.Name, "*")
-		if wildcard && strings.HasSuffix(name, under) && (best < 0 || len(svc.Name) > len(z.Services[best].Name)) {
-			best = i
+// wildcardOf is the service, by name, whose wildcard answered a name that had none of its own: the nearest; nil for none.
+func wildcardOf(services map[string]*config.Service, name string) *config.Service {
+	for {
+		_, parent, ok := strings.Cut(name, ".")
+		if !ok {
+			return nil
 		}
+		if svc := services["*."+parent]; svc != nil {
+			return svc
+		}
+		name = parent
 	}
-	return best
 }
 
 // hold has caches hold answers of now.
@@ -79,25 +87,44 @@ func cellsMoved(was *config.Zone, before *config.Service, is *config.Zone, after
 	if before.Cells == nil || after.Cells == nil {
 		return false
 	}
-	home := func(z *config.Zone, c *config.Cells, cell int) (name string, rdata []string) {
-		for _, r := range c.Home {
-			if r.First <= cell && cell <= r.Last {
-				for _, e := range z.Pools[r.Pool].Endpoints {
-					rdata = append(rdata, e.RData()...)
-				}
-				return z.Pools[r.Pool].Name, rdata
-			}
-		}
-		return "", nil
-	}
+	// Cells are many, and pools few.
+	same := make(map[[2]*config.Pool]bool)
 	for cell := range min(before.Cells.Shards, after.Cells.Shards) {
-		oldName, had := home(was, before.Cells, cell)
-		newName, has := home(is, after.Cells, cell)
-		if oldName != newName && !slices.ContainsFunc(had, func(r string) bool { return slices.Contains(has, r) }) {
+		homes := [2]*config.Pool{homeOf(was, before.Cells, cell), homeOf(is, after.Cells, cell)}
+		if _, known := same[homes]; !known {
+			same[homes] = sameHome(homes[0], homes[1])
+		}
+		if !same[homes] {
 			return true
 		}
 	}
 	return false
+}
+
+// homeOf is the pool at which a cell is at home; nil for none.
+func homeOf(z *config.Zone, c *config.Cells, cell int) *config.Pool {
+	for _, r := range c.Home {
+		if r.First <= cell && cell <= r.Last {
+			return z.Pools[r.Pool]
+		}
+	}
+	return nil
+}
+
+// sameHome tells whether two pools, nil for none, have one name, or an endpoint of one has something that one of the other has.
+func sameHome(a, b *config.Pool) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	has := make(map[string]bool)
+	for _, e := range a.Endpoints {
+		for _, r := range e.RData() {
+			has[r] = true
+		}
+	}
+	return a.Name == b.Name || slices.ContainsFunc(b.Endpoints, func(e *config.Endpoint) bool {
+		return slices.ContainsFunc(e.RData(), func(r string) bool { return has[r] })
+	})
 }
 
 // movedAway are the departures of names that moved. While a node serves other files, or is not heard, it may answer by the older ones.
