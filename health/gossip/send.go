@@ -30,26 +30,23 @@ func (p *Peer) send(ctx context.Context, list *memberlist.Memberlist) {
 	// wait is the channel of gap while a change waits for it; left is how many rounds it still has.
 	var wait <-chan time.Time
 	left := 0
+	// routine makes the round of this second, unless a change goes out in a moment, which is that round then.
+	routine := func(next time.Duration) {
+		tick.Reset(next)
+		if left == 0 {
+			p.makeRound(list, false)
+			last = time.Now()
+		}
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			tick.Reset(interval)
-			if left > 0 {
-				// The change goes out in a moment, and is the round of this second.
-				continue
-			}
-			p.makeRound(list, false)
-			last = time.Now()
+			routine(interval)
 		case <-p.refreshed:
 			// The next tick is for a state that nobody refreshes.
-			tick.Reset(interval + urgentGap)
-			if left > 0 {
-				continue
-			}
-			p.makeRound(list, false)
-			last = time.Now()
+			routine(interval + urgentGap)
 		case <-p.changed:
 			left = 1 + repeats
 			if wait == nil {

@@ -95,15 +95,11 @@ func ParseMemory(b []byte, at time.Time) (m Memory, err error) {
 	r := reader{b: b[1:]}
 	for len(r.b) > 0 && r.b[0] != 0 {
 		kind := r.octet()
-		if kind == memoryNames {
-			if names := r.octets(8); !r.short {
-				m.Names = binary.BigEndian.Uint64(names)
-				continue
-			}
-		}
 		var key MemoryKey
 		copy(key[:], r.octets(len(key)))
 		switch kind {
+		case memoryNames:
+			m.Names = binary.BigEndian.Uint64(key[:])
 		case memoryReturn:
 			ret := health.Return{Since: r.instant(at), Admitted: r.instant(at), Reloaded: r.instant(at), Doubled: int(r.octet())}
 			for range min(int(r.octet()), maxMemoryRetries) {
