@@ -85,24 +85,19 @@ func GoneCarriers(before, after []*Zone) []SharedCarrier {
 
 // ForeignCarriers are the carriers of zones that carry what an endpoint of another of them has, as ZONE/POOL/ENDPOINT, and none of their own.
 func ForeignCarriers(zones []*Zone) (list []SharedCarrier) {
-	all := make(map[string]string)
-	for _, z := range zones {
-		of := make(map[string]string)
-		z.endpointsByRData(of)
-		for rdata, e := range of {
+	all, own := make(map[string]string), make([]map[string]string, len(zones))
+	for i, z := range zones {
+		own[i] = make(map[string]string)
+		z.endpointsByRData(own[i])
+		for rdata, e := range own[i] {
 			if all[rdata] == "" {
 				all[rdata] = strings.TrimSuffix(z.Name, ".") + "/" + e
 			}
 		}
 	}
-	if len(all) == 0 {
-		return nil
-	}
-	for _, z := range zones {
-		own := make(map[string]string)
-		z.endpointsByRData(own)
+	for i, z := range zones {
 		z.Carriers(func(c Carrier) {
-			if e := all[c.RData]; e != "" && own[c.RData] == "" {
+			if e := all[c.RData]; e != "" && own[i][c.RData] == "" {
 				list = append(list, SharedCarrier{c, z.Name, e})
 			}
 		})

@@ -121,7 +121,9 @@ func (r *checkResult) compare(ctx context.Context, server access) error {
 	if err != nil {
 		return err
 	}
-	for _, z := range r.zones {
+	zones, fetched := make([]*config.Zone, len(r.zones)), make(map[string]*config.Zone)
+	for i, z := range r.zones {
+		zones[i] = z.zone
 		if !slices.ContainsFunc(served.Zones, func(s api.ZoneItem) bool { return s.Name == z.zone.Name }) {
 			continue
 		}
@@ -129,15 +131,12 @@ func (r *checkResult) compare(ctx context.Context, server access) error {
 		if err != nil {
 			return err
 		}
+		fetched[z.zone.Name] = running.zone
 		if why := config.Shrinks(running.zone, z.zone); why != "" {
 			r.inFiles = append(r.inFiles, config.Problem{File: z.zone.File, Message: fmt.Sprintf("node %s refuses this version: it %s", served.Node, why), Help: config.ShrinkHelp})
 		}
 	}
-	zones := make([]*config.Zone, len(r.zones))
-	for i, z := range r.zones {
-		zones[i] = z.zone
-	}
-	dangling, err := c.dangling(ctx, served.Zones, zones, false)
+	dangling, err := c.dangling(ctx, served.Zones, zones, fetched)
 	for _, o := range dangling {
 		r.inFiles = append(r.inFiles, config.Problem{File: o.file, Severity: config.Warning, Message: o.String(), Help: danglingHelp})
 	}

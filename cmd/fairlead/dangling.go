@@ -28,9 +28,9 @@ func (o danglingOrder) String() string {
 	return fmt.Sprintf("order %s (%s %s %s) would name nothing: neither its names nor the addresses for which it was given are there", o.ID, o.Kind, o.Scope.Kind, o.Scope.Name)
 }
 
-// dangling are the orders of the node that would name nothing once zones have taken the place of those that it serves; whole is set where zones
-// are all that there would be.
-func (c *client) dangling(ctx context.Context, served []api.ZoneItem, zones []*config.Zone, whole bool) (out []danglingOrder, err error) {
+// dangling are the orders of the node that would name nothing once zones have taken the place of those that it serves. fetched
+// are served zones by name: all that go, or have another version in zones; the others stay.
+func (c *client) dangling(ctx context.Context, served []api.ZoneItem, zones []*config.Zone, fetched map[string]*config.Zone) (out []danglingOrder, err error) {
 	var list api.Intents
 	if err := c.call(ctx, http.MethodGet, api.IntentsPath, nil, &list); err != nil {
 		return nil, err
@@ -47,23 +47,17 @@ func (c *client) dangling(ctx context.Context, served []api.ZoneItem, zones []*c
 	}
 	before, after, unread := []*config.Zone{}, slices.Clone(zones), false
 	for _, s := range served {
-		file, given := "", slices.IndexFunc(zones, func(z *config.Zone) bool { return z.Name == s.Name })
-		if given >= 0 {
-			file = zones[given].File
+		if z := fetched[s.Name]; z != nil {
+			before = append(before, z)
+			continue
 		}
-		running, err := c.running(ctx, s.Name, file)
-		switch {
-		case err == nil:
-			before = append(before, running.zone)
-			if given < 0 && !whole {
-				after = append(after, running.zone)
-			}
-		case given >= 0 || whole:
-			return nil, err
-		default:
+		running, err := c.running(ctx, s.Name, "")
+		if err != nil {
 			// Its private keys are elsewhere: what is about no zone alone may name something there.
 			unread = true
+			continue
 		}
+		before, after = append(before, running.zone), append(after, running.zone)
 	}
 	was, is := judge.Resolve(before, intents), judge.Resolve(after, intents)
 	var lost []danglingOrder

@@ -120,7 +120,7 @@ func (c *client) diff(ctx context.Context, paths []string) (*diffDocument, error
 		return nil, withHint(fmt.Errorf("%s with errors", count(problems.Count(config.Error), "place")), "see `fairlead check %s`", orList(paths))
 	}
 	whole := slices.ContainsFunc(paths, isDir)
-	out, now := &diffDocument{Node: served.Node, Zones: []zoneDiff{}}, time.Now()
+	out, now, fetched := &diffDocument{Node: served.Node, Zones: []zoneDiff{}}, time.Now(), make(map[string]*config.Zone)
 	for _, z := range zones {
 		item := slices.IndexFunc(served.Zones, func(s api.ZoneItem) bool { return s.Name == z.Name })
 		var running *runningZone
@@ -128,6 +128,7 @@ func (c *client) diff(ctx context.Context, paths []string) (*diffDocument, error
 			if running, err = c.running(ctx, z.Name, z.File); err != nil {
 				return nil, err
 			}
+			fetched[z.Name] = running.zone
 		}
 		out.Zones = append(out.Zones, compareZone(z, running, now))
 	}
@@ -137,10 +138,11 @@ func (c *client) diff(ctx context.Context, paths []string) (*diffDocument, error
 			if err != nil {
 				return nil, err
 			}
+			fetched[s.Name] = running.zone
 			out.Zones = append(out.Zones, compareZone(nil, running, now))
 		}
 	}
-	if out.Dangling, err = c.dangling(ctx, served.Zones, zones, whole); err != nil {
+	if out.Dangling, err = c.dangling(ctx, served.Zones, zones, fetched); err != nil {
 		return nil, err
 	}
 	slices.SortFunc(out.Zones, func(a, b zoneDiff) int { return bytes.Compare([]byte(a.Zone), []byte(b.Zone)) })
