@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health/engine"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -120,16 +121,8 @@ func NewCertificate(i *ledger.Incident, n Node, now time.Time) (*ledger.Certific
 		Incident: i.ID, Node: i.Node, Zone: i.Zone, Title: i.Title, Intent: i.Intent, SafeAt: i.ForgottenAt, Confirmed: i.Confirmed,
 		TransitSeconds: caches.Transit.Seconds(), LastAnswerAt: i.LastAnswerAt, IssuedAt: now, Endpoints: []string{}, Addresses: []string{},
 	}
-	for _, e := range i.Endpoints {
-		if !e.ReturnedAt.IsZero() && !e.Removed {
-			continue
-		}
-		c.Endpoints = append(c.Endpoints, e.Name)
-		for _, a := range e.Addresses {
-			if !slices.Contains(c.Addresses, a) {
-				c.Addresses = append(c.Addresses, a)
-			}
-		}
+	for _, e := range stillOut(i) {
+		c.Endpoints, c.Addresses = append(c.Endpoints, e.Name), unique(c.Addresses, e.Addresses)
 	}
 	c.NotCovered = staticRecords(n, c.Addresses)
 	for _, g := range n.GoneRecords(c.Addresses...) {
@@ -150,9 +143,9 @@ func NewCertificate(i *ledger.Incident, n Node, now time.Time) (*ledger.Certific
 
 // uncertain says why nothing can be certified of an incident; nil if something can.
 func uncertain(i *ledger.Incident, n Node, now time.Time) error {
-	out := func(e ledger.IncidentEndpoint) bool { return e.ReturnedAt.IsZero() || e.Removed }
+	out := stillOut(i)
 	switch {
-	case !slices.ContainsFunc(i.Endpoints, out):
+	case len(out) == 0:
 		return errors.New("all of it has come back and is answered")
 	case i.More > 0:
 		return fmt.Errorf("%d of its endpoints are counted and not followed", i.More)
@@ -160,7 +153,7 @@ func uncertain(i *ledger.Incident, n Node, now time.Time) error {
 	for _, a := range i.Answered {
 		names := a.Names
 		if a.Node == n.Name() {
-			names = n.Snapshot().Owners(a.Address, maxOwners)
+			names = n.Snapshot().Owners(maxOwners, a.Address)
 		}
 		if len(names) > 0 {
 			return fmt.Errorf("%s is answered by node %s for %s", a.Endpoint, a.Node, strings.Join(names, ", "))
@@ -170,24 +163,8 @@ func uncertain(i *ledger.Incident, n Node, now time.Time) error {
 	for _, u := range i.Unknown {
 		return fmt.Errorf("node %s %s", u.Node, u.Why)
 	}
-	// What a service or a name gave up may be answered by another one.
-	for _, e := range i.Endpoints {
-		for _, a := range e.Addresses {
-			if names := n.Snapshot().Owners(a, maxOwners); len(names) > 0 && out(e) {
-				return fmt.Errorf("%s of %s is answered by node %s for %s", a, e.Name, n.Name(), strings.Join(names, ", "))
-			}
-		}
-	}
-	own := ""
-	for _, other := range n.Cluster().Nodes {
-		if other.Self {
-			own = other.Config
-		}
-	}
-	for _, other := range n.Cluster().Nodes {
-		if other.Fresh && other.Config != own {
-			return fmt.Errorf("node %s serves other files: what its services and static records answer is not known here", other.Name)
-		}
+	if err := answeredElsewhere(out, n); err != nil {
+		return err
 	}
 	switch {
 	case !i.Known():
@@ -198,6 +175,40 @@ func uncertain(i *ledger.Incident, n Node, now time.Time) error {
 		return fmt.Errorf("the nodes have yet to say again that they do not answer it, after %s", clock(i.SafeAt))
 	}
 	return nil
+}
+
+// answeredElsewhere says which of the endpoints, given up by a service or a name, another one answers, or which node may, for it serves other
+// files.
+func answeredElsewhere(out []ledger.IncidentEndpoint, n Node) error {
+	snap := n.Snapshot()
+	var addresses []string
+	for _, e := range out {
+		addresses = append(addresses, e.Addresses...)
+	}
+	if len(snap.Owners(1, addresses...)) > 0 {
+		for _, e := range out {
+			for _, a := range e.Addresses {
+				if names := snap.Owners(maxOwners, a); len(names) > 0 {
+					return fmt.Errorf("%s of %s is answered by node %s for %s", a, e.Name, n.Name(), strings.Join(names, ", "))
+				}
+			}
+		}
+	}
+	nodes, own := n.Cluster().Nodes, ""
+	if self := slices.IndexFunc(nodes, func(v engine.NodeView) bool { return v.Self }); self >= 0 {
+		own = nodes[self].Config
+	}
+	for _, v := range nodes {
+		if v.Fresh && v.Config != own {
+			return fmt.Errorf("node %s serves other files: what its services and static records answer is not known here", v.Name)
+		}
+	}
+	return nil
+}
+
+// stillOut are the endpoints of an incident that have not come back.
+func stillOut(i *ledger.Incident) []ledger.IncidentEndpoint {
+	return slices.DeleteFunc(slices.Clone(i.Endpoints), func(e ledger.IncidentEndpoint) bool { return !e.ReturnedAt.IsZero() && !e.Removed })
 }
 
 // maxOwners is how many names of an address are listed.

@@ -255,7 +255,7 @@ func (a *safeAnswer) words(i *engine.SafetyItem) {
 		why := api.SafeReason{Code: "not_said", Endpoint: name, Address: i.RData, Node: u.Node}
 		switch {
 		case u.Answering && u.Node == a.node.Name():
-			why.Code, why.Names = "answered", a.node.Snapshot().Owners(i.RData, maxOwners)
+			why.Code, why.Names = "answered", a.node.Snapshot().Owners(maxOwners, i.RData)
 			for k := range why.Names {
 				why.Names[k] = strings.TrimSuffix(why.Names[k], ".")
 			}

@@ -254,15 +254,18 @@ func (z *zone) left(n name, stay []ledger.Slot, swap *ledger.Swap) {
 	})
 }
 
-// Owners are names that answer RDATA, as ledger.Holding has it, most at the most; s may be nil.
-func (s *Snapshot) Owners(rdata string, most int) (owners []string) {
+// Owners are names that answer any of RDATA, as ledger.Holding has it, most at the most; s may be nil.
+func (s *Snapshot) Owners(most int, rdata ...string) (owners []string) {
 	if s == nil {
 		return nil
 	}
-	key := ledger.RDataKeyOf(rdata)
+	keys := make(map[ledger.RDataKey]bool, len(rdata))
+	for _, r := range rdata {
+		keys[ledger.RDataKeyOf(r)] = true
+	}
 	for _, z := range s.zones {
 		z.names(func(n name) {
-			if len(owners) < most && slices.ContainsFunc(n.compiled.slots, func(slot ledger.Slot) bool { return s.ledger.KeyOf(slot).RData == key }) {
+			if len(owners) < most && slices.ContainsFunc(n.compiled.slots, func(slot ledger.Slot) bool { return keys[s.ledger.KeyOf(slot).RData] }) {
 				owners = append(owners, n.owner)
 			}
 		})

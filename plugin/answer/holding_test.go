@@ -33,9 +33,9 @@ func TestSince(t *testing.T) {
 	begin := first.Since(nil)
 	require.Empty(t, begin.Left)
 	require.Len(t, begin.Entered, l.Slots())
-	names := first.Owners(address, 100)
+	names := first.Owners(100, address)
 	require.NotEmpty(t, names)
-	require.Len(t, first.Owners(address, 1), 1)
+	require.Len(t, first.Owners(1, address), 1)
 
 	// It is drained for one service: the others go on with it.
 	service := 2
@@ -57,7 +57,7 @@ func TestSince(t *testing.T) {
 	rest := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == f.zone.Services[service].Name })
 	slices.Sort(rest)
 	require.Equal(t, rest, owners(third.Since(second).Left, address))
-	require.Empty(t, third.Owners(address, 100))
+	require.Empty(t, third.Owners(100, address))
 
 	// Another version of the file: what is answered under the same name has neither left nor entered, whatever its pool is called.
 	zone := testZone()
