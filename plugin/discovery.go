@@ -306,16 +306,19 @@ func (d *discovery) fold(name string, r *clusterReader, now time.Time) (changed 
 func (d *discovery) others(cluster string) func(zone, pool string) int {
 	sets := maps.Clone(d.sets)
 	delete(sets, cluster)
+	with := make(map[string]*config.Zone)
 	return func(zone, pool string) int {
-		for _, z := range d.zones {
-			if z.Name != zone {
-				continue
+		if with[zone] == nil {
+			at := slices.IndexFunc(d.zones, func(z *config.Zone) bool { return z.Name == zone })
+			if at < 0 {
+				return 0
 			}
-			members, _ := discover.Members(z, sets)
-			for _, p := range z.With(members).Pools {
-				if p.Name == pool {
-					return len(p.Endpoints)
-				}
+			members, _ := discover.Members(d.zones[at], sets)
+			with[zone] = d.zones[at].With(members)
+		}
+		for _, p := range with[zone].Pools {
+			if p.Name == pool {
+				return len(p.Endpoints)
 			}
 		}
 		return 0
@@ -406,13 +409,22 @@ func (d *discovery) verdicts(zone, pool string) map[string]health.Verdict {
 
 // ground is what is decided by besides what a cluster says.
 func (d *discovery) ground(cluster string, now time.Time) discover.Ground {
-	verdict := func(k discover.Key, endpoint string) health.State { return d.verdicts(k.Zone, k.Pool)[endpoint].State }
+	// It is asked for each endpoint of a pool.
+	known := make(map[[2]string]map[string]health.Verdict)
+	verdicts := func(zone, pool string) map[string]health.Verdict {
+		key := [2]string{zone, pool}
+		if _, ok := known[key]; !ok {
+			known[key] = d.verdicts(zone, pool)
+		}
+		return known[key]
+	}
+	verdict := func(k discover.Key, endpoint string) health.State { return verdicts(k.Zone, k.Pool)[endpoint].State }
 	return discover.Ground{
 		Now: now, Others: d.others(cluster), Accept: d.accepts[cluster],
 		Up:     func(k discover.Key, endpoint string) bool { return verdict(k, endpoint) == health.Up },
 		Judged: func(k discover.Key, endpoint string) bool { return verdict(k, endpoint) != health.Unknown },
 		AnyUp: func(zone, pool string) bool {
-			for _, v := range d.verdicts(zone, pool) {
+			for _, v := range verdicts(zone, pool) {
 				if v.State == health.Up {
 					return true
 				}
