@@ -25,6 +25,7 @@ import (
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/require"
 
+	"github.com/fairlead-dns/fairlead/integration/suite"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/admin/openapi/openapitest"
 )
@@ -38,7 +39,7 @@ type adminSite struct {
 
 func startAdmin(t *testing.T, race bool) *adminSite {
 	t.Helper()
-	s := &adminSite{dir: t.TempDir(), addr: fmt.Sprintf("127.0.0.1:%d", freePort(t))}
+	s := &adminSite{dir: t.TempDir(), addr: fmt.Sprintf("127.0.0.1:%d", suite.FreePort(t))}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	template := &x509.Certificate{

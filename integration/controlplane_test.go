@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/integration/suite"
 )
 
 // kubeEnv names the directory that integration/kube/build.sh prints. Without it tests with a control plane leave themselves out.
@@ -46,7 +48,7 @@ func startControlPlane(t *testing.T) *controlPlane {
 	if bin == "" {
 		t.Skipf("%s is not set: `make test-kube` sets it", kubeEnv)
 	}
-	c := &controlPlane{t: t, dir: t.TempDir(), bin: bin, port: freePort(t),
+	c := &controlPlane{t: t, dir: t.TempDir(), bin: bin, port: suite.FreePort(t),
 		client: &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}}
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)
@@ -72,8 +74,8 @@ func (c *controlPlane) path(name string) string { return filepath.Join(c.dir, na
 // startEtcd starts an etcd with an empty store.
 func (c *controlPlane) startEtcd() {
 	c.stores++
-	c.etcdPort = freePort(c.t)
-	peer := freePort(c.t)
+	c.etcdPort = suite.FreePort(c.t)
+	peer := suite.FreePort(c.t)
 	client, peers := fmt.Sprintf("http://127.0.0.1:%d", c.etcdPort), fmt.Sprintf("http://127.0.0.1:%d", peer)
 	c.etcd = c.start("etcd", "--data-dir", c.path(fmt.Sprintf("etcd-%d", c.stores)), "--listen-client-urls", client, "--advertise-client-urls", client,
 		"--listen-peer-urls", peers, "--initial-advertise-peer-urls", peers, "--initial-cluster", "default="+peers, "--unsafe-no-fsync", "--log-level=error")

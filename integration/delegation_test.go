@@ -13,6 +13,8 @@ import (
 
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/integration/suite"
 )
 
 // delegationSite is a parent zone on a real named, and two nodes with the same port on addresses of their own.
@@ -105,7 +107,7 @@ ns2.dead A NET.5
 
 func startDelegationSite(t *testing.T) *delegationSite {
 	s := &delegationSite{t: t, bin: binary(t, true), net: fmt.Sprintf("127.78.%d", os.Getpid()%250)}
-	s.port = freePort(t)
+	s.port = suite.FreePort(t)
 	s.parent = net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port))
 	s.startNamed()
 	for _, node := range []struct{ last, serial int }{{2, 7}, {3, 8}} {

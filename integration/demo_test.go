@@ -10,6 +10,8 @@ import (
 
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/integration/suite"
 )
 
 const (
@@ -154,7 +156,7 @@ func TestDemoEndsByItself(t *testing.T) {
 	waits(t)
 	dir := t.TempDir()
 	p := &process{bin: binary(t, true), dir: dir, socket: dir + "/s", dns: "127.0.0.1:0"}
-	out, code := run(t, p.bin, "demo", "--dns", fmt.Sprintf("127.0.0.1:%d", freePort(t)), "--socket", p.socket, "--duration", "3s")
+	out, code := run(t, p.bin, "demo", "--dns", fmt.Sprintf("127.0.0.1:%d", suite.FreePort(t)), "--socket", p.socket, "--duration", "3s")
 	require.Zero(t, code, out)
 	require.Contains(t, out, "dig @127.0.0.1")
 }

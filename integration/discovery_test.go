@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/integration/suite"
 )
 
 const discoveryZone = `zone: example.org
@@ -124,7 +125,7 @@ func openPorts(t *testing.T, port int, last ...int) {
 func startDiscovering(t *testing.T, checkPort int, settle, node string) *process {
 	t.Helper()
 	dir := t.TempDir()
-	p := &process{bin: binary(t, false), dir: dir, socket: filepath.Join(dir, "state", "admin.sock"), dns: fmt.Sprintf("127.0.0.1:%d", freePort(t))}
+	p := &process{bin: binary(t, false), dir: dir, socket: filepath.Join(dir, "state", "admin.sock"), dns: fmt.Sprintf("127.0.0.1:%d", suite.FreePort(t))}
 	for _, d := range []string{"zones", "state"} {
 		require.NoError(t, os.MkdirAll(filepath.Join(dir, d), 0o755))
 	}
@@ -158,7 +159,7 @@ func (p *process) said(kind string) {
 // TestKubeFailureTable drives the real binary through the failure table of the Kubernetes source.
 func TestKubeFailureTable(t *testing.T) {
 	c := startControlPlane(t)
-	port := freePort(t)
+	port := suite.FreePort(t)
 	openPorts(t, port, 11, 12, 13)
 	c.namespace("shop")
 	web := c.service("shop", "web", "127.0.0.11")
@@ -241,7 +242,7 @@ func TestKubeFailureTable(t *testing.T) {
 // TestKubeOtherNode: a node that reads no cluster answers what another one read, with the same configuration, and keeps it.
 func TestKubeOtherNode(t *testing.T) {
 	c := startControlPlane(t)
-	port := freePort(t)
+	port := suite.FreePort(t)
 	openPorts(t, port, 11, 12)
 	c.namespace("shop")
 	c.allow()
@@ -249,7 +250,7 @@ func TestKubeOtherNode(t *testing.T) {
 	ring := make([]byte, 32)
 	_, _ = rand.Read(ring)
 	require.NoError(t, config.WriteKeyring(c.path("keyring"), [][]byte{ring}))
-	ports, roster := []int{freePort(t), freePort(t)}, ""
+	ports, roster := []int{suite.FreePort(t), suite.FreePort(t)}, ""
 	for i := range ports {
 		public, private, err := ed25519.GenerateKey(rand.Reader)
 		require.NoError(t, err)

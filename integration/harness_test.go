@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,6 +19,7 @@ import (
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/require"
 
+	"github.com/fairlead-dns/fairlead/integration/suite"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -99,24 +99,6 @@ func (p *process) output() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.log.String()
-}
-
-// freePort is a port on 127.0.0.1 that is free for UDP and TCP.
-func freePort(t testing.TB) int {
-	t.Helper()
-	for range 50 {
-		u, err := net.ListenPacket("udp", "127.0.0.1:0")
-		require.NoError(t, err)
-		port := u.LocalAddr().(*net.UDPAddr).Port
-		l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
-		u.Close()
-		if err == nil {
-			l.Close()
-			return port
-		}
-	}
-	t.Fatal("no free port")
-	return 0
 }
 
 // start runs the binary with args until the test ends, and stops it in the orderly way.
@@ -258,7 +240,7 @@ func startServe(t testing.TB, race bool, corefile string, zones map[string]strin
 func startServeBy(t testing.TB, bin string, corefile string, zones map[string]string) *process {
 	t.Helper()
 	dir := t.TempDir()
-	p := &process{bin: bin, dir: dir, socket: filepath.Join(dir, "state", "admin.sock"), dns: fmt.Sprintf("127.0.0.1:%d", freePort(t))}
+	p := &process{bin: bin, dir: dir, socket: filepath.Join(dir, "state", "admin.sock"), dns: fmt.Sprintf("127.0.0.1:%d", suite.FreePort(t))}
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "zones"), 0o755))
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "state"), 0o755))
 	for name, content := range zones {

@@ -13,6 +13,8 @@ import (
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/ipv4"
+
+	"github.com/fairlead-dns/fairlead/integration/suite"
 )
 
 const (
@@ -198,14 +200,14 @@ func drain(l net.Listener) {
 // every five: each answer is right, and none is lost. FAIRLEAD_LANE_SECONDS=60 is the full length.
 func TestLaneUnderFire(t *testing.T) {
 	seconds := time.Duration(envInt("FAIRLEAD_LANE_SECONDS", 12)) * time.Second
-	port := freePort(t)
+	port := suite.FreePort(t)
 	for i := range laneFlappers {
 		l, err := net.Listen("tcp4", fmt.Sprintf("%s:%d", steady(i), port))
 		require.NoError(t, err)
 		defer l.Close()
 		go drain(l)
 	}
-	metrics := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	metrics := fmt.Sprintf("127.0.0.1:%d", suite.FreePort(t))
 	p := startServe(t, false, strings.Replace(laneCorefile, "METRICS", metrics, 1), map[string]string{"lane.yaml": laneZone(port)})
 	await(t, "the first answers", func() bool {
 		m, _, err := ask("udp", p.dns, "s0.lane.example.org.", dns.TypeA)

@@ -19,6 +19,8 @@ import (
 
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/integration/suite"
 )
 
 // loadEndpoints is how many healthy endpoints stand beside the load.
@@ -42,7 +44,7 @@ func serveEndpoints(port string) {
 
 // startEndpoints starts such a program and returns its port.
 func startEndpoints(t *testing.T) int {
-	port := freePort(t)
+	port := suite.FreePort(t)
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", endpointsEnv, port))
 	in, err := cmd.StdinPipe()

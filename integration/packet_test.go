@@ -13,6 +13,8 @@ import (
 
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/integration/suite"
 )
 
 // silence is a wanted reply that does not come.
@@ -29,7 +31,7 @@ func packet(t *testing.T, parts ...string) []byte {
 // TestMalformedPackets sends what no honest client sends: an RFC answer or silence, never a panic, and the next honest
 // query is answered as ever.
 func TestMalformedPackets(t *testing.T) {
-	metrics := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	metrics := fmt.Sprintf("127.0.0.1:%d", suite.FreePort(t))
 	text := strings.Replace(corefile, "errors", "errors\n\tprometheus "+metrics, 1)
 	p := startServe(t, true, text, map[string]string{"storm.yaml": stormZone(0)})
 	await(t, "the first answer", func() bool {

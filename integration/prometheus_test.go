@@ -19,6 +19,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/integration/suite"
 )
 
 const rulesFile = "../deploy/prometheus/fairlead.rules.yml"
@@ -168,7 +170,7 @@ func startPrometheus(t *testing.T, sockets []string) *prometheus {
 		strings.Join(targets, `","`))
 	config = strings.ReplaceAll(config, `\"`, `"`)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "prometheus.yml"), []byte(config), 0o644))
-	listen := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	listen := fmt.Sprintf("127.0.0.1:%d", suite.FreePort(t))
 	cmd := exec.Command("prometheus", "--config.file="+filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path="+filepath.Join(dir, "data"),
 		"--web.listen-address="+listen, "--log.level=error")
 	cmd.Stderr = os.Stderr

@@ -13,6 +13,8 @@ import (
 
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/integration/suite"
 )
 
 const (
@@ -225,7 +227,7 @@ func (p *process) awaitResources(before resources) {
 func TestCorefileReloads(t *testing.T) {
 	const reloads = 20
 	g := &generations{written: []time.Time{time.Now()}}
-	metrics := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	metrics := fmt.Sprintf("127.0.0.1:%d", suite.FreePort(t))
 	good := strings.Replace(corefile, "errors", "errors\n\tprometheus "+metrics, 1)
 	p := startServe(t, false, good, map[string]string{"storm.yaml": stormZone(0)})
 	await(t, "the first answer", func() bool {

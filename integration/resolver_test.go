@@ -23,6 +23,7 @@ import (
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/require"
 
+	"github.com/fairlead-dns/fairlead/integration/suite"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -106,7 +107,7 @@ func (r *resolver) start(t *testing.T, nodes string) string {
 	require.NoError(t, err)
 	base, err := strconv.Atoi(first)
 	require.NoError(t, err)
-	dir, port := t.TempDir(), freePort(t)
+	dir, port := t.TempDir(), suite.FreePort(t)
 	pairs := []string{"DIR", dir, "PORT", strconv.Itoa(port)}
 	for i := range 3 {
 		pairs = append(pairs, fmt.Sprintf("N%dA", i+1), host, fmt.Sprintf("N%dP", i+1), strconv.Itoa(base+i))

@@ -15,6 +15,8 @@ import (
 
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/integration/suite"
 )
 
 // nobody is a user that no system gives to a person.
@@ -100,12 +102,12 @@ func TestLeavesRoot(t *testing.T) {
 		})
 	}
 	t.Run("nobody of that name", func(t *testing.T) {
-		p := prepare(t, binary(t, true), fmt.Sprintf("127.0.0.1:%d", freePort(t)), corefile, "user: no-such-user\n")
+		p := prepare(t, binary(t, true), fmt.Sprintf("127.0.0.1:%d", suite.FreePort(t)), corefile, "user: no-such-user\n")
 		start(t, p, "serve", "-conf", p.conf())
 		require.Contains(t, p.exits(), "no-such-user")
 	})
 	t.Run("nobody named", func(t *testing.T) {
-		p := prepare(t, binary(t, true), fmt.Sprintf("127.0.0.1:%d", freePort(t)), corefile, "name: n1\n")
+		p := prepare(t, binary(t, true), fmt.Sprintf("127.0.0.1:%d", suite.FreePort(t)), corefile, "name: n1\n")
 		start(t, p, "serve", "-conf", p.conf())
 		p.awaitAnswer()
 		require.Contains(t, p.output(), "Runs as root")
@@ -127,7 +129,7 @@ func TestServiceManager(t *testing.T) {
 		require.NoError(t, err)
 		return strings.Split(string(b[:n]), "\n")
 	}
-	p := prepare(t, bin, fmt.Sprintf("127.0.0.1:%d", freePort(t)), corefile, "name: n1\n")
+	p := prepare(t, bin, fmt.Sprintf("127.0.0.1:%d", suite.FreePort(t)), corefile, "name: n1\n")
 	start(t, p, "serve", "-conf", p.conf())
 	require.Contains(t, told(), "READY=1")
 	m, _, err := ask("udp", p.dns, stormName, dns.TypeA)
@@ -150,7 +152,7 @@ func TestServiceManager(t *testing.T) {
 func TestMemoryLimit(t *testing.T) {
 	const limit = 1 << 30
 	group := memoryGroup(t, limit)
-	p := prepare(t, binary(t, true), fmt.Sprintf("127.0.0.1:%d", freePort(t)), corefile, "name: n1\n")
+	p := prepare(t, binary(t, true), fmt.Sprintf("127.0.0.1:%d", suite.FreePort(t)), corefile, "name: n1\n")
 	real := p.bin
 	p.bin = filepath.Join(p.dir, "in-group")
 	require.NoError(t, os.WriteFile(p.bin, []byte("#!/bin/sh\necho $$ >"+group+"/cgroup.procs && exec "+real+" \"$@\"\n"), 0o755))

@@ -11,6 +11,8 @@ import (
 
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/integration/suite"
 )
 
 // splitAnswers is how many answers of each name and type are counted, splitClients how many clients ask at once.
@@ -232,7 +234,7 @@ type splitListeners struct {
 
 // listenAt opens w, x, y and z of the pool live.
 func listenAt(t *testing.T) *splitListeners {
-	l := &splitListeners{t: t, port: freePort(t), open: map[string]net.Listener{}}
+	l := &splitListeners{t: t, port: suite.FreePort(t), open: map[string]net.Listener{}}
 	for i := range 4 {
 		l.listen(string("wxyz"[i]))
 	}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/integration/suite"
 )
 
 const brokenZone = `zone: storm.example.org
@@ -61,7 +63,7 @@ func TestStartRefusals(t *testing.T) {
 			m, _, err := ask("udp", p.dns, stormName, dns.TypeA)
 			return err == nil && len(m.Answer) == 1
 		})
-		second := &process{bin: p.bin, dir: p.dir, dns: fmt.Sprintf("127.0.0.1:%d", freePort(t)), socket: p.socket}
+		second := &process{bin: p.bin, dir: p.dir, dns: fmt.Sprintf("127.0.0.1:%d", suite.FreePort(t)), socket: p.socket}
 		second.writeCorefile(corefile)
 		start(t, second, "serve", "-conf", filepath.Join(p.dir, "Corefile"))
 		require.Contains(t, second.exits(), filepath.Join(p.dir, "state"))
@@ -146,7 +148,7 @@ func TestStartWithoutZones(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
-			p := &process{bin: binary(t, false), dir: dir, socket: filepath.Join(dir, "state", "admin.sock"), dns: fmt.Sprintf("127.0.0.1:%d", freePort(t))}
+			p := &process{bin: binary(t, false), dir: dir, socket: filepath.Join(dir, "state", "admin.sock"), dns: fmt.Sprintf("127.0.0.1:%d", suite.FreePort(t))}
 			zones := filepath.Join(p.dir, "zones")
 			require.NoError(t, os.MkdirAll(zones, 0o755))
 			require.NoError(t, os.MkdirAll(filepath.Join(dir, "state"), 0o755))

@@ -2,7 +2,6 @@ package fairlead
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -30,6 +29,8 @@ import (
 	_ "github.com/coredns/coredns/plugin/shed"
 	_ "github.com/coredns/coredns/plugin/view"
 	_ "github.com/coredns/coredns/plugin/whoami"
+
+	"github.com/fairlead-dns/fairlead/integration/suite"
 )
 
 // patience is how long a test waits for what takes milliseconds on an idle machine.
@@ -57,7 +58,7 @@ type site struct {
 func newSite(t testing.TB) *site {
 	t.Helper()
 	selectDirectives(t)
-	s := &site{t: t, dir: t.TempDir(), port: freePort(t)}
+	s := &site{t: t, dir: t.TempDir(), port: suite.FreePort(t)}
 	require.NoError(t, os.Mkdir(filepath.Join(s.dir, "zones"), 0o755))
 	s.zone("a.yaml", 1)
 	t.Cleanup(s.stop)
@@ -148,23 +149,6 @@ func (s *site) ask(network string) *dns.Msg {
 		return nil
 	}
 	return m
-}
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	for range 50 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		port := l.Addr().(*net.TCPAddr).Port
-		u, err := net.ListenPacket("udp", l.Addr().String())
-		l.Close()
-		if err == nil {
-			u.Close()
-			return port
-		}
-	}
-	t.Fatal("no free port")
-	return 0
 }
 
 // eventually polls on the test's own goroutine: goroutines are counted.

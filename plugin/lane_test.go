@@ -19,6 +19,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/stretchr/testify/require"
 
+	"github.com/fairlead-dns/fairlead/integration/suite"
 	"github.com/fairlead-dns/fairlead/plugin/fastlane"
 )
 
@@ -218,7 +219,7 @@ func nativeCount(h *dto.Histogram) (sum int64) {
 // of the usual one if it is empty.
 func newTwoPaths(t testing.TB, block, zone string) (*site, int) {
 	t.Helper()
-	s, other := newSite(t), freePort(t)
+	s, other := newSite(t), suite.FreePort(t)
 	if zone != "" {
 		require.NoError(t, os.WriteFile(s.path("a.yaml"), []byte(zone), 0o644))
 	}

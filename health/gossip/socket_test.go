@@ -20,16 +20,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead-dns/fairlead/health/gossip/gossiptest"
+	"github.com/fairlead-dns/fairlead/integration/suite"
 )
 
 // freePort finds a port that is free for UDP and TCP on the three addresses.
-func freePort(t *testing.T) uint16 {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).AddrPort().Port()
-}
-
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for start := time.Now(); !ok(); time.Sleep(10 * time.Millisecond) {
@@ -45,7 +39,7 @@ func TestSockets(t *testing.T) {
 		t.Skip("opens sockets")
 	}
 	goroutines := runtime.NumGoroutine()
-	port := freePort(t)
+	port := uint16(suite.FreePort(t))
 	c := &cluster{t: t, name: "test"}
 	addr := func(i int) netip.AddrPort {
 		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, byte(i + 1)}), port)
