@@ -170,7 +170,7 @@ func framed(query []byte) []byte {
 // stuck has n clients send queries and never read. Who loses the connection comes again.
 func stuck(ctx context.Context, server string, n int, query []byte) (uint64, error) {
 	return many(ctx, n, func(done *atomic.Uint64) {
-		c, err := dial(ctx, server)
+		c, err := dial(ctx, misuser, server)
 		if err != nil {
 			return
 		}
@@ -187,7 +187,7 @@ func stuck(ctx context.Context, server string, n int, query []byte) (uint64, err
 // halfOpen has n clients connect and say nothing.
 func halfOpen(ctx context.Context, server string, n int, _ []byte) (uint64, error) {
 	return many(ctx, n, func(done *atomic.Uint64) {
-		if c, err := dial(ctx, server); err == nil {
+		if c, err := dial(ctx, misuser, server); err == nil {
 			defer c.Close()
 			done.Add(1)
 			_, _ = c.Read(make([]byte, 1))
@@ -214,9 +214,12 @@ func many(ctx context.Context, n int, do func(done *atomic.Uint64)) (uint64, err
 	return done.Load(), nil
 }
 
-// dial connects, and closes the connection when ctx ends.
-func dial(ctx context.Context, server string) (net.Conn, error) {
-	d := net.Dialer{Timeout: time.Second}
+// The clients that misuse TCP, and who looks whether there is room, have one address; who asks as many as a client may have another.
+const misuser, asker = "127.0.0.1", "127.0.0.2"
+
+// dial connects from an address, and closes the connection when ctx ends.
+func dial(ctx context.Context, from, server string) (net.Conn, error) {
+	d := net.Dialer{Timeout: time.Second, LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
 	c, err := d.DialContext(ctx, "tcp", server)
 	if err == nil {
 		context.AfterFunc(ctx, func() { c.Close() })
@@ -250,7 +253,7 @@ func overTCP(ctx context.Context, server string, rate int, query []byte) (uint64
 
 // askBatches sends b and reads as many replies, every so often, until the connection ends.
 func askBatches(ctx context.Context, server string, b []byte, batch int, every time.Duration, done *atomic.Uint64) error {
-	c, err := dial(ctx, server)
+	c, err := dial(ctx, asker, server)
 	if err != nil {
 		return err
 	}
