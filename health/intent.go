@@ -2,6 +2,7 @@ package health
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -99,9 +100,11 @@ const (
 	ScopeNode
 	// ScopeCluster is everything, for a freeze. It has no name.
 	ScopeCluster
+	// ScopeKubernetes is what a cluster of Kubernetes gives the pools. Its word is that of ScopeCluster, from which its name tells it.
+	ScopeKubernetes
 )
 
-var scopeNames = []string{ScopeEndpoint: "endpoint", ScopePool: "pool", ScopeAZ: "az", ScopeRegion: "region", ScopeNode: "node", ScopeCluster: "cluster"}
+var scopeNames = []string{ScopeEndpoint: "endpoint", ScopePool: "pool", ScopeAZ: "az", ScopeRegion: "region", ScopeNode: "node", ScopeCluster: "cluster", ScopeKubernetes: "cluster"}
 
 // String is the word for the kind, as in commands and JSON.
 func (k ScopeKind) String() string { return wordOf(scopeNames, int(k)) }
@@ -131,11 +134,10 @@ type Scope struct {
 
 // ParseScope is the scope of a kind with the name ZONE/POOL/ENDPOINT, ZONE/POOL or NAME. The zone may lack its final dot.
 func ParseScope(kind ScopeKind, name string) (Scope, error) {
-	if kind == ScopeCluster {
-		if name != "" {
-			return Scope{}, fmt.Errorf("%w: the cluster has no name, got %q", ErrInvalidIntent, name)
-		}
+	if kind == ScopeCluster && name == "" {
 		return Scope{Kind: kind}, nil
+	} else if kind == ScopeCluster {
+		kind = ScopeKubernetes
 	}
 	parts := strings.Split(name, "/")
 	want := map[ScopeKind]int{ScopeEndpoint: 3, ScopePool: 2}[kind]
@@ -151,6 +153,18 @@ func ParseScope(kind ScopeKind, name string) (Scope, error) {
 		s.Endpoint = parts[2]
 	}
 	return s, nil
+}
+
+// UnmarshalJSON tells the two kinds apart that have one word.
+func (s *Scope) UnmarshalJSON(b []byte) error {
+	type plain Scope
+	if err := json.Unmarshal(b, (*plain)(s)); err != nil {
+		return err
+	}
+	if s.Kind == ScopeCluster && s.Name != "" {
+		s.Kind = ScopeKubernetes
+	}
+	return nil
 }
 
 // Path is the name by which ParseScope finds it, without the zone's final dot.

@@ -1,6 +1,7 @@
 package health
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
 
@@ -34,6 +35,8 @@ func TestScope(t *testing.T) {
 		{ScopeEndpoint, "Example.org/web/one", Scope{Kind: ScopeEndpoint, Zone: "example.org.", Pool: "web", Endpoint: "one"}},
 		{ScopePool, "example.org./web", Scope{Kind: ScopePool, Zone: "example.org.", Pool: "web"}},
 		{ScopeAZ, "eu-a", Scope{Kind: ScopeAZ, Name: "eu-a"}},
+		{ScopeCluster, "", Scope{Kind: ScopeCluster}},
+		{ScopeCluster, "eu-1", Scope{Kind: ScopeKubernetes, Name: "eu-1"}},
 	} {
 		s, err := ParseScope(tt.kind, tt.name)
 		require.NoError(t, err)
@@ -41,11 +44,16 @@ func TestScope(t *testing.T) {
 		again, err := ParseScope(s.Kind, s.Path())
 		require.NoError(t, err)
 		require.Equal(t, s, again)
+		text, err := json.Marshal(s)
+		require.NoError(t, err)
+		var read Scope
+		require.NoError(t, json.Unmarshal(text, &read))
+		require.Equal(t, s, read)
 	}
 	for _, bad := range []struct {
 		kind ScopeKind
 		name string
-	}{{ScopeEndpoint, "web/one"}, {ScopePool, "web"}, {ScopePool, "a//"}, {ScopeAZ, "a/b"}, {ScopeRegion, ""}} {
+	}{{ScopeEndpoint, "web/one"}, {ScopePool, "web"}, {ScopePool, "a//"}, {ScopeAZ, "a/b"}, {ScopeRegion, ""}, {ScopeKubernetes, ""}} {
 		_, err := ParseScope(bad.kind, bad.name)
 		require.ErrorIs(t, err, ErrInvalidIntent)
 	}

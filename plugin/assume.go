@@ -95,8 +95,8 @@ func (w *world) drain(p *health.PoolView, i int) { p.Endpoints[i].Drained = true
 // each calls f for every endpoint that KIND=NAME names, in all zones.
 func (w *world) each(flag, text string, f func(p *health.PoolView, endpoint int)) error {
 	kind, name, _ := strings.Cut(text, "=")
-	if !slices.Contains([]string{"endpoint", "pool", "az", "region"}, kind) || name == "" {
-		return fmt.Errorf("%w: %s %q: want endpoint=POOL/ENDPOINT, pool=POOL, az=AZ or region=REGION", admin.ErrInvalid, flag, text)
+	if !slices.Contains([]string{"endpoint", "pool", "az", "region", "cluster"}, kind) || name == "" {
+		return fmt.Errorf("%w: %s %q: want endpoint=POOL/ENDPOINT, pool=POOL, az=AZ, region=REGION or cluster=CLUSTER", admin.ErrInvalid, flag, text)
 	}
 	found := false
 	for zi, zv := range w.view.Zones {
@@ -105,6 +105,7 @@ func (w *world) each(flag, text string, f func(p *health.PoolView, endpoint int)
 			for i, e := range pool.Endpoints {
 				at := map[string]string{
 					"endpoint": pool.Name + "/" + e.Name, "pool": pool.Name, "az": z.AZs[e.AZ].Name, "region": z.Regions[pool.Region].Name,
+					"cluster": e.Cluster,
 				}[kind]
 				if at == name || z.Name+"/"+at == name || strings.TrimSuffix(z.Name, ".")+"/"+at == name {
 					f(w.pool(zi, pi), i)

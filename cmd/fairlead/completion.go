@@ -195,6 +195,9 @@ func ofKind(ctx context.Context, c *client, args []string) []string {
 // named is a source of the full names of a kind.
 func named(what string) source {
 	return func(ctx context.Context, c *client, _ []string) []string {
+		if what == "cluster" && c != nil {
+			return clusterNames(ctx, c)
+		}
 		k, ok := kindNamed(kinds(), what)
 		if !ok || c == nil {
 			return nil

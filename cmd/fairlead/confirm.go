@@ -148,7 +148,7 @@ func confirmOrder(cmd *cobra.Command, c *client, req *api.IntentRequest) error {
 	if len(req.Override) > 0 {
 		fmt.Fprintf(cmd.ErrOrStderr(), "overrides %s\n", ruleWords(req.Override))
 	}
-	if r.wide() || len(req.Override) > 0 || req.Scope.Kind == "az" || req.Scope.Kind == "region" {
+	if r.wide() || len(req.Override) > 0 || slices.Contains([]string{"az", "region", "cluster"}, req.Scope.Kind) {
 		return typed(cmd, req.Scope.Name)
 	}
 	return yesNo(cmd)

@@ -79,10 +79,13 @@ func (c *client) dangling(ctx context.Context, served []api.ZoneItem, zones []*c
 // aboutEndpoints is an order as far as it tells what it is about; not ok for one about the cluster or a node.
 func aboutEndpoints(o api.Intent) (*health.Intent, bool) {
 	var kind health.ScopeKind
-	if kind.UnmarshalText([]byte(o.Scope.Kind)) != nil || kind == health.ScopeCluster || kind == health.ScopeNode {
+	if kind.UnmarshalText([]byte(o.Scope.Kind)) != nil {
 		return nil, false
 	}
 	scope, err := health.ParseScope(kind, o.Scope.Name)
+	if scope.Kind == health.ScopeCluster || scope.Kind == health.ScopeNode {
+		return nil, false
+	}
 	bound, ok := health.ParseBinding(o.Bound)
 	return &health.Intent{Scope: scope, Service: o.Service, Bound: bound}, err == nil && ok
 }

@@ -89,10 +89,7 @@ func writeDiscovery(d drawing, got *api.Discovery) {
 		}
 		t.add(m.colour, c.Name, m.text(), fmt.Sprint(len(c.Endpoints)), read, wrong)
 		for _, x := range c.Endpoints {
-			m := markOf(health.Up, x.State)
-			if x.State != "named" {
-				m = markOf(health.Suspect, x.State)
-			}
+			m := discoveredMark(&x)
 			e.add(m.colour, m.text(), x.Name, strings.TrimSuffix(x.Zone, ".")+"/"+x.Pool, x.AZ, x.Object, clock(x.Since, now))
 		}
 	}

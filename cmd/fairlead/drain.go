@@ -14,19 +14,19 @@ import (
 )
 
 // drainKinds are what can be drained by command.
-var drainKinds = []string{"endpoint", "pool", "az", "region", "node"}
+var drainKinds = []string{"endpoint", "pool", "az", "region", "cluster", "node"}
 
 func drainCommand() *cobra.Command {
 	var f orderFlags
 	cmd := &cobra.Command{
-		Use:   "drain endpoint|pool|az|region|node NAME --reason TEXT",
-		Short: "take an endpoint, a pool, an AZ or a region out of all answers for a time, or a node out of the cluster's votes",
+		Use:   "drain endpoint|pool|az|region|cluster|node NAME --reason TEXT",
+		Short: "take an endpoint, a pool, an AZ, a region or a Kubernetes cluster out of all answers for a time, or a node out of the votes",
 		Long: `Drain keeps what NAME names out of the answers of all services, or of one, whatever health says. It outlives a restart and
 ends by itself: after an hour unless --for says otherwise; forever must be typed. Several drains of one thing stand beside each
 other. A pool or an AZ comes back through its failback.
 
 NAME of an endpoint is ENDPOINT, POOL/ENDPOINT or ZONE/POOL/ENDPOINT, of a pool POOL or ZONE/POOL; AZs and regions are those of
-all zones. A node that is drained goes on answering; it abstains as a vantage and is not ready, so that what balances load between
+all zones. A cluster is one of Kubernetes: what it gives the pools is drained, and what it comes to give while the drain lasts. A node that is drained goes on answering; it abstains as a vantage and is not ready, so that what balances load between
 nodes leaves it out.
 
 The safety rules of each service refuse what would leave too little: never_empty, keep_regions, keep_azs, max_drained. They look
@@ -37,6 +37,7 @@ and after, what a rule would refuse, and when honest caches would have forgotten
 		Example: `  fairlead drain az eu-west-1a --for 2h --reason "power work, CHG-1234"
   fairlead drain pool web-eu --service www.gslb.example.org --reason "canary failed"
   fairlead drain region eu-west --reason "evacuation" --dry-run
+  fairlead drain cluster eu-1 --for 2h --reason "1.38 upgrade"
   fairlead drain az eu-west-1a --at +15m --for 2h --reason "power work"
   fairlead drain region eu-west --reason "evacuation" --override keep_regions`,
 		Args: usageArgs(cobra.ExactArgs(2)),

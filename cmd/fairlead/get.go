@@ -40,6 +40,7 @@ func kinds() []kind {
 			list: listOf(api.AZsPath, func(p *api.AZs) (*api.Page, *[]api.Area) { return &p.Page, &p.AZs }, areaTable("AZ", "REGION"))},
 		{names: []string{"nodes", "node"}, word: "node", list: listNodes},
 		{names: []string{"intents", "intent"}, word: "intent", list: listIntents},
+		{names: []string{"discovered"}, word: "cluster or endpoint of one", filters: []string{"zone", "pool", "az"}, list: listDiscovered},
 	}
 }
 
@@ -59,9 +60,9 @@ func getCommand() *cobra.Command {
 	}
 	cmd := &cobra.Command{
 		Use:   "get " + strings.Join(words, "|") + " [NAME]",
-		Short: "a list of zones, services, pools, endpoints, regions, AZs, nodes or intents",
+		Short: "a list of zones, services, pools, endpoints, regions, AZs, nodes, intents, or of what Kubernetes clusters give",
 		Long: `Get lists what a running node knows, by name; with NAME only what has that name, or a full name that ends with it: web-1a,
-web-eu/web-1a or gslb.example.org/web-eu/web-1a. The singular does too.
+web-eu/web-1a or gslb.example.org/web-eu/web-1a. The singular does too. Of discovered, NAME is a cluster or an endpoint.
 
 -o wide has more columns, -o json and -o yaml are the documents of the API with all pages joined. States are shown as status
 shows them.
@@ -77,10 +78,10 @@ Exit codes: 0 done, 1 the node cannot be reached or knows no such thing, 2 wrong
 	}
 	v := newViewer(cmd)
 	f := cmd.Flags()
-	f.String("zone", "", "only those of a zone (services, pools, endpoints)")
+	f.String("zone", "", "only those of a zone (services, pools, endpoints, discovered)")
 	f.String("region", "", "only those of a region (pools, endpoints, AZs)")
-	f.String("az", "", "only those of an AZ (endpoints)")
-	f.String("pool", "", "only those of a pool, POOL or ZONE/POOL (endpoints)")
+	f.String("az", "", "only those of an AZ (endpoints, discovered)")
+	f.String("pool", "", "only those of a pool, POOL or ZONE/POOL (endpoints, discovered)")
 	f.String("state", "", "only those that are up, suspect, down, drained or unknown (endpoints)")
 	f.Bool("degraded", false, "only those that answer on a last resort (services)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

@@ -23,9 +23,9 @@ const safeInterval = time.Second
 
 func safeCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "safe az|pool|endpoint|region|node NAME",
+		Use:   "safe az|pool|endpoint|region|cluster|node NAME",
 		Short: "is it safe to power this off? yes, not before an instant, or unknown and why",
-		Long: `Safe says whether an AZ, a pool, an endpoint or a region can be switched off: whether an honest cache may still send somebody there.
+		Long: `Safe says whether an AZ, a pool, an endpoint, a region or a Kubernetes cluster can be switched off: whether an honest cache may still send somebody there.
 
   yes             every node has said, after the last honest cache forgot, that it does not answer it, and an order keeps it out
   not before T    caches may hold it until T; then the nodes have to say so once more

@@ -19,8 +19,8 @@ func undrainCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "undrain ID|[KIND] NAME",
 		Short: "end a drain, or all drains of a name",
-		Long: `Undrain ends the intent ID, as ` + "`fairlead intents`" + ` shows it, whatever its kind; or every drain of an endpoint, pool, AZ or region
-NAME; KIND, as after drain, tells names apart that are the same. A drain that was made elsewhere meanwhile stays.
+		Long: `Undrain ends the intent ID, as ` + "`fairlead intents`" + ` shows it, whatever its kind; or every drain of an endpoint, pool, AZ, region or
+cluster NAME; KIND, as after drain, tells names apart that are the same. A drain that was made elsewhere meanwhile stays.
 
 It says when and how what was drained is back: a pool or an AZ that had nothing eligible meanwhile waits for its failback hold, or for a
 person. --now is for a drain that was a mistake: it lets those pools in at once, as ` + "`fairlead failback`" + ` does.
@@ -173,6 +173,8 @@ func scopeNames(scope api.Scope, z *api.Zone, p *api.Pool, e *api.Endpoint) bool
 		return scope.Name == e.AZ
 	case "region":
 		return scope.Name == p.Region
+	case "cluster":
+		return strings.HasPrefix(e.Name, scope.Name+".")
 	}
 	return false
 }

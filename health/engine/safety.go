@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
@@ -246,6 +247,9 @@ func named(scope health.Scope, l ledger.Label) bool {
 		return l.AZ == scope.Name
 	case health.ScopeRegion:
 		return l.Region == scope.Name
+	case health.ScopeKubernetes:
+		// What a cluster gives is called CLUSTER.ADDRESS.
+		return strings.HasPrefix(l.Endpoint, scope.Name+".")
 	}
 	return false
 }

@@ -14,7 +14,7 @@ func binds(i *health.Intent) bool {
 	switch i.Scope.Kind {
 	case health.ScopeEndpoint:
 		return true
-	case health.ScopePool, health.ScopeAZ, health.ScopeRegion:
+	case health.ScopePool, health.ScopeAZ, health.ScopeRegion, health.ScopeKubernetes:
 		return i.TakesOut()
 	}
 	return false

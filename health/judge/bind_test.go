@@ -19,6 +19,7 @@ func TestBind(t *testing.T) {
 				e.V4 = netip.AddrFrom4([4]byte{192, 0, 2, byte(10*pi + i)})
 			}
 		}
+		z.Pools[0].Endpoints[1].Cluster = "k1"
 		return z
 	}
 	of := func(z *config.Zone, i *health.Intent) (names []string) {
@@ -44,6 +45,10 @@ func TestBind(t *testing.T) {
 			z.Pools[0].Endpoints = z.Pools[0].Endpoints[1:]
 		}, []string{"eu/eu-b", "us/eu-a"}},
 		{"moved to another AZ", drainOf(1, health.ScopeAZ, "eu-a"), func(z *config.Zone) { z.Pools[0].Endpoints[0].AZ = 1 }, []string{"eu/eu-a"}},
+		{"given by a cluster", drainOf(1, health.ScopeKubernetes, "k1"), func(z *config.Zone) {
+			z.Pools[1].Endpoints = append(z.Pools[1].Endpoints, &config.Endpoint{Name: "k1.192-0-2-98", Cluster: "k1", V4: netip.MustParseAddr("192.0.2.98"), Weight: 1})
+		}, []string{"eu/eu-b", "us/k1.192-0-2-98"}},
+		{"given by another one", drainOf(1, health.ScopeKubernetes, "k1"), func(z *config.Zone) { z.Pools[0].Endpoints[1].Cluster = "k2" }, []string{"eu/eu-b"}},
 		{"its AZ renamed", drainOf(1, health.ScopeAZ, "eu-a"), func(z *config.Zone) { z.AZs[0].Name = "eu-x" }, []string{"eu/eu-a"}},
 		{"gone", drainOf(1, health.ScopeEndpoint, "eu-a"), func(z *config.Zone) { z.Pools[0].Endpoints = z.Pools[0].Endpoints[1:] }, nil},
 	} {

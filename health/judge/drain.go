@@ -135,7 +135,7 @@ func mayName(z *config.Zone, p *config.Pool, scope health.Scope) bool {
 	switch scope.Kind {
 	case health.ScopeEndpoint, health.ScopePool:
 		return z.Name == scope.Zone && p.Name == scope.Pool
-	case health.ScopeRegion, health.ScopeAZ:
+	case health.ScopeRegion, health.ScopeAZ, health.ScopeKubernetes:
 		return true
 	}
 	return false
@@ -150,6 +150,8 @@ func namesIn(z *config.Zone, p *config.Pool, e *config.Endpoint, scope health.Sc
 		return z.AZs[e.AZ].Name == scope.Name
 	case health.ScopeRegion:
 		return regionOf(z, p, e) == scope.Name
+	case health.ScopeKubernetes:
+		return e.Cluster == scope.Name
 	}
 	return true
 }

@@ -28,7 +28,7 @@ func (s *Server) safeRoutes() []route {
 	return []route{{
 		method: http.MethodGet, path: api.SafePath, role: viewer, reply: api.Safe{}, handle: s.safe,
 		doc:   "Whether something can be switched off: yes, not before an instant, unknown, or no, with the reasons.",
-		query: []parameter{{"kind", "az, region, pool, endpoint or node; required"}, {"name", "NAME, ZONE/POOL or ZONE/POOL/ENDPOINT; required"}},
+		query: []parameter{{"kind", "az, region, pool, endpoint, cluster (of Kubernetes) or node; required"}, {"name", "NAME, ZONE/POOL or ZONE/POOL/ENDPOINT; required"}},
 	}}
 }
 
@@ -72,10 +72,10 @@ func scopeOf(kind, name string) (scope health.Scope, err error) {
 	if err := k.UnmarshalText([]byte(kind)); err != nil {
 		return scope, err
 	}
-	if k == health.ScopeCluster {
-		return scope, fmt.Errorf("kind %q: want az, region, pool, endpoint or node", kind)
+	if scope, err = health.ParseScope(k, name); err == nil && scope.Kind == health.ScopeCluster {
+		err = fmt.Errorf("kind %q: want the name of a cluster of Kubernetes", kind)
 	}
-	return health.ParseScope(k, name)
+	return scope, err
 }
 
 // awaitWords asks again until every node that is heard has said its first word.

@@ -23,8 +23,8 @@ func poolPath(zone, pool string) string {
 	return Base + "/pools/" + url.PathEscape(zone) + "/" + url.PathEscape(pool)
 }
 
-// A Scope is what an intent is about: kind is endpoint, pool, az, region or node; name is ZONE/POOL/ENDPOINT, ZONE/POOL or
-// NAME.
+// A Scope is what an intent is about: kind is endpoint, pool, az, region, cluster (of Kubernetes; without a name all
+// of Fairlead, for a freeze) or node; name is ZONE/POOL/ENDPOINT, ZONE/POOL or NAME.
 type Scope struct {
 	Kind string `json:"kind" enum:"endpoint|pool|az|region|node|cluster"`
 	Name string `json:"name"`

@@ -189,7 +189,7 @@ func (t *teller) inForce(c *api.Cause, o *api.Intent) bool {
 		return false
 	}
 	switch o.Scope.Kind {
-	case "az", "region":
+	case "az", "region", "cluster":
 		c.Level = api.LevelAZ
 	case "pool", "endpoint":
 		c.Level = api.LevelEndpoint

@@ -14,7 +14,7 @@ import (
 )
 
 // drainKinds are what can be drained.
-var drainKinds = []string{"endpoint", "pool", "az", "region", "node"}
+var drainKinds = []string{"endpoint", "pool", "az", "region", "cluster", "node"}
 
 // A choice is a chip of a form: what is sent, and what it is called.
 type choice struct{ Value, Word string }
@@ -95,6 +95,9 @@ func namesOf(s *api.Status) map[string][]string {
 			add("service", display(svc.Name))
 		}
 	}
+	for _, c := range s.Discovery {
+		add("cluster", c.Name)
+	}
 	if s.Cluster != nil {
 		for _, n := range s.Cluster.Nodes {
 			add("node", n.Name)
@@ -155,7 +158,7 @@ func (f *drainForm) preview(v *visit) {
 		f.Changes = append(f.Changes, c)
 	}
 	slices.SortStableFunc(f.Changes, func(a, b change) int { return int(1000 * (b.Moved - a.Moved)) })
-	if wide || f.Kind == "az" || f.Kind == "region" || len(f.Override) > 0 {
+	if wide || slices.Contains([]string{"az", "region", "cluster"}, f.Kind) || len(f.Override) > 0 {
 		f.Typed = f.Name[strings.LastIndex(f.Name, "/")+1:]
 	}
 }

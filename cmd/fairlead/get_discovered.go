@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+// listDiscovered lists the endpoints that clusters of Kubernetes give the pools. A name is that of a cluster or of an endpoint.
+func listDiscovered(ctx context.Context, c *client, q url.Values) (shown, int, error) {
+	got := new(api.Discovery)
+	if err := c.call(ctx, http.MethodGet, api.DiscoveryPath, nil, got); err != nil {
+		return shown{}, 0, err
+	}
+	n := 0
+	name := q.Get("name")
+	got.Clusters = slices.DeleteFunc(got.Clusters, func(k api.DiscoveredCluster) bool {
+		return name != "" && k.Name != name && !slices.ContainsFunc(k.Endpoints, func(e api.DiscoveredEndpoint) bool { return discoveredNamed(&e, name) })
+	})
+	for i := range got.Clusters {
+		k := &got.Clusters[i]
+		k.Endpoints = slices.DeleteFunc(k.Endpoints, func(e api.DiscoveredEndpoint) bool {
+			return name != "" && name != k.Name && !discoveredNamed(&e, name) || !discoveredIn(&e, q)
+		})
+		n += max(1, len(k.Endpoints))
+	}
+	return shown{doc: got, write: func(d drawing) { discoveredTable(d, got) }}, n, nil
+}
+
+// discoveredNamed tells whether name is ENDPOINT, POOL/ENDPOINT or ZONE/POOL/ENDPOINT of e.
+func discoveredNamed(e *api.DiscoveredEndpoint, name string) bool {
+	return strings.HasSuffix("/"+display(e.Zone)+"/"+e.Pool+"/"+e.Name, "/"+name)
+}
+
+// discoveredIn tells whether e passes the filters of q.
+func discoveredIn(e *api.DiscoveredEndpoint, q url.Values) bool {
+	zone, pool, az := q.Get("zone"), q.Get("pool"), q.Get("az")
+	return (zone == "" || display(e.Zone) == display(zone)) && (az == "" || e.AZ == az) && (pool == "" || e.Pool == pool || display(e.Zone)+"/"+e.Pool == pool)
+}
+
+// discoveredTable is one line for each endpoint of each pool.
+func discoveredTable(d drawing, got *api.Discovery) {
+	now := time.Now()
+	t := newColumns(d, []string{"STATE", "ENDPOINT", "POOL", "AZ", "OBJECT", "SINCE"}, "CLUSTER", "DATA", "SELECTED BY")
+	for i := range got.Clusters {
+		k := &got.Clusters[i]
+		for _, e := range k.Endpoints {
+			t.add(discoveredMark(&e), e.Name, display(e.Zone)+"/"+e.Pool, dash(e.AZ), e.Object, clock(e.Since, now), k.Name, e.Data, e.From)
+		}
+	}
+	t.done(d)
+}
+
+// discoveredMark is why an endpoint is there.
+func discoveredMark(e *api.DiscoveredEndpoint) mark {
+	switch {
+	case e.Held:
+		return markOf(health.Suspect, e.State+", held")
+	case e.State != "named":
+		return markOf(health.Suspect, e.State)
+	}
+	return markOf(health.Up, e.State)
+}
+
+// clusterNames are the clusters of Kubernetes that a node knows.
+func clusterNames(ctx context.Context, c *client) []string {
+	got := new(api.Discovery)
+	if c.call(ctx, http.MethodGet, api.DiscoveryPath, nil, got) != nil {
+		return nil
+	}
+	return each(got.Clusters, func(k api.DiscoveredCluster) string { return k.Name })
+}
