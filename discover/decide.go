@@ -66,6 +66,13 @@ func (s *Set) Decide(g Ground, wants []Want, seen []Seen) (next *Set, notes []No
 	return &out, d.notes()
 }
 
+// First is what s, an empty set, is once all of seen has been taken and probed.
+func (s *Set) First(now time.Time, wants []Want, seen []Seen) *Set {
+	none := func(Key, string) bool { return false }
+	next, _ := s.Decide(Ground{Now: now, Up: none, Judged: none, AnyUp: func(string, string) bool { return false }, Others: func(string, string) int { return 0 }}, wants, seen)
+	return next
+}
+
 // A decision is one call of Decide.
 type decision struct {
 	Ground

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/tls"
@@ -54,8 +55,10 @@ func startControlPlane(t *testing.T) *controlPlane {
 	require.NoError(t, err)
 	c.write("sa.key", string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})))
 	c.write("tokens", "admin,admin,1,system:masters\nreader,fairlead,2\n")
-	c.write("kubeconfig", fmt.Sprintf(`{"apiVersion":"v1","kind":"Config","current-context":"x","contexts":[{"name":"x","context":{"cluster":"x","user":"x"}}],
-"clusters":[{"name":"x","cluster":{"server":"https://127.0.0.1:%d","insecure-skip-tls-verify":true}}],"users":[{"name":"x","user":{"token":"reader"}}]}`, c.port))
+	for name, token := range map[string]string{"kubeconfig": "reader", "admin": "admin"} {
+		c.write(name, fmt.Sprintf(`{"apiVersion":"v1","kind":"Config","current-context":"x","contexts":[{"name":"x","context":{"cluster":"x","user":"x"}}],
+"clusters":[{"name":"x","cluster":{"server":"https://127.0.0.1:%d","insecure-skip-tls-verify":true}}],"users":[{"name":"x","user":{"token":%q}}]}`, c.port, token))
+	}
 	t.Cleanup(func() {
 		c.kill(&c.api)
 		c.kill(&c.etcd)
@@ -137,6 +140,23 @@ func (c *controlPlane) request(method, path, kind, body string) (string, error) 
 		err = fmt.Errorf("%s %s: %s: %s", method, path, resp.Status, b)
 	}
 	return string(b), err
+}
+
+// kubectl runs kubectl as administrator, with what it reads on its standard input.
+func (c *controlPlane) kubectl(input string, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(c.t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "kubectl", append([]string{"--kubeconfig", c.path("admin"), "--cache-dir", c.path("kubectl")}, args...)...)
+	cmd.Stdin = strings.NewReader(input)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// apply applies manifests as strictly as the API validates them.
+func (c *controlPlane) apply(manifests string, args ...string) {
+	c.t.Helper()
+	out, err := c.kubectl(manifests, append([]string{"apply", "--server-side", "--validate=strict", "-f", "-"}, args...)...)
+	require.NoError(c.t, err, out)
 }
 
 // do asks the API and fails the test where it refuses.

@@ -47,7 +47,13 @@ func (c *controlPlane) manifest(name string) {
 	c.t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "deploy", "kubernetes", name))
 	require.NoError(c.t, err)
-	for doc := range strings.SplitSeq(string(text), "\n---\n") {
+	c.documents(string(text))
+}
+
+// documents creates the objects of a text.
+func (c *controlPlane) documents(text string) {
+	c.t.Helper()
+	for doc := range strings.SplitSeq(text, "\n---\n") {
 		b, err := yaml.YAMLToJSON([]byte(doc))
 		require.NoError(c.t, err)
 		var o struct {

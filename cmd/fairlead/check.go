@@ -17,7 +17,7 @@ import (
 
 func checkCommand() *cobra.Command {
 	var output, node string
-	var running bool
+	var running, clusters bool
 	cmd := &cobra.Command{
 		Use:   "check PATH...",
 		Short: "every mistake in zone files, and how stale each service can get",
@@ -44,6 +44,10 @@ With --running the versions that a running node serves are asked for, and what t
 drops more than 30 % of the names or endpoints, and at least 10, without ` + "`allow_shrink: true`" + `. Orders that would name nothing any more are
 a warning. See ` + "`fairlead diff`" + ` for all that would change.
 
+With --cluster the Kubernetes clusters of the node file are asked, from here, for what the zones take from them. An API that is out of reach, a
+kubeconfig that needs a plugin which is not here, a verb and resource that the role lacks and a kind without its CRD are errors; a selector that
+names nothing, and an address that no AZ of the zone file has, are warnings.
+
 ` + serverHelp + `
 
 Exit codes: 0 no error, 1 errors, 2 wrong usage; with --running also 1 if the node cannot be reached.`,
@@ -51,22 +55,31 @@ Exit codes: 0 no error, 1 errors, 2 wrong usage; with --running also 1 if the no
   fairlead check gslb.yaml shop.yaml
   fairlead check --node /etc/fairlead/node.yaml /etc/fairlead/zones.d
   fairlead check --running /etc/fairlead/zones.d
+  fairlead check --node /etc/fairlead/node.yaml --cluster /etc/fairlead/zones.d
   fairlead check -o json zones.d | jq '.zones[].services[] | {name, s_seconds}'`,
 		Args: usageArgs(cobra.MinimumNArgs(1)),
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
 	cmd.Flags().StringVar(&node, "node", "", "the node file of the node that will serve the zones")
 	cmd.Flags().BoolVar(&running, "running", false, "compare with what a running node serves")
+	cmd.Flags().BoolVar(&clusters, "cluster", false, "ask the Kubernetes clusters of the node file, too; needs --node")
 	server := addServerFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, paths []string) error {
 		if err := choice(cmd, "output", output, "text", "json"); err != nil {
 			return err
+		}
+		if clusters && node == "" {
+			return usagef(cmd, "--cluster needs --node: its file says how clusters are read")
 		}
 		r := checkPaths(paths, node, steer.DefaultAllowances())
 		if running {
 			if err := r.compare(orBackground(cmd.Context()), *server); err != nil {
 				return err
 			}
+		}
+		if clusters {
+			n, _ := parseNode(node)
+			r.askClusters(orBackground(cmd.Context()), node, n)
 		}
 		out := bufio.NewWriter(cmd.OutOrStdout())
 		if err := r.print(out, output); err != nil {
@@ -99,6 +112,7 @@ type checkResult struct {
 	// inFiles are the problems that config found, computed those that follow from the bounds.
 	inFiles, computed config.Problems
 	zones             []checkedZone
+	clusters          []checkedCluster
 }
 
 // A checkedZone is a zone without errors of its own.

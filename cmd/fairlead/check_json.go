@@ -14,6 +14,8 @@ type checkDocument struct {
 	Allowances checkAllowances `json:"allowances"`
 	Problems   config.Problems `json:"problems"`
 	Zones      []checkZone     `json:"zones"`
+	// Clusters are those that were asked.
+	Clusters []checkedCluster `json:"clusters,omitempty"`
 }
 
 type checkAllowances struct {
@@ -68,7 +70,7 @@ func (r *checkResult) document() checkDocument {
 		OK: !all.HasErrors(), Errors: all.Count(config.Error), Warnings: all.Count(config.Warning), Notices: all.Count(config.Notice),
 		Allowances: checkAllowances{Gossip: r.allowances.Gossip.Seconds(), Quiesce: r.allowances.Quiesce.Seconds(),
 			Transit: r.allowances.Transit.Seconds(), ProbeLag: r.allowances.ProbeLag.Seconds()},
-		Problems: all, Zones: []checkZone{},
+		Clusters: r.clusters, Problems: all, Zones: []checkZone{},
 	}
 	for _, c := range r.zones {
 		z := checkZone{Name: display(c.zone.Name), File: c.zone.File, Hash: c.zone.Hash.String(), Pools: len(c.zone.Pools), Services: []checkService{}}

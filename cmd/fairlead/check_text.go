@@ -34,6 +34,7 @@ func (r *checkResult) writeText(w io.Writer) {
 		a := r.allowances
 		fmt.Fprintf(w, "\nallowances: gossip G %s, quiesce Q %s, transit X %s, probe lag %s\n", a.Gossip, a.Quiesce, a.Transit, a.ProbeLag)
 	}
+	fmt.Fprint(w, r.clusterLines())
 	r.summary(w)
 }
 

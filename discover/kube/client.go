@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os/exec"
 	"strings"
 	"time"
 
@@ -38,6 +39,11 @@ func newClient(c *config.KubeCluster, agent string) (*client, error) {
 	cfg, err := restConfig(c)
 	if err != nil {
 		return nil, err
+	}
+	if e := cfg.ExecProvider; e != nil {
+		if _, err := exec.LookPath(e.Command); err != nil {
+			return nil, fmt.Errorf("the kubeconfig %s asks the exec plugin %s for credentials, and it is not on this host: name a kubeconfig with a token of a service account", c.Kubeconfig, e.Command)
+		}
 	}
 	cfg.UserAgent = agent
 	h, err := rest.HTTPClientFor(cfg)
@@ -75,6 +81,9 @@ type requestError struct {
 }
 
 func (e *requestError) Error() string {
+	if missing(e) && e.verb != "get" {
+		return fmt.Sprintf("%s %s: the cluster knows no such kind: its CRD is not installed (%d)", e.verb, e.what, e.code)
+	}
 	return fmt.Sprintf("%s %s: %d %s", e.verb, e.what, e.code, e.reason)
 }
 

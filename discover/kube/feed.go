@@ -59,6 +59,8 @@ type feed struct {
 	problem error
 	since   time.Time
 	contact time.Time
+	// tried is set once it has been listed and watched, or could not be.
+	tried bool
 	// greatest is the greatest resourceVersion that was seen.
 	greatest string
 }
@@ -121,7 +123,14 @@ func (f *feed) once(ctx context.Context) error {
 		return err
 	}
 	if f.revision == "" {
-		if err := f.list(ctx, c); err != nil {
+		err := f.list(ctx, c)
+		for range len(f.key.resource.versions) - 1 {
+			if missing(err) {
+				f.version = (f.version + 1) % len(f.key.resource.versions)
+				err = f.list(ctx, c)
+			}
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -193,6 +202,7 @@ func (f *feed) watch(ctx context.Context, c *client) error {
 	}
 	f.mu.Lock()
 	f.heardLocked(f.revision)
+	f.tried = true
 	f.mu.Unlock()
 	f.source.changed()
 	limited := &io.LimitedReader{R: body, N: maxEvent}
@@ -260,7 +270,7 @@ func (f *feed) failed(err error) {
 	if f.problem == nil {
 		f.since = time.Now()
 	}
-	f.problem = err
+	f.problem, f.tried = err, true
 	f.mu.Unlock()
 	if changed {
 		f.source.changed()

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -228,7 +231,7 @@ func TestMissing(t *testing.T) {
 	a := newAPI(t)
 	a.set(func() { a.refuse["gateways"] = 404 })
 	r := read(t, a, nil, "gateway: edge/public, listener: https")
-	r.awaits("?\n! list gateways.gateway.networking.k8s.io in edge: 404 as the test says")
+	r.awaits("?\n! list gateways.gateway.networking.k8s.io in edge: the cluster knows no such kind: its CRD is not installed (404)")
 	a.put("gateways", "edge/public", "", `,"spec":{"listeners":[{"name":"https"}]},"status":{"addresses":[{"type":"IPAddress","value":"192.0.2.1"}]}`)
 	a.set(func() { a.refuse["gateways"] = 0 })
 	r.awaits("edge/public: 192.0.2.1")
@@ -258,4 +261,35 @@ func TestHostNames(t *testing.T) {
 	fails.Store(true)
 	r.resolveOne(t.Context(), "lb.example.net.")
 	r.awaits("shop/web: 192.0.2.7 192.0.2.8\n- shop/web: host name lb.example.net.: no such host")
+}
+
+// TestLook: one look at a cluster says what a reader will be told, with the verb and the resource that is missing.
+func TestLook(t *testing.T) {
+	a := newAPI(t)
+	a.put("services", "shop/web", "", fmt.Sprintf(lb, `{"ip":"192.0.2.1"}`))
+	a.set(func() { a.refuse["ingresses"], a.refuse["gateways"] = http.StatusForbidden, http.StatusNotFound })
+	look := func(o Options, lines ...string) string {
+		text := "zone: example.org\nnameservers: [ns1.example.net]\nregions: {eu: {azs: [eu-a]}}\npools:\n"
+		for i, line := range lines {
+			text += fmt.Sprintf("  p%d: {region: eu, from: [{cluster: eu-1, %s}]}\n", i, line)
+		}
+		z, problems := config.Parse("z.yaml", []byte(text+"services: {www: {tiers: [{p0: 1}]}}\n"), config.ParseOptions{})
+		require.NotNil(t, z, "%s", problems)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		return describe(Look(ctx, o, discover.Wants([]*config.Zone{z}, "eu-1")))
+	}
+	o := Options{Cluster: a.cluster()}
+	assert.Equal(t, "shop/web: 192.0.2.1", look(o, "service: shop/web"))
+	assert.Equal(t, "\n- names nothing", look(o, "service: shop/none"))
+	assert.Equal(t, "?\nshop/web: 192.0.2.1\n! list ingresses.networking.k8s.io in shop: 403 as the test says", look(o, "ingress: shop/web", "service: shop/web"))
+	assert.Contains(t, look(o, "gateway: shop/web"), "! list gateways.gateway.networking.k8s.io in shop: the cluster knows no such kind: its CRD is not installed (404)")
+
+	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
+	require.NoError(t, os.WriteFile(kubeconfig, []byte(`{"apiVersion":"v1","kind":"Config","current-context":"x","contexts":[{"name":"x","context":{"cluster":"x","user":"x"}}],
+"clusters":[{"name":"x","cluster":{"server":"https://127.0.0.1:1"}}],"users":[{"name":"x","user":{"exec":{"apiVersion":"client.authentication.k8s.io/v1","command":"no-such-plugin","interactiveMode":"Never"}}}]}`), 0o600))
+	o.Cluster = &config.KubeCluster{Name: "eu-1", Kubeconfig: kubeconfig}
+	assert.Contains(t, look(o, "service: shop/web"), "asks the exec plugin no-such-plugin for credentials, and it is not on this host")
+	require.NoError(t, os.WriteFile(kubeconfig, []byte("clusters: {"), 0o600))
+	assert.Contains(t, look(o, "service: shop/web"), "! ")
 }
