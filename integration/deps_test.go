@@ -26,10 +26,11 @@ var rows = map[string]int{
 	"health/judge": 2, "health/probe": 2, "health/intent": 2, "health/ledger": 2, "health/audit": 2, "health/hook": 2, "health/counter": 2, "health/history": 2,
 	"plugin/steer": 2, "plugin/geo": 2, "plugin/admin/token": 2, "plugin/admin/openapi": 2, "plugin/admin/headline": 2, "discover/kube": 2,
 	"health/round": 3, "health/incident": 3,
-	"health/engine": 4, "plugin/answer": 4, "plugin/admin/ui": 4,
-	"plugin/admin": 5, "plugin/fastlane": 5,
-	"plugin":       6,
-	"cmd/fairlead": 7,
+	"health/cluster": 4, "plugin/answer": 4, "plugin/admin/ui": 4,
+	"health/engine": 5, "plugin/fastlane": 5,
+	"plugin/admin": 6,
+	"plugin":       7,
+	"cmd/fairlead": 8,
 }
 
 // A fence keeps a library where one package at a time has to know it.

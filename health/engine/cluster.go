@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/cluster"
 	"github.com/fairlead-dns/fairlead/health/gossip"
 	"github.com/fairlead-dns/fairlead/health/intent"
 	"github.com/fairlead-dns/fairlead/health/judge"
@@ -23,8 +24,6 @@ const (
 	directRoster = 128
 	// freshFor is how long a node counts as heard after its latest round (DESIGN.md section 4).
 	freshFor = health.HeardFor
-	// maxRounds bounds the shards that wait for a fold: some ten seconds of what 20 nodes with 10,000 endpoints say.
-	maxRounds = 8192
 	// rosterTime is how long a silent node counts where a guard of the simulator lets it leave by time.
 	rosterTime = 15 * time.Second
 	// tellTicks is how many ticks pass between two tellings while nothing changes: a second, gossip's own pace.
@@ -50,8 +49,8 @@ type Cluster struct {
 	Keyring string
 }
 
-// cluster is this node's part in the cluster. But for what mu guards it is owned by Run's goroutine.
-type cluster struct {
+// A membership is this node's part in the cluster. But for what locks guard it is owned by Run's goroutine.
+type membership struct {
 	opts Cluster
 	self string
 	peer *gossip.Peer
@@ -66,8 +65,10 @@ type cluster struct {
 	lease    lease
 	// removed and stopped are what intents say about nodes, and since when.
 	removed, stopped map[string]time.Time
-	// told is what was last published, without what moves by itself.
-	told tellDigest
+	// rounds are what nodes tell each other; its lock is its own.
+	rounds cluster.Rounds
+	// ordered is set when what a round said of orders was new.
+	ordered bool
 	// targets are those of the table marked, with this node's marks in their order; ids are the whole names behind the list, and
 	// failing those of which there is more to say, by index.
 	targets *round.Targets
@@ -87,10 +88,6 @@ type cluster struct {
 
 	// keyMu is held while the keyring changes.
 	keyMu sync.Mutex
-
-	mu     sync.Mutex
-	rounds []gossip.Round // guarded by mu: heard since the last fold
-	lost   uint64         // guarded by mu: rounds that found rounds full
 }
 
 // peer is what is known of another node.
@@ -181,7 +178,7 @@ func (e *Engine) joinCluster() error {
 	for k := range shareKinds {
 		o.Handlers[k.name()] = e.handleShared(k)
 	}
-	cl := &cluster{opts: *c, self: e.opts.Node, peers: make(map[string]*peer), heard: 1, failing: make(map[int]health.TargetID), incarnation: incarnation, memory: new(round.Memory)}
+	cl := &membership{opts: *c, self: e.opts.Node, peers: make(map[string]*peer), heard: 1, failing: make(map[int]health.TargetID), incarnation: incarnation, memory: new(round.Memory)}
 	cl.lists = targetLists{others: make(map[round.ListHash]*round.Targets), asked: make(map[round.ListHash]time.Time)}
 	if cl.peer, err = gossip.New(o); err != nil {
 		return err
@@ -194,6 +191,7 @@ func (e *Engine) joinCluster() error {
 	e.panel.heardAt, e.panel.began = make(map[string]time.Time), time.Now()
 	cl.lease.open()
 	e.cluster = cl
+	cl.rounds.Register(e.parts()...)
 	e.setNodes(c.Nodes)
 	// Nobody has been heard yet, which is no news.
 	cl.isolated = judge.Isolated(1, len(cl.nodes))
@@ -233,10 +231,10 @@ func (e *Engine) setNodes(nodes []judge.Node) {
 }
 
 // others are the names of the roster but this node's, sorted.
-func (c *cluster) others() []string { return slices.Sorted(maps.Keys(c.peers)) }
+func (c *membership) others() []string { return slices.Sorted(maps.Keys(c.peers)) }
 
 // alone tells whether this node is every configured node.
-func (c *cluster) alone() bool { return c == nil || len(c.peers) == 0 }
+func (c *membership) alone() bool { return c == nil || len(c.peers) == 0 }
 
 // configured are the nodes that may be answering, by name: all that any roster ever named, but for those that were declared removed. No name
 // leaves by time.
@@ -256,7 +254,7 @@ func (e *Engine) configuredNames(now time.Time) []string {
 }
 
 // lacking are those of the configured nodes, this one aside, that are not known to hold what set says of the intent.
-func (c *cluster) lacking(configured []string, set intent.Set, id health.IntentID) []string {
+func (c *membership) lacking(configured []string, set intent.Set, id health.IntentID) []string {
 	var lacking []string
 	for _, name := range configured {
 		if name == c.self {
@@ -270,7 +268,7 @@ func (c *cluster) lacking(configured []string, set intent.Set, id health.IntentI
 }
 
 // relays tells whether rounds come through other nodes, so that none comes straight.
-func (c *cluster) relays() bool { return len(c.nodes) > directRoster }
+func (c *membership) relays() bool { return len(c.nodes) > directRoster }
 
 // lookAround finds out who is heard; changed tells whether that, or what follows from it, is new.
 func (e *Engine) lookAround(now time.Time) (changed bool) {
@@ -387,14 +385,7 @@ func (e *Engine) collect(now time.Time) {
 
 // deliver takes what gossip heard.
 func (e *Engine) deliver(r gossip.Round) {
-	c := e.cluster
-	c.mu.Lock()
-	if len(c.rounds) < maxRounds {
-		c.rounds = append(c.rounds, r)
-	} else {
-		c.lost++
-	}
-	c.mu.Unlock()
+	e.cluster.rounds.Deliver(r)
 	e.poke()
 }
 
@@ -405,71 +396,20 @@ func (e *Engine) hear(now time.Time) (changed bool) {
 	if c == nil {
 		return false
 	}
-	c.mu.Lock()
-	rounds, lost := c.rounds, c.lost
-	c.rounds, c.lost = nil, 0
-	c.mu.Unlock()
+	rounds, lost := c.rounds.Waiting()
 	e.metrics.cluster.lost.Add(float64(lost))
+	c.ordered = false
 	for i := range rounds {
 		r := &rounds[i]
-		p := c.peers[r.Node]
-		if p == nil {
+		if c.peers[r.Node] == nil {
 			continue
 		}
-		moved, err := e.take(p, r, now)
-		changed = changed || moved
-		if err != nil {
+		if err := c.rounds.Take(r, now); err != nil {
 			e.metrics.cluster.refuse(err)
 			e.opts.Logger.Debug("round not understood", "node", r.Node, "part", r.Key, "err", err)
 		}
 	}
-	return changed
-}
-
-// take takes one shard in.
-func (e *Engine) take(p *peer, r *gossip.Round, now time.Time) (changed bool, err error) {
-	switch r.Key {
-	case partIntents:
-		return e.takeIntents(p, r, now)
-	case shareOptions.name():
-		return false, e.takeShared(shareOptions, p, r.Data, now)
-	case shareDiscovered.name():
-		return false, e.takeShared(shareDiscovered, p, r.Data, now)
-	case round.PartMemory:
-		return false, p.takeMemory(r)
-	case round.PartWords:
-		return false, p.words.Take(r.Data, r.At)
-	case round.PartLives:
-		return false, e.takeLives(p, r)
-	case round.PartHeard:
-		err := p.heard.Take(r.Data, r.At)
-		if err == nil {
-			p.heardMe(e.cluster.self, e.cluster.lease.boot)
-		}
-		return false, err
-	case round.PartStatus:
-		s, err := round.ParseStatus(r.Data)
-		if err != nil {
-			return false, err
-		}
-		p.status, p.statusAt = s, r.At
-		return false, nil
-	}
-	e.observations.mu.Lock()
-	moved, err := p.said.Take(r.Key, r.Shard, r.Shards, r.Data, r.At, r.Relayed && !e.cluster.relays(), e.cluster.lists.get)
-	e.observations.mu.Unlock()
-	if r.Key == round.PartRoster {
-		p.rosterAt = r.At
-	}
-	if unknown, ok := errors.AsType[*round.UnknownTargetsError](err); ok {
-		e.fetchList(p.name, unknown.Hash, now)
-	}
-	for _, prefix := range moved {
-		if id, ok := e.cluster.ids[prefix]; ok {
-			e.observed(id, true)
-		}
-	}
-	return false, err
+	return c.ordered
 }
 
 var errNoCluster = fmt.Errorf("%w: this node is not part of a cluster", health.ErrIntentConflict)

@@ -190,7 +190,7 @@ type Engine struct {
 	// announced are the ends that are near and have been announced.
 	announced map[health.IntentID]time.Time
 	// cluster is nil for a node alone.
-	cluster *cluster
+	cluster *membership
 	issued  issued
 	records records
 	// moved are names that a file has answered elsewhere. Owned by Run's goroutine.

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/cluster"
+	"github.com/fairlead-dns/fairlead/health/gossip"
 	"github.com/fairlead-dns/fairlead/health/judge"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/health/round"
@@ -38,8 +40,23 @@ func (l *lease) open() {
 	_, _ = rand.Read(l.boot[:])
 }
 
-// heardPart is whom this node hears: what it says is as new as what it had heard.
-func (e *Engine) heardPart(now time.Time) []byte {
+// heardPart is whom a node hears: what it says is as new as what it had heard.
+func (e *Engine) heardPart() cluster.Part {
+	return cluster.Part{Key: round.PartHeard, Encode: func(now time.Time) ([]byte, any) { return e.encodeHeard(now), nil }, Take: e.takeHeard}
+}
+
+// takeHeard takes in whom another node hears.
+func (e *Engine) takeHeard(r *gossip.Round, _ time.Time) error {
+	p := e.cluster.peers[r.Node]
+	err := p.heard.Take(r.Data, r.At)
+	if err == nil {
+		p.heardMe(e.cluster.self, e.cluster.lease.boot)
+	}
+	return err
+}
+
+// encodeHeard is whom this node hears.
+func (e *Engine) encodeHeard(now time.Time) []byte {
 	c := e.cluster
 	pulse := round.Pulse{Boot: c.lease.boot, Clock: now.Sub(e.started), Lease: c.opts.IsolateAfter}
 	return round.EncodeHeard(pulse, c.others(), func(name string) round.Hearing {
@@ -111,7 +128,7 @@ func (e *Engine) mindFences(now time.Time) {
 }
 
 // rosterOf tells whether another node has the roster that this one has.
-func (c *cluster) rosterOf(p *peer) bool {
+func (c *membership) rosterOf(p *peer) bool {
 	theirs := slices.Sorted(slices.Values(p.said.Roster()))
 	return slices.EqualFunc(theirs, c.nodes, func(name string, n judge.Node) bool { return name == n.Name })
 }

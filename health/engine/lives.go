@@ -8,6 +8,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/cluster"
 	"github.com/fairlead-dns/fairlead/health/gossip"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/health/round"
@@ -149,10 +150,11 @@ func (e *Engine) nameNodes(time.Time) {
 	}
 }
 
-// livesPart is what this node says of its own starts and of those of the others.
-func (e *Engine) livesPart() []byte {
-	out := e.ownLives()
-	return out.Encode(e.cluster.others())
+// livesPart is what a node says of its own starts and of those of the others. The greatest TTL on its disk is news.
+func (e *Engine) livesPart() cluster.Part {
+	return cluster.Part{Key: round.PartLives, Encode: func(time.Time) ([]byte, any) {
+		return e.ownLives().Encode(e.cluster.others()), e.issued.greatest.disk
+	}, Take: func(r *gossip.Round, _ time.Time) error { return e.takeLives(e.cluster.peers[r.Node], r) }}
 }
 
 func (e *Engine) ownLives() *round.Lives {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/cluster"
 	"github.com/fairlead-dns/fairlead/health/gossip"
 	"github.com/fairlead-dns/fairlead/health/round"
 )
@@ -53,13 +54,28 @@ type heardMemory struct {
 	others bool
 }
 
-// takeMemory takes in a block.
-func (p *peer) takeMemory(r *gossip.Round) error {
+// memoryPart is what a node remembers. News of returns are told at once: what they say of instants is as old as the way is long.
+func (e *Engine) memoryPart() cluster.Part {
+	return cluster.Part{Key: round.PartMemory, Spare: true, Encode: func(now time.Time) ([]byte, any) {
+		m := e.cluster.memory
+		return m.Encode(now), returnsDigest(m)
+	}, Take: func(r *gossip.Round, _ time.Time) error { return e.cluster.peers[r.Node].memory.take(r) }}
+}
+
+// returnsDigest is the same for memories that have the same returns at the same points, whatever the ages.
+func returnsDigest(m *round.Memory) (sum uint64) {
+	for key, r := range m.Returns {
+		sum += binary.LittleEndian.Uint64(key[:]) * uint64(1+r.Doubled+len(r.Retries))
+	}
+	return sum
+}
+
+// take takes in a block.
+func (h *heardMemory) take(r *gossip.Round) error {
 	m, err := round.ParseMemory(r.Data, r.At)
 	if err != nil {
 		return err
 	}
-	h := &p.memory
 	if h.shards == nil {
 		h.shards, h.at = make(map[int]round.Memory), make(map[int]time.Time)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/cluster"
 	"github.com/fairlead-dns/fairlead/health/gossip"
 	"github.com/fairlead-dns/fairlead/health/intent"
 	"github.com/fairlead-dns/fairlead/health/round"
@@ -30,8 +31,17 @@ const (
 // shareTimeout is how long an order waits for one other node to keep it (RELIABILITY.md E3).
 const shareTimeout = 2 * time.Second
 
-// takeIntents takes in a shard of what p holds.
-func (e *Engine) takeIntents(p *peer, r *gossip.Round, now time.Time) (changed bool, err error) {
+// intentsPart is what a node has of orders on its disk.
+func (e *Engine) intentsPart() cluster.Part {
+	return cluster.Part{Key: partIntents, Encode: func(now time.Time) ([]byte, any) {
+		kept := e.intents.Kept()
+		return kept.Encode(now), kept.Digest()
+	}, Take: e.takeIntents}
+}
+
+// takeIntents takes in a shard of what another node holds.
+func (e *Engine) takeIntents(r *gossip.Round, now time.Time) error {
+	p := e.cluster.peers[r.Node]
 	s, err := intent.Decode(r.Data, r.At)
 	p.intents[r.Shard] = s
 	for shard := range p.intents {
@@ -39,8 +49,9 @@ func (e *Engine) takeIntents(p *peer, r *gossip.Round, now time.Time) (changed b
 			delete(p.intents, shard)
 		}
 	}
-	changed, kept := e.takeSet(s, now)
-	return changed, errors.Join(err, kept)
+	moved, kept := e.takeSet(s, now)
+	e.cluster.ordered = e.cluster.ordered || moved
+	return errors.Join(err, kept)
 }
 
 // takeSet merges what another node says. What cannot be kept is in force all the same.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fairlead-dns/fairlead/health/cluster"
 	"github.com/fairlead-dns/fairlead/health/gossip"
 	"github.com/fairlead-dns/fairlead/health/round"
 )
@@ -34,15 +35,18 @@ func (e *Engine) sharedSet(k shareKind) Shared {
 	return e.opts.Shared
 }
 
-// tellShares adds the digests of all kinds to the parts of a round.
-func (e *Engine) tellShares(parts map[string][]byte) (digests [shareKinds][16]byte) {
-	for k := range shareKinds {
-		if s := e.sharedSet(k); s != nil {
-			digests[k] = s.Digest()
-			parts[k.name()] = digests[k][:]
+// sharedPart is the digest of the set of a kind.
+func (e *Engine) sharedPart(k shareKind) cluster.Part {
+	part := cluster.Part{Key: k.name(), Take: func(r *gossip.Round, now time.Time) error {
+		return e.takeShared(k, e.cluster.peers[r.Node], r.Data, now)
+	}}
+	if s := e.sharedSet(k); s != nil {
+		part.Encode = func(time.Time) ([]byte, any) {
+			digest := s.Digest()
+			return digest[:], digest
 		}
 	}
-	return digests
+	return part
 }
 
 // Shared is what the nodes of a cluster have in common besides orders, and what is opaque here: a set that merges, kept by its owner. Every

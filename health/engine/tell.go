@@ -9,7 +9,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/cluster"
+	"github.com/fairlead-dns/fairlead/health/gossip"
 	"github.com/fairlead-dns/fairlead/health/judge"
 	"github.com/fairlead-dns/fairlead/health/round"
 )
@@ -23,19 +26,6 @@ const (
 	listRetry = 2 * time.Second
 )
 
-// tellDigest is what of the last telling is new to others when it changes; the rest only counts time.
-type tellDigest struct {
-	marks   uint64
-	intents [16]byte
-	flags   round.Flags
-	config  [32]byte
-	plans   uint64
-	// left counts what left for good, and returns sums up who is on the way back, whatever the ages; disk is the greatest TTL on disk.
-	left, returns uint64
-	disk          time.Duration
-	shared        [shareKinds][16]byte
-}
-
 // tellUrgent tells what this turn of the loop brought.
 func (e *Engine) tellUrgent() {
 	if e.cluster != nil && e.cluster.urgent {
@@ -44,49 +34,91 @@ func (e *Engine) tellUrgent() {
 	}
 }
 
-// tell publishes what this node says: at once where something is new, else with the round of the second.
+// parts are what rounds are made of, each by its owner.
+func (e *Engine) parts() []cluster.Part {
+	parts := []cluster.Part{e.statusPart(), e.marksPart(), e.detailPart(), e.rosterPart(), e.intentsPart(), e.memoryPart(), e.wordsPart(), e.heardPart(), e.livesPart()}
+	for k := range shareKinds {
+		parts = append(parts, e.sharedPart(k))
+	}
+	return parts
+}
+
+// tell tells the other nodes what this one says.
 func (e *Engine) tell(now time.Time) {
-	c := e.cluster
-	status := e.status(now)
-	h := fnv.New64a()
-	marks := round.EncodeMarks(c.targets, c.marks)
-	// An FNV does not fail.
-	_, _ = h.Write(marks)
-	digest := tellDigest{marks: h.Sum64(), intents: status.Intents, flags: status.Flags, config: status.Config, plans: status.Plans, left: e.issued.count, returns: returnsDigest(c.memory), disk: e.issued.greatest.disk}
-	detail, left := round.EncodeDetails(c.targets, e.details())
-	e.metrics.cluster.untold.Set(float64(left))
-	parts := map[string][]byte{
-		round.PartStatus: status.Encode(), round.PartMarks: marks, round.PartDetail: detail,
-		round.PartRoster: round.EncodeRoster(namesOf(c.nodes)), partIntents: e.intents.Kept().Encode(now),
-		round.PartMemory: c.memory.Encode(now), round.PartWords: e.wordsPart(now), round.PartHeard: e.heardPart(now),
-		round.PartLives: e.livesPart(),
-	}
-	digest.shared = e.tellShares(parts)
-	send := c.peer.Refresh
-	if digest != c.told {
-		send, c.told = c.peer.Publish, digest
-	}
-	err := send(parts)
-	if err != nil {
+	tooMuch, err := e.cluster.rounds.Tell(e.cluster.peer, now)
+	if tooMuch != nil {
 		// A node that says nothing at all would be missed, and its orders with it. One that abstains is not.
-		e.opts.Logger.Warn("too much to tell the other nodes: this one has no vote", "err", err)
-		for _, part := range []string{round.PartMarks, round.PartDetail, round.PartMemory, round.PartWords} {
-			delete(parts, part)
-		}
-		err = send(parts)
+		e.opts.Logger.Warn("too much to tell the other nodes: this one has no vote", "err", tooMuch)
 	}
 	if err != nil {
 		e.opts.Logger.Error("state not told to the other nodes", "err", err)
 	}
 }
 
-// returnsDigest is the same for memories that have the same returns at the same points. News of them are told at once: what they say of
-// instants is as old as the way is long.
-func returnsDigest(m *round.Memory) (sum uint64) {
-	for key, r := range m.Returns {
-		sum += binary.LittleEndian.Uint64(key[:]) * uint64(1+r.Doubled+len(r.Retries))
+// statusPart is what a node says of itself. Its age, and what it has published since, are no news.
+func (e *Engine) statusPart() cluster.Part {
+	type news struct {
+		flags  round.Flags
+		config config.Hash
+		plans  uint64
 	}
-	return sum
+	return cluster.Part{Key: round.PartStatus, Encode: func(now time.Time) ([]byte, any) {
+		s := e.status(now)
+		return s.Encode(), news{s.Flags, s.Config, s.Plans}
+	}, Take: func(r *gossip.Round, _ time.Time) error {
+		s, err := round.ParseStatus(r.Data)
+		if err == nil {
+			p := e.cluster.peers[r.Node]
+			p.status, p.statusAt = s, r.At
+		}
+		return err
+	}}
+}
+
+// marksPart is what a node has observed, detailPart what marks cannot say of that.
+func (e *Engine) marksPart() cluster.Part {
+	return cluster.Part{Key: round.PartMarks, Spare: true, Take: e.takeObserved, Encode: func(time.Time) ([]byte, any) {
+		marks := round.EncodeMarks(e.cluster.targets, e.cluster.marks)
+		h := fnv.New64a()
+		// An FNV does not fail.
+		_, _ = h.Write(marks)
+		return marks, h.Sum64()
+	}}
+}
+
+func (e *Engine) detailPart() cluster.Part {
+	return cluster.Part{Key: round.PartDetail, Spare: true, Take: e.takeObserved, Encode: func(time.Time) ([]byte, any) {
+		detail, left := round.EncodeDetails(e.cluster.targets, e.details())
+		e.metrics.cluster.untold.Set(float64(left))
+		return detail, nil
+	}}
+}
+
+// rosterPart is with which nodes a node is configured.
+func (e *Engine) rosterPart() cluster.Part {
+	return cluster.Part{Key: round.PartRoster, Encode: func(time.Time) ([]byte, any) {
+		return round.EncodeRoster(namesOf(e.cluster.nodes)), nil
+	}, Take: func(r *gossip.Round, now time.Time) error {
+		e.cluster.peers[r.Node].rosterAt = r.At
+		return e.takeObserved(r, now)
+	}}
+}
+
+// takeObserved takes in what another node observed, or with which nodes it is configured.
+func (e *Engine) takeObserved(r *gossip.Round, now time.Time) error {
+	p := e.cluster.peers[r.Node]
+	e.observations.mu.Lock()
+	moved, err := p.said.Take(r.Key, r.Shard, r.Shards, r.Data, r.At, r.Relayed && !e.cluster.relays(), e.cluster.lists.get)
+	e.observations.mu.Unlock()
+	if unknown, ok := errors.AsType[*round.UnknownTargetsError](err); ok {
+		e.fetchList(p.name, unknown.Hash, now)
+	}
+	for _, prefix := range moved {
+		if id, ok := e.cluster.ids[prefix]; ok {
+			e.observed(id, true)
+		}
+	}
+	return err
 }
 
 // status is what this node says of itself.

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/cluster"
+	"github.com/fairlead-dns/fairlead/health/gossip"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/health/round"
 )
@@ -46,8 +48,14 @@ func (p *peer) echoed(g *round.Given) (mine time.Duration, ok bool) {
 	return 0, false
 }
 
-// wordsPart is what this node says of all that has left the answers of a node that is heard.
-func (e *Engine) wordsPart(now time.Time) []byte {
+// wordsPart is what nodes say of all that has left the answers of a node that is heard. What left for good is news.
+func (e *Engine) wordsPart() cluster.Part {
+	return cluster.Part{Key: round.PartWords, Spare: true, Encode: func(now time.Time) ([]byte, any) { return e.encodeWords(now), e.issued.count },
+		Take: func(r *gossip.Round, _ time.Time) error { return e.cluster.peers[r.Node].words.Take(r.Data, r.At) }}
+}
+
+// encodeWords is what this node says of it.
+func (e *Engine) encodeWords(now time.Time) []byte {
 	book := e.issued.book
 	words := make(map[ledger.RDataKey]*round.RDataWord)
 	names := make(map[ledger.RDataKey]map[ledger.OwnerKey]bool)
