@@ -9,6 +9,9 @@ const (
 	maxSuggestNames = 2000
 )
 
+// DidYouMean says which of names is closest to got; empty if none is close.
+func DidYouMean(got string, names []string) string { return didYouMean(got, names, "") }
+
 // didYouMean is a help line with the one of names that is closest to got, or fallback when none is close.
 func didYouMean(got string, names []string, fallback string) string {
 	best, dist := "", len(got)/3+2

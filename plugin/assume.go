@@ -2,6 +2,7 @@ package fairlead
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -96,28 +97,55 @@ func (w *world) drain(p *health.PoolView, i int) { p.Endpoints[i].Drained = true
 func (w *world) each(flag, text string, f func(p *health.PoolView, endpoint int)) error {
 	kind, name, _ := strings.Cut(text, "=")
 	if !slices.Contains([]string{"endpoint", "pool", "az", "region", "cluster"}, kind) || name == "" {
-		return fmt.Errorf("%w: %s %q: want endpoint=POOL/ENDPOINT, pool=POOL, az=AZ, region=REGION or cluster=CLUSTER", admin.ErrInvalid, flag, text)
+		return fmt.Errorf("%w: %s %q: want endpoint=ENDPOINT, pool=POOL, az=AZ, region=REGION or cluster=CLUSTER", admin.ErrInvalid, flag, text)
 	}
-	found := false
+	found, err := w.named(kind, name)
+	if err != nil {
+		return fmt.Errorf("%w: %s %q: %w", admin.ErrInvalid, flag, text, err)
+	}
+	for _, at := range found {
+		f(w.pool(at.zone, at.pool), at.endpoint)
+	}
+	return nil
+}
+
+// An endpointAt is an endpoint of a view: the indices of its zone, its pool and itself.
+type endpointAt struct{ zone, pool, endpoint int }
+
+// named are the endpoints of what a name means: the full name, or the end of one that is alone in having it. AZs and regions are those of
+// all zones.
+func (w *world) named(kind, name string) ([]endpointAt, error) {
+	found, all := make(map[string][]endpointAt), make(map[string]bool)
 	for zi, zv := range w.view.Zones {
 		z := zv.Zone
+		zone := strings.TrimSuffix(z.Name, ".")
 		for pi, pool := range z.Pools {
 			for i, e := range pool.Endpoints {
-				at := map[string]string{
-					"endpoint": pool.Name + "/" + e.Name, "pool": pool.Name, "az": z.AZs[e.AZ].Name, "region": z.Regions[pool.Region].Name,
-					"cluster": e.Cluster,
+				full := map[string]string{
+					"endpoint": zone + "/" + pool.Name + "/" + e.Name, "pool": zone + "/" + pool.Name, "az": z.AZs[e.AZ].Name,
+					"region": z.Regions[pool.Region].Name, "cluster": e.Cluster,
 				}[kind]
-				if at == name || z.Name+"/"+at == name || strings.TrimSuffix(z.Name, ".")+"/"+at == name {
-					f(w.pool(zi, pi), i)
-					found = true
+				if full == "" {
+					continue
+				}
+				all[full], all[full[strings.LastIndex(full, "/")+1:]] = true, true
+				if full == strings.Replace(name, "./", "/", 1) || strings.HasSuffix(full, "/"+name) {
+					found[full] = append(found[full], endpointAt{zi, pi, i})
 				}
 			}
 		}
 	}
-	if !found {
-		return fmt.Errorf("%w: %s %q: no %s of that name", admin.ErrInvalid, flag, text, kind)
+	names := slices.Sorted(maps.Keys(found))
+	switch len(names) {
+	case 0:
+		if hint := config.DidYouMean(name, slices.Sorted(maps.Keys(all))); hint != "" {
+			return nil, fmt.Errorf("no %s of that name: %s", kind, hint)
+		}
+		return nil, fmt.Errorf("no %s of that name", kind)
+	case 1:
+		return found[names[0]], nil
 	}
-	return nil
+	return nil, fmt.Errorf("that is any of %s", strings.Join(names, ", "))
 }
 
 // weigh overrides the weight of a pool or an endpoint.
@@ -125,34 +153,22 @@ func (w *world) weigh(text string) error {
 	name, number, _ := strings.Cut(text, "=")
 	weight, err := strconv.ParseUint(number, 10, 16)
 	if err != nil {
-		return fmt.Errorf("%w: weight %q: want POOL=N or POOL/ENDPOINT=N with N in 0..65535", admin.ErrInvalid, text)
+		return fmt.Errorf("%w: weight %q: want POOL=N or ENDPOINT=N with N in 0..65535", admin.ErrInvalid, text)
 	}
-	found := false
-	for zi, zv := range w.view.Zones {
-		for pi, pool := range zv.Zone.Pools {
-			if pool.Name == name {
-				n := int(weight)
-				w.pool(zi, pi).Weight = &n
-				found = true
-			}
-			for i, e := range pool.Endpoints {
-				if pool.Name+"/"+e.Name != name {
-					continue
-				}
-				p := w.pool(zi, pi)
-				weights := map[int]int{i: int(weight)}
-				for k, v := range p.EndpointWeights {
-					if k != i {
-						weights[k] = v
-					}
-				}
-				p.EndpointWeights = weights
-				found = true
-			}
-		}
+	n := int(weight)
+	pool, poolErr := w.named("pool", name)
+	if poolErr == nil {
+		w.pool(pool[0].zone, pool[0].pool).Weight = &n
+		return nil
 	}
-	if !found {
-		return fmt.Errorf("%w: weight %q: no pool or endpoint of that name", admin.ErrInvalid, text)
+	one, err := w.named("endpoint", name)
+	if err != nil {
+		return fmt.Errorf("%w: weight %q: %w, and no endpoint either", admin.ErrInvalid, text, poolErr)
 	}
+	p := w.pool(one[0].zone, one[0].pool)
+	weights := map[int]int{}
+	maps.Copy(weights, p.EndpointWeights)
+	weights[one[0].endpoint] = n
+	p.EndpointWeights = weights
 	return nil
 }

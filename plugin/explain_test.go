@@ -212,6 +212,33 @@ func TestWhatIf(t *testing.T) {
 	require.Len(t, same.Shares, 2, "nothing was changed by asking")
 }
 
+// TestAssumedNames: names are the full ones or the ends of them that one thing alone has, as for orders.
+func TestAssumedNames(t *testing.T) {
+	x := NewExplainer(config.NewModel([]*config.Zone{testZone(t)}), nil, time.Now())
+	want, err := x.WhatIf(api.Assumptions{Down: []string{"endpoint=example.org/both/one"}}, time.Now())
+	require.NoError(t, err)
+	require.NotEmpty(t, want.Services)
+	for _, name := range []string{"both/one", "example.org./both/one"} {
+		w, err := x.WhatIf(api.Assumptions{Down: []string{"endpoint=" + name}}, time.Now())
+		require.NoError(t, err)
+		require.Equal(t, want.Services[0].After, w.Services[0].After, name)
+	}
+	for text, want := range map[string]string{
+		"endpoint=one": "that is any of example.org/", "pool=bth": `did you mean "both"?`, "az=eu-aa": `did you mean "eu-a"?`, "az=mars": "no az of that name",
+	} {
+		_, err := x.WhatIf(api.Assumptions{Drain: []string{text}}, time.Now())
+		require.ErrorIs(t, err, admin.ErrInvalid)
+		require.ErrorContains(t, err, want)
+	}
+	for _, text := range []string{"both=0", "example.org/both=0"} {
+		w, err := x.WhatIf(api.Assumptions{Weight: []string{text}}, time.Now())
+		require.NoError(t, err)
+		require.NotEmpty(t, w.Services, text)
+	}
+	_, err = x.WhatIf(api.Assumptions{Weight: []string{"bth=3"}}, time.Now())
+	require.ErrorContains(t, err, `did you mean "both"?`)
+}
+
 // TestExplainByTXT: an explanation is for whom the ACL admits; others get what stands at the name.
 func TestExplainByTXT(t *testing.T) {
 	h := newTestHandler(t)

@@ -369,6 +369,11 @@ func (n *node) Extend(id health.IntentID, end time.Time, actor, reason string) e
 	return n.engine.Extend(id, end, actor, reason)
 }
 
+// Extendable tells whether Extend would.
+func (n *node) Extendable(id health.IntentID, end time.Time) error {
+	return n.engine.Extendable(id, end)
+}
+
 // Resume puts an order in force that a rule suspends.
 func (n *node) Resume(id health.IntentID, override []string, actor, reason string) (health.IntentID, error) {
 	return n.engine.Resume(id, override, actor, reason)

@@ -93,15 +93,21 @@ func forgottenWithin(m *config.Model, touched []api.WhatIfService, a steer.Allow
 func (w *world) order(i health.Intent) {
 	for zi, zv := range w.view.Zones {
 		for _, ref := range judge.Endpoints(zv.Zone, &i) {
-			if i.Service == "" {
-				w.orderPool(zi, ref, i)
-				continue
-			}
-			for _, si := range zv.Zone.Pools[ref.Pool].Services {
-				if zv.Zone.Services[si].Name == i.Service {
-					w.orderService(zi, si, ref, i)
-				}
-			}
+			w.orderAt(zi, ref, i)
+		}
+	}
+}
+
+// orderAt changes the world as an order would that is about one endpoint.
+func (w *world) orderAt(zone int, ref health.EndpointRef, i health.Intent) {
+	if i.Service == "" {
+		w.orderPool(zone, ref, i)
+		return
+	}
+	z := w.view.Zones[zone].Zone
+	for _, si := range z.Pools[ref.Pool].Services {
+		if z.Services[si].Name == i.Service {
+			w.orderService(zone, si, ref, i)
 		}
 	}
 }

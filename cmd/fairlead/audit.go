@@ -27,8 +27,11 @@ const auditHelp = `The log is that of one node and lies in its state directory, 
 that the environment variable ` + serverEnv + ` names, else in ` + systemState + `, else in that of the demo that this
 user runs. The files are read directly: no node has to run.`
 
-const auditServerHelp = `With --server, --context or --node, with a context in use, where ` + serverEnv + ` names a node over https, and while a demo of
-this user runs, that node is asked instead, for which the login must be an admin's.`
+const auditServerHelp = `With --server, --context or --node, with a context in use, where ` + serverEnv + ` names a node over https or a socket without a log
+beside it, and while a demo of this user runs, that node is asked instead, for which the login must be an admin's.`
+
+// errTampered is said of a log that somebody changed.
+var errTampered = errors.New("the audit log is not what was written")
 
 func auditCommand() *cobra.Command {
 	var after uint64
@@ -63,6 +66,12 @@ Exit codes: 0 done, 1 no log, or a line that is not what was written, 2 wrong us
 			return auditOver(cmd, *server, after, n, output)
 		}
 		dir, err := auditDir(args)
+		if err != nil && len(args) == 0 && os.Getenv(serverEnv) != "" {
+			// Not beside the socket: the node knows where, if it runs.
+			if told := auditOver(cmd, *server, after, n, output); told == nil || errors.Is(told, errTampered) {
+				return told
+			}
+		}
 		if err != nil {
 			return err
 		}
@@ -111,7 +120,7 @@ func auditOver(cmd *cobra.Command, server access, after uint64, n int, output st
 	}
 	err = writeAudit(cmd.OutOrStdout(), entries, output, time.Now())
 	if got.Broken != "" {
-		err = errors.Join(err, fmt.Errorf("the audit log is not what was written: %s", got.Broken))
+		err = errors.Join(err, fmt.Errorf("%w: %s", errTampered, got.Broken))
 	}
 	return err
 }

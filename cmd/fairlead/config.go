@@ -32,10 +32,13 @@ A version that drops more than 30 % of the names or endpoints, and at least 10, 
   fairlead reload --force --reason "half of the services moved, CHG-1234"`,
 		Args: usageArgs(cobra.NoArgs),
 	}
-	server := addServerFlag(cmd)
+	server, output := addServerFlag(cmd), addOutputFlag(cmd)
 	cmd.Flags().StringVar(&req.Reason, "reason", "", "why; kept in the log")
 	cmd.Flags().BoolVar(&req.Force, "force", false, "let versions pass that drop more than 30 % of the names or endpoints, and at least 10")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := output.check(cmd); err != nil {
+			return err
+		}
 		c, err := newClient(*server)
 		if err != nil {
 			return err
@@ -44,7 +47,11 @@ A version that drops more than 30 % of the names or endpoints, and at least 10, 
 		if err := c.order(orBackground(cmd.Context()), http.MethodPost, api.ReloadPath, req, &result); err != nil {
 			return err
 		}
-		return writeReload(cmd.OutOrStdout(), &result)
+		w := cmd.OutOrStdout()
+		if err := output.print(w, &result); err != nil {
+			return err
+		}
+		return writeReload(output.text(w), &result)
 	}
 	return cmd
 }
@@ -133,9 +140,12 @@ FILE is the path that status shows, or the name of the file.`, `  fairlead confi
 func fileCommand(use, short, long, example, path string) *cobra.Command {
 	req := api.RollbackRequest{Actor: actor()}
 	cmd := &cobra.Command{Use: use, Short: short, Long: long + "\n\n" + serverHelp + "\n\n" + configExits, Example: example, Args: usageArgs(cobra.ExactArgs(1))}
-	server := addServerFlag(cmd)
+	server, output := addServerFlag(cmd), addOutputFlag(cmd)
 	cmd.Flags().StringVar(&req.Reason, "reason", "", "why; shown to everybody who looks at the status")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := output.check(cmd); err != nil {
+			return err
+		}
 		c, err := newClient(*server)
 		if err != nil {
 			return err
@@ -145,9 +155,10 @@ func fileCommand(use, short, long, example, path string) *cobra.Command {
 		if err := c.order(orBackground(cmd.Context()), http.MethodPost, path, req, &result); err != nil {
 			return err
 		}
-		writeConfig(cmd.OutOrStdout(), &result, styleFor(cmd.OutOrStdout()))
-		writeLeftByConfig(cmd.OutOrStdout(), styleFor(cmd.OutOrStdout()), &result.LeftByConfig)
-		return nil
+		w := cmd.OutOrStdout()
+		writeConfig(output.text(w), &result, styleFor(w))
+		writeLeftByConfig(output.text(w), styleFor(w), &result.LeftByConfig)
+		return output.print(w, &result)
 	}
 	return cmd
 }

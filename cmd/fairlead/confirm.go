@@ -30,9 +30,12 @@ func addYesFlag(cmd *cobra.Command) {
 	cmd.Flags().BoolP("yes", "y", false, "do not ask, also at a terminal")
 }
 
-// asks tells whether cmd has to ask: somebody sits there who can be asked, and did not say --yes.
+// asks tells whether cmd has to ask: somebody sits there who can be asked, and did not say --yes; a dry run changes nothing.
 func asks(cmd *cobra.Command) bool {
 	yes, _ := cmd.Flags().GetBool("yes")
+	if dry, _ := cmd.Flags().GetBool("dry-run"); dry {
+		return false
+	}
 	f, ok := cmd.InOrStdin().(*os.File)
 	return !yes && ok && term.IsTerminal(int(f.Fd()))
 }

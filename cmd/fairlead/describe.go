@@ -39,10 +39,11 @@ Exit codes: 0 done, 1 the node cannot be reached or knows no such thing, 2 wrong
 	}
 	v := newViewer(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		what, name := args[0], args[1]
-		if !slices.Contains(describeKinds, what) {
-			return usagef(cmd, "%q: want %s", what, orList(describeKinds))
+		what, err := kindOf(cmd, args[0], describeKinds)
+		if err != nil {
+			return err
 		}
+		name := args[1]
 		return v.run(cmd, func(ctx context.Context, c *client) (shown, error) { return c.describe(ctx, what, name) })
 	}
 	return cmd
@@ -74,9 +75,11 @@ func (c *client) describe(ctx context.Context, what, name string) (shown, error)
 		}
 		return described(ctx, c, api.ItemPath(api.EndpointsPath, strings.Split(full, "/")...), drawEndpoint)
 	case "az":
-		return described(ctx, c, api.ItemPath(api.AZsPath, name), drawArea("AZ"))
+		s, err := described(ctx, c, api.ItemPath(api.AZsPath, name), drawArea("AZ"))
+		return s, c.suggest(ctx, err, what, name)
 	case "region":
-		return described(ctx, c, api.ItemPath(api.RegionsPath, name), drawArea("region"))
+		s, err := described(ctx, c, api.ItemPath(api.RegionsPath, name), drawArea("region"))
+		return s, c.suggest(ctx, err, what, name)
 	}
 	return c.describeNode(ctx, name)
 }
@@ -99,7 +102,7 @@ func find[L any](ctx context.Context, c *client, what, name, path string, names 
 	}
 	switch found := names(page); len(found) {
 	case 0:
-		return "", withHint(fmt.Errorf("no %s is named %s", what, name), "see `fairlead get %ss`", what)
+		return "", c.unknown(ctx, what, name)
 	case 1:
 		return found[0], nil
 	default:
@@ -141,7 +144,7 @@ func (c *client) describeNode(ctx context.Context, name string) (shown, error) {
 	}
 	i := slices.IndexFunc(nodes.Nodes, func(n api.Node) bool { return n.Name == name })
 	if i < 0 {
-		return shown{}, withHint(fmt.Errorf("no node is named %s", name), "see `fairlead get nodes`")
+		return shown{}, c.unknown(ctx, "node", name)
 	}
 	var list api.Intents
 	if err := c.call(ctx, http.MethodGet, api.IntentsPath, nil, &list); err != nil {

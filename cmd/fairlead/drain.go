@@ -45,14 +45,15 @@ and after, what a rule would refuse, and when honest caches would have forgotten
 	f.add(cmd)
 	cmd.AddCommand(resumeCommand())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := oneOf(cmd, args[0], drainKinds); err != nil {
+		kind, err := kindOf(cmd, args[0], drainKinds)
+		if err != nil {
 			return err
 		}
 		req, err := f.request(cmd, "drain")
 		if err != nil {
 			return err
 		}
-		req.Scope = api.Scope{Kind: args[0], Name: args[1]}
+		req.Scope = api.Scope{Kind: kind, Name: args[1]}
 		return f.send(cmd, req)
 	}
 	return cmd
@@ -92,6 +93,17 @@ POOL is POOL or ZONE/POOL; with an endpoint's full name, ZONE/POOL/ENDPOINT=N, i
 		return f.send(cmd, req)
 	}
 	return cmd
+}
+
+// typedKind are NAME, or KIND and NAME, as they were typed; ep is endpoint.
+func typedKind(args []string) (name, kind string) {
+	if len(args) < 2 {
+		return args[0], ""
+	}
+	if k, ok := kindNamed(kinds(), strings.ToLower(args[0])); ok {
+		return args[1], k.singular()
+	}
+	return args[1], args[0]
 }
 
 // matchIntents are the intent with that id, or the drains of that name and kind of scope, if one is given, and what they are

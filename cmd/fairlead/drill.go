@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -41,7 +40,8 @@ rule; 5 conflict.`
 type drillFlags struct {
 	service, reason, duration string
 	abortIf, override         []string
-	wait                      bool
+	wait, dryRun              bool
+	output                    *outputFlag
 }
 
 func drillCommand() *cobra.Command {
@@ -56,6 +56,8 @@ func drillCommand() *cobra.Command {
 		Args: usageArgs(cobra.ExactArgs(2)),
 	}
 	server := addServerFlag(cmd)
+	f.output = addOutputFlag(cmd)
+	dryRunVar(cmd, &f.dryRun)
 	cmd.Flags().StringVar(&f.service, "service", "", "only for this service")
 	cmd.Flags().StringVar(&f.duration, "for", "", "how long, 10s to 24h; required")
 	cmd.Flags().StringVar(&f.reason, "reason", "", "why; required")
@@ -64,7 +66,11 @@ func drillCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&f.wait, "wait", false, "wait for the end and print the report")
 	addYesFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		length, err := f.validate(cmd, args[0])
+		kind, err := kindOf(cmd, args[0], drainKinds[:4])
+		if err != nil {
+			return err
+		}
+		length, err := f.validate(cmd)
 		if err != nil {
 			return err
 		}
@@ -72,17 +78,18 @@ func drillCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return c.drill(cmd, &f, args[0], args[1], length)
+		return c.drill(cmd, &f, kind, args[1], length)
 	}
 	cmd.AddCommand(drillListCommand(), drillShowCommand(), drillAbortCommand())
 	return cmd
 }
 
-func (f *drillFlags) validate(cmd *cobra.Command, kind string) (time.Duration, error) {
+func (f *drillFlags) validate(cmd *cobra.Command) (time.Duration, error) {
 	length, err := time.ParseDuration(f.duration)
+	if err := f.output.check(cmd); err != nil {
+		return 0, err
+	}
 	switch {
-	case !slices.Contains(drainKinds[:4], kind):
-		return 0, usagef(cmd, "%q: want %s", kind, orList(drainKinds[:4]))
 	case err != nil:
 		return 0, usagef(cmd, "--for %q: want a duration, as in 10m", f.duration)
 	case f.reason == "":
@@ -99,9 +106,16 @@ func (c *client) drill(cmd *cobra.Command, f *drillFlags, kind, name string, len
 			return err
 		}
 	}
+	service, err := c.service(ctx, f.service)
+	if err != nil {
+		return err
+	}
 	req := api.DrillRequest{
-		Scope: api.Scope{Kind: kind, Name: name}, Service: f.service, ForSeconds: length.Seconds(), AbortIf: f.abortIf, Actor: actor(),
-		Reason: f.reason, Override: f.override,
+		Scope: api.Scope{Kind: kind, Name: name}, Service: service, ForSeconds: length.Seconds(), AbortIf: f.abortIf, Actor: actor(),
+		Reason: f.reason, Override: f.override, DryRun: f.dryRun,
+	}
+	if f.dryRun {
+		return c.suggest(ctx, c.dryRun(cmd, f.output, api.DrillsPath, req), kind, name)
 	}
 	if asks(cmd) {
 		drain := req.Drain()
@@ -111,17 +125,17 @@ func (c *client) drill(cmd *cobra.Command, f *drillFlags, kind, name string, len
 	}
 	var d api.Drill
 	if err := c.order(ctx, http.MethodPost, api.DrillsPath, req, &d); err != nil {
-		return err
+		return c.suggest(ctx, err, kind, name)
 	}
-	fmt.Fprintf(w, "%s: drain %s until %s; `fairlead drill abort %s` ends it\n", d.ID, d.Intent, clock(d.EndsAt, time.Now()), d.ID)
+	say(f.output.text(w), "%s: drain %s until %s; `fairlead drill abort %s` ends it", d.ID, d.Intent, clock(d.EndsAt, time.Now()), d.ID)
 	if !f.wait {
-		return nil
+		return f.output.print(w, &d)
 	}
-	return c.awaitDrill(ctx, w, d.ID)
+	return c.awaitDrill(ctx, f.output, w, d.ID)
 }
 
 // awaitDrill waits until a drill is over and its traces are gone, or their end is known not to be known.
-func (c *client) awaitDrill(ctx context.Context, w io.Writer, id string) error {
+func (c *client) awaitDrill(ctx context.Context, output *outputFlag, w io.Writer, id string) error {
 	tick := time.NewTicker(drillPoll)
 	defer tick.Stop()
 	for {
@@ -130,7 +144,10 @@ func (c *client) awaitDrill(ctx context.Context, w io.Writer, id string) error {
 			return err
 		}
 		if d.Outcome != api.DrillRunning && (d.TotalSeconds != nil || len(d.Unknown) > 0 || d.EndedAt != nil && time.Since(*d.EndedAt) > 5*time.Second) {
-			writeDrill(w, &d, styleFor(w))
+			writeDrill(output.text(w), &d, styleFor(w))
+			if err := output.print(w, &d); err != nil {
+				return err
+			}
 			if d.Outcome != api.DrillSucceeded {
 				return silent(exitFailed)
 			}
@@ -236,9 +253,12 @@ func drillAbortCommand() *cobra.Command {
 		Use: "abort ID", Short: "end a drill before its time", Long: "Abort ends the drain of a drill at once.\n\n" + serverHelp + "\n\n" + orderExits,
 		Example: `  fairlead drill abort drill-n1-3-17 --reason "customers complain"`, Args: usageArgs(cobra.ExactArgs(1)),
 	}
-	server := addServerFlag(cmd)
+	server, output := addServerFlag(cmd), addOutputFlag(cmd)
 	cmd.Flags().StringVar(&reason, "reason", "", "why")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := output.check(cmd); err != nil {
+			return err
+		}
 		c, err := newClient(*server)
 		if err != nil {
 			return err
@@ -247,8 +267,9 @@ func drillAbortCommand() *cobra.Command {
 		if err := c.order(orBackground(cmd.Context()), http.MethodDelete, api.DrillPath(args[0]), api.EndRequest{Actor: actor(), Reason: reason}, &d); err != nil {
 			return err
 		}
-		writeDrill(cmd.OutOrStdout(), &d, styleFor(cmd.OutOrStdout()))
-		return nil
+		w := cmd.OutOrStdout()
+		writeDrill(output.text(w), &d, styleFor(w))
+		return output.print(w, &d)
 	}
 	return cmd
 }

@@ -57,13 +57,18 @@ func usagef(cmd *cobra.Command, format string, args ...any) error {
 	return &exitError{Code: exitUsage, Err: fmt.Errorf(format, args...), Hint: fmt.Sprintf("see `%s --help`", cmd.CommandPath())}
 }
 
-// usageArgs makes the complaint of an argument checker a usage error.
+// usageArgs makes the complaint of an argument checker a usage error. Of a command that has others below it the first argument may have
+// been meant as one of these.
 func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return usagef(cmd, "%w", err)
+		err := check(cmd, args)
+		switch {
+		case err == nil:
+			return nil
+		case len(args) > 0 && nearest(args[0], below(cmd)) != "":
+			return meant(cmd, args)
 		}
-		return nil
+		return usagef(cmd, "%w", err)
 	}
 }
 
@@ -74,7 +79,7 @@ func choice(cmd *cobra.Command, flag, value string, allowed ...string) error {
 			return nil
 		}
 	}
-	return usagef(cmd, "--%s %q: want %s", flag, value, orList(allowed))
+	return meantOne(usagef(cmd, "--%s %q: want %s", flag, value, orList(allowed)), value, allowed)
 }
 
 // orList is "a", "a or b", "a, b or c".

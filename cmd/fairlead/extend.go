@@ -32,6 +32,7 @@ end sooner, end it and make a new one. For the time that a drain gains, safety r
 	cmd.Flags().StringVar(&duration, "for", "", "how long from now on, as 90s, 45m or 2h, or forever")
 	cmd.Flags().StringVar(&req.Reason, "reason", "", "why; kept in the log")
 	cmd.Flags().BoolVar(&req.Wait, "wait", false, "wait until every node of the cluster has it")
+	dryRunVar(cmd, &req.DryRun)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := output.check(cmd); err != nil {
 			return err
@@ -62,10 +63,7 @@ func extend(cmd *cobra.Command, c *client, output *outputFlag, args []string, re
 	if err := c.call(ctx, http.MethodGet, api.IntentsPath, nil, &list); err != nil {
 		return err
 	}
-	name, kind := args[len(args)-1], ""
-	if len(args) == 2 {
-		kind = args[0]
-	}
+	name, kind := typedKind(args)
 	matched, _ := matchIntents(list.Intents, kind, name)
 	switch len(matched) {
 	case 0:
@@ -85,8 +83,11 @@ func extend(cmd *cobra.Command, c *client, output *outputFlag, args []string, re
 		}
 		return err
 	}
-	w := cmd.OutOrStdout()
-	if err := output.tell(w, nil, &i, fmt.Sprintf("%s: %s %s", i.ID, intentWhat(&i), intentUntil(&i, time.Now()))); err != nil {
+	w, text := cmd.OutOrStdout(), fmt.Sprintf("%s: %s %s", i.ID, intentWhat(&i), intentUntil(&i, time.Now()))
+	if req.DryRun {
+		return output.tell(w, nil, &i, "dry run, nothing has changed: "+text)
+	}
+	if err := output.tell(w, nil, &i, text); err != nil {
 		return err
 	}
 	return confirmed(output.text(w), req.Wait, i.Missing)
@@ -111,6 +112,7 @@ weight or a force as well. If another rule would hold it back too, --override na
 	cmd.Flags().StringVar(&req.Reason, "reason", "", "why; shown to everybody who looks at the status")
 	cmd.Flags().BoolVar(&req.Wait, "wait", false, "wait until every node of the cluster has it")
 	cmd.Flags().StringSliceVar(&req.Override, "override", nil, "another safety rule that shall not hold it back")
+	dryRunVar(cmd, &req.DryRun)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := output.check(cmd); err != nil {
 			return err
@@ -121,6 +123,9 @@ weight or a force as well. If another rule would hold it back too, --override na
 		c, err := newClient(*server)
 		if err != nil {
 			return err
+		}
+		if req.DryRun {
+			return c.dryRun(cmd, output, api.ResumePath(args[0]), req)
 		}
 		var i api.Intent
 		if err := c.order(orBackground(cmd.Context()), http.MethodPost, api.ResumePath(args[0]), req, &i); err != nil {

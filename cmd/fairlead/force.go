@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -40,8 +39,8 @@ NAME is ENDPOINT, POOL/ENDPOINT or ZONE/POOL/ENDPOINT.
 		_ = cmd.Flags().MarkHidden(name)
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if args[0] != "endpoint" {
-			return usagef(cmd, "%q: want endpoint", args[0])
+		if _, err := kindOf(cmd, args[0], []string{"endpoint"}); err != nil {
+			return err
 		}
 		if f.service != "" || f.at != "" {
 			return usagef(cmd, "a force is for all services, and begins now")
@@ -51,7 +50,7 @@ NAME is ENDPOINT, POOL/ENDPOINT or ZONE/POOL/ENDPOINT.
 			return f.auto(cmd, args[1])
 		case "up", "down":
 		default:
-			return usagef(cmd, "%q: want up, down or auto", args[2])
+			return oneOf(cmd, args[2], []string{"up", "down", "auto"})
 		}
 		req, err := f.request(cmd, "force")
 		if err != nil {
@@ -91,14 +90,8 @@ func (f *orderFlags) endForces(ctx context.Context, c *client, w io.Writer, name
 	}
 	text := f.output.text(w)
 	if f.dryRun {
-		var e api.EndpointDetail
-		zone, rest, _ := strings.Cut(name, "/")
-		pool, endpoint, _ := strings.Cut(rest, "/")
-		if err := c.call(ctx, http.MethodGet, api.ItemPath(api.EndpointsPath, zone, pool, endpoint), nil, &e); err != nil {
-			return err
-		}
-		say(text, "dry run: %d forces of %s would end, and health says %s; nothing has changed", len(list.Intents), name, e.Health)
-		return f.output.print(w, list)
+		end.DryRun = true
+		return c.previewEnds(ctx, f.output, w, api.IntentPath(list.Intents[0].ID), end, list.Intents)
 	}
 	all := api.Intents{Intents: []api.Intent{}}
 	for _, i := range list.Intents {

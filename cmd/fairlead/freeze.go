@@ -24,13 +24,13 @@ Use it when probes are wrong and endpoints are right.
 		Example: `  fairlead freeze --reason "probe network is down, CHG-1234"`,
 		Args:    usageArgs(cobra.NoArgs),
 	}
-	server, output := addServerFlag(cmd), addOutputFlag(cmd)
+	server, output, dryRun := addServerFlag(cmd), addOutputFlag(cmd), addDryRunFlag(cmd)
 	cmd.Flags().StringVar(&reason, "reason", "", "why; shown to everybody who looks at the status")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if reason == "" {
 			return usagef(cmd, "--reason is required: it is what the next person reads")
 		}
-		return postFreeze(cmd, *server, output, api.FreezePath, reason)
+		return postFreeze(cmd, *server, output, api.FreezePath, api.FreezeRequest{Actor: actor(), Reason: reason, DryRun: *dryRun})
 	}
 	return cmd
 }
@@ -44,15 +44,15 @@ func unfreezeCommand() *cobra.Command {
 		Example: `  fairlead unfreeze`,
 		Args:    usageArgs(cobra.NoArgs),
 	}
-	server, output := addServerFlag(cmd), addOutputFlag(cmd)
+	server, output, dryRun := addServerFlag(cmd), addOutputFlag(cmd), addDryRunFlag(cmd)
 	cmd.Flags().StringVar(&reason, "reason", "", "why; kept in the log")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return postFreeze(cmd, *server, output, api.UnfreezePath, reason)
+		return postFreeze(cmd, *server, output, api.UnfreezePath, api.FreezeRequest{Actor: actor(), Reason: reason, DryRun: *dryRun})
 	}
 	return cmd
 }
 
-func postFreeze(cmd *cobra.Command, server access, output *outputFlag, path, reason string) error {
+func postFreeze(cmd *cobra.Command, server access, output *outputFlag, path string, req api.FreezeRequest) error {
 	if err := output.check(cmd); err != nil {
 		return err
 	}
@@ -61,14 +61,32 @@ func postFreeze(cmd *cobra.Command, server access, output *outputFlag, path, rea
 		return err
 	}
 	var f api.Freeze
-	if err := c.call(orBackground(cmd.Context()), http.MethodPost, path, api.FreezeRequest{Actor: actor(), Reason: reason}, &f); err != nil {
+	if err := c.call(orBackground(cmd.Context()), http.MethodPost, path, req, &f); err != nil {
 		return err
+	}
+	if req.DryRun {
+		return output.tell(cmd.OutOrStdout(), nil, &f, wouldFreeze(&f))
 	}
 	text := "not frozen: verdicts move by themselves"
 	if f.Frozen {
 		text = "frozen: no verdict moves by itself; `fairlead unfreeze` ends it"
 	}
 	return output.tell(cmd.OutOrStdout(), nil, &f, text)
+}
+
+// wouldFreeze is what a freeze, or its end, would do.
+func wouldFreeze(f *api.Freeze) string {
+	text := "dry run, nothing has changed: verdicts would move by themselves"
+	if f.Frozen {
+		text = "dry run, nothing has changed: no verdict would move by itself"
+	}
+	switch n := len(f.Otherwise); {
+	case n == 0:
+		return text + "; what this node's probes see now is what the verdicts say"
+	case f.Frozen:
+		return text + "; this node's probes see otherwise what would stay as it is: " + firsts(f.Otherwise, ", ")
+	}
+	return text + "; this node's probes see otherwise, so that it may move at once: " + firsts(f.Otherwise, ", ")
 }
 
 // actor is who asks, as this machine knows them: behind sudo, who called it. --as goes before that.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -43,6 +42,9 @@ func kinds() []kind {
 		{names: []string{"discovered"}, word: "cluster or endpoint of one", filters: []string{"zone", "pool", "az"}, list: listDiscovered},
 	}
 }
+
+// singular is the word by which other commands name one of them.
+func (k kind) singular() string { return strings.ToLower(k.word) }
 
 // kindNamed is the kind that was typed.
 func kindNamed(kinds []kind, name string) (kind, bool) {
@@ -87,7 +89,7 @@ Exit codes: 0 done, 1 the node cannot be reached or knows no such thing, 2 wrong
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		k, ok := kindNamed(kinds(), args[0])
 		if !ok {
-			return usagef(cmd, "%q: want %s", args[0], orList(words))
+			return oneOf(cmd, args[0], words)
 		}
 		q, err := filters(cmd, k)
 		if err != nil {
@@ -99,7 +101,7 @@ Exit codes: 0 done, 1 the node cannot be reached or knows no such thing, 2 wrong
 		return v.run(cmd, func(ctx context.Context, c *client) (shown, error) {
 			s, n, err := k.list(ctx, c, q)
 			if err == nil && n == 0 && len(args) == 2 {
-				err = withHint(fmt.Errorf("no %s is named %s", k.word, args[1]), "see `fairlead get %s`", k.names[0])
+				err = c.unknown(ctx, k.word, args[1])
 			}
 			return s, err
 		})

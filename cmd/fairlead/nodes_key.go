@@ -118,23 +118,26 @@ func keyringVerb(verb, short string) *cobra.Command {
 	return nodeOrder(verb+" FILE --reason TEXT", short,
 		strings.ToUpper(verb[:1])+verb[1:]+` works on every node, this one last, and changes their keyring files. The key is the first one in FILE, which
 `+"`fairlead nodes keyring new`"+` makes; so it stands in no list of processes.`, `  fairlead nodes keyring `+verb+` /root/next.keys --reason "rotation 2026-12"`, cobra.ExactArgs(1),
-		func(ctx context.Context, c *client, args []string, reason string) (string, error) {
-			keys, err := config.ReadKeyring(args[0])
+		func(ctx context.Context, c *client, ask *nodeAsk) (string, any, error) {
+			keys, err := config.ReadKeyring(ask.args[0])
 			if err != nil {
-				return "", err
+				return "", nil, err
 			}
-			req := api.KeyringRequest{Actor: actor(), Reason: reason, Verb: verb, Key: base64.StdEncoding.EncodeToString(keys[0])}
+			req := api.KeyringRequest{Actor: actor(), Reason: ask.reason, DryRun: ask.dryRun, Verb: verb, Key: base64.StdEncoding.EncodeToString(keys[0])}
 			var result api.KeyringResult
 			if err := c.order(ctx, http.MethodPost, api.KeyringPath, req, &result); err != nil {
-				return "", err
+				return "", nil, err
+			}
+			if ask.dryRun {
+				return ask.said(verb + ": on " + strings.Join(result.Done, ", ")), &result, nil
 			}
 			if len(result.Failed) > 0 {
 				var why []string
 				for node, text := range result.Failed {
 					why = append(why, node+": "+text)
 				}
-				return "", withHint(fmt.Errorf("%s: not on every node: %s", verb, strings.Join(why, "; ")), "repeat it before the next step")
+				return "", nil, withHint(fmt.Errorf("%s: not on every node: %s", verb, strings.Join(why, "; ")), "repeat it before the next step")
 			}
-			return verb + ": done on " + strings.Join(result.Done, ", "), nil
+			return verb + ": done on " + strings.Join(result.Done, ", "), &result, nil
 		})
 }

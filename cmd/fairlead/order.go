@@ -102,7 +102,7 @@ func (f *orderFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.wait, "wait", "", "nodes: until every node has it, also without a value; forgotten (of a drain): until it is safe to power off")
 	cmd.Flags().Lookup("wait").NoOptDefVal = waitNodes
 	f.timeout = addTimeoutFlag(cmd)
-	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "show what would change, and change nothing")
+	dryRunVar(cmd, &f.dryRun)
 	cmd.Flags().StringSliceVar(&f.override, "override", nil, "safety rule that shall not refuse it: never_empty, keep_regions, keep_azs or max_drained")
 }
 
@@ -164,17 +164,20 @@ func (f *orderFlags) send(cmd *cobra.Command, req *api.IntentRequest) error {
 	if req.Service, err = c.service(ctx, req.Service); err != nil {
 		return err
 	}
+	near := func(err error) error {
+		return c.suggest(ctx, c.suggest(ctx, err, req.Scope.Kind, req.Scope.Name), "service", strings.TrimSuffix(req.Service, "."))
+	}
 	if f.dryRun {
-		return f.preview(cmd, c, req)
+		return near(c.dryRun(cmd, f.output, api.IntentsPath, req))
 	}
 	if asks(cmd) {
 		if err := confirmOrder(cmd, c, req); err != nil {
-			return err
+			return near(err)
 		}
 	}
 	var i api.Intent
 	if err := c.order(ctx, http.MethodPost, api.IntentsPath, req, &i); err != nil {
-		return err
+		return near(err)
 	}
 	now, starts := time.Now(), ""
 	if i.State == api.IntentPlanned {

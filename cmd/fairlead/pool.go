@@ -27,7 +27,7 @@ func (o poolOrder) command() *cobra.Command {
 	}
 	server, output := addServerFlag(cmd), addOutputFlag(cmd)
 	cmd.Flags().StringVar(&reason, "reason", "", "why; shown to everybody who looks at the status")
-	dryRun := cmd.Flags().Bool("dry-run", false, "show what would change, and change nothing")
+	dryRun := addDryRunFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := output.check(cmd); err != nil {
 			return err
@@ -44,13 +44,9 @@ func (o poolOrder) command() *cobra.Command {
 		zone, pool := splitPool(name)
 		switch {
 		case *dryRun && o.method == http.MethodDelete:
-			return c.previewOut(cmd, output, name)
+			return c.previewEnds(ctx, output, w, o.path(zone, pool), api.EndRequest{Actor: actor(), Reason: reason, DryRun: true}, nil)
 		case *dryRun:
-			var p api.Preview
-			if err := c.order(ctx, o.method, o.path(zone, pool), api.PoolRequest{Actor: actor(), Reason: reason, DryRun: true}, &p); err != nil {
-				return err
-			}
-			return c.writePreview(cmd, output, &p)
+			return c.dryRun(cmd, output, o.path(zone, pool), api.PoolRequest{Actor: actor(), Reason: reason, DryRun: true})
 		case o.method == http.MethodDelete:
 			var ended api.Intents
 			err = c.order(ctx, o.method, o.path(zone, pool), api.EndRequest{Actor: actor(), Reason: reason}, &ended)

@@ -4,23 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
-
-// preview prints what the order would do. A refusal has the exit code that the order itself would have.
-func (f *orderFlags) preview(cmd *cobra.Command, c *client, req *api.IntentRequest) error {
-	var p api.Preview
-	if err := c.order(orBackground(cmd.Context()), http.MethodPost, api.IntentsPath, req, &p); err != nil {
-		return err
-	}
-	return c.writePreview(cmd, f.output, &p)
-}
 
 // writePreview prints what an order would do, and first what is down already.
 func (c *client) writePreview(cmd *cobra.Command, output *outputFlag, p *api.Preview) error {
@@ -77,22 +66,4 @@ func (c *client) writeAlready(ctx context.Context, w io.Writer) {
 		}
 		fmt.Fprintln(w, st.paint(red, line))
 	}
-}
-
-// previewOut prints what it would do to take a pool out of service.
-func (c *client) previewOut(cmd *cobra.Command, output *outputFlag, pool string) error {
-	var w api.WhatIf
-	q := url.Values{"drain": {"pool=" + pool}}
-	if err := c.call(orBackground(cmd.Context()), http.MethodGet, api.WhatIfPath+"?"+q.Encode(), nil, &w); err != nil {
-		return err
-	}
-	out := cmd.OutOrStdout()
-	if output.machine() {
-		return output.print(out, &w)
-	}
-	c.writeAlready(orBackground(cmd.Context()), out)
-	m, moves := briefMoves(&w)
-	writeBrief(out, styleFor(out), m, fmt.Sprintf("dry run of %s %s, nothing has changed: %s", cmd.Name(), pool, moves))
-	writeMovesOf(out, styleFor(out), &w)
-	return nil
 }

@@ -18,16 +18,18 @@ import (
 func probeCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
-		Use:   "probe ZONE/POOL/ENDPOINT",
+		Use:   "probe ENDPOINT",
 		Short: "probe an endpoint once, now, and print the phases and the whole exchange",
 		Long: `Probe has the node probe an endpoint once, with every check behind it, outside the schedule. The verdict does not move.
 It prints how long each phase took, why a check failed, and what was said on the connection (above TLS), the first 4,096
 octets each way.
 
+ENDPOINT is ENDPOINT, POOL/ENDPOINT or ZONE/POOL/ENDPOINT.
+
 ` + serverHelp + `
 
 Exit codes: 0 every check passed, 1 the node cannot be reached or there is no such endpoint, 2 wrong usage, 3 a check failed.`,
-		Example: `  fairlead probe gslb.example.org/web-eu/web-1a`,
+		Example: `  fairlead probe web-eu/web-1a`,
 		Args:    usageArgs(cobra.ExactArgs(1)),
 	}
 	server := addServerFlag(cmd)
@@ -40,9 +42,14 @@ Exit codes: 0 every check passed, 1 the node cannot be reached or there is no su
 		if err != nil {
 			return err
 		}
-		var reply api.ProbeReply
-		if err := c.call(orBackground(cmd.Context()), http.MethodPost, api.ProbePath, api.ProbeRequest{Endpoint: args[0]}, &reply); err != nil {
+		ctx := orBackground(cmd.Context())
+		name, err := c.qualify(ctx, "endpoint", args[0])
+		if err != nil {
 			return err
+		}
+		var reply api.ProbeReply
+		if err := c.call(ctx, http.MethodPost, api.ProbePath, api.ProbeRequest{Endpoint: name}, &reply); err != nil {
+			return c.suggest(ctx, err, "endpoint", name)
 		}
 		if output != "text" {
 			err = writeDocument(cmd.OutOrStdout(), output, reply)

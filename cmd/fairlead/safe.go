@@ -51,11 +51,12 @@ Exit codes: 0 yes, 1 the node cannot be reached or knows no such thing, 2 wrong 
 	wait := cmd.Flags().Bool("wait", false, "ask again every second until the answer is yes")
 	timeout := addTimeoutFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := oneOf(cmd, args[0], drainKinds); err != nil {
+		kind, err := kindOf(cmd, args[0], drainKinds)
+		if err != nil {
 			return err
 		}
 		fetch := func(ctx context.Context, c *client) (shown, error) {
-			s, err := c.safe(ctx, args[0], args[1])
+			s, err := c.safe(ctx, kind, args[1])
 			if err != nil {
 				return shown{}, err
 			}
@@ -66,7 +67,7 @@ Exit codes: 0 yes, 1 the node cannot be reached or knows no such thing, 2 wrong 
 			return out, nil
 		}
 		if *wait && !v.watch {
-			return v.awaitSafe(cmd, args[0], args[1], *timeout, nil)
+			return v.awaitSafe(cmd, kind, args[1], *timeout, nil)
 		}
 		return v.run(cmd, fetch)
 	}

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 		"fairlead":     func() { os.Exit(run(os.Args[1:], os.Stderr)) },
 		"auditlog":     func() { auditLog(os.Args[1]) },
 		"deafserver":   func() { deafServer(os.Args[1]) },
-		"cannedserver": func() { cannedServer(os.Args[1], os.Args[2], os.Args[3]) },
+		"cannedserver": func() { cannedServer(os.Args[1:]) },
 	})
 }
 
@@ -140,8 +140,13 @@ func auditLog(dir string) {
 	}
 }
 
-// cannedServer answers every request on a unix socket with one body and HTTP status, until it is killed.
-func cannedServer(socket, code, file string) {
+// cannedServer answers every request for the status, or of the method that is the fourth argument, on a unix socket with one body and HTTP
+// status, until it is killed.
+func cannedServer(args []string) {
+	socket, code, file, method := args[0], args[1], args[2], ""
+	if len(args) > 3 {
+		method = args[3]
+	}
 	l, err := net.Listen("unix", socket)
 	if err != nil {
 		panic(err)
@@ -155,7 +160,7 @@ func cannedServer(socket, code, file string) {
 		if status >= 400 {
 			w.Header().Set("Content-Type", api.ProblemType)
 		}
-		if r.URL.Path != api.StatusPath {
+		if r.URL.Path != api.StatusPath && r.Method != method {
 			status = http.StatusTeapot
 		}
 		w.WriteHeader(status)

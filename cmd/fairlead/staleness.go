@@ -52,7 +52,7 @@ Exit codes: 0 every bound is known, 1 the node cannot be reached, 2 wrong usage,
 				path += "?service=" + url.QueryEscape(name)
 			}
 			if err := c.call(ctx, http.MethodGet, path, nil, s); err != nil {
-				return shown{}, err
+				return shown{}, c.suggest(ctx, err, "service", strings.Join(args, ""))
 			}
 			out := shown{doc: s, write: func(d drawing) { writeStaleness(d, s, d.style) }}
 			if slices.ContainsFunc(s.Services, func(svc api.ServiceStaleness) bool { return svc.SafeAt == nil && len(svc.Departures) > 0 }) {

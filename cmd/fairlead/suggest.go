@@ -63,13 +63,37 @@ func oneOf(cmd *cobra.Command, word string, allowed []string) error {
 	if slices.Contains(allowed, word) {
 		return nil
 	}
-	err := usagef(cmd, "%q: want %s", word, orList(allowed))
-	if near := nearest(word, allowed); near != "" {
-		if e, ok := errors.AsType[*exitError](err); ok {
-			e.Hint = "did you mean " + near + "?"
-		}
+	return meantOne(usagef(cmd, "%q: want %s", word, orList(allowed)), word, allowed)
+}
+
+// meantOne is a usage error with what was likely meant as its hint, if anything is near.
+func meantOne(err error, word string, allowed []string) error {
+	near := nearest(word, allowed)
+	if e, ok := errors.AsType[*exitError](err); ok && near != "" {
+		e.Hint = "did you mean " + near + "?"
 	}
 	return err
+}
+
+// kindOf is the kind that was typed, as commands that take one thing of a kind name it: ep is endpoint, azs is az.
+func kindOf(cmd *cobra.Command, word string, allowed []string) (string, error) {
+	if slices.Contains(allowed, word) {
+		return word, nil
+	}
+	if k, ok := kindNamed(kinds(), strings.ToLower(word)); ok && slices.Contains(allowed, k.singular()) {
+		return k.singular(), nil
+	}
+	return "", oneOf(cmd, word, allowed)
+}
+
+// below are the commands below cmd.
+func below(cmd *cobra.Command) (names []string) {
+	for _, sub := range cmd.Commands() {
+		if sub.IsAvailableCommand() {
+			names = append(names, sub.Name())
+		}
+	}
+	return names
 }
 
 // meant is a usage error about a command that there is none of, with what was likely meant.
@@ -77,14 +101,8 @@ func meant(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	var names []string
-	for _, sub := range cmd.Commands() {
-		if sub.IsAvailableCommand() {
-			names = append(names, sub.Name())
-		}
-	}
 	err := usagef(cmd, "no command %s", args[0])
-	if near := nearest(args[0], names); near != "" {
+	if near := nearest(args[0], below(cmd)); near != "" {
 		if e, ok := errors.AsType[*exitError](err); ok {
 			e.Hint = "did you mean `" + cmd.CommandPath() + " " + near + "`?"
 		}
@@ -92,9 +110,23 @@ func meant(cmd *cobra.Command, args []string) error {
 	return err
 }
 
+// unknown is the error of a name that the node does not know, with what was likely meant, or where the names stand.
+func (c *client) unknown(ctx context.Context, kind, name string) error {
+	err := fmt.Errorf("no %s is named %s", kind, name)
+	if near := nearest(name, named(strings.ToLower(kind))(ctx, c, nil)); near != "" && near != name {
+		return withHint(err, "did you mean %s?", near)
+	}
+	for _, k := range kinds() {
+		if k.word == kind || k.singular() == kind {
+			return withHint(err, "see `fairlead get %s`", k.names[0])
+		}
+	}
+	return err
+}
+
 // suggest adds to an answer that knows no such thing what was likely meant.
 func (c *client) suggest(ctx context.Context, err error, kind, name string) error {
-	if p, ok := errors.AsType[*api.Problem](err); !ok || p.Status != http.StatusNotFound {
+	if p, ok := errors.AsType[*api.Problem](err); !ok || p.Status != http.StatusNotFound || name == "" {
 		return err
 	}
 	if near := nearest(name, named(kind)(ctx, c, nil)); near != "" && near != name {

@@ -47,12 +47,15 @@ viewer reads, operator changes what is answered as well, admin changes who may w
 		Example: `  (umask 077; fairlead token create --name deploy --role operator --for 30d > deploy.token)`,
 		Args:    usageArgs(cobra.NoArgs),
 	}
-	server := addServerFlag(cmd)
+	server, output := addServerFlag(cmd), addOutputFlag(cmd)
 	cmd.Flags().StringVar(&req.Name, "name", "", "what it is called, as a person or a program is; required")
 	cmd.Flags().StringVar(&req.Role, "role", "", "viewer, operator or admin; required")
 	cmd.Flags().StringVar(&life, "for", "90d", "how long it is good, as 12h or 30d, or forever")
 	cmd.Flags().StringVar(&req.Reason, "reason", "", "why; kept in the audit log")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := output.check(cmd); err != nil {
+			return err
+		}
 		if req.Name == "" {
 			return usagef(cmd, "--name is required: it is who acts with the token")
 		}
@@ -74,6 +77,9 @@ viewer reads, operator changes what is answered as well, admin changes who may w
 		var made api.TokenCreated
 		if err := c.order(orBackground(cmd.Context()), http.MethodPost, api.TokensPath, req, &made); err != nil {
 			return err
+		}
+		if output.machine() {
+			return output.print(cmd.OutOrStdout(), &made)
 		}
 		fmt.Fprintln(cmd.OutOrStdout(), made.Secret)
 		fmt.Fprintf(cmd.ErrOrStderr(), "token %s: %s, %s; it is not shown again\n", made.Name, made.Role, goodUntil(&made.Token, time.Now()))
@@ -132,9 +138,12 @@ func tokenRevokeCommand() *cobra.Command {
 		Use: "revoke NAME", Short: "make a token good for nothing, at once", Long: tokenHelp + "\n\n" + serverHelp + "\n\n" + orderExits,
 		Example: `  fairlead token revoke deploy --reason "leaked in a log"`, Args: usageArgs(cobra.ExactArgs(1)),
 	}
-	server := addServerFlag(cmd)
+	server, output := addServerFlag(cmd), addOutputFlag(cmd)
 	cmd.Flags().StringVar(&reason, "reason", "", "why; kept in the audit log")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := output.check(cmd); err != nil {
+			return err
+		}
 		c, err := newClient(*server)
 		if err != nil {
 			return err
@@ -143,9 +152,10 @@ func tokenRevokeCommand() *cobra.Command {
 		if err := c.order(orBackground(cmd.Context()), http.MethodDelete, api.TokenPath(args[0]), api.EndRequest{Actor: actor(), Reason: reason}, &old); err != nil {
 			return err
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "token %s, %s, is revoked\n", old.Name, old.Role)
-		writeTokensMissing(cmd.OutOrStdout(), old.Missing)
-		return nil
+		w := cmd.OutOrStdout()
+		fmt.Fprintf(output.text(w), "token %s, %s, is revoked\n", old.Name, old.Role)
+		writeTokensMissing(output.text(w), old.Missing)
+		return output.print(w, &old)
 	}
 	return cmd
 }

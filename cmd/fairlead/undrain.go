@@ -32,6 +32,7 @@ person. --now is for a drain that was a mistake: it lets those pools in at once,
 		Args: usageArgs(cobra.RangeArgs(1, 2)),
 	}
 	u := undraining{server: addServerFlag(cmd), output: addOutputFlag(cmd)}
+	dryRun := addDryRunFlag(cmd)
 	cmd.Flags().StringVar(&reason, "reason", "", "why; kept in the log")
 	wait := cmd.Flags().Bool("wait", false, "wait until every node of the cluster knows of the end")
 	cmd.Flags().BoolVar(&u.now, "now", false, "let in at once what would wait for its failback hold")
@@ -43,7 +44,7 @@ person. --now is for a drain that was a mistake: it lets those pools in at once,
 		if err != nil {
 			return err
 		}
-		return u.run(orBackground(cmd.Context()), c, cmd.OutOrStdout(), args, api.EndRequest{Actor: actor(), Reason: reason, Wait: *wait})
+		return u.run(orBackground(cmd.Context()), c, cmd.OutOrStdout(), args, api.EndRequest{Actor: actor(), Reason: reason, Wait: *wait, DryRun: *dryRun})
 	}
 	return cmd
 }
@@ -61,16 +62,17 @@ func (u *undraining) run(ctx context.Context, c *client, w io.Writer, args []str
 	if err := c.call(ctx, http.MethodGet, api.IntentsPath, nil, &list); err != nil {
 		return err
 	}
-	name, kind := args[len(args)-1], ""
-	if len(args) == 2 {
-		kind = args[0]
-	}
+	name, kind := typedKind(args)
 	matched, names := matchIntents(list.Intents, kind, name)
 	switch {
 	case len(matched) == 0:
 		return noDrain(list.Intents, args)
 	case len(names) > 1:
 		return withHint(fmt.Errorf("%s is ambiguous", name), "name one of %s", orList(names))
+	}
+	if end.DryRun {
+		end.Admit = u.now
+		return c.previewEnds(ctx, u.output, w, api.IntentPath(matched[0].ID), end, matched)
 	}
 	var late error
 	all, text := api.Intents{Intents: []api.Intent{}}, u.output.text(w)

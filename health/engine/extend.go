@@ -18,18 +18,8 @@ func (e *Engine) Extend(id health.IntentID, end time.Time, actor, reason string)
 		return err
 	}
 	return e.command(func(now time.Time) error {
-		was, ok := e.open(id, now)
-		if !ok {
-			return fmt.Errorf("%w: %s", health.ErrNoIntent, id)
-		}
-		longer, err := extended(was, end)
+		was, err := e.extendable(id, end, now)
 		if err != nil {
-			return err
-		}
-		if !e.mayOrder() {
-			return fmt.Errorf("%w: %s", health.ErrNotJoined, e.Shut())
-		}
-		if err := e.admissible(&longer, now, id); err != nil {
 			return err
 		}
 		if err := e.intents.Extend(id, end, now); err != nil {
@@ -42,6 +32,30 @@ func (e *Engine) Extend(id health.IntentID, end time.Time, actor, reason string)
 		e.share([]health.IntentID{id}, now)
 		return nil
 	})
+}
+
+// Extendable tells whether Extend would move the end of an intent there, and changes nothing.
+func (e *Engine) Extendable(id health.IntentID, end time.Time) error {
+	return e.command(func(now time.Time) error {
+		_, err := e.extendable(id, end, now)
+		return err
+	})
+}
+
+// extendable is the intent whose end may be moved.
+func (e *Engine) extendable(id health.IntentID, end, now time.Time) (was health.Intent, err error) {
+	was, ok := e.open(id, now)
+	if !ok {
+		return was, fmt.Errorf("%w: %s", health.ErrNoIntent, id)
+	}
+	longer, err := extended(was, end)
+	switch {
+	case err != nil:
+		return was, err
+	case !e.mayOrder():
+		return was, fmt.Errorf("%w: %s", health.ErrNotJoined, e.Shut())
+	}
+	return was, e.admissible(&longer, now, id)
 }
 
 // extended is i with a later end.

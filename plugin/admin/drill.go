@@ -15,6 +15,7 @@ func (s *Server) drillRoutes() []route {
 		{
 			method: http.MethodPost, path: api.DrillsPath, role: operator, action: "drill", handle: s.startDrill,
 			doc: "Drains something for a time, and ends that earlier if a condition holds.", body: api.DrillRequest{}, reply: api.Drill{},
+			other: map[int]any{http.StatusOK: api.Preview{}},
 		},
 		{method: http.MethodGet, path: api.DrillsPath + "/{id}", role: viewer, doc: "One rehearsal and its report.", reply: api.Drill{}, handle: s.showDrill},
 		{
@@ -45,8 +46,13 @@ func (s *Server) startDrill(r *http.Request) (int, any) {
 	rec := recordOf(r)
 	rec.asks(req.Actor, req.Reason)
 	rec.Object = req.Scope.Kind + " " + req.Scope.Name
-	if _, err := DrainOf(&req, time.Now()); err != nil {
+	drain, err := DrainOf(&req, time.Now())
+	switch {
+	case err != nil:
 		return invalid(err)
+	case req.DryRun:
+		rec.dryRun = true
+		return s.preview(drain)
 	}
 	if err := rec.reserve(); err != nil {
 		return unrecorded(err)

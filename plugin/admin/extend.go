@@ -21,7 +21,7 @@ func (s *Server) changeRoutes() []route {
 		{
 			method: http.MethodPost, path: api.IntentsPath + "/{id}/resume", role: operator, action: "resume",
 			doc:  "Puts an order in force that a safety rule suspends.",
-			body: api.ResumeRequest{}, reply: api.Intent{}, handle: s.resume,
+			body: api.ResumeRequest{}, reply: api.Intent{}, other: map[int]any{http.StatusOK: api.Preview{}}, handle: s.resume,
 		},
 	}
 }
@@ -43,15 +43,18 @@ func (s *Server) extend(r *http.Request) (int, any) {
 	case req.Forever == (req.ForSeconds != 0):
 		return invalid(errors.New("forever and for_seconds: want one of them"))
 	}
+	var end time.Time
+	if !req.Forever {
+		end = time.Now().Add(durationOf(req.ForSeconds))
+	}
+	if req.DryRun {
+		return s.previewExtend(rec, id, end)
+	}
 	if err := rec.reserve(); err != nil {
 		return unrecorded(err)
 	}
 	if rec.before(id) == nil {
 		return intentRefused(fmt.Errorf("%w: %s", health.ErrNoIntent, id))
-	}
-	var end time.Time
-	if !req.Forever {
-		end = time.Now().Add(durationOf(req.ForSeconds))
 	}
 	if err := s.opts.Node.Extend(id, end, req.Actor, req.Reason); err != nil {
 		return intentRefused(err)
@@ -73,6 +76,8 @@ func (s *Server) resume(r *http.Request) (int, any) {
 		return invalid(err)
 	case req.Reason == "":
 		return invalid(errReason)
+	case req.DryRun:
+		return s.previewResume(rec, id, &req)
 	}
 	if err := rec.reserve(); err != nil {
 		return unrecorded(err)

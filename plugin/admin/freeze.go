@@ -27,6 +27,10 @@ func (s *Server) setFreeze(r *http.Request, on bool) (int, any) {
 	if err := health.ValidateWords(req.Actor, req.Reason); err != nil {
 		return invalid(err)
 	}
+	if req.DryRun {
+		rec.dryRun = true
+		return http.StatusOK, s.previewFreeze(on, &req)
+	}
 	if err := rec.reserve(); err != nil {
 		return unrecorded(err)
 	}

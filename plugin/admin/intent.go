@@ -216,6 +216,9 @@ func (s *Server) end(r *http.Request, match func(*health.IntentState) bool, what
 	if len(ids) == 0 {
 		return intentRefused(fmt.Errorf("%w: %s", health.ErrNoIntent, what))
 	}
+	if req.DryRun {
+		return s.previewEnd(rec, &req, ids, ended)
+	}
 	if err := rec.reserve(); err != nil {
 		return unrecorded(err)
 	}

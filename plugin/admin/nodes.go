@@ -80,7 +80,7 @@ func nodeRequest(r *http.Request) (req api.NodeRequest, err error) {
 	}
 	rec := recordOf(r)
 	rec.asks(req.Actor, req.Reason)
-	rec.Object = "node " + r.PathValue("node")
+	rec.Object, rec.dryRun = "node "+r.PathValue("node"), req.DryRun
 	if req.Reason == "" {
 		return req, errReason
 	}
@@ -97,7 +97,11 @@ func (s *Server) declare(r *http.Request, kind health.IntentKind) (int, any) {
 		return invalid(err)
 	}
 	scope := health.Scope{Kind: health.ScopeNode, Name: r.PathValue("node")}
-	return s.intend(recordOf(r), health.Intent{Kind: kind, Scope: scope, Actor: req.Actor, Reason: req.Reason, Forever: true}, false)
+	i := health.Intent{Kind: kind, Scope: scope, Actor: req.Actor, Reason: req.Reason, Forever: true}
+	if recordOf(r).dryRun {
+		return s.preview(i)
+	}
+	return s.intend(recordOf(r), i, false)
 }
 
 func (s *Server) notStopped(r *http.Request) (int, any) { return s.takeBack(r, health.IntentStopped) }
@@ -135,6 +139,9 @@ func (s *Server) nameMaxTTL(r *http.Request) (int, any) {
 	}
 	rec := recordOf(r)
 	rec.Object = "max-ttl " + ttl.String()
+	if rec.dryRun {
+		return s.previewMaxTTL()
+	}
 	if err := rec.reserve(); err != nil {
 		return unrecorded(err)
 	}
@@ -162,6 +169,9 @@ func (s *Server) joinWithout(r *http.Request, names ...string) (int, any) {
 		// The first start of a cluster: nobody has answered anything.
 		rec.Object, before = "all nodes", new(time.Duration)
 	}
+	if rec.dryRun {
+		return s.previewJoin(names)
+	}
 	if err := rec.reserve(); err != nil {
 		return unrecorded(err)
 	}
@@ -188,6 +198,9 @@ func (s *Server) keyring(r *http.Request) (int, any) {
 	case req.Reason == "":
 		return invalid(errReason)
 	}
+	if rec.dryRun = req.DryRun; rec.dryRun {
+		return http.StatusOK, s.keyringResult(nil)
+	}
 	if err := rec.reserve(); err != nil {
 		return unrecorded(err)
 	}
@@ -197,6 +210,14 @@ func (s *Server) keyring(r *http.Request) (int, any) {
 	if err != nil {
 		return intentRefused(err)
 	}
+	result := s.keyringResult(failed)
+	// What it was is no business of the record, nor is the key.
+	rec.After = json.RawMessage(fmt.Sprintf(`{"done":%d,"failed":%d}`, len(result.Done), len(result.Failed)))
+	return http.StatusOK, result
+}
+
+// keyringResult are the nodes of the roster, by whether it failed there.
+func (s *Server) keyringResult(failed map[string]error) api.KeyringResult {
 	result := api.KeyringResult{Done: []string{}, Failed: map[string]string{}}
 	for _, n := range s.opts.Node.Cluster().Nodes {
 		if err := failed[n.Name]; err != nil {
@@ -205,9 +226,7 @@ func (s *Server) keyring(r *http.Request) (int, any) {
 			result.Done = append(result.Done, n.Name)
 		}
 	}
-	// What it was is no business of the record, nor is the key.
-	rec.After = json.RawMessage(fmt.Sprintf(`{"done":%d,"failed":%d}`, len(result.Done), len(result.Failed)))
-	return http.StatusOK, result
+	return result
 }
 
 // shareTimeout is how long an order waits for another node to keep it; waitTimeout is that for all nodes, when it was asked for.

@@ -152,7 +152,7 @@ func (s *Server) nodeRoutes() []route {
 		},
 		{
 			method: http.MethodPost, path: node + "/stopped", role: operator, action: "stopped", doc: "Says that somebody made sure that a node does not run.",
-			body: api.NodeRequest{}, reply: api.Intent{}, handle: s.stopped,
+			body: api.NodeRequest{}, reply: api.Intent{}, other: map[int]any{http.StatusOK: api.Preview{}}, handle: s.stopped,
 		},
 		{
 			method: http.MethodDelete, path: node + "/stopped", role: operator, action: "not stopped", doc: "Takes that back.",
@@ -160,7 +160,7 @@ func (s *Server) nodeRoutes() []route {
 		},
 		{
 			method: http.MethodPost, path: node + "/removed", role: administrator, action: "removed", doc: "Says that a node is no part of the cluster any more.",
-			body: api.NodeRequest{}, reply: api.Intent{}, handle: s.removed,
+			body: api.NodeRequest{}, reply: api.Intent{}, other: map[int]any{http.StatusOK: api.Preview{}}, handle: s.removed,
 		},
 		{
 			method: http.MethodDelete, path: node + "/removed", role: administrator, action: "not removed", doc: "Takes that back.",

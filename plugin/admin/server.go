@@ -82,8 +82,10 @@ type Node interface {
 	// those in force and planned. Their errors are those of package health.
 	Intend(health.Intent) (health.IntentID, error)
 	EndIntent(ids []health.IntentID, actor, reason string) error
-	// Extend moves an end to a later time, zero for never. Resume puts another intent in the place of one that a rule suspends.
+	// Extend moves an end to a later time, zero for never; Extendable tells whether it would. Resume puts another intent in the place of one
+	// that a rule suspends.
 	Extend(id health.IntentID, end time.Time, actor, reason string) error
+	Extendable(id health.IntentID, end time.Time) error
 	Resume(id health.IntentID, override []string, actor, reason string) (health.IntentID, error)
 	Intents() []health.IntentState
 	// AwaitHolding returns who has the intents on disk, once done says so or ctx ends.
@@ -134,6 +136,8 @@ type Node interface {
 	History(prefix string, since time.Time) map[string][]history.Point
 	// Preview is what an order would do; a refusal by a safety rule is a part of it.
 	Preview(health.Intent) (*api.Preview, error)
+	// PreviewEnd is what the end of orders would do; with admit pools are let in at once that would wait.
+	PreviewEnd(ids []health.IntentID, admit bool) (*api.EndPreview, error)
 }
 
 // Options are what a Server needs. Node, Journal, Tokens and Socket are required.

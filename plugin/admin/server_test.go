@@ -64,6 +64,12 @@ func (n *fakeNode) Preview(health.Intent) (*api.Preview, error) {
 	return &api.Preview{Rule: health.RuleNeverEmpty, WhatIf: api.WhatIf{Services: []api.WhatIfService{}}}, n.intendErr
 }
 
+func (n *fakeNode) PreviewEnd([]health.IntentID, bool) (*api.EndPreview, error) {
+	return &api.EndPreview{WhatIf: api.WhatIf{Services: []api.WhatIfService{}}, Zones: []api.Zone{}}, n.intendErr
+}
+
+func (n *fakeNode) Extendable(health.IntentID, time.Time) error { return n.intendErr }
+
 func (n *fakeNode) Intend(i health.Intent) (health.IntentID, error) {
 	if n.intendErr != nil {
 		return health.IntentID{}, n.intendErr

@@ -41,6 +41,8 @@ type DrillRequest struct {
 	Actor    string   `json:"actor,omitempty"`
 	Reason   string   `json:"reason"`
 	Override []string `json:"override,omitempty"`
+	// DryRun asks for a Preview of the drain instead: nothing changes.
+	DryRun bool `json:"dry_run,omitempty"`
 }
 
 // Drain is the drain that a drill is.

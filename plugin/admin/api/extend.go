@@ -10,6 +10,8 @@ type ExtendRequest struct {
 	Forever    bool    `json:"forever,omitempty"`
 	// Wait is IntentRequest.Wait.
 	Wait bool `json:"wait,omitempty"`
+	// DryRun asks for the Intent with the end that it would have, or for the refusal: nothing changes.
+	DryRun bool `json:"dry_run,omitempty"`
 }
 
 // ResumePath is where POST with a ResumeRequest puts an intent in force that a safety rule suspends. The reply is as to a POST
@@ -24,4 +26,6 @@ type ResumeRequest struct {
 	Override []string `json:"override,omitempty"`
 	// Wait is IntentRequest.Wait.
 	Wait bool `json:"wait,omitempty"`
+	// DryRun asks for a Preview instead: nothing changes.
+	DryRun bool `json:"dry_run,omitempty"`
 }

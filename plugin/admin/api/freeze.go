@@ -16,6 +16,8 @@ const MaxText = 1000
 type FreezeRequest struct {
 	Actor  string `json:"actor,omitempty"`
 	Reason string `json:"reason,omitempty"`
+	// DryRun asks for the Freeze that there would be: nothing changes.
+	DryRun bool `json:"dry_run,omitempty"`
 }
 
 // A Freeze is an order that is in force; it outlives restarts.
@@ -24,4 +26,7 @@ type Freeze struct {
 	Actor  string    `json:"actor,omitempty"`
 	Reason string    `json:"reason,omitempty"`
 	Since  time.Time `json:"since"`
+	// Otherwise, in the reply to a dry run, are the endpoints whose latest probes by this node say another thing than their verdicts: what a
+	// freeze keeps, and what may move once it ends.
+	Otherwise []string `json:"otherwise,omitempty"`
 }

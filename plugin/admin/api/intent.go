@@ -97,6 +97,12 @@ type EndRequest struct {
 	Reason string `json:"reason,omitempty"`
 	// Wait is IntentRequest.Wait.
 	Wait bool `json:"wait,omitempty"`
+	// DryRun asks what would end, and what that would change (Preview in the reply): nothing ends.
+	DryRun bool `json:"dry_run,omitempty"`
+	// Admit has a dry run reckon with pools that are let in at once, as FailbackPath does it, where they would wait.
+	Admit bool `json:"admit,omitempty"`
+	// Also has a dry run reckon with the end of these orders too: those of one name are ended one after the other.
+	Also []string `json:"also,omitempty"`
 }
 
 // Intents are all that are in force or planned, by id.
@@ -104,6 +110,15 @@ type Intents struct {
 	Intents []Intent `json:"intents"`
 	// Missing, in the reply to an end, are the nodes that are not known to have it.
 	Missing []string `json:"missing,omitempty"`
+	// Preview is set in the reply to a dry run, for which nothing has ended.
+	Preview *EndPreview `json:"preview,omitempty"`
+}
+
+// An EndPreview is what the end of orders would do, by the code that serves.
+type EndPreview struct {
+	WhatIf WhatIf `json:"what_if"`
+	// Zones have the pools that the orders are about, as they would be then: what waits for its failback says so.
+	Zones []Zone `json:"zones"`
 }
 
 // The states of an Intent.

@@ -40,6 +40,8 @@ type NodeRequest struct {
 	// MaxTTLSeconds is the greatest TTL that answers of this node may have carried before its state was lost; 0 for none. It is for a
 	// waiver and for MaxTTLPath.
 	MaxTTLSeconds *float64 `json:"max_ttl_seconds,omitempty"`
+	// DryRun asks for the reply, or the refusal, that the order would get: nothing changes. Of an order that is an Intent it is a Preview.
+	DryRun bool `json:"dry_run,omitempty"`
 }
 
 // A KeyringRequest changes the keys that encrypt gossip, on every node. Verb is add, use or remove; Key is in base64.
@@ -48,6 +50,8 @@ type KeyringRequest struct {
 	Reason string `json:"reason"`
 	Verb   string `json:"verb" enum:"add|use|remove"`
 	Key    string `json:"key"`
+	// DryRun asks for the nodes on which it would be done: nothing changes.
+	DryRun bool `json:"dry_run,omitempty"`
 }
 
 // A KeyringResult says on which nodes it was done, and why it was not on others.

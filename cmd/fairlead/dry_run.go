@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+// addDryRunFlag gives cmd the flag of the commands that give orders.
+func addDryRunFlag(cmd *cobra.Command) *bool {
+	on := new(bool)
+	dryRunVar(cmd, on)
+	return on
+}
+
+func dryRunVar(cmd *cobra.Command, on *bool) {
+	cmd.Flags().BoolVar(on, "dry-run", false, "show what would change, and change nothing")
+}
+
+// dryRun prints the preview that the node answers to an order with dry_run.
+func (c *client) dryRun(cmd *cobra.Command, output *outputFlag, path string, req any) error {
+	var p api.Preview
+	if err := c.order(orBackground(cmd.Context()), http.MethodPost, path, req, &p); err != nil {
+		return err
+	}
+	return c.writePreview(cmd, output, &p)
+}
+
+// previewEnds prints what would be answered without some orders: end, which is a dry run, ends the one at path, and all is every one that
+// would end.
+func (c *client) previewEnds(ctx context.Context, output *outputFlag, w io.Writer, path string, end api.EndRequest, all []api.Intent) error {
+	for _, i := range all {
+		end.Also = append(end.Also, i.ID)
+	}
+	var ended api.Intents
+	if err := c.order(ctx, http.MethodDelete, path, end, &ended); err != nil {
+		return err
+	}
+	if output.machine() {
+		return output.print(w, &ended)
+	}
+	c.writeAlready(ctx, w)
+	st := styleFor(w)
+	m, moves := briefMoves(&ended.Preview.WhatIf)
+	writeBrief(w, st, m, fmt.Sprintf("dry run of the end of %s, nothing has changed: %s", firsts(each(ended.Intents, func(i api.Intent) string {
+		return i.ID + " (" + intentWhat(&i) + ")"
+	}), ", "), moves))
+	c.writeBack(w, &ended)
+	writeMovesOf(w, st, &ended.Preview.WhatIf)
+	return nil
+}
+
+// writeBack says when and how the pools would be back that the orders are about.
+func (c *client) writeBack(w io.Writer, ended *api.Intents) {
+	now := &api.Status{At: time.Now()}
+	for _, z := range ended.Preview.Zones {
+		for _, p := range z.Pools {
+			of := slices.DeleteFunc(slices.Clone(p.Endpoints), func(e api.Endpoint) bool {
+				return !slices.ContainsFunc(ended.Intents, func(i api.Intent) bool { return scopeNames(i.Scope, &z, &p, &e) })
+			})
+			if len(of) > 0 {
+				say(w, "%s/%s would be: %s", display(z.Name), p.Name, backWhen(now, &p, of))
+			}
+		}
+	}
+}
