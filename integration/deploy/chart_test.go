@@ -163,6 +163,7 @@ func TestChartRefuses(t *testing.T) {
 		"origins: []":                    "origins",
 		"image: {digest: latest}":        "digest",
 		"cluster: {name: a}":             "nodes",
+		"discovery: {enabled: true}":     "cluster",
 		"networkPolicy: {peers: [dc-1]}": "peers",
 		strings.Replace(twoNodes, "keysSecret: fairlead-keys\n", "", 1): "keysSecret",
 	} {
@@ -229,6 +230,7 @@ func TestChartFields(t *testing.T) {
 		"{}", twoNodes, "hostNetwork: true\ndns: {port: 1053}", "persistence: {enabled: false}", "persistence: {storageClass: fast, size: 10Gi}",
 		"dns: {service: {split: true, loadBalancerIP: 192.0.2.53, loadBalancerSourceRanges: [192.0.2.0/24], annotations: {a: b}}}",
 		"nodeSelector: {a: b}\ntolerations: [{key: a, operator: Exists}]\npriorityClassName: high\npodAnnotations: {a: b}\nimagePullSecrets: [{name: a}]",
+		"discovery: {enabled: true, cluster: eu-1, annotations: {a: b}}", "discovery: {enabled: true, cluster: eu-1, namespaces: [shop, kube-system]}",
 		"networkPolicy: {peers: [192.0.2.0/24, \"2001:db8::/32\"]}\naffinity: {nodeAffinity: {}}\ncorefile: |\n  log\n  acl {\n      block\n  }",
 	} {
 		out, err := helm(t, "template", "eu", chart, "-f", valuesFile(t, values))

@@ -42,5 +42,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- $_ := set $cluster "gossip" (mergeOverwrite $gossip ($cluster.gossip | default dict)) -}}
 {{- $_ := set $node "cluster" $cluster -}}
 {{- end -}}
+{{- if .root.Values.discovery.enabled -}}
+{{- $reads := dict "in_cluster" true -}}
+{{- with .root.Values.region }}{{ $_ := set $reads "region" . }}{{ end -}}
+{{- with .root.Values.az }}{{ $_ := set $reads "az" . }}{{ end -}}
+{{- $_ := set $node "kubernetes" (dict "clusters" (dict .root.Values.discovery.cluster $reads)) -}}
+{{- end -}}
 {{- toYaml (mergeOverwrite $node (deepCopy .root.Values.node)) -}}
 {{- end -}}
