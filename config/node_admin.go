@@ -22,6 +22,8 @@ type Admin struct {
 	Listen string
 	// TLS is set if and only if Listen is.
 	TLS *AdminTLS
+	// OIDC is nil where no tokens but those of the cluster are logins.
+	OIDC *AdminOIDC
 }
 
 // AdminTLS says how the API proves who it is, and who proves what to it.
@@ -55,6 +57,7 @@ func adminShape() *shape {
 			optional("client_ca", text("a path", lineText)),
 			optional("roles", &shape{dict: enum("viewer", "operator", "admin"), noun: "certificate", least: 1, most: MaxAdminRoles}),
 		)),
+		optional("oidc", oidcShape()),
 	)
 }
 
@@ -68,6 +71,7 @@ func (n *Node) admin(r *report, at *yamlNode) {
 	case listen == nil && tls != nil:
 		r.node(tls, Error, "admin.tls", "no address to serve at", "set admin.listen, as in 192.0.2.1:8443")
 	}
+	n.oidc(r, field(at, "oidc"))
 	if tls == nil {
 		return
 	}

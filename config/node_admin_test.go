@@ -60,3 +60,39 @@ func TestAdminRejects(t *testing.T) {
 		assert.NotNil(t, n, "%s", problems)
 	}
 }
+
+const adminOIDC = adminTLS + "  oidc:\n    issuer: https://login.example.org/realm\n    audience: fairlead\n    roles:\n      sre: operator\n      platform: admin\n"
+
+func TestAdminOIDC(t *testing.T) {
+	n, problems := ParseNode("node.yaml", []byte(adminOIDC))
+	require.NotNil(t, n, "%s", problems)
+	require.Empty(t, problems)
+	require.Equal(t, &AdminOIDC{
+		Issuer: "https://login.example.org/realm", Audience: "fairlead", Claim: "groups", Name: "sub", Roles: map[string]string{"sre": "operator", "platform": "admin"},
+	}, n.Admin.OIDC)
+	require.Equal(t, `issuer https://login.example.org/realm, audience "fairlead", claim "groups", name "sub", roles ["platform: admin" "sre: operator"], ca ""`, n.Admin.OIDC.String())
+	require.Equal(t, "none", (*AdminOIDC)(nil).String())
+	n, problems = ParseNode("node.yaml", []byte(adminOIDC+"    claim: roles\n    name: email\n    ca: ca.pem\n"))
+	require.NotNil(t, n, "%s", problems)
+	require.Equal(t, []string{"roles", "email", "ca.pem"}, []string{n.Admin.OIDC.Claim, n.Admin.OIDC.Name, n.Admin.OIDC.CA})
+
+	for _, tt := range []struct{ name, text, want string }{
+		{"no listener", "admin:\n  oidc: {issuer: \"https://i\", audience: a, roles: {a: admin}}\n", "error: admin.oidc: no address to serve at"},
+		{"in clear", strings.Replace(adminOIDC, "https:", "http:", 1), "want a URL that begins with https://; http:// only to a loopback address"},
+		{"with a query", strings.Replace(adminOIDC, "realm", "realm?a=b", 1), "want a URL without a query"},
+		{"no issuer", strings.Replace(adminOIDC, "    issuer: https://login.example.org/realm\n", "", 1), `the key "issuer" is missing`},
+		{"no audience", strings.Replace(adminOIDC, "    audience: fairlead\n", "", 1), `the key "audience" is missing`},
+		{"a role that does not exist", strings.Replace(adminOIDC, "sre: operator", "sre: root", 1), "error: admin.oidc.roles.sre: "},
+		{"a long value", strings.Replace(adminOIDC, "sre:", "? "+strings.Repeat("x", maxOIDCText+1)+"\n      :", 1), "at most 1024 octets, got 1025"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			n, problems := ParseNode("node.yaml", []byte(tt.text))
+			require.Nil(t, n)
+			require.Contains(t, problems.String(), tt.want)
+		})
+	}
+	for _, loopback := range []string{"http://127.0.0.1:8080", "http://[::1]:1/x", "http://localhost"} {
+		n, problems := ParseNode("node.yaml", []byte(strings.Replace(adminOIDC, "https://login.example.org/realm", loopback, 1)))
+		require.NotNil(t, n, "%s", problems)
+	}
+}

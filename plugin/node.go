@@ -150,7 +150,7 @@ func (n *node) prepare(a *attachment) (err error) {
 	n.drills = openDrills(n)
 	n.day = newDayLog(n, time.Now())
 	n.admin, err = admin.New(admin.Options{
-		Node: n, Journal: n.audit, Events: n.events, Hooks: n.hooks, Tokens: n.tokens, Sessions: ui.OpenSessions(filepath.Join(n.state, sessionsName), n.logger), Socket: n.socket(a.config), Listen: a.config.Admin.Listen, TLS: a.config.Admin.TLS,
+		Node: n, Journal: n.audit, Events: n.events, Hooks: n.hooks, Tokens: n.tokens, Sessions: ui.OpenSessions(filepath.Join(n.state, sessionsName), n.logger), Socket: n.socket(a.config), Listen: a.config.Admin.Listen, TLS: a.config.Admin.TLS, OIDC: a.config.Admin.OIDC,
 		Version: version(), StartedAt: time.Now(), Logger: n.logger, Registerer: n.scope,
 	})
 	return err

@@ -61,6 +61,7 @@ func changedNode(old, next *config.Node) error {
 		{"caches.transit", old.Caches.Transit, next.Caches.Transit},
 		{"admin.listen", old.Admin.Listen, next.Admin.Listen},
 		{"admin.tls", old.Admin.TLS.String(), next.Admin.TLS.String()},
+		{"admin.oidc", old.Admin.OIDC.String(), next.Admin.OIDC.String()},
 		{"references", fmt.Sprint(old.References), fmt.Sprint(next.References)},
 		{"probe", fmt.Sprint(old.Probe), fmt.Sprint(next.Probe)},
 		{"cluster", fixedCluster(old), fixedCluster(next)},

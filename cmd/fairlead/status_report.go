@@ -160,6 +160,13 @@ func (r report) headline(w io.Writer) {
 		r.remark(w, red, "■ state directory not writable", fmt.Sprintf("since %s: %s; what it believes and what is ordered here does not outlive the process",
 			u.Since.UTC().Format("2006-01-02 15:04:05Z"), u.Reason))
 	}
+	if o := r.status.OIDC; o != nil && o.FailedSince != nil {
+		what := "no token of it is a login; other logins work"
+		if o.Known {
+			what = "its keys of then are used"
+		}
+		r.remark(w, yellow, "▲ OIDC issuer not readable", fmt.Sprintf("since %s: %s; %s", o.FailedSince.UTC().Format("2006-01-02 15:04:05Z"), o.Failure, what))
+	}
 }
 
 // remark is a word about the node, and what it means.

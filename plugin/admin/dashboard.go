@@ -53,8 +53,11 @@ func (s *Server) tcpDoor() ui.Door {
 			clone := r.Clone(r.Context())
 			clone.Header.Set("Authorization", "Bearer "+secret)
 			l, err := s.tcpLogin(clone)
-			if err != nil {
+			switch {
+			case err != nil:
 				return ui.Login{}, err
+			case l.role == nobody:
+				return ui.Login{}, errors.New(l.how + " has no role here")
 			}
 			return s.uiLogin(&l), nil
 		},
@@ -113,8 +116,7 @@ type dashboard struct {
 }
 
 func (d *dashboard) Status() *api.Status {
-	o := &d.server.opts
-	return NewStatus(o.Node, o.Version, o.StartedAt, time.Now())
+	return d.server.newStatus()
 }
 
 func (d *dashboard) Staleness() *api.Staleness {
@@ -137,7 +139,7 @@ func (d *dashboard) Events(limit int) []api.Event {
 }
 
 func (d *dashboard) TokenGood(name, digest string) bool {
-	return d.server.opts.Tokens.Good(name, digest, time.Now())
+	return d.server.tokenGood(name, digest, time.Now())
 }
 
 // Call carries a request out as if it had come for itself, with the login's role, and in its name.

@@ -8,12 +8,14 @@ import (
 	"net/http"
 	"net/netip"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/plugin/admin/oidc"
 	"github.com/fairlead-dns/fairlead/plugin/admin/token"
 )
 
@@ -113,6 +115,8 @@ const (
 	refusedLocked    = "locked_out"
 	refusedRole      = "role"
 	refusedUnheard   = "unheard"
+	// refusedIssuer: the keys of the OIDC issuer are not known.
+	refusedIssuer = "issuer"
 )
 
 const challenge = `Bearer realm="fairlead"`
@@ -141,12 +145,12 @@ func (s *Server) tcpLogin(r *http.Request) (login, *loginError) {
 		s.metrics.refused(refusedNone)
 		return login{}, unauthorized("a bearer token or a client certificate is required", false)
 	}
-	l, why, err := s.tokenLogin(headers, now)
+	l, why, err := s.tokenLogin(r.Context(), headers, now)
 	if err == nil {
 		return l, nil
 	}
 	s.metrics.refused(why)
-	if why == refusedUnheard {
+	if why == refusedUnheard || why == refusedIssuer {
 		// That is no guess, and in a second or two it may be a login.
 		return login{}, &loginError{status: http.StatusServiceUnavailable, retry: time.Second, detail: err.Error() + "; the unix socket and certificates work meanwhile"}
 	}
@@ -157,12 +161,16 @@ func (s *Server) tcpLogin(r *http.Request) (login, *loginError) {
 	return login{}, unauthorized(err.Error(), true)
 }
 
-func (s *Server) tokenLogin(headers []string, now time.Time) (l login, why string, err error) {
+func (s *Server) tokenLogin(ctx context.Context, headers []string, now time.Time) (l login, why string, err error) {
 	scheme, secret, _ := strings.Cut(headers[0], " ")
 	if len(headers) > 1 || !strings.EqualFold(scheme, "Bearer") || secret == "" {
 		return l, refusedMalformed, errors.New("want one header Authorization: Bearer TOKEN")
 	}
-	t, err := s.opts.Tokens.Verify(strings.TrimSpace(secret), now)
+	secret = strings.TrimSpace(secret)
+	if s.oidc != nil && oidc.IsToken(secret) {
+		return s.oidcLogin(ctx, secret)
+	}
+	t, err := s.opts.Tokens.Verify(secret, now)
 	switch {
 	case errors.Is(err, token.ErrExpired):
 		return l, refusedExpired, err
@@ -172,6 +180,37 @@ func (s *Server) tokenLogin(headers []string, now time.Time) (l login, why strin
 		return l, refusedUnknown, errors.New("no such token on this node")
 	}
 	return login{name: t.Name, role: role(t.Role), token: t.SHA256, how: "token " + t.Name}, "", nil
+}
+
+// oidcPrefix begins what stands for the digest of an OIDC token: when the token ends, in seconds since 1970.
+const oidcPrefix = "oidc:"
+
+// oidcLogin is the login of a token of the OIDC issuer. One whose claim has no role is known, and may nothing.
+func (s *Server) oidcLogin(ctx context.Context, secret string) (l login, why string, err error) {
+	got, err := s.oidc.Verify(ctx, secret)
+	switch {
+	case errors.Is(err, oidc.ErrUnavailable):
+		return l, refusedIssuer, err
+	case errors.Is(err, oidc.ErrExpired):
+		return l, refusedExpired, err
+	case err != nil:
+		return l, refusedUnknown, err
+	}
+	name := loginName(got.Name)
+	l = login{name: name, role: role(got.Role), token: oidcPrefix + strconv.FormatInt(got.Expires.Unix(), 10), how: "OIDC " + name}
+	if got.Role == "" {
+		l.role = nobody
+	}
+	return l, "", nil
+}
+
+// tokenGood tells whether the token behind a login to the dashboard still stands.
+func (s *Server) tokenGood(name, digest string, now time.Time) bool {
+	if text, ok := strings.CutPrefix(digest, oidcPrefix); ok {
+		end, err := strconv.ParseInt(text, 10, 64)
+		return err == nil && s.oidc != nil && now.Before(time.Unix(end, 0))
+	}
+	return s.opts.Tokens.Good(name, digest, now)
 }
 
 // certLogin is the login of the certificate that the connection proved, if any. crypto/tls has verified it against client_ca.

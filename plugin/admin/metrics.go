@@ -8,6 +8,8 @@ type serverMetrics struct {
 	lockouts    prometheus.Counter
 	tlsFailures prometheus.Counter
 	crowded     prometheus.Counter
+	// issuerFailures counts looks at the OIDC issuer that failed.
+	issuerFailures prometheus.Counter
 	// expires is when the certificate of the listener expires.
 	expires prometheus.Gauge
 }
@@ -26,6 +28,9 @@ func newMetrics(reg prometheus.Registerer) *serverMetrics {
 		crowded: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "fairlead_admin_connections_refused_total", Help: "TCP connections closed at once since their source had as many as it may.",
 		}),
+		issuerFailures: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "fairlead_admin_oidc_failures_total", Help: "Times that the configuration or the keys of the OIDC issuer could not be read.",
+		}),
 		expires: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "fairlead_admin_certificate_expiry_timestamp_seconds", Help: "When the certificate of admin.tls expires; 0 without one.",
 		}),
@@ -35,6 +40,12 @@ func newMetrics(reg prometheus.Registerer) *serverMetrics {
 	}
 	reg.MustRegister(m.refusals, m.lockouts, m.tlsFailures, m.crowded, m.expires)
 	return m
+}
+
+// withIssuer makes the series of a server that takes tokens of an OIDC issuer: the others have none.
+func (m *serverMetrics) withIssuer(reg prometheus.Registerer) {
+	m.refusals.WithLabelValues(refusedIssuer)
+	reg.MustRegister(m.issuerFailures)
 }
 
 func (m *serverMetrics) refused(reason string) { m.refusals.WithLabelValues(reason).Inc() }

@@ -16,6 +16,8 @@ import (
 type role string
 
 const (
+	// nobody is known and may nothing: none of the values of the claim of an OIDC token has a role.
+	nobody role = "of no role"
 	// anyone may ask whether the node lives.
 	anyone role = "anyone"
 	viewer role = "viewer"

@@ -25,6 +25,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health/hook"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+	"github.com/fairlead-dns/fairlead/plugin/admin/oidc"
 	"github.com/fairlead-dns/fairlead/plugin/admin/ui"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
@@ -148,8 +149,10 @@ type Options struct {
 	// Socket is the path of the unix socket.
 	Socket string
 	// Listen is host:port for TCP; empty means none. It needs TLS.
-	Listen    string
-	TLS       *config.AdminTLS
+	Listen string
+	TLS    *config.AdminTLS
+	// OIDC says whose tokens are logins too; nil for nobody's.
+	OIDC      *config.AdminOIDC
 	Version   string
 	StartedAt time.Time
 	Logger    *slog.Logger
@@ -192,6 +195,8 @@ type Server struct {
 	document  json.RawMessage
 	dashboard *ui.UI
 	sessions  *ui.Sessions
+	// oidc takes the tokens of an issuer; nil where none are.
+	oidc *oidc.Verifier
 	// certificate is nil without a TCP listener.
 	certificate *certificate
 	// doors are the unix socket, and the TCP listener if there is one.
@@ -230,6 +235,13 @@ func New(opts Options) (*Server, error) {
 	}
 	if err = s.newDashboard(); err != nil {
 		return nil, fmt.Errorf("admin: %w", err)
+	}
+	if opts.OIDC != nil {
+		s.metrics.withIssuer(opts.Registerer)
+		s.oidc, err = oidc.New(oidc.Options{Config: opts.OIDC, Logger: opts.Logger, Failed: s.metrics.issuerFailures.Inc})
+		if err != nil {
+			return nil, fmt.Errorf("admin: %w", err)
+		}
 	}
 	l, err := listen(opts.Socket)
 	if err != nil {
@@ -281,6 +293,12 @@ func (s *Server) server(h http.Handler, tls bool) *http.Server {
 // Run answers until ctx ends; the socket is gone then, and so is every connection. A door that fails closes the other one.
 func (s *Server) Run(ctx context.Context) error {
 	g, serving := errgroup.WithContext(ctx)
+	if s.oidc != nil {
+		g.Go(func() error {
+			s.oidc.Run(serving)
+			return nil
+		})
+	}
 	for _, d := range s.doors {
 		g.Go(func() error {
 			stopped := make(chan struct{})

@@ -14,7 +14,17 @@ import (
 )
 
 func (s *Server) status(*http.Request) (int, any) {
-	return http.StatusOK, NewStatus(s.opts.Node, s.opts.Version, s.opts.StartedAt, time.Now())
+	return http.StatusOK, s.newStatus()
+}
+
+// newStatus is the status now, with how the issuer of tokens is.
+func (s *Server) newStatus() *api.Status {
+	out := NewStatus(s.opts.Node, s.opts.Version, s.opts.StartedAt, time.Now())
+	if s.oidc != nil {
+		state := s.oidc.State()
+		out.OIDC = &api.OIDC{Issuer: state.Issuer, Known: state.Known, FailedSince: instant(state.FailedSince), Failure: state.Why}
+	}
+	return out
 }
 
 // NewStatus is the whole status of a node at now, in the order of the files.

@@ -121,7 +121,10 @@ type tcpSite struct {
 	socket   *http.Client
 }
 
-func startTCP(t *testing.T, n *fakeNode) *tcpSite {
+func startTCP(t *testing.T, n *fakeNode) *tcpSite { return startTCPWith(t, n, nil) }
+
+// startTCPWith is a site that takes the tokens of an issuer too, unless oidc is nil.
+func startTCPWith(t *testing.T, n *fakeNode, oidc *config.AdminOIDC) *tcpSite {
 	t.Helper()
 	dir := t.TempDir()
 	s := &tcpSite{
@@ -143,7 +146,7 @@ func startTCP(t *testing.T, n *fakeNode) *tcpSite {
 	require.NoError(t, err)
 	socket := filepath.Join(dir, "s")
 	s.server, err = New(Options{
-		Node: n, Journal: s.journal, Events: event.Open(event.Options{Node: "n1"}), Hooks: testHooks(t), Tokens: s.store, Socket: socket, Listen: "127.0.0.1:0", TLS: s.files, Version: "v1", StartedAt: now,
+		Node: n, Journal: s.journal, Events: event.Open(event.Options{Node: "n1"}), Hooks: testHooks(t), Tokens: s.store, Socket: socket, Listen: "127.0.0.1:0", TLS: s.files, OIDC: oidc, Version: "v1", StartedAt: now,
 		Registerer: s.registry, Logger: slog.New(slog.NewTextHandler(&s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	require.NoError(t, err)

@@ -36,6 +36,8 @@ type Status struct {
 	Unwritable *Unwritable `json:"unwritable,omitempty"`
 	// Discovery are the clusters of Kubernetes that endpoints come from.
 	Discovery []DiscoveredCluster `json:"discovery,omitempty"`
+	// OIDC is how the issuer is whose tokens are logins; nil where none are.
+	OIDC *OIDC `json:"oidc,omitempty"`
 	// Cluster is what is known of the other nodes; nil for a node alone.
 	Cluster *Nodes `json:"cluster,omitempty"`
 	// Freeze is set while an operator has stopped every automatic verdict.
@@ -204,4 +206,14 @@ type Share struct {
 	Data string `json:"data"`
 	// Fraction is 0..1.
 	Fraction float64 `json:"fraction"`
+}
+
+// OIDC is how the issuer is whose tokens are logins over TCP.
+type OIDC struct {
+	Issuer string `json:"issuer"`
+	// Known tells whether the issuer's keys are known: without them no token of the issuer is a login.
+	Known bool `json:"known"`
+	// FailedSince is since when the issuer cannot be asked, and Failure why; absent while it can be.
+	FailedSince *time.Time `json:"failed_since,omitempty"`
+	Failure     string     `json:"failure,omitempty"`
 }
