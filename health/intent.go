@@ -412,3 +412,16 @@ func indexOf(what string, words []string, word string) (int, error) {
 	}
 	return 0, fmt.Errorf("%s %q: want one of %s", what, word, strings.Join(words[1:], ", "))
 }
+
+// ActiveAt are those of the intents that are in force at an instant, in the order in which they are applied: the greatest id is the latest
+// order of a node, and wins.
+func ActiveAt(open []Intent, now time.Time) []*Intent {
+	var active []*Intent
+	for _, i := range open {
+		if i.Active(now) {
+			active = append(active, &i)
+		}
+	}
+	slices.SortFunc(active, func(a, b *Intent) int { return a.ID.Compare(b.ID) })
+	return active
+}

@@ -114,3 +114,13 @@ func TargetOf(zone string, check *config.Check, e *config.Endpoint) Target {
 	copy(t.ID[:], h.Sum(nil))
 	return t
 }
+
+var families = config.Families()
+
+// Dialled are the families for which something is dialled for an endpoint; one where that is the same for all of its addresses.
+func Dialled(e *config.Endpoint) []config.Family {
+	if e.Dual() {
+		return families[:]
+	}
+	return families[:1]
+}

@@ -280,3 +280,12 @@ type PoolHorizon struct {
 func equalInts(a, b *int) bool {
 	return a == b || a != nil && b != nil && *a == *b
 }
+
+// AwaitsPerson tells whether the pool, of which cfg is the configuration, is back, and every service that uses it waits for a person to let
+// it in.
+func (p *PoolView) AwaitsPerson(cfg *config.Pool) bool {
+	return p.Return.On() && !slices.ContainsFunc(cfg.Failbacks, func(f config.Failback) bool {
+		percent, next := p.Return.Share(f, p.At)
+		return percent > 0 || !next.IsZero()
+	})
+}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/table"
 )
 
 // TestUnclaimedHeals: a pool that keeps data comes back by itself when no other pool took its turn while it was out, and waits for a person
@@ -105,9 +106,9 @@ func TestUnclaimedOnce(t *testing.T) {
 		b.report(z, 0, health.Down, 3)
 		// The node is told that the turn was taken, as by another pool.
 		require.NoError(t, b.command(func(time.Time) error {
-			view := *b.cur.zones[0].pools[0].view
+			view := *b.cur.Pool(table.Ref{})
 			view.Return.Unclaimed = false
-			b.cur.zones[0].pools[0].view = &view
+			b.cur.Amend(table.Ref{}, &view)
 			return nil
 		}))
 		b.report(z, 0, health.Up, 0)

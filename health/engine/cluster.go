@@ -16,6 +16,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health/intent"
 	"github.com/fairlead-dns/fairlead/health/judge"
 	"github.com/fairlead-dns/fairlead/health/round"
+	"github.com/fairlead-dns/fairlead/health/table"
 )
 
 const (
@@ -72,7 +73,7 @@ type membership struct {
 	// targets are those of the table marked, with this node's marks in their order; ids are the whole names behind the list, and
 	// failing those of which there is more to say, by index.
 	targets *round.Targets
-	marked  *table
+	marked  *version
 	marks   []round.Mark
 	ids     map[round.Prefix]health.TargetID
 	failing map[int]health.TargetID
@@ -93,7 +94,7 @@ type membership struct {
 // peer is what is known of another node.
 type peer struct {
 	name string
-	// said is what it observed; guarded by the observations' lock.
+	// said is what it observed; guarded by the evidence's lock.
 	said *round.Vantage
 	// status is what it said of itself, at statusAt; zero while it said nothing.
 	status   round.Status
@@ -188,7 +189,7 @@ func (e *Engine) joinCluster() error {
 	} else if err != nil {
 		return err
 	}
-	e.panel.heardAt, e.panel.began = make(map[string]time.Time), time.Now()
+	e.evidence.Listen(time.Now())
 	cl.lease.open()
 	e.cluster = cl
 	cl.rounds.Register(e.parts()...)
@@ -220,14 +221,11 @@ func (e *Engine) setNodes(nodes []judge.Node) {
 		}
 	}
 	maps.DeleteFunc(c.peers, func(name string, _ *peer) bool { return !keep[name] })
-	e.panel.self, e.panel.bench, e.panel.allowance = c.self, judge.NewBench(c.nodes), c.opts.Allowance
-	var peers []*round.Vantage
+	var peers []table.Vantage
 	for _, name := range c.others() {
 		peers = append(peers, c.peers[name].said)
 	}
-	e.observations.mu.Lock()
-	e.observations.peers, e.panel.peers = peers, peers
-	e.observations.mu.Unlock()
+	e.evidence.SetVoters(judge.NewBench(c.nodes), peers, c.opts.Allowance)
 }
 
 // others are the names of the roster but this node's, sorted.
@@ -291,7 +289,7 @@ func (e *Engine) lookAround(now time.Time) (changed bool) {
 		}
 		fresh := !p.direct.IsZero() && now.Sub(p.direct) < freshFor
 		if !p.direct.IsZero() {
-			e.panel.heardAt[p.name] = p.direct
+			e.evidence.Heard(p.name, p.direct)
 		}
 		if fresh != p.fresh {
 			changed = true
@@ -313,10 +311,7 @@ func (e *Engine) lookAround(now time.Time) (changed bool) {
 		log(either(isolated, "cut off from most of the cluster", "most of the cluster is heard"), "heard", heard, "roster", len(c.nodes))
 	}
 	c.heard, c.isolated = heard, isolated
-	if e.panel.isolated = isolated; changed {
-		e.panel.since = now
-	}
-	e.sight.peers, e.sight.peersHeard = len(c.peers), heard-1
+	e.evidence.SetHeard(len(c.peers), heard-1, isolated, changed, now)
 	return changed
 }
 
@@ -334,7 +329,7 @@ func (e *Engine) onClusterTick(now time.Time) (changed bool) {
 		changed = true
 		e.rejudge()
 	}
-	e.cur.awaitLoss(now)
+	e.cur.AwaitLoss(now)
 	e.mindGate(now)
 	if e.ticks%tellTicks != 0 {
 		return changed
@@ -356,14 +351,12 @@ func (e *Engine) onClusterTick(now time.Time) (changed bool) {
 	e.tell(now)
 	e.cluster.urgent = false
 	// What others say moves on with every round, and horizons with it.
-	e.cur.allMoved()
+	e.cur.AllMoved()
 	return changed
 }
 
 // blocksStale tells whether a block of marks of a node that is heard has gone stale, or is heard again, since the last call.
 func (e *Engine) blocksStale(now time.Time) (changed bool) {
-	e.observations.mu.RLock()
-	defer e.observations.mu.RUnlock()
 	for _, p := range e.cluster.peers {
 		stale := p.fresh && p.said.StaleBlocks(now.Add(-freshFor)) > 0
 		changed = changed || stale != p.patchy

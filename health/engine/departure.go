@@ -94,7 +94,7 @@ func (e *Engine) follow(now time.Time) {
 		configured = e.configuredNames(now)
 		e.mindFences(now)
 	}
-	w := newWhereabouts(e.cur.model, e.View())
+	w := newWhereabouts(e.cur.Model, e.View())
 	stand := make(map[subject]bool, len(i.departures))
 	shown := make([]Departure, 0, len(i.departures))
 	apart := 0

@@ -28,11 +28,11 @@ type movedNames struct {
 
 // moveNames notes the names that are answered otherwise than by the older configuration, where no address left the answers for that.
 func (e *Engine) moveNames(old *config.Model, now time.Time) (left []Left) {
-	zones := make(map[string]*config.Zone, len(e.cur.model.Zones))
-	for _, z := range e.cur.model.Zones {
+	zones := make(map[string]*config.Zone, len(e.cur.Model.Zones))
+	for _, z := range e.cur.Model.Zones {
 		zones[z.Name] = z
 	}
-	for _, was := range config.Replaced(old.Zones, e.cur.model.Zones) {
+	for _, was := range config.Replaced(old.Zones, e.cur.Model.Zones) {
 		is := zones[was.Name]
 		if is == nil {
 			continue

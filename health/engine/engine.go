@@ -18,6 +18,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health/incident"
 	"github.com/fairlead-dns/fairlead/health/intent"
 	"github.com/fairlead-dns/fairlead/health/ledger"
+	"github.com/fairlead-dns/fairlead/health/table"
 )
 
 const (
@@ -173,15 +174,13 @@ type Engine struct {
 	running context.Context
 	shares  sync.WaitGroup
 
-	observations observations // readers lock; written by Run's goroutine alone
+	evidence *table.Evidence // its observations are read by anybody; written by Run's goroutine alone
 
 	// owned by Run's goroutine
-	cur, next  *table
-	prepared   chan *table
+	cur, next  *version
+	prepared   chan *version
 	generation uint64
 	ticks      int
-	sight      sight
-	panel      panel
 	started    time.Time
 	freeze     FreezeOrder
 	intents    *intent.Store
@@ -211,7 +210,7 @@ func New(opts Options) (*Engine, error) {
 		metrics:  newMetrics(opts.Registerer),
 		inbox:    make(map[health.TargetID]health.Observation),
 		wake:     make(chan struct{}, 1),
-		prepared: make(chan *table, 1),
+		prepared: make(chan *version, 1),
 		orders:   make(chan order),
 		ended:    make(chan struct{}),
 		untidy:   make(chan struct{}, 1),
@@ -234,17 +233,14 @@ func New(opts Options) (*Engine, error) {
 	e.incidents = incidents{suspects: make(map[string]uint64), trouble: make(map[health.TargetID]trouble), model: now}
 	e.incidents.log = incident.Open(incident.Options{Node: opts.Node, State: opts.State, Events: opts.Events, Logger: opts.Logger})
 	e.shut.Store(new(string))
+	e.evidence = table.NewEvidence(opts.Node, opts.References, opts.Without)
 	if err := e.joinCluster(); err != nil {
 		return nil, fmt.Errorf("cluster: %w", err)
 	}
 	if err := e.openIntents(now); err != nil {
 		return nil, fmt.Errorf("state of the engine: %w", err)
 	}
-	e.panel.without, e.sight.without = opts.Without, opts.Without
-	e.panel.restored = make(map[health.TargetID]bool)
-	e.sight.references, e.panel.self = opts.References, opts.Node
-	e.observations.m = make(map[health.TargetID]health.Observation)
-	e.cur = e.newTable(opts.Model, nil)
+	e.cur = e.newVersion(opts.Model, nil, now)
 	if err := e.openIssued(now); err != nil {
 		return nil, fmt.Errorf("state of the engine: %w", err)
 	}
@@ -252,7 +248,7 @@ func New(opts Options) (*Engine, error) {
 	e.tellDamage()
 	e.markAll(now)
 	e.applyIntents(now)
-	e.setTargets(e.cur)
+	e.setTargets(e.cur.Table)
 	e.publish(now, true)
 	// What is out has been out all the time of this process, and the first word to the others says so.
 	e.claim(now)
@@ -291,19 +287,41 @@ func (e *Engine) openIntents(now time.Time) (err error) {
 
 // setTargets has the prober probe what the tables need. Its counters go on from the verdicts that there are on what it is given
 // anew: those of an earlier run, or of the vantages that probed it before this node did.
-func (e *Engine) setTargets(tables ...*table) {
+func (e *Engine) setTargets(tables ...*table.Table) {
 	e.opts.Prober.SetTargets(e.targets(tables...))
 	for _, t := range tables {
-		for id, use := range t.targets {
-			v := t.leaves[id]
-			if _, observed := e.observations.get(id); observed || !use.mine || v.Pending() {
+		for target, v := range t.Probed() {
+			if _, observed := e.evidence.Own(target.ID); observed || v.Pending() {
 				continue
 			}
-			if e.opts.Prober.Restore(id, settled(v.State), v.Since) && e.cluster != nil {
-				e.panel.restored[id] = true
+			if e.opts.Prober.Restore(target.ID, settled(v.State), v.Since) && e.cluster != nil {
+				e.evidence.Restore(target.ID)
 			}
 		}
 	}
+}
+
+// A version is a model that is served, or about to be, with what the engine keeps beside its table.
+type version struct {
+	*table.Table
+	// standing are the static records that carry what endpoints have.
+	standing []savedRecord
+	// keys are what pools are called in rounds, made when they are first asked for; names is what they come to, 0 before.
+	keys  map[table.Ref]*memoryKeys
+	names uint64
+}
+
+// newVersion makes the table for m. What old, which may be nil, believed of the same endpoints goes on.
+func (e *Engine) newVersion(m *config.Model, old *table.Table, now time.Time) *version {
+	return &version{Table: table.New(m, old, e.evidence, e.state, now), keys: make(map[table.Ref]*memoryKeys)}
+}
+
+// tables are the one in force and the one that is being compiled, if there is one.
+func (e *Engine) tables() []*table.Table {
+	if e.next == nil {
+		return []*table.Table{e.cur.Table}
+	}
+	return []*table.Table{e.cur.Table, e.next.Table}
 }
 
 // View is what was published last.
@@ -311,8 +329,12 @@ func (e *Engine) View() *health.View { return e.view.Load() }
 
 // Observation is the latest one on a target.
 func (e *Engine) Observation(id health.TargetID) (health.Observation, bool) {
-	return e.observations.get(id)
+	return e.evidence.Own(id)
 }
+
+// Observations are what the vantages that are heard last said of a target, by name of the vantage; this node's own bears its
+// name too.
+func (e *Engine) Observations(t health.Target) []health.Observation { return e.evidence.Of(t) }
 
 // Alive is nil while the engine's prober turns.
 func (e *Engine) Alive() error { return e.opts.Prober.Alive() }

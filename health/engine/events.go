@@ -7,6 +7,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/table"
 )
 
 // maxTold bounds the events of one kind that one publication, or one look at the intents, makes. The rest is counted.
@@ -20,7 +21,7 @@ func either(b bool, yes, no string) string {
 }
 
 // tellChanges tells of endpoints whose shown state moved, and of pools that lost their last eligible endpoint or have one again.
-func (e *Engine) tellChanges(changes []change) {
+func (e *Engine) tellChanges(changes []health.Transition) {
 	told := 0
 	type poolKey struct {
 		zone *config.Zone
@@ -29,13 +30,13 @@ func (e *Engine) tellChanges(changes []change) {
 	before := make(map[poolKey]map[*config.Endpoint]bool)
 	for k := range changes {
 		c := &changes[k]
-		was, is := c.old.Shown(), c.new.Shown()
-		key := poolKey{c.zone, c.pool}
-		if c.old.Eligible() != c.new.Eligible() {
+		was, is := c.Old.Shown(), c.New.Shown()
+		key := poolKey{c.Zone, c.Pool}
+		if c.Old.Eligible() != c.New.Eligible() {
 			if before[key] == nil {
 				before[key] = make(map[*config.Endpoint]bool)
 			}
-			before[key][c.endpoint] = c.old.Eligible()
+			before[key][c.Endpoint] = c.Old.Eligible()
 		}
 		if was == is {
 			continue
@@ -43,9 +44,9 @@ func (e *Engine) tellChanges(changes []change) {
 		if told++; told > maxTold {
 			continue
 		}
-		note := noteOf(c.zone, c.pool, c.endpoint, time.Time{})
-		e.opts.Events.Add("endpoint."+is.String(), displayed(c.zone)+"/"+note.Name, c.new.Reason,
-			map[string]any{"old": was.String(), "new": is.String(), "health": c.new.State.String(), "region": note.Region, "az": note.AZ})
+		note := noteOf(c.Zone, c.Pool, c.Endpoint, time.Time{})
+		e.opts.Events.Add("endpoint."+is.String(), displayed(c.Zone)+"/"+note.Name, c.New.Reason,
+			map[string]any{"old": was.String(), "new": is.String(), "health": c.New.State.String(), "region": note.Region, "az": note.AZ})
 	}
 	e.opts.Events.Drop(max(0, told-maxTold))
 	if len(before) == 0 {
@@ -53,9 +54,9 @@ func (e *Engine) tellChanges(changes []change) {
 	}
 	told = 0
 	// One walk, not one for each pool: all of 10,000 may have moved at once.
-	for zi, z := range e.cur.model.Zones {
+	for zi, z := range e.cur.Model.Zones {
 		for pi, p := range z.Pools {
-			if moved := before[poolKey{z, p}]; moved != nil && e.tellPool(poolRef{zi, pi}, moved, told < maxTold) {
+			if moved := before[poolKey{z, p}]; moved != nil && e.tellPool(table.Ref{Zone: zi, Pool: pi}, moved, told < maxTold) {
 				told++
 			}
 		}
@@ -68,11 +69,11 @@ func displayed(z *config.Zone) string { return z.Name[:max(len(z.Name)-1, 0)] }
 
 // tellPool tells, if aloud, whether a pool lost its last eligible endpoint, or has one again; news tells whether that is so. moved
 // has the endpoints that were eligible or are.
-func (e *Engine) tellPool(ref poolRef, moved map[*config.Endpoint]bool, aloud bool) (news bool) {
-	z := e.cur.model.Zones[ref.zone]
-	p := z.Pools[ref.pool]
+func (e *Engine) tellPool(ref table.Ref, moved map[*config.Endpoint]bool, aloud bool) (news bool) {
+	z := e.cur.Model.Zones[ref.Zone]
+	p := z.Pools[ref.Pool]
 	was, is := 0, 0
-	for i, v := range e.cur.zones[ref.zone].pools[ref.pool].view.Endpoints {
+	for i, v := range e.cur.Pool(ref).Endpoints {
 		old, ok := moved[p.Endpoints[i]]
 		if v.Eligible() {
 			is++

@@ -4,51 +4,15 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/judge"
 	"github.com/fairlead-dns/fairlead/health/ledger"
-	"github.com/fairlead-dns/fairlead/health/round"
+	"github.com/fairlead-dns/fairlead/health/table"
 )
-
-// observations holds the latest observation of each target. Run's goroutine writes; status reads.
-type observations struct {
-	mu sync.RWMutex
-	m  map[health.TargetID]health.Observation // guarded by mu
-	// peers are what the other nodes said, by name; guarded by mu, with what is in them.
-	peers []*round.Vantage
-}
-
-func (o *observations) get(id health.TargetID) (health.Observation, bool) {
-	o.mu.RLock()
-	defer o.mu.RUnlock()
-	obs, ok := o.m[id]
-	return obs, ok
-}
-
-func (o *observations) put(batch map[health.TargetID]health.Observation) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for id, obs := range batch {
-		o.m[id] = obs
-	}
-}
-
-// forget drops what keep does not name.
-func (o *observations) forget(keep func(health.TargetID) bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for id := range o.m {
-		if !keep(id) {
-			delete(o.m, id)
-		}
-	}
-}
 
 // fold takes what the prober and the other nodes reported, judges the pools that it concerns and publishes if a verdict moved.
 func (e *Engine) fold(now time.Time) {
@@ -74,13 +38,13 @@ func (e *Engine) foldOwn(now time.Time) (looked bool) {
 			delete(batch, id)
 			continue
 		}
-		was, known := e.observations.get(id)
+		was, known := e.evidence.Own(id)
 		e.noteProbe(id, was, known, o)
-		before := e.panel.restored[id]
-		e.panel.bearOut(o)
-		moved[id] = !known || before != e.panel.restored[id] || was.State != o.State || was.Suspect() != o.Suspect() || o.Reason != was.Reason || o.Reduction != was.Reduction || e.standingMoved(id, was, o)
+		before := e.evidence.Restored(id)
+		e.evidence.BearOut(o)
+		moved[id] = !known || before != e.evidence.Restored(id) || was.State != o.State || was.Suspect() != o.Suspect() || o.Reason != was.Reason || o.Reduction != was.Reduction || e.standingMoved(id, was, o)
 	}
-	e.observations.put(batch)
+	e.evidence.Put(batch)
 	looked = e.look(now)
 	for id, m := range moved {
 		e.observed(id, m)
@@ -93,9 +57,8 @@ func (e *Engine) foldOwn(now time.Time) (looked bool) {
 
 // observed notes that there is something new about a target.
 func (e *Engine) observed(id health.TargetID, moved bool) {
-	e.cur.observed(id, moved)
-	if e.next != nil {
-		e.next.observed(id, moved)
+	for _, t := range e.tables() {
+		t.Observed(id, moved)
 	}
 }
 
@@ -110,14 +73,11 @@ const saveTicks = 240
 func (e *Engine) onTick(now time.Time) {
 	e.ticks++
 	e.state.expire(now)
-	for _, t := range []*table{e.cur, e.next} {
-		if t == nil {
-			continue
-		}
-		t.standStill(now)
-		t.endHolds(now)
+	for _, t := range e.tables() {
+		t.StandStill(now)
+		t.EndHolds(now)
 		if e.ticks%freshnessTicks == 0 {
-			t.endFreshness(now)
+			t.EndFreshness(now)
 		}
 	}
 	looked := e.onClusterTick(now)
@@ -134,14 +94,14 @@ func (e *Engine) onTick(now time.Time) {
 		e.state.save(e.view.Load())
 		e.mindRecords(now)
 	}
-	if moves := e.cur.horizons(now); len(moves) > 0 {
+	if moves := e.cur.Horizons(now); len(moves) > 0 {
 		e.opts.Publisher.MoveHorizons(moves)
 	}
 }
 
 // publish judges the dirty pools and, if one of them changed or always is set, publishes a new view.
 func (e *Engine) publish(now time.Time, always bool) {
-	changes := e.cur.judge(now)
+	changes := e.cur.Judge(now)
 	if len(changes) == 0 && !always {
 		return
 	}
@@ -151,12 +111,12 @@ func (e *Engine) publish(now time.Time, always bool) {
 // serve publishes the current table. The order keeps the bound: horizons first fall to the least of old and new, then the
 // snapshot is swapped, then they take their new values, so that an answer from the old snapshot never carries a TTL that
 // only the new one may give.
-func (e *Engine) serve(changes []change, now time.Time) ledger.Swap {
+func (e *Engine) serve(changes []health.Transition, now time.Time) ledger.Swap {
 	e.generation++
-	v := e.cur.newView(e.generation, now)
-	swap := e.opts.Publisher.Publish(v, e.cur.lowered(now))
+	v := e.cur.View(e.generation, now)
+	swap := e.opts.Publisher.Publish(v, e.cur.Lowered(now))
 	e.view.Store(v)
-	if moves := e.cur.horizons(now); len(moves) > 0 {
+	if moves := e.cur.Horizons(now); len(moves) > 0 {
 		e.opts.Publisher.MoveHorizons(moves)
 	}
 	e.issued.book.Published(&swap, now)
@@ -184,19 +144,19 @@ func (e *Engine) takeModel(g *errgroup.Group, now time.Time) {
 	m := e.model
 	e.model = nil
 	e.mu.Unlock()
-	if m == nil || m == e.cur.model {
+	if m == nil || m == e.cur.Model {
 		return
 	}
-	t := e.newTable(m, e.cur)
-	t.overlay(e.intents.Set().Open(now), now)
-	t.judge(now)
-	v := t.newView(0, now)
+	t := e.newVersion(m, e.cur.Table, now)
+	t.Overlay(e.intents.Set().Open(now), now)
+	t.Judge(now)
+	v := t.View(0, now)
 	e.next = t
-	e.setTargets(e.cur, t)
+	e.setTargets(e.cur.Table, t.Table)
 	keep := e.keepRecords(now)
 	g.Go(func() error {
 		e.opts.Publisher.Prepare(v)
-		t.standing = sharedRecords(t.model.Zones, t.model.Zones)
+		t.standing = sharedRecords(t.Model.Zones, t.Model.Zones)
 		keep(t.standing)
 		e.prepared <- t
 		return nil
@@ -204,17 +164,17 @@ func (e *Engine) takeModel(g *errgroup.Group, now time.Time) {
 }
 
 // takeUp serves a model that has been compiled. What was observed meanwhile is judged first.
-func (e *Engine) takeUp(t *table, now time.Time) {
-	old := e.cur.model
-	defer e.tookUp(t.model, old)
+func (e *Engine) takeUp(t *version, now time.Time) {
+	old := e.cur.Model
+	defer e.tookUp(t.Model, old)
 	e.cur, e.next = t, nil
 	e.markAll(now)
-	e.setTargets(t)
-	e.observations.forget(e.wants)
+	e.setTargets(t.Table)
+	e.evidence.Forget(e.wants)
 	e.applyIntents(now)
-	changes := t.judge(now)
+	changes := t.Judge(now)
 	e.incidents.model = now
-	e.opts.Logger.Info("configuration taken up", "old", old.Hash.String(), "new", t.model.Hash.String(), "zones", len(t.model.Zones))
+	e.opts.Logger.Info("configuration taken up", "old", old.Hash.String(), "new", t.Model.Hash.String(), "zones", len(t.Model.Zones))
 	swap := e.serve(changes, now)
 	e.tellLeft(old, &swap, now)
 	e.wantTTL()
@@ -226,16 +186,14 @@ func (e *Engine) takeUp(t *table, now time.Time) {
 }
 
 // targets are what is to be probed for the tables, references included.
-func (e *Engine) targets(tables ...*table) []health.Target {
+func (e *Engine) targets(tables ...*table.Table) []health.Target {
 	all := make(map[health.TargetID]health.Target)
 	for _, t := range tables {
-		for id, use := range t.targets {
-			if use.mine {
-				all[id] = use.target
-			}
+		for target := range t.Probed() {
+			all[target.ID] = target
 		}
 	}
-	for _, r := range e.sight.references {
+	for _, r := range e.evidence.References() {
 		all[r.ID] = r
 	}
 	return slices.Collect(maps.Values(all))
@@ -243,19 +201,19 @@ func (e *Engine) targets(tables ...*table) []health.Target {
 
 // wants tells whether anything depends on the target. What does not is from a probe that was in flight when it went.
 func (e *Engine) wants(id health.TargetID) bool {
-	return e.cur.probes(id) || e.next != nil && e.next.probes(id) ||
-		slices.ContainsFunc(e.sight.references, func(r health.Target) bool { return r.ID == id })
+	return slices.ContainsFunc(e.tables(), func(t *table.Table) bool { return t.Probes(id) }) ||
+		slices.ContainsFunc(e.evidence.References(), func(r health.Target) bool { return r.ID == id })
 }
 
 // look finds out whether this vantage is late or blind, and says so when that changed.
 func (e *Engine) look(now time.Time) (changed bool) {
 	late := e.lookLate(now)
-	if !e.sight.look(e.cur, now) {
+	if !e.evidence.LookOutside(e.cur.Table, now) {
 		return late
 	}
-	e.metrics.blind.Set(boolValue(e.sight.blind))
-	e.opts.Events.Add(either(e.sight.blind, "node.blind", "node.sees"), e.opts.Node, either(e.sight.blind, "this vantage abstains", "this vantage sees again"), nil)
-	if e.sight.blind {
+	e.metrics.blind.Set(boolValue(e.evidence.Blind()))
+	e.opts.Events.Add(either(e.evidence.Blind(), "node.blind", "node.sees"), e.opts.Node, either(e.evidence.Blind(), "this vantage abstains", "this vantage sees again"), nil)
+	if e.evidence.Blind() {
 		e.opts.Logger.Warn("blind: most probes fail, and neither reference targets nor other nodes answer; this vantage abstains")
 	} else {
 		e.opts.Logger.Info("the world outside answers again; this vantage sees")
@@ -276,10 +234,10 @@ func (e *Engine) lookLate(now time.Time) (changed bool) {
 		return false
 	}
 	by, late := prober.Late(now)
-	if late == e.sight.late {
+	if late == e.evidence.Late {
 		return false
 	}
-	e.sight.late = late
+	e.evidence.Late = late
 	e.metrics.late.Set(boolValue(late))
 	e.opts.Events.Add(either(late, "node.late", "node.in_time"), e.opts.Node,
 		either(late, fmt.Sprintf("this vantage is late by itself, by %v: probes that time out do not count", by.Round(time.Millisecond)),
@@ -291,50 +249,35 @@ func (e *Engine) lookLate(now time.Time) (changed bool) {
 // standingMoved tells whether was no longer counted, or only now does not, though o says the same: it had gone stale, or
 // this vantage's blindness stood between them.
 func (e *Engine) standingMoved(id health.TargetID, was, o health.Observation) bool {
-	use := e.cur.targets[id]
-	if use == nil {
+	target, ok := e.cur.Target(id)
+	if !ok {
 		return false
 	}
-	c := use.target.Check
-	return !o.At.Before(judge.FreshUntil(c, was)) || e.sight.trusts(id, c, was) != e.sight.trusts(id, c, o)
-}
-
-// probes tells whether this node probes a target for t.
-func (t *table) probes(id health.TargetID) bool {
-	use := t.targets[id]
-	return use != nil && use.mine
+	c := target.Check
+	return !o.At.Before(judge.FreshUntil(c, was)) || e.evidence.Trusts(id, c, was) != e.evidence.Trusts(id, c, o)
 }
 
 // rejudge marks every pool.
 func (e *Engine) rejudge() {
-	e.cur.allDirty()
-	if e.next != nil {
-		e.next.allDirty()
+	for _, t := range e.tables() {
+		t.AllDirty()
 	}
-}
-
-// A change is one endpoint whose shown state moved.
-type change struct {
-	zone     *config.Zone
-	pool     *config.Pool
-	endpoint *config.Endpoint
-	old, new health.EndpointView
 }
 
 // maxLogged bounds the lines for one publication; an outage of thousands of endpoints is one event.
 const maxLogged = 20
 
-func (e *Engine) report(changes []change) {
+func (e *Engine) report(changes []health.Transition) {
 	logged := 0
 	for _, c := range changes {
-		was, is := c.old.Shown(), c.new.Shown()
+		was, is := c.Old.Shown(), c.New.Shown()
 		if was == is {
 			continue
 		}
 		e.metrics.transitions[is].Inc()
 		if logged++; logged <= maxLogged {
-			e.opts.Logger.Info("endpoint changed state", "zone", c.zone.Name, "pool", c.pool.Name, "endpoint", c.endpoint.Name,
-				"old", was.String(), "new", is.String(), "cause", c.new.Reason)
+			e.opts.Logger.Info("endpoint changed state", "zone", c.Zone.Name, "pool", c.Pool.Name, "endpoint", c.Endpoint.Name,
+				"old", was.String(), "new", is.String(), "cause", c.New.Reason)
 		}
 	}
 	if logged > maxLogged {

@@ -30,7 +30,7 @@ func (e *Engine) setFreeze(active []*health.Intent) (changed bool) {
 		return false
 	}
 	changed = f.On != e.freeze.On
-	e.freeze = f
+	e.freeze, e.evidence.Frozen = f, f.On
 	e.frozen.Store(&f)
 	e.metrics.frozen.Set(boolValue(f.On))
 	if changed {

@@ -114,7 +114,7 @@ func limit(d time.Duration) uint32 { return uint32(min(d/time.Second, math.MaxUi
 func (e *Engine) wantTTL() {
 	g := &e.issued.greatest
 	was := g.want
-	if g.want = ttlOf(e.cur.model); g.want < was {
+	if g.want = ttlOf(e.cur.Model); g.want < was {
 		g.above, _ = e.issued.book.Swaps()
 		g.lower = time.Time{}
 	}

@@ -55,7 +55,7 @@ type happening struct {
 }
 
 // happened opens incidents for what a publication takes out, and notes what comes back.
-func (e *Engine) happened(changes []change, swap *ledger.Swap, now time.Time) {
+func (e *Engine) happened(changes []health.Transition, swap *ledger.Swap, now time.Time) {
 	h := &happening{e: e, now: now, view: e.view.Load(), left: make(map[ledger.Label]bool)}
 	for i := range swap.Left {
 		d := &swap.Left[i]
@@ -68,7 +68,7 @@ func (e *Engine) happened(changes []change, swap *ledger.Swap, now time.Time) {
 	for k := range addresses {
 		h.withheld(&addresses[k])
 	}
-	w := newWhereabouts(e.cur.model, h.view)
+	w := newWhereabouts(e.cur.Model, h.view)
 	for i := range swap.Left {
 		h.departed(&swap.Left[i], w)
 	}
@@ -79,33 +79,33 @@ func (e *Engine) happened(changes []change, swap *ledger.Swap, now time.Time) {
 }
 
 // change looks at an endpoint whose shown state moved.
-func (h *happening) change(c *change) {
+func (h *happening) change(c *health.Transition) {
 	e := h.e
-	name := c.zone.Name + "/" + c.pool.Name + "/" + c.endpoint.Name
+	name := c.Zone.Name + "/" + c.Pool.Name + "/" + c.Endpoint.Name
 	_, suspected := e.incidents.suspects[name]
 	switch {
-	case c.new.State == health.Suspect && !suspected:
-		e.incidents.suspects[name] = e.answersOf(c.zone, c.pool, c.endpoint)
-	case c.new.State == health.Up:
+	case c.New.State == health.Suspect && !suspected:
+		e.incidents.suspects[name] = e.answersOf(c.Zone, c.Pool, c.Endpoint)
+	case c.New.State == health.Up:
 		delete(e.incidents.suspects, name)
 	}
 	switch {
-	case c.new.Drained && !c.old.Drained, c.new.Forced == health.Down && c.old.Forced != health.Down:
-		h.join(h.order(c.zone, c.pool, c.endpoint, ""), c.zone, c.pool, c.endpoint, "", c.old)
-	case c.old.Eligible() && !c.new.Eligible() && !c.new.Drained && c.new.Forced != health.Down && h.concerns(c):
-		cause := &incident.Cause{Kind: ledger.ByHealth, Zone: c.zone.Name, Text: c.new.Reason, At: h.now, VerdictAt: h.now}
-		h.join(cause, c.zone, c.pool, c.endpoint, "", c.old)
+	case c.New.Drained && !c.Old.Drained, c.New.Forced == health.Down && c.Old.Forced != health.Down:
+		h.join(h.order(c.Zone, c.Pool, c.Endpoint, ""), c.Zone, c.Pool, c.Endpoint, "", c.Old)
+	case c.Old.Eligible() && !c.New.Eligible() && !c.New.Drained && c.New.Forced != health.Down && h.concerns(c):
+		cause := &incident.Cause{Kind: ledger.ByHealth, Zone: c.Zone.Name, Text: c.New.Reason, At: h.now, VerdictAt: h.now}
+		h.join(cause, c.Zone, c.Pool, c.Endpoint, "", c.Old)
 	}
 }
 
 // concerns tells whether somebody is, or was until now, sent to the endpoint: one that is out already may flap as it likes.
-func (h *happening) concerns(c *change) bool {
-	for _, rdata := range c.endpoint.RData() {
+func (h *happening) concerns(c *health.Transition) bool {
+	for _, rdata := range c.Endpoint.RData() {
 		if h.e.issued.book.Answered(ledger.RDataKeyOf(rdata)) {
 			return true
 		}
 	}
-	return h.left[ledger.LabelFor(c.zone, c.pool, c.endpoint)]
+	return h.left[ledger.LabelFor(c.Zone, c.Pool, c.Endpoint)]
 }
 
 // order is the cause that takes an endpoint out of all answers, or of those of a service; one without Intent if no order does.
@@ -141,10 +141,10 @@ func (h *happening) join(cause *incident.Cause, z *config.Zone, p *config.Pool, 
 }
 
 // joinAddresses is join for some addresses of an endpoint that goes on with the other.
-func (h *happening) joinAddresses(cause *incident.Cause, c *change, addresses []string) {
-	note := noteOf(c.zone, c.pool, c.endpoint, h.now)
+func (h *happening) joinAddresses(cause *incident.Cause, c *health.Transition, addresses []string) {
+	note := noteOf(c.Zone, c.Pool, c.Endpoint, h.now)
 	note.Addresses = addresses
-	h.joinNoted(cause, c.zone, c.pool, c.endpoint, note, "", c.old)
+	h.joinNoted(cause, c.Zone, c.Pool, c.Endpoint, note, "", c.Old)
 }
 
 func (h *happening) joinNoted(
@@ -277,7 +277,7 @@ func (e *Engine) answersOf(z *config.Zone, p *config.Pool, of *config.Endpoint) 
 
 // followIncidents brings open incidents in line with what is known of caches, once a second.
 func (e *Engine) followIncidents(now time.Time) {
-	e.incidents.log.Follow(&world{e, now, newWhereabouts(e.cur.model, e.view.Load())}, now)
+	e.incidents.log.Follow(&world{e, now, newWhereabouts(e.cur.Model, e.view.Load())}, now)
 }
 
 // Incidents are those that are kept, the newest last, as of the last second. They are not to be changed.

@@ -9,6 +9,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/intent"
 	"github.com/fairlead-dns/fairlead/health/judge"
+	"github.com/fairlead-dns/fairlead/health/table"
 )
 
 // Intend takes an order. A start of zero is now, an end of zero that is not Forever is health.DefaultIntent later. When it
@@ -101,7 +102,7 @@ func (e *Engine) replace(i health.Intent, now time.Time, replaced ...health.Inte
 		return i.ID, fmt.Errorf("%w: %s", health.ErrNotJoined, e.Shut())
 	}
 	if !e.opts.Without.Without(health.GuardBound) {
-		i.Bound = i.Bound.Union(judge.Bind(e.cur.model.Zones, &i))
+		i.Bound = i.Bound.Union(judge.Bind(e.cur.Model.Zones, &i))
 	}
 	id, err := e.intents.Put(i, now, replaced...)
 	if err != nil {
@@ -117,7 +118,7 @@ func (e *Engine) replace(i health.Intent, now time.Time, replaced ...health.Inte
 
 // admissible refuses what would have no effect, or an effect that a rule forbids once it has the place of those that it replaces.
 func (e *Engine) admissible(i *health.Intent, now time.Time, replaced ...health.IntentID) error {
-	if e.namesNothing(e.cur.model, i) {
+	if e.namesNothing(e.cur.Model, i) {
 		what := i.Scope.String()
 		if i.Service != "" {
 			what += " for service " + i.Service
@@ -146,7 +147,7 @@ func (e *Engine) admissible(i *health.Intent, now time.Time, replaced ...health.
 			drains = append(drains, &other)
 		}
 	}
-	fates := judge.Drains(e.cur.model.Zones, append(drains, &last), e.answersNobody)
+	fates := judge.Drains(e.cur.Model.Zones, append(drains, &last), e.answersNobody)
 	if f := fates[len(fates)-1]; !f.Effective() {
 		return &health.RuleError{Suspension: f.Suspension, Why: f.Why}
 	}
@@ -155,24 +156,16 @@ func (e *Engine) admissible(i *health.Intent, now time.Time, replaced ...health.
 
 // answersNobody says why a pool, by zone and pool of the model in force, answers nobody now whatever its health; empty if it may.
 func (e *Engine) answersNobody(zone, pool int) string {
-	p, view := e.cur.model.Zones[zone].Pools[pool], e.cur.zones[zone].pools[pool].view
+	p, view := e.cur.Model.Zones[zone].Pools[pool], e.cur.Pool(table.Ref{Zone: zone, Pool: pool})
 	switch {
 	case view == nil:
 		return ""
 	case view.GateClosed:
 		return judge.GateClosed
-	case p.Stateful && awaitsPerson(p, view):
+	case p.Stateful && view.AwaitsPerson(p):
 		return "it has data and waits for `fairlead failback`"
 	}
 	return ""
-}
-
-// awaitsPerson tells whether the pool is back, and every service that uses it waits for a person to let it in.
-func awaitsPerson(p *config.Pool, view *health.PoolView) bool {
-	return view.Return.On() && !slices.ContainsFunc(p.Failbacks, func(f config.Failback) bool {
-		percent, next := view.Return.Share(f, view.At)
-		return percent > 0 || !next.IsZero()
-	})
 }
 
 // overlap tells whether there is an instant at which both are in force.
@@ -210,13 +203,13 @@ func (e *Engine) replacedBy(i *health.Intent, now time.Time) []health.IntentID {
 
 // poolNamed is the pool that scope names in the model in force, which is known to have it.
 func (e *Engine) poolNamed(scope health.Scope) (*config.Pool, *health.PoolView) {
-	for zi, z := range e.cur.model.Zones {
+	for zi, z := range e.cur.Model.Zones {
 		if z.Name != scope.Zone {
 			continue
 		}
 		for pi, p := range z.Pools {
 			if p.Name == scope.Pool {
-				return p, e.cur.zones[zi].pools[pi].view
+				return p, e.cur.Pool(table.Ref{Zone: zi, Pool: pi})
 			}
 		}
 	}
@@ -256,13 +249,11 @@ func (e *Engine) applyIntents(now time.Time) (changed bool) {
 	set := e.intents.Set()
 	e.intentWake = set.Next(now)
 	open := set.Open(now)
-	active := activeAt(open, now)
+	active := health.ActiveAt(open, now)
 	changed = e.setFreeze(active)
 	changed = e.setNodeOrders(active) || changed
-	for _, t := range []*table{e.cur, e.next} {
-		if t != nil && t.overlay(open, now) {
-			changed = true
-		}
+	for _, t := range e.tables() {
+		changed = t.Overlay(open, now) || changed
 	}
 	e.showIntents(open, now)
 	return changed
@@ -270,8 +261,8 @@ func (e *Engine) applyIntents(now time.Time) (changed bool) {
 
 // showIntents publishes what has become of the intents.
 func (e *Engine) showIntents(open []health.Intent, now time.Time) {
-	active := activeAt(open, now)
-	fates := judge.Drains(e.cur.model.Zones, active, nil)
+	active := health.ActiveAt(open, now)
+	fates := judge.Drains(e.cur.Model.Zones, active, nil)
 	states := make([]health.IntentState, 0, len(open))
 	counts := make(map[string]float64)
 	var configured []string
@@ -283,13 +274,13 @@ func (e *Engine) showIntents(open []health.Intent, now time.Time) {
 	for n := range open {
 		all[n] = &open[n]
 	}
-	resolved := judge.Resolve(e.cur.model.Zones, all)
+	resolved := judge.Resolve(e.cur.Model.Zones, all)
 	for n, i := range open {
-		s := health.IntentState{Intent: i, Planned: !i.Active(now), Elsewhere: elsewhere(e.cur.model, &i, resolved[n])}
+		s := health.IntentState{Intent: i, Planned: !i.Active(now), Elsewhere: elsewhere(e.cur.Model, &i, resolved[n])}
 		if i.Scope.Kind == health.ScopeCluster || i.Scope.Kind == health.ScopeNode {
-			s.Nothing = e.namesNothing(e.cur.model, &i)
+			s.Nothing = e.namesNothing(e.cur.Model, &i)
 		} else {
-			s.Nothing = judge.AboutNothing(e.cur.model.Zones, &i, resolved[n])
+			s.Nothing = judge.AboutNothing(e.cur.Model.Zones, &i, resolved[n])
 		}
 		if e.cluster != nil {
 			s.Missing = e.cluster.lacking(configured, set, i.ID)
@@ -317,16 +308,4 @@ func (e *Engine) showIntents(open []health.Intent, now time.Time) {
 		e.tellIntents(was.states, states, now)
 		close(was.moved)
 	}
-}
-
-func activeAt(open []health.Intent, now time.Time) []*health.Intent {
-	var active []*health.Intent
-	for _, i := range open {
-		if i.Active(now) {
-			active = append(active, &i)
-		}
-	}
-	// The greatest id is the latest order of a node: it is applied last and wins.
-	slices.SortFunc(active, func(a, b *health.Intent) int { return a.ID.Compare(b.ID) })
-	return active
 }

@@ -51,7 +51,7 @@ func (e *Engine) tellLeft(old *config.Model, swap *ledger.Swap, now time.Time) {
 	t := taking{number: e.takings.count + 1}
 	gone := e.takeRecords(old, now)
 	e.takings.count++
-	w := newWhereabouts(e.cur.model, e.view.Load())
+	w := newWhereabouts(e.cur.Model, e.view.Load())
 	services := make(map[string]bool)
 	for _, zv := range e.view.Load().Zones {
 		for _, svc := range zv.Zone.Services {
@@ -78,8 +78,8 @@ func (e *Engine) tellLeft(old *config.Model, swap *ledger.Swap, now time.Time) {
 	}
 	t.left = append(t.left, e.moveNames(old, now)...)
 	e.takings.last = append(e.takings.last[max(0, len(e.takings.last)+1-keptTakings):], t)
-	data := map[string]any{"old": old.Hash.String(), "new": e.cur.model.Hash.String(), "zones": len(e.cur.model.Zones)}
-	text := fmt.Sprintf("configuration %s takes the place of %s", e.cur.model.Hash, old.Hash)
+	data := map[string]any{"old": old.Hash.String(), "new": e.cur.Model.Hash.String(), "zones": len(e.cur.Model.Zones)}
+	text := fmt.Sprintf("configuration %s takes the place of %s", e.cur.Model.Hash, old.Hash)
 	if n := len(t.left) + t.more; n > 0 {
 		text += "; " + leftText(&t)
 		data["left"] = n

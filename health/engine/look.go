@@ -65,7 +65,7 @@ func (e *Engine) awaitModel(ctx context.Context, m *config.Model) bool {
 			e.mu.Lock()
 			defer e.mu.Unlock()
 			taken = e.taken
-			waits = e.model == m || e.next != nil && e.next.model == m
+			waits = e.model == m || e.next != nil && e.next.Model == m
 			return nil
 		})
 		if err != nil {

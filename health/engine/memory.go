@@ -12,6 +12,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health/cluster"
 	"github.com/fairlead-dns/fairlead/health/gossip"
 	"github.com/fairlead-dns/fairlead/health/round"
+	"github.com/fairlead-dns/fairlead/health/table"
 )
 
 // memorySlack is the difference of two memories of one thing that is put down to the way between the nodes, and to when each of
@@ -31,18 +32,22 @@ type memoryKeys struct {
 	azs, endpoints []round.MemoryKey
 }
 
-// memoryKeys are the pool's, made when they are first asked for.
-func (pt *poolTable) memoryKeys(z *config.Zone, p *config.Pool) *memoryKeys {
-	if pt.keys == nil {
-		pt.keys = &memoryKeys{pool: memoryKey(z, p, "", "")}
+// memoryKeys are those of a pool of the version.
+func (v *version) memoryKeys(ref table.Ref) *memoryKeys {
+	keys := v.keys[ref]
+	if keys == nil {
+		z := v.Model.Zones[ref.Zone]
+		p := z.Pools[ref.Pool]
+		keys = &memoryKeys{pool: memoryKey(z, p, "", "")}
 		for _, w := range p.AZWeights {
-			pt.keys.azs = append(pt.keys.azs, memoryKey(z, p, "", z.AZs[w.AZ].Name))
+			keys.azs = append(keys.azs, memoryKey(z, p, "", z.AZs[w.AZ].Name))
 		}
 		for _, e := range p.Endpoints {
-			pt.keys.endpoints = append(pt.keys.endpoints, memoryKey(z, p, e.Name, ""))
+			keys.endpoints = append(keys.endpoints, memoryKey(z, p, e.Name, ""))
 		}
+		v.keys[ref] = keys
 	}
-	return pt.keys
+	return keys
 }
 
 // heardMemory is what another node said that it remembers, by shard of its part.
@@ -132,51 +137,38 @@ func (h *heardMemory) left(key round.MemoryKey) time.Time {
 // memory is what this node remembers of the table in force. A return that is over is told only for as long as others have to wait by it,
 // though it stands in a view for some time: else the nodes remind each other of it, and take it for the next one.
 func (e *Engine) memory(now time.Time) *round.Memory {
-	m := &round.Memory{Names: e.names(), Returns: make(map[round.MemoryKey]health.Return), Left: make(map[round.MemoryKey]time.Time), Gone: e.records.keys()}
-	e.eachPool(func(ref poolRef, pt *poolTable) {
-		z := e.cur.model.Zones[ref.zone]
-		p := z.Pools[ref.pool]
-		keys := pt.memoryKeys(z, p)
-		if r := pt.view.Return; !r.Over(p.Failbacks, now) || r.On() && (pt.view.Waits(p.Failbacks, now) || e.cur.older(ref, r.Since, now)) {
+	m := &round.Memory{Names: e.cur.memoryNames(), Returns: make(map[round.MemoryKey]health.Return), Left: make(map[round.MemoryKey]time.Time), Gone: e.records.keys()}
+	for ref, view := range e.cur.Watched() {
+		p := e.cur.Model.Zones[ref.Zone].Pools[ref.Pool]
+		keys := e.cur.memoryKeys(ref)
+		if r := view.Return; !r.Over(p.Failbacks, now) || r.On() && (view.Waits(p.Failbacks, now) || e.cur.Older(ref, r.Since, now)) {
 			m.Returns[keys.pool] = r
 		}
-		for i, r := range pt.view.ReturnAZ {
+		for i, r := range view.ReturnAZ {
 			if !r.Over(p.Failbacks, now) {
 				m.Returns[keys.azs[i]] = r
 			}
 		}
-		for i, v := range pt.view.Endpoints {
+		for i, v := range view.Endpoints {
 			if !v.Verdict.InService() && !v.Left.IsZero() {
 				m.Left[keys.endpoints[i]] = v.Left
 			}
 		}
-	})
+	}
 	return m
 }
 
-// names is Memory.Names of the table in force.
-func (e *Engine) names() uint64 {
-	if t := e.cur; t.names == 0 {
-		e.eachPool(func(ref poolRef, pt *poolTable) {
-			z := t.model.Zones[ref.zone]
-			keys := pt.memoryKeys(z, z.Pools[ref.pool])
+// memoryNames is Memory.Names of the version.
+func (v *version) memoryNames() uint64 {
+	if v.names == 0 {
+		for ref := range v.Watched() {
+			keys := v.memoryKeys(ref)
 			for _, key := range append(slices.Clip(keys.azs), keys.pool) {
-				t.names += binary.BigEndian.Uint64(key[:])
-			}
-		})
-	}
-	return e.cur.names
-}
-
-// eachPool calls f for the pools of the table in force that somebody watches.
-func (e *Engine) eachPool(f func(poolRef, *poolTable)) {
-	for zi, z := range e.cur.model.Zones {
-		for pi := range z.Pools {
-			if pt := &e.cur.zones[zi].pools[pi]; pt.view != nil && len(pt.leaves) > 0 {
-				f(poolRef{zi, pi}, pt)
+				v.names += binary.BigEndian.Uint64(key[:])
 			}
 		}
 	}
+	return v.names
 }
 
 // forcedUp tells whether an operator has let something of the pool in: then nobody's memory holds it back.
@@ -199,7 +191,7 @@ func (e *Engine) remember(now time.Time) (changed bool) {
 	for _, name := range c.others() {
 		p := c.peers[name]
 		if p.fresh && p.status.Answering && !p.status.Isolated && p.memory.whole(now) {
-			p.memory.others = p.memory.names() != e.names()
+			p.memory.others = p.memory.names() != e.cur.memoryNames()
 			if heard = append(heard, &p.memory); first == "" && name < c.self {
 				first = name
 			}
@@ -208,20 +200,20 @@ func (e *Engine) remember(now time.Time) (changed bool) {
 	if len(heard) == 0 || c.isolated || !c.gate.open || e.opts.Without.Without(health.GuardMemory) {
 		return false
 	}
-	e.eachPool(func(ref poolRef, pt *poolTable) {
-		z := e.cur.model.Zones[ref.zone]
-		p := z.Pools[ref.pool]
-		r := recall{heard: heard, failbacks: p.Failbacks, now: now, keys: pt.memoryKeys(z, p),
-			older: func(since time.Time) bool { return pt.view.Waits(p.Failbacks, now) || e.cur.older(ref, since, now) }}
-		if view := r.view(pt.view); view != nil {
-			pt.view, changed = view, true
+	for ref, own := range e.cur.Watched() {
+		p := e.cur.Model.Zones[ref.Zone].Pools[ref.Pool]
+		r := recall{heard: heard, failbacks: p.Failbacks, now: now, keys: e.cur.memoryKeys(ref),
+			older: func(since time.Time) bool { return own.Waits(p.Failbacks, now) || e.cur.Older(ref, since, now) }}
+		if view := r.view(own); view != nil {
+			e.cur.Amend(ref, view)
+			changed = true
 		}
-	})
+	}
 	if first != "" {
 		changed = e.align(&c.peers[first].memory, now) || changed
 	}
 	if changed {
-		e.cur.allDirty()
+		e.cur.AllDirty()
 	}
 	return changed
 }
@@ -234,26 +226,24 @@ const alignWithin = 50 * time.Millisecond
 // a second in two orders.
 func (e *Engine) align(other *heardMemory, now time.Time) bool {
 	type departure struct {
-		view     **health.PoolView
+		ref      table.Ref
 		i        int
 		own, his time.Time
 	}
 	var list []departure
 	off := false
-	e.eachPool(func(ref poolRef, pt *poolTable) {
-		z := e.cur.model.Zones[ref.zone]
-		p := z.Pools[ref.pool]
-		for i, v := range pt.view.Endpoints {
+	for ref, view := range e.cur.Watched() {
+		for i, v := range view.Endpoints {
 			if v.Verdict.InService() || v.Left.IsZero() || now.Sub(v.Left) > health.RemovalWindow+memorySlack {
 				continue
 			}
-			his := other.left(pt.memoryKeys(z, p).endpoints[i])
+			his := other.left(e.cur.memoryKeys(ref).endpoints[i])
 			if d := his.Sub(v.Left).Abs(); d <= memorySlack {
-				list = append(list, departure{&pt.view, i, v.Left, his})
+				list = append(list, departure{ref, i, v.Left, his})
 				off = off || d > alignWithin
 			}
 		}
-	})
+	}
 	slices.SortStableFunc(list, func(a, b departure) int { return a.his.Compare(b.his) })
 	for i := 1; i < len(list); i++ {
 		off = off || list[i-1].own.Compare(list[i].own) != list[i-1].his.Compare(list[i].his)
@@ -261,14 +251,15 @@ func (e *Engine) align(other *heardMemory, now time.Time) bool {
 	if !off {
 		return false
 	}
-	copied := make(map[**health.PoolView]bool)
+	copied := make(map[table.Ref]*health.PoolView)
 	for _, d := range list {
-		if !copied[d.view] {
-			next := **d.view
+		if copied[d.ref] == nil {
+			next := *e.cur.Pool(d.ref)
 			next.Endpoints = slices.Clone(next.Endpoints)
-			*d.view, copied[d.view] = &next, true
+			copied[d.ref] = &next
+			e.cur.Amend(d.ref, &next)
 		}
-		(*d.view).Endpoints[d.i].Left = d.his
+		copied[d.ref].Endpoints[d.i].Left = d.his
 	}
 	return true
 }

@@ -70,7 +70,7 @@ func (e *Engine) Cluster() ClusterView { return *e.shownCluster.Load() }
 func (e *Engine) showCluster(now time.Time) {
 	v := e.View()
 	own := NodeView{
-		Name: e.opts.Node, Self: true, InRoster: true, Heard: now, Direct: now, Fresh: true, Config: e.cur.model.Hash.String(),
+		Name: e.opts.Node, Self: true, InRoster: true, Heard: now, Direct: now, Fresh: true, Config: e.cur.Model.Hash.String(),
 		Plans: e.opts.Publisher.PlanHash(), Joined: true, Answering: e.Shut() == "", Blind: v != nil && v.Blind, Late: v != nil && v.Late, Frozen: e.freeze.On,
 		Drained: e.drained.Load(),
 	}
@@ -187,7 +187,7 @@ func (e *Engine) SetRoster(members []gossip.Member, nodes []judge.Node) error {
 		e.lookAround(now)
 		e.intents.SetAlone(e.cluster.alone())
 		for _, t := range e.tables() {
-			t.chooseVantages()
+			t.ChooseVantages()
 		}
 		e.setTargets(e.tables()...)
 		e.rejudge()
@@ -203,12 +203,4 @@ func namesOf(nodes []judge.Node) []string {
 		names[i] = n.Name
 	}
 	return names
-}
-
-// tables are the one in force and the one that is being compiled, if there is one.
-func (e *Engine) tables() []*table {
-	if e.next == nil {
-		return []*table{e.cur}
-	}
-	return []*table{e.cur, e.next}
 }

@@ -34,8 +34,8 @@ func (e *Engine) setNodeOrders(active []*health.Intent) (changed bool) {
 	}
 	c.removed, c.stopped = removed, stopped
 	// A drained node abstains as a vantage; alone it is the only one there is.
-	if e.sight.drained != self {
-		e.sight.drained = self
+	if e.evidence.Drained != self {
+		e.evidence.Drained = self
 		e.rejudge()
 	}
 	return changed

@@ -93,7 +93,7 @@ func sharedRecords(zones, of []*config.Zone) (list []savedRecord) {
 
 // openRecords reads what earlier processes may have answered, and has what this one answers on disk before it answers.
 func (e *Engine) openRecords(now time.Time) {
-	e.cur.standing = sharedRecords(e.cur.model.Zones, e.cur.model.Zones)
+	e.cur.standing = sharedRecords(e.cur.Model.Zones, e.cur.Model.Zones)
 	r := &e.records
 	if e.opts.State == "" {
 		return
@@ -145,7 +145,7 @@ func (e *Engine) keepRecords(now time.Time) func(coming []savedRecord) {
 
 // takeRecords brings the records in line with the configuration that was taken up; gone are those that no file has any more.
 func (e *Engine) takeRecords(old *config.Model, now time.Time) (gone []GoneRecord) {
-	is := e.cur.model.Zones
+	is := e.cur.Model.Zones
 	dropped := e.dropRecords(sharedRecords(config.Replaced(old.Zones, is), slices.Concat(old.Zones, is)), now)
 	e.showGone(now)
 	e.saveRecords(now)
@@ -177,7 +177,7 @@ func (e *Engine) dropRecords(was []savedRecord, now time.Time) (dropped []GoneRe
 		return nil
 	}
 	ttl := make(map[config.Carrier]uint32)
-	for _, z := range e.cur.model.Zones {
+	for _, z := range e.cur.Model.Zones {
 		z.Carriers(func(c config.Carrier) { ttl[c.Whatever()] = max(ttl[c.Whatever()], c.TTL) })
 	}
 	for _, r := range was {

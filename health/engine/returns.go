@@ -151,10 +151,10 @@ func (s savedReturn) restored(z *config.Zone, now time.Time) health.Return {
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
-// carryReturns adds the returns of an earlier run to the view with which a pool starts; both may be nil. What was out starts as
+// Returns adds the returns of an earlier run to the view with which a pool starts; both may be nil. What was out starts as
 // out, so that its return is one: by a drain that may be over, or, where a person has to let it in and the verdict is too
 // old to be believed, as down.
-func (s *stateFile) carryReturns(z *config.Zone, p *config.Pool, view *health.PoolView, now time.Time) *health.PoolView {
+func (s *stateFile) Returns(z *config.Zone, p *config.Pool, view *health.PoolView, now time.Time) *health.PoolView {
 	if len(s.returns) == 0 {
 		return view
 	}

@@ -57,7 +57,7 @@ func (e *Engine) Safety(scope health.Scope) (s Safety, err error) {
 func (e *Engine) safety(scope health.Scope, now time.Time) Safety {
 	s := Safety{At: now}
 	q := safetyQuery{e: e, scope: health.Intent{Scope: scope}, at: make(map[safetyKey]int), open: make(map[string]ledger.Label), fallback: make(map[string]string), s: &s}
-	if v := e.view.Load(); v != nil && v.Model == e.cur.model {
+	if v := e.view.Load(); v != nil && v.Model == e.cur.Model {
 		q.ofModel(v, now)
 	}
 	q.ofCaches()

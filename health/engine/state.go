@@ -191,8 +191,8 @@ func (s *stateFile) expire(now time.Time) {
 	}
 }
 
-// verdict is what an earlier run believed of a target.
-func (s *stateFile) verdict(id health.TargetID) (health.Verdict, bool) {
+// Verdict is what an earlier run believed of a target.
+func (s *stateFile) Verdict(id health.TargetID) (health.Verdict, bool) {
 	v, ok := s.targets[id]
 	return v, ok
 }
@@ -204,13 +204,13 @@ func endpointKey(z *config.Zone, p *config.Pool, i int) string {
 	return z.Name + "/" + p.Name + "/" + p.Endpoints[i].Name
 }
 
-// endpoint is what an earlier run believed of endpoint i, if the same was dialled then.
-func (s *stateFile) endpoint(z *config.Zone, p *config.Pool, pt *poolTable, i int) (view health.EndpointView, ok bool) {
-	if s.loaded == nil || len(pt.leaves) == 0 {
+// Endpoint is what an earlier run believed of endpoint i, if the same was dialled then.
+func (s *stateFile) Endpoint(z *config.Zone, p *config.Pool, i int, dialled []health.TargetID) (view health.EndpointView, ok bool) {
+	if s.loaded == nil || len(dialled) == 0 {
 		return view, false
 	}
 	v, ok := s.loaded[endpointKey(z, p, i)]
-	if !ok || !slices.Equal(v.Targets, pt.dialled(i)) {
+	if !ok || !slices.Equal(v.Targets, dialled) {
 		// Until what is dialled now has been, what was known of the addresses stands.
 		same := s.byRData[rdataKey(z.Name, p.Endpoints[i].RData())]
 		if same == nil {
@@ -225,20 +225,6 @@ func (s *stateFile) endpoint(z *config.Zone, p *config.Pool, pt *poolTable, i in
 		return health.EndpointView{}, false
 	}
 	return view, true
-}
-
-// carry is the view of a pool from the verdicts of an earlier run; nil if there are none.
-func (s *stateFile) carry(z *config.Zone, p *config.Pool, pt *poolTable) *health.PoolView {
-	var view *health.PoolView
-	for i := range p.Endpoints {
-		if v, ok := s.endpoint(z, p, pt, i); ok {
-			if view == nil {
-				view = &health.PoolView{Endpoints: make([]health.EndpointView, len(p.Endpoints))}
-			}
-			view.Endpoints[i] = v
-		}
-	}
-	return s.carryReturns(z, p, view, time.Now())
 }
 
 // save asks for v to be written soon.
@@ -350,7 +336,7 @@ func (w *verdictWriter) pool(z *config.Zone, p *config.Pool, view *health.PoolVi
 		}
 		v := w.saved(verdict)
 		v.RData = e.RData()
-		for _, f := range dialledFamilies(e) {
+		for _, f := range health.Dialled(e) {
 			var of []health.TargetID
 			for _, check := range leaves {
 				of = append(of, health.TargetOn(z.Name, z.Checks[check], e, f).ID)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/table"
 )
 
 // TestWriteVerdicts: what is written piece by piece is one JSON value that holds every endpoint that was judged.
@@ -75,11 +76,7 @@ func TestAddressesOutliveRestart(t *testing.T) {
 	state, err := openState(dir, time.Hour, now, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 
-	tableOf := func(z *config.Zone) *poolTable {
-		e := &Engine{state: state}
-		return &e.newTable(config.NewModel([]*config.Zone{z}), nil).zones[0].pools[0]
-	}
-	restored := tableOf(both).view.Endpoints[0]
+	restored := startOf(state, both, now).Endpoints[0]
 	require.Equal(t, health.Up, restored.State)
 	require.True(t, restored.Withheld(config.IPv6))
 	require.False(t, restored.Withheld(config.IPv4))
@@ -91,22 +88,15 @@ func TestAddressesOutliveRestart(t *testing.T) {
 			require.NotEqual(t, health.Unknown, v.State)
 		}
 		id := health.TargetOn(both.Name, both.Checks[0], both.Pools[0].Endpoints[0], f).ID
-		v, known := state.verdict(id)
+		v, known := state.Verdict(id)
 		require.True(t, known)
 		require.Equal(t, each[f].State, v.State)
 	}
+}
 
-	// Edits: of what stays, nothing is forgotten.
-	old := both.Pools[0].Endpoints[0]
-	alone := readdressed(old, parse(`"2001:db8::1"`).Pools[0].Endpoints[0], view)
-	require.Nil(t, alone.Each)
-	require.Equal(t, health.Down, alone.State)
-	other := readdressed(old, parse(`192.0.2.9, "2001:db8::1"`).Pools[0].Endpoints[0], view)
-	require.True(t, other.Each[config.IPv4].Pending(), "another address is another target")
-	require.Equal(t, health.Down, other.Each[config.IPv6].State)
-	grown := readdressed(parse("192.0.2.1").Pools[0].Endpoints[0], old, health.EndpointView{Verdict: each[config.IPv6]})
-	require.Equal(t, health.Down, grown.Each[config.IPv4].State)
-	require.True(t, grown.Each[config.IPv6].Pending())
+// startOf is the view with which the one pool of a zone starts.
+func startOf(state *stateFile, z *config.Zone, now time.Time) *health.PoolView {
+	return table.New(config.NewModel([]*config.Zone{z}), nil, table.NewEvidence("", nil, 0), state, now).Pool(table.Ref{})
 }
 
 // TestVerdictsFollowAddresses: an endpoint that has another name, or another check, in the run after keeps what was known of its addresses;
@@ -131,8 +121,7 @@ func TestVerdictsFollowAddresses(t *testing.T) {
 		check, name, address string
 		known                bool
 	}{{"up", "e", "192.0.2.1", true}, {"other", "e", "192.0.2.1", true}, {"other", "f", "192.0.2.1", true}, {"up", "f", "192.0.2.1", true}, {"up", "e", "192.0.2.2", false}} {
-		e := &Engine{state: state}
-		view := e.newTable(config.NewModel([]*config.Zone{parse(tt.check, tt.name, tt.address)}), nil).zones[0].pools[0].view
+		view := startOf(state, parse(tt.check, tt.name, tt.address), now)
 		require.Equal(t, tt.known, view != nil && view.Endpoints[0].State == health.Down, "%+v", tt)
 	}
 
@@ -146,6 +135,5 @@ func TestVerdictsFollowAddresses(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, stateName), out.Bytes(), 0o600))
 	state, err = openState(dir, time.Hour, now, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
-	e := &Engine{state: state}
-	require.Nil(t, e.newTable(config.NewModel([]*config.Zone{parse("other", "f", "192.0.2.1")}), nil).zones[0].pools[0].view, "two had it")
+	require.Nil(t, startOf(state, parse("other", "f", "192.0.2.1"), now), "two had it")
 }

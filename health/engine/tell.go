@@ -107,9 +107,11 @@ func (e *Engine) rosterPart() cluster.Part {
 // takeObserved takes in what another node observed, or with which nodes it is configured.
 func (e *Engine) takeObserved(r *gossip.Round, now time.Time) error {
 	p := e.cluster.peers[r.Node]
-	e.observations.mu.Lock()
-	moved, err := p.said.Take(r.Key, r.Shard, r.Shards, r.Data, r.At, r.Relayed && !e.cluster.relays(), e.cluster.lists.get)
-	e.observations.mu.Unlock()
+	var moved []round.Prefix
+	var err error
+	e.evidence.Change(func() {
+		moved, err = p.said.Take(r.Key, r.Shard, r.Shards, r.Data, r.At, r.Relayed && !e.cluster.relays(), e.cluster.lists.get)
+	})
 	if unknown, ok := errors.AsType[*round.UnknownTargetsError](err); ok {
 		e.fetchList(p.name, unknown.Hash, now)
 	}
@@ -125,11 +127,11 @@ func (e *Engine) takeObserved(r *gossip.Round, now time.Time) error {
 func (e *Engine) status(now time.Time) round.Status {
 	c := e.cluster
 	return round.Status{
-		Version: c.opts.Version, Config: e.cur.model.Hash, Plans: e.opts.Publisher.PlanHash(), Intents: e.intents.Kept().Digest(),
+		Version: c.opts.Version, Config: e.cur.Model.Hash, Plans: e.opts.Publisher.PlanHash(), Intents: e.intents.Kept().Digest(),
 		Targets: c.targets.Hash, Generation: e.generation, Uptime: now.Sub(e.started),
 		Flags: round.Flags{
-			Joined: c.gate.joined, Answering: e.Shut() == "", Blind: e.sight.blind, Isolated: c.isolated, Frozen: e.freeze.On, Drained: e.drained.Load(),
-			Hooks: e.opts.Hooks, Late: e.sight.late,
+			Joined: c.gate.joined, Answering: e.Shut() == "", Blind: e.evidence.Blind(), Isolated: c.isolated, Frozen: e.freeze.On, Drained: e.drained.Load(),
+			Hooks: e.opts.Hooks, Late: e.evidence.Late,
 		},
 	}
 }
@@ -141,10 +143,7 @@ func (e *Engine) markAll(now time.Time) {
 		return
 	}
 	if c.targets == nil || c.marked != e.cur {
-		ids := make([]health.TargetID, 0, len(e.cur.targets))
-		for id := range e.cur.targets {
-			ids = append(ids, id)
-		}
+		ids := slices.Collect(e.cur.Targets())
 		if c.targets != nil {
 			// Others go on with it until they have the configuration too.
 			c.lists.others[c.targets.Hash] = c.targets
@@ -158,7 +157,7 @@ func (e *Engine) markAll(now time.Time) {
 		c.marks = make([]round.Mark, c.targets.Len())
 		clear(c.failing)
 	}
-	for id := range e.cur.targets {
+	for id := range e.cur.Targets() {
 		e.mark(id, now)
 	}
 }
@@ -170,15 +169,15 @@ func (e *Engine) mark(id health.TargetID, now time.Time) {
 	if !ok {
 		return
 	}
-	use := e.cur.targets[id]
-	if use == nil {
+	target, ok := e.cur.Target(id)
+	if !ok {
 		return
 	}
-	o, known := e.observations.get(id)
+	o, known := e.evidence.Own(id)
 	mark := round.MarkNone
-	check := use.target.Check
-	if known && now.Before(judge.FreshUntil(check, o)) && e.sight.trusts(id, check, o) {
-		if e.panel.restored[id] {
+	check := target.Check
+	if known && now.Before(judge.FreshUntil(check, o)) && e.evidence.Trusts(id, check, o) {
+		if e.evidence.Restored(id) {
 			o.State = health.Unknown
 		}
 		mark = round.MarkOf(o, check.Fall)
@@ -197,7 +196,7 @@ func (e *Engine) mark(id health.TargetID, now time.Time) {
 func (e *Engine) details() round.Details {
 	d := round.Details{Reasons: make(map[int]string), Reductions: make(map[int]int)}
 	for i, id := range e.cluster.failing {
-		o, ok := e.observations.get(id)
+		o, ok := e.evidence.Own(id)
 		if !ok {
 			continue
 		}

@@ -1,4 +1,4 @@
-package engine
+package table
 
 import (
 	"crypto/sha256"
@@ -12,37 +12,30 @@ import (
 	"github.com/fairlead-dns/fairlead/health/judge"
 )
 
-// A table is the working state for one model: which target stands behind which endpoint, and the latest view of each pool.
-// It is owned by the engine's goroutine.
-type table struct {
+// A Table is the working state for one model: which target stands behind which endpoint, and the latest view of each pool.
+// Make it with New.
+type Table struct {
 	// stood is when holds last stood still; zero while they do not.
 	stood time.Time
-	model *config.Model
-	obs   *observations
-	// sight, freeze and panel are the engine's.
-	sight  *sight
-	freeze *FreezeOrder
-	panel  *panel
+	// Model is what is judged.
+	Model *config.Model
+	e     *Evidence
 	// targets are those that are probed, with the pools that depend on each.
 	targets map[health.TargetID]*targetUse
 	zones   []zoneTable
-	// names is made by Engine.names; zero before.
-	names uint64
-	// standing are the static records that carry what endpoints have.
-	standing []savedRecord
 	// leaves are the latest verdicts on what is dialled: the memory that Target asks for.
 	leaves map[health.TargetID]health.Verdict
 	// dirty pools are judged by the next judge; wakes are pools that change without new input.
-	dirty map[poolRef]bool
-	wakes map[poolRef]time.Time
+	dirty map[Ref]bool
+	wakes map[Ref]time.Time
 	// unclaimed are pools that keep data and are out, in part or as a whole, while no other pool has taken their turn.
-	unclaimed map[poolRef]bool
+	unclaimed map[Ref]bool
 	// now is the instant for which horizons are reckoned.
 	now time.Time
 	// moved are pools with a horizon that may have moved since the last horizons.
-	moved map[poolRef]bool
+	moved map[Ref]bool
 	// sent is the horizon that was last sent for a pool.
-	sent map[poolRef]time.Time
+	sent map[Ref]time.Time
 }
 
 type zoneTable struct {
@@ -63,20 +56,18 @@ type poolTable struct {
 	// begins are the places in targets where those of each endpoint begin, counted in times of all leaves; nil where each has one.
 	begins []int32
 	view   *health.PoolView
-	// keys are made by memoryKeys.
-	keys *memoryKeys
 	// overlay is nil for most pools.
 	overlay *poolOverlay
 	// horizon is set when a service that uses the pool is in horizon mode.
 	horizon bool
 }
 
-// poolRef indexes Model.Zones and Zone.Pools.
-type poolRef struct{ zone, pool int }
+// A Ref indexes Model.Zones and Zone.Pools.
+type Ref struct{ Zone, Pool int }
 
 type targetUse struct {
 	target health.Target
-	pools  []poolRef
+	pools  []Ref
 	// wanted is which nodes are to probe it, for all checks that ask for it together. az is where the first endpoint behind it
 	// stands.
 	wanted config.Vantages
@@ -86,32 +77,40 @@ type targetUse struct {
 	mine     bool
 }
 
-// newTable makes the table for m. What old, which may be nil, believed of the same endpoints goes on; endpoints that are
-// new start from the persisted verdicts.
-func (e *Engine) newTable(m *config.Model, old *table) *table {
-	state := e.state
-	t := &table{
-		model: m, obs: &e.observations, sight: &e.sight, freeze: &e.freeze, panel: &e.panel,
+// A Memory is what an earlier process believed. It is asked only for what the table before says nothing of.
+type Memory interface {
+	// Verdict is that on a target.
+	Verdict(id health.TargetID) (v health.Verdict, ok bool)
+	// Endpoint is the view of endpoint i of p, if what is dialled for it now was dialled then.
+	Endpoint(z *config.Zone, p *config.Pool, i int, dialled []health.TargetID) (view health.EndpointView, ok bool)
+	// Returns is the view with which p starts, which may be nil, with how far the pool and its AZs were on their way back.
+	Returns(z *config.Zone, p *config.Pool, view *health.PoolView, now time.Time) *health.PoolView
+}
+
+// New makes the table for m. What old, which may be nil, believed of the same endpoints goes on; endpoints that are new start from memory.
+func New(m *config.Model, old *Table, e *Evidence, memory Memory, now time.Time) *Table {
+	t := &Table{
+		Model: m, e: e,
 		targets: make(map[health.TargetID]*targetUse),
 		zones:   make([]zoneTable, len(m.Zones)),
 		leaves:  make(map[health.TargetID]health.Verdict),
-		dirty:   make(map[poolRef]bool),
-		wakes:   make(map[poolRef]time.Time), unclaimed: make(map[poolRef]bool),
-		moved: make(map[poolRef]bool),
-		sent:  make(map[poolRef]time.Time),
+		dirty:   make(map[Ref]bool),
+		wakes:   make(map[Ref]time.Time), unclaimed: make(map[Ref]bool),
+		moved: make(map[Ref]bool),
+		sent:  make(map[Ref]time.Time),
 	}
-	defer t.chooseVantages()
+	defer t.ChooseVantages()
 	for zi, z := range m.Zones {
 		t.zones[zi].pools = make([]poolTable, len(z.Pools))
 		before := old.poolsOf(z.Name)
-		before.without = e.opts.Without
-		t.zones[zi].reloaded = before.reloaded(z)
+		before.without = e.without
+		t.zones[zi].reloaded = before.reloaded(z, now)
 		for pi, p := range z.Pools {
 			pt := &t.zones[zi].pools[pi]
-			ref := poolRef{zi, pi}
+			ref := Ref{zi, pi}
 			t.addPool(pt, z, p, ref)
-			pt.view = before.carry(z, p, pt, state)
-			t.remember(pt, old, state)
+			pt.view = before.carry(z, p, pt, memory, now)
+			t.remember(pt, old, memory)
 			t.noteUnclaimed(ref)
 			t.dirty[ref] = true
 			t.moves(ref)
@@ -124,7 +123,7 @@ func (e *Engine) newTable(m *config.Model, old *table) *table {
 }
 
 // addPool notes which targets stand behind p.
-func (t *table) addPool(pt *poolTable, z *config.Zone, p *config.Pool, ref poolRef) {
+func (t *Table) addPool(pt *poolTable, z *config.Zone, p *config.Pool, ref Ref) {
 	for _, s := range p.Services {
 		pt.horizon = pt.horizon || z.Services[s].TTL.Mode == config.Horizon
 	}
@@ -133,7 +132,7 @@ func (t *table) addPool(pt *poolTable, z *config.Zone, p *config.Pool, ref poolR
 		return
 	}
 	pt.targets = make([]health.TargetID, 0, len(p.Endpoints)*len(pt.leaves))
-	tier := firstTier(z, ref.pool)
+	tier := firstTier(z, ref.Pool)
 	if slices.ContainsFunc(p.Endpoints, (*config.Endpoint).Dual) {
 		pt.begins = make([]int32, 0, len(p.Endpoints)+1)
 	}
@@ -142,12 +141,12 @@ func (t *table) addPool(pt *poolTable, z *config.Zone, p *config.Pool, ref poolR
 		if pt.begins != nil {
 			pt.begins = append(pt.begins, dialled)
 		}
-		for _, f := range dialledFamilies(e) {
+		for _, f := range health.Dialled(e) {
 			dialled++
 			for _, check := range pt.leaves {
 				target := health.TargetOn(z.Name, z.Checks[check], e, f)
 				target.Tier = tier
-				if t.panel.without.Without(health.GuardIdentity) {
+				if t.e.without.Without(health.GuardIdentity) {
 					target.ID = editedID(target)
 				}
 				pt.targets = append(pt.targets, target.ID)
@@ -159,16 +158,6 @@ func (t *table) addPool(pt *poolTable, z *config.Zone, p *config.Pool, ref poolR
 		pt.begins = append(pt.begins, dialled)
 	}
 }
-
-// dialledFamilies are those for which something is dialled for an endpoint; one where that is the same for all of its addresses.
-func dialledFamilies(e *config.Endpoint) []config.Family {
-	if e.Dual() {
-		return bothFamilies[:]
-	}
-	return bothFamilies[:1]
-}
-
-var bothFamilies = config.Families()
 
 // editedID is an identity that every edit of the check makes another one.
 func editedID(target health.Target) (id health.TargetID) {
@@ -189,7 +178,7 @@ func firstTier(z *config.Zone, pool int) int {
 	return tier
 }
 
-func (t *table) use(target health.Target, ref poolRef, wanted config.Vantages, az string) {
+func (t *Table) use(target health.Target, ref Ref, wanted config.Vantages, az string) {
 	use := t.targets[target.ID]
 	if use == nil {
 		use = &targetUse{target: target, wanted: wanted, az: az}
@@ -204,7 +193,7 @@ func (t *table) use(target health.Target, ref poolRef, wanted config.Vantages, a
 }
 
 // remember takes the verdicts on the pool's targets over from old, which may be nil, or from what was persisted.
-func (t *table) remember(pt *poolTable, old *table, state *stateFile) {
+func (t *Table) remember(pt *poolTable, old *Table, memory Memory) {
 	for _, id := range pt.targets {
 		if old != nil {
 			if v, ok := old.leaves[id]; ok {
@@ -212,38 +201,30 @@ func (t *table) remember(pt *poolTable, old *table, state *stateFile) {
 				continue
 			}
 		}
-		if v, ok := state.verdict(id); ok {
+		if v, ok := memory.Verdict(id); ok {
 			t.leaves[id] = v
 		}
 	}
 }
 
-// chooseVantages decides anew who probes what.
-func (t *table) chooseVantages() {
-	benches := make(map[string]*judge.Bench)
-	for _, use := range t.targets {
-		t.choose(use, benches)
-	}
-}
-
-// allMoved notes that every horizon may have moved.
-func (t *table) allMoved() {
+// AllMoved notes that every horizon may have moved.
+func (t *Table) AllMoved() {
 	for zi := range t.zones {
 		for pi := range t.zones[zi].pools {
-			t.moves(poolRef{zi, pi})
+			t.moves(Ref{zi, pi})
 		}
 	}
 }
 
 // moves notes that the pool's horizon may have moved. Only services in horizon mode ask for one.
-func (t *table) moves(ref poolRef) {
-	if t.zones[ref.zone].pools[ref.pool].horizon {
+func (t *Table) moves(ref Ref) {
+	if t.zones[ref.Zone].pools[ref.Pool].horizon {
 		t.moved[ref] = true
 	}
 }
 
-// observed notes that a target was probed; moved tells whether a verdict may depend on it.
-func (t *table) observed(id health.TargetID, moved bool) {
+// Observed notes that a target was probed; moved tells whether a verdict may depend on it.
+func (t *Table) Observed(id health.TargetID, moved bool) {
 	use := t.targets[id]
 	if use == nil {
 		return
@@ -256,8 +237,8 @@ func (t *table) observed(id health.TargetID, moved bool) {
 	}
 }
 
-// endHolds marks the pools for which a failback hold ended.
-func (t *table) endHolds(now time.Time) {
+// EndHolds marks the pools for which a failback hold ended.
+func (t *Table) EndHolds(now time.Time) {
 	for ref, at := range t.wakes {
 		if !now.Before(at) {
 			t.dirty[ref] = true
@@ -265,12 +246,12 @@ func (t *table) endHolds(now time.Time) {
 	}
 }
 
-// standStill has holds, ramps and failbacks stand still while this node is isolated: what it sees alone returns nothing. It is to be called
+// StandStill has holds, ramps and failbacks stand still while this node is isolated: what it sees alone returns nothing. It is to be called
 // before anything is judged.
-func (t *table) standStill(now time.Time) {
+func (t *Table) StandStill(now time.Time) {
 	last := t.stood
 	t.stood = time.Time{}
-	if t.panel.isolated {
+	if t.e.Isolated {
 		t.stood = now
 	}
 	if last.IsZero() {
@@ -290,45 +271,45 @@ func (t *table) standStill(now time.Time) {
 			}
 			view.At = view.At.Add(d)
 			pt.view = &view
-			t.dirty[poolRef{zi, pi}] = true
+			t.dirty[Ref{zi, pi}] = true
 		}
 	}
 }
 
-// endFreshness marks the pools of which an observation no longer counts.
-func (t *table) endFreshness(now time.Time) {
-	t.obs.mu.RLock()
-	defer t.obs.mu.RUnlock()
+// EndFreshness marks the pools of which an observation no longer counts.
+func (t *Table) EndFreshness(now time.Time) {
+	t.e.mu.RLock()
+	defer t.e.mu.RUnlock()
 	for id, use := range t.targets {
-		if o, ok := t.obs.m[id]; ok && !now.Before(judge.FreshUntil(use.target.Check, o)) {
-			t.observed(id, true)
+		if o, ok := t.e.own[id]; ok && !now.Before(judge.FreshUntil(use.target.Check, o)) {
+			t.Observed(id, true)
 		}
 	}
 	for id, v := range t.leaves {
 		if at := judge.NextChange(v); !at.IsZero() && !now.Before(at) {
-			t.observed(id, true)
+			t.Observed(id, true)
 		}
 	}
 }
 
-// judge reckons the dirty pools anew and returns the endpoints that changed. A pool that did not change keeps its view.
-func (t *table) judge(now time.Time) []change {
-	var changes []change
+// Judge reckons the dirty pools anew and returns the endpoints that changed. A pool that did not change keeps its view.
+func (t *Table) Judge(now time.Time) []health.Transition {
+	var changes []health.Transition
 	shared := make(sharedViews)
 	for ref := range t.dirty {
-		z := t.model.Zones[ref.zone]
-		pt := &t.zones[ref.zone].pools[ref.pool]
+		z := t.Model.Zones[ref.Zone]
+		pt := &t.zones[ref.Zone].pools[ref.Pool]
 		overlay := pt.overlay.or()
 		view, wake := judge.Pool(judge.PoolInput{
-			Zone: z, Pool: z.Pools[ref.pool], Prev: pt.view, Now: now, Frozen: t.still(), Reloaded: t.zones[ref.zone].reloaded, Without: t.panel.without,
-			Lost:    t.lost(z.Pools[ref.pool], pt, now),
+			Zone: z, Pool: z.Pools[ref.Pool], Prev: pt.view, Now: now, Frozen: t.e.still(), Reloaded: t.zones[ref.Zone].reloaded, Without: t.e.without,
+			Lost:    t.lost(z.Pools[ref.Pool], pt, now),
 			Drained: func(i int) bool { return overlay.drained[i] }, Forced: func(i int) health.State { return overlay.forced[i].state }, Ready: overlay.ready, Admitted: overlay.admitted,
-			Older: func(since time.Time) bool { return t.older(ref, since, now) }, Settle: t.panel.settle(),
+			Older: func(since time.Time) bool { return t.Older(ref, since, now) }, Settle: t.e.settle(),
 			Weight: overlay.weight, EndpointWeights: overlay.weights,
 			Leaf:      func(i int, f config.Family, check int) health.Verdict { return t.leaf(z, pt, t.at(i, f), check, now) },
 			Reduction: func(i int) int { return t.reduction(z, pt, i) },
 		})
-		if t.panel.isolated {
+		if t.e.Isolated {
 			view.Calm = false
 		}
 		view.Planned = overlay.planned
@@ -337,8 +318,8 @@ func (t *table) judge(now time.Time) []change {
 		} else {
 			t.wakes[ref] = wake
 		}
-		if !same(z.Pools[ref.pool].Failbacks, pt.view, view) {
-			changes = append(changes, diff(z, z.Pools[ref.pool], pt.view, view)...)
+		if !same(z.Pools[ref.Pool].Failbacks, pt.view, view) {
+			changes = append(changes, diff(z, z.Pools[ref.Pool], pt.view, view)...)
 			if pt.view == nil {
 				view = shared.of(pt, view)
 			}
@@ -349,26 +330,8 @@ func (t *table) judge(now time.Time) []change {
 	}
 	t.claim()
 	// Not cleared: after a model was taken up it holds every pool, and would be as large ever after.
-	t.dirty = make(map[poolRef]bool)
+	t.dirty = make(map[Ref]bool)
 	return changes
-}
-
-// older tells whether a pool that shares a service with the one at ref has been on its way back since before the given instant, and some
-// service has to wait for it.
-func (t *table) older(ref poolRef, since, now time.Time) bool {
-	z := t.model.Zones[ref.zone]
-	for _, si := range z.Pools[ref.pool].Services {
-		for _, pi := range z.Services[si].Pools {
-			if pi == ref.pool {
-				continue
-			}
-			view := t.zones[ref.zone].pools[pi].view
-			if view != nil && view.Waits(z.Pools[pi].Failbacks, now) && (!view.Return.On() || view.Return.Since.Before(since)) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // sharedViews are the first views of pools that nobody watches, by the number of endpoints: in a big zone most of them are
@@ -395,15 +358,15 @@ type point struct {
 }
 
 // target is what check dials at a point of the pool.
-func (t *table) target(pt *poolTable, at point, check int) health.TargetID {
+func (t *Table) target(pt *poolTable, at point, check int) health.TargetID {
 	l, _ := slices.BinarySearch(pt.leaves, check)
 	return pt.dialledOn(at.endpoint, at.family)[l]
 }
 
 // leaf judges what check dials at a point of the pool.
-func (t *table) leaf(z *config.Zone, pt *poolTable, at point, check int, now time.Time) health.Verdict {
+func (t *Table) leaf(z *config.Zone, pt *poolTable, at point, check int, now time.Time) health.Verdict {
 	id, c := t.target(pt, at, check), z.Checks[check]
-	if known := t.leaves[id]; t.still() && !known.Pending() {
+	if known := t.leaves[id]; t.e.still() && !known.Pending() {
 		// Gates rest on leaves too: an operator's freeze holds them as it holds endpoints.
 		return known
 	}
@@ -414,7 +377,7 @@ func (t *table) leaf(z *config.Zone, pt *poolTable, at point, check int, now tim
 }
 
 // reduction is the greatest that a fresh report on endpoint i asks for.
-func (t *table) reduction(z *config.Zone, pt *poolTable, i int) int {
+func (t *Table) reduction(z *config.Zone, pt *poolTable, i int) int {
 	most := 0
 	var buf [4]health.Observation
 	for l, id := range pt.dialled(i) {
@@ -432,39 +395,40 @@ func same(failbacks []config.Failback, a, b *health.PoolView) bool {
 	return a != nil && a.Calm == b.Calm && a.Planned.Equal(b.Planned) && a.SameSteering(b, failbacks) && slices.Equal(a.Endpoints, b.Endpoints)
 }
 
-func diff(z *config.Zone, p *config.Pool, a, b *health.PoolView) []change {
-	var changes []change
+func diff(z *config.Zone, p *config.Pool, a, b *health.PoolView) []health.Transition {
+	var changes []health.Transition
 	for i, e := range b.Endpoints {
 		var was health.EndpointView
 		if a != nil {
 			was = a.Endpoints[i]
 		}
 		if was != e {
-			changes = append(changes, change{zone: z, pool: p, endpoint: p.Endpoints[i], old: was, new: e})
+			changes = append(changes, health.Transition{Zone: z, Pool: p, Endpoint: p.Endpoints[i], Old: was, New: e})
 		}
 	}
 	if changes == nil && len(b.Endpoints) > 0 {
 		// The holds moved, nothing else.
-		changes = []change{{zone: z, pool: p, endpoint: p.Endpoints[0], old: b.Endpoints[0], new: b.Endpoints[0]}}
+		changes = []health.Transition{{Zone: z, Pool: p, Endpoint: p.Endpoints[0], Old: b.Endpoints[0], New: b.Endpoints[0]}}
 	}
 	return changes
 }
 
-func (t *table) allDirty() {
+// AllDirty has every pool judged by the next Judge.
+func (t *Table) AllDirty() {
 	for zi := range t.zones {
 		for pi := range t.zones[zi].pools {
-			t.dirty[poolRef{zi, pi}] = true
+			t.dirty[Ref{zi, pi}] = true
 		}
 	}
 }
 
-// newView makes the present state immutable.
-func (t *table) newView(generation uint64, now time.Time) *health.View {
-	v := &health.View{Generation: generation, At: now, Model: t.model, Zones: make([]*health.ZoneView, len(t.zones)), Blind: t.sight.blind, Late: t.sight.late, Frozen: t.freeze.On, Isolated: t.panel.isolated}
+// View makes the present state immutable.
+func (t *Table) View(generation uint64, now time.Time) *health.View {
+	v := &health.View{Generation: generation, At: now, Model: t.Model, Zones: make([]*health.ZoneView, len(t.zones)), Blind: t.e.blind, Late: t.e.Late, Frozen: t.e.Frozen, Isolated: t.e.Isolated}
 	for zi := range t.zones {
 		zt := &t.zones[zi]
 		if zt.view == nil || zt.stale() {
-			zt.view = &health.ZoneView{Zone: t.model.Zones[zi], Pools: make([]*health.PoolView, len(zt.pools)), Scoped: zt.scoped}
+			zt.view = &health.ZoneView{Zone: t.Model.Zones[zi], Pools: make([]*health.PoolView, len(zt.pools)), Scoped: zt.scoped}
 			for pi := range zt.pools {
 				zt.view.Pools[pi] = zt.pools[pi].view
 			}

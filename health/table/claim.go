@@ -1,4 +1,4 @@
-package engine
+package table
 
 import (
 	"slices"
@@ -8,8 +8,8 @@ import (
 )
 
 // noteUnclaimed notes whether the pool at ref, or an AZ of it, is out and nobody has taken its turn.
-func (t *table) noteUnclaimed(ref poolRef) {
-	view := t.zones[ref.zone].pools[ref.pool].view
+func (t *Table) noteUnclaimed(ref Ref) {
+	view := t.zones[ref.Zone].pools[ref.Pool].view
 	if view != nil && (view.Return.Unclaimed || slices.ContainsFunc(view.ReturnAZ, func(r health.Return) bool { return r.Unclaimed })) {
 		t.unclaimed[ref] = true
 	} else {
@@ -19,9 +19,9 @@ func (t *table) noteUnclaimed(ref poolRef) {
 
 // claim takes the word from those whose turn another pool has taken. It is called when all pools are judged: what one pool may answer
 // depends on the others, and not on which of them was judged first.
-func (t *table) claim() {
+func (t *Table) claim() {
 	for ref := range t.unclaimed {
-		pt := &t.zones[ref.zone].pools[ref.pool]
+		pt := &t.zones[ref.Zone].pools[ref.Pool]
 		if slices.ContainsFunc(pt.view.Endpoints, func(e health.EndpointView) bool { return e.Eligible() }) || !t.turnTaken(ref) {
 			continue
 		}
@@ -37,13 +37,13 @@ func (t *table) claim() {
 
 // turnTaken tells whether another pool answers for some service in the place of the one at ref, which has nothing eligible: not one of an
 // earlier tier, which would answer before it anyway.
-func (t *table) turnTaken(ref poolRef) bool {
-	z := t.model.Zones[ref.zone]
-	for _, si := range z.Pools[ref.pool].Services {
+func (t *Table) turnTaken(ref Ref) bool {
+	z := t.Model.Zones[ref.Zone]
+	for _, si := range z.Pools[ref.Pool].Services {
 		svc := z.Services[si]
-		own, earlier, taken := tierIn(svc, ref.pool), false, false
+		own, earlier, taken := tierIn(svc, ref.Pool), false, false
 		for _, pi := range svc.Pools {
-			if pi == ref.pool || !t.couldAnswer(z.Pools[pi], t.zones[ref.zone].pools[pi].view) {
+			if pi == ref.Pool || !t.couldAnswer(z.Pools[pi], t.zones[ref.Zone].pools[pi].view) {
 				continue
 			}
 			earlier = earlier || tierIn(svc, pi) < own
@@ -65,8 +65,8 @@ func tierIn(svc *config.Service, pool int) int {
 }
 
 // couldAnswer tells whether somebody may be sent to a pool, of which view is the view: one that was never judged is answered too.
-func (t *table) couldAnswer(p *config.Pool, view *health.PoolView) bool {
-	if view == nil || view.GateClosed || p.KeepsData() && awaitsPerson(p, view) {
+func (t *Table) couldAnswer(p *config.Pool, view *health.PoolView) bool {
+	if view == nil || view.GateClosed || p.KeepsData() && view.AwaitsPerson(p) {
 		return false
 	}
 	return slices.ContainsFunc(view.Endpoints, func(e health.EndpointView) bool { return e.Eligible() || e.Pending() && !e.Drained })

@@ -1,4 +1,4 @@
-package engine
+package table
 
 import (
 	"slices"
@@ -15,15 +15,15 @@ import (
 // A vantage with k failures whose next probe starts at s can be down at s + (fall - 1 - k) × interval⁻ (DESIGN.md section
 // 6, "Horizon, exactly"). While a probe is in flight s lies in the past, which errs on the safe side. A later success only
 // moves the instant on, so an old value is a lower bound.
-func (t *table) flip(ref poolRef) (least time.Time, who int) {
-	z, pt := t.model.Zones[ref.zone], &t.zones[ref.zone].pools[ref.pool]
-	p := z.Pools[ref.pool]
+func (t *Table) flip(ref Ref) (least time.Time, who int) {
+	z, pt := t.Model.Zones[ref.Zone], &t.zones[ref.Zone].pools[ref.Pool]
+	p := z.Pools[ref.Pool]
 	if pt.view.GateClosed {
 		return time.Time{}, -1
 	}
-	if t.panel.isolated && len(pt.leaves) > 0 {
+	if t.e.Isolated && len(pt.leaves) > 0 {
 		// What the others see, and what they make of it, is not known here.
-		return t.panel.since, 0
+		return t.e.isolatedSince, 0
 	}
 	least = t.lostAt(p, pt)
 	watched := p.Watched()
@@ -46,7 +46,7 @@ func (t *table) flip(ref poolRef) (least time.Time, who int) {
 	var last time.Time
 	gate := []int{p.Gate.Check}
 	for i := range pt.view.Endpoints {
-		for _, f := range dialledFamilies(p.Endpoints[i]) {
+		for _, f := range health.Dialled(p.Endpoints[i]) {
 			at := point{i, f}
 			if !t.holds(z, pt, gate, at, time.Time{}) {
 				continue
@@ -68,7 +68,7 @@ func (t *table) flip(ref poolRef) (least time.Time, who int) {
 
 // forceEnds is the earliest instant at which endpoint i, which is forced up, could leave, given when health could take it out were
 // it not forced; zero if it cannot.
-func (t *table) forceEnds(pt *poolTable, i int, fall time.Time) time.Time {
+func (t *Table) forceEnds(pt *poolTable, i int, fall time.Time) time.Time {
 	f := pt.overlay.or().forced[i]
 	v := pt.view.Endpoints[i].Verdict
 	switch {
@@ -93,11 +93,11 @@ func sooner(a, b time.Time) time.Time {
 
 // departs is the earliest instant at which health could take endpoint i, of which e is the view, or one of its addresses that are answered out of
 // service; zero if it cannot. What no vantage can probe stays.
-func (t *table) departs(z *config.Zone, pt *poolTable, watched []int, i int, e *health.EndpointView) (least time.Time) {
+func (t *Table) departs(z *config.Zone, pt *poolTable, watched []int, i int, e *health.EndpointView) (least time.Time) {
 	if e.Each == nil {
 		return t.fall(z, pt, watched, point{endpoint: i})
 	}
-	for _, f := range bothFamilies {
+	for _, f := range config.Families() {
 		if !e.Withheld(f) && !e.Each[f].Mute {
 			least = sooner(least, t.fall(z, pt, watched, point{i, f}))
 		}
@@ -108,7 +108,7 @@ func (t *table) departs(z *config.Zone, pt *poolTable, watched []int, i int, e *
 // fall is the earliest instant at which one of checks could cease to hold at a point; zero if none can. A composite
 // holds until so many of its leaves may have changed that it is no longer sure: a `not` falls when its leaf rises, and an
 // `any` not with one leaf of two.
-func (t *table) fall(z *config.Zone, pt *poolTable, checks []int, of point) time.Time {
+func (t *Table) fall(z *config.Zone, pt *poolTable, checks []int, of point) time.Time {
 	leaves := checks
 	composite := slices.ContainsFunc(checks, func(c int) bool { return z.Checks[c].Composite != nil })
 	if composite {
@@ -136,7 +136,7 @@ func (t *table) fall(z *config.Zone, pt *poolTable, checks []int, of point) time
 }
 
 // holds tells whether checks surely hold at a point, when whatever could change until at may have changed.
-func (t *table) holds(z *config.Zone, pt *poolTable, checks []int, of point, at time.Time) bool {
+func (t *Table) holds(z *config.Zone, pt *poolTable, checks []int, of point, at time.Time) bool {
 	p := &config.Pool{Check: -1, Needs: checks}
 	return judge.Combine(z, p, func(check int) health.Verdict {
 		if !at.IsZero() && !t.change(z, pt, of, check).After(at) {
@@ -147,15 +147,15 @@ func (t *table) holds(z *config.Zone, pt *poolTable, checks []int, of point, at 
 }
 
 // change is the earliest instant at which the verdict on what check dials at a point could change.
-func (t *table) change(z *config.Zone, pt *poolTable, of point, check int) time.Time {
+func (t *Table) change(z *config.Zone, pt *poolTable, of point, check int) time.Time {
 	c, id := z.Checks[check], t.target(pt, of, check)
 	var buf [4]health.Observation
 	believed := t.leaves[id]
-	return judge.Change(c, t.voices(id, c, buf[:0]), t.jury(id), believed, pt.view.At, t.now, t.panel.allowance)
+	return judge.Change(c, t.voices(id, c, buf[:0]), t.jury(id), believed, pt.view.At, t.now, t.e.allowance)
 }
 
-// horizons are the moves since the last call.
-func (t *table) horizons(now time.Time) []health.PoolHorizon {
+// Horizons are the moves since the last call.
+func (t *Table) Horizons(now time.Time) []health.PoolHorizon {
 	t.now = now
 	var moves []health.PoolHorizon
 	for ref := range t.moved {
@@ -164,14 +164,14 @@ func (t *table) horizons(now time.Time) []health.PoolHorizon {
 			continue
 		}
 		t.sent[ref] = flip
-		moves = append(moves, health.PoolHorizon{Zone: ref.zone, Pool: ref.pool, Flip: flip, Endpoint: who})
+		moves = append(moves, health.PoolHorizon{Zone: ref.Zone, Pool: ref.Pool, Flip: flip, Endpoint: who})
 	}
-	t.moved = make(map[poolRef]bool)
+	t.moved = make(map[Ref]bool)
 	return moves
 }
 
-// lowered are the moves to an earlier instant. They stay due, so that the next horizons sends the rest.
-func (t *table) lowered(now time.Time) []health.PoolHorizon {
+// Lowered are the moves to an earlier instant. They stay due, so that the next Horizons sends the rest.
+func (t *Table) Lowered(now time.Time) []health.PoolHorizon {
 	t.now = now
 	var moves []health.PoolHorizon
 	for ref := range t.moved {
@@ -181,17 +181,17 @@ func (t *table) lowered(now time.Time) []health.PoolHorizon {
 		}
 		if flip, who := t.flip(ref); !flip.IsZero() && (was.IsZero() || flip.Before(was)) {
 			t.sent[ref] = flip
-			moves = append(moves, health.PoolHorizon{Zone: ref.zone, Pool: ref.pool, Flip: flip, Endpoint: who})
+			moves = append(moves, health.PoolHorizon{Zone: ref.Zone, Pool: ref.Pool, Flip: flip, Endpoint: who})
 		}
 	}
 	return moves
 }
 
 // horizonOf is what was last sent for the pool of a zone that is taken over unchanged, with its cells.
-func (t *table) horizonOf(before *poolsBefore, z *config.Zone, pool int) (time.Time, bool) {
+func (t *Table) horizonOf(before *poolsBefore, z *config.Zone, pool int) (time.Time, bool) {
 	if t == nil || before.zone != z {
 		return time.Time{}, false
 	}
-	flip, ok := t.sent[poolRef{before.index, pool}]
+	flip, ok := t.sent[Ref{before.index, pool}]
 	return flip, ok
 }

@@ -1,4 +1,4 @@
-package engine
+package table
 
 import (
 	"maps"
@@ -66,16 +66,16 @@ func (o *zoneOverlay) service(i int) *health.ServiceView {
 	return o.scoped[i]
 }
 
-// overlay reckons what the intents that are effective at now change, and marks the pools for which that is new. What did not
+// Overlay reckons what the intents that are effective at now change, and marks the pools for which that is new. What did not
 // change keeps its pointers.
-func (t *table) overlay(open []health.Intent, now time.Time) (changed bool) {
+func (t *Table) Overlay(open []health.Intent, now time.Time) (changed bool) {
 	next := make([]zoneOverlay, len(t.zones))
 	for zi := range next {
 		next[zi] = zoneOverlay{pools: make(map[int]*poolOverlay), scoped: make(map[int]*health.ServiceView)}
 	}
-	active := activeAt(open, now)
-	resolved := judge.Resolve(t.model.Zones, active)
-	for n, fate := range judge.Drains(t.model.Zones, active, nil) {
+	active := health.ActiveAt(open, now)
+	resolved := judge.Resolve(t.Model.Zones, active)
+	for n, fate := range judge.Drains(t.Model.Zones, active, nil) {
 		if fate.Effective() {
 			for zi := range next {
 				t.apply(&next[zi], zi, active[n], resolved[n][zi])
@@ -88,7 +88,7 @@ func (t *table) overlay(open []health.Intent, now time.Time) (changed bool) {
 			planned = append(planned, i)
 		}
 	}
-	for n, byZone := range judge.Resolve(t.model.Zones, planned) {
+	for n, byZone := range judge.Resolve(t.Model.Zones, planned) {
 		for zi := range next {
 			next[zi].plan(byZone[zi], planned[n].Start)
 		}
@@ -99,9 +99,9 @@ func (t *table) overlay(open []health.Intent, now time.Time) (changed bool) {
 			was, is := zt.pools[pi].overlay, next[zi].pools[pi]
 			if !was.or().equal(is.or()) {
 				zt.pools[pi].overlay = is
-				t.dirty[poolRef{zi, pi}] = true
+				t.dirty[Ref{zi, pi}] = true
 				// The end of a force may have moved, which nothing but the horizon shows.
-				t.moves(poolRef{zi, pi})
+				t.moves(Ref{zi, pi})
 				changed = true
 			}
 		}
@@ -135,8 +135,8 @@ func sameService(a, b *health.ServiceView) bool {
 
 // apply adds what i, which is about refs, changes in zone zi. The weight 0 of a pool is that of the endpoint for one that stands in another
 // pool by now.
-func (t *table) apply(o *zoneOverlay, zi int, i *health.Intent, refs []health.EndpointRef) {
-	z := t.model.Zones[zi]
+func (t *Table) apply(o *zoneOverlay, zi int, i *health.Intent, refs []health.EndpointRef) {
+	z := t.Model.Zones[zi]
 	for _, ref := range refs {
 		of := i
 		if i.Scope.Kind == health.ScopePool && i.Scope.Pool != z.Pools[ref.Pool].Name {

@@ -1,4 +1,4 @@
-package engine
+package table
 
 import (
 	"net/netip"
@@ -24,11 +24,11 @@ type poolsBefore struct {
 }
 
 // poolsOf is what t, which may be nil, knows of the zone.
-func (t *table) poolsOf(name string) *poolsBefore {
+func (t *Table) poolsOf(name string) *poolsBefore {
 	if t == nil {
 		return &poolsBefore{}
 	}
-	for zi, z := range t.model.Zones {
+	for zi, z := range t.Model.Zones {
 		if z.Name == name {
 			b := &poolsBefore{zone: z, index: zi, table: &t.zones[zi], pools: make(map[string]int, len(z.Pools))}
 			for pi, p := range z.Pools {
@@ -41,20 +41,20 @@ func (t *table) poolsOf(name string) *poolsBefore {
 }
 
 // reloaded is when z replaced another version of the zone file; zero if there was none. That clusters give its pools other endpoints is no new version.
-func (b *poolsBefore) reloaded(z *config.Zone) time.Time {
+func (b *poolsBefore) reloaded(z *config.Zone, now time.Time) time.Time {
 	switch {
 	case b.zone == nil:
 		return time.Time{}
 	case b.zone.FileHash == z.FileHash:
 		return b.table.reloaded
 	}
-	return time.Now()
+	return now
 }
 
 // carry is the view with which p starts: an endpoint keeps its verdict while it is answered with the same address, whatever became
 // of its name, its pool and its checks, until they have evidence of their own; else it starts from what was persisted. nil means that
 // nothing at all is known.
-func (b *poolsBefore) carry(z *config.Zone, p *config.Pool, pt *poolTable, state *stateFile) *health.PoolView {
+func (b *poolsBefore) carry(z *config.Zone, p *config.Pool, pt *poolTable, memory Memory, now time.Time) *health.PoolView {
 	pi, ok := b.pools[p.Name]
 	if ok && b.zone.Pools[pi] == p {
 		return b.table.pools[pi].view
@@ -67,7 +67,7 @@ func (b *poolsBefore) carry(z *config.Zone, p *config.Pool, pt *poolTable, state
 	for i, e := range p.Endpoints {
 		if was := b.endpoint(z, pi, ok, e, pt.dialled(i)); was != nil {
 			view.Endpoints[i], known = *was, true
-		} else if v, ok := state.endpoint(z, p, pt, i); ok {
+		} else if v, ok := memory.Endpoint(z, p, i, pt.dialled(i)); ok {
 			view.Endpoints[i], known = v, true
 		}
 	}
@@ -75,7 +75,7 @@ func (b *poolsBefore) carry(z *config.Zone, p *config.Pool, pt *poolTable, state
 		if !known {
 			view = nil
 		}
-		return state.carryReturns(z, p, view, time.Now())
+		return memory.Returns(z, p, view, now)
 	}
 	was := b.table.pools[pi].view
 	view.At, view.Return = was.At, was.Return
