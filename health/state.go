@@ -53,3 +53,11 @@ func (s *State) UnmarshalText(b []byte) error {
 	}
 	return fmt.Errorf("state %q: want up, suspect, down, drained or unknown", b)
 }
+
+// Settled leaves out what is about single failures, whose count is not kept.
+func (s State) Settled() State {
+	if s == Suspect {
+		return Up
+	}
+	return s
+}

@@ -25,7 +25,7 @@ var rows = map[string]int{
 	"health": 1, "health/event": 1, "discover": 1,
 	"health/judge": 2, "health/probe": 2, "health/intent": 2, "health/ledger": 2, "health/audit": 2, "health/hook": 2, "health/counter": 2, "health/history": 2,
 	"plugin/steer": 2, "plugin/geo": 2, "plugin/admin/token": 2, "plugin/admin/oidc": 2, "plugin/admin/openapi": 2, "plugin/admin/headline": 2, "discover/kube": 2,
-	"health/round": 3, "health/incident": 3, "health/table": 3,
+	"health/round": 3, "health/incident": 3, "health/table": 3, "health/state": 3,
 	"health/cluster": 4, "plugin/answer": 4, "plugin/admin/ui": 4,
 	"health/engine": 5, "plugin/fastlane": 5,
 	"plugin/admin": 6,

@@ -47,7 +47,7 @@ func TestBlindVantageAbstains(t *testing.T) {
 		require.False(t, b.View().Zones[0].Pools[0].Endpoints[0].Stale, "good news counts at once")
 		time.Sleep(7 * time.Second)
 		all(health.Down, 11)
-		require.Equal(t, health.Down, state(b.View(), 1), "three intervals later failures count again")
+		require.Equal(t, health.Down, stateOf(b.View(), 1), "three intervals later failures count again")
 	})
 }
 
@@ -71,12 +71,12 @@ func TestFirstSight(t *testing.T) {
 		}
 		time.Sleep(100 * time.Millisecond)
 		took(200*time.Millisecond, 2)
-		require.Equal(t, health.Unknown, state(b.View(), 0), "that probe began in the dark")
+		require.Equal(t, health.Unknown, stateOf(b.View(), 0), "that probe began in the dark")
 		time.Sleep(100 * time.Millisecond)
 		took(50*time.Millisecond, 3)
-		require.Equal(t, health.Down, state(b.View(), 0))
+		require.Equal(t, health.Down, stateOf(b.View(), 0))
 		time.Sleep(time.Second)
-		require.Equal(t, health.Down, state(b.View(), 0), "and goes on being believed")
+		require.Equal(t, health.Down, stateOf(b.View(), 0), "and goes on being believed")
 	})
 }
 
@@ -89,7 +89,7 @@ func TestFailuresWithReferencesUpAreReal(t *testing.T) {
 		for i := range 2 {
 			b.report(z, i, health.Up, 0)
 			b.report(z, i, health.Down, 3)
-			require.Equal(t, health.Down, state(b.View(), i))
+			require.Equal(t, health.Down, stateOf(b.View(), i))
 		}
 	})
 }
@@ -104,16 +104,16 @@ func TestFreeze(t *testing.T) {
 		require.NoError(t, b.Freeze(true, "ada", "flapping probes"))
 		require.True(t, b.View().Frozen)
 		b.report(z, 0, health.Down, 3)
-		require.Equal(t, health.Up, state(b.View(), 0))
+		require.Equal(t, health.Up, stateOf(b.View(), 0))
 	})
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Minute)
 		b := start(t, opts)
 		require.True(t, b.View().Frozen, "it outlives a restart")
 		b.report(z, 0, health.Down, 3)
-		require.Equal(t, health.Up, state(b.View(), 0))
+		require.Equal(t, health.Up, stateOf(b.View(), 0))
 		require.NoError(t, b.Freeze(false, "ada", ""))
-		require.Equal(t, health.Down, state(b.View(), 0), "what was seen meanwhile counts at once")
+		require.Equal(t, health.Down, stateOf(b.View(), 0), "what was seen meanwhile counts at once")
 	})
 }
 
@@ -146,7 +146,7 @@ func TestLateVantageSaysSo(t *testing.T) {
 		set(300 * time.Millisecond)
 		require.True(t, b.View().Late)
 		b.report(z, 0, health.Down, 3)
-		require.Equal(t, health.Down, state(b.View(), 0), "a word that came is one")
+		require.Equal(t, health.Down, stateOf(b.View(), 0), "a word that came is one")
 		set(0)
 		require.False(t, b.View().Late)
 	})

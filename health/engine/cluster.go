@@ -156,7 +156,7 @@ func (e *Engine) joinCluster() error {
 	incarnation, err := gossip.NextIncarnation(path)
 	if errors.Is(err, gossip.ErrDamaged) {
 		// Starts are counted from 1: the seconds of the clock are above all that this node has had, and only ever become more.
-		e.state.damage(incarnationName, "its starts are counted on from the clock", err)
+		e.state.Damage(incarnationName, "its starts are counted on from the clock", err)
 		incarnation, err = gossip.RaiseIncarnation(path, uint64(max(0, time.Now().Unix())))
 	}
 	if err != nil {
@@ -185,7 +185,7 @@ func (e *Engine) joinCluster() error {
 		return err
 	}
 	if cl.gate.joined, err = readJoined(e.opts.State, o.Cluster); errors.Is(err, errDamaged) {
-		e.state.damage(joinedName, "the node joins anew", err)
+		e.state.Damage(joinedName, "the node joins anew", err)
 	} else if err != nil {
 		return err
 	}

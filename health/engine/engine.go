@@ -18,6 +18,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health/incident"
 	"github.com/fairlead-dns/fairlead/health/intent"
 	"github.com/fairlead-dns/fairlead/health/ledger"
+	"github.com/fairlead-dns/fairlead/health/state"
 	"github.com/fairlead-dns/fairlead/health/table"
 )
 
@@ -137,7 +138,7 @@ func (o *Options) validate() error {
 type Engine struct {
 	opts    Options
 	metrics *metrics
-	state   *stateFile
+	state   *state.File
 
 	view   atomic.Pointer[health.View] // swapped, never mutated
 	frozen atomic.Pointer[FreezeOrder] // swapped, never mutated
@@ -223,7 +224,7 @@ func New(opts Options) (*Engine, error) {
 	var err error
 	now := time.Now()
 	e.started = now
-	if e.state, err = openState(opts.State, opts.StateMaxAge, now, opts.Logger); err != nil {
+	if e.state, err = state.Open(opts.State, opts.StateMaxAge, now, opts.Logger); err != nil {
 		return nil, fmt.Errorf("state of the engine: %w", err)
 	}
 	e.frozen.Store(new(FreezeOrder))
@@ -245,7 +246,9 @@ func New(opts Options) (*Engine, error) {
 		return nil, fmt.Errorf("state of the engine: %w", err)
 	}
 	e.openRecords(now)
-	e.tellDamage()
+	for _, d := range e.state.Damaged() {
+		e.opts.Events.Add("state.damaged", d.File, d.Text, nil)
+	}
 	e.markAll(now)
 	e.applyIntents(now)
 	e.setTargets(e.cur.Table)
@@ -270,7 +273,7 @@ func (e *Engine) openIntents(now time.Time) (err error) {
 		return err
 	}
 	if err := e.intents.Damaged(); err != nil {
-		e.state.damage(intent.FileName, "the orders that this node kept are forgotten", err)
+		e.state.Damage(intent.FileName, "the orders that this node kept are forgotten", err)
 		if e.cluster != nil && !e.cluster.alone() {
 			// The other nodes know them: it joins anew.
 			e.cluster.gate.joined = false
@@ -294,7 +297,7 @@ func (e *Engine) setTargets(tables ...*table.Table) {
 			if _, observed := e.evidence.Own(target.ID); observed || v.Pending() {
 				continue
 			}
-			if e.opts.Prober.Restore(target.ID, settled(v.State), v.Since) && e.cluster != nil {
+			if e.opts.Prober.Restore(target.ID, v.State.Settled(), v.Since) && e.cluster != nil {
 				e.evidence.Restore(target.ID)
 			}
 		}
@@ -372,7 +375,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		g.Go(func() error { return e.cluster.peer.Run(ctx) })
 		g.Go(func() error { return e.pull(ctx) })
 	}
-	g.Go(func() error { return e.state.run(ctx) })
+	g.Go(func() error { return e.state.Run(ctx) })
 	g.Go(func() error { return e.tidy(ctx) })
 	g.Go(func() error { return e.incidents.log.Run(ctx) })
 	if e.issued.writer != nil {

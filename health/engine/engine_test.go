@@ -16,6 +16,7 @@ import (
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/ledger"
+	"github.com/fairlead-dns/fairlead/health/state"
 )
 
 // fakeProber keeps what it was told; tests report for it.
@@ -232,23 +233,23 @@ func (b *bed) report(z *config.Zone, i int, state health.State, failures int) {
 	b.tell(health.TargetOf(z.Name, z.Checks[0], z.Pools[0].Endpoints[i]), state, failures)
 }
 
-func state(v *health.View, i int) health.State { return v.Zones[0].Pools[0].Endpoints[i].State }
+func stateOf(v *health.View, i int) health.State { return v.Zones[0].Pools[0].Endpoints[i].State }
 
 func TestPublishesOnlyWhatMoved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		z := testZone("example.org.", "192.0.2.1", "192.0.2.2")
 		b := start(t, Options{Model: config.NewModel([]*config.Zone{z})})
 		require.Equal(t, 1, b.publisher.count(), "the first view is there before Run")
-		require.Equal(t, health.Unknown, state(b.View(), 0))
+		require.Equal(t, health.Unknown, stateOf(b.View(), 0))
 		b.report(z, 0, health.Up, 0)
 		b.report(z, 1, health.Up, 0)
 		require.Equal(t, 3, b.publisher.count())
 		b.report(z, 0, health.Up, 0)
 		require.Equal(t, 3, b.publisher.count(), "the same again is no news")
 		b.report(z, 0, health.Up, 1)
-		require.Equal(t, health.Suspect, state(b.View(), 0))
+		require.Equal(t, health.Suspect, stateOf(b.View(), 0))
 		b.report(z, 0, health.Down, 3)
-		require.Equal(t, health.Down, state(b.View(), 0))
+		require.Equal(t, health.Down, stateOf(b.View(), 0))
 		require.Equal(t, "refused", b.View().Zones[0].Pools[0].Endpoints[0].Reason)
 		require.Equal(t, b.publisher.last(), b.View())
 	})
@@ -319,17 +320,17 @@ func TestNewModelIsCompiledBeside(t *testing.T) {
 		require.Len(t, b.View().Zones[0].Pools[0].Endpoints, 2, "still compiling")
 		require.Equal(t, 3, b.prober.count(), "the new endpoint is probed meanwhile")
 		b.report(z, 1, health.Down, 3)
-		require.Equal(t, health.Down, state(b.View(), 1), "verdicts go on meanwhile")
+		require.Equal(t, health.Down, stateOf(b.View(), 1), "verdicts go on meanwhile")
 		time.Sleep(3 * time.Second)
 		synctest.Wait()
 		v := b.View()
 		require.Len(t, v.Zones[0].Pools[0].Endpoints, 3)
-		require.Equal(t, []health.State{health.Up, health.Down, health.Unknown}, []health.State{state(v, 0), state(v, 1), state(v, 2)})
+		require.Equal(t, []health.State{health.Up, health.Down, health.Unknown}, []health.State{stateOf(v, 0), stateOf(v, 1), stateOf(v, 2)})
 		narrow := testZone("example.org.", "192.0.2.2")
 		b.SetModel(config.NewModel([]*config.Zone{narrow}))
 		time.Sleep(4 * time.Second)
 		synctest.Wait()
-		require.Equal(t, health.Down, state(b.View(), 0), "a verdict follows its endpoint, not its place in the file")
+		require.Equal(t, health.Down, stateOf(b.View(), 0), "a verdict follows its endpoint, not its place in the file")
 		require.Equal(t, 1, b.prober.count())
 	})
 }
@@ -361,7 +362,7 @@ func TestRestartKeepsVerdicts(t *testing.T) {
 		require.False(t, b.View().Zones[0].Pools[0].Endpoints[0].Stale)
 	})
 	run("too late", 2*time.Hour, func(t *testing.T, b *bed) {
-		require.Equal(t, health.Unknown, state(b.View(), 0))
+		require.Equal(t, health.Unknown, stateOf(b.View(), 0))
 	})
 }
 
@@ -371,10 +372,10 @@ func TestTornStateIsIgnored(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			require.NoError(t, os.WriteFile(filepath.Join(dir, stateName), []byte(content), 0o600))
+			require.NoError(t, os.WriteFile(filepath.Join(dir, state.FileName), []byte(content), 0o600))
 			synctest.Test(t, func(t *testing.T) {
 				b := start(t, Options{Model: config.NewModel([]*config.Zone{testZone("example.org.", "192.0.2.1")}), State: dir})
-				require.Equal(t, health.Unknown, state(b.View(), 0))
+				require.Equal(t, health.Unknown, stateOf(b.View(), 0))
 			})
 		})
 	}

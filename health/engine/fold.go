@@ -72,7 +72,7 @@ const saveTicks = 240
 // onTick does what time alone brings: holds that end, observations that go stale, horizons that moved.
 func (e *Engine) onTick(now time.Time) {
 	e.ticks++
-	e.state.expire(now)
+	e.state.Expire(now)
 	for _, t := range e.tables() {
 		t.StandStill(now)
 		t.EndHolds(now)
@@ -91,7 +91,7 @@ func (e *Engine) onTick(now time.Time) {
 		e.watchEnds(now)
 	}
 	if e.ticks%saveTicks == 0 {
-		e.state.save(e.view.Load())
+		e.state.Save(e.view.Load())
 		e.mindRecords(now)
 	}
 	if moves := e.cur.Horizons(now); len(moves) > 0 {
@@ -131,7 +131,7 @@ func (e *Engine) serve(changes []health.Transition, now time.Time) ledger.Swap {
 			e.follow(now)
 		}
 	}
-	e.state.save(v)
+	e.state.Save(v)
 	return swap
 }
 

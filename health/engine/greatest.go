@@ -52,7 +52,7 @@ func (e *Engine) openIssued(now time.Time) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		e.state.damage(ledgerName, "what earlier answers may have carried is lost: bounds are unknown until it is named", err)
+		e.state.Damage(ledgerName, "what earlier answers may have carried is lost: bounds are unknown until it is named", err)
 	}
 	g := &i.greatest
 	g.disk, g.want = ttlSeconds(saved.GreatestTTLSeconds), ttlOf(e.opts.Model)

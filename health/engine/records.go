@@ -101,11 +101,11 @@ func (e *Engine) openRecords(now time.Time) {
 	path := filepath.Join(e.opts.State, recordsName)
 	var saved savedRecords
 	if err := durable.ReadJSON(path, recordsVersion, &saved); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		e.state.damage(recordsName, "which static records were removed lately is forgotten: caches may hold them for their TTL", err)
+		e.state.Damage(recordsName, "which static records were removed lately is forgotten: caches may hold them for their TTL", err)
 	}
 	for _, g := range saved.Gone {
 		// For how long the node was away is not known for certain.
-		r.add(GoneRecord{g.carrier(), g.Zone, "", now.Add(seconds(g.LeftSeconds))})
+		r.add(GoneRecord{g.carrier(), g.Zone, "", now.Add(time.Duration(g.LeftSeconds * float64(time.Second)))})
 	}
 	e.dropRecords(saved.Records, now)
 	e.showGone(now)

@@ -112,7 +112,7 @@ func TestDamagedLedger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, end := begin(t, Options{Model: recordsModel(t, "{name: x, type: TXT, data: y}"), State: dir})
 		defer end()
-		require.Contains(t, fmt.Sprint(b.state.damaged), ledgerName)
+		require.Contains(t, fmt.Sprint(b.Engine.state.Damaged()), ledgerName)
 	})
 	require.FileExists(t, filepath.Join(dir, ledgerName+".damaged"))
 	require.FileExists(t, filepath.Join(dir, ledgerName))
@@ -127,7 +127,7 @@ func TestDamagedRecords(t *testing.T) {
 			b, end := begin(t, Options{Model: recordsModel(t, "{name: old, type: A, data: 192.0.2.1}"), State: dir})
 			defer end()
 			require.Empty(t, b.GoneRecords("192.0.2.1", "192.0.2.9"))
-			require.Contains(t, fmt.Sprint(b.state.damaged), recordsName)
+			require.Contains(t, fmt.Sprint(b.Engine.state.Damaged()), recordsName)
 		})
 		require.FileExists(t, filepath.Join(dir, recordsName+".damaged"))
 		require.FileExists(t, filepath.Join(dir, recordsName))

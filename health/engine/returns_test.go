@@ -1,10 +1,6 @@
 package engine
 
 import (
-	"bytes"
-	"log/slog"
-	"os"
-	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -46,7 +42,7 @@ func TestRestartLetsNobodySlipIn(t *testing.T) {
 		}
 	})
 	run("comes back after days", 50*time.Hour, manual, func(t *testing.T, b *bed) {
-		require.Equal(t, health.Down, state(b.View(), 0), "what was out is not merely unknown")
+		require.Equal(t, health.Down, stateOf(b.View(), 0), "what was out is not merely unknown")
 		b.report(manual, 0, health.Up, 0)
 		require.True(t, b.View().Zones[0].Pools[0].Return.On())
 		require.Zero(t, share(b, manual))
@@ -83,24 +79,4 @@ func TestReloadLetsIn(t *testing.T) {
 		time.Sleep(5 * time.Second) // in a bubble
 		require.False(t, b.View().Zones[0].Pools[0].Return.On(), "a new version of the file lets it in")
 	})
-}
-
-// TestBrokenReturns: a damaged file costs what it held, and is set aside; the node starts.
-func TestBrokenReturns(t *testing.T) {
-	for name, content := range map[string]string{"empty": "", "torn": `{"version":1,"ret`, "other version": `{"version":9}`, "no hash": `{"version":1,"returns":{"a/b":{"zone":"xx"}}}`} {
-		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			require.NoError(t, os.WriteFile(filepath.Join(dir, returnsName), []byte(content), 0o600))
-			var log bytes.Buffer
-			s, err := openState(dir, time.Hour, time.Now(), slog.New(slog.NewTextHandler(&log, nil)))
-			require.NoError(t, err)
-			require.Empty(t, s.returns)
-			require.Contains(t, log.String(), "which pools were out")
-			require.Contains(t, log.String(), returnsName+".damaged")
-			kept, err := os.ReadFile(filepath.Join(dir, returnsName+".damaged"))
-			require.NoError(t, err)
-			require.Equal(t, content, string(kept))
-			require.NoFileExists(t, filepath.Join(dir, returnsName))
-		})
-	}
 }

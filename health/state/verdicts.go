@@ -1,4 +1,4 @@
-package engine
+package state
 
 import (
 	"bytes"
@@ -23,7 +23,9 @@ import (
 )
 
 const (
-	stateName    = "verdicts.json"
+	// FileName is that of the verdicts in a state directory, ReturnsName that of the pools that are out or on their way back.
+	FileName     = "verdicts.json"
+	ReturnsName  = "returns.json"
 	stateVersion = 2
 	// saveEvery bounds how often the file is written; saveShare, how much of the time writing may take: 1/saveShare. The
 	// state of 40,000 endpoints costs 0.15 s of a core.
@@ -33,15 +35,15 @@ const (
 	maxStateSize = 128 << 20
 )
 
-// A stateFile keeps the last verdicts on disk, so that a restart does not begin with everything unknown. Ages are stored,
+// A File keeps the last verdicts on disk, so that a restart does not begin with everything unknown. Ages are stored,
 // not instants. It is lost without harm: then endpoints start pending.
-type stateFile struct {
+type File struct {
 	path   string // empty: nothing is kept
 	logger *slog.Logger
 	// damaged are files that could not be understood, with what that costs.
-	damaged []damage
-	// loaded, by zone/pool/endpoint, and targets, the verdicts on targets that stand alone behind an endpoint, are owned by
-	// the engine's goroutine. They are dropped when they are too old to begin with.
+	damaged []Damage
+	// loaded, by zone/pool/endpoint, and targets, the verdicts on targets that stand alone behind an endpoint, belong to
+	// one goroutine. They are dropped when they are too old to begin with.
 	loaded  map[string]savedVerdict
 	targets map[health.TargetID]health.Verdict
 	// byRData has those of loaded by what the endpoint has; nil where two have the same.
@@ -81,24 +83,24 @@ type savedVerdict struct {
 	RData []string `json:"rdata,omitempty"`
 }
 
-// openState reads what an earlier run left in dir, unless it is older than maxAge. A file that cannot be understood is
+// Open reads what an earlier run left in dir, unless it is older than maxAge. A file that cannot be understood is
 // reported and ignored; a directory that cannot be written is an error.
-func openState(dir string, maxAge time.Duration, now time.Time, logger *slog.Logger) (*stateFile, error) {
-	s := &stateFile{logger: logger, maxAge: maxAge, wake: make(chan struct{}, 1)}
+func Open(dir string, maxAge time.Duration, now time.Time, logger *slog.Logger) (*File, error) {
+	s := &File{logger: logger, maxAge: maxAge, wake: make(chan struct{}, 1)}
 	if dir == "" {
 		return s, nil
 	}
-	s.path = filepath.Join(dir, stateName)
+	s.path = filepath.Join(dir, FileName)
 	var err error
 	if s.returns, err = loadReturns(dir); err != nil {
-		s.damage(returnsName, "which pools were out, or on their way back, is forgotten: what is up now may be answered", err)
+		s.Damage(ReturnsName, "which pools were out, or on their way back, is forgotten: what is up now may be answered", err)
 	}
 	saved, err := readState(s.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return s, nil
 	case err != nil:
-		s.damage(stateName, "the last verdicts are forgotten: the first probes decide", err)
+		s.Damage(FileName, "the last verdicts are forgotten: the first probes decide", err)
 		return s, nil
 	}
 	// The wall clock is the only one that outlives a process; a file from the future is as good as no file.
@@ -129,25 +131,21 @@ func openState(dir string, maxAge time.Duration, now time.Time, logger *slog.Log
 	return s, nil
 }
 
-// A damage is a file of the state directory that could not be understood.
-type damage struct{ file, text string }
+// A Damage is a file of the state directory that could not be understood.
+type Damage struct{ File, Text string }
 
-// damage notes that a file of the state directory is damaged, and what that costs: never the service. The file is set aside.
-func (s *stateFile) damage(name, costs string, err error) {
+// Damage notes that a file of the state directory is damaged, and what that costs: never the service. The file is set aside.
+func (s *File) Damage(name, costs string, err error) {
 	attrs := []any{"file", name, "err", err}
 	if to, err := durable.SetAside(filepath.Join(filepath.Dir(s.path), name)); err == nil {
 		attrs = append(attrs, "kept", to)
 	}
 	s.logger.Error("a file of the state directory is damaged: "+costs, attrs...)
-	s.damaged = append(s.damaged, damage{name, costs + ": " + err.Error()})
+	s.damaged = append(s.damaged, Damage{name, costs + ": " + err.Error()})
 }
 
-// tellDamage makes an event of each damaged file.
-func (e *Engine) tellDamage() {
-	for _, d := range e.state.damaged {
-		e.opts.Events.Add("state.damaged", d.file, d.text, nil)
-	}
-}
+// Damaged are the files that could not be understood.
+func (s *File) Damaged() []Damage { return s.damaged }
 
 func readState(path string) (*savedVerdicts, error) {
 	info, err := os.Stat(path)
@@ -183,16 +181,16 @@ func (v savedVerdict) verdict(savedAt time.Time) health.Verdict {
 	return verdict
 }
 
-// expire drops what an earlier run believed once it is older than maxAge: an endpoint that comes back into the file then
+// Expire drops what an earlier run believed once it is older than maxAge: an endpoint that comes back into the file then
 // has nothing to build on.
-func (s *stateFile) expire(now time.Time) {
+func (s *File) Expire(now time.Time) {
 	if s.loaded != nil && now.Sub(s.savedAt) > s.maxAge {
 		s.loaded, s.targets, s.byRData = nil, nil, nil
 	}
 }
 
 // Verdict is what an earlier run believed of a target.
-func (s *stateFile) Verdict(id health.TargetID) (health.Verdict, bool) {
+func (s *File) Verdict(id health.TargetID) (health.Verdict, bool) {
 	v, ok := s.targets[id]
 	return v, ok
 }
@@ -205,7 +203,7 @@ func endpointKey(z *config.Zone, p *config.Pool, i int) string {
 }
 
 // Endpoint is what an earlier run believed of endpoint i, if the same was dialled then.
-func (s *stateFile) Endpoint(z *config.Zone, p *config.Pool, i int, dialled []health.TargetID) (view health.EndpointView, ok bool) {
+func (s *File) Endpoint(z *config.Zone, p *config.Pool, i int, dialled []health.TargetID) (view health.EndpointView, ok bool) {
 	if s.loaded == nil || len(dialled) == 0 {
 		return view, false
 	}
@@ -227,8 +225,8 @@ func (s *stateFile) Endpoint(z *config.Zone, p *config.Pool, i int, dialled []he
 	return view, true
 }
 
-// save asks for v to be written soon.
-func (s *stateFile) save(v *health.View) {
+// Save asks for v to be written soon.
+func (s *File) Save(v *health.View) {
 	if s.path == "" {
 		return
 	}
@@ -241,8 +239,8 @@ func (s *stateFile) save(v *health.View) {
 	}
 }
 
-// run writes until ctx ends, at most once in saveEvery, and a last time then.
-func (s *stateFile) run(ctx context.Context) error {
+// Run writes until ctx ends, at most once in saveEvery, and a last time then.
+func (s *File) Run(ctx context.Context) error {
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	for {
@@ -265,14 +263,14 @@ func (s *stateFile) run(ctx context.Context) error {
 }
 
 // end writes a last time, with the ages as they are now.
-func (s *stateFile) end() {
+func (s *File) end() {
 	s.mu.Lock()
 	s.view = s.last
 	s.mu.Unlock()
 	s.flush()
 }
 
-func (s *stateFile) flush() {
+func (s *File) flush() {
 	s.mu.Lock()
 	v := s.view
 	s.view = nil
@@ -284,11 +282,11 @@ func (s *stateFile) flush() {
 		s.logger.Warn("last verdicts not kept", "file", s.path, "err", err)
 	}
 	if err := writeReturns(filepath.Dir(s.path), v, time.Now()); err != nil {
-		s.logger.Warn("pools on their way back not kept", "file", returnsName, "err", err)
+		s.logger.Warn("pools on their way back not kept", "file", ReturnsName, "err", err)
 	}
 }
 
-func (s *stateFile) write(v *health.View, now time.Time) error {
+func (s *File) write(v *health.View, now time.Time) error {
 	return durable.Write(s.path, func(w io.Writer) error { return writeVerdicts(w, v, now) })
 }
 
@@ -367,7 +365,7 @@ func (w *verdictWriter) pool(z *config.Zone, p *config.Pool, view *health.PoolVi
 
 // saved is a verdict as it is kept, without what it is about.
 func (w *verdictWriter) saved(verdict health.Verdict) savedVerdict {
-	v := savedVerdict{State: settled(verdict.State), Reason: verdict.Reason}
+	v := savedVerdict{State: verdict.State.Settled(), Reason: verdict.Reason}
 	if !verdict.Pending() {
 		v.AgeSeconds = w.now.Sub(verdict.Since).Seconds()
 	}
@@ -376,12 +374,4 @@ func (w *verdictWriter) saved(verdict health.Verdict) savedVerdict {
 		v.LeftSeconds = &left
 	}
 	return v
-}
-
-// settled leaves out what is about single failures: their count is not kept.
-func settled(s health.State) health.State {
-	if s == health.Suspect {
-		return health.Up
-	}
-	return s
 }

@@ -1,4 +1,4 @@
-package engine
+package state
 
 import (
 	"bytes"
@@ -72,8 +72,8 @@ func TestAddressesOutliveRestart(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, writeVerdicts(&out, &health.View{Zones: []*health.ZoneView{{Zone: both, Pools: []*health.PoolView{{Endpoints: []health.EndpointView{view}}}}}}, now))
 	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, stateName), out.Bytes(), 0o600))
-	state, err := openState(dir, time.Hour, now, slog.New(slog.DiscardHandler))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, FileName), out.Bytes(), 0o600))
+	state, err := Open(dir, time.Hour, now, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 
 	restored := startOf(state, both, now).Endpoints[0]
@@ -95,7 +95,7 @@ func TestAddressesOutliveRestart(t *testing.T) {
 }
 
 // startOf is the view with which the one pool of a zone starts.
-func startOf(state *stateFile, z *config.Zone, now time.Time) *health.PoolView {
+func startOf(state *File, z *config.Zone, now time.Time) *health.PoolView {
 	return table.New(config.NewModel([]*config.Zone{z}), nil, table.NewEvidence("", nil, 0), state, now).Pool(table.Ref{})
 }
 
@@ -114,8 +114,8 @@ func TestVerdictsFollowAddresses(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, writeVerdicts(&out, &health.View{Zones: []*health.ZoneView{{Zone: old, Pools: []*health.PoolView{{Endpoints: []health.EndpointView{down}}}}}}, now))
 	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, stateName), out.Bytes(), 0o600))
-	state, err := openState(dir, time.Hour, now, slog.New(slog.DiscardHandler))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, FileName), out.Bytes(), 0o600))
+	state, err := Open(dir, time.Hour, now, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	for _, tt := range []struct {
 		check, name, address string
@@ -132,8 +132,28 @@ func TestVerdictsFollowAddresses(t *testing.T) {
 	both := []*health.PoolView{{Endpoints: []health.EndpointView{down}}, {Endpoints: []health.EndpointView{down}}}
 	out.Reset()
 	require.NoError(t, writeVerdicts(&out, &health.View{Zones: []*health.ZoneView{{Zone: twins, Pools: both}}}, now))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, stateName), out.Bytes(), 0o600))
-	state, err = openState(dir, time.Hour, now, slog.New(slog.DiscardHandler))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, FileName), out.Bytes(), 0o600))
+	state, err = Open(dir, time.Hour, now, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	require.Nil(t, startOf(state, parse("other", "f", "192.0.2.1"), now), "two had it")
+}
+
+// TestBrokenReturns: a damaged file costs what it held, and is set aside; the node starts.
+func TestBrokenReturns(t *testing.T) {
+	for name, content := range map[string]string{"empty": "", "torn": `{"version":1,"ret`, "other version": `{"version":9}`, "no hash": `{"version":1,"returns":{"a/b":{"zone":"xx"}}}`} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			require.NoError(t, os.WriteFile(filepath.Join(dir, ReturnsName), []byte(content), 0o600))
+			var log bytes.Buffer
+			s, err := Open(dir, time.Hour, time.Now(), slog.New(slog.NewTextHandler(&log, nil)))
+			require.NoError(t, err)
+			require.Empty(t, s.returns)
+			require.Contains(t, log.String(), "which pools were out")
+			require.Contains(t, log.String(), ReturnsName+".damaged")
+			kept, err := os.ReadFile(filepath.Join(dir, ReturnsName+".damaged"))
+			require.NoError(t, err)
+			require.Equal(t, content, string(kept))
+			require.NoFileExists(t, filepath.Join(dir, ReturnsName))
+		})
+	}
 }

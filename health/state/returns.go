@@ -1,4 +1,4 @@
-package engine
+package state
 
 import (
 	"errors"
@@ -12,10 +12,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health"
 )
 
-const (
-	returnsName    = "returns.json"
-	returnsVersion = 1
-)
+const returnsVersion = 1
 
 // savedReturns are the pools and AZs that are out, or on their way back. They have no age limit: a site that was out must not
 // slip in because the node was stopped for a day.
@@ -44,7 +41,7 @@ func loadReturns(dir string) (returns map[string]savedReturn, err error) {
 	if dir == "" {
 		return nil, nil
 	}
-	path := filepath.Join(dir, returnsName)
+	path := filepath.Join(dir, ReturnsName)
 	var saved savedReturns
 	err = durable.ReadJSON(path, returnsVersion, &saved)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -64,7 +61,7 @@ func writeReturns(dir string, v *health.View, now time.Time) error {
 			saved.add(zv.Zone, p, zv.Pools[pi], now)
 		}
 	}
-	return durable.WriteJSON(filepath.Join(dir, returnsName), saved)
+	return durable.WriteJSON(filepath.Join(dir, ReturnsName), saved)
 }
 
 func (s *savedReturns) add(z *config.Zone, p *config.Pool, view *health.PoolView, now time.Time) {
@@ -154,7 +151,7 @@ func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Se
 // Returns adds the returns of an earlier run to the view with which a pool starts; both may be nil. What was out starts as
 // out, so that its return is one: by a drain that may be over, or, where a person has to let it in and the verdict is too
 // old to be believed, as down.
-func (s *stateFile) Returns(z *config.Zone, p *config.Pool, view *health.PoolView, now time.Time) *health.PoolView {
+func (s *File) Returns(z *config.Zone, p *config.Pool, view *health.PoolView, now time.Time) *health.PoolView {
 	if len(s.returns) == 0 {
 		return view
 	}
