@@ -94,7 +94,7 @@ func (e *Engine) follow(now time.Time) {
 		configured = e.configuredNames(now)
 		e.mindFences(now)
 	}
-	w := newWhereabouts(e.cur.Model, e.View())
+	w := ledger.NewWhereabouts(e.cur.Model, e.View())
 	stand := make(map[subject]bool, len(i.departures))
 	shown := make([]Departure, 0, len(i.departures))
 	apart := 0
@@ -198,7 +198,7 @@ func (e *Engine) clears(configured []string, now time.Time) *clearing {
 }
 
 // showWhole is what has left all names, once for each endpoint that it is of.
-func (e *Engine) showWhole(a *ledger.Absence, w *whereabouts) (shown []Departure) {
+func (e *Engine) showWhole(a *ledger.Absence, w *ledger.Whereabouts) (shown []Departure) {
 	d := e.issued.departures[subject{RData: a.Key}]
 	byLabel := make(map[ledger.Label]*Departure)
 	for _, s := range a.Names {
@@ -216,36 +216,36 @@ func (e *Engine) showWhole(a *ledger.Absence, w *whereabouts) (shown []Departure
 		slices.Sort(one.Services)
 		shown = append(shown, *one)
 	}
-	slices.SortFunc(shown, func(a, b Departure) int { return compareLabels(a.Label, b.Label) })
+	slices.SortFunc(shown, func(a, b Departure) int { return a.Label.Compare(b.Label) })
 	return shown
 }
 
 // showApart is a holding whose RDATA other names answer.
-func (e *Engine) showApart(of subject, s *ledger.Standing, w *whereabouts) Departure {
+func (e *Engine) showApart(of subject, s *ledger.Standing, w *ledger.Whereabouts) Departure {
 	one := e.shownOf(s, e.issued.departures[of], w)
 	one.Owner, one.Service, one.Outstanding = s.Owner, s.Service, e.issued.book.Curve(s)
 	if s.Service != "" {
 		one.Services = []string{s.Service}
 		if !one.Drained {
-			one.Drained = w.drainedFor(s)
+			one.Drained = w.DrainedFor(s)
 		}
 	}
 	return *one
 }
 
-func (e *Engine) shownOf(s *ledger.Standing, d *departure, w *whereabouts) *Departure {
+func (e *Engine) shownOf(s *ledger.Standing, d *departure, w *ledger.Whereabouts) *Departure {
 	one := &Departure{Label: s.Label, RData: s.RData, Since: d.since, Bound: d.bound, Void: slices.Clone(d.void), Again: d.again}
-	if v := w.of(s); v != nil {
+	if v := w.Of(s); v != nil {
 		one.Known, one.Drained, one.Down = true, v.Drained, !v.InService() && !v.Pending()
 	}
 	return one
 }
 
 // sweep forgets what nobody needs to know any more: it is not of the model, and final, or has stood for very long.
-func (e *Engine) sweep(w *whereabouts, now time.Time) {
+func (e *Engine) sweep(w *ledger.Whereabouts, now time.Time) {
 	for k, a := range e.issued.book.Absences() {
 		for owner, s := range a.Names {
-			if w.of(s) != nil && s.Service != "" && w.services[s.Service] {
+			if w.Of(s) != nil && s.Service != "" && w.Serves(s.Service) {
 				continue
 			}
 			d := e.issued.departures[subject{RData: k}]

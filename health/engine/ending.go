@@ -48,7 +48,7 @@ func (e *Engine) watchEnds(now time.Time) {
 
 // announceEnd says that an intent ends by itself soon.
 func (e *Engine) announceEnd(i *health.IntentState, left time.Duration) {
-	e.tellIntent("intent.ending", i, "ends by itself in "+left.Round(time.Second).String())
+	e.reporter.Order("intent.ending", i, "ends by itself in "+left.Round(time.Second).String())
 	e.opts.Logger.Warn("intent ends by itself soon", "id", i.ID.String(), "kind", i.Kind.String(), "scope", i.Scope.String(), "service", i.Service,
 		"actor", i.Actor, "reason", i.Reason, "end", endWord(i.End), "left_seconds", math.Round(left.Seconds()))
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health/incident"
 	"github.com/fairlead-dns/fairlead/health/intent"
 	"github.com/fairlead-dns/fairlead/health/ledger"
+	"github.com/fairlead-dns/fairlead/health/report"
 	"github.com/fairlead-dns/fairlead/health/state"
 	"github.com/fairlead-dns/fairlead/health/table"
 )
@@ -138,7 +139,10 @@ func (o *Options) validate() error {
 type Engine struct {
 	opts    Options
 	metrics *metrics
-	state   *state.File
+	// reporter and incidents follow what is published. Owned by Run's goroutine.
+	reporter  *report.Reporter
+	incidents *incident.Watch
+	state     *state.File
 
 	view   atomic.Pointer[health.View] // swapped, never mutated
 	frozen atomic.Pointer[FreezeOrder] // swapped, never mutated
@@ -194,10 +198,9 @@ type Engine struct {
 	issued  issued
 	records records
 	// moved are names that a file has answered elsewhere. Owned by Run's goroutine.
-	moved     []movedNames
-	lives     lives
-	incidents incidents
-	takings   takings
+	moved   []movedNames
+	lives   lives
+	takings takings
 }
 
 // New judges opts.Model from what was persisted and publishes the first view, so that an answer exists before the first
@@ -209,6 +212,7 @@ func New(opts Options) (*Engine, error) {
 	e := &Engine{
 		opts:     opts,
 		metrics:  newMetrics(opts.Registerer),
+		reporter: report.New(opts.Events, opts.Logger, opts.Registerer),
 		inbox:    make(map[health.TargetID]health.Observation),
 		wake:     make(chan struct{}, 1),
 		prepared: make(chan *version, 1),
@@ -231,8 +235,7 @@ func New(opts Options) (*Engine, error) {
 	e.shownLeft.Store(new([]Departure))
 	e.shownClear.Store(new(clearing))
 	e.shownGone.Store(new(shownGone))
-	e.incidents = incidents{suspects: make(map[string]uint64), trouble: make(map[health.TargetID]trouble), model: now}
-	e.incidents.log = incident.Open(incident.Options{Node: opts.Node, State: opts.State, Events: opts.Events, Logger: opts.Logger})
+	incidents := incident.Open(incident.Options{Node: opts.Node, State: opts.State, Events: opts.Events, Logger: opts.Logger})
 	e.shut.Store(new(string))
 	e.evidence = table.NewEvidence(opts.Node, opts.References, opts.Without)
 	if err := e.joinCluster(); err != nil {
@@ -245,6 +248,10 @@ func New(opts Options) (*Engine, error) {
 	if err := e.openIssued(now); err != nil {
 		return nil, fmt.Errorf("state of the engine: %w", err)
 	}
+	e.incidents = incident.NewWatch(incidents, incident.Answers{
+		Book: e.issued.book, Ledger: opts.Ledger, Serves: opts.Publisher.Serves,
+		Orders: func(now time.Time) []health.Intent { return e.intents.Set().Open(now) },
+	}, now)
 	e.openRecords(now)
 	for _, d := range e.state.Damaged() {
 		e.opts.Events.Add("state.damaged", d.File, d.Text, nil)
@@ -377,7 +384,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	g.Go(func() error { return e.state.Run(ctx) })
 	g.Go(func() error { return e.tidy(ctx) })
-	g.Go(func() error { return e.incidents.log.Run(ctx) })
+	g.Go(func() error { return e.incidents.Run(ctx) })
 	if e.issued.writer != nil {
 		g.Go(func() error { return e.issued.writer.Run(ctx) })
 	}

@@ -39,7 +39,7 @@ func (e *Engine) foldOwn(now time.Time) (looked bool) {
 			continue
 		}
 		was, known := e.evidence.Own(id)
-		e.noteProbe(id, was, known, o)
+		e.incidents.Probed(id, was, known, o)
 		before := e.evidence.Restored(id)
 		e.evidence.BearOut(o)
 		moved[id] = !known || before != e.evidence.Restored(id) || was.State != o.State || was.Suspect() != o.Suspect() || o.Reason != was.Reason || o.Reduction != was.Reduction || e.standingMoved(id, was, o)
@@ -122,10 +122,8 @@ func (e *Engine) serve(changes []health.Transition, now time.Time) ledger.Swap {
 	e.issued.book.Published(&swap, now)
 	e.metrics.publish.Observe(time.Since(now).Seconds())
 	if e.generation > 1 {
-		e.report(changes)
-		e.tellChanges(changes)
-		e.tellAddresses(changes)
-		e.happened(changes, &swap, now)
+		e.reporter.Published(changes, v)
+		e.incidents.Published(changes, &swap, v, now)
 		if len(swap.Left) > 0 && (len(e.issued.departures) < manyOut || now.Sub(e.issued.followed) >= followPause) {
 			// Nobody is told that there is nothing to forget, not even for a second.
 			e.follow(now)
@@ -173,7 +171,7 @@ func (e *Engine) takeUp(t *version, now time.Time) {
 	e.evidence.Forget(e.wants)
 	e.applyIntents(now)
 	changes := t.Judge(now)
-	e.incidents.model = now
+	e.incidents.TakenUp(now)
 	e.opts.Logger.Info("configuration taken up", "old", old.Hash.String(), "new", t.Model.Hash.String(), "zones", len(t.Model.Zones))
 	swap := e.serve(changes, now)
 	e.tellLeft(old, &swap, now)
@@ -261,26 +259,5 @@ func (e *Engine) standingMoved(id health.TargetID, was, o health.Observation) bo
 func (e *Engine) rejudge() {
 	for _, t := range e.tables() {
 		t.AllDirty()
-	}
-}
-
-// maxLogged bounds the lines for one publication; an outage of thousands of endpoints is one event.
-const maxLogged = 20
-
-func (e *Engine) report(changes []health.Transition) {
-	logged := 0
-	for _, c := range changes {
-		was, is := c.Old.Shown(), c.New.Shown()
-		if was == is {
-			continue
-		}
-		e.metrics.transitions[is].Inc()
-		if logged++; logged <= maxLogged {
-			e.opts.Logger.Info("endpoint changed state", "zone", c.Zone.Name, "pool", c.Pool.Name, "endpoint", c.Endpoint.Name,
-				"old", was.String(), "new", is.String(), "cause", c.New.Reason)
-		}
-	}
-	if logged > maxLogged {
-		e.opts.Logger.Info("more endpoints changed state", "count", logged-maxLogged)
 	}
 }

@@ -305,7 +305,7 @@ func (e *Engine) showIntents(open []health.Intent, now time.Time) {
 	}
 	was := e.shownIntents.Swap(&shownIntents{states: states, moved: make(chan struct{})})
 	if was != nil {
-		e.tellIntents(was.states, states, now)
+		e.reporter.Orders(was.states, states, now)
 		close(was.moved)
 	}
 }

@@ -51,7 +51,7 @@ func (e *Engine) tellLeft(old *config.Model, swap *ledger.Swap, now time.Time) {
 	t := taking{number: e.takings.count + 1}
 	gone := e.takeRecords(old, now)
 	e.takings.count++
-	w := newWhereabouts(e.cur.Model, e.view.Load())
+	w := ledger.NewWhereabouts(e.cur.Model, e.view.Load())
 	services := make(map[string]bool)
 	for _, zv := range e.view.Load().Zones {
 		for _, svc := range zv.Zone.Services {
@@ -110,10 +110,10 @@ func leftText(t *taking) string {
 	return what + " and caches hold what this node gave until " + last.UTC().Format("15:04:05")
 }
 
-func (e *Engine) leftOf(d *ledger.Departed, w *whereabouts, services map[string]bool, now time.Time) Left {
+func (e *Engine) leftOf(d *ledger.Departed, w *ledger.Whereabouts, services map[string]bool, now time.Time) Left {
 	l := Left{Label: ledger.LabelOf(d.Zone, d.Pool, d.Endpoint), Owner: d.Owner, RData: d.RData, Service: d.Service, Expires: e.expiresOf(d, now)}
-	at, known := w.find(l.Label)
-	_, zone := w.zones[d.Zone.Name]
+	at, known := w.Find(l.Label)
+	zone := w.Zone(d.Zone.Name) != nil
 	switch {
 	case !zone:
 		l.Why = "the zone is not served any more"
@@ -123,7 +123,7 @@ func (e *Engine) leftOf(d *ledger.Departed, w *whereabouts, services map[string]
 		l.Why = "the address was removed"
 	case !known:
 		l.Why = "the endpoint was removed"
-	case !w.hasRData(at, d.RData):
+	case !w.HasRData(at, d.RData):
 		l.Why = "the endpoint has other addresses"
 	default:
 		l.Why = "the new version does not answer it there"

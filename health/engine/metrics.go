@@ -7,12 +7,11 @@ import (
 )
 
 type metrics struct {
-	publish     prometheus.Histogram
-	transitions map[health.State]prometheus.Counter
-	blind       prometheus.Gauge
-	late        prometheus.Gauge
-	frozen      prometheus.Gauge
-	intents     map[string]prometheus.Gauge
+	publish prometheus.Histogram
+	blind   prometheus.Gauge
+	late    prometheus.Gauge
+	frozen  prometheus.Gauge
+	intents map[string]prometheus.Gauge
 	// ends are when the first intent of each kind ends, in seconds.
 	ends    map[health.IntentKind]prometheus.Gauge
 	unkept  prometheus.Gauge
@@ -25,6 +24,13 @@ const (
 	intentPlanned   = "planned"
 	intentSuspended = "suspended"
 )
+
+func either(b bool, yes, no string) string {
+	if b {
+		return yes
+	}
+	return no
+}
 
 func boolValue(b bool) float64 {
 	if b {
@@ -40,7 +46,6 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help:    "Time from a verdict, hold or configuration that moved to the swap of what is answered.",
 			Buckets: prometheus.ExponentialBuckets(0.00005, 2, 16),
 		}),
-		transitions: make(map[health.State]prometheus.Counter),
 		blind: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "fairlead_blind",
 			Help: "1 while this vantage abstains: most of its probes fail and no reference target answers.",
@@ -53,13 +58,6 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "fairlead_frozen",
 			Help: "1 while an operator has stopped every automatic verdict.",
 		}),
-	}
-	vec := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "fairlead_endpoint_transitions_total",
-		Help: "Endpoints that changed their shown state, by the new state.",
-	}, []string{"state"})
-	for _, s := range health.States() {
-		m.transitions[s] = vec.WithLabelValues(s.String())
 	}
 	intents := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "fairlead_intents",
@@ -82,6 +80,6 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		Help: "1 while intents of other nodes are in force that could not be written to disk.",
 	})
 	m.cluster = newClusterMetrics(reg)
-	reg.MustRegister(m.publish, vec, m.blind, m.late, m.frozen, intents, ends, m.unkept)
+	reg.MustRegister(m.publish, m.blind, m.late, m.frozen, intents, ends, m.unkept)
 	return m
 }

@@ -74,7 +74,7 @@ func (e *Engine) safety(scope health.Scope, now time.Time) Safety {
 		item.Bound = ledger.Compose(e.said(subject{RData: ledger.RDataKeyOf(item.RData)}, configured, now), now, e.opts.Transit, e.opts.Without)
 	}
 	slices.SortFunc(s.Items, func(a, b SafetyItem) int {
-		return cmp.Or(compareLabels(a.Label, b.Label), cmp.Compare(a.RData, b.RData))
+		return cmp.Or(a.Label.Compare(b.Label), cmp.Compare(a.RData, b.RData))
 	})
 	if s.Asked {
 		e.urge()

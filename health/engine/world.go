@@ -15,7 +15,7 @@ import (
 type world struct {
 	e     *Engine
 	now   time.Time
-	where *whereabouts
+	where *ledger.Whereabouts
 }
 
 // Forgetting is how far caches have forgotten an endpoint.
@@ -83,11 +83,10 @@ func (w *world) Serves(zone, service string) bool { return w.e.opts.Publisher.Se
 
 // Ramping tells whether a pool is not back with its whole share.
 func (w *world) Ramping(zone, pool string) bool {
-	zi, ok := w.where.zones[zone]
-	if !ok {
+	zv := w.where.Zone(zone)
+	if zv == nil {
 		return false
 	}
-	zv := w.where.view.Zones[zi]
 	pi := slices.IndexFunc(zv.Zone.Pools, func(p *config.Pool) bool { return p.Name == pool })
 	if pi < 0 {
 		return false
@@ -118,9 +117,27 @@ func (w *world) Answers(of *ledger.IncidentEndpoint, zone string) (total uint64,
 		}
 	}
 	pool, endpoint, _ := strings.Cut(of.Name, "/")
-	if at, ok := w.where.find(ledger.Label{Zone: zone, Pool: pool, Endpoint: endpoint, Region: of.Region, AZ: of.AZ}); ok {
-		z := w.where.view.Zones[at.zone].Zone
-		total = w.e.answersOf(z, z.Pools[at.pool], z.Pools[at.pool].Endpoints[at.endpoint])
+	if at, ok := w.where.Find(ledger.Label{Zone: zone, Pool: pool, Endpoint: endpoint, Region: of.Region, AZ: of.AZ}); ok {
+		zv, _ := w.where.At(at)
+		p := zv.Zone.Pools[at.Pool]
+		total = w.e.incidents.AnswersOf(zv.Zone, p, p.Endpoints[at.Endpoint])
 	}
 	return total, curve, true
+}
+
+// followIncidents brings open incidents in line with what is known of caches, once a second.
+func (e *Engine) followIncidents(now time.Time) {
+	e.incidents.Follow(&world{e, now, ledger.NewWhereabouts(e.cur.Model, e.view.Load())}, now)
+}
+
+// Incidents are those that are kept, the newest last, as of the last second. They are not to be changed.
+func (e *Engine) Incidents() []*ledger.Incident { return e.incidents.Incidents() }
+
+// Amend changes what others know of an incident: what was seen to arrive late. amend must replace what it changes.
+func (e *Engine) Amend(id string, amend func(*ledger.Incident)) (made *ledger.Incident, err error) {
+	err = e.command(func(now time.Time) error {
+		made, err = e.incidents.Amend(id, now, amend)
+		return err
+	})
+	return made, err
 }

@@ -1,12 +1,12 @@
-package engine
+package incident
 
 import (
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
-	"github.com/fairlead-dns/fairlead/health/incident"
 	"github.com/fairlead-dns/fairlead/health/judge"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 )
@@ -14,9 +14,11 @@ import (
 // maxCounted bounds the services whose answers are counted for one endpoint.
 const maxCounted = 200
 
-// incidents are what the engine tells its log of incidents. Owned by Run's goroutine.
-type incidents struct {
-	log *incident.Log
+// A Watch opens incidents for what publications take out, and notes what comes back. It is told of every publication and of every probe, and
+// belongs to one goroutine. Make it with NewWatch.
+type Watch struct {
+	*Log
+	answers Answers
 	// suspects are how many answers had carried endpoints that may be on their way out, as ZONE/POOL/ENDPOINT.
 	suspects map[string]uint64
 	// trouble is what is known of targets that fail, and of endpoints behind them.
@@ -25,38 +27,62 @@ type incidents struct {
 	model time.Time
 }
 
+// Answers are what a Watch asks about what this node answers and what was ordered.
+type Answers struct {
+	// Book tells what is answered now. A *ledger.Book is one.
+	Book interface {
+		// Answered tells whether any name answers RDATA, Answers whether a name answers a holding.
+		Answered(k ledger.RDataKey) bool
+		Answers(k ledger.Key) bool
+	}
+	// Ledger counts answers. A *ledger.Ledger is one.
+	Ledger interface{ AnswersOf(k ledger.Key) uint64 }
+	// Serves tells whether a service of a zone, both by name, answers with something that is up.
+	Serves func(zone, service string) bool
+	// Orders are those in force or planned.
+	Orders func(now time.Time) []health.Intent
+}
+
+// NewWatch makes a Watch that keeps its incidents in log. The model in force was taken up at now.
+func NewWatch(log *Log, answers Answers, now time.Time) *Watch {
+	return &Watch{Log: log, answers: answers, suspects: make(map[string]uint64), trouble: make(map[health.TargetID]trouble), model: now}
+}
+
+// TakenUp notes that another model is in force from now on.
+func (w *Watch) TakenUp(now time.Time) { w.model = now }
+
 // trouble is when a target was last well and when it failed first.
 type trouble struct{ good, failed time.Time }
 
-// noteProbe remembers when a target that works failed first.
-func (e *Engine) noteProbe(id health.TargetID, was health.Observation, known bool, o health.Observation) {
-	in := &e.incidents
+// Probed remembers when a target that works failed first.
+func (w *Watch) Probed(id health.TargetID, was health.Observation, known bool, o health.Observation) {
 	switch {
 	case o.Failures == 0:
-		delete(in.trouble, id)
+		delete(w.trouble, id)
 	case !known || was.Failures == 0:
 		t := trouble{failed: o.At}
 		if known {
 			t.good = was.At
 		}
-		in.trouble[id] = t
+		w.trouble[id] = t
 	}
 }
 
 // A happening is one publication as incidents see it.
 type happening struct {
-	e    *Engine
-	now  time.Time
-	view *health.View
+	w   *Watch
+	now time.Time
+	// where finds what labels name in what was published.
+	where *ledger.Whereabouts
 	// orders are those in force, read when one is looked for.
 	orders []health.Intent
 	// left are the endpoints some of whose RDATA left with the swap.
 	left map[ledger.Label]bool
 }
 
-// happened opens incidents for what a publication takes out, and notes what comes back.
-func (e *Engine) happened(changes []health.Transition, swap *ledger.Swap, now time.Time) {
-	h := &happening{e: e, now: now, view: e.view.Load(), left: make(map[ledger.Label]bool)}
+// Published opens incidents for what a publication takes out, and notes what comes back.
+func (w *Watch) Published(changes []health.Transition, swap *ledger.Swap, v *health.View, now time.Time) {
+	h := &happening{w: w, now: now, where: ledger.NewWhereabouts(v.Model, v), left: make(map[ledger.Label]bool)}
 	for i := range swap.Left {
 		d := &swap.Left[i]
 		h.left[ledger.LabelOf(d.Zone, d.Pool, d.Endpoint)] = true
@@ -64,36 +90,34 @@ func (e *Engine) happened(changes []health.Transition, swap *ledger.Swap, now ti
 	for k := range changes {
 		h.change(&changes[k])
 	}
-	addresses := addressChanges(changes)
+	addresses := health.AddressTransitions(changes)
 	for k := range addresses {
 		h.withheld(&addresses[k])
 	}
-	w := newWhereabouts(e.cur.Model, h.view)
 	for i := range swap.Left {
-		h.departed(&swap.Left[i], w)
+		h.departed(&swap.Left[i])
 	}
-	e.incidents.log.EachOut(func(zone string, out *ledger.IncidentEndpoint) { h.back(zone, out, w) })
+	w.EachOut(h.back)
 	if len(changes) > 0 || len(swap.Left) > 0 {
-		e.incidents.log.Show()
+		w.Show()
 	}
 }
 
 // change looks at an endpoint whose shown state moved.
 func (h *happening) change(c *health.Transition) {
-	e := h.e
 	name := c.Zone.Name + "/" + c.Pool.Name + "/" + c.Endpoint.Name
-	_, suspected := e.incidents.suspects[name]
+	_, suspected := h.w.suspects[name]
 	switch {
 	case c.New.State == health.Suspect && !suspected:
-		e.incidents.suspects[name] = e.answersOf(c.Zone, c.Pool, c.Endpoint)
+		h.w.suspects[name] = h.w.AnswersOf(c.Zone, c.Pool, c.Endpoint)
 	case c.New.State == health.Up:
-		delete(e.incidents.suspects, name)
+		delete(h.w.suspects, name)
 	}
 	switch {
 	case c.New.Drained && !c.Old.Drained, c.New.Forced == health.Down && c.Old.Forced != health.Down:
 		h.join(h.order(c.Zone, c.Pool, c.Endpoint, ""), c.Zone, c.Pool, c.Endpoint, "", c.Old)
 	case c.Old.Eligible() && !c.New.Eligible() && !c.New.Drained && c.New.Forced != health.Down && h.concerns(c):
-		cause := &incident.Cause{Kind: ledger.ByHealth, Zone: c.Zone.Name, Text: c.New.Reason, At: h.now, VerdictAt: h.now}
+		cause := &Cause{Kind: ledger.ByHealth, Zone: c.Zone.Name, Text: c.New.Reason, At: h.now, VerdictAt: h.now}
 		h.join(cause, c.Zone, c.Pool, c.Endpoint, "", c.Old)
 	}
 }
@@ -101,7 +125,7 @@ func (h *happening) change(c *health.Transition) {
 // concerns tells whether somebody is, or was until now, sent to the endpoint: one that is out already may flap as it likes.
 func (h *happening) concerns(c *health.Transition) bool {
 	for _, rdata := range c.Endpoint.RData() {
-		if h.e.issued.book.Answered(ledger.RDataKeyOf(rdata)) {
+		if h.w.answers.Book.Answered(ledger.RDataKeyOf(rdata)) {
 			return true
 		}
 	}
@@ -109,11 +133,11 @@ func (h *happening) concerns(c *health.Transition) bool {
 }
 
 // order is the cause that takes an endpoint out of all answers, or of those of a service; one without Intent if no order does.
-func (h *happening) order(z *config.Zone, p *config.Pool, of *config.Endpoint, service string) *incident.Cause {
+func (h *happening) order(z *config.Zone, p *config.Pool, of *config.Endpoint, service string) *Cause {
 	if h.orders == nil {
-		h.orders = h.e.intents.Set().Open(h.now)
+		h.orders = h.w.answers.Orders(h.now)
 	}
-	cause := &incident.Cause{Kind: ledger.ByIntent, Zone: z.Name, At: h.now}
+	cause := &Cause{Kind: ledger.ByIntent, Zone: z.Name, At: h.now}
 	for k := range h.orders {
 		o := &h.orders[k]
 		if !keepsOut(o, z, p, of, service, h.now) {
@@ -136,37 +160,36 @@ func keepsOut(o *health.Intent, z *config.Zone, p *config.Pool, of *config.Endpo
 }
 
 // join makes an endpoint part of the incident of a cause. was is how it stood before.
-func (h *happening) join(cause *incident.Cause, z *config.Zone, p *config.Pool, of *config.Endpoint, service string, was health.EndpointView) {
+func (h *happening) join(cause *Cause, z *config.Zone, p *config.Pool, of *config.Endpoint, service string, was health.EndpointView) {
 	h.joinNoted(cause, z, p, of, noteOf(z, p, of, h.now), service, was)
 }
 
 // joinAddresses is join for some addresses of an endpoint that goes on with the other.
-func (h *happening) joinAddresses(cause *incident.Cause, c *health.Transition, addresses []string) {
+func (h *happening) joinAddresses(cause *Cause, c *health.Transition, addresses []string) {
 	note := noteOf(c.Zone, c.Pool, c.Endpoint, h.now)
 	note.Addresses = addresses
 	h.joinNoted(cause, c.Zone, c.Pool, c.Endpoint, note, "", c.Old)
 }
 
 func (h *happening) joinNoted(
-	cause *incident.Cause, z *config.Zone, p *config.Pool, of *config.Endpoint, note ledger.IncidentEndpoint, service string, was health.EndpointView,
+	cause *Cause, z *config.Zone, p *config.Pool, of *config.Endpoint, note ledger.IncidentEndpoint, service string, was health.EndpointView,
 ) {
-	e := h.e
 	name := z.Name + "/" + p.Name + "/" + of.Name
-	m := &incident.Member{Endpoint: note, Suspect: was.SuspectSince}
+	m := &Member{Endpoint: note, Suspect: was.SuspectSince}
 	m.Endpoint.Service = service
 	if p.Check >= 0 {
 		for _, target := range health.TargetsOf(z.Name, z.Checks[p.Check], of) {
-			if t := e.incidents.trouble[target.ID]; t.failed.After(m.Failed) {
+			if t := h.w.trouble[target.ID]; t.failed.After(m.Failed) {
 				// An endpoint is out when the last of its addresses is.
 				m.Good, m.Failed = t.good, t.failed
 			}
 		}
 	}
-	counted, ok := e.incidents.suspects[name]
+	counted, ok := h.w.suspects[name]
 	if !ok {
-		counted = e.answersOf(z, p, of)
+		counted = h.w.AnswersOf(z, p, of)
 	}
-	delete(e.incidents.suspects, name)
+	delete(h.w.suspects, name)
 	m.Counted = counted
 	since := cause.At
 	if cause.Kind == ledger.ByHealth && !m.Good.IsZero() {
@@ -174,17 +197,17 @@ func (h *happening) joinNoted(
 	}
 	for _, k := range p.Services {
 		if svc := z.Services[k]; (service == "" || svc.Name == service) && len(m.Services) < ledger.MaxIncidentEndpoints {
-			m.Services = append(m.Services, e.declaredOf(z, svc, since, h.now))
+			m.Services = append(m.Services, h.declaredOf(z, svc, since))
 		}
 	}
-	e.incidents.log.Join(cause, m, h.now)
+	h.w.Join(cause, m, h.now)
 }
 
 // declaredOf is what is declared of a service, as an incident has it.
-func (e *Engine) declaredOf(z *config.Zone, svc *config.Service, since, now time.Time) ledger.IncidentService {
+func (h *happening) declaredOf(z *config.Zone, svc *config.Service, since time.Time) ledger.IncidentService {
 	s := ledger.IncidentService{Service: svc.Name, RTOSeconds: svc.Staleness.RTO.Seconds(), TargetSeconds: svc.Staleness.Target.Seconds(), Since: since}
-	if e.opts.Publisher.Serves(z.Name, svc.Name) {
-		s.AnsweredAt = now
+	if h.w.answers.Serves(z.Name, svc.Name) {
+		s.AnsweredAt = h.now
 	}
 	return s
 }
@@ -198,63 +221,61 @@ func noteOf(z *config.Zone, p *config.Pool, of *config.Endpoint, now time.Time) 
 }
 
 // departed looks for the cause of what left that no change of a verdict explains: a file, or an order for one service.
-func (h *happening) departed(d *ledger.Departed, w *whereabouts) {
+func (h *happening) departed(d *ledger.Departed) {
 	if d.Pool < 0 || d.Service == "" {
 		return
 	}
 	p := d.Zone.Pools[d.Pool]
 	of := p.Endpoints[d.Endpoint]
-	at, known := w.find(ledger.LabelOf(d.Zone, d.Pool, d.Endpoint))
-	if known && w.hasRData(at, d.RData) {
-		zv := h.view.Zones[at.zone]
-		v := &zv.Pools[at.pool].Endpoints[at.endpoint]
+	at, known := h.where.Find(ledger.LabelOf(d.Zone, d.Pool, d.Endpoint))
+	if known && h.where.HasRData(at, d.RData) {
+		zv, v := h.where.At(at)
 		if v.Drained || !v.InService() && !v.Pending() || v.Withholds() {
 			return
 		}
-		if w.drainedFor(&ledger.Standing{Holding: d.Holding, Service: d.Service, Label: ledger.LabelOf(d.Zone, d.Pool, d.Endpoint)}) {
-			if cause := h.order(zv.Zone, zv.Zone.Pools[at.pool], zv.Zone.Pools[at.pool].Endpoints[at.endpoint], d.Service); cause.Intent != "" {
-				h.join(cause, zv.Zone, zv.Zone.Pools[at.pool], zv.Zone.Pools[at.pool].Endpoints[at.endpoint], d.Service, health.EndpointView{})
+		if h.where.DrainedFor(&ledger.Standing{Holding: d.Holding, Service: d.Service, Label: ledger.LabelOf(d.Zone, d.Pool, d.Endpoint)}) {
+			if cause := h.order(zv.Zone, zv.Zone.Pools[at.Pool], zv.Zone.Pools[at.Pool].Endpoints[at.Endpoint], d.Service); cause.Intent != "" {
+				h.join(cause, zv.Zone, zv.Zone.Pools[at.Pool], zv.Zone.Pools[at.Pool].Endpoints[at.Endpoint], d.Service, health.EndpointView{})
 			}
 			return
 		}
 	}
-	if !d.Gone || h.e.incidents.log.Out(d.Zone.Name, p.Name+"/"+of.Name, d.Service) {
+	if !d.Gone || h.w.Log.Out(d.Zone.Name, p.Name+"/"+of.Name, d.Service) {
 		// It lives, and has no turn; or it is told already.
 		return
 	}
 	text := "the new version of the file does not answer it for " + strings.TrimSuffix(d.Service, ".")
 	if !known {
 		text = "removed from the file"
-	} else if !w.hasRData(at, d.RData) {
+	} else if !h.where.HasRData(at, d.RData) {
 		text = "its addresses changed"
 	}
-	m := &incident.Member{Endpoint: noteOf(d.Zone, p, of, h.now), Counted: h.e.answersOf(d.Zone, p, of)}
+	m := &Member{Endpoint: noteOf(d.Zone, p, of, h.now), Counted: h.w.AnswersOf(d.Zone, p, of)}
 	m.Endpoint.Addresses, m.Endpoint.Removed = []string{d.RData}, !known
 	m.Endpoint.Service = d.Service
 	for _, k := range p.Services {
 		if svc := d.Zone.Services[k]; svc.Name == d.Service {
-			m.Services = append(m.Services, h.e.declaredOf(d.Zone, svc, h.now, h.now))
+			m.Services = append(m.Services, h.declaredOf(d.Zone, svc, h.now))
 		}
 	}
-	h.e.incidents.log.Join(&incident.Cause{Kind: ledger.ByConfig, Zone: d.Zone.Name, Text: text, At: h.e.incidents.model}, m, h.now)
+	h.w.Log.Join(&Cause{Kind: ledger.ByConfig, Zone: d.Zone.Name, Text: text, At: h.w.model}, m, h.now)
 }
 
 // back notes of an endpoint that is out in an incident that it may be answered again, or that no file has it any more.
-func (h *happening) back(zone string, out *ledger.IncidentEndpoint, w *whereabouts) {
+func (h *happening) back(zone string, out *ledger.IncidentEndpoint) {
 	pool, endpoint, _ := strings.Cut(out.Name, "/")
-	at, ok := w.find(ledger.Label{Zone: zone, Pool: pool, Endpoint: endpoint, Region: out.Region, AZ: out.AZ})
-	log := h.e.incidents.log
+	at, ok := h.where.Find(ledger.Label{Zone: zone, Pool: pool, Endpoint: endpoint, Region: out.Region, AZ: out.AZ})
+	log := h.w.Log
 	if !ok {
 		log.Returned(zone, out.Name, out.Service, true, h.now)
 		return
 	}
-	zv := h.view.Zones[at.zone]
-	v := &zv.Pools[at.pool].Endpoints[at.endpoint]
-	eligible := v.Eligible() && answeredAgain(zv.Zone.Pools[at.pool].Endpoints[at.endpoint], v, out.Addresses)
+	zv, v := h.where.At(at)
+	eligible := v.Eligible() && answeredAgain(zv.Zone.Pools[at.Pool].Endpoints[at.Endpoint], v, out.Addresses)
 	if out.Service != "" {
 		eligible = true
 		for _, rdata := range out.Addresses {
-			eligible = eligible && h.e.issued.book.Answers(ledger.Holding{Owner: out.Service, RData: rdata}.Key())
+			eligible = eligible && h.w.answers.Book.Answers(ledger.Holding{Owner: out.Service, RData: rdata}.Key())
 		}
 	}
 	if eligible {
@@ -262,32 +283,35 @@ func (h *happening) back(zone string, out *ledger.IncidentEndpoint, w *whereabou
 	}
 }
 
-// answersOf is how many answers of this process for services carried an endpoint.
-func (e *Engine) answersOf(z *config.Zone, p *config.Pool, of *config.Endpoint) (n uint64) {
+// AnswersOf is how many answers of this process for services carried an endpoint.
+func (w *Watch) AnswersOf(z *config.Zone, p *config.Pool, of *config.Endpoint) (n uint64) {
 	for i, k := range p.Services {
 		if i == maxCounted {
 			break
 		}
 		for _, rdata := range of.RData() {
-			n += e.opts.Ledger.AnswersOf(ledger.Holding{Owner: z.Services[k].Name, RData: rdata}.Key())
+			n += w.answers.Ledger.AnswersOf(ledger.Holding{Owner: z.Services[k].Name, RData: rdata}.Key())
 		}
 	}
 	return n
 }
 
-// followIncidents brings open incidents in line with what is known of caches, once a second.
-func (e *Engine) followIncidents(now time.Time) {
-	e.incidents.log.Follow(&world{e, now, newWhereabouts(e.cur.Model, e.view.Load())}, now)
+// withheld joins an address that left the answers to the incident of its cause, while its endpoint goes on.
+func (h *happening) withheld(c *health.AddressTransition) {
+	address := c.Address()
+	if !c.Withheld || !h.w.answers.Book.Answered(ledger.RDataKeyOf(address)) && !h.left[ledger.LabelFor(c.Zone, c.Pool, c.Endpoint)] {
+		return
+	}
+	cause := &Cause{Kind: ledger.ByHealth, Zone: c.Zone.Name, Text: address + ": " + c.Verdict().Reason, At: h.now, VerdictAt: h.now}
+	h.joinAddresses(cause, c.Transition, []string{address})
 }
 
-// Incidents are those that are kept, the newest last, as of the last second. They are not to be changed.
-func (e *Engine) Incidents() []*ledger.Incident { return e.incidents.log.Incidents() }
-
-// Amend changes what others know of an incident: what was seen to arrive late. amend must replace what it changes.
-func (e *Engine) Amend(id string, amend func(*ledger.Incident)) (made *ledger.Incident, err error) {
-	err = e.command(func(now time.Time) error {
-		made, err = e.incidents.log.Amend(id, now, amend)
-		return err
+// answeredAgain tells whether one of the addresses of an endpoint, of which v is the view, may be answered.
+func answeredAgain(e *config.Endpoint, v *health.EndpointView, addresses []string) bool {
+	if v.Each == nil {
+		return true
+	}
+	return slices.ContainsFunc([]config.Family{config.IPv4, config.IPv6}, func(f config.Family) bool {
+		return slices.Contains(addresses, e.Addr(f).String()) && !v.Withheld(f)
 	})
-	return made, err
 }

@@ -1,0 +1,146 @@
+package incident
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/ledger"
+)
+
+// answers is what a node answers, by RDATA, and how many answers carried it.
+type answers map[string]uint64
+
+func (a answers) Answered(k ledger.RDataKey) bool {
+	for rdata := range a {
+		if ledger.RDataKeyOf(rdata) == k {
+			return true
+		}
+	}
+	return false
+}
+
+func (a answers) Answers(k ledger.Key) bool { return a.Answered(k.RData) }
+
+func (a answers) AnswersOf(k ledger.Key) uint64 {
+	for rdata, n := range a {
+		if ledger.RDataKeyOf(rdata) == k.RData {
+			return n
+		}
+	}
+	return 0
+}
+
+// A watching is a Watch over one zone, and the view that was published last.
+type watching struct {
+	*Watch
+	view   *health.View
+	orders []health.Intent
+	answers
+}
+
+func newWatching(t *testing.T) *watching {
+	zone, problems := config.Parse("z.yaml", []byte("zone: example.org\nnameservers: [{name: ns1.example.net}]\nregions: {eu: {azs: [a, b]}}\nchecks: {up: {type: tcp, port: 80}}\n"+
+		"pools: {web: {region: eu, check: up, endpoints: [{name: one, az: a, addresses: [192.0.2.1]}, {name: two, az: b, addresses: [192.0.2.2]}]}}\n"+
+		"services: {www: {tiers: [{web: 1}]}}\n"), config.ParseOptions{})
+	require.NotNil(t, zone, problems.String())
+	w := &watching{answers: answers{"192.0.2.1": 40, "192.0.2.2": 50}}
+	pool := &health.PoolView{Endpoints: make([]health.EndpointView, 2)}
+	for i := range pool.Endpoints {
+		pool.Endpoints[i].Verdict = health.Verdict{State: health.Up, Since: base}
+	}
+	w.view = &health.View{Model: config.NewModel([]*config.Zone{zone}), Zones: []*health.ZoneView{{Zone: zone, Pools: []*health.PoolView{pool}}}}
+	w.Watch = NewWatch(Open(Options{Node: "n1"}), Answers{
+		Book: w.answers, Ledger: w.answers, Serves: func(string, string) bool { return true }, Orders: func(time.Time) []health.Intent { return w.orders },
+	}, base)
+	return w
+}
+
+// becomes publishes another view of endpoint i; left are what its swap takes out of the answers.
+func (w *watching) becomes(i, second int, edit func(*health.EndpointView), left ...ledger.Departed) {
+	zone := w.view.Zones[0].Zone
+	pool := *w.view.Zones[0].Pools[0]
+	was := pool.Endpoints[i]
+	pool.Endpoints = append([]health.EndpointView(nil), pool.Endpoints...)
+	edit(&pool.Endpoints[i])
+	w.view = &health.View{Model: w.view.Model, Zones: []*health.ZoneView{{Zone: zone, Pools: []*health.PoolView{&pool}}}}
+	changes := []health.Transition{{Zone: zone, Pool: zone.Pools[0], Endpoint: zone.Pools[0].Endpoints[i], Old: was, New: pool.Endpoints[i]}}
+	if was == pool.Endpoints[i] {
+		changes = nil
+	}
+	w.Watch.Published(changes, &ledger.Swap{Left: left}, w.view, at(second))
+}
+
+func down(e *health.EndpointView) {
+	e.Verdict = health.Verdict{State: health.Down, Reason: "refused"}
+}
+
+// TestWatchHealth: an endpoint that health takes out opens an incident with when it was last well and first failed, and how many answers had
+// carried it when it began to fail; one to which nobody was sent opens none.
+func TestWatchHealth(t *testing.T) {
+	w := newWatching(t)
+	zone := w.view.Zones[0].Zone
+	id := health.TargetOf(zone.Name, zone.Checks[0], zone.Pools[0].Endpoints[0]).ID
+	good := health.Observation{Target: id, State: health.Up, At: at(2)}
+	w.Probed(id, health.Observation{}, false, good)
+	w.Probed(id, good, true, health.Observation{Target: id, State: health.Up, Failures: 1, At: at(4)})
+	w.becomes(0, 4, func(e *health.EndpointView) { e.State, e.SuspectSince = health.Suspect, at(4) })
+	require.Empty(t, w.Incidents())
+	w.answers["192.0.2.1"] = 47
+	w.becomes(0, 8, down)
+	require.Len(t, w.Incidents(), 1)
+	i := w.Incidents()[0]
+	require.Equal(t, ledger.ByHealth, i.Kind)
+	require.Equal(t, "refused", i.Cause)
+	require.Equal(t, at(4), i.FirstFailedProbe)
+	require.Equal(t, "web/one", i.Endpoints[0].Name)
+	require.Equal(t, []string{"eu", "a"}, []string{i.Endpoints[0].Region, i.Endpoints[0].AZ})
+	require.True(t, w.Out("example.org.", "web/one", ""))
+	require.Equal(t, map[countKey]uint64{{i.ID, "web/one@"}: 40}, w.counted, "as it was when it became suspect")
+
+	w.becomes(0, 20, func(e *health.EndpointView) { e.Verdict = health.Verdict{State: health.Up} })
+	require.False(t, w.Out("example.org.", "web/one", ""))
+
+	delete(w.answers, "192.0.2.2")
+	w.becomes(1, 100, down)
+	require.Len(t, w.Incidents(), 1, "nobody was sent to it")
+}
+
+// TestWatchOrder: an order's incident has its words, and begins when the order did.
+func TestWatchOrder(t *testing.T) {
+	w := newWatching(t)
+	w.orders = []health.Intent{{ID: health.IntentID{Node: "n1", Incarnation: 1, Counter: 7}, Kind: health.IntentDrain, Actor: "ada", Reason: "kernel", Start: at(5), End: at(500),
+		Scope: health.Scope{Kind: health.ScopeEndpoint, Zone: "example.org.", Pool: "web", Endpoint: "one"}}}
+	w.becomes(0, 6, func(e *health.EndpointView) { e.Drained = true })
+	require.Len(t, w.Incidents(), 1)
+	i := w.Incidents()[0]
+	require.Equal(t, []any{ledger.ByIntent, w.orders[0].ID.String(), "ada", "kernel", at(5)}, []any{i.Kind, i.Intent, i.Actor, i.Cause, i.OpenedAt})
+}
+
+// TestWatchFile: what a file takes out while it is up is an incident of the file, unless it only has no turn.
+func TestWatchFile(t *testing.T) {
+	w := newWatching(t)
+	before := w.view.Zones[0].Zone
+	left := func(gone bool) ledger.Departed {
+		return ledger.Departed{Holding: ledger.Holding{Owner: "www.example.org.", RData: "192.0.2.1"}, Zone: before, Pool: 0, Endpoint: 0, Service: "www.example.org.", Gone: gone}
+	}
+	still := func(*health.EndpointView) {}
+	w.becomes(0, 3, still, left(false))
+	require.Empty(t, w.Incidents())
+
+	w.TakenUp(at(9))
+	edited := *before
+	pool := *before.Pools[0]
+	pool.Endpoints = pool.Endpoints[1:]
+	edited.Pools = []*config.Pool{&pool}
+	w.view = &health.View{Model: config.NewModel([]*config.Zone{&edited}),
+		Zones: []*health.ZoneView{{Zone: &edited, Pools: []*health.PoolView{{Endpoints: w.view.Zones[0].Pools[0].Endpoints[1:]}}}}}
+	w.becomes(0, 10, still, left(true))
+	require.Len(t, w.Incidents(), 1)
+	i := w.Incidents()[0]
+	require.Equal(t, []any{ledger.ByConfig, "removed from the file", at(9)}, []any{i.Kind, i.Cause, i.OpenedAt})
+	require.True(t, i.Endpoints[0].Removed)
+}
