@@ -13,21 +13,27 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/fairlead-dns/fairlead/config"
 )
 
 // maxTold bounds what is unpacked of another node's sets, in octets.
 const maxTold = 32 << 20
 
+// maxOrders bounds the orders of another node: two for each cluster that it may read, and some.
+const maxOrders = 4 * config.MaxKubeClusters
+
 // A told document is what one node tells another of its sets. Durations travel: instants are those of the teller's clock, and At is that
 // clock when it told.
 type told struct {
-	At   time.Time `json:"at"`
-	Sets []*Set    `json:"sets"`
+	At     time.Time `json:"at"`
+	Sets   []*Set    `json:"sets"`
+	Orders Orders    `json:"orders,omitempty"`
 }
 
-// Encode packs sets for another node.
-func Encode(sets map[string]*Set, now time.Time) ([]byte, error) {
-	doc := told{At: now}
+// Encode packs sets and orders for another node.
+func Encode(sets map[string]*Set, orders Orders, now time.Time) ([]byte, error) {
+	doc := told{At: now, Orders: orders}
 	for _, name := range slices.Sorted(maps.Keys(sets)) {
 		doc.Sets = append(doc.Sets, sets[name])
 	}
@@ -41,27 +47,35 @@ func Encode(sets map[string]*Set, now time.Time) ([]byte, error) {
 }
 
 // Decode unpacks what another node told. Instants in the result are of the own clock.
-func Decode(b []byte, now time.Time) ([]*Set, error) {
+func Decode(b []byte, now time.Time) ([]*Set, Orders, error) {
 	z, err := gzip.NewReader(bytes.NewReader(b))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	limited := &io.LimitedReader{R: z, N: maxTold}
 	var doc told
 	if err := json.NewDecoder(limited).Decode(&doc); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	shift := now.Sub(doc.At)
 	for _, s := range doc.Sets {
 		if s == nil {
-			return nil, errors.New("a set is missing")
+			return nil, nil, errors.New("a set is missing")
 		}
 		if err := s.check(); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		s.move(shift)
 	}
-	return doc.Sets, nil
+	if len(doc.Orders) > maxOrders {
+		return nil, nil, fmt.Errorf("%d orders", len(doc.Orders))
+	}
+	var orders Orders
+	for _, o := range doc.Orders {
+		o.At = o.At.Add(shift)
+		orders, _ = orders.With(o)
+	}
+	return doc.Sets, orders, nil
 }
 
 // check refuses what this package never makes: the name of a cluster is that of a file.
@@ -92,12 +106,35 @@ func (s *Set) move(by time.Duration) {
 	}
 }
 
-// Newer tells whether s is of a later state than o, which may be nil: by epoch, revision, decision and node. It is a total order on what
-// differs in one of them, so that every node of a cluster ends with the same set.
+// Newer tells whether s is of a later state than o, which may be nil: by epoch, revision, decision and node, and where a node that lost its
+// state decided as often as before, by what they say. It is a total order on sets that differ, so that every node of a cluster ends with the
+// same set.
 func (s *Set) Newer(o *Set) bool { return o == nil || s.order(o) > 0 }
 
 func (s *Set) order(o *Set) int {
-	return cmp.Or(cmp.Compare(s.Epoch, o.Epoch), CompareRevisions(s.Revision, o.Revision), cmp.Compare(s.Decision, o.Decision), strings.Compare(s.Node, o.Node))
+	if c := cmp.Or(cmp.Compare(s.Epoch, o.Epoch), CompareRevisions(s.Revision, o.Revision), cmp.Compare(s.Decision, o.Decision), strings.Compare(s.Node, o.Node)); c != 0 || s == o {
+		return c
+	}
+	a, b := s.fingerprint(), o.fingerprint()
+	return bytes.Compare(a[:], b[:])
+}
+
+// fingerprint is the same for sets that say the same; instants, which differ from clock to clock, are no part of it.
+func (s *Set) fingerprint() [sha256.Size]byte {
+	plain := *s
+	plain.Version, plain.Left, plain.Parts = 0, nil, slices.Clone(s.Parts)
+	for i := range plain.Parts {
+		p := &plain.Parts[i]
+		p.Entries = slices.Clone(p.Entries)
+		for j := range p.Entries {
+			p.Entries[j].Since, p.Entries[j].Joined = time.Time{}, time.Time{}
+		}
+	}
+	b, err := json.Marshal(&plain)
+	if err != nil {
+		panic(err)
+	}
+	return sha256.Sum256(b)
 }
 
 // CompareRevisions orders resourceVersions of one cluster: numbers without a bound; what is no number is the least.
@@ -117,12 +154,14 @@ func btoi(b bool) int {
 	return 0
 }
 
-// Digest is the same for the same sets on every node.
-func Digest(sets map[string]*Set) (out [16]byte) {
+// Digest is the same for the same sets and orders on every node.
+func Digest(sets map[string]*Set, orders Orders) (out [16]byte) {
 	h := sha256.New()
 	for _, name := range slices.Sorted(maps.Keys(sets)) {
-		s := sets[name]
-		fmt.Fprintf(h, "%q %q %d %q %d %q\n", name, s.UID, s.Epoch, s.Revision, s.Decision, s.Node)
+		fmt.Fprintf(h, "%q %x\n", name, sets[name].fingerprint())
+	}
+	for _, o := range orders {
+		fmt.Fprintf(h, "%q %q %d\n", o.Cluster, o.Kind, o.Number)
 	}
 	sum := h.Sum(nil)
 	copy(out[:], sum)

@@ -24,7 +24,8 @@ func TestMergeLaws(t *testing.T) {
 	for range 500 {
 		var told []*Set
 		for range 8 {
-			told = append(told, &Set{Cluster: pick("eu-1", "eu-2"), Epoch: r.Uint64N(2), Revision: pick("", "9", "10", "x", "010"), Decision: r.Uint64N(3), Node: pick("n1", "n2")})
+			part := Part{Key: Key{Pool: pick("web", "api")}}
+			told = append(told, &Set{Parts: []Part{part}, Cluster: pick("eu-1", "eu-2"), Epoch: r.Uint64N(2), Revision: pick("", "9", "10", "x", "010"), Decision: r.Uint64N(3), Node: pick("n1", "n2")})
 		}
 		a, b := make(map[string]*Set), make(map[string]*Set)
 		for _, s := range told {
@@ -48,32 +49,56 @@ func TestTold(t *testing.T) {
 	s := &Set{Cluster: "eu-1", UID: "one", Revision: "7", Decision: 3, Node: "n1", Left: []time.Time{now}, Parts: []Part{{
 		Key: Key{Zone: "example.org.", Pool: "web", From: "service shop/web"}, Entries: []Entry{{Address: Address{IP: netip.MustParseAddr("192.0.2.1"), AZ: "eu-a"}, Object: "shop/web", Since: now, Joined: now, Probed: true}},
 	}}}
-	b, err := Encode(map[string]*Set{"eu-1": s}, now)
+	order := Order{Cluster: "eu-1", Kind: Accept, Number: 4, At: now}
+	b, err := Encode(map[string]*Set{"eu-1": s}, Orders{order}, now)
 	require.NoError(t, err)
-	got, err := Decode(b, now.Add(5*time.Minute))
+	got, orders, err := Decode(b, now.Add(5*time.Minute))
 	require.NoError(t, err)
 	require.Len(t, got, 1)
-	assert.Equal(t, Digest(map[string]*Set{"eu-1": s}), Digest(map[string]*Set{"eu-1": got[0]}))
+	require.Len(t, orders, 1)
+	assert.True(t, orders[0].At.Equal(now.Add(5*time.Minute)))
+	assert.Equal(t, Digest(map[string]*Set{"eu-1": s}, Orders{order}), Digest(map[string]*Set{"eu-1": got[0]}, orders))
 	assert.True(t, got[0].Parts[0].Entries[0].Joined.Equal(now.Add(5*time.Minute)), "a clock that is off moves nothing")
 	assert.Equal(t, s.Parts[0].Entries[0].Address, got[0].Parts[0].Entries[0].Address)
 
 	for _, name := range []string{"", "../x", "a/b"} {
-		b, err := Encode(map[string]*Set{"x": {Cluster: name}}, now)
+		b, err := Encode(map[string]*Set{"x": {Cluster: name}}, nil, now)
 		require.NoError(t, err)
-		_, err = Decode(b, now)
+		_, _, err = Decode(b, now)
 		assert.Error(t, err, name)
 	}
 }
 
 func FuzzDecode(f *testing.F) {
-	b, _ := Encode(map[string]*Set{"eu-1": {Cluster: "eu-1"}}, time.Now())
+	b, _ := Encode(map[string]*Set{"eu-1": {Cluster: "eu-1"}}, nil, time.Now())
 	f.Add(b)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		sets, err := Decode(b, time.Now())
+		sets, _, err := Decode(b, time.Now())
 		if err == nil {
 			for _, s := range sets {
 				assert.NoError(t, s.check())
 			}
 		}
 	})
+}
+
+// TestOrders: an order that is given on any node is carried out once, wherever it is heard first; one that nobody heard in time is not.
+func TestOrders(t *testing.T) {
+	now := time.Now()
+	s := &Set{Cluster: "eu-1", Accepted: 7}
+	one := Orders(nil).Next(s, Accept, now)
+	assert.EqualValues(t, 8, one.Number)
+	orders, changed := Orders(nil).With(one)
+	assert.True(t, changed)
+	_, changed = orders.With(one)
+	assert.False(t, changed, "at two nodes at once it is one order")
+	assert.EqualValues(t, 9, orders.Next(s, Accept, now).Number)
+	assert.EqualValues(t, 8, orders.Due(s, Accept, now))
+	assert.Zero(t, orders.Due(s, Adopt, now))
+	assert.Zero(t, orders.Due(&Set{Cluster: "eu-1", Accepted: 8}, Accept, now))
+	assert.Zero(t, orders.Due(s, Accept, now.Add(OrderLife)))
+	assert.Empty(t, orders.Live(now.Add(OrderLife)))
+	orders, _ = orders.With(Orders(nil).Next(&Set{Cluster: "eu-0"}, Adopt, now))
+	assert.Len(t, orders, 2)
+	assert.Equal(t, "eu-0", orders[0].Cluster)
 }

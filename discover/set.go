@@ -105,6 +105,9 @@ type Set struct {
 	Revision string `json:"revision,omitempty"`
 	Decision uint64 `json:"decision"`
 	Node     string `json:"node,omitempty"`
+	// Accepted and Adopted are the numbers of the last orders that were carried out.
+	Accepted uint64 `json:"accepted,omitempty"`
+	Adopted  uint64 `json:"adopted,omitempty"`
 	Parts    []Part `json:"parts,omitempty"`
 	// Left is when addresses left without another in their place, for the shrink guard; those older than its window are not kept.
 	Left []time.Time `json:"left,omitempty"`

@@ -38,7 +38,9 @@ type controlPlane struct {
 	etcd *exec.Cmd
 	api  *exec.Cmd
 	// stores counts the etcds that were begun empty.
-	stores   int
+	stores int
+	// store is the directory of the etcd that runs.
+	store    string
 	etcdPort int
 	client   *http.Client
 }
@@ -77,10 +79,16 @@ func (c *controlPlane) path(name string) string { return filepath.Join(c.dir, na
 // startEtcd starts an etcd with an empty store.
 func (c *controlPlane) startEtcd() {
 	c.stores++
+	c.startStore(c.path(fmt.Sprintf("etcd-%d", c.stores)))
+}
+
+// startStore starts an etcd with a store, which is a directory.
+func (c *controlPlane) startStore(store string) {
+	c.store = store
 	c.etcdPort = suite.FreePort(c.t)
 	peer := suite.FreePort(c.t)
 	client, peers := fmt.Sprintf("http://127.0.0.1:%d", c.etcdPort), fmt.Sprintf("http://127.0.0.1:%d", peer)
-	c.etcd = c.start("etcd", "--data-dir", c.path(fmt.Sprintf("etcd-%d", c.stores)), "--listen-client-urls", client, "--advertise-client-urls", client,
+	c.etcd = c.start("etcd", "--data-dir", store, "--listen-client-urls", client, "--advertise-client-urls", client,
 		"--listen-peer-urls", peers, "--initial-advertise-peer-urls", peers, "--initial-cluster", "default="+peers, "--unsafe-no-fsync", "--log-level=error")
 }
 

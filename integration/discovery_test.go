@@ -283,4 +283,65 @@ func TestKubeOtherNode(t *testing.T) {
 	kept, err := os.ReadFile(filepath.Join(nodes[1].dir, "state", "discovered", "eu-1.json"))
 	require.NoError(t, err)
 	require.Contains(t, string(kept), "127.0.0.12", "it answers this without the other one, too")
+
+	// The node that reads loses its state while the cluster does not say any more what it gave: the other one kept it.
+	c.status(web)
+	nodes[0].said("discovery.kept")
+	both("127.0.0.12")
+	nodes[0].stop()
+	require.NoError(t, os.RemoveAll(filepath.Join(nodes[0].dir, "state")))
+	require.NoError(t, os.Mkdir(filepath.Join(nodes[0].dir, "state"), 0o755))
+	nodes[0] = nodes[0].anew(t)
+	both("127.0.0.12")
+
+	// An order that is given on the node that reads nothing is carried out by the other one.
+	c.do("DELETE", web, "")
+	nodes[0].said("discovery.held")
+	out, code := run(t, nodes[1].bin, "discovery", "accept", "eu-1", "--reason", "test", "--server=unix:"+nodes[1].socket)
+	require.Zero(t, code, out)
+	for _, p := range nodes {
+		await(t, "it to leave", func() bool {
+			s := p.status()
+			return s != nil && len(s.Zones) == 1 && len(s.Zones[0].Pools[0].Endpoints) == 0
+		})
+	}
+}
+
+// restart has etcd begin with a store, a directory, and the API server over it.
+func (c *controlPlane) restart(store string) {
+	c.t.Helper()
+	c.kill(&c.api)
+	c.kill(&c.etcd)
+	c.startStore(store)
+	c.startAPI()
+}
+
+// TestKubeRestored: a cluster that is restored from a backup says less than it did, with the UID that it had: what it gave stays, until somebody
+// adopts it.
+func TestKubeRestored(t *testing.T) {
+	c := startControlPlane(t)
+	port := suite.FreePort(t)
+	openPorts(t, port, 11, 12)
+	c.namespace("shop")
+	c.allow()
+	web := c.service("shop", "web", "127.0.0.11")
+	p := startDiscovering(t, port, "5m", c.nodeFile())
+	p.awaitAnswers("127.0.0.11")
+	c.kill(&c.api)
+	c.kill(&c.etcd)
+	require.NoError(t, os.CopyFS(c.path("backup"), os.DirFS(c.store)))
+	c.startStore(c.store)
+	c.startAPI()
+	c.status(web, "127.0.0.12")
+	p.awaitAnswers("127.0.0.12")
+	c.restart(c.path("backup"))
+	require.Contains(t, c.do("GET", web, ""), "127.0.0.11")
+	p.said("discovery.rewound")
+	require.Equal(t, []string{"127.0.0.12"}, p.answers())
+	out, code := run(t, p.bin, "discovery", "--server=unix:"+p.socket)
+	require.Zero(t, code, out)
+	require.Contains(t, out, "earlier state")
+	out, code = run(t, p.bin, "discovery", "adopt", "eu-1", "--reason", "restored", "--server=unix:"+p.socket)
+	require.Zero(t, code, out)
+	p.awaitAnswers("127.0.0.11")
 }

@@ -2,7 +2,6 @@ package fairlead
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"maps"
 	"reflect"
@@ -18,7 +17,6 @@ import (
 	"github.com/fairlead-dns/fairlead/discover/kube"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/event"
-	"github.com/fairlead-dns/fairlead/plugin/admin"
 )
 
 const (
@@ -29,6 +27,9 @@ const (
 	discoverHeld, discoverIdle = time.Second, 10 * time.Second
 	// discoverStale is how long a cluster is not read before somebody is told: API servers start anew.
 	discoverStale = 5 * time.Second
+	// discoverAlone is how long a node of several waits for another one's word about a cluster of which nothing is kept here: the others may keep
+	// what the cluster does not say any more.
+	discoverAlone = 20 * time.Second
 )
 
 // A discovery reads the clusters that the node file names, keeps what they give, and has it take effect. Its goroutine is the only one that
@@ -46,7 +47,10 @@ type discovery struct {
 	news func()
 	wake chan struct{}
 	// shown are the sets for whoever must not wait; swapped, never mutated.
-	shown atomic.Pointer[map[string]*discover.Set]
+	shown atomic.Pointer[shownSets]
+	// several is set where there are other nodes, before run; met once one of them has told of its sets, or has the same.
+	several bool
+	met     atomic.Bool
 
 	mu sync.Mutex // guards the rest
 	// sets are what clusters give, by name; values, never changed.
@@ -55,8 +59,12 @@ type discovery struct {
 	zones    []*config.Zone
 	clusters []config.KubeCluster
 	readers  map[string]*clusterReader
-	// accepts are the clusters of which everything may leave that they do not name, as somebody ordered.
-	accepts map[string]bool
+	// orders are those that wait for a node that reads the cluster, of any node.
+	orders discover.Orders
+	// asked is set after an order on this node: the others are to be told.
+	asked bool
+	// alone is until when a word of the others is waited for.
+	alone time.Time
 	// heard is set after another node's set took the place of one: it has to be applied.
 	heard bool
 }
@@ -72,13 +80,17 @@ type clusterReader struct {
 	told   string
 	// behind is since when it has been read at an earlier revision than that of the set; zero while it is not. See discovery.late.
 	behind time.Time
+	// adopting is set while an order to adopt it waits for its API.
+	adopting bool
+	// toldLate is set once somebody has been told that it is behind; owned by discovery.run.
+	toldLate bool
 }
 
 // newDiscovery takes up what was kept.
 func newDiscovery(node, state string, clusters []config.KubeCluster, logger *slog.Logger, events *event.Log, reg prometheus.Registerer) *discovery {
 	d := &discovery{
 		node: node, state: state, clusters: clusters, logger: logger, events: events, wake: make(chan struct{}, 1),
-		sets: make(map[string]*discover.Set), readers: make(map[string]*clusterReader), accepts: make(map[string]bool), metrics: newDiscoveryMetrics(reg),
+		sets: make(map[string]*discover.Set), readers: make(map[string]*clusterReader), metrics: newDiscoveryMetrics(reg),
 	}
 	if state != "" {
 		sets, err := discover.Load(state)
@@ -121,28 +133,6 @@ func (d *discovery) configure(clusters []config.KubeCluster) {
 	d.poke()
 }
 
-// Accept lets everything of a cluster leave that it does not name.
-func (d *discovery) Accept(cluster string) error {
-	return d.order(cluster, func(*clusterReader) { d.accepts[cluster] = true })
-}
-
-// Adopt takes the cluster that stands behind the URL now for the one that was read.
-func (d *discovery) Adopt(cluster string) error {
-	return d.order(cluster, func(r *clusterReader) { r.Adopt() })
-}
-
-func (d *discovery) order(cluster string, do func(r *clusterReader)) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	r := d.readers[cluster]
-	if r == nil {
-		return fmt.Errorf("%w %s", admin.ErrNoCluster, cluster)
-	}
-	do(r)
-	d.poke()
-	return nil
-}
-
 func (d *discovery) poke() {
 	select {
 	case d.wake <- struct{}{}:
@@ -158,13 +148,17 @@ func (d *discovery) run(ctx context.Context) error {
 			d.logger.Error("what clusters give cannot be kept: a start without them has no endpoints of theirs", "err", err)
 		}
 	}
+	d.mu.Lock()
+	d.alone = time.Now().Add(discoverAlone)
+	d.mu.Unlock()
 	for {
 		d.arrange(ctx)
 		changed, waits := d.decide(time.Now())
-		if changed {
+		heard, asked := d.takeNews()
+		if changed || asked {
 			d.news()
 		}
-		if d.hasHeard() || changed {
+		if changed || heard {
 			d.apply(ctx)
 		}
 		pause := time.NewTimer(discoverPause)
@@ -260,23 +254,30 @@ func (d *discovery) fold(name string, r *clusterReader, now time.Time) (changed 
 		old = &discover.Set{Cluster: name}
 		d.sets[name] = old
 	}
+	if d.several && !d.met.Load() && old.UID == "" && now.Before(d.alone) {
+		return false
+	}
+	adopt := d.adopt(old, r, now)
 	if d.late(old, r, now) {
+		d.tellLate(name, r, now)
 		return false
 	}
 	g := d.ground(name, now)
+	accept := d.accept(old, r, now)
+	g.Accept = accept > 0
 	seen := r.report.Seen
 	if r.report.Stranger() != nil {
 		// Nothing is taken from it, and nothing concluded.
 		seen = nil
 	}
 	next, notes := old.Decide(g, discover.Wants(d.zones, name), seen)
-	delete(d.accepts, name)
 	// What another node says of where it stands is not corrected: two would do so for ever.
 	place := old.Node != d.node || old.Region == r.cluster.Region && old.AZ == r.cluster.AZ
-	if next == old && (r.report.UID == "" || old.UID == r.report.UID && place) {
+	if next == old && accept+adopt == 0 && (r.report.UID == "" || old.UID == r.report.UID && place) {
 		return false
 	}
 	out := *next
+	out.Accepted, out.Adopted = max(out.Accepted, accept), max(out.Adopted, adopt)
 	if next == old {
 		out.Decision++
 	}
@@ -420,7 +421,7 @@ func (d *discovery) ground(cluster string, now time.Time) discover.Ground {
 	}
 	verdict := func(k discover.Key, endpoint string) health.State { return verdicts(k.Zone, k.Pool)[endpoint].State }
 	return discover.Ground{
-		Now: now, Others: d.others(cluster), Accept: d.accepts[cluster],
+		Now: now, Others: d.others(cluster),
 		Up:     func(k discover.Key, endpoint string) bool { return verdict(k, endpoint) == health.Up },
 		Judged: func(k discover.Key, endpoint string) bool { return verdict(k, endpoint) != health.Unknown },
 		AnyUp: func(zone, pool string) bool {

@@ -16,18 +16,32 @@ const discoverBehind = 5 * time.Minute
 // A discovery implements engine.Shared for what the nodes of a cluster tell each other of clusters of Kubernetes. Of two sets the later one
 // wins, so a site reads its own cluster and the others answer what it read.
 
-// Digest is the same for the same sets.
-func (d *discovery) Digest() [16]byte { return discover.Digest(*d.shown.Load()) }
+// shownSets are the sets and orders at one instant.
+type shownSets struct {
+	sets   map[string]*discover.Set
+	orders discover.Orders
+	digest [16]byte
+}
 
-// Encode is all sets.
-func (d *discovery) Encode() ([]byte, error) { return discover.Encode(*d.shown.Load(), time.Now()) }
+// Digest is the same for the same sets and orders.
+func (d *discovery) Digest() [16]byte { return d.shown.Load().digest }
 
-// Agreed is nothing to d.
-func (d *discovery) Agreed() {}
+// Encode is all sets and orders.
+func (d *discovery) Encode() ([]byte, error) {
+	shown := d.shown.Load()
+	return discover.Encode(shown.sets, shown.orders, time.Now())
+}
+
+// Agreed has d go on that waits for another node's word.
+func (d *discovery) Agreed() {
+	if !d.met.Swap(true) {
+		d.poke()
+	}
+}
 
 // Merge takes up what another node told, where it is later. What cannot be kept on disk is answered all the same, and said.
 func (d *discovery) Merge(b []byte, now time.Time) (changed bool, err error) {
-	sets, err := discover.Decode(b, now)
+	sets, orders, err := discover.Decode(b, now)
 	if err != nil {
 		return false, err
 	}
@@ -47,11 +61,18 @@ func (d *discovery) Merge(b []byte, now time.Time) (changed bool, err error) {
 		}
 		changed = true
 	}
-	if changed {
-		d.show()
-		d.heard = true
-		d.poke()
+	d.met.Store(true)
+	ordered := false
+	for _, o := range orders.Live(now) {
+		is := false
+		d.orders, is = d.orders.With(o)
+		ordered = ordered || is
 	}
+	d.heard = d.heard || changed
+	if changed = changed || ordered; changed {
+		d.show()
+	}
+	d.poke()
 	return changed, errors.Join(errs...)
 }
 
@@ -60,16 +81,30 @@ func (d *discovery) show() {
 	sets := maps.Clone(d.sets)
 	// A cluster of which nothing has been decided yet is nobody's news.
 	maps.DeleteFunc(sets, func(_ string, s *discover.Set) bool { return s.Decision == 0 && s.UID == "" })
-	d.shown.Store(&sets)
+	d.orders = d.orders.Live(time.Now())
+	d.shown.Store(&shownSets{sets: sets, orders: d.orders, digest: discover.Digest(sets, d.orders)})
 }
 
-// hasHeard tells, once, whether another node's set is to be applied.
-func (d *discovery) hasHeard() bool {
+// takeNews tells, once, whether another node's set is to be applied, and whether an order is to be told.
+func (d *discovery) takeNews() (heard, asked bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	heard := d.heard
-	d.heard = false
-	return heard
+	heard, asked = d.heard, d.asked
+	d.heard, d.asked = false, false
+	return heard, asked
+}
+
+// tellLate tells, once, that the cluster is in an earlier state than it was.
+func (d *discovery) tellLate(name string, r *clusterReader, now time.Time) {
+	switch {
+	case r.behind.IsZero():
+		r.toldLate = false
+	case !r.toldLate && now.Sub(r.behind) > discoverStale:
+		r.toldLate = true
+		text := "it is in an earlier state than it was, as after a restore: what it gave stays for " + discoverBehind.String() + ", or until it is adopted"
+		d.logger.Error("cluster not taken", "cluster", name, "why", text)
+		d.events.Add("discovery.rewound", name, text, nil)
+	}
 }
 
 // late tells whether another node has read a later revision of the cluster than r, which then has no say.

@@ -2,6 +2,7 @@ package fairlead
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -35,6 +36,7 @@ func (d *discovery) status() (out []api.DiscoveredCluster) {
 }
 
 func (d *discovery) clusterStatus(name string) api.DiscoveredCluster {
+	now := time.Now()
 	c := api.DiscoveredCluster{Name: name, Configured: slices.ContainsFunc(d.clusters, func(k config.KubeCluster) bool { return k.Name == name })}
 	if r := d.readers[name]; r != nil {
 		c.Read = len(r.report.Failures) == 0 && !r.report.ReadAt.IsZero()
@@ -47,12 +49,15 @@ func (d *discovery) clusterStatus(name string) api.DiscoveredCluster {
 		for _, p := range r.report.Problems {
 			c.Problems = append(c.Problems, p.What+": "+p.Err.Error())
 		}
+		if !r.behind.IsZero() && now.Sub(r.behind) > discoverStale {
+			c.Problems = append(c.Problems, fmt.Sprintf("it is in an earlier state than it was, as after a restore: what it says counts from %s on, or once it is adopted", r.behind.Add(discoverBehind).UTC().Format("15:04:05Z")))
+		}
 	}
 	s := d.sets[name]
 	if s == nil {
 		return c
 	}
-	c.UID = s.UID
+	c.UID, c.Ordered = s.UID, d.ordered(s, now)
 	for _, z := range d.zones {
 		_, problems := discover.Members(z, map[string]*discover.Set{name: s})
 		for _, p := range problems {

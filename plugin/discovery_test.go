@@ -88,5 +88,7 @@ func TestDiscoveredModel(t *testing.T) {
 	status := d.status()
 	require.Len(t, status, 1)
 	assert.False(t, status[0].Configured, "the node file does not name it")
-	assert.ErrorIs(t, d.Accept("eu-1"), admin.ErrNoCluster)
+	assert.NoError(t, d.Accept("eu-1"))
+	assert.Equal(t, "accept", d.status()[0].Ordered, "it waits for a node that reads the cluster")
+	assert.ErrorIs(t, d.Accept("eu-9"), admin.ErrNoCluster)
 }

@@ -214,6 +214,7 @@ func (n *node) makeEngine() error {
 	if err == nil {
 		if cfg.Cluster != nil && len(cfg.Cluster.Nodes) > 1 {
 			n.tokens.Doubt()
+			n.discovery.several = true
 		}
 		n.tokens.OnChange(n.engine.TellShared)
 		n.discovery.news = n.engine.TellShared

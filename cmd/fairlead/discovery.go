@@ -34,12 +34,14 @@ name any more is shown with the reason why it stays:
 	cmd.AddCommand(
 		discoveryOrder("accept CLUSTER", "let go of the endpoints that a cluster does not name any more",
 			`Accept has all endpoints leave at once that the cluster does not name any more,
-also the last ones of a pool. It is for this node alone.`,
+also the last ones of a pool. It can be asked of any node: one that reads the
+cluster carries it out, within five minutes or not at all.`,
 			`  fairlead discovery accept eu-1 --reason "shop is moved, CHG-7"`, api.AcceptPath),
 		discoveryOrder("adopt CLUSTER", "take another cluster behind the URL for the one that was read",
 			`Adopt takes the cluster that stands behind the URL now for the one that was
-read before, as after a restore. What it does not have leaves as if it were
-deleted. It is for this node alone.`,
+read before, or the same one in an earlier state, as after a restore. What it
+does not have leaves as if it were deleted. It can be asked of any node: one that
+reads the cluster carries it out, within five minutes or not at all.`,
 			`  fairlead discovery adopt eu-1 --reason "restored from a backup"`, api.AdoptPath),
 	)
 	return cmd
@@ -103,7 +105,7 @@ func writeDiscovery(d drawing, got *api.Discovery) {
 // discoveryMark is how a cluster is, and what is wrong.
 func discoveryMark(c *api.DiscoveredCluster, now time.Time) (mark, string) {
 	switch {
-	case !c.Configured:
+	case !c.Configured && c.Ordered == "":
 		return markOf(health.Unknown, "not read"), "the node file does not say how it is read"
 	case c.Stranger:
 		return markOf(health.Down, "another"), c.Failure + "; `fairlead discovery adopt " + c.Name + "` takes it"
@@ -111,6 +113,8 @@ func discoveryMark(c *api.DiscoveredCluster, now time.Time) (mark, string) {
 		return markOf(health.Suspect, "not read"), "since " + clock(*c.Since, now) + ": " + c.Failure
 	case c.Held > 0:
 		return markOf(health.Suspect, "held"), fmt.Sprintf("%s that it does not name any more; `fairlead discovery accept %s` lets go", count(c.Held, "endpoint"), c.Name)
+	case c.Ordered != "":
+		return markOf(health.Suspect, c.Ordered), "ordered; waits for a node that reads it"
 	case len(c.Problems) > 0:
 		return markOf(health.Suspect, "read"), strings.Join(c.Problems, "; ")
 	case !c.Read:

@@ -28,7 +28,10 @@ const (
 	maxEvent = 8 << 20
 )
 
-var errExpired = errors.New("the resourceVersion is too old")
+var (
+	errExpired = errors.New("the resourceVersion is too old")
+	errRewound = errors.New("the API is at an earlier resourceVersion than it was")
+)
 
 // A feedKey is a kind of objects in a namespace; empty for all of them.
 type feedKey struct {
@@ -75,6 +78,8 @@ type source interface {
 	same(ctx context.Context, c *client) error
 	// changed is called after something is different.
 	changed()
+	// rewound has everything read anew: the API is at an earlier state than it was.
+	rewound()
 }
 
 // run reads until ctx ends.
@@ -90,6 +95,9 @@ func (f *feed) run(ctx context.Context) {
 			// A watch has an end; the next one goes on where it was.
 			pause = f.retry
 			continue
+		case errors.Is(err, errRewound):
+			f.source.rewound()
+			return
 		case errors.Is(err, errExpired):
 			f.revision = ""
 		case err != nil:
@@ -122,6 +130,7 @@ func (f *feed) once(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	before := f.revision
 	if f.revision == "" {
 		err := f.list(ctx, c)
 		for range len(f.key.resource.versions) - 1 {
@@ -134,7 +143,28 @@ func (f *feed) once(ctx context.Context) error {
 			return err
 		}
 	}
-	return f.watch(ctx, c)
+	return f.watch(ctx, c, before)
+}
+
+// rewinds fails where the API is at an earlier resourceVersion than revision: it was restored from a backup. A watch from a later one would hear
+// nothing.
+func (f *feed) rewinds(ctx context.Context, c *client, revision string) error {
+	var page struct {
+		Metadata struct{ ResourceVersion string }
+	}
+	if err := c.get(ctx, "list", f.key.String(), f.path(), url.Values{"limit": {"1"}}, &page); err != nil {
+		return err
+	}
+	if earlier(page.Metadata.ResourceVersion, revision) {
+		return errRewound
+	}
+	return nil
+}
+
+// earlier tells whether a is before b, of one API.
+func earlier(a, b string) bool {
+	c, err := resourceversion.CompareResourceVersion(a, b)
+	return err == nil && c < 0
 }
 
 func (f *feed) path() string {
@@ -182,8 +212,8 @@ func (f *feed) list(ctx context.Context, c *client) error {
 	return nil
 }
 
-// watch folds changes until the watch ends.
-func (f *feed) watch(ctx context.Context, c *client) error {
+// watch folds changes until the watch ends. before is the resourceVersion up to which all was known before this attempt; empty for none.
+func (f *feed) watch(ctx context.Context, c *client, before string) error {
 	length := watchLeast + rand.N(watchLeast/2)
 	ctx, cancel := context.WithTimeout(ctx, length+watchGrace)
 	defer cancel()
@@ -199,6 +229,11 @@ func (f *feed) watch(ctx context.Context, c *client) error {
 	defer body.Close()
 	if err := f.source.same(ctx, c); err != nil {
 		return err
+	}
+	if before != "" {
+		if err := f.rewinds(ctx, c, before); err != nil {
+			return err
+		}
 	}
 	f.mu.Lock()
 	f.heardLocked(f.revision)
@@ -241,6 +276,9 @@ func (f *feed) event(kind string, raw json.RawMessage) error {
 	o, err := decode(raw)
 	if err != nil {
 		return fmt.Errorf("watch %s: %w", f.key, err)
+	}
+	if earlier(o.Metadata.ResourceVersion, f.revision) {
+		return errRewound
 	}
 	f.mu.Lock()
 	switch kind {

@@ -94,12 +94,24 @@ func (r *Reader) take(uid string) {
 		return
 	}
 	r.uid = uid
+	r.anewLocked()
+	r.mu.Unlock()
+	r.poke()
+}
+
+// rewound has everything listed anew: what one kind of objects says now does not go with what another one said before.
+func (r *Reader) rewound() {
+	r.mu.Lock()
+	r.anewLocked()
+	r.mu.Unlock()
+	r.changed()
+}
+
+func (r *Reader) anewLocked() {
 	for key, f := range r.feeds {
 		f.cancel()
 		delete(r.feeds, key)
 	}
-	r.mu.Unlock()
-	r.poke()
 }
 
 // Run reads until ctx ends.
@@ -215,6 +227,11 @@ type Report struct {
 	Failures, Problems []Problem
 	// ReadAt is when all that is needed was last heard of; zero for never.
 	ReadAt time.Time
+}
+
+// Complete tells whether everything that is needed has been read.
+func (r *Report) Complete() bool {
+	return !r.ReadAt.IsZero() && !slices.ContainsFunc(r.Seen, func(s discover.Seen) bool { return !s.Known })
 }
 
 // Stranger is set where another cluster stands behind the URL.

@@ -226,6 +226,23 @@ func TestFailures(t *testing.T) {
 	r.until("adopted", func(p Report) bool { return p.UID == "two" && p.Stranger() == nil })
 }
 
+// TestRewound: an API that was restored from a backup has another past: everything is listed anew, and the report is of the earlier revision.
+func TestRewound(t *testing.T) {
+	a := newAPI(t)
+	a.put("services", "shop/web", "", fmt.Sprintf(lb, `{"ip":"192.0.2.1"}`))
+	r := read(t, a, nil, "service: shop/web")
+	r.awaits("shop/web: 192.0.2.1")
+	backup := a.objects["services"]["shop/web"]
+	for range 5 {
+		a.put("services", "shop/web", "", fmt.Sprintf(lb, `{"ip":"192.0.2.2"}`))
+	}
+	require.Equal(t, "6", r.until("the last revision", func(p Report) bool { return p.Revision == "6" }).Revision)
+	a.set(func() { a.revision, a.log, a.objects["services"] = 1, nil, map[string]string{"shop/web": backup} })
+	a.cut()
+	require.Equal(t, "1", r.awaits("shop/web: 192.0.2.1").Revision)
+	assert.Equal(t, "one", r.Report().UID)
+}
+
 // TestMissing: an API without the kind is said, and read once it has it.
 func TestMissing(t *testing.T) {
 	a := newAPI(t)

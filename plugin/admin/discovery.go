@@ -8,8 +8,8 @@ import (
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
-// ErrNoCluster says that this node does not read a cluster.
-var ErrNoCluster = errors.New("this node does not read the cluster")
+// ErrNoCluster says that neither a zone file nor the node file names a cluster.
+var ErrNoCluster = errors.New("nothing here names the cluster")
 
 func (s *Server) discoveryRoutes() []route {
 	const cluster = api.DiscoveryPath + "/{cluster}"

@@ -43,6 +43,8 @@ type DiscoveredCluster struct {
 	Stranger bool       `json:"stranger,omitempty"`
 	// UID is that of the namespace kube-system.
 	UID string `json:"uid,omitempty"`
+	// Ordered is accept or adopt while that waits for a node that reads the cluster; empty for nothing.
+	Ordered string `json:"ordered,omitempty"`
 	// Held counts the endpoints that it does not name any more, and that stay because a pool needs them or too many would leave at once.
 	Held int `json:"held,omitempty"`
 	// Problems are what is wrong with what is asked of it, and with what it gives.
