@@ -289,6 +289,9 @@ func (p *simProber) due(now time.Time, next *time.Time) (seen []health.Observati
 func newSim(t *testing.T, seed uint64, size int, root string) *sim {
 	s := &sim{t: t, seed: seed, cluster: "sim", net: gossiptest.New(seed), logger: slog.New(slog.DiscardHandler),
 		broken: make(map[health.TargetID]bool), moved: make(map[health.TargetID]time.Time), blind: make(map[string]bool)}
+	if os.Getenv("FAIRLEAD_SIM_LOG") != "" {
+		s.logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
 	for i := range size {
 		name := fmt.Sprintf("n%d", i+1)
 		n := &simNode{sim: s, name: name, addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i + 1)}), 7946), dir: filepath.Join(root, name)}

@@ -50,7 +50,7 @@ func (h *steady) pass(d time.Duration) {
 // inPool are the endpoints that stand in a pool of the file, by place in the file.
 func (h *steady) inPool(pool int) (list []int) {
 	for i, e := range h.file.endpoints {
-		if e.pool == pool {
+		if e.pool == pool && !e.dropped {
 			list = append(list, i)
 		}
 	}

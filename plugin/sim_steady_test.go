@@ -29,6 +29,8 @@ const steadyLength = 15 * time.Minute
 type steadyEntry struct {
 	name     string
 	pool, az int
+	// dropped is set while the file has nothing of it.
+	dropped bool
 }
 
 // A steadyFile is a zone file whose names move while its addresses stay: two endpoints in each of three pools, every other endpoint with an
@@ -65,7 +67,7 @@ func (f *steadyFile) text(check int) string {
 	for p, name := range f.pools {
 		var list []string
 		for i, e := range f.endpoints {
-			if e.pool != p {
+			if e.pool != p || e.dropped {
 				continue
 			}
 			addresses := steadyV4(i).String()
@@ -154,7 +156,9 @@ func (h *steady) cause() { h.causes = append(h.causes, time.Now()) }
 
 // step does one random thing.
 func (h *steady) step() {
-	switch h.r.IntN(14) {
+	what := h.r.IntN(15)
+	h.logger.Info("step", "what", what)
+	switch what {
 	case 0, 1:
 		h.cause()
 		h.set(h.targets[h.r.IntN(len(h.targets))], h.r.IntN(2) == 0)
@@ -178,7 +182,24 @@ func (h *steady) step() {
 		if h.r.IntN(3) == 0 {
 			h.coldStart()
 		}
+	case 14:
+		h.drops()
 	}
+}
+
+// drops takes an endpoint out of the files, and back some time later.
+func (h *steady) drops() {
+	i := h.r.IntN(len(h.file.endpoints))
+	if len(h.inPool(h.file.endpoints[i].pool)) < 2 {
+		return
+	}
+	h.cause()
+	h.file.endpoints[i].dropped = true
+	h.spread()
+	h.pass(time.Duration(1+h.r.IntN(60)) * time.Second)
+	h.cause()
+	h.file.endpoints[i].dropped = false
+	h.spread()
 }
 
 // editSome gives some of the nodes, or all of them, another version of the check.

@@ -2,7 +2,6 @@ package fairlead
 
 import (
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -60,9 +59,6 @@ func TestSimSeeds(t *testing.T) {
 			root := simRoot(t)
 			synctest.Test(t, func(t *testing.T) {
 				s := newSim(t, seed, simSize(seed), root)
-				if os.Getenv("FAIRLEAD_SIM_LOG") != "" {
-					s.logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
-				}
 				if seed%4 == 3 {
 					s.edit(simPlacedFrom, simPlacedTo)
 					s.edit(simPlacedPool, simPlacedLost)

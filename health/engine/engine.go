@@ -323,7 +323,11 @@ type version struct {
 
 // newVersion makes the table for m. What old, which may be nil, believed of the same endpoints goes on.
 func (e *Engine) newVersion(m *config.Model, old *table.Table, now time.Time) *version {
-	return &version{Table: table.New(m, old, e.evidence, e.state, now), keys: make(map[table.Ref]*memoryKeys)}
+	t := table.New(m, old, e.evidence, e.state, now)
+	for d := range old.Dropped(t) {
+		e.state.Drop(d.Zone, d.Pool, d.Endpoint, d.View, d.Leaves, now)
+	}
+	return &version{Table: t, keys: make(map[table.Ref]*memoryKeys)}
 }
 
 // tables are the one in force and the one that is being compiled, if there is one.

@@ -56,6 +56,9 @@ type File struct {
 	// returns are what loadReturns found.
 	returns map[string]savedReturn
 
+	// dropped are endpoints that were down when their files dropped them; they belong to the goroutine that loaded belongs to.
+	dropped dropped
+
 	mu   sync.Mutex
 	view *health.View // guarded by mu: the latest one that is not on disk
 	last *health.View // guarded by mu: the latest one; its ages grow while nothing changes
@@ -184,13 +187,17 @@ func (v savedVerdict) verdict(savedAt time.Time) health.Verdict {
 // Expire drops what an earlier run believed once it is older than maxAge: an endpoint that comes back into the file then
 // has nothing to build on.
 func (s *File) Expire(now time.Time) {
+	s.dropped.expire(s.maxAge, now)
 	if s.loaded != nil && now.Sub(s.savedAt) > s.maxAge {
 		s.loaded, s.targets, s.byRData = nil, nil, nil
 	}
 }
 
-// Verdict is what an earlier run believed of a target.
+// Verdict is what was believed of a target when its endpoint was dropped, or else what an earlier run believed.
 func (s *File) Verdict(id health.TargetID) (health.Verdict, bool) {
+	if t, ok := s.dropped.targets[id]; ok {
+		return t.verdict, true
+	}
 	v, ok := s.targets[id]
 	return v, ok
 }
@@ -202,8 +209,11 @@ func endpointKey(z *config.Zone, p *config.Pool, i int) string {
 	return z.Name + "/" + p.Name + "/" + p.Endpoints[i].Name
 }
 
-// Endpoint is what an earlier run believed of endpoint i, if the same was dialled then.
+// Endpoint is what was believed of endpoint i when its file dropped it, or else what an earlier run believed, if the same was dialled then.
 func (s *File) Endpoint(z *config.Zone, p *config.Pool, i int, dialled []health.TargetID) (view health.EndpointView, ok bool) {
+	if d, ok := s.dropped.endpoints[rdataKey(z.Name, p.Endpoints[i].RData())]; ok {
+		return d.view, true
+	}
 	if s.loaded == nil || len(dialled) == 0 {
 		return view, false
 	}

@@ -77,7 +77,7 @@ type targetUse struct {
 	mine     bool
 }
 
-// A Memory is what an earlier process believed. It is asked only for what the table before says nothing of.
+// A Memory is what an earlier process believed, or this one of what a file dropped. It is asked only for what the table before says nothing of.
 type Memory interface {
 	// Verdict is that on a target.
 	Verdict(id health.TargetID) (v health.Verdict, ok bool)
