@@ -90,3 +90,40 @@ func TestNested(t *testing.T) {
 		})
 	}
 }
+
+// TestTargetsInTheZone: an endpoint that is a name of the zone without addresses is told, where it stands; not one that a wildcard, another CNAME, a
+// delegation or a DNAME may answer.
+func TestTargetsInTheZone(t *testing.T) {
+	const zone = `zone: example.org
+nameservers: [{name: ns1.example.net}]
+regions: {eu: {azs: [a]}}
+delegations: {sub: {nameservers: [{name: ns.example.net}]}}
+records:
+  - {name: text.deep, type: TXT, data: '"x"'}
+  - {name: there, type: A, data: 192.0.2.1}
+  - {name: "*.wild", type: A, data: 192.0.2.1}
+  - {name: moved, type: DNAME, data: example.net.}
+  - {name: alias, type: CNAME, data: away.example.net.}
+  - {name: gone, type: CNAME, data: elsewhere.example.net.}
+pools: {p: {region: eu, endpoints: [{name: e, target: %s.example.org, az: a}]}}
+services: {www: {tiers: [{p: 1}]}}
+`
+	const none = "nothing in this zone has addresses under the target %s.example.org.: clients get none"
+	for _, tt := range []struct {
+		target string
+		warned bool
+	}{
+		{"there", false}, {"x.wild", false}, {"x.y.wild", false}, {"x.sub", false}, {"sub", false}, {"x.moved", false}, {"alias", false}, {"gone", false},
+		{"nowhere", true}, {"text.deep", true}, {"deep", true}, {"wild", true}, {"x.there", true}, {"moved", true},
+	} {
+		t.Run(tt.target, func(t *testing.T) {
+			z, problems := Parse("", fmt.Appendf(nil, zone, tt.target), ParseOptions{})
+			require.NotNil(t, z, problems.String())
+			var want []string
+			if tt.warned {
+				want = []string{":12:55: warning: pools.p.endpoints[0].target: " + fmt.Sprintf(none, tt.target)}
+			}
+			require.Equal(t, want, headsOf(problems))
+		})
+	}
+}

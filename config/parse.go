@@ -70,6 +70,8 @@ type builder struct {
 	addressIn map[netip.Addr]string
 	// checkNames are the known keys of checks.
 	checkNames []string
+	// targetNodes are the targets of endpoints that lie in the zone.
+	targetNodes []targetNode
 }
 
 func (b *builder) build(file string) *Zone {
@@ -92,6 +94,7 @@ func (b *builder) build(file string) *Zone {
 	b.checkBarriers()
 	b.checkStatic()
 	b.checkLoops()
+	b.checkTargets()
 	b.buildDNSSEC()
 	b.zone.FileHash = b.files.sum()
 	b.zone.Hash = b.zone.FileHash
