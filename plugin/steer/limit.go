@@ -11,7 +11,8 @@ import (
 // keep finds the endpoints that health took out and that answer all the same, because too much left at once: within
 // health.RemovalWindow health alone may remove one endpoint per pool, or one AZ while another AZ of the service has somebody up, or
 // one pool while another pool of the service is eligible; beyond that at most health.max_removal percent of the service's weight. Whoever left first is
-// removed first, so that nodes with the same verdicts keep the same ones.
+// removed first, so that nodes with the same verdicts keep the same ones. An address that is withheld removes nobody and counts as nothing: its
+// sister goes on, and where all of IPv4 is lost the next tier answers for it (relieve).
 func (s *subject) keep() map[health.EndpointRef]bool {
 	limit := s.svc.Health.MaxRemoval
 	if limit == 0 || limit >= 100 {
