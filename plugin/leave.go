@@ -43,6 +43,7 @@ func Leaves(before, after *config.Zone, now time.Time) []Leave {
 		}
 	}
 	out = append(out, leavingRecords(before, after)...)
+	out = append(out, movingNames(before, after)...)
 	slices.SortFunc(out, func(a, b Leave) int {
 		standby := func(l Leave) int {
 			if l.Standby {
@@ -63,6 +64,17 @@ func leavingRecords(before, after *config.Zone) (out []Leave) {
 	}
 	for _, g := range config.GoneCarriers([]*config.Zone{before}, now) {
 		out = append(out, Leave{Name: g.Name, Data: g.RData, Endpoint: g.Endpoint, Why: "the static record goes", HeldSeconds: float64(g.TTL)})
+	}
+	return out
+}
+
+// movingNames are names that are answered with other addresses; after may be nil.
+func movingNames(before, after *config.Zone) (out []Leave) {
+	if after == nil {
+		return nil
+	}
+	for _, m := range config.Moved(before, after) {
+		out = append(out, Leave{Name: m.Service, Data: m.What, Why: m.Why, HeldSeconds: float64(m.Before.TTL.Max)})
 	}
 	return out
 }

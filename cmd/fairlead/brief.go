@@ -114,6 +114,11 @@ func briefStaleness(s *api.Staleness) (mark, string) {
 	switch {
 	case len(unknown) > 0:
 		return markOf(health.Unknown, ""), joinWords(": ", "when caches forget is unknown", firsts(nodes, ", ")) + "; of " + firsts(unknown, ", ") + by
+	case latest == nil && s.EarlierUnknown != "":
+		return markOf(health.Unknown, ""), "nothing that left the answers is known; when caches forget what was answered before is unknown: " + s.EarlierUnknown + by
+	case latest == nil && s.EarlierSafeAt != nil:
+		return markOf(health.Suspect, ""), fmt.Sprintf("nothing that left the answers is known; what was answered before the last start of a node is forgotten by %s (in %s)%s",
+			clock(*s.EarlierSafeAt, s.At), age(s.EarlierSafeAt.Sub(s.At)), by)
 	case latest == nil:
 		return markOf(health.Up, ""), "caches hold nothing old: nothing has left the answers" + by
 	case latest.SafeAt.After(s.At):

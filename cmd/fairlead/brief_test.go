@@ -126,4 +126,9 @@ func TestBriefStaleness(t *testing.T) {
 			assert.Equal(t, tt.want, m.shape+" "+text)
 		})
 	}
+	nothing := []api.ServiceStaleness{{Service: "www."}}
+	_, text := briefStaleness(&api.Staleness{Node: "n1", At: at, Services: nothing, EarlierSafeAt: instant(9 * time.Second)})
+	assert.Equal(t, "nothing that left the answers is known; what was answered before the last start of a node is forgotten by 03:12:49Z (in 9.0s), says node n1 at 03:12:40Z", text)
+	_, text = briefStaleness(&api.Staleness{Node: "n1", At: at, Services: nothing, EarlierUnknown: "n3 is not heard"})
+	assert.Equal(t, "nothing that left the answers is known; when caches forget what was answered before is unknown: n3 is not heard, says node n1 at 03:12:40Z", text)
 }

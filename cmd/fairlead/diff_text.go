@@ -69,9 +69,9 @@ func writeLeaves(w io.Writer, st style, leaves []fairlead.Leave) {
 
 func leave(n int) string {
 	if n == 1 {
-		return "1 address leaves the answers"
+		return "1 record leaves the answers"
 	}
-	return fmt.Sprintf("%d addresses leave the answers", n)
+	return fmt.Sprintf("%d records leave the answers", n)
 }
 
 // writeChanges prints what came, went and changed; the keys of one object stand together.

@@ -47,6 +47,9 @@ func NewStaleness(n Node, name string, startedAt, now time.Time) *api.Staleness 
 	}
 	left := departuresByService(n, startedAt, now)
 	clear, why := n.Clear()
+	if out.EarlierUnknown = why; why == "" && clear.After(now) {
+		out.EarlierSafeAt = &clear
+	}
 	for _, zv := range snap.View.Zones {
 		for _, svc := range zv.Zone.Services {
 			all := left[svc.Name]

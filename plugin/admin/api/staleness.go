@@ -10,8 +10,12 @@ type Staleness struct {
 	Node string    `json:"node"`
 	At   time.Time `json:"at"`
 	// TransitSeconds is how late a resolver may accept an answer, ClampSeconds how long the caches of the second line keep one.
-	TransitSeconds float64            `json:"transit_seconds"`
-	ClampSeconds   float64            `json:"clamp_seconds"`
+	TransitSeconds float64 `json:"transit_seconds"`
+	ClampSeconds   float64 `json:"clamp_seconds"`
+	// EarlierSafeAt is when caches have forgotten what a node answered before its last start, which the others may know nothing of; absent
+	// once it has passed. EarlierUnknown says why that is not known; absent when it is.
+	EarlierSafeAt  *time.Time         `json:"earlier_safe_at,omitempty"`
+	EarlierUnknown string             `json:"earlier_unknown,omitempty"`
 	Services       []ServiceStaleness `json:"services"`
 }
 
