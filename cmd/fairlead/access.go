@@ -5,13 +5,13 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"net/http"
 	"net/url"
 	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	adminapi "github.com/fairlead-dns/fairlead/client"
 	"github.com/fairlead-dns/fairlead/config"
 )
 
@@ -98,9 +98,7 @@ func newClient(a access) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := clientAt(path, found)
-	c.as = a.as
-	return c, nil
+	return clientAt(path, found, a.as), nil
 }
 
 // remote is the client for a node over TLS.
@@ -129,12 +127,9 @@ func (a *access) remote(text, source string) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &client{socket: "https://" + u.Host, base: "https://" + u.Host, source: source, token: token, as: a.as, http: &http.Client{
-		Timeout:   requestTimeout,
-		Transport: &http.Transport{TLSClientConfig: cfg, DisableKeepAlives: true},
-		// A token goes to the node that was named, and to no other.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}, nil
+	c := &client{socket: "https://" + u.Host, source: source, remote: true, token: token != ""}
+	c.Client, err = adminapi.New(adminapi.Options{Server: c.socket, Token: token, TLS: cfg, Actor: a.as, Timeout: requestTimeout, Explain: c.explained})
+	return c, err
 }
 
 // parseRemote reads https://HOST:PORT; source is where it was said.

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -106,12 +104,12 @@ func auditOver(cmd *cobra.Command, server access, after uint64, n int, output st
 	if err != nil {
 		return err
 	}
-	q := url.Values{"limit": {strconv.Itoa(min(n, api.MaxAudit))}}
+	ctx, limit := orBackground(cmd.Context()), min(n, api.MaxAudit)
+	got, err := c.Audit(ctx, limit)
 	if cmd.Flags().Changed("after") {
-		q.Set("after", strconv.FormatUint(after, 10))
+		got, err = c.AuditAfter(ctx, after, limit)
 	}
-	var got api.Audit
-	if err := c.call(orBackground(cmd.Context()), http.MethodGet, api.AuditPath+"?"+q.Encode(), nil, &got); err != nil {
+	if err != nil {
 		return err
 	}
 	entries := make([]audit.Entry, 0, len(got.Entries))

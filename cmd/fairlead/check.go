@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	adminapi "github.com/fairlead-dns/fairlead/client"
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
@@ -131,7 +132,7 @@ func (r *checkResult) compare(ctx context.Context, server access) error {
 	if err != nil {
 		return err
 	}
-	served, err := pages(ctx, c, api.ZonesPath, nil, func(p *api.Zones) (*api.Page, *[]api.ZoneItem) { return &p.Page, &p.Zones })
+	served, err := pages(ctx, c, (*adminapi.Client).Zones, nil, func(p *api.Zones) (*api.Page, *[]api.ZoneItem) { return &p.Page, &p.Zones })
 	if err != nil {
 		return err
 	}

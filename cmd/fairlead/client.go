@@ -3,12 +3,8 @@ package main
 import (
 	"context"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"mime"
-	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -17,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	adminapi "github.com/fairlead-dns/fairlead/client"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -29,8 +26,6 @@ const (
 	serverEnv = "FAIRLEAD_SERVER"
 	// requestTimeout bounds a whole request; a node that needs longer is not well, and the operator must know it soon.
 	requestTimeout = 10 * time.Second
-	// maxReply bounds what is read of a reply: the status of 100,000 endpoints has some 40 MB.
-	maxReply = 256 << 20
 )
 
 // findServer is the path of the admin socket to talk to, and where that was said: text by source, or the default one without a text.
@@ -53,116 +48,51 @@ func parseServer(text, source string) (string, string, error) {
 	return path, source, nil
 }
 
-// A client talks HTTP over one unix socket, or to one node over TLS. It is safe for concurrent use.
+// A client asks one node over its unix socket or over TLS, and says what to do when that fails. It is safe for concurrent use.
 type client struct {
-	// socket is the path of the socket, or https://HOST:PORT, and source where that was said. base begins the URLs.
-	socket, source, base string
-	// token is the bearer token, if there is one.
-	token string
-	// as is the person on whose word orders are given; empty leaves it to who sends them.
-	as string
+	*adminapi.Client
+	// socket is the path of the socket, or https://HOST:PORT, and source where that was said.
+	socket, source string
+	// remote is set for https, token when there is one.
+	remote, token bool
 	// demo is set for the control socket of the demo, which has other advice when nobody listens.
 	demo bool
-	http *http.Client
 }
 
-func clientAt(path, source string) *client {
-	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
-		var d net.Dialer
-		return d.DialContext(ctx, "unix", path)
+// clientAt is the client for the socket at path; as is the person on whose word orders are given, empty for who fills them in.
+func clientAt(path, source, as string) *client {
+	c := &client{socket: path, source: source}
+	// No path is refused.
+	c.Client, _ = adminapi.New(adminapi.Options{Server: "unix:" + path, Actor: as, Timeout: requestTimeout, Explain: c.explained})
+	return c
+}
+
+// explained is err with what to do about it.
+func (c *client) explained(err error, header http.Header) error {
+	if p, ok := errors.AsType[*api.Problem](err); ok {
+		return c.refused(p, header)
 	}
-	return &client{socket: path, source: source, base: "http://fairlead", http: &http.Client{
-		Timeout: requestTimeout,
-		// One request per connection: --watch lives longer than a node does.
-		Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true},
-	}}
+	if gone, ok := errors.AsType[*adminapi.UnreachableError](err); ok {
+		return c.unreachable(gone.Err)
+	}
+	return err
 }
 
-// prints makes cmd print what the node answers to a GET of path, as write does it or in another format.
-func prints[T any](cmd *cobra.Command, path string, write func(d drawing, got *T)) {
+// prints makes cmd print what the node answers, as write does it or in another format.
+func prints[T any](cmd *cobra.Command, fetch func(*adminapi.Client, context.Context) (*T, error), write func(d drawing, got *T)) {
 	v := newViewer(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return v.run(cmd, func(ctx context.Context, c *client) (shown, error) {
-			got := new(T)
-			err := c.call(ctx, http.MethodGet, path, nil, got)
+			got, err := fetch(c.Client, ctx)
 			return shown{doc: got, write: func(d drawing) { write(d, got) }}, err
 		})
-	}
-}
-
-// call sends in as JSON, unless it is nil, and decodes the reply into out. An error reply is an *api.Problem.
-func (c *client) call(ctx context.Context, method, path string, in, out any) error {
-	var body io.Reader
-	if in != nil {
-		text, err := json.Marshal(in)
-		if err != nil {
-			return fmt.Errorf("%s %s: %w", method, path, err)
-		}
-		if text, err = c.onWordOf(text); err != nil {
-			return fmt.Errorf("%s %s: %w", method, path, err)
-		}
-		body = strings.NewReader(string(text))
-	}
-	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
-	if err != nil {
-		return fmt.Errorf("%s %s: %w", method, path, err)
-	}
-	if in != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	c.authorize(req)
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return c.unreachable(err)
-	}
-	defer resp.Body.Close()
-	reply := io.LimitReader(resp.Body, maxReply)
-	if resp.StatusCode >= 300 {
-		return c.refused(problemOf(resp, reply), resp.Header)
-	}
-	if err := json.NewDecoder(reply).Decode(out); err != nil {
-		return fmt.Errorf("%s %s: reply of %s: %w", method, path, c.socket, err)
-	}
-	return nil
-}
-
-// onWordOf is a body with the person in it on whose word an order is given, where bodies name one.
-func (c *client) onWordOf(text []byte) ([]byte, error) {
-	var doc map[string]any
-	if c.as == "" || json.Unmarshal(text, &doc) != nil {
-		return text, nil
-	}
-	if _, ok := doc["actor"]; !ok {
-		return text, nil
-	}
-	doc["actor"] = c.as
-	return json.Marshal(doc)
-}
-
-// problemOf decodes an error reply; what is no api.Problem becomes one.
-func problemOf(resp *http.Response, body io.Reader) *api.Problem {
-	p := &api.Problem{Status: resp.StatusCode, Title: strings.ToLower(http.StatusText(resp.StatusCode))}
-	media, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	if err == nil && media == api.ProblemType {
-		var got api.Problem
-		if json.NewDecoder(body).Decode(&got) == nil && got.Title != "" {
-			p = &got
-		}
-	}
-	return p
-}
-
-// authorize logs a request in.
-func (c *client) authorize(req *http.Request) {
-	if c.token != "" {
-		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
 }
 
 // refused adds what to do about a login that is not taken.
 func (c *client) refused(p *api.Problem, header http.Header) error {
 	switch {
-	case p.Status == http.StatusUnauthorized && c.token == "":
+	case p.Status == http.StatusUnauthorized && !c.token:
 		return withHint(p, "name the token with --token-file FILE or in %s, or a certificate with --cert and --key", tokenEnv)
 	case p.Status == http.StatusUnauthorized:
 		return withHint(p, "it may have been revoked: `fairlead token create` makes one, over the unix socket of a node")
@@ -185,7 +115,7 @@ func (c *client) unreachable(err error) error {
 		return withHint(fmt.Errorf("%s: no known CA signed its certificate", what), "name the file of the CA that did with --ca FILE")
 	case errors.As(err, &name):
 		return withHint(fmt.Errorf("%s: %w", what, name), "use a name or an address that the certificate has")
-	case errors.Is(err, syscall.ECONNREFUSED) && c.base == c.socket:
+	case errors.Is(err, syscall.ECONNREFUSED) && c.remote:
 		return withHint(fmt.Errorf("no node listens at %s", what), "the node file must have admin.listen and admin.tls")
 	case gone && c.demo:
 		return withHint(fmt.Errorf("no demo runs on %s", what), "start one with `fairlead demo`, or name its socket with --server unix:PATH")
@@ -205,11 +135,12 @@ func (c *client) unreachable(err error) error {
 	}
 }
 
-// status fetches the node's status.
-func (c *client) status(ctx context.Context) (*api.Status, error) {
-	s := new(api.Status)
-	if err := c.call(ctx, http.MethodGet, api.StatusPath, nil, s); err != nil {
-		return nil, err
+// into is what a method returned, in out.
+func into[T any](out *T) func(*T, error) error {
+	return func(got *T, err error) error {
+		if err == nil {
+			*out = *got
+		}
+		return err
 	}
-	return s, nil
 }

@@ -1,14 +1,15 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	adminapi "github.com/fairlead-dns/fairlead/client"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -44,7 +45,7 @@ A version that drops more than 30 % of the names or endpoints, and at least 10, 
 			return err
 		}
 		var result api.ReloadResult
-		if err := c.order(orBackground(cmd.Context()), http.MethodPost, api.ReloadPath, req, &result); err != nil {
+		if err := ordered(into(&result)(c.Reload(orBackground(cmd.Context()), req))); err != nil {
 			return err
 		}
 		w := cmd.OutOrStdout()
@@ -122,22 +123,22 @@ forward.
   fairlead config rollback gslb.yaml --reason "INC-7"`,
 		Args: usageArgs(cobra.NoArgs),
 	}
-	prints(cmd, api.ConfigPath, func(d drawing, c *api.Config) { writeConfig(d, c, d.style) })
+	prints(cmd, (*adminapi.Client).Config, func(d drawing, c *api.Config) { writeConfig(d, c, d.style) })
 	cmd.AddCommand(
 		fileCommand("rollback FILE", "have a zone file run in the version before the present one",
 			`Rollback has FILE run in the version that was in force before the present one; two versions are kept. That lasts until the content
 of the file changes, or until `+"`fairlead config forward FILE`"+`, and over restarts; status shows it, and by whom. It is for this
 node alone: repeat it on the others with --server, or have whatever writes the files write the older one.
 
-FILE is the path that status shows, or the name of the file.`, `  fairlead config rollback gslb.yaml --reason "INC-7"`, api.RollbackPath),
+FILE is the path that status shows, or the name of the file.`, `  fairlead config rollback gslb.yaml --reason "INC-7"`, (*adminapi.Client).Rollback),
 		fileCommand("forward FILE", "end a rollback", "Forward ends a rollback: the file runs as it is on disk, if it can.\n\nFILE is the path that status shows, or the name of the file.",
-			`  fairlead config forward gslb.yaml`, api.ForwardPath),
+			`  fairlead config forward gslb.yaml`, (*adminapi.Client).Forward),
 	)
 	return cmd
 }
 
 // fileCommand is an order about one file.
-func fileCommand(use, short, long, example, path string) *cobra.Command {
+func fileCommand(use, short, long, example string, give func(*adminapi.Client, context.Context, api.RollbackRequest) (*api.Config, error)) *cobra.Command {
 	req := api.RollbackRequest{Actor: actor()}
 	cmd := &cobra.Command{Use: use, Short: short, Long: long + "\n\n" + serverHelp + "\n\n" + configExits, Example: example, Args: usageArgs(cobra.ExactArgs(1))}
 	server, output := addServerFlag(cmd), addOutputFlag(cmd)
@@ -152,7 +153,7 @@ func fileCommand(use, short, long, example, path string) *cobra.Command {
 		}
 		req.File = args[0]
 		var result api.Config
-		if err := c.order(orBackground(cmd.Context()), http.MethodPost, path, req, &result); err != nil {
+		if err := ordered(into(&result)(give(c.Client, orBackground(cmd.Context()), req))); err != nil {
 			return err
 		}
 		w := cmd.OutOrStdout()

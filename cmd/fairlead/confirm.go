@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -133,9 +131,9 @@ func (r radius) wide() bool { return r.greatest > typedAbove || len(r.dark) > 0 
 // confirmOrder shows what the order would do and asks; nil means go on. A refusal is what the order itself would get.
 func confirmOrder(cmd *cobra.Command, c *client, req *api.IntentRequest) error {
 	dry := *req
-	dry.DryRun, dry.Wait = true, false
+	dry.Wait = false
 	var p api.Preview
-	if err := c.order(orBackground(cmd.Context()), http.MethodPost, api.IntentsPath, dry, &p); err != nil {
+	if err := ordered(into(&p)(c.PreviewIntent(orBackground(cmd.Context()), dry))); err != nil {
 		return err
 	}
 	if p.Rule != "" {
@@ -204,8 +202,7 @@ func confirmPool(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	var w api.WhatIf
-	q := url.Values{"drain": {"pool=" + pool}}
-	if err := c.call(ctx, http.MethodGet, api.WhatIfPath+"?"+q.Encode(), nil, &w); err != nil {
+	if err := into(&w)(c.WhatIf(ctx, api.Assumptions{Drain: []string{"pool=" + pool}})); err != nil {
 		return err
 	}
 	w.Assumptions = api.Assumptions{}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 
 	"github.com/fairlead-dns/fairlead/config"
@@ -32,7 +31,7 @@ func (o danglingOrder) String() string {
 // are served zones by name: all that go, or have another version in zones; the others stay.
 func (c *client) dangling(ctx context.Context, served []api.ZoneItem, zones []*config.Zone, fetched map[string]*config.Zone) (out []danglingOrder, err error) {
 	var list api.Intents
-	if err := c.call(ctx, http.MethodGet, api.IntentsPath, nil, &list); err != nil {
+	if err := into(&list)(c.Intents(ctx)); err != nil {
 		return nil, err
 	}
 	var intents []*health.Intent

@@ -155,10 +155,10 @@ func controlDemo(cmd *cobra.Command, server string, req controlRequest) error {
 			return err
 		}
 	}
-	c := clientAt(path+controlSuffix, source)
+	c := clientAt(path+controlSuffix, source, "")
 	c.demo = true
 	var reply controlReply
-	if err := c.call(orBackground(cmd.Context()), http.MethodPost, controlPath, req, &reply); err != nil {
+	if err := c.Do(orBackground(cmd.Context()), http.MethodPost, controlPath, req, &reply); err != nil {
 		return err
 	}
 	w := cmd.OutOrStdout()

@@ -115,7 +115,10 @@ func (c *control) cut(w http.ResponseWriter, r *http.Request, req controlRequest
 		return
 	}
 	n := c.nodes[i]
-	method, body := http.MethodPost, api.CutRequest{Actor: "demo", Reason: "fairlead demo cut", ForSeconds: demoCut.Seconds()}
+	node := clientAt(n.socket, "node "+n.name, "")
+	order := func() (*api.Nodes, error) {
+		return node.Cut(r.Context(), api.CutRequest{Actor: "demo", Reason: "fairlead demo cut", ForSeconds: demoCut.Seconds()})
+	}
 	done, watch := n.name+": cut off from the other nodes; it goes on answering",
 		fmt.Sprintf("in some 10s the others call %s stale, and it calls itself isolated: health moves nothing there, and its TTLs are at their floor", n.name)
 	switch req.Want {
@@ -123,14 +126,13 @@ func (c *control) cut(w http.ResponseWriter, r *http.Request, req controlRequest
 		other := c.nodes[(i+1)%len(c.nodes)]
 		watch += fmt.Sprintf("\n       ask it with `fairlead nodes %s`, and %s with `%s`", n.reached(), other.name, other.reached())
 	case serving:
-		method, body = http.MethodDelete, api.CutRequest{Actor: "demo"}
+		order = func() (*api.Nodes, error) { return node.Heal(r.Context(), api.EndRequest{Actor: "demo"}) }
 		done, watch = n.name+": no longer cut off", "within some seconds it hears the others and agrees with them"
 	default:
 		problem(w, http.StatusBadRequest, "a node can be cut off or healed", nil)
 		return
 	}
-	var reply api.Nodes
-	if err := clientAt(n.socket, "node "+n.name).call(r.Context(), method, api.CutPath, body, &reply); err != nil {
+	if _, err := order(); err != nil {
 		problem(w, http.StatusConflict, err.Error(), nil)
 		return
 	}

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -140,12 +139,12 @@ func (n *node) start() error {
 func (n *node) waitReady(ctx context.Context) error {
 	deadline, cancel := context.WithTimeout(ctx, nodeReadyTimeout)
 	defer cancel()
-	c := clientAt(n.socket, "node "+n.name)
+	c := clientAt(n.socket, "node "+n.name, "")
 	tick := time.NewTicker(nodePoll)
 	defer tick.Stop()
 	var last error
 	for {
-		s, err := c.status(deadline)
+		s, err := c.Status(deadline)
 		if err == nil && allKnown(s) {
 			return n.neverAnswered(deadline, c)
 		}
@@ -168,7 +167,8 @@ func (n *node) waitReady(ctx context.Context) error {
 // neverAnswered says of a node with a new state directory that no cache holds anything of earlier lives: nobody else can know.
 func (n *node) neverAnswered(ctx context.Context, c *client) error {
 	none := 0.0
-	return c.order(ctx, http.MethodPost, api.MaxTTLPath, api.NodeRequest{Actor: "demo", Reason: "the first start", MaxTTLSeconds: &none}, new(api.Nodes))
+	_, err := c.NameMaxTTL(ctx, api.NodeRequest{Actor: "demo", Reason: "the first start", MaxTTLSeconds: &none})
+	return ordered(err)
 }
 
 // allKnown tells whether the node is ready, hears all others, and knows of every endpoint how it is: somebody may have drained or broken one

@@ -180,7 +180,7 @@ func TestControl(t *testing.T) {
 	defer c.close()
 	do := func(req controlRequest) (controlReply, error) {
 		var reply controlReply
-		err := clientAt(path, "test").call(context.Background(), http.MethodPost, controlPath, req, &reply)
+		err := clientAt(path, "test", "").Do(context.Background(), http.MethodPost, controlPath, req, &reply)
 		return reply, err
 	}
 

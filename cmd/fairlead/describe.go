@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	adminapi "github.com/fairlead-dns/fairlead/client"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -53,32 +53,40 @@ Exit codes: 0 done, 1 the node cannot be reached or knows no such thing, 2 wrong
 func (c *client) describe(ctx context.Context, what, name string) (shown, error) {
 	switch what {
 	case "service":
-		full, err := find(ctx, c, what, name, api.ServicesPath, func(p *api.Services) []string {
+		full, err := find(ctx, c, what, name, (*adminapi.Client).Services, func(p *api.Services) []string {
 			return each(p.Services, func(s api.ServiceItem) string { return s.Name })
 		})
 		if err != nil {
 			return shown{}, err
 		}
-		return described(ctx, c, api.ItemPath(api.ServicesPath, full), drawService)
+		got, err := c.Service(ctx, full)
+		return described(ctx, c, drawService, got, err)
 	case "pool":
-		full, err := find(ctx, c, what, name, api.PoolsPath, func(p *api.Pools) []string {
+		full, err := find(ctx, c, what, name, (*adminapi.Client).Pools, func(p *api.Pools) []string {
 			return each(p.Pools, func(p api.PoolItem) string { return display(p.Zone) + "/" + p.Name })
 		})
 		if err != nil {
 			return shown{}, err
 		}
-		return described(ctx, c, api.ItemPath(api.PoolsPath, strings.Split(full, "/")...), drawPool)
+		zone, pool := splitPool(full)
+		got, err := c.Pool(ctx, zone, pool)
+		return described(ctx, c, drawPool, got, err)
 	case "endpoint":
-		full, err := find(ctx, c, what, name, api.EndpointsPath, func(p *api.Endpoints) []string { return each(p.Endpoints, fullName) })
+		full, err := find(ctx, c, what, name, (*adminapi.Client).Endpoints, func(p *api.Endpoints) []string { return each(p.Endpoints, fullName) })
 		if err != nil {
 			return shown{}, err
 		}
-		return described(ctx, c, api.ItemPath(api.EndpointsPath, strings.Split(full, "/")...), drawEndpoint)
+		zone, rest := splitPool(full)
+		pool, endpoint, _ := strings.Cut(rest, "/")
+		got, err := c.Endpoint(ctx, zone, pool, endpoint)
+		return described(ctx, c, drawEndpoint, got, err)
 	case "az":
-		s, err := described(ctx, c, api.ItemPath(api.AZsPath, name), drawArea("AZ"))
+		got, err := c.AZ(ctx, name)
+		s, err := described(ctx, c, drawArea("AZ"), got, err)
 		return s, c.suggest(ctx, err, what, name)
 	case "region":
-		s, err := described(ctx, c, api.ItemPath(api.RegionsPath, name), drawArea("region"))
+		got, err := c.Region(ctx, name)
+		s, err := described(ctx, c, drawArea("region"), got, err)
 		return s, c.suggest(ctx, err, what, name)
 	}
 	return c.describeNode(ctx, name)
@@ -93,11 +101,10 @@ func each[T any](list []T, f func(T) string) []string {
 	return out
 }
 
-// find is the full name of the one thing that name means. names are those of a page of the list at path.
-func find[L any](ctx context.Context, c *client, what, name, path string, names func(*L) []string) (string, error) {
-	page := new(L)
-	q := url.Values{"name": {name}, "limit": {"10"}}
-	if err := c.call(ctx, http.MethodGet, path+"?"+q.Encode(), nil, page); err != nil {
+// find is the full name of the one thing that name means. names are those of a page of the list.
+func find[L any](ctx context.Context, c *client, what, name string, list func(*adminapi.Client, context.Context, adminapi.Page) (*L, error), names func(*L) []string) (string, error) {
+	page, err := list(c.Client, ctx, adminapi.Page{Limit: 10, Filters: url.Values{"name": {name}}})
+	if err != nil {
 		return "", err
 	}
 	switch found := names(page); len(found) {
@@ -110,10 +117,9 @@ func find[L any](ctx context.Context, c *client, what, name, path string, names 
 	}
 }
 
-// described fetches the thing at path, and the last orders.
-func described[T any](ctx context.Context, c *client, path string, draw func(sheet, *T)) (shown, error) {
-	got := new(T)
-	if err := c.call(ctx, http.MethodGet, path, nil, got); err != nil {
+// described is the thing that was fetched, with the last orders.
+func described[T any](ctx context.Context, c *client, draw func(sheet, *T), got *T, err error) (shown, error) {
+	if err != nil {
 		return shown{}, err
 	}
 	journal := c.journal(ctx)
@@ -122,8 +128,8 @@ func described[T any](ctx context.Context, c *client, path string, draw func(she
 
 // journal are the latest orders, refused ones too. A node that does not show them is described without them.
 func (c *client) journal(ctx context.Context) []api.AuditEntry {
-	var got api.Audit
-	if c.call(ctx, http.MethodGet, fmt.Sprintf("%s?limit=%d", api.AuditPath, api.MaxAudit), nil, &got) != nil {
+	got, err := c.Audit(ctx, api.MaxAudit)
+	if err != nil {
 		return nil
 	}
 	return got.Entries
@@ -139,7 +145,7 @@ type describedNode struct {
 
 func (c *client) describeNode(ctx context.Context, name string) (shown, error) {
 	var nodes api.Nodes
-	if err := c.call(ctx, http.MethodGet, api.NodesPath, nil, &nodes); err != nil {
+	if err := into(&nodes)(c.Nodes(ctx)); err != nil {
 		return shown{}, err
 	}
 	i := slices.IndexFunc(nodes.Nodes, func(n api.Node) bool { return n.Name == name })
@@ -147,7 +153,7 @@ func (c *client) describeNode(ctx context.Context, name string) (shown, error) {
 		return shown{}, c.unknown(ctx, "node", name)
 	}
 	var list api.Intents
-	if err := c.call(ctx, http.MethodGet, api.IntentsPath, nil, &list); err != nil {
+	if err := into(&list)(c.Intents(ctx)); err != nil {
 		return shown{}, err
 	}
 	got := &describedNode{Node: nodes.Nodes[i], SeenBy: nodes.Node, At: nodes.At}

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	adminapi "github.com/fairlead-dns/fairlead/client"
 	"github.com/fairlead-dns/fairlead/config"
 	fairlead "github.com/fairlead-dns/fairlead/plugin"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
@@ -106,7 +106,7 @@ type zoneDiff struct {
 
 // diff compares the files at paths with what the node serves.
 func (c *client) diff(ctx context.Context, paths []string) (*diffDocument, error) {
-	served, err := pages(ctx, c, api.ZonesPath, nil, func(p *api.Zones) (*api.Page, *[]api.ZoneItem) { return &p.Page, &p.Zones })
+	served, err := pages(ctx, c, (*adminapi.Client).Zones, nil, func(p *api.Zones) (*api.Page, *[]api.ZoneItem) { return &p.Page, &p.Zones })
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +186,7 @@ type runningZone struct {
 // empty.
 func (c *client) running(ctx context.Context, name, file string) (*runningZone, error) {
 	var got api.RunningZone
-	if err := c.call(ctx, http.MethodGet, api.ItemPath(api.RunningPath, display(name)), nil, &got); err != nil {
+	if err := into(&got)(c.RunningZone(ctx, display(name))); err != nil {
 		return nil, err
 	}
 	out := &runningZone{path: got.Path, hash: got.Hash}

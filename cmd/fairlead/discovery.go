@@ -1,13 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
-	"net/http"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	adminapi "github.com/fairlead-dns/fairlead/client"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -30,25 +31,25 @@ name any more is shown with the reason why it stays:
   fairlead discovery adopt eu-1 --reason "restored from a backup"`,
 		Args: usageArgs(cobra.NoArgs),
 	}
-	prints(cmd, api.DiscoveryPath, func(d drawing, got *api.Discovery) { writeDiscovery(d, got) })
+	prints(cmd, (*adminapi.Client).Discovery, func(d drawing, got *api.Discovery) { writeDiscovery(d, got) })
 	cmd.AddCommand(
 		discoveryOrder("accept CLUSTER", "let go of the endpoints that a cluster does not name any more",
 			`Accept has all endpoints leave at once that the cluster does not name any more,
 also the last ones of a pool. It can be asked of any node: one that reads the
 cluster carries it out, within five minutes or not at all.`,
-			`  fairlead discovery accept eu-1 --reason "shop is moved, CHG-7"`, api.AcceptPath),
+			`  fairlead discovery accept eu-1 --reason "shop is moved, CHG-7"`, (*adminapi.Client).AcceptDiscovered),
 		discoveryOrder("adopt CLUSTER", "take another cluster behind the URL for the one that was read",
 			`Adopt takes the cluster that stands behind the URL now for the one that was
 read before, or the same one in an earlier state, as after a restore. What it
 does not have leaves as if it were deleted. It can be asked of any node: one that
 reads the cluster carries it out, within five minutes or not at all.`,
-			`  fairlead discovery adopt eu-1 --reason "restored from a backup"`, api.AdoptPath),
+			`  fairlead discovery adopt eu-1 --reason "restored from a backup"`, (*adminapi.Client).AdoptDiscovered),
 	)
 	return cmd
 }
 
 // discoveryOrder is an order about one cluster.
-func discoveryOrder(use, short, long, example string, path func(cluster string) string) *cobra.Command {
+func discoveryOrder(use, short, long, example string, give func(*adminapi.Client, context.Context, string, api.DiscoveryRequest) (*api.Discovery, error)) *cobra.Command {
 	req := api.DiscoveryRequest{Actor: actor()}
 	cmd := &cobra.Command{Use: use, Short: short, Long: long + "\n\n" + serverHelp + "\n\n" + readExits, Example: example, Args: usageArgs(cobra.ExactArgs(1))}
 	server, output := addServerFlag(cmd), addOutputFlag(cmd)
@@ -65,7 +66,7 @@ func discoveryOrder(use, short, long, example string, path func(cluster string) 
 			return err
 		}
 		var got api.Discovery
-		if err := c.order(orBackground(cmd.Context()), http.MethodPost, path(args[0]), req, &got); err != nil {
+		if err := ordered(into(&got)(give(c.Client, orBackground(cmd.Context()), args[0], req))); err != nil {
 			return err
 		}
 		return output.tell(cmd.OutOrStdout(), nil, &got, "ordered; `fairlead discovery` shows what comes of it")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	adminapi "github.com/fairlead-dns/fairlead/client"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -135,7 +136,7 @@ func intentsCommand() *cobra.Command {
 		Example: `  fairlead intents`,
 		Args:    usageArgs(cobra.NoArgs),
 	}
-	prints(cmd, api.IntentsPath, drawIntents)
+	prints(cmd, (*adminapi.Client).Intents, drawIntents)
 	return cmd
 }
 

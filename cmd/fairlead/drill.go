@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	adminapi "github.com/fairlead-dns/fairlead/client"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -115,7 +115,7 @@ func (c *client) drill(cmd *cobra.Command, f *drillFlags, kind, name string, len
 		Reason: f.reason, Override: f.override, DryRun: f.dryRun,
 	}
 	if f.dryRun {
-		return c.suggest(ctx, c.dryRun(cmd, f.output, api.DrillsPath, req), kind, name)
+		return c.suggest(ctx, c.dryRun(cmd, f.output)(c.PreviewDrill(ctx, req)), kind, name)
 	}
 	if asks(cmd) {
 		drain := req.Drain()
@@ -124,7 +124,7 @@ func (c *client) drill(cmd *cobra.Command, f *drillFlags, kind, name string, len
 		}
 	}
 	var d api.Drill
-	if err := c.order(ctx, http.MethodPost, api.DrillsPath, req, &d); err != nil {
+	if err := ordered(into(&d)(c.StartDrill(ctx, req))); err != nil {
 		return c.suggest(ctx, err, kind, name)
 	}
 	say(f.output.text(w), "%s: drain %s until %s; `fairlead drill abort %s` ends it", d.ID, d.Intent, clock(d.EndsAt, time.Now()), d.ID)
@@ -140,7 +140,7 @@ func (c *client) awaitDrill(ctx context.Context, output *outputFlag, w io.Writer
 	defer tick.Stop()
 	for {
 		var d api.Drill
-		if err := c.call(ctx, http.MethodGet, api.DrillPath(id), nil, &d); err != nil {
+		if err := into(&d)(c.Drill(ctx, id)); err != nil {
 			return err
 		}
 		if d.Outcome != api.DrillRunning && (d.TotalSeconds != nil || len(d.Unknown) > 0 || d.EndedAt != nil && time.Since(*d.EndedAt) > 5*time.Second) {
@@ -210,7 +210,7 @@ func drillListCommand() *cobra.Command {
 		Use: "list", Short: "list the drills that a node keeps", Long: "List prints the drills that the node keeps, the newest first.\n\n" + serverHelp + "\n\n" + readExits,
 		Example: `  fairlead drill list`, Args: usageArgs(cobra.NoArgs),
 	}
-	prints(cmd, api.DrillsPath, func(d drawing, list *api.Drills) {
+	prints(cmd, (*adminapi.Client).Drills, func(d drawing, list *api.Drills) {
 		if len(list.Drills) == 0 {
 			fmt.Fprintln(d, "none")
 			return
@@ -237,8 +237,8 @@ func drillShowCommand() *cobra.Command {
 	v := newViewer(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return v.run(cmd, func(ctx context.Context, c *client) (shown, error) {
-			d := new(api.Drill)
-			if err := c.call(ctx, http.MethodGet, api.DrillPath(args[0]), nil, d); err != nil {
+			d, err := c.Drill(ctx, args[0])
+			if err != nil {
 				return shown{}, err
 			}
 			return shown{doc: d, write: func(w drawing) { writeDrill(w, d, w.style) }}, nil
@@ -264,7 +264,7 @@ func drillAbortCommand() *cobra.Command {
 			return err
 		}
 		var d api.Drill
-		if err := c.order(orBackground(cmd.Context()), http.MethodDelete, api.DrillPath(args[0]), api.EndRequest{Actor: actor(), Reason: reason}, &d); err != nil {
+		if err := ordered(into(&d)(c.AbortDrill(orBackground(cmd.Context()), args[0], api.EndRequest{Actor: actor(), Reason: reason}))); err != nil {
 			return err
 		}
 		w := cmd.OutOrStdout()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/http"
 	"slices"
 	"time"
 
@@ -25,26 +24,31 @@ func dryRunVar(cmd *cobra.Command, on *bool) {
 }
 
 // dryRun prints the preview that the node answers to an order with dry_run.
-func (c *client) dryRun(cmd *cobra.Command, output *outputFlag, path string, req any) error {
-	var p api.Preview
-	if err := c.order(orBackground(cmd.Context()), http.MethodPost, path, req, &p); err != nil {
-		return err
+func (c *client) dryRun(cmd *cobra.Command, output *outputFlag) func(*api.Preview, error) error {
+	return func(p *api.Preview, err error) error {
+		if err != nil {
+			return ordered(err)
+		}
+		return c.writePreview(cmd, output, p)
 	}
-	return c.writePreview(cmd, output, &p)
 }
 
-// previewEnds prints what would be answered without some orders: end, which is a dry run, ends the one at path, and all is every one that
-// would end.
-func (c *client) previewEnds(ctx context.Context, output *outputFlag, w io.Writer, path string, end api.EndRequest, all []api.Intent) error {
+// previewEnds prints what would be answered without the orders all; end is a dry run.
+func (c *client) previewEnds(ctx context.Context, output *outputFlag, w io.Writer, end api.EndRequest, all []api.Intent) error {
 	for _, i := range all {
 		end.Also = append(end.Also, i.ID)
 	}
-	var ended api.Intents
-	if err := c.order(ctx, http.MethodDelete, path, end, &ended); err != nil {
-		return err
+	ended, err := c.EndIntent(ctx, all[0].ID, end)
+	if err != nil {
+		return ordered(err)
 	}
+	return c.writeEnds(ctx, output, w, ended)
+}
+
+// writeEnds prints what would be answered without the orders that would end.
+func (c *client) writeEnds(ctx context.Context, output *outputFlag, w io.Writer, ended *api.Intents) error {
 	if output.machine() {
-		return output.print(w, &ended)
+		return output.print(w, ended)
 	}
 	c.writeAlready(ctx, w)
 	st := styleFor(w)
@@ -52,7 +56,7 @@ func (c *client) previewEnds(ctx context.Context, output *outputFlag, w io.Write
 	writeBrief(w, st, m, fmt.Sprintf("dry run of the end of %s, nothing has changed: %s", firsts(each(ended.Intents, func(i api.Intent) string {
 		return i.ID + " (" + intentWhat(&i) + ")"
 	}), ", "), moves))
-	c.writeBack(w, &ended)
+	c.writeBack(w, ended)
 	writeMovesOf(w, st, &ended.Preview.WhatIf)
 	return nil
 }

@@ -1,21 +1,18 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
-	"net/url"
 	"os/signal"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	adminapi "github.com/fairlead-dns/fairlead/client"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -63,12 +60,9 @@ Exit codes: 0 done, 1 the node cannot be reached, 2 wrong usage.`,
 		if err != nil {
 			return err
 		}
-		q := url.Values{"type": kinds, "limit": {strconv.Itoa(n)}}
-		if subject != "" {
-			q.Set("subject", subject)
-		}
+		q := adminapi.EventQuery{Types: kinds, Subject: subject, Limit: n}
 		if cmd.Flags().Changed("after") {
-			q.Set("after", strconv.FormatUint(after, 10))
+			q.After = &after
 		}
 		return c.events(cmd, q, output == "json", follow)
 	}
@@ -76,10 +70,10 @@ Exit codes: 0 done, 1 the node cannot be reached, 2 wrong usage.`,
 }
 
 // events prints what q chooses and, with follow, what happens from then on.
-func (c *client) events(cmd *cobra.Command, q url.Values, asJSON, follow bool) error {
+func (c *client) events(cmd *cobra.Command, q adminapi.EventQuery, asJSON, follow bool) error {
 	p := &eventPrinter{w: cmd.OutOrStdout(), style: styleFor(cmd.OutOrStdout()), json: asJSON}
-	var got api.Events
-	if err := c.call(orBackground(cmd.Context()), http.MethodGet, api.EventsPath+"?"+q.Encode(), nil, &got); err != nil {
+	got, err := c.Events(orBackground(cmd.Context()), q)
+	if err != nil {
 		return err
 	}
 	for i := range got.Events {
@@ -90,15 +84,19 @@ func (c *client) events(cmd *cobra.Command, q url.Values, asJSON, follow bool) e
 	}
 	ctx, stop := signal.NotifyContext(orBackground(cmd.Context()), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	q.Del("limit")
-	return c.follow(ctx, q, got.Next, p, cmd.ErrOrStderr())
+	q.Limit, q.After = 0, &got.Next
+	return c.follow(ctx, q, p, cmd.ErrOrStderr())
 }
 
 // follow prints events as they happen until ctx ends. What breaks the stream is said once, and it is taken up again.
-func (c *client) follow(ctx context.Context, q url.Values, at uint64, p *eventPrinter, stderr io.Writer) error {
+func (c *client) follow(ctx context.Context, q adminapi.EventQuery, p *eventPrinter, stderr io.Writer) error {
 	said := false
 	for ctx.Err() == nil && p.err == nil {
-		err := c.stream(ctx, q, &at, p)
+		err := c.Follow(ctx, q, func(e *api.Event) error {
+			*q.After = e.Seq
+			p.print(e)
+			return p.err
+		})
 		if ctx.Err() != nil {
 			break
 		}
@@ -114,42 +112,6 @@ func (c *client) follow(ctx context.Context, q url.Values, at uint64, p *eventPr
 		}
 	}
 	return p.err
-}
-
-// stream reads one stream until it ends, and moves at on.
-func (c *client) stream(ctx context.Context, q url.Values, at *uint64, p *eventPrinter) error {
-	q.Set("after", strconv.FormatUint(*at, 10))
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+api.EventsPath+"?"+q.Encode(), nil)
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Accept", "text/event-stream")
-	c.authorize(req)
-	endless := *c.http
-	endless.Timeout = 0
-	resp, err := endless.Do(req)
-	if err != nil {
-		return c.unreachable(err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("the node answers %s", resp.Status)
-	}
-	lines := bufio.NewScanner(resp.Body)
-	lines.Buffer(nil, maxEventLine)
-	for lines.Scan() {
-		data, ok := strings.CutPrefix(lines.Text(), "data: ")
-		if !ok {
-			continue
-		}
-		var e api.Event
-		if err := json.Unmarshal([]byte(data), &e); err != nil {
-			return err
-		}
-		*at = e.Seq
-		p.print(&e)
-	}
-	return lines.Err()
 }
 
 // eventWidth is how many columns an event needs on one line, with some room for its text.
@@ -219,7 +181,7 @@ Exit codes: 0 done, 1 the node cannot be reached, 2 wrong usage.`,
   fairlead hooks redeliver pager`,
 		Args: usageArgs(cobra.NoArgs),
 	}
-	prints(cmd, api.HooksPath, func(d drawing, h *api.Hooks) { writeHooks(d, h, time.Now(), d.style) })
+	prints(cmd, (*adminapi.Client).Hooks, func(d drawing, h *api.Hooks) { writeHooks(d, h, time.Now(), d.style) })
 	cmd.AddCommand(deadCommand(), redeliverCommand())
 	return cmd
 }
@@ -258,8 +220,8 @@ func deadCommand() *cobra.Command {
 	v := newViewer(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return v.run(cmd, func(ctx context.Context, c *client) (shown, error) {
-			l := new(api.DeadLetters)
-			if err := c.call(ctx, http.MethodGet, api.HooksPath+"/"+url.PathEscape(args[0])+"/dead", nil, l); err != nil {
+			l, err := c.DeadLetters(ctx, args[0])
+			if err != nil {
 				return shown{}, err
 			}
 			return shown{doc: l, write: func(d drawing) {
@@ -286,12 +248,11 @@ func redeliverCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		var h api.Hooks
-		path := api.HooksPath + "/" + url.PathEscape(args[0]) + "/redeliver"
-		if err := c.order(orBackground(cmd.Context()), http.MethodPost, path, api.EndRequest{Actor: actor()}, &h); err != nil {
-			return err
+		h, err := c.Redeliver(orBackground(cmd.Context()), args[0], api.EndRequest{Actor: actor()})
+		if err != nil {
+			return ordered(err)
 		}
-		writeHooks(cmd.OutOrStdout(), &h, time.Now(), styleFor(cmd.OutOrStdout()))
+		writeHooks(cmd.OutOrStdout(), h, time.Now(), styleFor(cmd.OutOrStdout()))
 		return nil
 	}
 	return cmd

@@ -1,10 +1,7 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -38,11 +35,6 @@ func (a *asker) flags(cmd *cobra.Command) {
 	a.server.flags(cmd)
 }
 
-// values are the assumptions as a query string has them.
-func (a *asker) values() url.Values {
-	return url.Values{"down": a.assume.Down, "drain": a.assume.Drain, "weight": a.assume.Weight}
-}
-
 // offline is the explainer of the files; nil when a node is to be asked.
 func (a *asker) offline(cmd *cobra.Command) (*fairlead.Explainer, error) {
 	switch {
@@ -69,15 +61,6 @@ func (a *asker) offline(cmd *cobra.Command) (*fairlead.Explainer, error) {
 		return nil, fmt.Errorf("node file %s: geo.databases: %w", a.node, err)
 	}
 	return fairlead.NewExplainer(config.NewModel(zones), locator, time.Now()), nil
-}
-
-// ask fills out from the node.
-func (a *asker) ask(ctx context.Context, path string, values url.Values, out any) error {
-	c, err := newClient(a.server)
-	if err != nil {
-		return err
-	}
-	return c.call(orBackground(ctx), http.MethodGet, path+"?"+values.Encode(), nil, out)
 }
 
 func explainCommand() *cobra.Command {
@@ -141,13 +124,5 @@ func (a *asker) explain(cmd *cobra.Command, q api.Question) (*api.Explanation, e
 	if q.Name, err = c.service(orBackground(cmd.Context()), q.Name); err != nil {
 		return nil, err
 	}
-	values := a.values()
-	values["name"] = []string{q.Name}
-	for key, v := range map[string]string{"type": q.Type, "client": q.Client, "subnet": q.Subnet} {
-		if v != "" {
-			values[key] = []string{v}
-		}
-	}
-	e := new(api.Explanation)
-	return e, a.ask(cmd.Context(), api.ExplainPath, values, e)
+	return c.Explain(orBackground(cmd.Context()), q)
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -60,7 +59,7 @@ end sooner, end it and make a new one. For the time that a drain gains, safety r
 func extend(cmd *cobra.Command, c *client, output *outputFlag, args []string, req api.ExtendRequest) error {
 	ctx := orBackground(cmd.Context())
 	var list api.Intents
-	if err := c.call(ctx, http.MethodGet, api.IntentsPath, nil, &list); err != nil {
+	if err := into(&list)(c.Intents(ctx)); err != nil {
 		return err
 	}
 	name, kind := typedKind(args)
@@ -77,7 +76,7 @@ func extend(cmd *cobra.Command, c *client, output *outputFlag, args []string, re
 		return withHint(fmt.Errorf("%s is ambiguous", name), "name one of %s", orList(ids))
 	}
 	var i api.Intent
-	if err := c.order(ctx, http.MethodPatch, api.IntentPath(matched[0].ID), req, &i); err != nil {
+	if err := ordered(into(&i)(c.Extend(ctx, matched[0].ID, req))); err != nil {
 		if e, ok := errors.AsType[*exitError](err); ok && e.Code == exitRefused {
 			e.Hint = "an extension overrides no rule: make a new one with --override, and `fairlead undrain " + matched[0].ID + "`"
 		}
@@ -124,11 +123,12 @@ weight or a force as well. If another rule would hold it back too, --override na
 		if err != nil {
 			return err
 		}
+		ctx := orBackground(cmd.Context())
 		if req.DryRun {
-			return c.dryRun(cmd, output, api.ResumePath(args[0]), req)
+			return c.dryRun(cmd, output)(c.PreviewResume(ctx, args[0], req))
 		}
 		var i api.Intent
-		if err := c.order(orBackground(cmd.Context()), http.MethodPost, api.ResumePath(args[0]), req, &i); err != nil {
+		if err := ordered(into(&i)(c.Resume(ctx, args[0], req))); err != nil {
 			return err
 		}
 		w := cmd.OutOrStdout()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/http"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -81,7 +80,7 @@ func (f *orderFlags) auto(cmd *cobra.Command, name string) error {
 // endForces ends every force on an endpoint, or says what health would decide.
 func (f *orderFlags) endForces(ctx context.Context, c *client, w io.Writer, name string, end api.EndRequest) error {
 	var list api.Intents
-	if err := c.call(ctx, http.MethodGet, api.IntentsPath, nil, &list); err != nil {
+	if err := into(&list)(c.Intents(ctx)); err != nil {
 		return err
 	}
 	list.Intents = slices.DeleteFunc(list.Intents, func(i api.Intent) bool { return i.Kind != "force" || i.Scope.Name != name })
@@ -91,12 +90,12 @@ func (f *orderFlags) endForces(ctx context.Context, c *client, w io.Writer, name
 	text := f.output.text(w)
 	if f.dryRun {
 		end.DryRun = true
-		return c.previewEnds(ctx, f.output, w, api.IntentPath(list.Intents[0].ID), end, list.Intents)
+		return c.previewEnds(ctx, f.output, w, end, list.Intents)
 	}
 	all := api.Intents{Intents: []api.Intent{}}
 	for _, i := range list.Intents {
 		var ended api.Intents
-		if err := c.order(ctx, http.MethodDelete, api.IntentPath(i.ID), end, &ended); err != nil {
+		if err := ordered(into(&ended)(c.EndIntent(ctx, i.ID, end))); err != nil {
 			return err
 		}
 		all.Intents, all.Missing = append(all.Intents, ended.Intents...), ended.Missing

@@ -1,12 +1,13 @@
 package main
 
 import (
-	"net/http"
+	"context"
 	"os"
 	"os/user"
 
 	"github.com/spf13/cobra"
 
+	adminapi "github.com/fairlead-dns/fairlead/client"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -30,7 +31,7 @@ Use it when probes are wrong and endpoints are right.
 		if reason == "" {
 			return usagef(cmd, "--reason is required: it is what the next person reads")
 		}
-		return postFreeze(cmd, *server, output, api.FreezePath, api.FreezeRequest{Actor: actor(), Reason: reason, DryRun: *dryRun})
+		return postFreeze(cmd, *server, output, (*adminapi.Client).Freeze, api.FreezeRequest{Actor: actor(), Reason: reason, DryRun: *dryRun})
 	}
 	return cmd
 }
@@ -47,12 +48,12 @@ func unfreezeCommand() *cobra.Command {
 	server, output, dryRun := addServerFlag(cmd), addOutputFlag(cmd), addDryRunFlag(cmd)
 	cmd.Flags().StringVar(&reason, "reason", "", "why; kept in the log")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return postFreeze(cmd, *server, output, api.UnfreezePath, api.FreezeRequest{Actor: actor(), Reason: reason, DryRun: *dryRun})
+		return postFreeze(cmd, *server, output, (*adminapi.Client).Unfreeze, api.FreezeRequest{Actor: actor(), Reason: reason, DryRun: *dryRun})
 	}
 	return cmd
 }
 
-func postFreeze(cmd *cobra.Command, server access, output *outputFlag, path string, req api.FreezeRequest) error {
+func postFreeze(cmd *cobra.Command, server access, output *outputFlag, give func(*adminapi.Client, context.Context, api.FreezeRequest) (*api.Freeze, error), req api.FreezeRequest) error {
 	if err := output.check(cmd); err != nil {
 		return err
 	}
@@ -60,18 +61,18 @@ func postFreeze(cmd *cobra.Command, server access, output *outputFlag, path stri
 	if err != nil {
 		return err
 	}
-	var f api.Freeze
-	if err := c.call(orBackground(cmd.Context()), http.MethodPost, path, req, &f); err != nil {
+	f, err := give(c.Client, orBackground(cmd.Context()), req)
+	if err != nil {
 		return err
 	}
 	if req.DryRun {
-		return output.tell(cmd.OutOrStdout(), nil, &f, wouldFreeze(&f))
+		return output.tell(cmd.OutOrStdout(), nil, f, wouldFreeze(f))
 	}
 	text := "not frozen: verdicts move by themselves"
 	if f.Frozen {
 		text = "frozen: no verdict moves by itself; `fairlead unfreeze` ends it"
 	}
-	return output.tell(cmd.OutOrStdout(), nil, &f, text)
+	return output.tell(cmd.OutOrStdout(), nil, f, text)
 }
 
 // wouldFreeze is what a freeze, or its end, would do.

@@ -2,14 +2,13 @@ package main
 
 import (
 	"context"
-	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	adminapi "github.com/fairlead-dns/fairlead/client"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -26,17 +25,17 @@ type kind struct {
 // kinds are all that get lists, in the order of the help text.
 func kinds() []kind {
 	return []kind{
-		{names: []string{"zones", "zone"}, word: "zone", list: listOf(api.ZonesPath, func(p *api.Zones) (*api.Page, *[]api.ZoneItem) { return &p.Page, &p.Zones }, zoneTable)},
+		{names: []string{"zones", "zone"}, word: "zone", list: listOf((*adminapi.Client).Zones, func(p *api.Zones) (*api.Page, *[]api.ZoneItem) { return &p.Page, &p.Zones }, zoneTable)},
 		{names: []string{"services", "service", "svc"}, word: "service", filters: []string{"zone", "degraded"},
-			list: listOf(api.ServicesPath, func(p *api.Services) (*api.Page, *[]api.ServiceItem) { return &p.Page, &p.Services }, serviceTable)},
+			list: listOf((*adminapi.Client).Services, func(p *api.Services) (*api.Page, *[]api.ServiceItem) { return &p.Page, &p.Services }, serviceTable)},
 		{names: []string{"pools", "pool"}, word: "pool", filters: []string{"zone", "region"},
-			list: listOf(api.PoolsPath, func(p *api.Pools) (*api.Page, *[]api.PoolItem) { return &p.Page, &p.Pools }, poolTable)},
+			list: listOf((*adminapi.Client).Pools, func(p *api.Pools) (*api.Page, *[]api.PoolItem) { return &p.Page, &p.Pools }, poolTable)},
 		{names: []string{"endpoints", "endpoint", "ep"}, word: "endpoint", filters: []string{"zone", "state", "az", "region", "pool"},
-			list: listOf(api.EndpointsPath, func(p *api.Endpoints) (*api.Page, *[]api.EndpointItem) { return &p.Page, &p.Endpoints }, endpointTable)},
+			list: listOf((*adminapi.Client).Endpoints, func(p *api.Endpoints) (*api.Page, *[]api.EndpointItem) { return &p.Page, &p.Endpoints }, endpointTable)},
 		{names: []string{"regions", "region"}, word: "region",
-			list: listOf(api.RegionsPath, func(p *api.Regions) (*api.Page, *[]api.Area) { return &p.Page, &p.Regions }, areaTable("REGION", "AZS"))},
+			list: listOf((*adminapi.Client).Regions, func(p *api.Regions) (*api.Page, *[]api.Area) { return &p.Page, &p.Regions }, areaTable("REGION", "AZS"))},
 		{names: []string{"azs", "az"}, word: "AZ", filters: []string{"region"},
-			list: listOf(api.AZsPath, func(p *api.AZs) (*api.Page, *[]api.Area) { return &p.Page, &p.AZs }, areaTable("AZ", "REGION"))},
+			list: listOf((*adminapi.Client).AZs, func(p *api.AZs) (*api.Page, *[]api.Area) { return &p.Page, &p.AZs }, areaTable("AZ", "REGION"))},
 		{names: []string{"nodes", "node"}, word: "node", list: listNodes},
 		{names: []string{"intents", "intent"}, word: "intent", list: listIntents},
 		{names: []string{"discovered"}, word: "cluster or endpoint of one", filters: []string{"zone", "pool", "az"}, list: listDiscovered},
@@ -129,9 +128,9 @@ func filters(cmd *cobra.Command, k kind) (url.Values, error) {
 }
 
 // listOf lists items of a kind: all pages, joined. parts are the head and the items of a page.
-func listOf[L, T any](path string, parts func(*L) (*api.Page, *[]T), write func(d drawing, head *api.Page, items []T)) func(context.Context, *client, url.Values) (shown, int, error) {
+func listOf[L, T any](list func(*adminapi.Client, context.Context, adminapi.Page) (*L, error), parts func(*L) (*api.Page, *[]T), write func(d drawing, head *api.Page, items []T)) func(context.Context, *client, url.Values) (shown, int, error) {
 	return func(ctx context.Context, c *client, q url.Values) (shown, int, error) {
-		all, err := pages(ctx, c, path, q, parts)
+		all, err := pages(ctx, c, list, q, parts)
 		if err != nil {
 			return shown{}, 0, err
 		}
@@ -141,34 +140,30 @@ func listOf[L, T any](path string, parts func(*L) (*api.Page, *[]T), write func(
 }
 
 // pages joins all pages of a list.
-func pages[L, T any](ctx context.Context, c *client, path string, q url.Values, parts func(*L) (*api.Page, *[]T)) (*L, error) {
+func pages[L, T any](ctx context.Context, c *client, list func(*adminapi.Client, context.Context, adminapi.Page) (*L, error), q url.Values, parts func(*L) (*api.Page, *[]T)) (*L, error) {
 	all := new(L)
 	head, items := parts(all)
-	query := url.Values{}
-	for key, v := range q {
-		query[key] = v
-	}
-	query.Set("limit", strconv.Itoa(api.MaxPage))
+	page := adminapi.Page{Limit: api.MaxPage, Filters: q}
 	for {
-		next := new(L)
-		if err := c.call(ctx, http.MethodGet, path+"?"+query.Encode(), nil, next); err != nil {
+		next, err := list(c.Client, ctx, page)
+		if err != nil {
 			return nil, err
 		}
-		page, more := parts(next)
+		got, more := parts(next)
 		*items = append(*items, *more...)
-		if *head = *page; page.Next == "" {
+		if *head = *got; got.Next == "" {
 			if *items == nil {
 				*items = []T{}
 			}
 			return all, nil
 		}
-		query.Set("after", page.Next)
+		page.After = got.Next
 	}
 }
 
 func listNodes(ctx context.Context, c *client, q url.Values) (shown, int, error) {
-	n := new(api.Nodes)
-	if err := c.call(ctx, http.MethodGet, api.NodesPath, nil, n); err != nil {
+	n, err := c.Nodes(ctx)
+	if err != nil {
 		return shown{}, 0, err
 	}
 	if name := q.Get("name"); name != "" {
@@ -178,8 +173,8 @@ func listNodes(ctx context.Context, c *client, q url.Values) (shown, int, error)
 }
 
 func listIntents(ctx context.Context, c *client, q url.Values) (shown, int, error) {
-	list := new(api.Intents)
-	if err := c.call(ctx, http.MethodGet, api.IntentsPath, nil, list); err != nil {
+	list, err := c.Intents(ctx)
+	if err != nil {
 		return shown{}, 0, err
 	}
 	if name := q.Get("name"); name != "" {

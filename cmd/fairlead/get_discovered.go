@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -14,8 +13,8 @@ import (
 
 // listDiscovered lists the endpoints that clusters of Kubernetes give the pools. A name is that of a cluster or of an endpoint.
 func listDiscovered(ctx context.Context, c *client, q url.Values) (shown, int, error) {
-	got := new(api.Discovery)
-	if err := c.call(ctx, http.MethodGet, api.DiscoveryPath, nil, got); err != nil {
+	got, err := c.Discovery(ctx)
+	if err != nil {
 		return shown{}, 0, err
 	}
 	n := 0
@@ -70,8 +69,8 @@ func discoveredMark(e *api.DiscoveredEndpoint) mark {
 
 // clusterNames are the clusters of Kubernetes that a node knows.
 func clusterNames(ctx context.Context, c *client) []string {
-	got := new(api.Discovery)
-	if c.call(ctx, http.MethodGet, api.DiscoveryPath, nil, got) != nil {
+	got, err := c.Discovery(ctx)
+	if err != nil {
 		return nil
 	}
 	return each(got.Clusters, func(k api.DiscoveredCluster) string { return k.Name })

@@ -9,7 +9,6 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -18,8 +17,6 @@ import (
 
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/ledger"
-	"github.com/fairlead-dns/fairlead/plugin/admin"
-	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
 func incidentsCommand() *cobra.Command {
@@ -65,8 +62,8 @@ Exit codes: 0 done, 1 the node cannot be reached, or there is no such incident, 
 }
 
 func (c *client) printIncidents(ctx context.Context, w io.Writer, output string) error {
-	var list admin.Incidents
-	if err := c.call(ctx, http.MethodGet, api.IncidentsPath, nil, &list); err != nil {
+	list, err := c.Incidents(ctx, false)
+	if err != nil {
 		return err
 	}
 	if output != "table" {
@@ -84,19 +81,19 @@ func (c *client) printIncident(ctx context.Context, w io.Writer, id, output stri
 	switch output {
 	case "certificate":
 		var e ledger.Envelope
-		if err := c.call(ctx, http.MethodGet, api.IncidentPath(id)+api.CertificateSuffix, nil, &e); err != nil {
+		if err := into(&e)(c.Certificate(ctx, id)); err != nil {
 			return err
 		}
 		return writeDocument(w, "json", e)
 	case "json", "yaml":
 		var i ledger.Incident
-		if err := c.call(ctx, http.MethodGet, api.IncidentPath(id), nil, &i); err != nil {
+		if err := into(&i)(c.Incident(ctx, id)); err != nil {
 			return err
 		}
 		return writeDocument(w, output, i)
 	}
 	var i ledger.Incident
-	if err := c.call(ctx, http.MethodGet, api.IncidentPath(id), nil, &i); err != nil {
+	if err := into(&i)(c.Incident(ctx, id)); err != nil {
 		return err
 	}
 	if output == "md" {

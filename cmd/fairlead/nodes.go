@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	adminapi "github.com/fairlead-dns/fairlead/client"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -29,7 +30,7 @@ isolate_after in its node file until no majority has heard it for so long.
   fairlead nodes --watch`,
 		Args: usageArgs(cobra.NoArgs),
 	}
-	prints(cmd, api.NodesPath, drawNodes)
+	prints(cmd, (*adminapi.Client).Nodes, drawNodes)
 	cmd.AddCommand(nodesWaiveCommand(), nodesBootstrapCommand(), nodesMaxTTLCommand(), nodesStoppedCommand(), nodesRemoveCommand(), identityCommand(), keyringCommand())
 	return cmd
 }

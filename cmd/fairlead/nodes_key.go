@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/http"
 	"os"
 	"strings"
 
@@ -125,7 +124,7 @@ func keyringVerb(verb, short string) *cobra.Command {
 			}
 			req := api.KeyringRequest{Actor: actor(), Reason: ask.reason, DryRun: ask.dryRun, Verb: verb, Key: base64.StdEncoding.EncodeToString(keys[0])}
 			var result api.KeyringResult
-			if err := c.order(ctx, http.MethodPost, api.KeyringPath, req, &result); err != nil {
+			if err := ordered(into(&result)(c.Keyring(ctx, req))); err != nil {
 				return "", nil, err
 			}
 			if ask.dryRun {

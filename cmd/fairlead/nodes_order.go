@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
-	"net/http"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	adminapi "github.com/fairlead-dns/fairlead/client"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -80,7 +80,7 @@ are unknown until that is named: --max-ttl.`, `  fairlead nodes waive n2 --reaso
 				req.MaxTTLSeconds = &s
 			}
 			var n api.Nodes
-			err := c.order(ctx, http.MethodPost, api.WaivePath(ask.args[0]), req, &n)
+			err := ordered(into(&n)(c.Waive(ctx, ask.args[0], req)))
 			if ask.dryRun {
 				return ask.said("node " + n.Node + " does not wait for " + ask.args[0]), &n, err
 			}
@@ -105,7 +105,7 @@ has never answered anything: the first start of a node alone, or of each node of
 			req, s := ask.request(), ttl.Seconds()
 			req.MaxTTLSeconds = &s
 			var n api.Nodes
-			err = c.order(ctx, http.MethodPost, api.MaxTTLPath, req, &n)
+			err = ordered(into(&n)(c.NameMaxTTL(ctx, req)))
 			return ask.said("noted: earlier answers lived for " + ask.args[0] + " at most"), &n, err
 		})
 }
@@ -116,7 +116,7 @@ func nodesBootstrapCommand() *cobra.Command {
 run yet; with all of them up no command is needed.`, `  fairlead nodes bootstrap --reason "first start"`, cobra.NoArgs,
 		func(ctx context.Context, c *client, ask *nodeAsk) (string, any, error) {
 			var n api.Nodes
-			err := c.order(ctx, http.MethodPost, api.BootstrapPath, ask.request(), &n)
+			err := ordered(into(&n)(c.Bootstrap(ctx, ask.request())))
 			if ask.dryRun {
 				return ask.said("node " + n.Node + " waits for nobody"), &n, err
 			}
@@ -124,25 +124,29 @@ run yet; with all of them up no command is needed.`, `  fairlead nodes bootstrap
 		}), confirmWord)
 }
 
+// A declaring is how an operator gives a word about a node, and takes it back.
+type declaring struct {
+	do      func(*adminapi.Client, context.Context, string, api.NodeRequest) (*api.Intent, error)
+	preview func(*adminapi.Client, context.Context, string, api.NodeRequest) (*api.Preview, error)
+	undo    func(*adminapi.Client, context.Context, string, api.EndRequest) (*api.Intents, error)
+}
+
 // declareCommand is a command by which an operator gives a word about a node, and takes it back with --undo.
-func declareCommand(use, short, long, example string, path func(string) string, done, undone string) *cobra.Command {
+func declareCommand(use, short, long, example string, by declaring, done, undone string) *cobra.Command {
 	var undo bool
 	cmd := nodeOrder(use, short, long, example, cobra.ExactArgs(1),
 		func(ctx context.Context, c *client, ask *nodeAsk) (string, any, error) {
 			name := ask.args[0]
 			if undo {
-				var ended api.Intents
-				err := c.order(ctx, http.MethodDelete, path(name), api.EndRequest{Actor: actor(), Reason: ask.reason, DryRun: ask.dryRun}, &ended)
-				return ask.said(name + ": " + undone), &ended, err
+				ended, err := by.undo(c.Client, ctx, name, api.EndRequest{Actor: actor(), Reason: ask.reason, DryRun: ask.dryRun})
+				return ask.said(name + ": " + undone), ended, ordered(err)
 			}
 			if ask.dryRun {
-				var p api.Preview
-				err := c.order(ctx, http.MethodPost, path(name), ask.request(), &p)
-				return ask.said(name + ": " + done), &p, err
+				p, err := by.preview(c.Client, ctx, name, ask.request())
+				return ask.said(name + ": " + done), p, ordered(err)
 			}
-			var i api.Intent
-			err := c.order(ctx, http.MethodPost, path(name), ask.request(), &i)
-			return name + ": " + done, &i, err
+			i, err := by.do(c.Client, ctx, name, ask.request())
+			return name + ": " + done, i, ordered(err)
 		})
 	cmd.Flags().BoolVar(&undo, "undo", false, "take the word back")
 	return askFirst(cmd, func(cmd *cobra.Command, args []string) error {
@@ -157,12 +161,12 @@ func nodesStoppedCommand() *cobra.Command {
 	return declareCommand("stopped NAME --reason TEXT", "say that a node is known not to run",
 		`Stopped is the word of somebody who made sure that node NAME answers nobody: switched off, or its process gone. Orders do not wait for
 it, and it is no reason for alarm. The word ends by itself when the node is heard.`, `  fairlead nodes stopped n3 --reason "powered off for the disk swap"`,
-		api.StoppedPath, "declared stopped until it is heard", "no longer declared stopped")
+		declaring{(*adminapi.Client).DeclareStopped, (*adminapi.Client).PreviewStopped, (*adminapi.Client).UndeclareStopped}, "declared stopped until it is heard", "no longer declared stopped")
 }
 
 func nodesRemoveCommand() *cobra.Command {
 	return declareCommand("remove NAME --reason TEXT", "say that a node is no part of the cluster any more",
 		`Remove is the word of somebody who made sure that node NAME will not come back under that name with old state. Without it a node that a
 roster named within the last day still counts. Take it out of the node files too, then reload them.`,
-		`  fairlead nodes remove n3 --reason "replaced by n6"`, api.RemovedPath, "removed", "a part of the cluster again")
+		`  fairlead nodes remove n3 --reason "replaced by n6"`, declaring{(*adminapi.Client).DeclareRemoved, (*adminapi.Client).PreviewRemoved, (*adminapi.Client).UndeclareRemoved}, "removed", "a part of the cluster again")
 }

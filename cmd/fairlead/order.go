@@ -19,9 +19,8 @@ import (
 const orderExits = `Exit codes: 0 done, 1 the node cannot be reached or knows no such thing, 2 wrong usage, 4 refused by a safety rule,
 5 in conflict with what is, 6 accepted but not confirmed by all in time.`
 
-// order sends what an operator wants; refusals get exit codes of their own.
-func (c *client) order(ctx context.Context, method, path string, in, out any) error {
-	err := c.call(ctx, method, path, in, out)
+// ordered is the error of an order: refusals get exit codes of their own.
+func ordered(err error) error {
 	p, ok := errors.AsType[*api.Problem](err)
 	switch {
 	case ok && p.Rule != "":
@@ -39,7 +38,7 @@ func (c *client) qualify(ctx context.Context, kind, name string) (string, error)
 	if full == 0 || strings.Count(name, "/")+1 >= full {
 		return name, nil
 	}
-	s, err := c.status(ctx)
+	s, err := c.Status(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -168,7 +167,7 @@ func (f *orderFlags) send(cmd *cobra.Command, req *api.IntentRequest) error {
 		return c.suggest(ctx, c.suggest(ctx, err, req.Scope.Kind, req.Scope.Name), "service", strings.TrimSuffix(req.Service, "."))
 	}
 	if f.dryRun {
-		return near(c.dryRun(cmd, f.output, api.IntentsPath, req))
+		return near(c.dryRun(cmd, f.output)(c.PreviewIntent(ctx, *req)))
 	}
 	if asks(cmd) {
 		if err := confirmOrder(cmd, c, req); err != nil {
@@ -176,7 +175,7 @@ func (f *orderFlags) send(cmd *cobra.Command, req *api.IntentRequest) error {
 		}
 	}
 	var i api.Intent
-	if err := c.order(ctx, http.MethodPost, api.IntentsPath, req, &i); err != nil {
+	if err := ordered(into(&i)(c.Intend(ctx, *req))); err != nil {
 		return near(err)
 	}
 	now, starts := time.Now(), ""

@@ -1,21 +1,23 @@
 package main
 
 import (
+	"context"
 	"io"
-	"net/http"
 
 	"github.com/spf13/cobra"
 
+	adminapi "github.com/fairlead-dns/fairlead/client"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
 // A poolOrder is a command about the gate or the return of one pool.
 type poolOrder struct {
 	use, short, long, example string
-	// method and path are those of the route, done is what is said of NAME once it is done.
-	method string
-	path   func(zone, pool string) string
-	done   func(name string) string
+	// give gives the order, and preview says what it would do; nil for both where end ends one. done is what is said of NAME once it is done.
+	give    func(*adminapi.Client, context.Context, string, string, api.PoolRequest) (*api.Intent, error)
+	preview func(*adminapi.Client, context.Context, string, string, api.PoolRequest) (*api.Preview, error)
+	end     func(*adminapi.Client, context.Context, string, string, api.EndRequest) (*api.Intents, error)
+	done    func(name string) string
 }
 
 // command is a command that takes one pool.
@@ -43,18 +45,17 @@ func (o poolOrder) command() *cobra.Command {
 		}
 		zone, pool := splitPool(name)
 		switch {
-		case *dryRun && o.method == http.MethodDelete:
-			return c.previewEnds(ctx, output, w, o.path(zone, pool), api.EndRequest{Actor: actor(), Reason: reason, DryRun: true}, nil)
+		case o.end != nil:
+			ended, err := o.end(c.Client, ctx, zone, pool, api.EndRequest{Actor: actor(), Reason: reason, DryRun: *dryRun})
+			if *dryRun && err == nil {
+				return c.writeEnds(ctx, output, w, ended)
+			}
+			return output.tell(w, ordered(err), ended, name+": "+o.done(name))
 		case *dryRun:
-			return c.dryRun(cmd, output, o.path(zone, pool), api.PoolRequest{Actor: actor(), Reason: reason, DryRun: true})
-		case o.method == http.MethodDelete:
-			var ended api.Intents
-			err = c.order(ctx, o.method, o.path(zone, pool), api.EndRequest{Actor: actor(), Reason: reason}, &ended)
-			return output.tell(w, err, ended, name+": "+o.done(name))
+			return c.dryRun(cmd, output)(o.preview(c.Client, ctx, zone, pool, api.PoolRequest{Actor: actor(), Reason: reason}))
 		}
-		var i api.Intent
-		err = c.order(ctx, o.method, o.path(zone, pool), api.PoolRequest{Actor: actor(), Reason: reason}, &i)
-		return output.tell(w, err, i, name+": "+o.done(name))
+		i, err := o.give(c.Client, ctx, zone, pool, api.PoolRequest{Actor: actor(), Reason: reason})
+		return output.tell(w, ordered(err), i, name+": "+o.done(name))
 	}
 	return cmd
 }
@@ -65,7 +66,7 @@ func readyCommand() *cobra.Command {
 		long: `Ready lets a pool with ` + "`gate: manual`" + ` enter service: it may be answered when its turn comes. It stays so, also after a restart,
 until ` + "`fairlead unready POOL`" + `.`,
 		example: `  fairlead ready ledger-us --reason "database promoted, CHG-1234"`,
-		method:  http.MethodPost, path: api.ReadyPath,
+		give:    (*adminapi.Client).Ready, preview: (*adminapi.Client).PreviewReady,
 		done: func(name string) string { return "ready: its gate is open until `fairlead unready " + name + "`" },
 	}.command()
 }
@@ -75,8 +76,8 @@ func unreadyCommand() *cobra.Command {
 		use: "unready POOL", short: "close the gate of a pool again",
 		long:    "Unready ends `fairlead ready POOL`: the pool is answered by nobody until it is ready again.",
 		example: `  fairlead unready ledger-us`,
-		method:  http.MethodDelete, path: api.ReadyPath,
-		done: func(string) string { return "not ready: its gate is closed" },
+		end:     (*adminapi.Client).Unready,
+		done:    func(string) string { return "not ready: its gate is closed" },
 	}.command(), confirmPool)
 }
 
@@ -87,7 +88,7 @@ func failbackCommand() *cobra.Command {
 (failback.mode: manual, stateful) or for its hold. The ramp begins at once, if there is one. It is for this return alone.
 A pool in failback.mode never returns only with a new version of its zone file.`,
 		example: `  fairlead failback ledger-us --reason "replication caught up"`,
-		method:  http.MethodPost, path: api.FailbackPath,
+		give:    (*adminapi.Client).Failback, preview: (*adminapi.Client).PreviewFailback,
 		done: func(string) string { return "let in: its ramp, if it has one, begins now" },
 	}.command()
 }

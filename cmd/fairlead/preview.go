@@ -41,7 +41,7 @@ const maxAlready = 3
 
 // writeAlready says what is down already: what an order takes away comes on top of that. A node that has no causes to tell is left alone.
 func (c *client) writeAlready(ctx context.Context, w io.Writer) {
-	s, err := c.status(ctx)
+	s, err := c.Status(ctx)
 	if err != nil || s.Headline == "" {
 		return
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -48,7 +47,7 @@ Exit codes: 0 every check passed, 1 the node cannot be reached or there is no su
 			return err
 		}
 		var reply api.ProbeReply
-		if err := c.call(ctx, http.MethodPost, api.ProbePath, api.ProbeRequest{Endpoint: name}, &reply); err != nil {
+		if err := into(&reply)(c.Probe(ctx, name)); err != nil {
 			return c.suggest(ctx, err, "endpoint", name)
 		}
 		if output != "text" {

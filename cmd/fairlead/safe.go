@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os/signal"
 	"slices"
 	"strings"
@@ -80,8 +79,8 @@ func (c *client) safe(ctx context.Context, kind, name string) (*api.Safe, error)
 	if err != nil {
 		return nil, err
 	}
-	s := new(api.Safe)
-	if err := c.call(ctx, http.MethodGet, api.SafeQuery(api.Scope{Kind: kind, Name: full}), nil, s); err != nil {
+	s, err := c.Safe(ctx, api.Scope{Kind: kind, Name: full})
+	if err != nil {
 		return nil, c.suggest(ctx, err, kind, name)
 	}
 	return s, nil

@@ -89,10 +89,10 @@ func waitSocket(ts *testscript.TestScript, _ bool, args []string) {
 
 // waitReady waits until the node at a socket serves: waitready PATH
 func waitReady(ts *testscript.TestScript, _ bool, args []string) {
-	c := clientAt(ts.MkAbs(args[0]), "test")
+	c := clientAt(ts.MkAbs(args[0]), "test", "")
 	deadline := time.Now().Add(10 * time.Second)
 	for {
-		s, err := c.status(context.Background())
+		s, err := c.Status(context.Background())
 		if err == nil && s.Ready {
 			return
 		}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -43,15 +41,12 @@ Exit codes: 0 every bound is known, 1 the node cannot be reached, 2 wrong usage,
 	v := newViewer(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return v.run(cmd, func(ctx context.Context, c *client) (shown, error) {
-			path, s := api.StalenessPath, new(api.Staleness)
-			if len(args) > 0 {
-				name, err := c.service(ctx, args[0])
-				if err != nil {
-					return shown{}, err
-				}
-				path += "?service=" + url.QueryEscape(name)
+			name, err := c.service(ctx, strings.Join(args, ""))
+			if err != nil {
+				return shown{}, err
 			}
-			if err := c.call(ctx, http.MethodGet, path, nil, s); err != nil {
+			s, err := c.Staleness(ctx, name)
+			if err != nil {
 				return shown{}, c.suggest(ctx, err, "service", strings.Join(args, ""))
 			}
 			out := shown{doc: s, write: func(d drawing) { writeStaleness(d, s, d.style) }}

@@ -34,7 +34,7 @@ Exit codes: 0 all is well, 1 the node cannot be reached, 2 wrong usage, 3 someth
 	v := newViewer(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return v.run(cmd, func(ctx context.Context, c *client) (shown, error) {
-			s, err := c.status(ctx)
+			s, err := c.Status(ctx)
 			if err != nil {
 				return shown{}, err
 			}

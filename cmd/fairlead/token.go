@@ -3,12 +3,12 @@ package main
 import (
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	adminapi "github.com/fairlead-dns/fairlead/client"
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
@@ -75,7 +75,7 @@ viewer reads, operator changes what is answered as well, admin changes who may w
 		}
 		req.Actor = actor()
 		var made api.TokenCreated
-		if err := c.order(orBackground(cmd.Context()), http.MethodPost, api.TokensPath, req, &made); err != nil {
+		if err := ordered(into(&made)(c.CreateToken(orBackground(cmd.Context()), req))); err != nil {
 			return err
 		}
 		if output.machine() {
@@ -94,7 +94,7 @@ func tokenListCommand() *cobra.Command {
 		Use: "list", Short: "list the tokens, without the secrets", Long: tokenHelp + "\n\n" + serverHelp + "\n\n" + readExits,
 		Example: `  fairlead token list`, Args: usageArgs(cobra.NoArgs),
 	}
-	prints(cmd, api.TokensPath, func(d drawing, list *api.Tokens) { writeTokens(d, list, time.Now(), d.style) })
+	prints(cmd, (*adminapi.Client).Tokens, func(d drawing, list *api.Tokens) { writeTokens(d, list, time.Now(), d.style) })
 	return cmd
 }
 
@@ -149,7 +149,7 @@ func tokenRevokeCommand() *cobra.Command {
 			return err
 		}
 		var old api.Token
-		if err := c.order(orBackground(cmd.Context()), http.MethodDelete, api.TokenPath(args[0]), api.EndRequest{Actor: actor(), Reason: reason}, &old); err != nil {
+		if err := ordered(into(&old)(c.RevokeToken(orBackground(cmd.Context()), args[0], api.EndRequest{Actor: actor(), Reason: reason}))); err != nil {
 			return err
 		}
 		w := cmd.OutOrStdout()

@@ -66,11 +66,11 @@ dashboard and nothing else, and ends with Ctrl-C. What is asked without a login 
 		ctx, stop := signal.NotifyContext(orBackground(cmd.Context()), syscall.SIGINT, syscall.SIGTERM)
 		defer stop()
 		var link api.LoginLink
-		if err := c.call(ctx, http.MethodPost, api.LoginLinkPath, api.LoginLinkRequest{Actor: actor(), Role: role}, &link); err != nil {
+		if err := into(&link)(c.LoginLink(ctx, api.LoginLinkRequest{Actor: actor(), Role: role})); err != nil {
 			return err
 		}
-		if c.base == c.socket {
-			offer(cmd.OutOrStdout(), c.base+link.Path, quiet)
+		if c.remote {
+			offer(cmd.OutOrStdout(), c.socket+link.Path, quiet)
 			return nil
 		}
 		l, err := loopback(listen)
@@ -122,7 +122,7 @@ func handOn(ctx context.Context, l net.Listener, c *client) error {
 			// The node compares it with the origin of the page that asks.
 			r.Out.Host = r.In.Host
 		},
-		Transport: c.http.Transport,
+		Transport: c.Transport(),
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
 			http.Error(w, "the node does not answer: "+err.Error(), http.StatusBadGateway)
 		},

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -59,7 +58,7 @@ type undraining struct {
 // run ends the intent, or the drains, that args name: ID, NAME, or KIND and NAME.
 func (u *undraining) run(ctx context.Context, c *client, w io.Writer, args []string, end api.EndRequest) error {
 	var list api.Intents
-	if err := c.call(ctx, http.MethodGet, api.IntentsPath, nil, &list); err != nil {
+	if err := into(&list)(c.Intents(ctx)); err != nil {
 		return err
 	}
 	name, kind := typedKind(args)
@@ -72,13 +71,13 @@ func (u *undraining) run(ctx context.Context, c *client, w io.Writer, args []str
 	}
 	if end.DryRun {
 		end.Admit = u.now
-		return c.previewEnds(ctx, u.output, w, api.IntentPath(matched[0].ID), end, matched)
+		return c.previewEnds(ctx, u.output, w, end, matched)
 	}
 	var late error
 	all, text := api.Intents{Intents: []api.Intent{}}, u.output.text(w)
 	for _, i := range matched {
 		var ended api.Intents
-		if err := c.order(ctx, http.MethodDelete, api.IntentPath(i.ID), end, &ended); err != nil {
+		if err := ordered(into(&ended)(c.EndIntent(ctx, i.ID, end))); err != nil {
 			return err
 		}
 		all.Intents, all.Missing = append(all.Intents, ended.Intents...), ended.Missing
@@ -109,7 +108,7 @@ func noDrain(all []api.Intent, args []string) error {
 
 // back says when and how what was drained is back, and lets it in at once if that is wanted.
 func (u *undraining) back(ctx context.Context, c *client, w io.Writer, scope api.Scope, end api.EndRequest) error {
-	s, err := c.status(ctx)
+	s, err := c.Status(ctx)
 	if err != nil {
 		return err
 	}
@@ -123,7 +122,7 @@ func (u *undraining) back(ctx context.Context, c *client, w io.Writer, scope api
 			if u.now && (p.HeldUntil != nil || p.WaitsFor == "failback") {
 				var i api.Intent
 				req := api.PoolRequest{Actor: end.Actor, Reason: end.Reason}
-				if err := c.order(ctx, http.MethodPost, api.FailbackPath(z.Name, p.Name), req, &i); err != nil {
+				if err := ordered(into(&i)(c.Failback(ctx, z.Name, p.Name, req))); err != nil {
 					return err
 				}
 				say(w, "%s: let in at once", name)

@@ -66,7 +66,7 @@ func TestServiceName(t *testing.T) {
 		item := func(name string) api.ServiceItem { return api.ServiceItem{Service: api.Service{Name: name}} }
 		_ = json.NewEncoder(w).Encode(api.Services{Services: []api.ServiceItem{item("www.a.example."), item("api.a.example."), item("api.b.example.")}})
 	}))
-	c := clientAt(socket, "test")
+	c := clientAt(socket, "test", "")
 	for name, want := range map[string]string{"www": "www.a.example", "WWW": "www.a.example", "www.a.example": "www.a.example", "mail": "mail", "": ""} {
 		got, err := c.service(t.Context(), name)
 		require.NoError(t, err)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -43,7 +42,7 @@ func (f *orderFlags) awaitForgotten(cmd *cobra.Command, i *api.Intent) error {
 	v := &viewer{output: "table", server: f.server}
 	return v.awaitSafe(cmd, i.Scope.Kind, i.Scope.Name, *f.timeout, func(ctx context.Context, c *client) error {
 		var list api.Intents
-		if err := c.call(ctx, http.MethodGet, api.IntentsPath, nil, &list); err != nil {
+		if err := into(&list)(c.Intents(ctx)); err != nil {
 			// The node may be started anew; the next question says so.
 			return nil
 		}

@@ -64,8 +64,11 @@ func (a *asker) whatIf(cmd *cobra.Command) (*api.WhatIf, error) {
 	if x != nil {
 		return x.WhatIf(a.assume, time.Now())
 	}
-	w := new(api.WhatIf)
-	return w, a.ask(cmd.Context(), api.WhatIfPath, a.values(), w)
+	c, err := newClient(a.server)
+	if err != nil {
+		return nil, err
+	}
+	return c.WhatIf(orBackground(cmd.Context()), a.assume)
 }
 
 // worse tells whether a service would be degraded that is not.

@@ -12,10 +12,10 @@ const (
 
 // AcceptPath has everything leave that a cluster does not name any more. AdoptPath takes the cluster behind the URL for the one that was
 // read.
-func AcceptPath(cluster string) string { return DiscoveryPath + "/" + cluster + acceptPart }
+func AcceptPath(cluster string) string { return ItemPath(DiscoveryPath, cluster) + acceptPart }
 
 // AdoptPath is explained at AcceptPath.
-func AdoptPath(cluster string) string { return DiscoveryPath + "/" + cluster + adoptPart }
+func AdoptPath(cluster string) string { return ItemPath(DiscoveryPath, cluster) + adoptPart }
 
 // A DiscoveryRequest says who asks and why.
 type DiscoveryRequest struct {
