@@ -64,10 +64,19 @@ type FileStatus struct {
 	BrokenSince time.Time `json:"broken_since,omitzero"`
 	// LastGood is set while an earlier version runs than the one on disk.
 	LastGood bool `json:"last_good,omitempty"`
+	// Judged is FileDigest of the version on disk that Problems are of; of a file that needs others it is something else.
+	Judged Hash `json:"-"`
 	// Gone is set while the file is not in the directory any more.
 	Gone bool `json:"gone,omitempty"`
 	// RolledBack is set while an operator has an earlier version run.
 	RolledBack *Rollback `json:"rolled_back,omitempty"`
+}
+
+// FileDigest is what FileStatus.Judged is of a file with this name and content.
+func FileDigest(name string, content []byte) Hash {
+	f := newFiles(nil, nil)
+	f.add("file "+name, content)
+	return f.sum()
 }
 
 // OpenDir makes a Dir; nothing is read before Load.
@@ -173,6 +182,9 @@ func (d *Dir) publish() (changed bool) {
 	next := new(published)
 	for _, f := range d.files {
 		s := FileStatus{Path: f.path, Problems: f.problems, BrokenSince: f.brokenSince, LastGood: f.lastGood, Gone: f.vanished, RolledBack: f.rolledBack}
+		if f.current != nil {
+			s.Judged = f.current.digest
+		}
 		if f.zone != nil {
 			s.Zone, s.Hash = f.zone.Name, fmt.Sprintf("%x", f.zone.Hash[:])
 			next.zones = append(next.zones, f.zone)

@@ -16,17 +16,32 @@ type KubeCluster struct {
 	Kubeconfig, Context string
 	// Region and AZ say where addresses stand of which the cluster does not say it; empty for unknown.
 	Region, AZ string
+	// Zones has the cluster's objects of the kind Zone written as zone files; nil for not.
+	Zones *KubeZones
 	// Expose are the addresses that clients reach in the place of those that the cluster knows.
 	Expose []Expose
 }
 
+// KubeZones says which objects of the kind Zone are zone files of this node.
+type KubeZones struct {
+	// Namespace is where they are; empty for all.
+	Namespace string
+	// Directory is where they are written: one that a Corefile names as zones.
+	Directory string
+}
+
 func kubernetesShape() *shape {
+	zones := object(
+		optional("namespace", text("a namespace", labelValue).describe("Only the objects of this namespace. Default: of all.")),
+		required("directory", text("a path", lineText).describe("Where they are written, as zone files: a directory that the Corefile names as zones.")),
+	)
 	cluster := object(
 		optional("in_cluster", boolean().describe("Read by the service account of the pod.")),
 		optional("kubeconfig", text("a path", lineText)),
 		optional("context", text("a context of the kubeconfig", lineText)),
 		optional("region", text("a region name", parseIdentifier).describe("Where the cluster does not say one.")),
 		optional("az", text("an AZ name", parseIdentifier).describe("Where the cluster does not say one.")),
+		optional("zones", zones.describe("Objects of the kind Zone (fairlead.dev/v1alpha1) are zone files of this node. Default: none are read.")),
 		optional("expose", dict("prefix", prefix()).describe("Prefixes of addresses in the cluster, and those under which clients reach them, 1:1.")),
 	)
 	return object(required("clusters", dict("cluster", cluster)))
@@ -45,6 +60,9 @@ func (n *Node) kubernetes(r *report, section *yamlNode) {
 		c := KubeCluster{
 			Name: k.Value, InCluster: boolOf(field(v, "in_cluster")), Kubeconfig: stringOf(field(v, "kubeconfig")), Context: stringOf(field(v, "context")),
 			Region: stringOf(field(v, "region")), AZ: stringOf(field(v, "az")),
+		}
+		if z := field(v, "zones"); z != nil {
+			c.Zones = &KubeZones{Namespace: stringOf(field(z, "namespace")), Directory: stringOf(field(z, "directory"))}
 		}
 		switch {
 		case c.InCluster && c.Kubeconfig != "":

@@ -110,7 +110,7 @@ func TestKubeChart(t *testing.T) {
 	run("uninstall", "eu")
 	require.False(t, c.can("eu-fairlead", "list services in shop"))
 
-	for _, text := range []string{run("template", "eu", chart), run("template", "eu", chart, "-f", values(", namespaces: [shop, other]"))} {
+	for _, text := range []string{run("template", "eu", chart), run("template", "eu", chart, "-f", values(", namespaces: [shop, other], zones: dns"))} {
 		c.apply(text[strings.Index(text, "---\n"):], "--dry-run=server")
 	}
 	c.kustomized("../deploy/kustomize/example", "--dry-run=server")

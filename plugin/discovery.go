@@ -43,6 +43,8 @@ type discovery struct {
 	// view is what is believed now; apply has a new model made. Both are set before run.
 	view  func() *health.View
 	apply func(ctx context.Context)
+	// files are all zone files as they are on disk; set before run.
+	files func() []config.FileStatus
 	// news tells the other nodes that the sets have changed; set before run.
 	news func()
 	wake chan struct{}
@@ -211,9 +213,16 @@ func (d *discovery) start(ctx context.Context, c config.KubeCluster) *clusterRea
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	r := &clusterReader{Reader: kube.New(o), cluster: c, cancel: cancel, done: make(chan struct{})}
+	var running sync.WaitGroup
+	running.Go(func() { _ = r.Run(ctx) })
+	if c.Zones != nil {
+		o := &zoneObjects{node: d.node, cluster: c.Name, want: c.Zones, logger: d.logger, zones: r.Zones, accept: r.SetAccepted, files: d.files,
+			said: make(map[string]string), told: make(map[string]time.Time)}
+		running.Go(func() { o.run(ctx) })
+	}
 	go func() {
 		defer close(r.done)
-		_ = r.Run(ctx)
+		running.Wait()
 	}()
 	return r
 }

@@ -139,6 +139,7 @@ func (n *node) prepare(a *attachment) (err error) {
 	n.discovery = newDiscovery(a.config.Name, n.state, a.config.Kubernetes, n.logger, n.events, n.scope)
 	n.discovery.view, n.discovery.apply = n.view, n.applyDiscovered
 	n.source = newSource(n.logger, a.dirs, served, n.events, n.discovery)
+	n.discovery.files = n.source.files
 	n.metrics = newMetrics(n.scope, n)
 	n.tokens = n.openTokens()
 	if err := n.makeEngine(); err != nil {

@@ -326,6 +326,22 @@ func (s *source) status() []api.File {
 	return out
 }
 
+// files are those of all directories.
+func (s *source) files() (out []config.FileStatus) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range s.dirs {
+		for _, f := range d.dir.Files() {
+			if r, refused := s.refused[f.Path]; refused {
+				f.BrokenSince = r.since
+				f.Problems = append(f.Problems[:len(f.Problems):len(f.Problems)], config.Problem{File: f.Path, Message: r.String()})
+			}
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
 // text is the text of the file from which z runs.
 func (s *source) text(z *config.Zone) (*config.Text, error) {
 	for _, d := range s.watched() {

@@ -96,7 +96,7 @@ func places() map[string][]source {
 		"nodes remove":   {nodes},
 		"context use":    {contexts},
 		"context delete": {contexts},
-		"schema":         {only("zone", "node")},
+		"schema":         {only("zone", "node", "crd")},
 		"demo break":     {only("az", "endpoint"), ofKind},
 		"demo heal":      {only("az", "endpoint", "node"), ofKind},
 		"demo cut":       {only("node"), ofKind},

@@ -8,21 +8,28 @@ import (
 
 func schemaCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "schema zone|node",
-		Short: "the JSON Schema of a zone file or of the node file",
+		Use:   "schema zone|node|crd",
+		Short: "the JSON Schema of a zone file or of the node file, or the CRD of zones in Kubernetes",
 		Long: `Schema prints the JSON Schema (draft 2020-12) of a zone file or of the node file, for editors that complete and check YAML.
 References between parts of a file, sums and ranges of durations are beyond a schema: ` + "`fairlead check`" + ` checks those.
 
+crd is the manifest of the kind Zone (fairlead.dev/v1alpha1), whose spec is a zone file; deploy/kubernetes/zones.yaml has it with the role of
+the nodes that read it.
+
 ` + localExits,
-		Example: `  fairlead schema zone > zone.schema.json
+		Example: `  fairlead schema crd | kubectl apply --server-side -f -
+  fairlead schema zone > zone.schema.json
   # then, as the first line of a zone file:
   # yaml-language-server: $schema=zone.schema.json`,
 		Args:      usageArgs(cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs)),
-		ValidArgs: []string{"zone", "node"},
+		ValidArgs: []string{"zone", "node", "crd"},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			text := config.Schema()
-			if args[0] == "node" {
+			switch args[0] {
+			case "node":
 				text = config.NodeSchema()
+			case "crd":
+				text = config.CRD()
 			}
 			_, err := cmd.OutOrStdout().Write(text)
 			return err

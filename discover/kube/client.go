@@ -103,6 +103,11 @@ func (c *client) open(ctx context.Context, verb, what, path string, query url.Va
 	if err != nil {
 		return nil, err
 	}
+	return c.send(req, verb, what)
+}
+
+// send sends a request. The caller closes what it returns.
+func (c *client) send(req *http.Request, verb, what string) (io.ReadCloser, error) {
 	req.Header.Set("Accept", "application/json")
 	resp, err := c.http.Do(req)
 	if err != nil {

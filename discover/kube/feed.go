@@ -188,7 +188,7 @@ func (f *feed) list(ctx context.Context, c *client) error {
 			return err
 		}
 		for _, raw := range page.Items {
-			o, err := decode(raw)
+			o, err := f.key.resource.object(raw)
 			if err != nil {
 				return fmt.Errorf("list %s: %w", f.key, err)
 			}
@@ -273,7 +273,7 @@ func (f *feed) event(kind string, raw json.RawMessage) error {
 		}
 		return &requestError{verb: "watch", what: f.key.String(), code: status.Code, reason: oneLine(status.Message)}
 	}
-	o, err := decode(raw)
+	o, err := f.key.resource.object(raw)
 	if err != nil {
 		return fmt.Errorf("watch %s: %w", f.key, err)
 	}

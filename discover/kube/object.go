@@ -79,8 +79,10 @@ type object struct {
 	}
 	// Of an EndpointSlice.
 	AddressType string
-	Endpoints   []sliceEndpoint
-	Ports       []struct {
+	// raw is all of it, where the resource asks for that.
+	raw       json.RawMessage
+	Endpoints []sliceEndpoint
+	Ports     []struct {
 		Name string
 		Port uint16
 	}
@@ -93,6 +95,15 @@ type sliceEndpoint struct {
 }
 
 type parentRef struct{ Group, Kind, Namespace, Name, SectionName string }
+
+// object reads an object.
+func (r *resource) object(b []byte) (*object, error) {
+	o, err := decode(b)
+	if err == nil && r.raw {
+		o.raw = b
+	}
+	return o, err
+}
 
 // decode reads an object. Unknown fields are none of ours: another version of the API has more of them.
 func decode(b []byte) (*object, error) {

@@ -11,8 +11,8 @@ type resource struct {
 	group, plural string
 	// versions are those that are tried, the best first.
 	versions []string
-	// whole is set where objects stand in no namespace.
-	whole bool
+	// whole is set where objects stand in no namespace, raw where they are kept as they came.
+	whole, raw bool
 }
 
 // String is the resource as RBAC and kubectl name it.

@@ -23,6 +23,9 @@ func (r *Reader) needs() map[feedKey]bool {
 		}
 		out[feedKey{res, namespace}] = true
 	}
+	if z := r.opts.Cluster.Zones; z != nil {
+		add(zoneObjects, z.Namespace)
+	}
 	for _, w := range wants {
 		f := w.Select
 		add(resourceOf(f.Kind), f.Namespace)

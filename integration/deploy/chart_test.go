@@ -194,6 +194,13 @@ func TestChartNodes(t *testing.T) {
 	}
 	require.Equal(t, "zone: gslb.example.org\n", at(t, all["ConfigMap/eu-fairlead-zones"], "data", "gslb.yaml"))
 
+	// The pod's cluster is read where that is wanted, its zones, too.
+	data = at(t, render(t, "eu", twoNodes+"discovery: {enabled: true, cluster: eu-1, zones: dns}\n")["ConfigMap/eu-fairlead"], "data").(object)
+	n, problems := config.ParseNode("eu-fairlead-1.yaml", []byte(data["eu-fairlead-1.yaml"].(string)))
+	require.NoError(t, problems.Err())
+	require.Equal(t, []config.KubeCluster{{Name: "eu-1", InCluster: true, Region: "eu-west", Zones: &config.KubeZones{Namespace: "dns", Directory: "/var/lib/fairlead/zones.d"}}}, n.Kubernetes)
+	require.Contains(t, data["Corefile"], "zones /var/lib/fairlead/zones.d\n")
+
 	set := all["StatefulSet/eu-fairlead"]
 	require.EqualValues(t, 2, at(t, set, "spec", "replicas"))
 	require.Equal(t, "eu-fairlead-nodes", at(t, set, "spec", "serviceName"))
@@ -230,7 +237,7 @@ func TestChartFields(t *testing.T) {
 		"{}", twoNodes, "hostNetwork: true\ndns: {port: 1053}", "persistence: {enabled: false}", "persistence: {storageClass: fast, size: 10Gi}",
 		"dns: {service: {split: true, loadBalancerIP: 192.0.2.53, loadBalancerSourceRanges: [192.0.2.0/24], annotations: {a: b}}}",
 		"nodeSelector: {a: b}\ntolerations: [{key: a, operator: Exists}]\npriorityClassName: high\npodAnnotations: {a: b}\nimagePullSecrets: [{name: a}]",
-		"discovery: {enabled: true, cluster: eu-1, annotations: {a: b}}", "discovery: {enabled: true, cluster: eu-1, namespaces: [shop, kube-system]}",
+		"discovery: {enabled: true, cluster: eu-1, annotations: {a: b}}", "discovery: {enabled: true, cluster: eu-1, namespaces: [shop, kube-system], zones: dns}",
 		"networkPolicy: {peers: [192.0.2.0/24, \"2001:db8::/32\"]}\naffinity: {nodeAffinity: {}}\ncorefile: |\n  log\n  acl {\n      block\n  }",
 	} {
 		out, err := helm(t, "template", "eu", chart, "-f", valuesFile(t, values))

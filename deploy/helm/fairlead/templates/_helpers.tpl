@@ -46,6 +46,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- $reads := dict "in_cluster" true -}}
 {{- with .root.Values.region }}{{ $_ := set $reads "region" . }}{{ end -}}
 {{- with .root.Values.az }}{{ $_ := set $reads "az" . }}{{ end -}}
+{{- with .root.Values.discovery.zones }}{{ $_ := set $reads "zones" (dict "namespace" . "directory" "/var/lib/fairlead/zones.d") }}{{ end -}}
 {{- $_ := set $node "kubernetes" (dict "clusters" (dict .root.Values.discovery.cluster $reads)) -}}
 {{- end -}}
 {{- toYaml (mergeOverwrite $node (deepCopy .root.Values.node)) -}}
