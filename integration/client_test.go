@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/client"
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/docs"
 	"github.com/fairlead-dns/fairlead/integration/suite"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -150,6 +152,9 @@ func TestClientDoesEverything(t *testing.T) {
 	doc, err := c.OpenAPI(ctx)
 	require.NoError(t, err)
 	record.take()
+	var published map[string]any
+	require.NoError(t, json.Unmarshal(docs.OpenAPI, &published))
+	require.Equal(t, published, doc, "what is served is docs/openapi.json")
 	paths := make(map[string]string)
 	for path, item := range doc["paths"].(map[string]any) {
 		for method, op := range item.(map[string]any) {

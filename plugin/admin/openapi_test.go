@@ -82,8 +82,7 @@ func TestRepliesOfOtherKinds(t *testing.T) {
 
 // TestValidatorFinds: the judge of the tests above does find what is wrong.
 func TestValidatorFinds(t *testing.T) {
-	text, err := document(new(Server).routes(), "v1")
-	require.NoError(t, err)
+	text := document(t, new(Server).routes())
 	judge := openapitest.New(t, text)
 	for body, want := range map[string]bool{
 		`{"intents":[]}`: true, `{}`: false, `{"intents":null}`: false, `{"intents":[{"id":"x"}]}`: false, `[]`: false,
@@ -91,7 +90,7 @@ func TestValidatorFinds(t *testing.T) {
 		r := &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}}
 		require.Equal(t, want, judge.Reply(t, "GET", api.IntentsPath, r, []byte(body)) == nil, body)
 	}
-	require.Error(t, openapitest.Check(t, []byte(strings.Replace(string(text), `"in":"path"`, `"in":"pith"`, 1))))
+	require.Error(t, openapitest.Check(t, []byte(strings.Replace(string(text), `"in": "path"`, `"in": "pith"`, 1))))
 }
 
 // TestEnums: the words in the document are the words of the program, each kind, state and source.

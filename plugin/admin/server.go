@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -187,12 +186,10 @@ func (o *Options) validate() error {
 
 // A Server answers on its socket, and over TCP if it is asked to, while Run runs.
 type Server struct {
-	opts    Options
-	metrics *serverMetrics
-	lockout *lockout
-	replies *replies
-	// document describes the routes (OpenAPI).
-	document  json.RawMessage
+	opts      Options
+	metrics   *serverMetrics
+	lockout   *lockout
+	replies   *replies
 	dashboard *ui.UI
 	sessions  *ui.Sessions
 	// oidc takes the tokens of an issuer; nil where none are.
@@ -230,9 +227,6 @@ func New(opts Options) (*Server, error) {
 	}
 	s := &Server{opts: opts, metrics: newMetrics(opts.Registerer), lockout: newLockout(), replies: newReplies(), ending: make(chan struct{})}
 	var err error
-	if s.document, err = document(s.routes(), opts.Version); err != nil {
-		return nil, fmt.Errorf("admin: %w", err)
-	}
 	if err = s.newDashboard(); err != nil {
 		return nil, fmt.Errorf("admin: %w", err)
 	}

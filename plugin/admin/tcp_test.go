@@ -19,6 +19,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -29,6 +30,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/docs"
 	"github.com/fairlead-dns/fairlead/health/event"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/admin/token"
@@ -203,7 +205,33 @@ func (s *tcpSite) do(c *http.Client, method, path, body, secret string, header .
 	defer r.Body.Close()
 	text, err := io.ReadAll(r.Body)
 	require.NoError(s.t, err)
+	if rt, _ := newTable(new(Server).routes()).find(r.Request); rt != nil {
+		require.True(s.t, declared(rt.method, rt.path, r.StatusCode), "%s %s: the document has no status %d", rt.method, rt.path, r.StatusCode)
+	}
 	return r, string(text)
+}
+
+// statuses are those that the published document has, by operation.
+var statuses = sync.OnceValue(func() map[string]map[string]any {
+	var doc struct {
+		Paths map[string]map[string]struct{ Responses map[string]any }
+	}
+	out := make(map[string]map[string]any)
+	if json.Unmarshal(docs.OpenAPI, &doc) != nil {
+		return out
+	}
+	for path, item := range doc.Paths {
+		for method, op := range item {
+			out[strings.ToUpper(method)+" "+path] = op.Responses
+		}
+	}
+	return out
+})
+
+// declared tells whether the published document has a status among those of an operation. 431 is the HTTP server's, before there is one.
+func declared(method, path string, status int) bool {
+	all := statuses()[method+" "+path]
+	return all[strconv.Itoa(status)] != nil || status < 300 && all["2XX"] != nil || status == http.StatusRequestHeaderFieldsTooLarge
 }
 
 func problemIn(t *testing.T, r *http.Response, body string) api.Problem {

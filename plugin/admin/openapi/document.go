@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,6 +35,8 @@ type Operation struct {
 	Other map[int]any
 	// NotModified is set for what answers If-None-Match.
 	NotModified bool
+	// Errors are the statuses with which it can say no, each with what that means. Their body is the Document's Problem.
+	Errors map[int]string
 }
 
 // A Parameter is one of the query string or of the header.
@@ -50,13 +53,17 @@ type Document struct {
 	// Problem is a value of the type of every error, ProblemMedia its media type.
 	Problem      any
 	ProblemMedia string
+	// Describe says what a field of a struct is, or, without a field, the struct; nil, and an empty text, for nothing.
+	Describe func(t reflect.Type, field *reflect.StructField) string
+	// PathParameters says what the parameters of paths are, by name.
+	PathParameters map[string]string
 }
 
 type object = map[string]any
 
 // JSON is the document of ops. Errors are mistakes of the caller: one name for two types, one operation twice.
 func (d *Document) JSON(ops []Operation) ([]byte, error) {
-	s := newSchemas()
+	s := newSchemas(d.Describe)
 	problem := s.of(d.Problem, reply)
 	paths, ids := make(object), make(map[string]bool)
 	for i := range ops {
@@ -82,7 +89,7 @@ func (d *Document) JSON(ops []Operation) ([]byte, error) {
 		"servers": []any{object{"url": "/"}},
 		"paths":   paths,
 		"components": object{"schemas": s.components(), "securitySchemes": object{
-			"token":       object{"type": "http", "scheme": "bearer", "description": "A token that `fairlead token create` made."},
+			"token":       object{"type": "http", "scheme": "bearer", "description": "A token that `fairlead token create` made, or one of the issuer of admin.oidc."},
 			"certificate": object{"type": "mutualTLS", "description": "A client certificate that admin.tls.client_ca signed."},
 		}},
 	})
@@ -97,7 +104,7 @@ func (d *Document) operation(s *schemas, op *Operation, id string, problem any) 
 	if !op.Public {
 		out["security"] = []any{object{"token": []string{}}, object{"certificate": []string{}}}
 	}
-	if params := parameters(op); len(params) > 0 {
+	if params := d.parameters(op); len(params) > 0 {
 		out["parameters"] = params
 	}
 	if op.Body != nil {
@@ -107,7 +114,10 @@ func (d *Document) operation(s *schemas, op *Operation, id string, problem any) 
 }
 
 func (d *Document) responses(s *schemas, op *Operation, problem any) object {
-	out := object{"default": object{"description": "An error (RFC 9457).", "content": content(d.ProblemMedia, problem)}}
+	out := make(object)
+	for status, why := range op.Errors {
+		out[strconv.Itoa(status)] = object{"description": why, "content": content(d.ProblemMedia, problem)}
+	}
 	switch {
 	case op.Media != "":
 		out["2XX"] = object{"description": "Done.", "content": content(op.Media, object{"type": "string"})}
@@ -117,7 +127,11 @@ func (d *Document) responses(s *schemas, op *Operation, problem any) object {
 		out["2XX"] = object{"description": "Done."}
 	}
 	for status, v := range op.Other {
-		out[strconv.Itoa(status)] = object{"description": "See the schema.", "content": content("application/json", s.of(v, reply))}
+		text := "The reply to a dry run: nothing has changed."
+		if status >= 300 {
+			text = "Not so; the body says why."
+		}
+		out[strconv.Itoa(status)] = object{"description": text, "content": content("application/json", s.of(v, reply))}
 	}
 	if op.NotModified {
 		out["304"] = object{"description": "It is still what If-None-Match names."}
@@ -127,11 +141,16 @@ func (d *Document) responses(s *schemas, op *Operation, problem any) object {
 
 func content(media string, schema any) object { return object{media: object{"schema": schema}} }
 
-func parameters(op *Operation) []any {
+func (d *Document) parameters(op *Operation) []any {
 	var out []any
 	for segment := range strings.SplitSeq(op.Path, "/") {
 		if name, ok := strings.CutPrefix(segment, "{"); ok {
-			out = append(out, object{"name": strings.TrimSuffix(name, "}"), "in": "path", "required": true, "schema": object{"type": "string"}})
+			name = strings.TrimSuffix(name, "}")
+			p := object{"name": name, "in": "path", "required": true, "schema": object{"type": "string"}}
+			if text := d.PathParameters[name]; text != "" {
+				p["description"] = text
+			}
+			out = append(out, p)
 		}
 	}
 	for _, in := range []struct {

@@ -23,10 +23,15 @@ type schemas struct {
 	types  map[string]reflect.Type
 	uses   map[string]use
 	errs   []error
+	// describe is Document.Describe.
+	describe func(t reflect.Type, field *reflect.StructField) string
 }
 
-func newSchemas() *schemas {
-	return &schemas{byName: make(map[string]object), types: make(map[string]reflect.Type), uses: make(map[string]use)}
+func newSchemas(describe func(reflect.Type, *reflect.StructField) string) *schemas {
+	if describe == nil {
+		describe = func(reflect.Type, *reflect.StructField) string { return "" }
+	}
+	return &schemas{describe: describe, byName: make(map[string]object), types: make(map[string]reflect.Type), uses: make(map[string]use)}
 }
 
 var (
@@ -93,6 +98,9 @@ func (s *schemas) structure(t reflect.Type, u use) object {
 		s.uses[name] |= u
 		s.byName[name], s.types[name] = out, t
 		s.fill(out, t, u)
+		if text := s.describe(t, nil); text != "" {
+			out["description"] = text
+		}
 	}
 	return object{"$ref": "#/components/schemas/" + name}
 }
@@ -128,6 +136,9 @@ func (s *schemas) fields(t reflect.Type, u use, properties object, required *[]s
 		optional := strings.Contains(options, "omitempty") || strings.Contains(options, "omitzero")
 		if f.Type.Kind() == reflect.Pointer && !optional {
 			schema = object{"anyOf": []any{schema, object{"type": "null"}}}
+		}
+		if text := s.describe(t, &f); text != "" {
+			schema["description"] = text
 		}
 		properties[name] = schema
 		if !optional {
