@@ -84,7 +84,7 @@ vet:
 lint: ## staticcheck, by staticcheck.conf
 	$(GO) tool -modfile=.ci/lint.mod staticcheck ./...
 
-bench: build test-deps ## figures against the targets of NUMBERS.md; minutes
+bench: build test-deps ## figures against their targets; minutes
 	$(GO) test -run '^$$' -bench . -benchtime 2s ./plugin/... ./config/...
 	$(GO) run ./integration/bench
 

@@ -2,7 +2,7 @@ package config
 
 import "time"
 
-// The defaults of a zone file, in one place. DESIGN.md sections 3 to 6 are the source where no reason stands here.
+// The defaults of a zone file, in one place. docs/design.md, sections 3 to 6, is the source where no reason stands here.
 const (
 	// defaultNegativeTTL is short, so that a name added a moment ago is found soon.
 	defaultNegativeTTL = 10

@@ -8,7 +8,7 @@ import (
 	"github.com/miekg/dns"
 )
 
-// keyTransit is how late a resolver may still accept an answer: X of the bound (DESIGN.md section 6).
+// keyTransit is how late a resolver may still accept an answer: X of the bound (docs/design.md section 6).
 const keyTransit = 5 * time.Second
 
 // LongestTTL is the greatest TTL of an RRset of the zone: so long caches may hold what an old key signed.

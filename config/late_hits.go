@@ -8,7 +8,7 @@ import (
 	"github.com/theory/jsonpath"
 )
 
-// A HitCounter says where an endpoint's own count of requests is read, to be laid over the bound (DESIGN.md section 8). Either Query
+// A HitCounter says where an endpoint's own count of requests is read, to be laid over the bound (docs/design.md section 8). Either Query
 // or Path is set.
 type HitCounter struct {
 	// URL is that of a Prometheus server, without /api/v1/query, or of a JSON document: http or https, without a user.

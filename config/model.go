@@ -299,7 +299,7 @@ type Share struct {
 	Weight int
 }
 
-// TTLMode says how the TTL follows the health of what could be answered (DESIGN.md section 6).
+// TTLMode says how the TTL follows the health of what could be answered (docs/design.md section 6).
 type TTLMode uint8
 
 // The modes. Ceiling is the default.

@@ -60,7 +60,7 @@ type Metrics struct {
 
 // Caches are what is assumed of the resolvers that ask.
 type Caches struct {
-	// Transit is how late a resolver may still accept an answer after it was written (X of DESIGN.md section 6), 1 s to 1 min.
+	// Transit is how late a resolver may still accept an answer after it was written (X of docs/design.md section 6), 1 s to 1 min.
 	Transit time.Duration
 	// Clamp is how long caches keep an answer at least that do not obey a shorter TTL, 1 s to 1 day.
 	Clamp time.Duration

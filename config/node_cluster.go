@@ -73,7 +73,7 @@ func (p GossipProfile) String() string {
 	return "lan"
 }
 
-// Allowance is how late a node may learn of what another one saw (G of DESIGN.md section 6); 0 for a node alone.
+// Allowance is how late a node may learn of what another one saw (G of docs/design.md section 6); 0 for a node alone.
 func (c *Cluster) Allowance() time.Duration {
 	switch {
 	case c == nil:

@@ -115,7 +115,7 @@ services:
 	assert.Equal(t, want, got)
 }
 
-// TestAliasBomb is S21 of RELIABILITY.md: 300 octets, refused in less than 10 ms.
+// TestAliasBomb is docs/reliability.md id S21: 300 octets, refused in less than 10 ms.
 func TestAliasBomb(t *testing.T) {
 	bomb := "a: &a [x,x,x,x,x,x,x,x,x]\n"
 	for i, c := range "bcdefgh" {

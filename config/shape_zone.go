@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// notSupported is said of keys that DESIGN.md names and that this version refuses, rather than "unknown key".
+// notSupported is said of keys that the design names and that this version refuses, rather than "unknown key".
 const notSupported = "not supported by this version"
 
 // The ranges of durations. The low end keeps probes from becoming an attack, the high end catches slips of the unit.
@@ -194,7 +194,7 @@ func clientShape() *shape {
 	)
 }
 
-// weight is the range of every weight (DESIGN.md section 3).
+// weight is the range of every weight (docs/design.md section 3).
 func weight() *shape { return integer(0, math.MaxUint16) }
 
 func port() *shape { return integer(1, math.MaxUint16) }

@@ -235,7 +235,7 @@ func (k *IntentKind) UnmarshalText(b []byte) error {
 	return err
 }
 
-// The rules for drains (DESIGN.md section 5).
+// The rules for drains (docs/design.md section 5).
 const (
 	RuleNeverEmpty  = "never_empty"
 	RuleKeepRegions = "keep_regions"

@@ -8,7 +8,7 @@ import (
 	"github.com/fairlead-dns/fairlead/config"
 )
 
-// maxHold caps a hold that failed returns have doubled (DESIGN.md section 5).
+// maxHold caps a hold that failed returns have doubled (docs/design.md section 5).
 const maxHold = time.Hour
 
 // leastHold is what doubles where the file says that there is no hold.

@@ -5,7 +5,7 @@ import "fmt"
 // A State is what is believed about a target or an endpoint. The zero State is Unknown.
 type State uint8
 
-// The states, with the same name, shape and colour in every output (DESIGN.md section 1).
+// The states, with the same name, shape and colour in every output (docs/design.md section 1).
 const (
 	// Unknown means no evidence; see Verdict.Stale for what is done about it.
 	Unknown State = iota

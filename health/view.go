@@ -38,10 +38,10 @@ type Verdict struct {
 	Reason string
 }
 
-// DisputedAfter is how long the bad news of a minority count as a sign of worse (DESIGN.md section 4).
+// DisputedAfter is how long the bad news of a minority count as a sign of worse (docs/design.md section 4).
 const DisputedAfter = 10 * time.Minute
 
-// HeardFor is for how long a node counts as heard after its latest round that came straight from it (DESIGN.md section 4).
+// HeardFor is for how long a node counts as heard after its latest round that came straight from it (docs/design.md section 4).
 const HeardFor = 10 * time.Second
 
 // Pending tells whether there is no evidence at all.
@@ -133,7 +133,7 @@ func (p *PoolView) Waits(failbacks []config.Failback, at time.Time) bool {
 	return waits(p.Return) || slices.ContainsFunc(p.ReturnAZ, waits)
 }
 
-// RemovalWindow is the time within which automatic removals count together (DESIGN.md section 4, speed limit).
+// RemovalWindow is the time within which automatic removals count together (docs/design.md section 4, speed limit).
 const RemovalWindow = time.Minute
 
 // Leaving tells whether endpoint i was taken out by health so recently that the speed limit counts it.

@@ -83,7 +83,7 @@ func (c *realCluster) settle(t *testing.T, within time.Duration) {
 	t.Errorf("%v after the heal: %s", within, last)
 }
 
-// flipLimit is D + G of DESIGN.md section 6 for the zone's check, fall × interval⁺ + timeout + 1 s, and what a shared machine adds.
+// flipLimit is D + G of docs/design.md section 6 for the zone's check, fall × interval⁺ + timeout + 1 s, and what a shared machine adds.
 const flipLimit = 2*1100*time.Millisecond + 500*time.Millisecond + time.Second + 800*time.Millisecond
 
 func (c *realCluster) dies(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 
 const module = "github.com/fairlead-dns/fairlead/"
 
-// rows is STYLE.md section 2: an import goes to a lower row, any distance; never up, never sideways.
+// rows are those of docs/architecture.md: an import goes to a lower row, any distance; never up, never sideways.
 var rows = map[string]int{
 	// Below everything: it knows files, nothing of ours.
 	"config/durable": -1, "docs": -1,
@@ -98,7 +98,7 @@ func TestRows(t *testing.T) {
 		}
 		row, ok := rows[from]
 		if !ok {
-			t.Errorf("package %s has no row: give it one in deps_test.go and STYLE.md section 2", from)
+			t.Errorf("package %s has no row: give it one here and in docs/architecture.md", from)
 			continue
 		}
 		for _, i := range p.Imports {

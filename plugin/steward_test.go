@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestReloads is DESIGN.md section 2: after any number of reloads that succeed and fail at every stage, one runtime is
+// TestReloads is docs/design.md section 2: after any number of reloads that succeed and fail at every stage, one runtime is
 // there, nothing has leaked, and verdicts and counters have gone on.
 func TestReloads(t *testing.T) {
 	s := newSite(t)

@@ -21,7 +21,7 @@ func quantile(sorted []time.Duration, q float64) time.Duration {
 	return sorted[min(len(sorted)-1, int(q*float64(len(sorted))))]
 }
 
-// TestConvergence measures how long it takes until all nodes know a change, in virtual time. RELIABILITY.md R4: at 30 % loss
+// TestConvergence measures how long it takes until all nodes know a change, in virtual time. docs/reliability.md id R4: at 30 % loss
 // p99 <= 6 s and max <= 12 s; a drain is known everywhere within 1 s at p99 where nothing is lost. The table:
 //
 //	FAIRLEAD_LONG=1 go test -v -timeout 30m -run TestConvergence ./health/gossip

@@ -69,7 +69,7 @@ func TestPartition(t *testing.T) {
 	}
 }
 
-// TestOneWayCut is RELIABILITY.md R6: three of four peers hear nothing of a node that hears them; only they see it.
+// TestOneWayCut is docs/reliability.md id R6: three of four peers hear nothing of a node that hears them; only they see it.
 func TestOneWayCut(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		net := gossiptest.New(3)
@@ -281,7 +281,7 @@ func TestWrongSigningKey(t *testing.T) {
 	})
 }
 
-// TestReplay is RELIABILITY.md S11: a minute of packets, ten minutes later, ten times as fast.
+// TestReplay is docs/reliability.md id S11: a minute of packets, ten minutes later, ten times as fast.
 func TestReplay(t *testing.T) {
 	suite.Large(t)
 	bubble(t, func(t *testing.T) {

@@ -30,7 +30,7 @@ type Certificate struct {
 	// ExposureZeroAt is when the last answer of the signing node that names one of them expired.
 	ExposureZeroAt time.Time `json:"exposure_zero_at"`
 	IssuedAt       time.Time `json:"issued_at"`
-	// Lines are the three things to know of caches (DESIGN.md section 8).
+	// Lines are the three things to know of caches (docs/design.md section 8).
 	Lines []string `json:"lines"`
 }
 

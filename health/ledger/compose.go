@@ -6,7 +6,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health"
 )
 
-// drift is the part of a duration by which two clocks may go apart in it: 1/2000 is 500 ppm (RELIABILITY.md E6).
+// drift is the part of a duration by which two clocks may go apart in it: 1/2000 is 500 ppm (docs/reliability.md id E6).
 const drift = 2000
 
 // Slow is d with what a clock may lag behind in that time.

@@ -1,5 +1,5 @@
 // Package ledger keeps how long caches may still hold what this node answered, and puts together what all nodes say of that into the
-// one instant after which no honest cache holds it any more: the bound (DESIGN.md section 8).
+// one instant after which no honest cache holds it any more: the bound (docs/design.md section 8).
 //
 // Only what is answered counts. A Holding is an owner name and RDATA that an answer to that name carried; health, orders, files and
 // restarts are labels for people. A Ledger is what queries write to: each Worker has one writer at a time, which stamps after its write

@@ -80,7 +80,7 @@ func TestHostileTargetsDoNotSlipTheSchedule(t *testing.T) {
 	})
 }
 
-// TestHostilePeersOverSockets is RELIABILITY.md R21, smaller: slow-loris, endless bodies and resets among healthy peers,
+// TestHostilePeersOverSockets is docs/reliability.md id R21, smaller: slow-loris, endless bodies and resets among healthy peers,
 // with few slots.
 func TestHostilePeersOverSockets(t *testing.T) {
 	suite.Large(t)

@@ -9,10 +9,10 @@ import (
 
 const (
 	// jitterShare is the greatest deviation of a start-to-start gap from the interval: one tenth, either way. The
-	// planner's bounds (DESIGN.md section 6, interval⁺ and interval⁻) rest on it.
+	// planner's bounds (docs/design.md section 6, interval⁺ and interval⁻) rest on it.
 	jitterShare = 100 / health.JitterPercent
 	// quickWindow is how soon new targets have their first probe, if there are not too many of them: half of the second within
-	// which every vantage is to have begun (DESIGN.md section 4, "First probe").
+	// which every vantage is to have begun (docs/design.md section 4, "First probe").
 	quickWindow = 500 * time.Millisecond
 	// settleRounds is how many rounds the phases of new targets take to spread from the first window over the interval.
 	// The stretch of one round is at most interval/settleRounds either way, so it fits into the jitter.

@@ -7,7 +7,7 @@ import (
 )
 
 // PartLives is what a node knows of its own starts and disk, and what it remembers of those of the others: so is noticed that a node
-// came back with less than it had (DESIGN.md section 8), and so a greatest TTL is known to be remembered elsewhere before it is given.
+// came back with less than it had (docs/design.md section 8), and so a greatest TTL is known to be remembered elsewhere before it is given.
 const PartLives = "lives"
 
 const (

@@ -25,7 +25,7 @@ func outage(n int) ([]Mark, Details) {
 	return marks, d
 }
 
-// TestSizes holds what a round costs (DESIGN.md section 4: about 1 kB for 1,000 endpoints).
+// TestSizes holds what a round costs (docs/design.md section 4: about 1 kB for 1,000 endpoints).
 func TestSizes(t *testing.T) {
 	for _, c := range []struct{ n, marks, detail int }{{1000, 515, 1024}, {10_000, 5075, maxDetail * BlockSize}} {
 		list := NewTargets(idsOf(0, c.n))

@@ -37,7 +37,7 @@ type Status struct {
 type Flags struct {
 	// Joined: it once had answers from every configured node. Answering: it answers service names.
 	Joined, Answering bool
-	// Blind, Isolated, Frozen and Drained are DESIGN.md sections 4 and 5.
+	// Blind, Isolated, Frozen and Drained are of docs/design.md, sections 4 and 5.
 	Blind, Isolated, Frozen, Drained bool
 	// Leaving: it stops in an orderly way. Hooks: it has webhooks.
 	Leaving, Hooks bool

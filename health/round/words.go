@@ -10,7 +10,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health/ledger"
 )
 
-// PartWords is what a node says of everything that has left the answers of any node that it has heard of (DESIGN.md section 8), whether
+// PartWords is what a node says of everything that has left the answers of any node that it has heard of (docs/design.md section 8), whether
 // or not it ever had that. Who says nothing of a holding has not said that it is out.
 const PartWords = "words"
 

@@ -21,7 +21,7 @@ const (
 	probeLength = time.Minute
 	// breakAt is when, in the measured time, every 16th healthy responder dies.
 	breakAt = 20 * time.Second
-	// detection is the D of DESIGN.md section 6: fall × (interval + 10 % of jitter) + timeout + lag.
+	// detection is the D of docs/design.md section 6: fall × (interval + 10 % of jitter) + timeout + lag.
 	detection = probeFall*(probeInterval+probeInterval/10) + probeTimeout + 200*time.Millisecond
 )
 

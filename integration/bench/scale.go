@@ -44,7 +44,7 @@ func (s scale) String() string {
 	return fmt.Sprintf("%d services over %d pools × %d endpoints, %s", s.services, s.pools, s.endpoints, what)
 }
 
-// loadAims are what loading may take, in seconds (NUMBERS.md, "100,000 names × 4"): of wall time for few pools, of CPU time
+// loadAims are what loading may take, in seconds: of wall time for few pools, of CPU time
 // where there are so many pools that only other servers are a measure. 0 is no aim.
 func (s scale) loadAims() (wall, cpu float64) {
 	const manyPools = 50_000

@@ -270,7 +270,7 @@ func conditional(a *time.Time, d *api.DepartureStaleness) *time.Time {
 // Invisible is the third line: what no name server can see.
 const Invisible = "not visible from DNS: open connections, JVM caches, serve-stale"
 
-// Lines are the three things to know of caches, always together (DESIGN.md section 8). left is set when something is to be
+// Lines are the three things to know of caches, always together (docs/design.md section 8). left is set when something is to be
 // forgotten, targets for services that answer with CNAMEs.
 func Lines(f *api.Forgetting, left bool, caches config.Caches, targets bool) []string {
 	honest, clamped := "nothing to forget", "nothing to forget"

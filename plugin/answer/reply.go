@@ -124,7 +124,7 @@ func (s *Snapshot) zoneFor(name []byte, q *Question) (*zone, int) {
 func (r *reply) fill(s *Snapshot, name []byte) {
 	switch {
 	case r.q.Class != classIN, r.q.Type == dns.TypeAXFR, r.q.Type == dns.TypeIXFR:
-		// Transfers would hand out the whole pool list (RELIABILITY.md S6).
+		// Transfers would hand out the whole pool list (docs/reliability.md id S6).
 		r.rcode, r.outcome = dns.RcodeRefused, Refused
 		return
 	}

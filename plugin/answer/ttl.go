@@ -22,7 +22,7 @@ type poolCell struct {
 }
 
 // A ttlRule is how the TTL of one service follows its pools. All RRsets of the name share it: one TTL per owner name and
-// instant (DESIGN.md section 6).
+// instant (docs/design.md section 6).
 type ttlRule struct {
 	mode     config.TTLMode
 	min, max uint32
@@ -94,7 +94,7 @@ func (r *ttlRule) unlimited(z *zone, c *clock) (ttl uint32, why TTLReason, pool 
 		return ttl, why, pool
 	}
 	for _, p := range r.pools {
-		// What is in no cache any more at the beginning need not be waited for (DESIGN.md section 5).
+		// What is in no cache any more at the beginning need not be waited for (docs/design.md section 5).
 		if t := r.until(z.planned[p], c); t < ttl {
 			ttl, why, pool = t, TTLPlanned, p
 		}

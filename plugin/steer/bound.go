@@ -46,7 +46,7 @@ func withJitter(interval time.Duration) time.Duration {
 	return interval + interval*health.JitterPercent/100
 }
 
-// A Bound is the worst-case staleness of a service, known before anything happens (DESIGN.md section 6): from the instant
+// A Bound is the worst-case staleness of a service, known before anything happens (docs/design.md section 6): from the instant
 // an endpoint dies until the last honest cache has forgotten it. Its terms add up to S.
 type Bound struct {
 	// Check is the check that makes the bound the worst; empty if the service has none, and then only a drain can move it.

@@ -78,7 +78,7 @@ type Near struct {
 	Class  *Class
 }
 
-// Decide makes the decision for svc, which is zv.Zone.Services[index]. The order is DESIGN.md section 5: drains, health,
+// Decide makes the decision for svc, which is zv.Zone.Services[index]. The order is docs/design.md section 5: drains, health,
 // panic, on_all_down, NODATA.
 func Decide(zv *health.ZoneView, svc *config.Service, index int) *Decision {
 	return decide(zv, svc, index, func(*chooser, *draft, string) {})

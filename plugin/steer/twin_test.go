@@ -9,7 +9,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health"
 )
 
-// A dumbTwin says who answers whom straight from DESIGN.md sections 5 and 6: in rationals, endpoint by endpoint, from the
+// A dumbTwin says who answers whom straight from docs/design.md, sections 5 and 6: in rationals, endpoint by endpoint, from the
 // beginning for each client and family. It shares no code with the package but health.Return.Share.
 type dumbTwin struct {
 	zv    *health.ZoneView

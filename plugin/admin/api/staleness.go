@@ -22,7 +22,7 @@ type Staleness struct {
 // A ServiceStaleness is that of one service: the bound that was promised before anything happened, and what is so now.
 type ServiceStaleness struct {
 	Service string `json:"service"`
-	// BoundSeconds is S of DESIGN.md section 6: from the death of an endpoint until the last honest cache has forgotten it.
+	// BoundSeconds is S of docs/design.md section 6: from the death of an endpoint until the last honest cache has forgotten it.
 	// TargetSeconds and RTOSeconds are what the file declares; absent if it does not.
 	BoundSeconds  float64 `json:"bound_seconds"`
 	TargetSeconds float64 `json:"target_seconds,omitempty"`
