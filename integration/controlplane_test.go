@@ -160,10 +160,13 @@ func (c *controlPlane) kubectl(input string, args ...string) (string, error) {
 	return string(out), err
 }
 
-// apply applies manifests as strictly as the API validates them.
+// apply applies manifests as strictly as the API validates them; without any, those that args name.
 func (c *controlPlane) apply(manifests string, args ...string) {
 	c.t.Helper()
-	out, err := c.kubectl(manifests, append([]string{"apply", "--server-side", "--validate=strict", "-f", "-"}, args...)...)
+	if manifests != "" {
+		args = append([]string{"-f", "-"}, args...)
+	}
+	out, err := c.kubectl(manifests, append([]string{"apply", "--server-side", "--validate=strict"}, args...)...)
 	require.NoError(c.t, err, out)
 }
 

@@ -35,21 +35,13 @@ services:
   rt: {tiers: [{route: 1}], ttl: {max: 5s, min: 1s}, answers: all}
 `
 
-// gatewayAPI installs the CRDs of the Gateway API.
-func (c *controlPlane) gatewayAPI() {
+// crds installs those of the Gateway API, of the MCS API and of DNSEndpoints.
+func (c *controlPlane) crds() {
 	c.t.Helper()
-	files, err := filepath.Glob(filepath.Join(c.bin, "gateway-api", "*.yaml"))
+	files, err := filepath.Glob(filepath.Join(c.bin, "crds", "*.yaml"))
 	require.NoError(c.t, err)
 	require.NotEmpty(c.t, files)
-	for _, f := range files {
-		// What stands beside them are policies of the API's own.
-		if strings.Contains(f, "_vap_") {
-			continue
-		}
-		text, err := os.ReadFile(f)
-		require.NoError(c.t, err)
-		c.apply(string(text))
-	}
+	c.apply("", "-f", strings.Join(files, ","))
 	out, err := c.kubectl("", "wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
 	require.NoError(c.t, err, out)
 }
@@ -138,8 +130,8 @@ func TestKubeClusters(t *testing.T) {
 	}
 	check(1, "kubernetes.clusters.eu-1: list gateways.gateway.networking.k8s.io in edge: the cluster knows no such kind: its CRD is not installed (404)",
 		"cluster eu-1: not read, or not all of it; 2 selectors, 1 endpoint")
-	one.gatewayAPI()
-	two.gatewayAPI()
+	one.crds()
+	two.crds()
 	check(0, "cluster eu-2: pool edge of example.org, gateway edge/public, listener https: names nothing", "cluster eu-1: read; 2 selectors, 1 endpoint")
 	one.edge("127.0.0.21")
 	two.edge("127.0.0.22")
@@ -188,4 +180,10 @@ func (p *process) drainCluster(c *controlPlane) {
 	say(0, "undrain", "cluster", "eu-1", "--now", "--reason", "upgraded")
 	p.awaitOnly("www.example.org.", "127.0.0.11", "127.0.0.12", "127.0.0.13")
 	say(1, append([]string{"drain", "cluster", "eu-9"}, why...)...)
+	// What leaves since the cluster does not say it any more has a bound like anything that leaves.
+	c.status("/api/v1/namespaces/shop/services/web", "127.0.0.11")
+	p.awaitOnly("www.example.org.", "127.0.0.11", "127.0.0.12")
+	left, _ := run(p.t, p.bin, "staleness", "--server=unix:"+p.socket)
+	require.Contains(p.t, left, "example.org/web/eu-1.127-0-0-13")
+	require.Contains(p.t, say(0, "safe", "endpoint", "example.org/web/eu-1.127-0-0-13", "--wait", "--timeout", patience.String()), "yes: ")
 }
