@@ -206,7 +206,7 @@ func (n *node) makeEngine() error {
 		copied = engine.CopiedState(n.state)
 	}
 	n.engine, err = engine.New(engine.Options{
-		Publisher: &publisher{compiler: n.compiler, current: n.current, events: n.events}, Prober: prober,
+		Publisher: &publisher{compiler: n.compiler, current: n.current, events: n.events, logger: n.logger}, Prober: prober,
 		Model: n.source.model, Source: n.source, State: n.state, StateMaxAge: cfg.StateMaxAge,
 		References: referenceTargets(cfg.References), Node: cfg.Name, Cluster: cluster, Ledger: n.compiler.Ledger(), Transit: cfg.Caches.Transit, Events: n.events, Hooks: len(cfg.Hooks) > 0,
 		Logger: n.logger, Registerer: n.scope, Restored: copied, Shared: n.tokens, Discovered: n.discovery,

@@ -2,6 +2,7 @@ package fairlead
 
 import (
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -20,6 +21,8 @@ type publisher struct {
 	current  *answer.Current
 	// events is told of services whose answers move; nil means nobody.
 	events *event.Log
+	// logger is told of them too; nil means nobody.
+	logger *slog.Logger
 	// prepared is what Prepare made last, until it is published or overtaken.
 	prepared atomic.Pointer[answer.Snapshot]
 }
@@ -50,6 +53,9 @@ func (p *publisher) Publish(v *health.View, lower []health.PoolHorizon) ledger.S
 // maxMoved bounds the events of one swap: an outage that moves a thousand services is told by its incident.
 const maxMoved = 200
 
+// maxMovedLines bounds the lines of one swap.
+const maxMovedLines = 20
+
 // tell tells of the services that answer from elsewhere, or on another ground, from now on.
 func (p *publisher) tell(was, is *answer.Snapshot) {
 	told := 0
@@ -62,12 +68,18 @@ func (p *publisher) tell(was, is *answer.Snapshot) {
 			if a == b || a.Source == b.Source && a.Tier == b.Tier {
 				continue
 			}
-			if told++; told <= maxMoved {
+			if told++; told <= maxMovedLines && p.logger != nil {
+				p.logger.Info("service answers from elsewhere", "service", svc.Name, "old", ground(a), "new", ground(b), "degraded", b.Source.Degraded())
+			}
+			if told <= maxMoved {
 				p.events.Add("service.moved", strings.TrimSuffix(svc.Name, "."), fmt.Sprintf("answers from %s, before from %s", ground(b), ground(a)), map[string]any{
 					"source": b.Source.String(), "tier": b.Tier.Index + 1, "old_source": a.Source.String(), "old_tier": a.Tier.Index + 1, "degraded": b.Source.Degraded(),
 				})
 			}
 		}
+	}
+	if told > maxMovedLines && p.logger != nil {
+		p.logger.Info("more services answer from elsewhere", "count", told-maxMovedLines)
 	}
 	p.events.Drop(max(0, told-maxMoved))
 }

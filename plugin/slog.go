@@ -2,17 +2,49 @@ package fairlead
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	clog "github.com/coredns/coredns/plugin/pkg/log"
 
 	"github.com/fairlead-dns/fairlead/config"
 )
 
+// jsonLog is where records go as JSON; nil while CoreDNS's log is text.
+var jsonLog atomic.Pointer[slog.Logger]
+
+// LogJSON has the records of the packages below written to w as JSON, with their attributes as keys, for a program whose log is JSON: CoreDNS
+// itself takes no attributes. It comes before the start.
+func LogJSON(w io.Writer) {
+	handler := slog.NewJSONHandler(w, &slog.HandlerOptions{Level: jsonLevel{}, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+		if len(groups) == 0 && a.Key == slog.TimeKey {
+			a.Value = slog.TimeValue(a.Value.Time().UTC())
+		}
+		return a
+	}})
+	jsonLog.Store(slog.New(handler).With("plugin", pluginName))
+}
+
+// jsonLevel leaves debug output to the plugin `debug`.
+type jsonLevel struct{}
+
+func (jsonLevel) Level() slog.Level {
+	if clog.D.Value() {
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
+}
+
 // newLogger is the logger for the packages below: slog in, CoreDNS's log out, so that there is one log with one format.
-func newLogger() *slog.Logger { return slog.New(&logHandler{}) }
+func newLogger() *slog.Logger {
+	if l := jsonLog.Load(); l != nil {
+		return l
+	}
+	return slog.New(&logHandler{})
+}
 
 // A logHandler writes records as `message key=value …` to CoreDNS's log. It is immutable.
 type logHandler struct {

@@ -108,7 +108,7 @@ func longFlags(args []string) []string {
 	out := slices.Clone(args)
 	for i, a := range out {
 		name, _, _ := strings.Cut(strings.TrimPrefix(a, "-"), "=")
-		if strings.HasPrefix(a, "-") && !strings.HasPrefix(a, "--") && slices.Contains([]string{"conf", "pidfile", "quiet"}, name) {
+		if strings.HasPrefix(a, "-") && !strings.HasPrefix(a, "--") && slices.Contains([]string{"conf", "pidfile", "quiet", "log-format"}, name) {
 			out[i] = "-" + a
 		}
 	}

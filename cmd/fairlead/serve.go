@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -42,31 +41,42 @@ one ends the process at once.
 Started as root, the node goes on as the user that its node file names, with the power to listen below port 1024 and no other. The limit of
 the cgroup, less a tenth, is the memory limit unless GOMEMLIMIT is set. Type=notify of systemd is served.
 
+The log goes to standard output: lines with the time in UTC, or, with -log-format json, JSON objects with time, level, msg and the
+attributes as keys. Debug lines, such as those about endpoints that become suspect, are written with the plugin debug in the Corefile.
+
 Exit codes: 0 ended by a signal, 1 the start failed or something could not be released, 2 wrong usage.`,
 		Example: "  fairlead serve -conf /etc/fairlead/Corefile",
 		Args:    usageArgs(cobra.NoArgs),
-		RunE:    func(*cobra.Command, []string) error { return s.run() },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := choice(cmd, "log-format", s.logFormat, logText, logJSON); err != nil {
+				return err
+			}
+			return s.run()
+		},
 	}
 	cmd.Flags().StringVar(&s.conf, "conf", "Corefile", "Corefile to serve")
 	cmd.Flags().StringVar(&s.pidFile, "pidfile", "", "file to write the process id to")
+	cmd.Flags().StringVar(&s.logFormat, "log-format", logText, "text, or json: a line for each entry, with its attributes as keys")
 	cmd.Flags().BoolVar(&s.quiet, "quiet", false, "do not print the zones at the start")
 	return cmd
 }
 
 // A server runs CoreDNS in this process.
 type server struct {
-	conf, pidFile string
-	quiet         bool
+	conf, pidFile, logFormat string
+	quiet                    bool
 	// instance is the one that serves; the `reload` plugin replaces it too.
 	instance atomic.Pointer[caddy.Instance]
 }
 
 // run serves until a signal ends it.
 func (s *server) run() error {
-	clog.SetOutput(os.Stdout)
-	log.SetFlags(0)
+	if err := openLog(s.logFormat, os.Stdout); err != nil {
+		return err
+	}
 	caddy.AppName, caddy.AppVersion = fairlead.AppName, programVersion()
-	caddy.Quiet, dnsserver.Quiet = true, s.quiet
+	// The zones are printed past the log.
+	caddy.Quiet, dnsserver.Quiet = true, s.quiet || s.logFormat == logJSON
 	caddy.PidFile = s.pidFile
 	caddy.RegisterCaddyfileLoader(fairlead.AppName, caddy.LoaderFunc(s.load))
 	caddy.RegisterEventHook("fairlead-serve", s.started)

@@ -293,7 +293,11 @@ func (e *Engine) lookAround(now time.Time) (changed bool) {
 		}
 		if fresh != p.fresh {
 			changed = true
-			e.opts.Logger.Info("node of the cluster", "node", h.Node, "heard", fresh)
+			if fresh {
+				e.opts.Logger.Info("a node of the cluster is heard", "node", h.Node)
+			} else {
+				e.opts.Logger.Warn("a node of the cluster is not heard any more", "node", h.Node)
+			}
 			e.opts.Events.Add(either(fresh, "node.heard", "node.silent"), h.Node, either(fresh, "is heard", "is not heard any more"), nil)
 		}
 		if p.fresh = fresh; fresh {

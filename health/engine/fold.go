@@ -240,7 +240,11 @@ func (e *Engine) lookLate(now time.Time) (changed bool) {
 	e.opts.Events.Add(either(late, "node.late", "node.in_time"), e.opts.Node,
 		either(late, fmt.Sprintf("this vantage is late by itself, by %v: probes that time out do not count", by.Round(time.Millisecond)),
 			"this vantage is in time again"), nil)
-	e.opts.Logger.Warn("vantage late by itself", "late", late, "late_seconds", by.Seconds())
+	if late {
+		e.opts.Logger.Warn("this vantage is late by itself: probes that time out do not count", "late_seconds", by.Seconds())
+	} else {
+		e.opts.Logger.Info("this vantage is in time again")
+	}
 	return true
 }
 

@@ -199,7 +199,11 @@ func (e *Engine) saveGreatest(ttl time.Duration) {
 	e.save(saved, func(err error) {
 		g.writing = false
 		if failed := g.failed != nil; failed != (err != nil) {
-			e.opts.Logger.Warn("the greatest TTL on disk", "ttl", ttl.String(), "kept", err == nil, "err", err)
+			if err != nil {
+				e.opts.Logger.Warn("the greatest TTL is not kept: answers carry none that is greater", "ttl", ttl.String(), "err", err)
+			} else {
+				e.opts.Logger.Info("the greatest TTL is kept again", "ttl", ttl.String())
+			}
 		}
 		if g.failed = err; err == nil {
 			g.disk, g.told = ttl, min(g.told, ttl)

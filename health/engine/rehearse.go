@@ -32,7 +32,11 @@ func (e *Engine) CutOff(d time.Duration, actor, reason string) error {
 			c.cutUntil = now.Add(d)
 		}
 		c.peer.Cut(d > 0)
-		e.opts.Logger.Warn("rehearsal: this node is cut off from the others", "on", d > 0, "seconds", d.Seconds(), "actor", actor, "reason", reason)
+		if d > 0 {
+			e.opts.Logger.Warn("rehearsal: this node is cut off from the others", "seconds", d.Seconds(), "actor", actor, "reason", reason)
+		} else {
+			e.opts.Logger.Info("rehearsal: this node is no longer cut off", "actor", actor, "reason", reason)
+		}
 		return nil
 	})
 }
@@ -42,6 +46,6 @@ func (e *Engine) endCut(now time.Time) {
 	if c := e.cluster; !c.cutUntil.IsZero() && !now.Before(c.cutUntil) {
 		c.cutUntil = time.Time{}
 		c.peer.Cut(false)
-		e.opts.Logger.Warn("rehearsal: this node is no longer cut off")
+		e.opts.Logger.Info("rehearsal: this node is no longer cut off")
 	}
 }

@@ -25,11 +25,12 @@ type Reporter struct {
 	events      *event.Log
 	logger      *slog.Logger
 	transitions map[health.State]prometheus.Counter
+	flaps       flaps
 }
 
 // New makes a Reporter. events may be nil.
 func New(events *event.Log, logger *slog.Logger, reg prometheus.Registerer) *Reporter {
-	r := &Reporter{events: events, logger: logger, transitions: make(map[health.State]prometheus.Counter)}
+	r := &Reporter{events: events, logger: logger, transitions: make(map[health.State]prometheus.Counter), flaps: make(flaps)}
 	vec := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "fairlead_endpoint_transitions_total",
 		Help: "Endpoints that changed their shown state, by the new state.",
@@ -43,7 +44,7 @@ func New(events *event.Log, logger *slog.Logger, reg prometheus.Registerer) *Rep
 
 // Published tells of what a publication changed; v is what was published.
 func (r *Reporter) Published(transitions []health.Transition, v *health.View) {
-	r.log(transitions)
+	r.log(transitions, v.At)
 	r.tellEndpoints(transitions, v)
 	r.tellAddresses(transitions)
 }
@@ -55,7 +56,9 @@ func either(b bool, yes, no string) string {
 	return no
 }
 
-func (r *Reporter) log(changes []health.Transition) {
+// log logs what became of endpoints: what moves answers for people to read, suspicion for those who look closer. An endpoint that flaps is
+// left out after some lines, and the next one says how many changes there were meanwhile; so is what one publication has too much of.
+func (r *Reporter) log(changes []health.Transition, now time.Time) {
 	logged := 0
 	for _, c := range changes {
 		was, is := c.Old.Shown(), c.New.Shown()
@@ -63,10 +66,25 @@ func (r *Reporter) log(changes []health.Transition) {
 			continue
 		}
 		r.transitions[is].Inc()
-		if logged++; logged <= maxLogged {
-			r.logger.Info("endpoint changed state", "zone", c.Zone.Name, "pool", c.Pool.Name, "endpoint", c.Endpoint.Name,
-				"old", was.String(), "new", is.String(), "cause", c.New.Reason)
+		line := []any{"zone", c.Zone.Name, "pool", c.Pool.Name, "endpoint", c.Endpoint.Name, "old", was.String(), "new", is.String(), "cause", c.New.Reason}
+		if c.Old.InService() && c.New.InService() && !c.Old.Drained && !c.New.Drained {
+			r.logger.Debug("endpoint changed state", line...)
+			continue
 		}
+		if logged++; logged > maxLogged {
+			continue
+		}
+		admitted, last, unlogged := r.flaps.admit(subject(&c), now)
+		if !admitted {
+			continue
+		}
+		if unlogged > 0 {
+			line = append(line, "unlogged_before", unlogged)
+		}
+		if last {
+			line = append(line, "more", "not logged for "+flapWindow.String())
+		}
+		r.logger.Info("endpoint changed state", line...)
 	}
 	if logged > maxLogged {
 		r.logger.Info("more endpoints changed state", "count", logged-maxLogged)

@@ -97,6 +97,35 @@ fairlead_endpoint_transitions_total{state="up"} 2
 `)))
 }
 
+// TestLines: suspicion is for those who look closer, and an endpoint that flaps has some lines in ten minutes and then says how many it had not.
+func TestLines(t *testing.T) {
+	r, v := newReading(), zoneOf(t, 2)
+	v.At = time.Unix(1_000_000, 0)
+	to := func(state health.State) {
+		r.becomes(v, func(i int, e *health.EndpointView) {
+			if i == 1 {
+				e.Verdict = health.Verdict{State: state, Reason: "refused"}
+			}
+		})
+	}
+	to(health.Suspect)
+	to(health.Up)
+	require.Empty(t, r.lines.String(), "debug is off")
+	for range 20 {
+		v.At = v.At.Add(time.Second)
+		to(health.Down)
+		to(health.Up)
+	}
+	require.Equal(t, maxLines, strings.Count(r.lines.String(), "endpoint=e1"))
+	require.Equal(t, 1, strings.Count(r.lines.String(), `more="not logged for 10m0s"`))
+	require.Len(t, r.told("endpoint.down"), 20, "events have all")
+	r.lines.Reset()
+	v.At = v.At.Add(flapWindow)
+	to(health.Down)
+	require.Contains(t, r.lines.String(), "old=up new=down")
+	require.Contains(t, r.lines.String(), fmt.Sprint("unlogged_before=", 40-maxLines))
+}
+
 // TestAddress: an address that is withheld while its endpoint goes on is told as that.
 func TestAddress(t *testing.T) {
 	r, v := newReading(), zoneOf(t, 2)
