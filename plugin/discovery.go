@@ -195,6 +195,7 @@ func (d *discovery) arrange(ctx context.Context) {
 		if !slices.ContainsFunc(d.clusters, func(c config.KubeCluster) bool { return reflect.DeepEqual(c, r.cluster) }) {
 			r.cancel()
 			delete(d.readers, name)
+			d.metrics.forget(name)
 		}
 	}
 	for _, c := range d.clusters {
@@ -379,6 +380,12 @@ func newDiscoveryMetrics(reg prometheus.Registerer) discoveryMetrics {
 	}
 	reg.MustRegister(m.read, m.endpoints)
 	return m
+}
+
+// forget takes a cluster out that is not read any more.
+func (m discoveryMetrics) forget(cluster string) {
+	m.read.DeleteLabelValues(cluster)
+	m.endpoints.DeletePartialMatch(prometheus.Labels{"cluster": cluster})
 }
 
 func (m discoveryMetrics) set(cluster string, s *discover.Set, read bool) {
