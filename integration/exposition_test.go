@@ -81,7 +81,7 @@ func TestDemoMetrics(t *testing.T) {
 		// The bound of plugin/README.md, "How many series": 1 address, zone and file, 2 other nodes, a check type with 3 outcomes, 2 pools, 2
 		// services, 4 endpoints.
 		series := regexp.MustCompile(`(?m)^fairlead_`).FindAllString(text, -1)
-		require.Less(t, len(series), 160+1+30+4+2*5+16+3+2*5+2*3+4)
+		require.Less(t, len(series), 160+1+30+4+2*5+16+3+2*5+2*5+4)
 	}
 	heard := []string{`fairlead_cluster_heard 3`, `fairlead_gossip_heard_age_seconds{node="n3"}`, `fairlead_cluster_node_age_seconds{node="n3"}`}
 	check("calm", append(heard, `fairlead_services{source="tier",zone="demo.fairlead.test."} 2`)...)

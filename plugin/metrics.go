@@ -137,7 +137,7 @@ func (m *nodeMetrics) Collect(ch chan<- prometheus.Metric) {
 		gauge(statelessDesc, float64(left))
 	}
 	m.collectStaleness(gauge, snap.View)
-	collectTiers(gauge, snap)
+	m.collectServices(ch, gauge, snap)
 	snap.EachZone(func(zone string, c *answer.Counters) {
 		answer.EachOutcome(func(o answer.Outcome) {
 			ch <- prometheus.MustNewConstMetric(repliesDesc, prometheus.CounterValue, float64(c.Total(o)), zone, o.String())

@@ -21,6 +21,11 @@ var (
 	tierDesc = desc("service_tier",
 		"The tier from which a service answers, counted from 1; 0 where it answers from none. Absent in a zone with very many services.",
 		"zone", "service")
+	sourceDesc = desc("service_source",
+		"Always 1; why the members of a service answer now. Absent in a zone with very many services.", "zone", "service", "source")
+	movesDesc = desc("service_moves_total",
+		"How often a service began to answer from another tier, or on another ground. Absent in a zone with very many services.",
+		"zone", "service")
 	outstandingDesc = desc("cache_outstanding_seconds",
 		"Time until honest caches have forgotten every endpoint of the zone that left the answers: exact, if resolvers accept within X. "+
 			"-1 while a node has not confirmed. Caches that clamp keep longer; open connections, JVM caches and serve-stale are not visible from DNS.",
@@ -32,7 +37,7 @@ var (
 )
 
 // stalenessDescs are what collectStaleness collects.
-var stalenessDescs = []*prometheus.Desc{boundDesc, targetDesc, tierDesc, outstandingDesc, exposureDesc, flipDesc}
+var stalenessDescs = []*prometheus.Desc{boundDesc, targetDesc, tierDesc, sourceDesc, movesDesc, outstandingDesc, exposureDesc, flipDesc}
 
 // collectStaleness says what caches may hold, by zone.
 func (m *nodeMetrics) collectStaleness(gauge func(*prometheus.Desc, float64, ...string), view *health.View) {
@@ -114,14 +119,17 @@ func eachBound(z *config.Zone, a steer.Allowances, f func(service string, bound,
 	}
 }
 
-// collectTiers says from which tier each service answers.
-func collectTiers(gauge func(*prometheus.Desc, float64, ...string), snap *answer.Snapshot) {
+// collectServices says from which tier each service answers, why, and how often that has changed.
+func (m *nodeMetrics) collectServices(ch chan<- prometheus.Metric, gauge func(*prometheus.Desc, float64, ...string), snap *answer.Snapshot) {
 	for _, zv := range snap.View.Zones {
 		if len(zv.Zone.Services) > maxServiceSeries {
 			continue
 		}
 		for i, svc := range zv.Zone.Services {
-			gauge(tierDesc, float64(snap.Plan(zv.Zone, i).Tier.Index+1), zv.Zone.Name, svc.Name)
+			p := snap.Plan(zv.Zone, i)
+			gauge(tierDesc, float64(p.Tier.Index+1), zv.Zone.Name, svc.Name)
+			gauge(sourceDesc, 1, zv.Zone.Name, svc.Name, p.Source.String())
+			ch <- prometheus.MustNewConstMetric(movesDesc, prometheus.CounterValue, float64(m.node.moves.of(svc.Name)), zv.Zone.Name, svc.Name)
 		}
 	}
 }

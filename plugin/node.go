@@ -39,6 +39,8 @@ type node struct {
 	state   string
 	logger  *slog.Logger
 	current *answer.Current
+	// moves are how often services have moved.
+	moves *moves
 	// compiler is set before anything runs.
 	compiler *answer.Compiler
 	// geo are the geo databases, and locator asks them where clients are; set before anything runs. See where.
@@ -90,7 +92,7 @@ func (s *sink) Observe(o health.Observation) { s.engine.Observe(o) }
 // startNode starts the node that a asks for. The first snapshot is served when it returns. On an error nothing is left.
 func startNode(a *attachment) (*node, error) {
 	n := &node{
-		state: absolute(a.state()), logger: newLogger(), current: new(answer.Current), done: make(chan struct{}),
+		state: absolute(a.state()), logger: newLogger(), current: new(answer.Current), moves: new(moves), done: make(chan struct{}),
 		scope: &scope{registerer: prometheus.DefaultRegisterer},
 	}
 	if err := n.prepare(a); err != nil {
@@ -206,7 +208,7 @@ func (n *node) makeEngine() error {
 		copied = engine.CopiedState(n.state)
 	}
 	n.engine, err = engine.New(engine.Options{
-		Publisher: &publisher{compiler: n.compiler, current: n.current, events: n.events, logger: n.logger}, Prober: prober,
+		Publisher: &publisher{compiler: n.compiler, current: n.current, events: n.events, logger: n.logger, moves: n.moves}, Prober: prober,
 		Model: n.source.model, Source: n.source, State: n.state, StateMaxAge: cfg.StateMaxAge,
 		References: referenceTargets(cfg.References), Node: cfg.Name, Cluster: cluster, Ledger: n.compiler.Ledger(), Transit: cfg.Caches.Transit, Events: n.events, Hooks: len(cfg.Hooks) > 0,
 		Logger: n.logger, Registerer: n.scope, Restored: copied, Shared: n.tokens, Discovered: n.discovery,

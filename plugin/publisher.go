@@ -23,6 +23,8 @@ type publisher struct {
 	events *event.Log
 	// logger is told of them too; nil means nobody.
 	logger *slog.Logger
+	// moves counts them; nil counts nothing.
+	moves *moves
 	// prepared is what Prepare made last, until it is published or overtaken.
 	prepared atomic.Pointer[answer.Snapshot]
 }
@@ -67,6 +69,10 @@ func (p *publisher) tell(was, is *answer.Snapshot) {
 			a, b := was.Plan(zv.Zone, i), is.Plan(zv.Zone, i)
 			if a == b || a.Source == b.Source && a.Tier == b.Tier {
 				continue
+			}
+			if a.Source != steer.FromPending && b.Source != steer.FromPending {
+				// A start, and a file that is new, move nobody.
+				p.moves.add(svc.Name)
 			}
 			if told++; told <= maxMovedLines && p.logger != nil {
 				p.logger.Info("service answers from elsewhere", "service", svc.Name, "old", ground(a), "new", ground(b), "degraded", b.Source.Degraded())
