@@ -37,7 +37,10 @@ type adminSite struct {
 	trust         *tls.Config
 }
 
-func startAdmin(t *testing.T, race bool) *adminSite {
+func startAdmin(t *testing.T, race bool) *adminSite { return startAdminWith(t, race, "") }
+
+// startAdminWith is a site with more lines below the key admin of its node file.
+func startAdminWith(t *testing.T, race bool, more string) *adminSite {
 	t.Helper()
 	s := &adminSite{dir: t.TempDir(), addr: fmt.Sprintf("127.0.0.1:%d", suite.FreePort(t))}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -52,7 +55,7 @@ func startAdmin(t *testing.T, race bool) *adminSite {
 	require.NoError(t, err)
 	s.ca = s.write(t, "cert", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}))
 	keyFile := s.write(t, "key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
-	node := s.write(t, "node.yaml", fmt.Appendf(nil, "name: n1\nadmin:\n  listen: %q\n  tls: {cert: %s, key: %s}\n", s.addr, s.ca, keyFile))
+	node := s.write(t, "node.yaml", fmt.Appendf(nil, "name: n1\nadmin:\n  listen: %q\n  tls: {cert: %s, key: %s}\n%s", s.addr, s.ca, keyFile, more))
 	parsed, err := x509.ParseCertificate(cert)
 	require.NoError(t, err)
 	s.trust = &tls.Config{RootCAs: x509.NewCertPool()}
