@@ -23,7 +23,8 @@ func checkCommand() *cobra.Command {
 		Use:   "check PATH...",
 		Short: "every mistake in zone files, and how stale each service can get",
 		Long: `Check reads zone files as a node would, without starting anything: each PATH is a zone file, or a directory whose *.yaml
-files are zone files. It prints every problem at once: errors (the file is not loaded), warnings (probably a mistake) and
+files are zone files, or one that "fairlead init" made: then the node files in it are checked as well, and that the nodes have
+one roster and one keyring. It prints every problem at once: errors (the file is not loaded), warnings (probably a mistake) and
 notices (accepted, not in effect yet).
 
 For each service of each good zone it prints S, the worst-case staleness: from the instant an endpoint dies until the last
@@ -160,7 +161,16 @@ func (r *checkResult) compare(ctx context.Context, server access) error {
 
 // checkPaths reads and judges everything at paths, for the node with the node file at node; an empty path means any node.
 func checkPaths(paths []string, node string, a steer.Allowances) *checkResult {
+	paths, nodeFiles, inCluster := clusterPaths(paths)
+	if node == "" && len(nodeFiles) > 0 {
+		node, nodeFiles = nodeFiles[0], nodeFiles[1:]
+	}
 	n, inNode := parseNode(node)
+	for _, path := range nodeFiles {
+		_, problems := parseNode(path)
+		inNode = append(inNode, problems...)
+	}
+	inNode = append(inNode, inCluster...)
 	geo := config.GeoUnknown
 	if n != nil {
 		geo, a = n.GeoDatabase(), a.For(n)

@@ -35,6 +35,7 @@ func commands() []*cobra.Command {
 	return []*cobra.Command{
 		serveCommand(),
 		demoCommand(),
+		initCommand(),
 		checkCommand(),
 		diffCommand(),
 		delegationCommand(),
