@@ -6,11 +6,13 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/miekg/dns"
@@ -245,14 +247,10 @@ func TestKubeFailureTable(t *testing.T) {
 	})
 }
 
-// TestKubeOtherNode: a node that reads no cluster answers what another one read, with the same configuration, and keeps it.
-func TestKubeOtherNode(t *testing.T) {
-	c := startControlPlane(t)
-	port := suite.FreePort(t)
-	openPorts(t, port, 11, 12)
-	c.namespace("shop")
-	c.allow()
-	web := c.service("shop", "web", "127.0.0.11")
+// startTogether starts two nodes of one cluster, with what else their node files have.
+func (c *controlPlane) startTogether(port int, more ...string) (nodes []*process) {
+	t := c.t
+	t.Helper()
 	ring := make([]byte, 32)
 	_, _ = rand.Read(ring)
 	require.NoError(t, config.WriteKeyring(c.path("keyring"), [][]byte{ring}))
@@ -263,19 +261,37 @@ func TestKubeOtherNode(t *testing.T) {
 		require.NoError(t, config.WriteIdentity(c.path(fmt.Sprintf("n%d.key", i+1)), private))
 		roster += fmt.Sprintf("    - {name: n%d, address: \"127.0.0.1:%d\", public_key: %q}\n", i+1, ports[i], base64.StdEncoding.EncodeToString(public))
 	}
-	var nodes []*process
-	for i, more := range []string{c.nodeFile(), ""} {
+	for i, more := range more {
 		nodes = append(nodes, startDiscovering(t, port, "5m", fmt.Sprintf("name: n%d\ncluster:\n  name: test\n  nodes:\n%s  gossip: {listen: \"127.0.0.1:%d\", identity: %s, keyring: %s}\n%s",
 			i+1, roster, ports[i], c.path(fmt.Sprintf("n%d.key", i+1)), c.path("keyring"), more)))
 	}
+	return nodes
+}
+
+// agreeOn waits until two nodes answer an address, with the same configuration.
+func agreeOn(t *testing.T, nodes []*process, want string) {
+	t.Helper()
+	for _, p := range nodes {
+		p.awaitAnswers(want)
+	}
+	await(t, "one configuration", func() bool {
+		a, b := nodes[0].status(), nodes[1].status()
+		return a != nil && b != nil && a.ConfigHash == b.ConfigHash
+	})
+}
+
+// TestKubeOtherNode: a node that reads no cluster answers what another one read, with the same configuration, and keeps it.
+func TestKubeOtherNode(t *testing.T) {
+	c := startControlPlane(t)
+	port := suite.FreePort(t)
+	openPorts(t, port, 11, 12)
+	c.namespace("shop")
+	c.allow()
+	web := c.service("shop", "web", "127.0.0.11")
+	nodes := c.startTogether(port, c.nodeFile(), "")
 	both := func(want string) {
-		for _, p := range nodes {
-			p.awaitAnswers(want)
-		}
-		await(t, "one configuration", func() bool {
-			a, b := nodes[0].status(), nodes[1].status()
-			return a != nil && b != nil && a.ConfigHash == b.ConfigHash
-		})
+		t.Helper()
+		agreeOn(t, nodes, want)
 	}
 	both("127.0.0.11")
 	c.status(web, "127.0.0.12")
@@ -344,4 +360,75 @@ func TestKubeRestored(t *testing.T) {
 	out, code = run(t, p.bin, "discovery", "adopt", "eu-1", "--reason", "restored", "--server=unix:"+p.socket)
 	require.Zero(t, code, out)
 	p.awaitAnswers("127.0.0.11")
+}
+
+// An apiWire forwards connections to a port until it is cut.
+type apiWire struct {
+	l  net.Listener
+	mu sync.Mutex // guards the rest
+	on []net.Conn
+}
+
+func newAPIWire(t *testing.T, port int) *apiWire {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	w := &apiWire{l: l}
+	t.Cleanup(w.cut)
+	go func() {
+		for {
+			near, err := l.Accept()
+			if err != nil {
+				return
+			}
+			far, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+			if err != nil {
+				near.Close()
+				continue
+			}
+			w.mu.Lock()
+			w.on = append(w.on, near, far)
+			w.mu.Unlock()
+			go func() { _, _ = io.Copy(far, near) }()
+			go func() { _, _ = io.Copy(near, far) }()
+		}
+	}()
+	return w
+}
+
+// cut ends all connections, and refuses others.
+func (w *apiWire) cut() {
+	w.l.Close()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range w.on {
+		c.Close()
+	}
+}
+
+// TestKubeTwoReaders: two nodes that read one cluster have one configuration; one whose way to the API is cut answers what the other one reads,
+// and says since when it does not read itself.
+func TestKubeTwoReaders(t *testing.T) {
+	c := startControlPlane(t)
+	port := suite.FreePort(t)
+	openPorts(t, port, 11, 12, 13)
+	c.namespace("shop")
+	c.allow()
+	web := c.service("shop", "web", "127.0.0.11")
+	way := newAPIWire(t, c.port)
+	kubeconfig, err := os.ReadFile(c.path("kubeconfig"))
+	require.NoError(t, err)
+	c.write("wired", strings.Replace(string(kubeconfig), fmt.Sprintf("127.0.0.1:%d", c.port), way.l.Addr().String(), 1))
+	nodes := c.startTogether(port, fmt.Sprintf("kubernetes: {clusters: {eu-1: {kubeconfig: %s}}}\n", c.path("wired")), c.nodeFile())
+	agreeOn(t, nodes, "127.0.0.11")
+	c.status(web, "127.0.0.12")
+	agreeOn(t, nodes, "127.0.0.12")
+	way.cut()
+	nodes[0].said("discovery.stale")
+	out, _ := run(t, nodes[0].bin, "status", "--server=unix:"+nodes[0].socket)
+	require.Contains(t, out, "eu-1 not read since")
+	c.status(web, "127.0.0.13")
+	agreeOn(t, nodes, "127.0.0.13")
+	events, _ := os.ReadFile(filepath.Join(nodes[1].dir, "state", "events.jsonl"))
+	require.NotContains(t, string(events), "discovery.stale")
 }

@@ -84,6 +84,8 @@ type clusterReader struct {
 	behind time.Time
 	// adopting is set while an order to adopt it waits for its API.
 	adopting bool
+	// wasBack is set where it was rewound when it was to be adopted.
+	wasBack bool
 	// toldLate is set once somebody has been told that it is behind; owned by discovery.run.
 	toldLate bool
 }
@@ -294,6 +296,7 @@ func (d *discovery) fold(name string, r *clusterReader, now time.Time) (changed 
 	if old.UID != "" && r.report.UID != "" && old.UID != r.report.UID || !r.behind.IsZero() {
 		out.Epoch++
 		r.behind = time.Time{}
+		r.Trust()
 	}
 	if r.report.UID != "" {
 		out.UID, out.Revision = r.report.UID, r.report.Revision

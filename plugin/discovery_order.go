@@ -62,7 +62,7 @@ func (d *discovery) adopt(s *discover.Set, r *clusterReader, now time.Time) (car
 		return 0
 	case !r.adopting:
 		// Everything is listed anew; the next report is of that.
-		r.adopting = true
+		r.adopting, r.wasBack = true, r.report.Rewound
 		r.Adopt()
 		r.report = r.Report()
 	}
@@ -70,9 +70,10 @@ func (d *discovery) adopt(s *discover.Set, r *clusterReader, now time.Time) (car
 		return 0
 	}
 	r.adopting = false
-	if s.UID == r.report.UID && discover.CompareRevisions(r.report.Revision, s.Revision) < 0 {
+	if s.UID == r.report.UID && (r.wasBack || discover.CompareRevisions(r.report.Revision, s.Revision) < 0) {
 		// It is the same one in an earlier state: what late waits for has been decided.
 		r.behind = now.Add(-discoverBehind)
+		r.report.Rewound = true
 	}
 	return number
 }

@@ -107,11 +107,12 @@ func (d *discovery) tellLate(name string, r *clusterReader, now time.Time) {
 	}
 }
 
-// late tells whether another node has read a later revision of the cluster than r, which then has no say.
+// late tells whether the cluster was in a later state than r has read, which then has no say: another node has read it, or it was restored.
 func (d *discovery) late(s *discover.Set, r *clusterReader, now time.Time) bool {
-	if s.UID == "" || s.UID != r.report.UID || len(r.report.Failures) > 0 || discover.CompareRevisions(r.report.Revision, s.Revision) >= 0 {
+	earlier := s.UID != "" && s.UID == r.report.UID && (r.report.Rewound || discover.CompareRevisions(r.report.Revision, s.Revision) < 0)
+	if !earlier || len(r.report.Failures) > 0 {
 		r.behind = time.Time{}
-		return s.UID != "" && s.UID == r.report.UID && discover.CompareRevisions(r.report.Revision, s.Revision) < 0
+		return earlier
 	}
 	if r.behind.IsZero() {
 		r.behind = now

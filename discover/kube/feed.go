@@ -51,9 +51,11 @@ type feed struct {
 	key    feedKey
 	source source
 	retry  time.Duration
-	// version is the version of the API, an index; owned by run.
+	// version is the version of the API, an index; owned by run, with the rest up to mu. doubted is set after a failure: what was read before is
+	// listed anew, and compared.
 	version  int
 	revision string
+	doubted  bool
 
 	mu sync.Mutex // guards the rest
 	// objects are by NAMESPACE/NAME; nil until they have been listed once.
@@ -88,11 +90,12 @@ func (f *feed) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		began := time.Now()
 		err := f.once(ctx)
+		// A watch has an end; the next one goes on where it was, unless the end came early.
+		f.doubted = f.doubted || err == nil && time.Since(began) < watchLeast
 		switch {
 		case ctx.Err() != nil:
 			return
 		case err == nil && time.Since(began) > f.retry:
-			// A watch has an end; the next one goes on where it was.
 			pause = f.retry
 			continue
 		case errors.Is(err, errRewound):
@@ -119,6 +122,7 @@ func (f *feed) retreat(err error) {
 		f.revision = ""
 	}
 	f.failed(err)
+	f.doubted = true
 	if code(err) == 0 || code(err) == http.StatusUnauthorized {
 		f.source.lost()
 	}
@@ -131,7 +135,8 @@ func (f *feed) once(ctx context.Context) error {
 		return err
 	}
 	before := f.revision
-	if f.revision == "" {
+	if f.revision == "" || f.doubted {
+		before = ""
 		err := f.list(ctx, c)
 		for range len(f.key.resource.versions) - 1 {
 			if missing(err) {
@@ -204,12 +209,30 @@ func (f *feed) list(ctx context.Context, c *client) error {
 		return err
 	}
 	f.mu.Lock()
+	if f.rewoundLocked(objects, revision) {
+		f.mu.Unlock()
+		return errRewound
+	}
 	f.objects = objects
 	f.heardLocked(revision)
 	f.mu.Unlock()
-	f.revision = revision
+	f.revision, f.doubted = revision, false
 	f.source.changed()
 	return nil
+}
+
+// rewoundLocked tells whether a list is of an earlier state than what was read before, as after a restore: by its resourceVersion, or, where the
+// API has come past that meanwhile, by that of an object.
+func (f *feed) rewoundLocked(objects map[string]*object, revision string) bool {
+	if earlier(revision, f.greatest) {
+		return true
+	}
+	for key, o := range objects {
+		if was := f.objects[key]; was != nil && was.Metadata.UID == o.Metadata.UID && earlier(o.Metadata.ResourceVersion, was.Metadata.ResourceVersion) {
+			return true
+		}
+	}
+	return false
 }
 
 // watch folds changes until the watch ends. before is the resourceVersion up to which all was known before this attempt; empty for none.

@@ -51,6 +51,8 @@ type Reader struct {
 	wants  []discover.Want
 	feeds  map[feedKey]*running
 	hosts  map[string]*host
+	// back is set once the cluster was found in an earlier state than it was, until Trust.
+	back bool
 }
 
 // A running feed can be ended.
@@ -93,15 +95,23 @@ func (r *Reader) take(uid string) {
 		r.mu.Unlock()
 		return
 	}
-	r.uid = uid
+	r.uid, r.back = uid, false
 	r.anewLocked()
 	r.mu.Unlock()
 	r.poke()
 }
 
+// Trust takes the state in which the cluster is for the one that counts.
+func (r *Reader) Trust() {
+	r.mu.Lock()
+	r.back = false
+	r.mu.Unlock()
+}
+
 // rewound has everything listed anew: what one kind of objects says now does not go with what another one said before.
 func (r *Reader) rewound() {
 	r.mu.Lock()
+	r.back = true
 	r.anewLocked()
 	r.mu.Unlock()
 	r.changed()
@@ -222,7 +232,9 @@ type Report struct {
 	UID string
 	// Revision is the greatest resourceVersion of what was read.
 	Revision string
-	Seen     []discover.Seen
+	// Rewound is set where the cluster is in an earlier state than it was, as after a restore, until Trust or Adopt.
+	Rewound bool
+	Seen    []discover.Seen
 	// Failures are of the API: what was read before may be old. Problems are of what it says.
 	Failures, Problems []Problem
 	// ReadAt is when all that is needed was last heard of; zero for never.
@@ -248,7 +260,7 @@ func (r *Report) Stranger() *StrangerError {
 func (r *Reader) Report() Report {
 	r.mu.Lock()
 	wants := r.wants
-	out := Report{UID: r.uid}
+	out := Report{UID: r.uid, Rewound: r.back}
 	keys := slices.SortedFunc(maps.Keys(r.feeds), func(a, b feedKey) int { return strings.Compare(a.String(), b.String()) })
 	for i, key := range keys {
 		f := r.feeds[key]

@@ -199,7 +199,7 @@ func TestFailures(t *testing.T) {
 	a.set(func() { a.refuse["services"] = 403 })
 	a.cut()
 	r.until("403", func(p Report) bool {
-		return describe(p) == "shop/web: 192.0.2.1\n! watch services in shop: 403 as the test says" && !p.Failures[0].Since.IsZero()
+		return describe(p) == "shop/web: 192.0.2.1\n! list services in shop: 403 as the test says" && !p.Failures[0].Since.IsZero()
 	})
 	a.set(func() { a.refuse["services"] = 0 })
 	r.awaits("shop/web: 192.0.2.1")
@@ -241,6 +241,17 @@ func TestRewound(t *testing.T) {
 	a.cut()
 	require.Equal(t, "1", r.awaits("shop/web: 192.0.2.1").Revision)
 	assert.Equal(t, "one", r.Report().UID)
+	assert.True(t, r.Report().Rewound)
+	r.Trust()
+	assert.False(t, r.Report().Rewound)
+
+	// An API that has come past the last revision meanwhile is known by an object that is older than it was.
+	a.put("services", "shop/web", "", fmt.Sprintf(lb, `{"ip":"192.0.2.3"}`))
+	r.awaits("shop/web: 192.0.2.3")
+	a.set(func() { a.revision, a.log, a.objects["services"] = 9, nil, map[string]string{"shop/web": backup} })
+	a.cut()
+	r.awaits("shop/web: 192.0.2.1")
+	assert.True(t, r.Report().Rewound)
 }
 
 // TestMissing: an API without the kind is said, and read once it has it.
