@@ -25,13 +25,13 @@ func end[T any](ctx context.Context, c *Client, path string, in api.EndRequest) 
 	return order[T](ctx, c, http.MethodDelete, path, in)
 }
 
-// Intend drains, changes a weight, or forces an endpoint up or down. PreviewIntent is what that would do.
+// Intend drains, changes a weight, or forces an endpoint up or down.
 func (c *Client) Intend(ctx context.Context, req api.IntentRequest) (*api.Intent, error) {
 	req.DryRun = false
 	return post[api.Intent](ctx, c, api.IntentsPath, req)
 }
 
-// PreviewIntent: see Intend.
+// PreviewIntent is what Intend would do.
 func (c *Client) PreviewIntent(ctx context.Context, req api.IntentRequest) (*api.Preview, error) {
 	req.DryRun = true
 	return post[api.Preview](ctx, c, api.IntentsPath, req)
@@ -47,13 +47,13 @@ func (c *Client) Extend(ctx context.Context, id string, req api.ExtendRequest) (
 	return order[api.Intent](ctx, c, http.MethodPatch, api.IntentPath(id), req)
 }
 
-// Resume puts an order in force that a safety rule suspends. PreviewResume is what that would do.
+// Resume puts an order in force that a safety rule suspends.
 func (c *Client) Resume(ctx context.Context, id string, req api.ResumeRequest) (*api.Intent, error) {
 	req.DryRun = false
 	return post[api.Intent](ctx, c, api.ResumePath(id), req)
 }
 
-// PreviewResume: see Resume.
+// PreviewResume is what Resume would do.
 func (c *Client) PreviewResume(ctx context.Context, id string, req api.ResumeRequest) (*api.Preview, error) {
 	req.DryRun = true
 	return post[api.Preview](ctx, c, api.ResumePath(id), req)
@@ -69,13 +69,13 @@ func (c *Client) Unfreeze(ctx context.Context, req api.FreezeRequest) (*api.Free
 	return post[api.Freeze](ctx, c, api.UnfreezePath, req)
 }
 
-// Ready opens the gate of a pool. PreviewReady is what that would do.
+// Ready opens the gate of a pool.
 func (c *Client) Ready(ctx context.Context, zone, pool string, req api.PoolRequest) (*api.Intent, error) {
 	req.DryRun = false
 	return post[api.Intent](ctx, c, api.ReadyPath(zone, pool), req)
 }
 
-// PreviewReady: see Ready.
+// PreviewReady is what Ready would do.
 func (c *Client) PreviewReady(ctx context.Context, zone, pool string, req api.PoolRequest) (*api.Preview, error) {
 	req.DryRun = true
 	return post[api.Preview](ctx, c, api.ReadyPath(zone, pool), req)
@@ -86,25 +86,25 @@ func (c *Client) Unready(ctx context.Context, zone, pool string, req api.EndRequ
 	return end[api.Intents](ctx, c, api.ReadyPath(zone, pool), req)
 }
 
-// Failback lets a pool return. PreviewFailback is what that would do.
+// Failback lets a pool return.
 func (c *Client) Failback(ctx context.Context, zone, pool string, req api.PoolRequest) (*api.Intent, error) {
 	req.DryRun = false
 	return post[api.Intent](ctx, c, api.FailbackPath(zone, pool), req)
 }
 
-// PreviewFailback: see Failback.
+// PreviewFailback is what Failback would do.
 func (c *Client) PreviewFailback(ctx context.Context, zone, pool string, req api.PoolRequest) (*api.Preview, error) {
 	req.DryRun = true
 	return post[api.Preview](ctx, c, api.FailbackPath(zone, pool), req)
 }
 
-// StartDrill drains something for a time, and ends that earlier if a condition holds. PreviewDrill is what the drain would do.
+// StartDrill drains something for a time, and ends that earlier if a condition holds.
 func (c *Client) StartDrill(ctx context.Context, req api.DrillRequest) (*api.Drill, error) {
 	req.DryRun = false
 	return post[api.Drill](ctx, c, api.DrillsPath, req)
 }
 
-// PreviewDrill: see StartDrill.
+// PreviewDrill is what StartDrill would do.
 func (c *Client) PreviewDrill(ctx context.Context, req api.DrillRequest) (*api.Preview, error) {
 	req.DryRun = true
 	return post[api.Preview](ctx, c, api.DrillsPath, req)
@@ -135,13 +135,12 @@ func (c *Client) Redeliver(ctx context.Context, hook string, req api.EndRequest)
 	return post[api.Hooks](ctx, c, api.ItemPath(api.HooksPath, hook)+"/redeliver", req)
 }
 
-// AcceptDiscovered lets go of the endpoints that a cluster does not name any more. AdoptDiscovered takes the cluster behind the URL for the
-// one that was read.
+// AcceptDiscovered lets go of the endpoints that a cluster does not name any more.
 func (c *Client) AcceptDiscovered(ctx context.Context, cluster string, req api.DiscoveryRequest) (*api.Discovery, error) {
 	return post[api.Discovery](ctx, c, api.AcceptPath(cluster), req)
 }
 
-// AdoptDiscovered: see AcceptDiscovered.
+// AdoptDiscovered takes the cluster behind the URL for the one that was read.
 func (c *Client) AdoptDiscovered(ctx context.Context, cluster string, req api.DiscoveryRequest) (*api.Discovery, error) {
 	return post[api.Discovery](ctx, c, api.AdoptPath(cluster), req)
 }
@@ -151,22 +150,22 @@ func (c *Client) Reload(ctx context.Context, req api.ReloadRequest) (*api.Reload
 	return post[api.ReloadResult](ctx, c, api.ReloadPath, req)
 }
 
-// Rollback has a zone file run in the version before the present one. Forward ends that.
+// Rollback has a zone file run in the version before the present one.
 func (c *Client) Rollback(ctx context.Context, req api.RollbackRequest) (*api.Config, error) {
 	return post[api.Config](ctx, c, api.RollbackPath, req)
 }
 
-// Forward: see Rollback.
+// Forward ends a rollback.
 func (c *Client) Forward(ctx context.Context, req api.RollbackRequest) (*api.Config, error) {
 	return post[api.Config](ctx, c, api.ForwardPath, req)
 }
 
-// Waive lets the node join without another one's answer. Bootstrap lets it join without anybody's. With DryRun they tell whether they would.
+// Waive lets the node join without another one's answer; with DryRun it tells whether it would.
 func (c *Client) Waive(ctx context.Context, node string, req api.NodeRequest) (*api.Nodes, error) {
 	return post[api.Nodes](ctx, c, api.WaivePath(node), req)
 }
 
-// Bootstrap: see Waive.
+// Bootstrap lets the node join without anybody's answer.
 func (c *Client) Bootstrap(ctx context.Context, req api.NodeRequest) (*api.Nodes, error) {
 	return post[api.Nodes](ctx, c, api.BootstrapPath, req)
 }
@@ -176,13 +175,13 @@ func (c *Client) NameMaxTTL(ctx context.Context, req api.NodeRequest) (*api.Node
 	return post[api.Nodes](ctx, c, api.MaxTTLPath, req)
 }
 
-// DeclareStopped says that somebody made sure that a node does not run. PreviewStopped tells whether that would be taken.
+// DeclareStopped says that somebody made sure that a node does not run.
 func (c *Client) DeclareStopped(ctx context.Context, node string, req api.NodeRequest) (*api.Intent, error) {
 	req.DryRun = false
 	return post[api.Intent](ctx, c, api.StoppedPath(node), req)
 }
 
-// PreviewStopped: see DeclareStopped.
+// PreviewStopped is what DeclareStopped would do.
 func (c *Client) PreviewStopped(ctx context.Context, node string, req api.NodeRequest) (*api.Preview, error) {
 	req.DryRun = true
 	return post[api.Preview](ctx, c, api.StoppedPath(node), req)
@@ -193,13 +192,13 @@ func (c *Client) UndeclareStopped(ctx context.Context, node string, req api.EndR
 	return end[api.Intents](ctx, c, api.StoppedPath(node), req)
 }
 
-// DeclareRemoved says that a node is no part of the cluster any more. PreviewRemoved tells whether that would be taken.
+// DeclareRemoved says that a node is no part of the cluster any more.
 func (c *Client) DeclareRemoved(ctx context.Context, node string, req api.NodeRequest) (*api.Intent, error) {
 	req.DryRun = false
 	return post[api.Intent](ctx, c, api.RemovedPath(node), req)
 }
 
-// PreviewRemoved: see DeclareRemoved.
+// PreviewRemoved is what DeclareRemoved would do.
 func (c *Client) PreviewRemoved(ctx context.Context, node string, req api.NodeRequest) (*api.Preview, error) {
 	req.DryRun = true
 	return post[api.Preview](ctx, c, api.RemovedPath(node), req)
@@ -210,12 +209,12 @@ func (c *Client) UndeclareRemoved(ctx context.Context, node string, req api.EndR
 	return end[api.Intents](ctx, c, api.RemovedPath(node), req)
 }
 
-// Cut cuts the node off from the others for a rehearsal. Heal ends that.
+// Cut cuts the node off from the others for a rehearsal.
 func (c *Client) Cut(ctx context.Context, req api.CutRequest) (*api.Nodes, error) {
 	return post[api.Nodes](ctx, c, api.CutPath, req)
 }
 
-// Heal: see Cut.
+// Heal ends a rehearsal.
 func (c *Client) Heal(ctx context.Context, req api.EndRequest) (*api.Nodes, error) {
 	// It has no other fields than these.
 	return order[api.Nodes](ctx, c, http.MethodDelete, api.CutPath, struct {

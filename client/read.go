@@ -28,13 +28,12 @@ type Life struct {
 	Detail string `json:"detail"`
 }
 
-// Healthz tells whether the process answers. Readyz tells whether queries are answered from live evidence: an *api.Problem of status 503
-// says that they are not.
+// Healthz tells whether the process answers.
 func (c *Client) Healthz(ctx context.Context) (*Life, error) {
 	return get[Life](ctx, c, "/healthz", nil)
 }
 
-// Readyz: see Healthz.
+// Readyz tells whether queries are answered from live evidence: an *api.Problem of status 503 says that they are not.
 func (c *Client) Readyz(ctx context.Context) (*Life, error) { return get[Life](ctx, c, "/readyz", nil) }
 
 // Status is everything that the node knows.
@@ -246,12 +245,12 @@ func (c *Client) Tokens(ctx context.Context) (*api.Tokens, error) {
 	return get[api.Tokens](ctx, c, api.TokensPath, nil)
 }
 
-// Audit are the latest orders that operators gave this node. AuditAfter are those after the one with a sequence number.
+// Audit are the latest orders that operators gave this node.
 func (c *Client) Audit(ctx context.Context, limit int) (*api.Audit, error) {
 	return get[api.Audit](ctx, c, api.AuditPath, url.Values{"limit": {strconv.Itoa(limit)}})
 }
 
-// AuditAfter: see Audit.
+// AuditAfter are the orders after the one with a sequence number, the oldest first.
 func (c *Client) AuditAfter(ctx context.Context, after uint64, limit int) (*api.Audit, error) {
 	return get[api.Audit](ctx, c, api.AuditPath, url.Values{"after": {strconv.FormatUint(after, 10)}, "limit": {strconv.Itoa(limit)}})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -154,7 +155,13 @@ func fileCommand(use, short, long, example string, give func(*adminapi.Client, c
 		req.File = args[0]
 		var result api.Config
 		if err := ordered(into(&result)(give(c.Client, orBackground(cmd.Context()), req))); err != nil {
-			return err
+			return suggestOf(err, args[0], func() []string {
+				have, err := c.Config(orBackground(cmd.Context()))
+				if err != nil {
+					return nil
+				}
+				return each(have.Files, func(f api.ConfigFile) string { return filepath.Base(f.Path) })
+			})
 		}
 		w := cmd.OutOrStdout()
 		writeConfig(output.text(w), &result, styleFor(w))

@@ -161,6 +161,17 @@ func (c *client) awaitDrill(ctx context.Context, output *outputFlag, w io.Writer
 	}
 }
 
+// drills has the ids of those that the node keeps.
+func (c *client) drills(ctx context.Context) func() []string {
+	return func() []string {
+		list, err := c.Drills(ctx)
+		if err != nil {
+			return nil
+		}
+		return each(list.Drills, func(d api.Drill) string { return d.ID })
+	}
+}
+
 func drillMark(d *api.Drill) mark {
 	switch d.Outcome {
 	case api.DrillSucceeded:
@@ -239,7 +250,7 @@ func drillShowCommand() *cobra.Command {
 		return v.run(cmd, func(ctx context.Context, c *client) (shown, error) {
 			d, err := c.Drill(ctx, args[0])
 			if err != nil {
-				return shown{}, err
+				return shown{}, suggestOf(err, args[0], c.drills(ctx))
 			}
 			return shown{doc: d, write: func(w drawing) { writeDrill(w, d, w.style) }}, nil
 		})
@@ -263,9 +274,10 @@ func drillAbortCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		ctx := orBackground(cmd.Context())
 		var d api.Drill
-		if err := ordered(into(&d)(c.AbortDrill(orBackground(cmd.Context()), args[0], api.EndRequest{Actor: actor(), Reason: reason}))); err != nil {
-			return err
+		if err := ordered(into(&d)(c.AbortDrill(ctx, args[0], api.EndRequest{Actor: actor(), Reason: reason}))); err != nil {
+			return suggestOf(err, args[0], c.drills(ctx))
 		}
 		w := cmd.OutOrStdout()
 		writeDrill(output.text(w), &d, styleFor(w))

@@ -17,9 +17,6 @@ import (
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
-// maxEventLine bounds a line of a stream.
-const maxEventLine = 1 << 20
-
 func eventsCommand() *cobra.Command {
 	var after uint64
 	var n int

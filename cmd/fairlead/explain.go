@@ -1,7 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"net/http"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -121,8 +124,16 @@ func (a *asker) explain(cmd *cobra.Command, q api.Question) (*api.Explanation, e
 	if err != nil {
 		return nil, err
 	}
-	if q.Name, err = c.service(orBackground(cmd.Context()), q.Name); err != nil {
+	ctx := orBackground(cmd.Context())
+	if q.Name, err = c.service(ctx, q.Name); err != nil {
 		return nil, err
 	}
-	return c.Explain(orBackground(cmd.Context()), q)
+	e, err := c.Explain(ctx, q)
+	if p, ok := errors.AsType[*api.Problem](err); ok && p.Status == http.StatusBadRequest && !strings.Contains(q.Name, ".") {
+		// No zone has a name of one label.
+		if near := nearest(q.Name, named("service")(ctx, c, nil)); near != "" {
+			return nil, withHint(err, "did you mean %s?", near)
+		}
+	}
+	return e, err
 }

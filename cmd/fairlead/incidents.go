@@ -78,23 +78,32 @@ func (c *client) printIncidents(ctx context.Context, w io.Writer, output string)
 }
 
 func (c *client) printIncident(ctx context.Context, w io.Writer, id, output string) error {
+	near := func(err error) error {
+		return suggestOf(err, id, func() []string {
+			list, err := c.Incidents(ctx, false)
+			if err != nil {
+				return nil
+			}
+			return append(each(list.Incidents, func(i *ledger.Incident) string { return i.ID }), "latest")
+		})
+	}
 	switch output {
 	case "certificate":
 		var e ledger.Envelope
 		if err := into(&e)(c.Certificate(ctx, id)); err != nil {
-			return err
+			return near(err)
 		}
 		return writeDocument(w, "json", e)
 	case "json", "yaml":
 		var i ledger.Incident
 		if err := into(&i)(c.Incident(ctx, id)); err != nil {
-			return err
+			return near(err)
 		}
 		return writeDocument(w, output, i)
 	}
 	var i ledger.Incident
 	if err := into(&i)(c.Incident(ctx, id)); err != nil {
-		return err
+		return near(err)
 	}
 	if output == "md" {
 		_, err := io.WriteString(w, i.Markdown())

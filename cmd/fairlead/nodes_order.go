@@ -53,7 +53,11 @@ func nodeOrder(use, short, long, example string, args cobra.PositionalArgs, send
 			return err
 		}
 		ask.args = args
-		text, doc, err := send(orBackground(cmd.Context()), c, &ask)
+		ctx := orBackground(cmd.Context())
+		text, doc, err := send(ctx, c, &ask)
+		if len(args) > 0 {
+			err = c.suggest(ctx, err, "node", args[0])
+		}
 		return output.tell(cmd.OutOrStdout(), err, doc, text)
 	}
 	return cmd

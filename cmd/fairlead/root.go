@@ -94,7 +94,7 @@ is drained. ` + "`fairlead demo`" + ` shows it, ` + "`fairlead serve`" + ` runs 
 		Args: meant,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef(cmd, "%w", err) })
+	root.SetFlagErrorFunc(flagMistake)
 	addColorFlag(root)
 	root.AddCommand(commands()...)
 	root.AddCommand(connectingCommand())

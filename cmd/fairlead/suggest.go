@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -126,13 +127,35 @@ func (c *client) unknown(ctx context.Context, kind, name string) error {
 
 // suggest adds to an answer that knows no such thing what was likely meant.
 func (c *client) suggest(ctx context.Context, err error, kind, name string) error {
+	return suggestOf(err, name, func() []string { return named(kind)(ctx, c, nil) })
+}
+
+// suggestOf is suggest with the names that there are.
+func suggestOf(err error, name string, names func() []string) error {
 	if p, ok := errors.AsType[*api.Problem](err); !ok || p.Status != http.StatusNotFound || name == "" {
 		return err
 	}
-	if near := nearest(name, named(kind)(ctx, c, nil)); near != "" && near != name {
+	if near := nearest(name, names()); near != "" && near != name {
 		return withHint(err, "did you mean %s?", near)
 	}
 	return err
+}
+
+// flagMistake is a usage error about flags, with the flag that was likely meant.
+func flagMistake(cmd *cobra.Command, err error) error {
+	out := usagef(cmd, "%w", err)
+	_, typed, ok := strings.Cut(err.Error(), "unknown flag: --")
+	if !ok {
+		return out
+	}
+	var flags []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { flags = append(flags, f.Name) })
+	if near := nearest(typed, flags); near != "" {
+		if e, ok := errors.AsType[*exitError](out); ok {
+			e.Hint = "did you mean --" + near + "?"
+		}
+	}
+	return out
 }
 
 // service is the full name of a service, from the first label of it that was typed; what is not one label alone, and what the node does not

@@ -150,7 +150,13 @@ func tokenRevokeCommand() *cobra.Command {
 		}
 		var old api.Token
 		if err := ordered(into(&old)(c.RevokeToken(orBackground(cmd.Context()), args[0], api.EndRequest{Actor: actor(), Reason: reason}))); err != nil {
-			return err
+			return suggestOf(err, args[0], func() []string {
+				list, err := c.Tokens(orBackground(cmd.Context()))
+				if err != nil {
+					return nil
+				}
+				return each(list.Tokens, func(t api.Token) string { return t.Name })
+			})
 		}
 		w := cmd.OutOrStdout()
 		fmt.Fprintf(output.text(w), "token %s, %s, is revoked\n", old.Name, old.Role)
