@@ -66,6 +66,8 @@ type membership struct {
 	lease    lease
 	// removed and stopped are what intents say about nodes, and since when.
 	removed, stopped map[string]time.Time
+	// reviving are the words that a node is stopped which are about to be ended.
+	reviving map[health.IntentID]bool
 	// rounds are what nodes tell each other; its lock is its own.
 	rounds cluster.Rounds
 	// ordered is set when what a round said of orders was new.
@@ -179,12 +181,13 @@ func (e *Engine) joinCluster() error {
 	for k := range shareKinds {
 		o.Handlers[k.name()] = e.handleShared(k)
 	}
-	cl := &membership{opts: *c, self: e.opts.Node, peers: make(map[string]*peer), heard: 1, failing: make(map[int]health.TargetID), incarnation: incarnation, memory: new(round.Memory)}
+	cl := &membership{opts: *c, self: e.opts.Node, peers: make(map[string]*peer), heard: 1, failing: make(map[int]health.TargetID), reviving: make(map[health.IntentID]bool), incarnation: incarnation, memory: new(round.Memory)}
+	cl.gate.mark = joinedFile(e.opts.State)
 	cl.lists = targetLists{others: make(map[round.ListHash]*round.Targets), asked: make(map[round.ListHash]time.Time)}
 	if cl.peer, err = gossip.New(o); err != nil {
 		return err
 	}
-	if cl.gate.joined, err = readJoined(e.opts.State, o.Cluster); errors.Is(err, errDamaged) {
+	if cl.gate.joined, err = readJoined(cl.gate.mark, o.Cluster); errors.Is(err, errDamaged) {
 		e.state.Damage(joinedName, "the node joins anew", err)
 	} else if err != nil {
 		return err
@@ -371,9 +374,8 @@ func (e *Engine) blocksStale(now time.Time) (changed bool) {
 
 // collect forgets what is over for good.
 func (e *Engine) collect(now time.Time) {
-	if err := e.intents.Collect(now); err != nil {
-		e.opts.Logger.Warn("intents not kept", "err", err)
-	}
+	e.intents.Collect(now)
+	e.keepOn(now)
 	set := e.intents.Set()
 	for _, p := range e.cluster.peers {
 		p.held = p.held.Both(set)

@@ -33,7 +33,7 @@ type issued struct {
 	// followed is when they were last brought in line with what the nodes say.
 	followed time.Time
 	greatest greatest
-	writer   *durable.Writer
+	writer   *durable.File[*savedLedger]
 	// unkept is why ledger.json could not be written the last time; late is when a guard began to answer what is not on disk.
 	unkept error
 	late   time.Time

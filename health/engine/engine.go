@@ -189,6 +189,7 @@ type Engine struct {
 	started    time.Time
 	freeze     FreezeOrder
 	intents    *intent.Store
+	keeping    keeping
 	// intentWake is the nearest start or end of an intent; zero for none.
 	intentWake time.Time
 	// announced are the ends that are near and have been announced.
@@ -224,6 +225,7 @@ func New(opts Options) (*Engine, error) {
 		taken:    make(chan struct{}),
 		looks:    make(chan looking),
 		suspends: newSuspends(opts.Suspended),
+		keeping:  newKeeping(),
 	}
 	var err error
 	now := time.Now()
@@ -385,9 +387,11 @@ func (e *Engine) Run(ctx context.Context) error {
 		e.pokePull()
 		g.Go(func() error { return e.cluster.peer.Run(ctx) })
 		g.Go(func() error { return e.pull(ctx) })
+		g.Go(func() error { return e.cluster.gate.mark.Run(ctx) })
 	}
 	g.Go(func() error { return e.state.Run(ctx) })
 	g.Go(func() error { return e.tidy(ctx) })
+	g.Go(e.writeJobs)
 	g.Go(func() error { return e.incidents.Run(ctx) })
 	if e.issued.writer != nil {
 		g.Go(func() error { return e.issued.writer.Run(ctx) })
@@ -409,6 +413,7 @@ func (e *Engine) Run(ctx context.Context) error {
 
 func (e *Engine) loop(ctx context.Context, g *errgroup.Group) error {
 	defer close(e.ended)
+	defer e.endJobs()
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for {
@@ -425,6 +430,8 @@ func (e *Engine) loop(ctx context.Context, g *errgroup.Group) error {
 			e.takeModel(g, time.Now())
 		case o := <-e.orders:
 			o.done <- o.do(time.Now())
+		case w := <-e.keeping.results:
+			e.onWritten(w, time.Now())
 		case <-ticker.C:
 			e.onTick(time.Now())
 		}

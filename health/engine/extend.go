@@ -17,20 +17,23 @@ func (e *Engine) Extend(id health.IntentID, end time.Time, actor, reason string)
 	if err := health.ValidateWords(actor, reason); err != nil {
 		return err
 	}
-	return e.command(func(now time.Time) error {
+	return e.keep(func(now time.Time) (finish, error) {
 		was, err := e.extendable(id, end, now)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if err := e.intents.Extend(id, end, now); err != nil {
-			return fmt.Errorf("%s %s: %w", was.Kind, id, err)
+			return nil, fmt.Errorf("%s %s: %w", was.Kind, id, err)
 		}
-		e.opts.Logger.Info("intent extended", "id", id.String(), "kind", was.Kind.String(), "scope", was.Scope.String(),
-			"old", endWord(was.End), "new", endWord(end), "actor", actor, "reason", reason)
-		e.applyIntents(now)
-		e.publish(now, true)
-		e.share([]health.IntentID{id}, now)
-		return nil
+		return func(now time.Time, err error) error {
+			if err != nil {
+				return fmt.Errorf("%s %s: %w", was.Kind, id, err)
+			}
+			e.opts.Logger.Info("intent extended", "id", id.String(), "kind", was.Kind.String(), "scope", was.Scope.String(),
+				"old", endWord(was.End), "new", endWord(end), "actor", actor, "reason", reason)
+			e.nowInForce([]health.IntentID{id}, now)
+			return nil
+		}, nil
 	})
 }
 
@@ -89,21 +92,21 @@ func (e *Engine) Resume(id health.IntentID, override []string, actor, reason str
 	if err := health.ValidateWords(actor, reason); err != nil {
 		return resumed, err
 	}
-	err = e.command(func(now time.Time) error {
+	err = e.keep(func(now time.Time) (then finish, err error) {
 		was, ok := e.open(id, now)
 		if !ok {
-			return fmt.Errorf("%w: %s", health.ErrNoIntent, id)
+			return nil, fmt.Errorf("%w: %s", health.ErrNoIntent, id)
 		}
 		states := e.Intents()
 		n := slices.IndexFunc(states, func(s health.IntentState) bool { return s.ID == id })
 		if n < 0 || states[n].Suspended == nil {
-			return fmt.Errorf("%w: no rule suspends %s", health.ErrIntentConflict, id)
+			return nil, fmt.Errorf("%w: no rule suspends %s", health.ErrIntentConflict, id)
 		}
 		was.Actor, was.Reason = actor, reason
 		was.Override = slices.Concat(was.Override, override, []string{states[n].Suspended.Rule})
 		was.Fill(now)
-		resumed, err = e.replace(was, now, id)
-		return err
+		resumed, then, err = e.replace(was, now, id)
+		return then, err
 	})
 	return resumed, err
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -76,7 +77,7 @@ func TestResume(t *testing.T) {
 			i := drainOf(side.scope)
 			i.Start, i.End = now, now.Add(time.Hour)
 			_, err = store.Put(i, now)
-			require.NoError(t, err)
+			require.NoError(t, errors.Join(err, store.Keep(now)))
 		}
 		b := start(t, Options{Model: config.NewModel([]*config.Zone{testZone("example.org.", "192.0.2.1", "192.0.2.2")}), State: dir, Node: "n1"})
 		first, suspended := b.Intents()[0], b.Intents()[1]

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -35,8 +34,10 @@ const (
 // A gate keeps service names from being answered while this node may not know of a drain: the join barrier (DESIGN.md section
 // 8), the moment after a restart, and the time after it was alone for too long. Owned by Run's goroutine.
 type gate struct {
-	// joined is the durable mark that this node once had answers from every configured node.
-	joined bool
+	// joined is the durable mark that this node once had answers from every configured node, mark is its file, and marking is set while it is
+	// being written.
+	joined, marking bool
+	mark            *durable.File[joinedMark]
 	// nonce is this boot's: an answer that does not carry it is to an earlier boot.
 	nonce [16]byte
 	// answered are the nodes that answered it, and waived those that an operator lets it do without.
@@ -57,21 +58,24 @@ type joinedMark struct {
 	Cluster string `json:"cluster"`
 }
 
-func readJoined(dir, cluster string) (bool, error) {
-	path := filepath.Join(dir, joinedName)
-	b, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
+// joinedFile is the mark of a state directory.
+func joinedFile(dir string) *durable.File[joinedMark] {
+	return durable.NewFile[joinedMark](filepath.Join(dir, joinedName), 0, 0)
+}
+
+func readJoined(file *durable.File[joinedMark], cluster string) (bool, error) {
+	m, err := file.Load()
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return false, nil
-	}
-	if err != nil {
+	case errors.As(err, &syntax), errors.As(err, &kind):
+		return false, fmt.Errorf("mark of the cluster: %s: %w: %w", file.Path(), errDamaged, err)
+	case err != nil:
 		return false, fmt.Errorf("mark of the cluster: %w", err)
-	}
-	var m joinedMark
-	if err := json.Unmarshal(b, &m); err != nil {
-		return false, fmt.Errorf("mark of the cluster: %s: %w: %w", path, errDamaged, err)
-	}
-	if m.Cluster != cluster {
-		return false, fmt.Errorf("mark of the cluster: %s is of cluster %q, the node file says %q: use another state directory", path, m.Cluster, cluster)
+	case m.Cluster != cluster:
+		return false, fmt.Errorf("mark of the cluster: %s is of cluster %q, the node file says %q: use another state directory", file.Path(), m.Cluster, cluster)
 	}
 	return true, nil
 }
@@ -177,12 +181,8 @@ func (e *Engine) mindGate(now time.Time) {
 func (e *Engine) openGate(now time.Time) {
 	c := e.cluster
 	if !c.gate.joined {
-		if err := durable.WriteJSON(filepath.Join(e.opts.State, joinedName), joinedMark{Cluster: c.opts.Gossip.Cluster}); err != nil {
-			e.shutGate("cannot keep that it joined the cluster: " + err.Error())
-			return
-		}
-		c.gate.joined = true
-		e.lives.rejoined = true
+		e.markJoined()
+		return
 	}
 	if e.issued.asks {
 		e.answeredBefore(now)
@@ -193,6 +193,26 @@ func (e *Engine) openGate(now time.Time) {
 		e.publish(now, true)
 	}
 	e.shutGate("")
+}
+
+// markJoined brings the mark to disk, and opens the gate then.
+func (e *Engine) markJoined() {
+	g := &e.cluster.gate
+	if g.marking {
+		return
+	}
+	g.marking = true
+	g.mark.Save(joinedMark{Cluster: e.cluster.opts.Gossip.Cluster}, func(err error) {
+		e.post(func(now time.Time) {
+			g.marking = false
+			if err != nil {
+				e.shutGate("cannot keep that it joined the cluster: " + err.Error())
+				return
+			}
+			g.joined, e.lives.rejoined = true, true
+			e.openGate(now)
+		})
+	})
 }
 
 // answeredBefore takes up what the other nodes remember of the answers of earlier processes. Who did not answer may be the only one who
@@ -227,9 +247,11 @@ func (e *Engine) answeredBefore(now time.Time) {
 // rejoin shuts the join barrier again: this node came back with less than it had.
 func (e *Engine) rejoin() {
 	c := e.cluster
-	if err := os.Remove(filepath.Join(e.opts.State, joinedName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		e.opts.Logger.Error("mark of the cluster", "err", err)
-	}
+	c.gate.mark.Remove(func(err error) {
+		if err != nil {
+			e.opts.Logger.Error("mark of the cluster", "err", err)
+		}
+	})
 	c.gate.joined, c.gate.open, e.issued.asks = false, false, true
 	c.gate.answered, c.gate.blank = make(map[string]bool), make(map[string]bool)
 	e.shutGate("its state is older than what it told the other nodes: asks them what it missed")
@@ -341,7 +363,7 @@ func (e *Engine) pullAll(ctx context.Context) {
 func (e *Engine) ask(ctx context.Context, name string) error {
 	reply, err := e.cluster.peer.Ask(ctx, name, askMemory, e.cluster.gate.nonce[:])
 	if err == nil {
-		return e.takePull(name, reply, true)
+		return e.takePull(ctx, name, reply, true)
 	}
 	if refused, ok := errors.AsType[*gossip.RemoteError](err); !ok || !refused.UnknownKind {
 		return err
@@ -349,7 +371,7 @@ func (e *Engine) ask(ctx context.Context, name string) error {
 	if reply, err = e.cluster.peer.Ask(ctx, name, askPull, e.cluster.gate.nonce[:]); err != nil {
 		return err
 	}
-	return e.takePull(name, reply, false)
+	return e.takePull(ctx, name, reply, false)
 }
 
 // pullFrom asks one node until it answers.

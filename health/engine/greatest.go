@@ -48,6 +48,7 @@ func ttlOf(m *config.Model) (most time.Duration) {
 func (e *Engine) openIssued(now time.Time) error {
 	i := &e.issued
 	i.departures = make(map[ledger.Key]*departure)
+	file := durable.NewFile[*savedLedger](filepath.Join(e.opts.State, ledgerName), ledgerVersion, 0)
 	saved, err := readLedger(e.opts.State)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -86,9 +87,9 @@ func (e *Engine) openIssued(now time.Time) error {
 	if e.opts.State == "" {
 		return nil
 	}
-	e.issued.writer = durable.NewWriter(filepath.Join(e.opts.State, ledgerName))
+	e.issued.writer = file
 	// The one write that is waited for: nothing is answered yet.
-	if err := durable.WriteJSON(filepath.Join(e.opts.State, ledgerName), e.savedLedger()); err != nil {
+	if err := file.Write(e.savedLedger()); err != nil {
 		g.disk, g.failed = ttlSeconds(saved.GreatestTTLSeconds), err
 		g.told = g.disk
 		e.opts.Ledger.SetLimit(limit(g.told))

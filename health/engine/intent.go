@@ -16,9 +16,10 @@ import (
 // returns without an error the intent is on disk and, if it has started, in force. An order that replaces another one of the
 // same kind, scope and service ends that one. A safety rule refuses by a *health.RuleError.
 func (e *Engine) Intend(i health.Intent) (id health.IntentID, err error) {
-	err = e.command(func(now time.Time) error {
-		id, err = e.intend(i, now)
-		return err
+	err = e.keep(func(now time.Time) (then finish, err error) {
+		i.Fill(now)
+		id, then, err = e.replace(i, now, e.replacedBy(&i, now)...)
+		return then, err
 	})
 	return id, err
 }
@@ -39,18 +40,25 @@ func (e *Engine) EndIntent(ids []health.IntentID, actor, reason string) error {
 	if err := health.ValidateWords(actor, reason); err != nil {
 		return err
 	}
-	return e.command(func(now time.Time) error { return e.endIntents(ids, actor, reason, now) })
+	return e.keep(func(now time.Time) (finish, error) { return e.endIntents(ids, actor, reason, now) })
 }
 
-func (e *Engine) endIntents(ids []health.IntentID, actor, reason string, now time.Time) error {
-	if err := e.intents.End(intent.End{Actor: actor, Reason: reason, At: now}, ids...); err != nil {
-		return err
-	}
-	e.opts.Logger.Info("intents ended", "ids", fmt.Sprint(ids), "actor", actor, "reason", reason)
+func (e *Engine) endIntents(ids []health.IntentID, actor, reason string, now time.Time) (then finish, err error) {
+	return func(now time.Time, err error) error {
+		if err != nil {
+			return err
+		}
+		e.opts.Logger.Info("intents ended", "ids", fmt.Sprint(ids), "actor", actor, "reason", reason)
+		e.nowInForce(ids, now)
+		return nil
+	}, e.intents.End(intent.End{Actor: actor, Reason: reason, At: now}, ids...)
+}
+
+// nowInForce publishes what an order that is on disk has changed, and hands it to the other nodes.
+func (e *Engine) nowInForce(ids []health.IntentID, now time.Time) {
 	e.applyIntents(now)
 	e.publish(now, true)
 	e.share(ids, now)
-	return nil
 }
 
 // Freeze stops every automatic verdict, or lets them move again. When it returns nil the order is on disk and in force.
@@ -62,7 +70,7 @@ func (e *Engine) Freeze(on bool, actor, reason string) error {
 	if err := health.ValidateWords(actor, reason); err != nil {
 		return err
 	}
-	return e.command(func(now time.Time) error {
+	return e.keep(func(now time.Time) (finish, error) {
 		var ids []health.IntentID
 		for _, i := range e.intents.Set().Open(now) {
 			if i.Kind == health.IntentFreeze {
@@ -70,7 +78,7 @@ func (e *Engine) Freeze(on bool, actor, reason string) error {
 			}
 		}
 		if len(ids) == 0 {
-			return nil
+			return nil, nil
 		}
 		return e.endIntents(ids, actor, reason, now)
 	})
@@ -85,35 +93,33 @@ type shownIntents struct {
 // Intents are the intents in force and those planned, by id, as of the latest change.
 func (e *Engine) Intents() []health.IntentState { return e.shownIntents.Load().states }
 
-func (e *Engine) intend(i health.Intent, now time.Time) (health.IntentID, error) {
-	i.Fill(now)
-	return e.replace(i, now, e.replacedBy(&i, now)...)
-}
-
-// replace takes an order that is filled, in the place of others.
-func (e *Engine) replace(i health.Intent, now time.Time, replaced ...health.IntentID) (health.IntentID, error) {
+// replace begins an order that is filled, in the place of others.
+func (e *Engine) replace(i health.Intent, now time.Time, replaced ...health.IntentID) (id health.IntentID, then finish, err error) {
 	if err := i.Validate(); err != nil {
-		return i.ID, err
+		return i.ID, nil, err
 	}
 	if err := e.admissible(&i, now, replaced...); err != nil {
-		return i.ID, err
+		return i.ID, nil, err
 	}
 	if !e.mayOrder() {
-		return i.ID, fmt.Errorf("%w: %s", health.ErrNotJoined, e.Shut())
+		return i.ID, nil, fmt.Errorf("%w: %s", health.ErrNotJoined, e.Shut())
 	}
 	if !e.opts.Without.Without(health.GuardBound) {
 		i.Bound = i.Bound.Union(judge.Bind(e.cur.Model.Zones, &i))
 	}
-	id, err := e.intents.Put(i, now, replaced...)
-	if err != nil {
-		return id, fmt.Errorf("%s %s: %w", i.Kind, i.Scope, err)
+	wrapped := func(err error) error { return fmt.Errorf("%s %s: %w", i.Kind, i.Scope, err) }
+	if id, err = e.intents.Put(i, now, replaced...); err != nil {
+		return id, nil, wrapped(err)
 	}
-	e.opts.Logger.Info("intent taken", "id", id.String(), "kind", i.Kind.String(), "scope", i.Scope.String(), "service", i.Service,
-		"actor", i.Actor, "reason", i.Reason)
-	e.applyIntents(now)
-	e.publish(now, true)
-	e.share(append(replaced, id), now)
-	return id, nil
+	return id, func(now time.Time, err error) error {
+		if err != nil {
+			return wrapped(err)
+		}
+		e.opts.Logger.Info("intent taken", "id", id.String(), "kind", i.Kind.String(), "scope", i.Scope.String(), "service", i.Service,
+			"actor", i.Actor, "reason", i.Reason)
+		e.nowInForce(append(replaced, id), now)
+		return nil
+	}, nil
 }
 
 // admissible refuses what would have no effect, or an effect that a rule forbids once it has the place of those that it replaces.

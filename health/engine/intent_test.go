@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -299,7 +300,7 @@ func TestConflictingDrains(t *testing.T) {
 			i := drainOf(side.scope)
 			i.Start, i.Forever = now, true
 			_, err = store.Put(i, now)
-			require.NoError(t, err)
+			require.NoError(t, errors.Join(err, store.Keep(now)))
 		}
 		b := start(t, Options{Model: config.NewModel([]*config.Zone{testZone("example.org.", "192.0.2.1", "192.0.2.2")}), State: dir, Node: "n1"})
 		shown := b.Intents()

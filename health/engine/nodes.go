@@ -166,11 +166,25 @@ func (e *Engine) revive(now time.Time) {
 		if p == nil || !p.direct.After(i.Start.Add(stoppedGrace)) && !(p.born.After(i.Start) && p.direct.After(i.Start)) {
 			continue
 		}
-		if err := e.intents.End(intent.End{Actor: e.opts.Node, Reason: "the node is heard again", At: now}, i.ID); err == nil {
-			e.opts.Logger.Warn("a node that was declared stopped is heard", "node", i.Scope.Name)
-			e.applyIntents(now)
-			e.cluster.urgent = true
+		if e.cluster.reviving[i.ID] {
+			continue
 		}
+		e.cluster.reviving[i.ID] = true
+		e.queueOrder(&kept{done: make(chan error, 1), begin: func(now time.Time) (finish, error) {
+			err := e.intents.End(intent.End{Actor: e.opts.Node, Reason: "the node is heard again", At: now}, i.ID)
+			if err != nil {
+				delete(e.cluster.reviving, i.ID)
+			}
+			return func(now time.Time, err error) error {
+				delete(e.cluster.reviving, i.ID)
+				if err == nil {
+					e.opts.Logger.Warn("a node that was declared stopped is heard", "node", i.Scope.Name)
+					e.applyIntents(now)
+					e.cluster.urgent = true
+				}
+				return err
+			}, err
+		}}, now)
 	}
 }
 

@@ -78,7 +78,7 @@ type savedGone struct {
 // records are the static records that carry what endpoints have, for as long as caches may hold them. Owned by Run's goroutine.
 type records struct {
 	// writer is nil without a state directory.
-	writer *durable.Writer
+	writer *durable.File[savedRecords]
 	// gone are those of earlier configurations, whatever their TTL.
 	gone map[config.Carrier]GoneRecord
 }
@@ -98,9 +98,9 @@ func (e *Engine) openRecords(now time.Time) {
 	if e.opts.State == "" {
 		return
 	}
-	path := filepath.Join(e.opts.State, recordsName)
-	var saved savedRecords
-	if err := durable.ReadJSON(path, recordsVersion, &saved); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	r.writer = durable.NewFile[savedRecords](filepath.Join(e.opts.State, recordsName), recordsVersion, 0)
+	saved, err := r.writer.Load()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		e.state.Damage(recordsName, "which static records were removed lately is forgotten: caches may hold them for their TTL", err)
 	}
 	for _, g := range saved.Gone {
@@ -109,8 +109,7 @@ func (e *Engine) openRecords(now time.Time) {
 	}
 	e.dropRecords(saved.Records, now)
 	e.showGone(now)
-	r.writer = durable.NewWriter(path)
-	if err := durable.WriteJSON(path, r.content(e.cur.standing, now)); err != nil {
+	if err := r.writer.Write(r.content(e.cur.standing, now)); err != nil {
 		e.tellUnkept(err)
 	}
 }

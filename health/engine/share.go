@@ -49,36 +49,59 @@ func (e *Engine) takeIntents(r *gossip.Round, now time.Time) error {
 			delete(p.intents, shard)
 		}
 	}
-	moved, kept := e.takeSet(s, now)
+	moved, full := e.takeSet(s, now)
 	e.cluster.ordered = e.cluster.ordered || moved
-	return errors.Join(err, kept)
+	return errors.Join(err, full)
 }
 
-// takeSet merges what another node says. What cannot be kept is in force all the same.
+// takeSet merges what another node says. It is in force at once, whether it can be kept or not.
 func (e *Engine) takeSet(s intent.Set, now time.Time) (changed bool, err error) {
 	changed, err = e.intents.Merge(s.Snap(e.intents.Set(), now), now)
-	e.metrics.unkept.Set(boolValue(!e.intents.Set().Same(e.intents.Kept())))
+	e.keepOn(now)
 	return changed, err
 }
 
-// handleIntents is the reply to askIntents.
-func (e *Engine) handleIntents(_ context.Context, from string, body []byte) ([]byte, error) {
-	s, unknown := intent.Decode(body, time.Now())
-	if unknown != nil && !errors.Is(unknown, intent.ErrKind) {
-		return nil, unknown
-	}
-	return nil, e.command(func(now time.Time) error {
-		if p := e.cluster.peers[from]; p != nil {
-			p.held = p.held.Merge(s)
-		}
+// takeSetKept is takeSet from another goroutine; it returns once the set is in force and on disk. what is done beside it on Run's goroutine.
+func (e *Engine) takeSetKept(ctx context.Context, s intent.Set, what func(now time.Time)) error {
+	kept := make(chan error, 1)
+	err := e.command(func(now time.Time) error {
+		what(now)
 		changed, err := e.takeSet(s, now)
 		if changed {
 			e.applyIntents(now)
 			e.publish(now, true)
 			e.cluster.urgent = true
 		}
-		return errors.Join(err, unknown)
+		if err != nil {
+			return err
+		}
+		e.whenKept(func(err error) { kept <- err }, now)
+		return nil
 	})
+	if err != nil {
+		return err
+	}
+	select {
+	case err = <-kept:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-e.ended:
+		return errEnded
+	}
+}
+
+// handleIntents is the reply to askIntents.
+func (e *Engine) handleIntents(ctx context.Context, from string, body []byte) ([]byte, error) {
+	s, unknown := intent.Decode(body, time.Now())
+	if unknown != nil && !errors.Is(unknown, intent.ErrKind) {
+		return nil, unknown
+	}
+	return nil, errors.Join(e.takeSetKept(ctx, s, func(time.Time) {
+		if p := e.cluster.peers[from]; p != nil {
+			p.held = p.held.Merge(s)
+		}
+	}), unknown)
 }
 
 // share hands intents to every other node, at once and beside the rounds.
@@ -139,9 +162,8 @@ func (e *Engine) confirm(now time.Time) {
 		}
 	}
 	if len(everywhere) > 0 {
-		if err := e.intents.Everywhere(everywhere, now); err != nil {
-			e.opts.Logger.Warn("intents not kept", "err", err)
-		}
+		e.intents.Everywhere(everywhere)
+		e.keepOn(now)
 		e.applyIntents(now)
 		e.publish(now, false)
 	} else {
@@ -311,7 +333,7 @@ func (e *Engine) takeMemoryOf(name string, reply []byte) (rest []byte, blank boo
 }
 
 // takePull takes the answer of a node in; remembers tells whether it is one to askMemory.
-func (e *Engine) takePull(name string, reply []byte, remembers bool) error {
+func (e *Engine) takePull(ctx context.Context, name string, reply []byte, remembers bool) error {
 	nonce := e.cluster.gate.nonce
 	rest, ok := bytes.CutPrefix(reply, nonce[:])
 	if !ok {
@@ -335,13 +357,15 @@ func (e *Engine) takePull(name string, reply []byte, remembers bool) error {
 	} else if err != nil {
 		return err
 	}
-	return e.command(func(now time.Time) error {
+	err = e.takeSetKept(ctx, s, func(time.Time) {
 		if incarnation > 0 {
 			e.intents.Raise(incarnation + 1)
 		}
-		if _, err := e.takeSet(s, now); err != nil {
-			return fmt.Errorf("not kept: %w", err)
-		}
+	})
+	if err != nil {
+		return fmt.Errorf("not kept: %w", err)
+	}
+	return e.command(func(now time.Time) error {
 		if p := e.cluster.peers[name]; p != nil {
 			p.held = p.held.Merge(s)
 		}
@@ -349,8 +373,6 @@ func (e *Engine) takePull(name string, reply []byte, remembers bool) error {
 		if blank {
 			e.cluster.gate.blank[name] = true
 		}
-		e.applyIntents(now)
-		e.publish(now, true)
 		e.mindGate(now)
 		return nil
 	})

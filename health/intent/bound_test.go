@@ -51,7 +51,7 @@ func TestBoundTravels(t *testing.T) {
 	dir := t.TempDir()
 	st, err := Open(dir, "n1", 1, begin)
 	require.NoError(t, err)
-	id, err := st.Put(health.Intent{Kind: health.IntentDrain, Scope: health.Scope{Kind: health.ScopeAZ, Name: "a"}, Bound: small.Bound, Start: begin, End: begin.Add(time.Hour)}, begin)
+	id, err := put(st, health.Intent{Kind: health.IntentDrain, Scope: health.Scope{Kind: health.ScopeAZ, Name: "a"}, Bound: small.Bound, Start: begin, End: begin.Add(time.Hour)}, begin)
 	require.NoError(t, err)
 	st, err = Open(dir, "n1", 1, begin)
 	require.NoError(t, err)

@@ -186,19 +186,22 @@ type savedBounds struct {
 	Bounds  map[health.IntentID][]string `json:"bounds"`
 }
 
+func boundsFile(dir string) *durable.File[savedBounds] {
+	return durable.NewFile[savedBounds](filepath.Join(dir, boundsName), boundsVersion, 0)
+}
+
 func writeBounds(dir string, s Set) error {
 	saved := savedBounds{Version: boundsVersion, Bounds: make(map[health.IntentID][]string, len(s.bounds))}
 	for id, b := range s.bounds {
 		saved.Bounds[id] = b.Texts()
 	}
-	return durable.WriteJSON(filepath.Join(dir, boundsName), saved)
+	return boundsFile(dir).Write(saved)
 }
 
 // readBounds is what writeBounds wrote. On an error all that is lost is under which other names orders hold.
 func readBounds(dir string) (map[health.IntentID]health.Binding, error) {
-	path := filepath.Join(dir, boundsName)
-	var saved savedBounds
-	err := durable.ReadJSON(path, boundsVersion, &saved)
+	path := boundsFile(dir).Path()
+	saved, err := boundsFile(dir).Load()
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -23,15 +23,23 @@ const (
 // ErrFull says that there are so many intents and ends that no more are taken.
 var ErrFull = errors.New("too many intents")
 
+// errBusy says that another order waits for the disk.
+var errBusy = errors.New("another order is being written")
+
 // errDamaged is for a file that is there and is not what it should be.
 var errDamaged = errors.New("damaged")
 
-// A Store is one node's set and its file. It belongs to one goroutine.
+// A Store is one node's set and its file. It belongs to one goroutine, which waits for no disk: what is to be written is a Job, and whoever
+// wrote it says so by Done. What other nodes say is in force at once; an order of this node is in force once it is on disk.
 type Store struct {
 	path string // empty: nothing is kept
 	node string
 	// set is what is in force; kept is what is on disk of it. They differ while the disk fails.
 	set, kept Set
+	// order makes the order that waits for the disk of a set; nil while none does. It belongs to the next Job.
+	order func(Set) Set
+	// writing is set while a Job is not done, stale while the disk has what is over for good.
+	writing, stale bool
 	// lost is what is wrong with the file of what intents bind.
 	lost error
 	// damaged is what was wrong with the file of the intents themselves.
@@ -98,7 +106,7 @@ func (s *Store) SetWithout(g health.Guards) { s.without = g }
 // Raise makes the ids that are given from now on those of the incarnation, if it is a later one.
 func (s *Store) Raise(incarnation uint64) { s.incarnation = max(s.incarnation, incarnation) }
 
-// Put gives i an id and keeps it, and ends the intents that it replaces, in one step. On an error nothing has changed.
+// Put gives i an id and has it kept, and ends the intents that it replaces, in one step. One order at a time waits for the disk.
 func (s *Store) Put(i health.Intent, now time.Time, replaces ...health.IntentID) (health.IntentID, error) {
 	if n := len(s.set.Open(now)); n >= MaxOpen || s.full(s.set, now) {
 		return health.IntentID{}, fmt.Errorf("%w: %d intents are open already", ErrFull, n)
@@ -108,25 +116,46 @@ func (s *Store) Put(i health.Intent, now time.Time, replaces ...health.IntentID)
 		// The order is what matters; its names hold.
 		i.Bound = health.Binding{}
 	}
-	set := s.set.Add(i).End(End{Actor: i.Actor, Reason: "replaced by " + i.ID.String(), At: now}, replaces...)
-	if err := s.keep(set, now); err != nil {
+	end := End{Actor: i.Actor, Reason: "replaced by " + i.ID.String(), At: now}
+	if err := s.await(func(set Set) Set { return set.Add(i).End(end, replaces...) }, now); err != nil {
 		return health.IntentID{}, err
 	}
 	s.counter++
 	return i.ID, nil
 }
 
-// Extend moves the end of an intent that is open; a zero end is forever. On an error nothing has changed.
+// await has an order wait for the disk.
+func (s *Store) await(order func(Set) Set, now time.Time) error {
+	if s.order != nil {
+		return errBusy
+	}
+	s.order = func(set Set) Set {
+		set = order(set)
+		if s.alone {
+			set = set.Everywhere(slices.Concat(set.Unconfirmed(), set.Unseen()))
+		}
+		return set.Collect(now)
+	}
+	return nil
+}
+
+// Waits tells whether an order waits for the disk.
+func (s *Store) Waits() bool { return s.order != nil }
+
+// Writing tells whether a Job is not done.
+func (s *Store) Writing() bool { return s.writing }
+
+// Extend has the end of an intent that is open moved, as Put has one kept; a zero end is forever.
 func (s *Store) Extend(id health.IntentID, end, now time.Time) error {
 	i, ok := s.set.intents[id]
 	if !ok || i.Over(now) {
 		return fmt.Errorf("%w: %s", health.ErrNoIntent, id)
 	}
 	i.End, i.Forever = end, end.IsZero()
-	return s.keep(s.set.Add(i), now)
+	return s.await(func(set Set) Set { return set.Add(i) }, now)
 }
 
-// End ends intents that are open. On an error nothing has changed.
+// End has intents that are open ended, as Put has one kept.
 func (s *Store) End(e End, ids ...health.IntentID) error {
 	open := s.set.Open(e.At)
 	for _, id := range ids {
@@ -137,24 +166,24 @@ func (s *Store) End(e End, ids ...health.IntentID) error {
 	if len(ids) == 0 {
 		return errors.New("no intent is named")
 	}
-	return s.keep(s.set.End(e, ids...), e.At)
+	return s.await(func(set Set) Set { return set.End(e, ids...) }, e.At)
 }
 
-// Merge takes in what another node says, in Snap's terms. It is in force whatever the error, which tells why it is not on
-// disk; changed tells whether anything is new.
+// Merge takes in what another node says, in Snap's terms. It is in force at once, and on disk by the next Job; changed tells whether
+// anything is new.
 func (s *Store) Merge(from Set, now time.Time) (changed bool, err error) {
 	merged := s.set.Merge(from)
 	if s.without.Without(health.GuardAddWins) {
 		merged = merged.endAlike(s.set, from)
 	}
 	if merged.Same(s.set) {
-		return false, s.Flush(now)
+		return false, nil
 	}
 	if merged.Len() > s.set.Len() && s.full(merged, now) {
 		return false, fmt.Errorf("%w: %d, with those of another node %d", ErrFull, s.set.Len(), merged.Len())
 	}
 	s.set = merged
-	return true, s.Flush(now)
+	return true, nil
 }
 
 // fewEntries are never too many: the largest one fills a block.
@@ -169,57 +198,91 @@ func (s *Store) full(set Set, now time.Time) bool {
 }
 
 // Everywhere notes that every configured node has the ids as this one has them.
-func (s *Store) Everywhere(ids []health.IntentID, now time.Time) error {
-	s.set = s.set.Everywhere(ids)
-	return s.Flush(now)
-}
+func (s *Store) Everywhere(ids []health.IntentID) { s.set = s.set.Everywhere(ids) }
 
-// Collect forgets what is over for good.
-func (s *Store) Collect(now time.Time) error {
-	s.set = s.set.Collect(now)
-	if s.without.Without(health.GuardEnds) {
-		s.set = s.set.Everywhere(s.set.Unseen()).Collect(now).Collect(now.Add(keepEnds))
+// Collect forgets what is over for good, and tells nobody of it from now on, though the disk has it until the next Job.
+func (s *Store) Collect(now time.Time) {
+	collected := func(set Set) Set {
+		set = set.Collect(now)
+		if s.without.Without(health.GuardEnds) {
+			set = set.Everywhere(set.Unseen()).Collect(now).Collect(now.Add(keepEnds))
+		}
+		return set
 	}
-	return s.Flush(now)
+	kept := collected(s.kept)
+	s.stale = s.stale || !kept.Same(s.kept)
+	s.set, s.kept = collected(s.set), kept
 }
 
-// Flush writes what is not on disk.
-func (s *Store) Flush(now time.Time) error {
-	if s.set.Same(s.kept) {
+// A Job is a set that is to be on disk. It may be written on any goroutine.
+type Job struct {
+	path        string // empty: nothing is kept
+	set, was    Set
+	incarnation uint64
+	now         time.Time
+	order       func(Set) Set
+}
+
+// Job is what is to be written as of now, with the order that waits; nil while nothing is, and until the Job before is done.
+func (s *Store) Job(now time.Time) *Job {
+	if s.writing || s.order == nil && !s.stale && s.set.Same(s.kept) {
 		return nil
 	}
-	if s.path != "" {
-		if err := s.write(s.set, now); err != nil {
-			return err
-		}
+	j := &Job{path: s.path, set: s.set, was: s.kept, incarnation: s.incarnation, now: now, order: s.order}
+	if j.order != nil {
+		j.set = j.order(s.set)
 	}
-	s.kept = s.set
-	return nil
+	s.writing, s.stale = true, false
+	return j
 }
 
-// keep makes set the store's once it is on disk.
-func (s *Store) keep(set Set, now time.Time) error {
-	if s.alone {
-		set = set.Everywhere(slices.Concat(set.Unconfirmed(), set.Unseen()))
+// Waits tells whether Write waits for a disk.
+func (j *Job) Waits() bool { return j.path != "" }
+
+// Order tells whether the Job carries an order.
+func (j *Job) Order() bool { return j.order != nil }
+
+// Write writes it: what is bound first, if that is news, and then the set: what is bound for an order that is not there does no harm.
+func (j *Job) Write() (err error) {
+	if j.path == "" {
+		return nil
 	}
-	set = set.Collect(now)
-	if s.path != "" {
-		if err := s.write(set, now); err != nil {
-			// It may have failed after the new file was in place: what was refused must not be there after a restart.
-			_ = write(s.path, s.kept, s.incarnation, now)
-			return err
-		}
+	if !j.set.sameBounds(j.was) {
+		err = writeBounds(filepath.Dir(j.path), j.set)
 	}
-	s.set, s.kept = set, set
-	return nil
+	if err == nil {
+		err = write(j.path, j.set, j.incarnation, j.now)
+	}
+	if err != nil && j.order != nil {
+		// It may have failed after the new file was in place: what was refused must not be there after a restart.
+		_ = write(j.path, j.was, j.incarnation, j.now)
+	}
+	return err
 }
 
-// write writes what set binds, if that is news, and then set: what is bound for an order that is not there does no harm.
-func (s *Store) write(set Set, now time.Time) error {
-	if !set.sameBounds(s.kept) {
-		if err := writeBounds(filepath.Dir(s.path), set); err != nil {
-			return err
-		}
+// Done takes what came of writing a Job. Without an error its order is in force; with one nothing has changed.
+func (s *Store) Done(j *Job, err error) {
+	s.writing = false
+	if j.order != nil {
+		s.order = nil
 	}
-	return write(s.path, set, s.incarnation, now)
+	if err != nil {
+		s.stale = true
+		return
+	}
+	if s.kept = j.set; j.order != nil {
+		// Others may have said something meanwhile.
+		s.set = j.order(s.set)
+	}
+}
+
+// Keep writes what is to be written, and waits for the disk.
+func (s *Store) Keep(now time.Time) error {
+	j := s.Job(now)
+	if j == nil {
+		return nil
+	}
+	err := j.Write()
+	s.Done(j, err)
+	return err
 }

@@ -1,9 +1,6 @@
 package state
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
 	"path/filepath"
 	"time"
 
@@ -36,32 +33,20 @@ type savedReturn struct {
 	ReloadedSeconds *float64    `json:"reloaded_seconds,omitempty"`
 }
 
-// loadReturns reads what an earlier run left in dir.
-func loadReturns(dir string) (returns map[string]savedReturn, err error) {
-	if dir == "" {
-		return nil, nil
-	}
-	path := filepath.Join(dir, ReturnsName)
-	var saved savedReturns
-	err = durable.ReadJSON(path, returnsVersion, &saved)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return saved.Returns, nil
+// returnsFile is what an earlier run left in dir, and what this one is going to.
+func returnsFile(dir string) *durable.File[savedReturns] {
+	return durable.NewFile[savedReturns](filepath.Join(dir, ReturnsName), returnsVersion, 0)
 }
 
-// writeReturns writes those of v. A file is kept also when there are none: the next run must not find older ones.
-func writeReturns(dir string, v *health.View, now time.Time) error {
+// returnsOf are those of v. A file is kept also when there are none: the next run must not find older ones.
+func returnsOf(v *health.View, now time.Time) savedReturns {
 	saved := savedReturns{Version: returnsVersion, Returns: make(map[string]savedReturn)}
 	for _, zv := range v.Zones {
 		for pi, p := range zv.Zone.Pools {
 			saved.add(zv.Zone, p, zv.Pools[pi], now)
 		}
 	}
-	return durable.WriteJSON(filepath.Join(dir, ReturnsName), saved)
+	return saved
 }
 
 func (s *savedReturns) add(z *config.Zone, p *config.Pool, view *health.PoolView, now time.Time) {

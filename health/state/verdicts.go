@@ -53,7 +53,7 @@ type File struct {
 	savedAt time.Time
 	maxAge  time.Duration
 
-	// returns are what loadReturns found.
+	// returns are what an earlier run left of pools.
 	returns map[string]savedReturn
 
 	// dropped are endpoints that were down when their files dropped them; they belong to the goroutine that loaded belongs to.
@@ -94,8 +94,8 @@ func Open(dir string, maxAge time.Duration, now time.Time, logger *slog.Logger) 
 		return s, nil
 	}
 	s.path = filepath.Join(dir, FileName)
-	var err error
-	if s.returns, err = loadReturns(dir); err != nil {
+	returns, err := returnsFile(dir).Load()
+	if s.returns = returns.Returns; err != nil && !errors.Is(err, fs.ErrNotExist) {
 		s.Damage(ReturnsName, "which pools were out, or on their way back, is forgotten: what is up now may be answered", err)
 	}
 	saved, err := readState(s.path)
@@ -291,7 +291,7 @@ func (s *File) flush() {
 	if err := s.write(v, time.Now()); err != nil {
 		s.logger.Warn("last verdicts not kept", "file", s.path, "err", err)
 	}
-	if err := writeReturns(filepath.Dir(s.path), v, time.Now()); err != nil {
+	if err := returnsFile(filepath.Dir(s.path)).Write(returnsOf(v, time.Now())); err != nil {
 		s.logger.Warn("pools on their way back not kept", "file", ReturnsName, "err", err)
 	}
 }
