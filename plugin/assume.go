@@ -84,17 +84,20 @@ func (w *world) pool(zone, pool int) *health.PoolView {
 	return &p
 }
 
-func (w *world) fail(p *health.PoolView, i int) {
-	e := &p.Endpoints[i]
+func (w *world) fail(at endpointAt) {
+	p := w.pool(at.zone, at.pool)
+	e := &p.Endpoints[at.endpoint]
 	if e.InService() || e.Pending() {
 		e.Verdict = health.Verdict{State: health.Down, Since: p.At.Add(-health.RemovalWindow), Left: p.At.Add(-health.RemovalWindow), Reason: "assumed to be down"}
 	}
 }
 
-func (w *world) drain(p *health.PoolView, i int) { p.Endpoints[i].Drained = true }
+func (w *world) drain(at endpointAt) {
+	w.orderAt(at.zone, health.EndpointRef{Pool: at.pool, Endpoint: at.endpoint}, health.Intent{Kind: health.IntentDrain})
+}
 
 // each calls f for every endpoint that KIND=NAME names, in all zones.
-func (w *world) each(flag, text string, f func(p *health.PoolView, endpoint int)) error {
+func (w *world) each(flag, text string, f func(endpointAt)) error {
 	kind, name, _ := strings.Cut(text, "=")
 	if !slices.Contains([]string{"endpoint", "pool", "az", "region", "cluster"}, kind) || name == "" {
 		return fmt.Errorf("%w: %s %q: want endpoint=ENDPOINT, pool=POOL, az=AZ, region=REGION or cluster=CLUSTER", admin.ErrInvalid, flag, text)
@@ -104,7 +107,7 @@ func (w *world) each(flag, text string, f func(p *health.PoolView, endpoint int)
 		return fmt.Errorf("%w: %s %q: %w", admin.ErrInvalid, flag, text, err)
 	}
 	for _, at := range found {
-		f(w.pool(at.zone, at.pool), at.endpoint)
+		f(at)
 	}
 	return nil
 }
@@ -155,20 +158,13 @@ func (w *world) weigh(text string) error {
 	if err != nil {
 		return fmt.Errorf("%w: weight %q: want POOL=N or ENDPOINT=N with N in 0..65535", admin.ErrInvalid, text)
 	}
-	n := int(weight)
-	pool, poolErr := w.named("pool", name)
+	order := health.Intent{Kind: health.IntentWeight, Weight: int(weight)}
+	found, poolErr := w.named("pool", name)
 	if poolErr == nil {
-		w.pool(pool[0].zone, pool[0].pool).Weight = &n
-		return nil
-	}
-	one, err := w.named("endpoint", name)
-	if err != nil {
+		order.Scope = health.Scope{Kind: health.ScopePool, Pool: w.view.Zones[found[0].zone].Zone.Pools[found[0].pool].Name}
+	} else if found, err = w.named("endpoint", name); err != nil {
 		return fmt.Errorf("%w: weight %q: %w, and no endpoint either", admin.ErrInvalid, text, poolErr)
 	}
-	p := w.pool(one[0].zone, one[0].pool)
-	weights := map[int]int{}
-	maps.Copy(weights, p.EndpointWeights)
-	weights[one[0].endpoint] = n
-	p.EndpointWeights = weights
+	w.orderAt(found[0].zone, health.EndpointRef{Pool: found[0].pool, Endpoint: found[0].endpoint}, order)
 	return nil
 }

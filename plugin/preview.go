@@ -2,7 +2,6 @@ package fairlead
 
 import (
 	"errors"
-	"maps"
 	"slices"
 	"time"
 
@@ -91,84 +90,34 @@ func forgottenWithin(m *config.Model, touched []api.WhatIfService, a steer.Allow
 
 // order changes the world as a drain, a weight or a force would.
 func (w *world) order(i health.Intent) {
+	if i.Start.IsZero() {
+		// It begins at once.
+		i.Start = w.view.At
+	}
 	for zi, zv := range w.view.Zones {
+		var orders judge.ZoneOrders
 		for _, ref := range judge.Endpoints(zv.Zone, &i) {
-			w.orderAt(zi, ref, i)
+			orders.Add(zv.Zone, ref, &i)
 		}
+		w.put(zi, &orders)
 	}
 }
 
 // orderAt changes the world as an order would that is about one endpoint.
 func (w *world) orderAt(zone int, ref health.EndpointRef, i health.Intent) {
-	if i.Service == "" {
-		w.orderPool(zone, ref, i)
-		return
-	}
-	z := w.view.Zones[zone].Zone
-	for _, si := range z.Pools[ref.Pool].Services {
-		if z.Services[si].Name == i.Service {
-			w.orderService(zone, si, ref, i)
-		}
-	}
+	var orders judge.ZoneOrders
+	orders.Add(w.view.Zones[zone].Zone, ref, &i)
+	w.put(zone, &orders)
 }
 
-func (w *world) orderPool(zone int, ref health.EndpointRef, i health.Intent) {
-	p := w.pool(zone, ref.Pool)
-	switch {
-	case i.Kind == health.IntentDrain:
-		p.Endpoints[ref.Endpoint].Drained = true
-	case i.Kind == health.IntentForce:
-		force(w.view.Zones[zone].Zone.Pools[ref.Pool], p, ref.Endpoint, i.State)
-	case i.Kind == health.IntentReady:
-		p.GateClosed = false
-	case i.Kind == health.IntentFailback:
-		p.Return, p.ReturnAZ = health.Return{}, nil
-	case i.Scope.Kind == health.ScopePool:
-		p.Weight = &i.Weight
-	default:
-		weights := map[int]int{}
-		maps.Copy(weights, p.EndpointWeights)
-		weights[ref.Endpoint] = i.Weight
-		p.EndpointWeights = weights
+// put puts orders into the world, by the code that overlays them on what is served.
+func (w *world) put(zone int, orders *judge.ZoneOrders) {
+	for pi, o := range orders.Pools {
+		o.On(w.view.Zones[zone].Zone.Pools[pi], w.pool(zone, pi))
 	}
-}
-
-// force has endpoint i of the pool count as state. One that is forced up lets its pool and its AZ in.
-func force(cfg *config.Pool, p *health.PoolView, i int, state health.State) {
-	e := &p.Endpoints[i]
-	e.Forced = state
-	p.Calm = p.Calm && !e.Uneasy()
-	if state != health.Up || e.Drained {
-		return
+	if len(orders.Services) > 0 {
+		zv := *w.view.Zones[zone]
+		zv.Scoped = orders.Scoped(zv.Scoped)
+		w.view.Zones[zone] = &zv
 	}
-	p.Return = health.Return{}
-	for a := range p.ReturnAZ {
-		if cfg.AZWeights[a].AZ == cfg.Endpoints[i].AZ {
-			p.ReturnAZ = slices.Clone(p.ReturnAZ)
-			p.ReturnAZ[a] = health.Return{}
-		}
-	}
-}
-
-func (w *world) orderService(zone, service int, ref health.EndpointRef, i health.Intent) {
-	s := health.ServiceView{Drained: map[health.EndpointRef]bool{}, PoolWeights: map[int]int{}, EndpointWeights: map[health.EndpointRef]int{}}
-	zv := *w.view.Zones[zone]
-	if was := zv.Scoped[service]; was != nil {
-		maps.Copy(s.Drained, was.Drained)
-		maps.Copy(s.PoolWeights, was.PoolWeights)
-		maps.Copy(s.EndpointWeights, was.EndpointWeights)
-	}
-	switch {
-	case i.Kind == health.IntentDrain:
-		s.Drained[ref] = true
-	case i.Scope.Kind == health.ScopePool:
-		s.PoolWeights[ref.Pool] = i.Weight
-	default:
-		s.EndpointWeights[ref] = i.Weight
-	}
-	scoped := map[int]*health.ServiceView{}
-	maps.Copy(scoped, zv.Scoped)
-	scoped[service] = &s
-	zv.Scoped = scoped
-	w.view.Zones[zone] = &zv
 }

@@ -71,7 +71,7 @@ services:
 	p.Publish(calm, nil)
 	w := world{view: *calm}
 	w.view.Zones = slices.Clone(calm.Zones)
-	w.drain(w.pool(0, 0), 0)
+	w.drain(endpointAt{})
 	p.Publish(&w.view, nil)
 	require.EqualValues(t, 1, p.moves.of("www.example.org."))
 	require.Zero(t, p.moves.of("api.example.org."))

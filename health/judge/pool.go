@@ -18,24 +18,16 @@ type PoolInput struct {
 	Leaf func(i int, f config.Family, check int) health.Verdict
 	// Reduction gives how many percent of its weight endpoint i asks to be relieved of; nil means none.
 	Reduction func(i int) int
-	// Drained tells whether an effective intent takes endpoint i out; nil means never.
-	Drained func(i int) bool
-	// Forced is what an operator has endpoint i count as; nil, or Unknown, is what health says.
-	Forced func(i int) health.State
-	// Ready tells whether an operator has opened the gate of a pool whose gate is manual.
-	Ready bool
-	// Admitted is the latest time at which an operator let the pool return, Reloaded at which a new version of the zone file
-	// came; zero for never. They concern returns that began before.
-	Admitted, Reloaded time.Time
+	// Orders are what orders make of the pool; nil changes nothing.
+	Orders *Orders
+	// Reloaded is when a new version of the zone file came; zero for never. It concerns returns that began before.
+	Reloaded time.Time
 	// Older tells whether another pool of a service of the pool has been on its way back since before the given instant and is not wholly
 	// back; nil means never.
 	Older func(since time.Time) bool
 	// Settle is how long a return is remembered after its end: nodes come to it some moments apart, and who is there first must not take
 	// the word of the others for another return. It is 0 for a node alone.
 	Settle time.Duration
-	// Weight and EndpointWeights are the overrides in force, as in health.PoolView.
-	Weight          *int
-	EndpointWeights map[int]int
 	// Lost says in words that none of the vantages of the pool is heard, where that takes its endpoints out; else it is empty.
 	Lost string
 	// Frozen keeps every verdict that there is.
@@ -48,14 +40,15 @@ type PoolInput struct {
 // Pool is the view of one pool at in.Now, and the next instant at which it changes without any new input (a step of a
 // failback); zero if there is none.
 func Pool(in PoolInput) (view *health.PoolView, wake time.Time) {
-	p := &health.PoolView{Endpoints: make([]health.EndpointView, len(in.Pool.Endpoints)), At: in.Now, Calm: true, Weight: in.Weight, EndpointWeights: in.EndpointWeights}
+	orders := in.Orders.Or()
+	p := &health.PoolView{
+		Endpoints: make([]health.EndpointView, len(in.Pool.Endpoints)), At: in.Now, Calm: true,
+		Weight: orders.Weight, EndpointWeights: orders.Weights, Planned: orders.Planned,
+	}
 	for i := range p.Endpoints {
 		e := &p.Endpoints[i]
 		in.judge(i, e)
-		e.Drained = in.Drained != nil && in.Drained(i)
-		if in.Forced != nil {
-			e.Forced = in.Forced(i)
-		}
+		orders.show(i, e)
 		if in.Reduction != nil {
 			e.Reduction = in.Reduction(i)
 		}
@@ -64,7 +57,7 @@ func Pool(in PoolInput) (view *health.PoolView, wake time.Time) {
 		}
 	}
 	gate := in.gate()
-	p.GateClosed = !gate.InService() || in.Pool.Gate.Manual && !in.Ready
+	p.GateClosed = !gate.InService() || in.Pool.Gate.Manual && !orders.Ready
 	// The pool leaves with its gate, as it leaves with its members.
 	p.Calm = p.Calm && (gate.State != health.Suspect || gate.Disputed) && !(gate.InService() && gate.Stale)
 	if in.Prev != nil {
@@ -225,7 +218,7 @@ func (in *PoolInput) returned(p *health.PoolView, group func(int) bool, whole bo
 	case c.failed && in.ramping(was) && !in.Without.Without(health.GuardRamp):
 		was = was.Retry(in.Now)
 	}
-	was = was.Let(in.Admitted, in.Reloaded)
+	was = was.Let(in.Orders.Or().Admitted, in.Reloaded)
 	if was.Over(in.Pool.Failbacks, in.Now) && !in.remembers(was, whole) {
 		return health.Return{}
 	}

@@ -160,7 +160,7 @@ func TestDrainOverlays(t *testing.T) {
 	p := pool()
 	now := time.Now()
 	up := func(int, config.Family, int) health.Verdict { return health.Verdict{State: health.Up} }
-	v, _ := Pool(PoolInput{Zone: zone, Pool: p, Now: now, Leaf: up, Drained: func(i int) bool { return i < 2 }})
+	v, _ := Pool(PoolInput{Zone: zone, Pool: p, Now: now, Leaf: up, Orders: &Orders{Drained: map[int]bool{0: true, 1: true}}})
 	require.Equal(t, health.Drained, v.Endpoints[0].Shown())
 	require.Equal(t, health.Up, v.Endpoints[0].State, "the verdict stays visible below the drain")
 	require.False(t, v.Endpoints[0].Eligible())

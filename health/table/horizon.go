@@ -69,18 +69,18 @@ func (t *Table) flip(ref Ref) (least time.Time, who int) {
 // forceEnds is the earliest instant at which endpoint i, which is forced up, could leave, given when health could take it out were
 // it not forced; zero if it cannot.
 func (t *Table) forceEnds(pt *poolTable, i int, fall time.Time) time.Time {
-	f := pt.overlay.or().forced[i]
+	f := pt.orders.Or().Forced[i]
 	v := pt.view.Endpoints[i].Verdict
 	switch {
-	case f.state != health.Up:
+	case f.State != health.Up:
 		// The force has ended; the pool is judged next.
 		return pt.view.At
-	case f.until.IsZero():
+	case f.Until.IsZero():
 		return time.Time{}
-	case v.InService() && (fall.IsZero() || fall.After(f.until)):
+	case v.InService() && (fall.IsZero() || fall.After(f.Until)):
 		return fall
 	}
-	return f.until
+	return f.Until
 }
 
 // sooner is the earlier of two instants; zero stands for never.

@@ -56,8 +56,8 @@ type poolTable struct {
 	// begins are the places in targets where those of each endpoint begin, counted in times of all leaves; nil where each has one.
 	begins []int32
 	view   *health.PoolView
-	// overlay is nil for most pools.
-	overlay *poolOverlay
+	// orders is nil for most pools.
+	orders *judge.Orders
 	// horizon is set when a service that uses the pool is in horizon mode.
 	horizon bool
 }
@@ -299,20 +299,16 @@ func (t *Table) Judge(now time.Time) []health.Transition {
 	for ref := range t.dirty {
 		z := t.Model.Zones[ref.Zone]
 		pt := &t.zones[ref.Zone].pools[ref.Pool]
-		overlay := pt.overlay.or()
 		view, wake := judge.Pool(judge.PoolInput{
 			Zone: z, Pool: z.Pools[ref.Pool], Prev: pt.view, Now: now, Frozen: t.e.still(), Reloaded: t.zones[ref.Zone].reloaded, Without: t.e.without,
-			Lost:    t.lost(z.Pools[ref.Pool], pt, now),
-			Drained: func(i int) bool { return overlay.drained[i] }, Forced: func(i int) health.State { return overlay.forced[i].state }, Ready: overlay.ready, Admitted: overlay.admitted,
+			Lost: t.lost(z.Pools[ref.Pool], pt, now), Orders: pt.orders,
 			Older: func(since time.Time) bool { return t.Older(ref, since, now) }, Settle: t.e.settle(),
-			Weight: overlay.weight, EndpointWeights: overlay.weights,
 			Leaf:      func(i int, f config.Family, check int) health.Verdict { return t.leaf(z, pt, t.at(i, f), check, now) },
 			Reduction: func(i int) int { return t.reduction(z, pt, i) },
 		})
 		if t.e.Isolated {
 			view.Calm = false
 		}
-		view.Planned = overlay.planned
 		if wake.IsZero() {
 			delete(t.wakes, ref)
 		} else {
