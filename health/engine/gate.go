@@ -338,7 +338,7 @@ func (e *Engine) pullAll(ctx context.Context) {
 		for _, name := range wanted {
 			if !asked[name] {
 				asked[name] = true
-				go e.pullFrom(ctx, name)
+				e.shares.Go(func() { e.pullFrom(ctx, name) })
 			}
 		}
 		maps.DeleteFunc(asked, func(name string, _ bool) bool { return !slices.Contains(wanted, name) })
