@@ -18,6 +18,7 @@ import (
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/audit"
+	"github.com/fairlead-dns/fairlead/health/cluster"
 	"github.com/fairlead-dns/fairlead/health/engine"
 	"github.com/fairlead-dns/fairlead/health/event"
 	"github.com/fairlead-dns/fairlead/health/hook"
@@ -440,7 +441,7 @@ func (n *node) CutOff(d time.Duration, actor, reason string) error {
 }
 
 // ChangeKeyring changes the keys of gossip on every node.
-func (n *node) ChangeKeyring(ctx context.Context, o engine.KeyringOrder) (map[string]error, error) {
+func (n *node) ChangeKeyring(ctx context.Context, o cluster.KeyringOrder) (map[string]error, error) {
 	return n.engine.ChangeKeyring(ctx, o)
 }
 

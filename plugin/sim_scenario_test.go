@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead-dns/fairlead/health"
-	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/health/cluster"
 	"github.com/fairlead-dns/fairlead/health/gossip/gossiptest"
 	"github.com/fairlead-dns/fairlead/integration/suite"
 )
@@ -274,7 +274,7 @@ func (s *sim) key(n *simNode, verb, name string) string {
 	key := sha256.Sum256([]byte(name))
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	failed, err := n.engine.ChangeKeyring(ctx, engine.KeyringOrder{Verb: verb, Key: key[:]})
+	failed, err := n.engine.ChangeKeyring(ctx, cluster.KeyringOrder{Verb: verb, Key: key[:]})
 	var b bytes.Buffer
 	for name, err := range failed {
 		fmt.Fprintf(&b, "%s: %v; ", name, err)

@@ -2,12 +2,12 @@ package engine
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/fairlead-dns/fairlead/health"
@@ -32,6 +32,8 @@ const (
 	// collectTicks is how many ticks pass between two looks for intents that are over for good.
 	collectTicks    = 240
 	incarnationName = "incarnation"
+	// askKeyring has another node change its keyring.
+	askKeyring = "keyring"
 )
 
 // A Cluster is what an Engine needs to be one of several nodes.
@@ -89,8 +91,7 @@ type membership struct {
 	// cutUntil is the end of a rehearsal; zero while there is none.
 	cutUntil time.Time
 
-	// keyMu is held while the keyring changes.
-	keyMu sync.Mutex
+	keyring *cluster.Keyring
 }
 
 // peer is what is known of another node.
@@ -192,6 +193,7 @@ func (e *Engine) joinCluster() error {
 	} else if err != nil {
 		return err
 	}
+	cl.keyring = cluster.NewKeyring(c.Keyring, cl.peer, askKeyring)
 	e.evidence.Listen(time.Now())
 	cl.lease.open()
 	e.cluster = cl
@@ -412,3 +414,27 @@ func (e *Engine) hear(now time.Time) (changed bool) {
 }
 
 var errNoCluster = fmt.Errorf("%w: this node is not part of a cluster", health.ErrIntentConflict)
+
+// ChangeKeyring carries an order out on every node of the roster, this one last; see cluster.Keyring.
+func (e *Engine) ChangeKeyring(ctx context.Context, o cluster.KeyringOrder) (failed map[string]error, err error) {
+	if e.cluster == nil {
+		return nil, errNoCluster
+	}
+	if err := e.cluster.keyring.Encrypts(); err != nil {
+		return nil, err
+	}
+	var names []string
+	if err := e.command(func(time.Time) error { names = e.cluster.others(); return nil }); err != nil {
+		return nil, err
+	}
+	return e.cluster.keyring.Change(ctx, o, e.cluster.self, names)
+}
+
+// handleKeyring is the reply to askKeyring.
+func (e *Engine) handleKeyring(_ context.Context, from string, body []byte) ([]byte, error) {
+	o, err := e.cluster.keyring.Handle(body)
+	if o.Verb != "" {
+		e.opts.Logger.Warn("keyring", "verb", o.Verb, "from", from)
+	}
+	return nil, err
+}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/cluster"
 	"github.com/fairlead-dns/fairlead/health/event"
 	"github.com/fairlead-dns/fairlead/health/incident"
 	"github.com/fairlead-dns/fairlead/health/intent"
@@ -158,8 +159,7 @@ type Engine struct {
 	olderTTL     atomic.Int64                 // in nanoseconds
 	drained      atomic.Bool                  // an intent drains this node
 	shut         atomic.Pointer[string]       // swapped, never mutated: why service names are not answered
-	leaseEnd     atomic.Int64                 // when the lease ends, in nanoseconds from started on, suspends included; 0 without one
-	suspends     suspends                     // its total may be asked for by anybody
+	lease        *cluster.Lease               // may be asked by anybody; renewed by Run's goroutine
 
 	mu     sync.Mutex
 	inbox  map[health.TargetID]health.Observation // guarded by mu: the latest one per target since the last fold
@@ -224,12 +224,16 @@ func New(opts Options) (*Engine, error) {
 		pulled:   make(chan struct{}),
 		taken:    make(chan struct{}),
 		looks:    make(chan looking),
-		suspends: newSuspends(opts.Suspended),
 		keeping:  newKeeping(),
 	}
 	var err error
 	now := time.Now()
 	e.started = now
+	isolateAfter := time.Duration(0)
+	if opts.Cluster != nil {
+		isolateAfter = opts.Cluster.IsolateAfter
+	}
+	e.lease = cluster.NewLease(isolateAfter, now, opts.Suspended)
 	if e.state, err = state.Open(opts.State, opts.StateMaxAge, now, opts.Logger); err != nil {
 		return nil, fmt.Errorf("state of the engine: %w", err)
 	}

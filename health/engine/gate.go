@@ -114,7 +114,7 @@ func (e *Engine) Shut() string {
 	if reason := *e.shut.Load(); reason != "" {
 		return reason
 	}
-	return e.leaseOver()
+	return e.lease.Over()
 }
 
 // Serving is nil unless this node does not answer service names, or is drained.
@@ -151,7 +151,7 @@ func (e *Engine) mindGate(now time.Time) {
 		return
 	}
 	e.renew(now)
-	reason := e.leaseOver()
+	reason := e.lease.Over()
 	switch {
 	case reason != "":
 		c.lease.ended = true

@@ -1,9 +1,7 @@
 package engine
 
 import (
-	"cmp"
 	"crypto/rand"
-	"fmt"
 	"slices"
 	"time"
 
@@ -15,25 +13,15 @@ import (
 	"github.com/fairlead-dns/fairlead/health/round"
 )
 
-// leaseWrite is how long an answer may take to be written that was begun while the lease still ran: it is looked at once more right before
-// the write, for which CoreDNS gives a TCP client 5 s. Only a process that stands still for longer between the two is later than the others
-// believe.
-const leaseWrite = 10 * time.Second
-
-// A lease is the right to answer service names, for isolate_after from the last moment at which a majority is known to have heard
-// this node. It is not enough to hear the majority: when only the way out is cut, the others cannot know what this node does.
-// Owned by Run's goroutine.
+// lease is what this node knows of its own lease and of those of the others. Owned by Run's goroutine; cluster.Lease is the clock of it.
 type lease struct {
 	// boot is this run's.
 	boot round.Boot
 	// ended is set while it does not run.
 	ended bool
 	// fences are when other nodes have stopped answering since their leases ended, by name, as of the last second.
-	fences map[string]fence
+	fences map[string]cluster.Fence
 }
-
-// A fence is that a node began no answer from at on, as far as it is known to stand: to.
-type fence struct{ at, to time.Time }
 
 func (l *lease) open() {
 	// rand.Read does not fail.
@@ -71,7 +59,6 @@ func (e *Engine) renew(now time.Time) {
 	if c.opts.IsolateAfter == 0 {
 		return
 	}
-	e.suspends.notice(now)
 	var heard []time.Time
 	for _, p := range c.peers {
 		if e.opts.Without.Without(health.GuardLease) {
@@ -80,48 +67,20 @@ func (e *Engine) renew(now time.Time) {
 			heard = append(heard, e.started.Add(h.Clock))
 		}
 	}
-	slices.SortFunc(heard, func(a, b time.Time) int { return b.Compare(a) })
-	others := len(c.nodes) / 2
-	var from time.Time
-	switch {
-	case others == 0:
-		from = now
-	case len(heard) >= others:
-		// With this node they are more than half of the roster.
-		from = heard[others-1]
-	default:
-		e.leaseEnd.Store(1)
-		return
-	}
-	e.leaseEnd.Store(max(1, int64(from.Sub(e.started)+e.suspends.before(from)+c.opts.IsolateAfter)))
+	e.lease.Renew(heard, len(c.nodes), now)
 }
-
-// leaseOver says that the lease has ended, also between two ticks; empty while it runs, and where there is none.
-func (e *Engine) leaseOver() string {
-	end := e.leaseEnd.Load()
-	if end == 0 || int64(time.Since(e.started)+e.suspends.total()) < end {
-		return ""
-	}
-	if end == 1 {
-		return "no majority has heard this node since it started (isolate_after)"
-	}
-	return fmt.Sprintf("no majority has heard this node for %s (isolate_after)", e.opts.Cluster.IsolateAfter)
-}
-
-// A silence is an interval in which a node has not heard another one, and the end of the lease that it would have had from the node.
-type silence struct{ ended, until time.Time }
 
 // fences finds out which other nodes have stopped answering by themselves. One needs half of the roster, itself included, to hear
 // it; once so many others that this cannot be have each not heard it for its lease, and all of that at one instant, it had stopped
 // then.
 func (e *Engine) mindFences(now time.Time) {
 	c := e.cluster
-	c.lease.fences = make(map[string]fence)
+	c.lease.fences = make(map[string]cluster.Fence)
 	for name, p := range c.peers {
 		if p.heard.Lease == 0 || !c.rosterOf(p) {
 			continue
 		}
-		if f, ok := fenced(e.silences(name, p, now), (len(c.nodes)+1)/2); ok {
+		if f, ok := cluster.Fenced(e.silences(name, p, now), (len(c.nodes)+1)/2); ok {
 			c.lease.fences[name] = f
 		}
 	}
@@ -134,9 +93,9 @@ func (c *membership) rosterOf(p *peer) bool {
 }
 
 // silences are who has not heard a node, this one and others, as far as that is known.
-func (e *Engine) silences(name string, p *peer, now time.Time) (list []silence) {
+func (e *Engine) silences(name string, p *peer, now time.Time) (list []cluster.Silence) {
 	c := e.cluster
-	list = append(list, silence{p.heard.At.Add(ledger.Slow(p.heard.Lease)), now})
+	list = append(list, cluster.Silence{Ended: p.heard.At.Add(ledger.Slow(p.heard.Lease)), Until: now})
 	for other, o := range c.peers {
 		of, ok := o.heard.Of(name)
 		me, heardMe := o.heard.Of(c.self)
@@ -144,25 +103,7 @@ func (e *Engine) silences(name string, p *peer, now time.Time) (list []silence) 
 			continue
 		}
 		// Told at the earliest when it had heard this node say so, and at the latest when it came here.
-		list = append(list, silence{of.At.Add(-of.Age).Add(ledger.Slow(of.Lease)), e.started.Add(me.Clock + me.Age)})
+		list = append(list, cluster.Silence{Ended: of.At.Add(-of.Age).Add(ledger.Slow(of.Lease)), Until: e.started.Add(me.Clock + me.Age)})
 	}
 	return list
-}
-
-// fenced is the earliest instant at which need of the leases had ended, and until when so many of them are known to have.
-func fenced(list []silence, need int) (f fence, ok bool) {
-	slices.SortFunc(list, func(a, b silence) int { return cmp.Or(a.ended.Compare(b.ended), a.until.Compare(b.until)) })
-	for _, s := range list {
-		var until []time.Time
-		for _, o := range list {
-			if !o.ended.After(s.ended) && !o.until.Before(s.ended) {
-				until = append(until, o.until)
-			}
-		}
-		if len(until) >= need {
-			slices.SortFunc(until, time.Time.Compare)
-			return fence{s.ended, until[len(until)-need]}, true
-		}
-	}
-	return fence{}, false
 }

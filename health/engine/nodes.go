@@ -101,7 +101,7 @@ func (e *Engine) showCluster(now time.Time) {
 		}
 		if p := c.peers[name]; p != nil {
 			p.show(&n, now)
-			n.Fenced = c.lease.fences[name].at
+			n.Fenced = c.lease.fences[name].At
 		}
 		view.Nodes = append(view.Nodes, n)
 	}

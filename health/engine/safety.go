@@ -8,6 +8,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/cluster"
 	"github.com/fairlead-dns/fairlead/health/judge"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 )
@@ -121,7 +122,7 @@ func (e *Engine) nameable(configured []string, now time.Time) (at time.Time, unk
 		case isStopped:
 			gone(name, stopped)
 		case fenced && (p == nil || !p.fresh):
-			gone(name, fence.at.Add(leaseWrite))
+			gone(name, fence.At.Add(cluster.LeaseWrite))
 		case p == nil || !p.fresh || p.statusAt.IsZero():
 			unknown = cmp.Or(unknown, name+" is not heard")
 		case p.joining || p.older:

@@ -274,7 +274,7 @@ func (e *Engine) declared(s ledger.Said, at, now time.Time) ledger.Said {
 // silentSaid is what is known of a node that is not heard, or does not hear this one.
 func (e *Engine) silentSaid(s ledger.Said, p *peer, now time.Time) ledger.Said {
 	if f, ok := e.cluster.lease.fences[s.Node]; ok {
-		s.Verb, s.Fenced, s.Quiet, s.After = ledger.Out, true, f.at.Add(leaseWrite), f.to
+		s.Verb, s.Fenced, s.Quiet, s.After = ledger.Out, true, f.At.Add(cluster.LeaseWrite), f.To
 		s.Until = s.Quiet.Add(ledger.Slow(e.greatestOf(s.Node)))
 		return s
 	}

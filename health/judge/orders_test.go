@@ -43,7 +43,9 @@ func TestOneAnswer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			z, i, now := ordered(edit)
-			up := func(int, config.Family, int) health.Verdict { return health.Verdict{State: health.Up, Since: now.Add(-time.Hour)} }
+			up := func(int, config.Family, int) health.Verdict {
+				return health.Verdict{State: health.Up, Since: now.Add(-time.Hour)}
+			}
 			in := PoolInput{Zone: z, Pool: z.Pools[0], Now: now, Leaf: up}
 			before, _ := Pool(in)
 			orders := Overlay([]*config.Zone{z}, []health.Intent{i}, now)[0]

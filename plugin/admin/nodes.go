@@ -11,6 +11,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/cluster"
 	"github.com/fairlead-dns/fairlead/health/engine"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -193,7 +194,7 @@ func (s *Server) keyring(r *http.Request) (int, any) {
 	switch {
 	case err != nil:
 		return invalid(fmt.Errorf("key: %w", err))
-	case !slices.Contains([]string{engine.KeyAdd, engine.KeyUse, engine.KeyRemove}, req.Verb):
+	case !slices.Contains([]string{cluster.KeyAdd, cluster.KeyUse, cluster.KeyRemove}, req.Verb):
 		return invalid(fmt.Errorf("verb %q: want add, use or remove", req.Verb))
 	case req.Reason == "":
 		return invalid(errReason)
@@ -206,7 +207,7 @@ func (s *Server) keyring(r *http.Request) (int, any) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), keyringTimeout)
 	defer cancel()
-	failed, err := s.opts.Node.ChangeKeyring(ctx, engine.KeyringOrder{Verb: req.Verb, Key: key})
+	failed, err := s.opts.Node.ChangeKeyring(ctx, cluster.KeyringOrder{Verb: req.Verb, Key: key})
 	if err != nil {
 		return intentRefused(err)
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/cluster"
 	"github.com/fairlead-dns/fairlead/health/engine"
 	"github.com/fairlead-dns/fairlead/health/event"
 	"github.com/fairlead-dns/fairlead/health/history"
@@ -98,7 +99,7 @@ type Node interface {
 	Waive(before *time.Duration, names ...string) error
 	// NameMaxTTL is an operator's word for the greatest TTL that an earlier process of this node gave.
 	NameMaxTTL(ttl time.Duration) error
-	ChangeKeyring(context.Context, engine.KeyringOrder) (failed map[string]error, err error)
+	ChangeKeyring(context.Context, cluster.KeyringOrder) (failed map[string]error, err error)
 	// Allowances are the terms of the bound that do not stand in the zone file.
 	Allowances() steer.Allowances
 	// Departures are the endpoints that the node does not answer, and until when caches may hold them; Caches what is assumed

@@ -20,6 +20,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/cluster"
 	"github.com/fairlead-dns/fairlead/health/engine"
 	"github.com/fairlead-dns/fairlead/health/history"
 	"github.com/fairlead-dns/fairlead/health/ledger"
@@ -106,7 +107,7 @@ func (n *fakeNode) NameMaxTTL(time.Duration) error            { return n.waiveEr
 func (n *fakeNode) Clear() (time.Time, string)                { return time.Time{}, "" }
 func (n *fakeNode) GoneRecords(...string) []engine.GoneRecord { return n.gone }
 
-func (n *fakeNode) ChangeKeyring(context.Context, engine.KeyringOrder) (map[string]error, error) {
+func (n *fakeNode) ChangeKeyring(context.Context, cluster.KeyringOrder) (map[string]error, error) {
 	return n.keyFailed, n.keyErr
 }
 
