@@ -113,7 +113,7 @@ type peer struct {
 	// intents are what it holds, by shard of its part; held what it acknowledged in between.
 	intents map[int]intent.Set
 	held    intent.Set
-	memory  heardMemory
+	memory  cluster.HeardMemory
 	// incarnation is the latest that was heard, and born when it first was.
 	incarnation uint64
 	born        time.Time
@@ -349,7 +349,7 @@ func (e *Engine) onClusterTick(now time.Time) (changed bool) {
 	}
 	changed = e.remember(now) || changed
 	e.showGone(now)
-	c.memory = e.memory(now)
+	c.memory = e.cur.memory.Of(e.records.keys(), now)
 	e.compare(now)
 	e.revive(now)
 	e.confirm(now)

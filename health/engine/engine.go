@@ -322,9 +322,8 @@ type version struct {
 	*table.Table
 	// standing are the static records that carry what endpoints have.
 	standing []savedRecord
-	// keys are what pools are called in rounds, made when they are first asked for; names is what they come to, 0 before.
-	keys  map[table.Ref]*memoryKeys
-	names uint64
+	// memory is what this node remembers of its pools.
+	memory *cluster.Memory
 }
 
 // newVersion makes the table for m. What old, which may be nil, believed of the same endpoints goes on.
@@ -333,7 +332,7 @@ func (e *Engine) newVersion(m *config.Model, old *table.Table, now time.Time) *v
 	for d := range old.Dropped(t) {
 		e.state.Drop(d.Zone, d.Pool, d.Endpoint, d.View, d.Leaves, now)
 	}
-	return &version{Table: t, keys: make(map[table.Ref]*memoryKeys)}
+	return &version{Table: t, memory: cluster.NewMemory(t)}
 }
 
 // tables are the one in force and the one that is being compiled, if there is one.

@@ -212,9 +212,9 @@ func (e *Engine) showGone(now time.Time) {
 	})
 	if e.cluster != nil {
 		for name, p := range e.cluster.peers {
-			for _, m := range p.memory.shards {
-				if len(m.Gone) > 0 {
-					shown.others[name] = merge(shown.others[name], m.Gone)
+			for gone := range p.memory.Gone() {
+				if len(gone) > 0 {
+					shown.others[name] = merge(shown.others[name], gone)
 				}
 			}
 		}

@@ -293,3 +293,31 @@ func (e *Engine) handleTargets(_ context.Context, _ string, body []byte) (reply 
 	})
 	return reply, err
 }
+
+// memoryPart is what a node remembers. News of returns are told at once: what they say of instants is as old as the way is long.
+func (e *Engine) memoryPart() cluster.Part {
+	return cluster.Part{Key: round.PartMemory, Spare: true, Encode: func(now time.Time) ([]byte, any) {
+		m := e.cluster.memory
+		return m.Encode(now), cluster.ReturnsDigest(m)
+	}, Take: func(r *gossip.Round, _ time.Time) error { return e.cluster.peers[r.Node].memory.Take(r) }}
+}
+
+// remember brings this node's memory in line with that of most of the nodes that are heard and answer; changed tells whether it was not.
+func (e *Engine) remember(now time.Time) (changed bool) {
+	c := e.cluster
+	var heard []*cluster.HeardMemory
+	// first is that of the least name before this node's.
+	var first *cluster.HeardMemory
+	for _, name := range c.others() {
+		p := c.peers[name]
+		if p.fresh && p.status.Answering && !p.status.Isolated && p.memory.Whole(now) {
+			if heard = append(heard, &p.memory); first == nil && name < c.self {
+				first = &p.memory
+			}
+		}
+	}
+	if len(heard) == 0 || c.isolated || !c.gate.open || e.opts.Without.Without(health.GuardMemory) {
+		return false
+	}
+	return e.cur.memory.Follow(heard, first, now)
+}

@@ -1,15 +1,15 @@
-package engine
+package cluster
 
 import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
+	"iter"
 	"slices"
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
-	"github.com/fairlead-dns/fairlead/health/cluster"
 	"github.com/fairlead-dns/fairlead/health/gossip"
 	"github.com/fairlead-dns/fairlead/health/round"
 	"github.com/fairlead-dns/fairlead/health/table"
@@ -32,11 +32,25 @@ type memoryKeys struct {
 	azs, endpoints []round.MemoryKey
 }
 
-// memoryKeys are those of a pool of the version.
-func (v *version) memoryKeys(ref table.Ref) *memoryKeys {
-	keys := v.keys[ref]
+// A Memory is what this node remembers of the pools of a table: who is out, or on the way back, and since when. Make it with NewMemory; it
+// belongs to the goroutine of the table.
+type Memory struct {
+	table *table.Table
+	// keys are what pools are called in rounds, made when they are first asked for; sum is what they come to, 0 before.
+	keys map[table.Ref]*memoryKeys
+	sum  uint64
+}
+
+// NewMemory is that of the pools of t.
+func NewMemory(t *table.Table) *Memory {
+	return &Memory{table: t, keys: make(map[table.Ref]*memoryKeys)}
+}
+
+// keysOf are those of a pool.
+func (m *Memory) keysOf(ref table.Ref) *memoryKeys {
+	keys := m.keys[ref]
 	if keys == nil {
-		z := v.Model.Zones[ref.Zone]
+		z := m.table.Model.Zones[ref.Zone]
 		p := z.Pools[ref.Pool]
 		keys = &memoryKeys{pool: memoryKey(z, p, "", "")}
 		for _, w := range p.AZWeights {
@@ -45,13 +59,13 @@ func (v *version) memoryKeys(ref table.Ref) *memoryKeys {
 		for _, e := range p.Endpoints {
 			keys.endpoints = append(keys.endpoints, memoryKey(z, p, e.Name, ""))
 		}
-		v.keys[ref] = keys
+		m.keys[ref] = keys
 	}
 	return keys
 }
 
-// heardMemory is what another node said that it remembers, by shard of its part.
-type heardMemory struct {
+// A HeardMemory is what another node said that it remembers, by shard of its part.
+type HeardMemory struct {
 	shards map[int]round.Memory
 	at     map[int]time.Time
 	count  int
@@ -59,24 +73,16 @@ type heardMemory struct {
 	others bool
 }
 
-// memoryPart is what a node remembers. News of returns are told at once: what they say of instants is as old as the way is long.
-func (e *Engine) memoryPart() cluster.Part {
-	return cluster.Part{Key: round.PartMemory, Spare: true, Encode: func(now time.Time) ([]byte, any) {
-		m := e.cluster.memory
-		return m.Encode(now), returnsDigest(m)
-	}, Take: func(r *gossip.Round, _ time.Time) error { return e.cluster.peers[r.Node].memory.take(r) }}
-}
-
-// returnsDigest is the same for memories that have the same returns at the same points, whatever the ages.
-func returnsDigest(m *round.Memory) (sum uint64) {
+// ReturnsDigest is the same for memories that have the same returns at the same points, whatever the ages.
+func ReturnsDigest(m *round.Memory) (sum uint64) {
 	for key, r := range m.Returns {
 		sum += binary.LittleEndian.Uint64(key[:]) * uint64(1+r.Doubled+len(r.Retries))
 	}
 	return sum
 }
 
-// take takes in a block.
-func (h *heardMemory) take(r *gossip.Round) error {
+// Take takes in a block.
+func (h *HeardMemory) Take(r *gossip.Round) error {
 	m, err := round.ParseMemory(r.Data, r.At)
 	if err != nil {
 		return err
@@ -94,13 +100,13 @@ func (h *heardMemory) take(r *gossip.Round) error {
 	return nil
 }
 
-// whole tells whether all of it is known as it was a moment ago, so that what is not in it is not.
-func (h *heardMemory) whole(now time.Time) bool {
-	return h.count > 0 && len(h.shards) == h.count && now.Sub(h.asOf()) < freshFor
+// Whole tells whether all of it is known as it was a moment ago, so that what is not in it is not.
+func (h *HeardMemory) Whole(now time.Time) bool {
+	return h.count > 0 && len(h.shards) == h.count && now.Sub(h.asOf()) < health.HeardFor
 }
 
 // asOf is when the oldest part of it was heard.
-func (h *heardMemory) asOf() (oldest time.Time) {
+func (h *HeardMemory) asOf() (oldest time.Time) {
 	for _, at := range h.at {
 		if oldest.IsZero() || at.Before(oldest) {
 			oldest = at
@@ -109,7 +115,7 @@ func (h *heardMemory) asOf() (oldest time.Time) {
 	return oldest
 }
 
-func (h *heardMemory) returned(key round.MemoryKey) (health.Return, bool) {
+func (h *HeardMemory) returned(key round.MemoryKey) (health.Return, bool) {
 	for _, m := range h.shards {
 		if r, ok := m.Returns[key]; ok {
 			return r, true
@@ -118,14 +124,25 @@ func (h *heardMemory) returned(key round.MemoryKey) (health.Return, bool) {
 	return health.Return{}, false
 }
 
-func (h *heardMemory) names() (sum uint64) {
+// Gone are until when caches may hold static records that no file of the other node has, by shard.
+func (h *HeardMemory) Gone() iter.Seq[map[round.MemoryKey]time.Time] {
+	return func(yield func(map[round.MemoryKey]time.Time) bool) {
+		for _, m := range h.shards {
+			if !yield(m.Gone) {
+				return
+			}
+		}
+	}
+}
+
+func (h *HeardMemory) names() (sum uint64) {
 	for _, m := range h.shards {
 		sum |= m.Names
 	}
 	return sum
 }
 
-func (h *heardMemory) left(key round.MemoryKey) time.Time {
+func (h *HeardMemory) left(key round.MemoryKey) time.Time {
 	for _, m := range h.shards {
 		if t, ok := m.Left[key]; ok {
 			return t
@@ -134,41 +151,42 @@ func (h *heardMemory) left(key round.MemoryKey) time.Time {
 	return time.Time{}
 }
 
-// memory is what this node remembers of the table in force. A return that is over is told only for as long as others have to wait by it,
-// though it stands in a view for some time: else the nodes remind each other of it, and take it for the next one.
-func (e *Engine) memory(now time.Time) *round.Memory {
-	m := &round.Memory{Names: e.cur.memoryNames(), Returns: make(map[round.MemoryKey]health.Return), Left: make(map[round.MemoryKey]time.Time), Gone: e.records.keys()}
-	for ref, view := range e.cur.Watched() {
-		p := e.cur.Model.Zones[ref.Zone].Pools[ref.Pool]
-		keys := e.cur.memoryKeys(ref)
-		if r := view.Return; !r.Over(p.Failbacks, now) || r.On() && (view.Waits(p.Failbacks, now) || e.cur.Older(ref, r.Since, now)) {
-			m.Returns[keys.pool] = r
+// Of is what this node remembers, for the others; gone is until when caches may hold static records that no file has. A return that is over
+// is told only for as long as others have to wait by it, though it stands in a view for some time: else the nodes remind each other of it, and
+// take it for the next one.
+func (m *Memory) Of(gone map[round.MemoryKey]time.Time, now time.Time) *round.Memory {
+	out := &round.Memory{Names: m.names(), Returns: make(map[round.MemoryKey]health.Return), Left: make(map[round.MemoryKey]time.Time), Gone: gone}
+	for ref, view := range m.table.Watched() {
+		p := m.table.Model.Zones[ref.Zone].Pools[ref.Pool]
+		keys := m.keysOf(ref)
+		if r := view.Return; !r.Over(p.Failbacks, now) || r.On() && (view.Waits(p.Failbacks, now) || m.table.Older(ref, r.Since, now)) {
+			out.Returns[keys.pool] = r
 		}
 		for i, r := range view.ReturnAZ {
 			if !r.Over(p.Failbacks, now) {
-				m.Returns[keys.azs[i]] = r
+				out.Returns[keys.azs[i]] = r
 			}
 		}
 		for i, v := range view.Endpoints {
 			if !v.Verdict.InService() && !v.Left.IsZero() {
-				m.Left[keys.endpoints[i]] = v.Left
+				out.Left[keys.endpoints[i]] = v.Left
 			}
 		}
 	}
-	return m
+	return out
 }
 
-// memoryNames is Memory.Names of the version.
-func (v *version) memoryNames() uint64 {
-	if v.names == 0 {
-		for ref := range v.Watched() {
-			keys := v.memoryKeys(ref)
+// names is round.Memory.Names of the table.
+func (m *Memory) names() uint64 {
+	if m.sum == 0 {
+		for ref := range m.table.Watched() {
+			keys := m.keysOf(ref)
 			for _, key := range append(slices.Clip(keys.azs), keys.pool) {
-				v.names += binary.BigEndian.Uint64(key[:])
+				m.sum += binary.BigEndian.Uint64(key[:])
 			}
 		}
 	}
-	return v.names
+	return m.sum
 }
 
 // forcedUp tells whether an operator has let something of the pool in: then nobody's memory holds it back.
@@ -180,40 +198,28 @@ func noneInService(v *health.PoolView) bool {
 	return !slices.ContainsFunc(v.Endpoints, func(e health.EndpointView) bool { return e.InService() })
 }
 
-// remember brings this node's memory in line with that of most of the nodes that are heard; changed tells whether it was not. A
+// Follow brings the table's memory in line with that of most of the nodes that are heard; changed tells whether it was not. A
 // node that was cut off, or stopped, may have missed how a pool left, or that a person let it in; the word of one alone, though,
-// must not let in what the others hold back. Of an even number the more careful half decides.
-func (e *Engine) remember(now time.Time) (changed bool) {
-	c := e.cluster
-	var heard []*heardMemory
-	// first is the least of the names before this node's.
-	first := ""
-	for _, name := range c.others() {
-		p := c.peers[name]
-		if p.fresh && p.status.Answering && !p.status.Isolated && p.memory.whole(now) {
-			p.memory.others = p.memory.names() != e.cur.memoryNames()
-			if heard = append(heard, &p.memory); first == "" && name < c.self {
-				first = name
-			}
-		}
+// must not let in what the others hold back. Of an even number the more careful half decides. first is the one of heard with the least name, if
+// that is before this node's, else nil.
+func (m *Memory) Follow(heard []*HeardMemory, first *HeardMemory, now time.Time) (changed bool) {
+	for _, h := range heard {
+		h.others = h.names() != m.names()
 	}
-	if len(heard) == 0 || c.isolated || !c.gate.open || e.opts.Without.Without(health.GuardMemory) {
-		return false
-	}
-	for ref, own := range e.cur.Watched() {
-		p := e.cur.Model.Zones[ref.Zone].Pools[ref.Pool]
-		r := recall{heard: heard, failbacks: p.Failbacks, now: now, keys: e.cur.memoryKeys(ref),
-			older: func(since time.Time) bool { return own.Waits(p.Failbacks, now) || e.cur.Older(ref, since, now) }}
+	for ref, own := range m.table.Watched() {
+		p := m.table.Model.Zones[ref.Zone].Pools[ref.Pool]
+		r := recall{heard: heard, failbacks: p.Failbacks, now: now, keys: m.keysOf(ref),
+			older: func(since time.Time) bool { return own.Waits(p.Failbacks, now) || m.table.Older(ref, since, now) }}
 		if view := r.view(own); view != nil {
-			e.cur.Amend(ref, view)
+			m.table.Amend(ref, view)
 			changed = true
 		}
 	}
-	if first != "" {
-		changed = e.align(&c.peers[first].memory, now) || changed
+	if first != nil {
+		changed = m.align(first, now) || changed
 	}
 	if changed {
-		e.cur.AllDirty()
+		m.table.AllDirty()
 	}
 	return changed
 }
@@ -224,7 +230,7 @@ const alignWithin = 50 * time.Millisecond
 // align takes up when endpoints left lately as another node, the same for all, remembers it, where that is another order or
 // further off than the way explains: the speed limit goes by the order, and two nodes may have seen two endpoints leave within
 // a second in two orders.
-func (e *Engine) align(other *heardMemory, now time.Time) bool {
+func (m *Memory) align(other *HeardMemory, now time.Time) bool {
 	type departure struct {
 		ref      table.Ref
 		i        int
@@ -232,12 +238,12 @@ func (e *Engine) align(other *heardMemory, now time.Time) bool {
 	}
 	var list []departure
 	off := false
-	for ref, view := range e.cur.Watched() {
+	for ref, view := range m.table.Watched() {
 		for i, v := range view.Endpoints {
 			if v.Verdict.InService() || v.Left.IsZero() || now.Sub(v.Left) > health.RemovalWindow+memorySlack {
 				continue
 			}
-			his := other.left(e.cur.memoryKeys(ref).endpoints[i])
+			his := other.left(m.keysOf(ref).endpoints[i])
 			if d := his.Sub(v.Left).Abs(); d <= memorySlack {
 				list = append(list, departure{ref, i, v.Left, his})
 				off = off || d > alignWithin
@@ -254,10 +260,10 @@ func (e *Engine) align(other *heardMemory, now time.Time) bool {
 	copied := make(map[table.Ref]*health.PoolView)
 	for _, d := range list {
 		if copied[d.ref] == nil {
-			next := *e.cur.Pool(d.ref)
+			next := *m.table.Pool(d.ref)
 			next.Endpoints = slices.Clone(next.Endpoints)
 			copied[d.ref] = &next
-			e.cur.Amend(d.ref, &next)
+			m.table.Amend(d.ref, &next)
 		}
 		copied[d.ref].Endpoints[d.i].Left = d.his
 	}
@@ -266,7 +272,7 @@ func (e *Engine) align(other *heardMemory, now time.Time) bool {
 
 // A recall is what other nodes remember of one pool, for one look.
 type recall struct {
-	heard     []*heardMemory
+	heard     []*HeardMemory
 	failbacks []config.Failback
 	now       time.Time
 	keys      *memoryKeys
@@ -309,7 +315,7 @@ func (r *recall) azs(view *health.PoolView) (changed bool) {
 // anybody has for it: on its way an instant only ever becomes later, so that all come to the same one, and never past it. Who spoke before a return or its retry began, or just after, knows nothing of it yet, which is not the word that it is
 // over; and what is over by now holds nobody back, whenever it was said. older is for returns that are over and remembered all the same.
 func (r *recall) returned(own *health.Return, key round.MemoryKey, older func(since time.Time) bool) (changed bool) {
-	said := func(h *heardMemory) health.Return {
+	said := func(h *HeardMemory) health.Return {
 		o, _ := h.returned(key)
 		if o.On() && o.Over(r.failbacks, r.now) && !older(o.Since) {
 			return health.Return{}
@@ -401,7 +407,7 @@ func sameReturn(a, b *health.Return) bool {
 }
 
 // recallLeft takes up when the endpoints left, in the middle of what all remember: the speed limit and last_good follow from it.
-func recallLeft(view *health.PoolView, keys []round.MemoryKey, heard []*heardMemory) (changed bool) {
+func recallLeft(view *health.PoolView, keys []round.MemoryKey, heard []*HeardMemory) (changed bool) {
 	for i, v := range view.Endpoints {
 		if v.Verdict.InService() || v.Verdict.Pending() {
 			continue

@@ -1,4 +1,4 @@
-package engine
+package cluster
 
 import (
 	"testing"
@@ -12,8 +12,8 @@ import (
 )
 
 // remembered is what a node said that it remembers.
-func remembered(now time.Time, m round.Memory) *heardMemory {
-	return &heardMemory{shards: map[int]round.Memory{0: m}, at: map[int]time.Time{0: now}, count: 1}
+func remembered(now time.Time, m round.Memory) *HeardMemory {
+	return &HeardMemory{shards: map[int]round.Memory{0: m}, at: map[int]time.Time{0: now}, count: 1}
 }
 
 // TestRecallReturn: the middle of what all remember decides, the more careful half of an even number.
@@ -50,7 +50,7 @@ func TestRecallReturn(t *testing.T) {
 		{"but not that of another return", young, []health.Return{young, old}, young},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			var heard []*heardMemory
+			var heard []*HeardMemory
 			for _, r := range tt.others {
 				m := round.Memory{Returns: map[round.MemoryKey]health.Return{}}
 				if r.On() {
@@ -72,7 +72,7 @@ func TestRecallOtherFile(t *testing.T) {
 	now := time.Now()
 	key := round.MemoryKey{1}
 	waits := health.Return{Since: now.Add(-10 * time.Second)}
-	other := func(m round.Memory) *heardMemory {
+	other := func(m round.Memory) *HeardMemory {
 		h := remembered(now, m)
 		h.others = true
 		return h
@@ -82,10 +82,10 @@ func TestRecallOtherFile(t *testing.T) {
 	for _, tt := range []struct {
 		name      string
 		own, want health.Return
-		heard     []*heardMemory
+		heard     []*HeardMemory
 	}{
-		{"it waits with those that have another file", health.Return{}, waits, []*heardMemory{names, names}},
-		{"their silence lets nothing in", waits, waits, []*heardMemory{lacks, lacks}},
+		{"it waits with those that have another file", health.Return{}, waits, []*HeardMemory{names, names}},
+		{"their silence lets nothing in", waits, waits, []*HeardMemory{lacks, lacks}},
 	} {
 		own := tt.own
 		r := recall{heard: tt.heard, now: now, failbacks: []config.Failback{{Hold: time.Minute}}}
@@ -100,7 +100,7 @@ func TestRecallLeft(t *testing.T) {
 	now := time.Now()
 	keys := []round.MemoryKey{{1}}
 	at := func(age time.Duration) time.Time { return now.Add(-age) }
-	said := func(ages ...time.Duration) (heard []*heardMemory) {
+	said := func(ages ...time.Duration) (heard []*HeardMemory) {
 		for _, age := range ages {
 			heard = append(heard, remembered(now, round.Memory{Left: map[round.MemoryKey]time.Time{keys[0]: at(age)}}))
 		}
@@ -109,12 +109,12 @@ func TestRecallLeft(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		own   time.Time
-		heard []*heardMemory
+		heard []*HeardMemory
 		want  time.Time
 	}{
 		{"late", at(0), said(time.Minute, time.Minute), at(time.Minute)},
 		{"never saw it go", time.Time{}, said(time.Minute), at(time.Minute)},
-		{"nobody says", at(time.Hour), []*heardMemory{remembered(now, round.Memory{})}, at(time.Hour)},
+		{"nobody says", at(time.Hour), []*HeardMemory{remembered(now, round.Memory{})}, at(time.Hour)},
 		{"the way between two nodes", at(time.Minute), said(time.Minute+time.Second, time.Minute+time.Second), at(time.Minute)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -133,13 +133,13 @@ func TestRecallLeft(t *testing.T) {
 // TestHeardMemory: only a memory that is whole says that something is not in it.
 func TestHeardMemory(t *testing.T) {
 	now := time.Now()
-	h := &heardMemory{}
-	require.False(t, h.whole(now), "nothing was heard")
+	h := &HeardMemory{}
+	require.False(t, h.Whole(now), "nothing was heard")
 	h = remembered(now, round.Memory{})
-	require.True(t, h.whole(now))
-	require.False(t, h.whole(now.Add(freshFor)), "it is old")
+	require.True(t, h.Whole(now))
+	require.False(t, h.Whole(now.Add(health.HeardFor)), "it is old")
 	h.count = 2
-	require.False(t, h.whole(now), "a block is missing")
+	require.False(t, h.Whole(now), "a block is missing")
 	z := &config.Zone{Name: "example.org."}
 	p := &config.Pool{Name: "web"}
 	require.NotEqual(t, memoryKey(z, p, "a", ""), memoryKey(z, p, "", "a"), "an AZ and an endpoint of one name are two things")
