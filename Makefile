@@ -61,8 +61,8 @@ test-deploy: ui test-deps ## makes a release twice and compares it, installs the
 
 # Two minutes once kube-apiserver, etcd and helm are built, which takes some 25 minutes of a core. What cannot be built is an error among the totals.
 test-kube: ## the real binary against a kube-apiserver and an etcd on loopback, through every row of the failure table
-	$(GO) -C deploy/tools/helm build -o ../../../bin/tools/helm helm.sh/helm/v4/cmd/helm
-	FAIRLEAD_KUBE=$$(GO=$(GO) integration/kube/build.sh) || { echo 0 0 0 1 >>$(TOTALS); exit 1; }; export FAIRLEAD_KUBE; \
+	@timeout 20m $(GO) -C deploy/tools/helm build -o ../../../bin/tools/helm helm.sh/helm/v4/cmd/helm || { echo 'helm could not be built' >&2; echo 0 0 0 1 >>$(TOTALS); exit 1; }
+	@FAIRLEAD_KUBE=$$(GO=$(GO) integration/kube/build.sh) || { echo 0 0 0 1 >>$(TOTALS); exit 1; }; export FAIRLEAD_KUBE; \
 	$(GOTESTSUM) -- -count=1 -timeout 15m -run '^TestKube' ./integration
 
 test-upgrade: ## three nodes from FROM's program to this one, mixed for ten minutes under 2,000 questions a second: make test-upgrade FROM=COMMIT
