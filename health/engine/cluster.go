@@ -74,14 +74,8 @@ type membership struct {
 	rounds cluster.Rounds
 	// ordered is set when what a round said of orders was new.
 	ordered bool
-	// targets are those of the table marked, with this node's marks in their order; ids are the whole names behind the list, and
-	// failing those of which there is more to say, by index.
-	targets *round.Targets
-	marked  *version
-	marks   []round.Mark
-	ids     map[round.Prefix]health.TargetID
-	failing map[int]health.TargetID
-	lists   targetLists
+	// marks are what this node says of its observations.
+	marks *cluster.Marks
 	// memory is what is remembered as of the last second: it is large when much is out, and no news.
 	memory *round.Memory
 	gate   gate
@@ -182,9 +176,9 @@ func (e *Engine) joinCluster() error {
 	for k := range shareKinds {
 		o.Handlers[k.name()] = e.handleShared(k)
 	}
-	cl := &membership{opts: *c, self: e.opts.Node, peers: make(map[string]*peer), heard: 1, failing: make(map[int]health.TargetID), reviving: make(map[health.IntentID]bool), incarnation: incarnation, memory: new(round.Memory)}
+	cl := &membership{opts: *c, self: e.opts.Node, peers: make(map[string]*peer), heard: 1, reviving: make(map[health.IntentID]bool), incarnation: incarnation, memory: new(round.Memory)}
 	cl.gate.mark = joinedFile(e.opts.State)
-	cl.lists = targetLists{others: make(map[round.ListHash]*round.Targets), asked: make(map[round.ListHash]time.Time)}
+	cl.marks = cluster.NewMarks(e.evidence)
 	if cl.peer, err = gossip.New(o); err != nil {
 		return err
 	}

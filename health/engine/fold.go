@@ -49,7 +49,7 @@ func (e *Engine) foldOwn(now time.Time) (looked bool) {
 	for id, m := range moved {
 		e.observed(id, m)
 		if e.cluster != nil {
-			e.mark(id, now)
+			e.cluster.urgent = e.cluster.marks.One(id, now) || e.cluster.urgent
 		}
 	}
 	return looked

@@ -13,17 +13,12 @@ import (
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/cluster"
 	"github.com/fairlead-dns/fairlead/health/gossip"
-	"github.com/fairlead-dns/fairlead/health/judge"
 	"github.com/fairlead-dns/fairlead/health/round"
 )
 
 const (
 	// askTargets asks for a page of a list of targets.
 	askTargets = "targets"
-	// maxLists bounds the lists of targets of others that are remembered.
-	maxLists = 64
-	// listRetry is the pause before a list is asked for again.
-	listRetry = 2 * time.Second
 )
 
 // tellUrgent tells what this turn of the loop brought.
@@ -78,7 +73,7 @@ func (e *Engine) statusPart() cluster.Part {
 // marksPart is what a node has observed, detailPart what marks cannot say of that.
 func (e *Engine) marksPart() cluster.Part {
 	return cluster.Part{Key: round.PartMarks, Spare: true, Take: e.takeObserved, Encode: func(time.Time) ([]byte, any) {
-		marks := round.EncodeMarks(e.cluster.targets, e.cluster.marks)
+		marks := e.cluster.marks.Encode()
 		h := fnv.New64a()
 		// An FNV does not fail.
 		_, _ = h.Write(marks)
@@ -88,7 +83,7 @@ func (e *Engine) marksPart() cluster.Part {
 
 func (e *Engine) detailPart() cluster.Part {
 	return cluster.Part{Key: round.PartDetail, Spare: true, Take: e.takeObserved, Encode: func(time.Time) ([]byte, any) {
-		detail, left := round.EncodeDetails(e.cluster.targets, e.details())
+		detail, left := e.cluster.marks.EncodeDetails()
 		e.metrics.cluster.untold.Set(float64(left))
 		return detail, nil
 	}}
@@ -110,13 +105,13 @@ func (e *Engine) takeObserved(r *gossip.Round, now time.Time) error {
 	var moved []round.Prefix
 	var err error
 	e.evidence.Change(func() {
-		moved, err = p.said.Take(r.Key, r.Shard, r.Shards, r.Data, r.At, r.Relayed && !e.cluster.relays(), e.cluster.lists.get)
+		moved, err = p.said.Take(r.Key, r.Shard, r.Shards, r.Data, r.At, r.Relayed && !e.cluster.relays(), e.cluster.marks.List)
 	})
 	if unknown, ok := errors.AsType[*round.UnknownTargetsError](err); ok {
 		e.fetchList(p.name, unknown.Hash, now)
 	}
 	for _, prefix := range moved {
-		if id, ok := e.cluster.ids[prefix]; ok {
+		if id, ok := e.cluster.marks.ID(prefix); ok {
 			e.observed(id, true)
 		}
 	}
@@ -128,7 +123,7 @@ func (e *Engine) status(now time.Time) round.Status {
 	c := e.cluster
 	return round.Status{
 		Version: c.opts.Version, Config: e.cur.Model.Hash, Plans: e.opts.Publisher.PlanHash(), Intents: e.intents.Kept().Digest(),
-		Targets: c.targets.Hash, Generation: e.generation, Uptime: now.Sub(e.started),
+		Targets: c.marks.Hash(), Generation: e.generation, Uptime: now.Sub(e.started),
 		Flags: round.Flags{
 			Joined: c.gate.joined, Answering: e.Shut() == "", Blind: e.evidence.Blind(), Isolated: c.isolated, Frozen: e.freeze.On, Drained: e.drained.Load(),
 			Hooks: e.opts.Hooks, Late: e.evidence.Late,
@@ -138,103 +133,16 @@ func (e *Engine) status(now time.Time) round.Status {
 
 // markAll reckons all marks anew, as for another table.
 func (e *Engine) markAll(now time.Time) {
-	c := e.cluster
-	if c == nil {
-		return
+	if c := e.cluster; c != nil {
+		c.urgent = c.marks.All(e.cur.Table, now) || c.urgent
 	}
-	if c.targets == nil || c.marked != e.cur {
-		ids := slices.Collect(e.cur.Targets())
-		if c.targets != nil {
-			// Others go on with it until they have the configuration too.
-			c.lists.others[c.targets.Hash] = c.targets
-		}
-		c.targets, c.marked = round.NewTargets(ids), e.cur
-		c.lists.own, c.urgent = c.targets, true
-		c.ids = make(map[round.Prefix]health.TargetID, len(ids))
-		for _, id := range ids {
-			c.ids[round.PrefixOf(id)] = id
-		}
-		c.marks = make([]round.Mark, c.targets.Len())
-		clear(c.failing)
-	}
-	for id := range e.cur.Targets() {
-		e.mark(id, now)
-	}
-}
-
-// mark reckons the mark of one target anew.
-func (e *Engine) mark(id health.TargetID, now time.Time) {
-	c := e.cluster
-	i, ok := c.targets.Index(id)
-	if !ok {
-		return
-	}
-	target, ok := e.cur.Target(id)
-	if !ok {
-		return
-	}
-	o, known := e.evidence.Own(id)
-	mark := round.MarkNone
-	check := target.Check
-	if known && now.Before(judge.FreshUntil(check, o)) && e.evidence.Trusts(id, check, o) {
-		if e.evidence.Restored(id) {
-			o.State = health.Unknown
-		}
-		mark = round.MarkOf(o, check.Fall)
-	}
-	if mark != round.MarkNone && (o.Reduction > 0 || o.Reason != "" && (o.Failures > 0 || o.State == health.Down)) {
-		c.failing[i] = id
-	} else {
-		delete(c.failing, i)
-	}
-	if c.marks[i] != mark {
-		c.marks[i], c.urgent = mark, true
-	}
-}
-
-// details are what marks cannot say.
-func (e *Engine) details() round.Details {
-	d := round.Details{Reasons: make(map[int]string), Reductions: make(map[int]int)}
-	for i, id := range e.cluster.failing {
-		o, ok := e.evidence.Own(id)
-		if !ok {
-			continue
-		}
-		if o.Reason != "" {
-			d.Reasons[i] = o.Reason
-		}
-		if o.Reduction > 0 {
-			d.Reductions[i] = o.Reduction
-		}
-	}
-	return d
-}
-
-// targetLists are the lists of targets that marks may be about.
-type targetLists struct {
-	own *round.Targets
-	// others are those that were fetched; asked is when one was last asked for.
-	others map[round.ListHash]*round.Targets
-	asked  map[round.ListHash]time.Time
-}
-
-func (l *targetLists) get(hash round.ListHash) *round.Targets {
-	if l.own != nil && l.own.Hash == hash {
-		return l.own
-	}
-	return l.others[hash]
 }
 
 // fetchList asks a node for its list of targets, unless somebody was asked a moment ago.
 func (e *Engine) fetchList(from string, hash round.ListHash, now time.Time) {
-	l := &e.cluster.lists
-	if now.Sub(l.asked[hash]) < listRetry {
+	if !e.cluster.marks.Asks(hash, now) {
 		return
 	}
-	if len(l.asked) >= maxLists {
-		clear(l.asked)
-	}
-	l.asked[hash] = now
 	e.shares.Add(1)
 	go func() {
 		defer e.shares.Done()
@@ -245,12 +153,7 @@ func (e *Engine) fetchList(from string, hash round.ListHash, now time.Time) {
 			e.opts.Logger.Debug("list of targets", "node", from, "err", err)
 			return
 		}
-		e.post(func(time.Time) {
-			if len(l.others) >= maxLists {
-				clear(l.others)
-			}
-			l.others[hash] = list
-		})
+		e.post(func(time.Time) { e.cluster.marks.Learn(list) })
 	}()
 }
 
@@ -284,7 +187,7 @@ func (e *Engine) handleTargets(_ context.Context, _ string, body []byte) (reply 
 		return nil, round.ErrMalformed
 	}
 	err = e.command(func(time.Time) error {
-		list := e.cluster.lists.get(hash)
+		list := e.cluster.marks.List(hash)
 		if list == nil {
 			return errors.New("no such list any more")
 		}
