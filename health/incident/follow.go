@@ -1,7 +1,6 @@
 package incident
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -211,28 +210,11 @@ func (l *Log) tell(was, is *ledger.Incident) {
 		l.opts.Events.Add("incident.void", is.ID, v.Node+" answers "+v.Endpoint+" again", data())
 	}
 	if !was.Forgotten() && is.Forgotten() {
-		l.opts.Events.Add("incident.forgotten", is.ID, "no honest cache held it"+under(is)+" at "+is.ForgottenAt.UTC().Format(time.RFC3339), data())
+		l.opts.Events.Add("incident.forgotten", is.ID, "no honest cache held it"+is.Under()+" at "+is.ForgottenAt.UTC().Format(time.RFC3339), data())
 	}
 	if was.Open() && !is.Open() {
 		l.opts.Events.Add("incident.closed", is.ID, is.Title, data())
 	}
-}
-
-// under names the services that alone have ceased to answer with the endpoints; empty where no name answers them.
-func under(i *ledger.Incident) string {
-	var names []string
-	for k := range i.Endpoints {
-		if name := strings.TrimSuffix(i.Endpoints[k].Service, "."); name != "" && !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	if len(names) == 0 {
-		return ""
-	}
-	if more := len(names) - 1; more > 0 {
-		return fmt.Sprintf(" under %s and %d more names", names[0], more)
-	}
-	return " under " + names[0]
 }
 
 // same tells whether nothing moved that anybody wants to know.

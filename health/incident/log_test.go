@@ -176,17 +176,3 @@ func TestTitleCountsEndpoints(t *testing.T) {
 	i.Endpoints = append(i.Endpoints, ledger.IncidentEndpoint{Name: "web/b", AZ: "eu-a"})
 	require.Equal(t, "az eu-a: 2 endpoints taken out by the file", titleOf(i))
 }
-
-// TestUnder: what other names go on answering is forgotten under some names alone, and the event says so.
-func TestUnder(t *testing.T) {
-	of := func(services ...string) *ledger.Incident {
-		i := new(ledger.Incident)
-		for _, s := range services {
-			i.Endpoints = append(i.Endpoints, ledger.IncidentEndpoint{Name: "p/e", Service: s})
-		}
-		return i
-	}
-	require.Empty(t, under(of("", "")))
-	require.Equal(t, " under www.example.org", under(of("www.example.org.", "", "www.example.org.")))
-	require.Equal(t, " under a and 2 more names", under(of("a.", "b.", "c.", "a.")))
-}

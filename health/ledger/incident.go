@@ -1,7 +1,9 @@
 package ledger
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -211,4 +213,21 @@ func between(a, b time.Time) *float64 {
 	}
 	s := max(0, b.Sub(a)).Seconds()
 	return &s
+}
+
+// Under names, after a blank, the services that alone have ceased to answer with the endpoints; it is empty where no name answers them.
+func (i *Incident) Under() string {
+	var names []string
+	for k := range i.Endpoints {
+		if name := strings.TrimSuffix(i.Endpoints[k].Service, "."); name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	if more := len(names) - 1; more > 0 {
+		return fmt.Sprintf(" under %s and %d more names", names[0], more)
+	}
+	return " under " + names[0]
 }

@@ -130,12 +130,18 @@ func NewCertificate(i *ledger.Incident, n Node, now time.Time) (*ledger.Certific
 			c.NotCovered = append(c.NotCovered, "static record "+g.String()+", removed, until "+clock(g.Until))
 		}
 	}
-	for _, w := range i.Confirmed {
-		if w.Node == i.Node {
+	for _, d := range departuresOf(n, c.Addresses) {
+		// Another name may have let go of it later.
+		if d.Bound.SafeAt.After(c.SafeAt) {
+			c.SafeAt, c.LastAnswerAt, c.Confirmed = d.Bound.SafeAt, ledger.Later(c.LastAnswerAt, d.Bound.Quiet), d.Bound.Confirmed
+		}
+	}
+	for _, w := range c.Confirmed {
+		if w.Node == n.Name() {
 			c.ExposureZeroAt = w.Until
 		}
 	}
-	b := ledger.Bound{Known: true, Final: true, SafeAt: i.ForgottenAt, Quiet: i.LastAnswerAt, Confirmed: i.Confirmed}
+	b := ledger.Bound{Known: true, Final: true, SafeAt: c.SafeAt, Quiet: c.LastAnswerAt, Confirmed: c.Confirmed}
 	f := ForgettingOf(&b, caches, now)
 	c.Lines = Lines(&f, true, caches, false)
 	return c, nil
@@ -174,7 +180,36 @@ func uncertain(i *ledger.Incident, n Node, now time.Time) error {
 	case !i.Forgotten():
 		return fmt.Errorf("the nodes have yet to say again that they do not answer it, after %s", clock(i.SafeAt))
 	}
+	return heldElsewhere(out, n, now)
+}
+
+// heldElsewhere says which address of the endpoints caches may hold by a name that let go of it later, or by one of which nothing is
+// remembered: an incident of one service knows of its own names alone.
+func heldElsewhere(out []ledger.IncidentEndpoint, n Node, now time.Time) error {
+	for _, e := range out {
+		for _, a := range e.Addresses {
+			whole := false
+			for _, d := range departuresOf(n, []string{a}) {
+				whole = whole || d.Owner == ""
+				switch {
+				case d.Bound.Final:
+				case d.Bound.Known && now.Before(d.Bound.SafeAt):
+					return fmt.Errorf("honest caches may hold %s of %s until %s, by a name that answered it later", a, e.Name, clock(d.Bound.SafeAt))
+				default:
+					return fmt.Errorf("not every node has said that caches have forgotten %s of %s, which other names answered later", a, e.Name)
+				}
+			}
+			if e.Service != "" && !whole {
+				return fmt.Errorf("%s of %s left %s alone, and when it left the other names is not remembered any more", a, e.Name, strings.TrimSuffix(e.Service, "."))
+			}
+		}
+	}
 	return nil
+}
+
+// departuresOf are the departures of addresses, from some of their names or from all.
+func departuresOf(n Node, addresses []string) []engine.Departure {
+	return slices.DeleteFunc(slices.Clone(n.Departures()), func(d engine.Departure) bool { return d.Moved || !slices.Contains(addresses, d.RData) })
 }
 
 // answeredElsewhere says which of the endpoints, given up by a service or a name, another one answers, or which node may, for it serves other
