@@ -199,7 +199,10 @@ type Engine struct {
 	issued  issued
 	records records
 	// moved are names that a file has answered elsewhere. Owned by Run's goroutine.
-	moved   []movedNames
+	moved []movedNames
+	// turn is when Run last did something, pause when it had stood still before. Owned by its goroutine.
+	turn    time.Time
+	pause   pause
 	lives   lives
 	takings takings
 }
@@ -425,17 +428,21 @@ func (e *Engine) loop(ctx context.Context, g *errgroup.Group) error {
 		case <-ctx.Done():
 			return nil
 		case <-e.wake:
+			e.turned(time.Now())
 			e.doPosted(time.Now())
 			e.fold(time.Now())
 			e.takeModel(g, time.Now())
 		case t := <-e.prepared:
+			e.turned(time.Now())
 			e.takeUp(t, time.Now())
 			e.takeModel(g, time.Now())
 		case o := <-e.orders:
+			e.turned(time.Now())
 			o.done <- o.do(time.Now())
 		case w := <-e.keeping.results:
 			e.onWritten(w, time.Now())
 		case <-ticker.C:
+			e.turned(time.Now())
 			e.onTick(time.Now())
 		}
 	}

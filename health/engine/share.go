@@ -41,6 +41,10 @@ func (e *Engine) intentsPart() cluster.Part {
 
 // takeIntents takes in a shard of what another node holds.
 func (e *Engine) takeIntents(r *gossip.Round, now time.Time) error {
+	if e.pause.covers(r.At) {
+		// The next one says it again, with what is left by then.
+		return nil
+	}
 	p := e.cluster.peers[r.Node]
 	s, err := intent.Decode(r.Data, r.At)
 	p.intents[r.Shard] = s
@@ -61,11 +65,14 @@ func (e *Engine) takeSet(s intent.Set, now time.Time) (changed bool, err error) 
 	return changed, err
 }
 
-// takeSetKept is takeSet from another goroutine; it returns once the set is in force and on disk. what is done beside it on Run's goroutine.
-func (e *Engine) takeSetKept(ctx context.Context, s intent.Set, what func(now time.Time)) error {
+// takeSetKept is takeSet from another goroutine; it returns once the set is in force and on disk. what is done before on Run's goroutine;
+// nothing is taken if it fails.
+func (e *Engine) takeSetKept(ctx context.Context, s intent.Set, what func(now time.Time) error) error {
 	kept := make(chan error, 1)
 	err := e.command(func(now time.Time) error {
-		what(now)
+		if err := what(now); err != nil {
+			return err
+		}
 		changed, err := e.takeSet(s, now)
 		if changed {
 			e.applyIntents(now)
@@ -97,10 +104,14 @@ func (e *Engine) handleIntents(ctx context.Context, from string, body []byte) ([
 	if unknown != nil && !errors.Is(unknown, intent.ErrKind) {
 		return nil, unknown
 	}
-	return nil, errors.Join(e.takeSetKept(ctx, s, func(time.Time) {
+	return nil, errors.Join(e.takeSetKept(ctx, s, func(now time.Time) error {
+		if e.pause.covers(now) {
+			return errPaused
+		}
 		if p := e.cluster.peers[from]; p != nil {
 			p.held = p.held.Merge(s)
 		}
+		return nil
 	}), unknown)
 }
 
@@ -357,10 +368,11 @@ func (e *Engine) takePull(ctx context.Context, name string, reply []byte, rememb
 	} else if err != nil {
 		return err
 	}
-	err = e.takeSetKept(ctx, s, func(time.Time) {
+	err = e.takeSetKept(ctx, s, func(time.Time) error {
 		if incarnation > 0 {
 			e.intents.Raise(incarnation + 1)
 		}
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("not kept: %w", err)
