@@ -91,7 +91,7 @@ func (i *Incident) Timeline() []Moment {
 	back := "answered again"
 	switch {
 	case i.Forgotten():
-		rows = append(rows, Moment{i.ForgottenAt, "last honest cache has forgotten"+i.Under()+", as every node has said since"})
+		rows = append(rows, Moment{i.ForgottenAt, "last honest cache has forgotten" + i.Under() + ", as every node has said since"})
 	case i.CameBack():
 		back += ", before it was certain that caches had forgotten it"
 	default:
