@@ -166,8 +166,8 @@ func uncertain(i *ledger.Incident, n Node, now time.Time) error {
 		}
 		return fmt.Errorf("%s is answered by node %s (%s)", a.Endpoint, a.Node, a.Address)
 	}
-	for _, u := range i.Unknown {
-		return fmt.Errorf("node %s %s", u.Node, u.Why)
+	if len(i.Unknown) > 0 {
+		return fmt.Errorf("node %s %s", i.Unknown[0].Node, i.Unknown[0].Why)
 	}
 	if err := answeredElsewhere(out, n); err != nil {
 		return err
