@@ -16,8 +16,8 @@ type PoolInput struct {
 	// Leaf gives the verdict on what a check dials for the address of endpoint i in a family, which plays no part where not each address is
 	// dialled for itself; check indexes Zone.Checks.
 	Leaf func(i int, f config.Family, check int) health.Verdict
-	// Reduction gives how many percent of its weight endpoint i asks to be relieved of; nil means none.
-	Reduction func(i int) int
+	// Reductions are how many percent of its weight each endpoint asks to be relieved of; nil means none.
+	Reductions []int
 	// Orders are what orders make of the pool; nil changes nothing.
 	Orders *Orders
 	// Reloaded is when a new version of the zone file came; zero for never. It concerns returns that began before.
@@ -49,8 +49,8 @@ func Pool(in PoolInput) (view *health.PoolView, wake time.Time) {
 		e := &p.Endpoints[i]
 		in.judge(i, e)
 		orders.show(i, e)
-		if in.Reduction != nil {
-			e.Reduction = in.Reduction(i)
+		if in.Reductions != nil {
+			e.Reduction = in.Reductions[i]
 		}
 		if e.Uneasy() && in.answerable(i) {
 			p.Calm = false

@@ -301,10 +301,9 @@ func (t *Table) Judge(now time.Time) []health.Transition {
 		pt := &t.zones[ref.Zone].pools[ref.Pool]
 		view, wake := judge.Pool(judge.PoolInput{
 			Zone: z, Pool: z.Pools[ref.Pool], Prev: pt.view, Now: now, Frozen: t.e.still(), Reloaded: t.zones[ref.Zone].reloaded, Without: t.e.without,
-			Lost: t.lost(z.Pools[ref.Pool], pt, now), Orders: pt.orders,
+			Lost: t.lost(z.Pools[ref.Pool], pt, now), Orders: pt.orders, Reductions: t.reductions(z, z.Pools[ref.Pool], pt),
 			Older: func(since time.Time) bool { return t.Older(ref, since, now) }, Settle: t.e.settle(),
-			Leaf:      func(i int, f config.Family, check int) health.Verdict { return t.leaf(z, pt, t.at(i, f), check, now) },
-			Reduction: func(i int) int { return t.reduction(z, pt, i) },
+			Leaf: func(i int, f config.Family, check int) health.Verdict { return t.leaf(z, pt, t.at(i, f), check, now) },
 		})
 		if t.e.Isolated {
 			view.Calm = false
@@ -370,6 +369,23 @@ func (t *Table) leaf(z *config.Zone, pt *poolTable, at point, check int, now tim
 	v := judge.Target(c, t.seen(id, c, buf[:0]), t.jury(id), t.leaves[id], now)
 	t.leaves[id] = v
 	return v
+}
+
+// reductions are the greatest that fresh reports on each endpoint ask for; nil where none asks for any.
+func (t *Table) reductions(z *config.Zone, p *config.Pool, pt *poolTable) (all []int) {
+	n := len(p.Endpoints)
+	if len(pt.leaves) == 0 {
+		return nil
+	}
+	for i := range n {
+		if r := t.reduction(z, pt, i); r > 0 {
+			if all == nil {
+				all = make([]int, n)
+			}
+			all[i] = r
+		}
+	}
+	return all
 }
 
 // reduction is the greatest that a fresh report on endpoint i asks for.

@@ -181,3 +181,17 @@ func TestWaiting(t *testing.T) {
 	}
 	require.Equal(t, []Ref{{0, main}, {0, spare}}, watched)
 }
+
+// TestReductions: the greatest reduction that a fresh report asks for is the endpoint's, until another report asks for less.
+func TestReductions(t *testing.T) {
+	b := newBench(t, twoPools)
+	b.see(main, 0, health.Up, 0)
+	b.see(main, 1, health.Up, 0)
+	id := b.target(main, 1).ID
+	b.e.Put(map[health.TargetID]health.Observation{id: {Target: id, State: health.Up, Reduction: 40, At: b.now, Next: b.now.Add(2 * time.Second)}})
+	b.Observed(id, true)
+	require.Len(t, b.Judge(b.now), 1)
+	require.Equal(t, []int{0, 40}, []int{b.Pool(Ref{0, main}).Endpoints[0].Reduction, b.Pool(Ref{0, main}).Endpoints[1].Reduction})
+	b.see(main, 1, health.Up, 0)
+	require.Zero(t, b.Pool(Ref{0, main}).Endpoints[1].Reduction)
+}
