@@ -17,6 +17,8 @@ import (
 type nothing struct{}
 
 func (nothing) Verdict(health.TargetID) (v health.Verdict, ok bool) { return v, false }
+
+func (nothing) Part(health.TargetID) (v health.Verdict, ok bool) { return v, false }
 func (nothing) Endpoint(*config.Zone, *config.Pool, int, []health.TargetID) (v health.EndpointView, ok bool) {
 	return v, false
 }

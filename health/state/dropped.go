@@ -38,6 +38,7 @@ func (s *File) Drop(z *config.Zone, p *config.Pool, i int, view *health.Endpoint
 	delete(s.loaded, endpointKey(z, p, i))
 	for id := range leaves {
 		delete(s.targets, id)
+		delete(s.parts, id)
 		delete(s.dropped.targets, id)
 	}
 	down := view.State == health.Down || view.Each != nil && slices.ContainsFunc(view.Each[:], func(v health.Verdict) bool { return v.State == health.Down })

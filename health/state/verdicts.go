@@ -46,6 +46,8 @@ type File struct {
 	// one goroutine. They are dropped when they are too old to begin with.
 	loaded  map[string]savedVerdict
 	targets map[health.TargetID]health.Verdict
+	// parts are those on endpoints in service that rest on several targets, by each of these.
+	parts map[health.TargetID]health.Verdict
 	// byRData has those of loaded by what the endpoint has; nil where two have the same.
 	byRData map[string]*savedVerdict
 
@@ -113,6 +115,7 @@ func Open(dir string, maxAge time.Duration, now time.Time, logger *slog.Logger) 
 		return s, nil
 	}
 	s.loaded, s.targets = saved.Endpoints, make(map[health.TargetID]health.Verdict, len(saved.Endpoints))
+	s.parts = make(map[health.TargetID]health.Verdict)
 	s.byRData = make(map[string]*savedVerdict, len(saved.Endpoints))
 	for name, v := range saved.Endpoints {
 		if len(v.RData) > 0 {
@@ -127,6 +130,12 @@ func Open(dir string, maxAge time.Duration, now time.Time, logger *slog.Logger) 
 		for _, of := range append([]savedVerdict{v}, v.Each...) {
 			if len(of.Targets) == 1 {
 				s.targets[of.Targets[0]] = of.verdict(now.Add(-away))
+				continue
+			}
+			if whole := of.verdict(now.Add(-away)); whole.InService() {
+				for _, id := range of.Targets {
+					s.parts[id] = whole
+				}
 			}
 		}
 	}
@@ -189,7 +198,7 @@ func (v savedVerdict) verdict(savedAt time.Time) health.Verdict {
 func (s *File) Expire(now time.Time) {
 	s.dropped.expire(s.maxAge, now)
 	if s.loaded != nil && now.Sub(s.savedAt) > s.maxAge {
-		s.loaded, s.targets, s.byRData = nil, nil, nil
+		s.loaded, s.targets, s.parts, s.byRData = nil, nil, nil, nil
 	}
 }
 
@@ -199,6 +208,12 @@ func (s *File) Verdict(id health.TargetID) (health.Verdict, bool) {
 		return t.verdict, true
 	}
 	v, ok := s.targets[id]
+	return v, ok
+}
+
+// Part is what an earlier run believed of an endpoint in service that rests on a target among others.
+func (s *File) Part(id health.TargetID) (health.Verdict, bool) {
+	v, ok := s.parts[id]
 	return v, ok
 }
 

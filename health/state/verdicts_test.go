@@ -157,3 +157,31 @@ func TestBrokenReturns(t *testing.T) {
 		})
 	}
 }
+
+// TestPushInComposite: a push check that is part of another check starts from what was known of the endpoint, if that was in service: its
+// lease ends then. What is dialled is dialled anew, and decides.
+func TestPushInComposite(t *testing.T) {
+	zone, problems := config.Parse("z.yaml", []byte("zone: example.org\nnameservers: [{name: ns1.example.net}]\nregions: {eu: {azs: [a]}}\n"+
+		"checks: {h: {type: tcp, port: 80}, app: {type: push, lease: 5s}, both: {all: [h, app]}}\n"+
+		"pools: {p: {region: eu, check: both, endpoints: [{name: e, az: a, addresses: [192.0.2.1]}]}}\nservices: {www: {tiers: [{p: 1}]}}\n"), config.ParseOptions{})
+	require.NotNil(t, zone, problems.String())
+	now := time.Now()
+	for _, was := range []health.State{health.Up, health.Down} {
+		view := health.EndpointView{Verdict: health.Verdict{State: was, Since: now.Add(-time.Minute)}}
+		var out bytes.Buffer
+		require.NoError(t, writeVerdicts(&out, &health.View{Zones: []*health.ZoneView{{Zone: zone, Pools: []*health.PoolView{{Endpoints: []health.EndpointView{view}}}}}}, now))
+		dir := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(dir, FileName), out.Bytes(), 0o600))
+		state, err := Open(dir, time.Hour, now, slog.New(slog.DiscardHandler))
+		require.NoError(t, err)
+		started := make(map[config.CheckType]health.State)
+		for target, v := range table.New(config.NewModel([]*config.Zone{zone}), nil, table.NewEvidence("", nil, 0), state, now).Probed() {
+			started[target.Check.Type] = v.State
+		}
+		want := map[config.CheckType]health.State{config.CheckTCP: health.Unknown, config.CheckPush: health.Unknown}
+		if was == health.Up {
+			want[config.CheckPush] = health.Up
+		}
+		require.Equal(t, want, started)
+	}
+}

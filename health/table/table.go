@@ -81,6 +81,8 @@ type targetUse struct {
 type Memory interface {
 	// Verdict is that on a target.
 	Verdict(id health.TargetID) (v health.Verdict, ok bool)
+	// Part is that on an endpoint in service that rests on the target among others: of which it was in service is not known.
+	Part(id health.TargetID) (v health.Verdict, ok bool)
 	// Endpoint is the view of endpoint i of p, if what is dialled for it now was dialled then.
 	Endpoint(z *config.Zone, p *config.Pool, i int, dialled []health.TargetID) (view health.EndpointView, ok bool)
 	// Returns is the view with which p starts, which may be nil, with how far the pool and its AZs were on their way back.
@@ -203,6 +205,9 @@ func (t *Table) remember(pt *poolTable, old *Table, memory Memory) {
 		}
 		if v, ok := memory.Verdict(id); ok {
 			t.leaves[id] = v
+		} else if v, ok := memory.Part(id); ok && t.targets[id].target.Check.Type == config.CheckPush {
+			// Who was told last is told nothing any more: its lease counts from now on, and ends. What is dialled is dialled anew.
+			t.leaves[id] = health.Verdict{State: health.Up, Stale: true, Since: v.Since}
 		}
 	}
 }

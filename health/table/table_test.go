@@ -29,6 +29,8 @@ const twoPools = "pools:\n  main: {region: eu, check: up, endpoints: [{name: e, 
 type nothing struct{}
 
 func (nothing) Verdict(health.TargetID) (v health.Verdict, ok bool) { return v, false }
+
+func (nothing) Part(health.TargetID) (v health.Verdict, ok bool) { return v, false }
 func (nothing) Endpoint(*config.Zone, *config.Pool, int, []health.TargetID) (v health.EndpointView, ok bool) {
 	return v, false
 }
