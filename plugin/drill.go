@@ -333,6 +333,7 @@ func (d *drills) reportLocked(drill *api.Drill) {
 			continue
 		}
 		drill.Incident, drill.Unknown, drill.Missed = i.ID, nil, nil
+		drill.Forgotten, drill.Returned = i.Forgotten(), i.CameBack()
 		for _, u := range i.Unknown {
 			drill.Unknown = append(drill.Unknown, u.Node)
 		}

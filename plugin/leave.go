@@ -38,8 +38,15 @@ func Leaves(before, after *config.Zone, now time.Time) []Leave {
 	}
 	for h, of := range configured(before) {
 		_, answered := was[h]
-		if _, stays := could[h]; !stays && !answered {
+		_, stays := could[h]
+		_, goes := is[h]
+		switch {
+		case !stays && !answered:
 			out = append(out, of.leave(before, after, h, true))
+		case stays && (goes || !answered) && lastResortGoes(before, after, of.service):
+			l := of.leave(before, after, h, true)
+			l.Why = "no last resort any more"
+			out = append(out, l)
 		}
 	}
 	out = append(out, leavingRecords(before, after)...)
@@ -54,6 +61,15 @@ func Leaves(before, after *config.Zone, now time.Time) []Leave {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), standby(a)-standby(b), cmp.Compare(a.Endpoint, b.Endpoint), cmp.Compare(a.Data, b.Data))
 	})
 	return out
+}
+
+// lastResortGoes tells whether a service answers with its endpoints while all of them are down, and does not after the change.
+func lastResortGoes(before, after *config.Zone, service string) bool {
+	answers := func(z *config.Zone) bool {
+		i := slices.IndexFunc(z.Services, func(s *config.Service) bool { return s.Name == service })
+		return i >= 0 && (z.Services[i].OnAllDown.Policy == config.LastGood || z.Services[i].OnAllDown.Policy == config.AnswerAll)
+	}
+	return after != nil && answers(before) && !answers(after)
 }
 
 // leavingRecords are static records that go and carry what an endpoint of either version has.

@@ -61,6 +61,10 @@ services:
 			"_http._tcp.cart.a.example. two.web.a.example. web/two 1m0s: not answered any more",
 			"www.a.example. 192.0.2.2 web/two 30s: not answered any more",
 		}},
+		{"no last resort", "{spare: 1}], ttl", "{spare: 1}], on_all_down: nodata, ttl", []string{
+			"www.a.example. 192.0.2.3 spare/one 30s standby: no last resort any more", "www.a.example. 192.0.2.1 web/one 30s standby: no last resort any more",
+			"www.a.example. 192.0.2.2 web/two 30s standby: no last resort any more",
+		}},
 		{"tiers change places", "[{web: 1}, {spare: 1}]", "[{spare: 1}, {web: 1}]", []string{
 			"www.a.example. 192.0.2.1 web/one 30s: not answered any more", "www.a.example. 192.0.2.2 web/two 30s: not answered any more",
 		}},

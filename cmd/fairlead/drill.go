@@ -203,7 +203,15 @@ func writeDrill(w io.Writer, d *api.Drill, st style) {
 	}
 	t.write(w, st, "  ")
 	if d.LastStaleCacheAt != nil {
-		fmt.Fprintf(w, "  the last honest cache forgot at %s\n", clock(*d.LastStaleCacheAt, time.Now()))
+		at := clock(*d.LastStaleCacheAt, time.Now())
+		switch {
+		case d.Forgotten:
+			fmt.Fprintf(w, "  no honest cache held it at %s, as every node has said since\n", at)
+		case d.Returned:
+			fmt.Fprintf(w, "  it was answered again before caches had forgotten it: they would have by %s\n", at)
+		default:
+			fmt.Fprintf(w, "  honest caches forget it by %s, if nobody answers it again\n", at)
+		}
 	}
 	if len(d.Unknown) > 0 {
 		fmt.Fprintln(w, "  "+st.paint(yellow, "when caches forgot is not known: "+strings.Join(d.Unknown, ", ")+" never confirmed"))

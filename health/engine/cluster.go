@@ -23,7 +23,7 @@ const (
 	// directRoster is the greatest cluster in which every node sends to every other one: relaying costs five times as much, and
 	// hides one-way cuts.
 	directRoster = 128
-	// freshFor is how long a node counts as heard after its latest round (DESIGN.md section 4).
+	// freshFor is how long a node counts as heard after its latest round (docs/design.md section 4).
 	freshFor = health.HeardFor
 	// rosterTime is how long a silent node counts where a guard of the simulator lets it leave by time.
 	rosterTime = 15 * time.Second
@@ -42,7 +42,7 @@ type Cluster struct {
 	Gossip gossip.Options
 	// Nodes are where the nodes of Gossip.Roster stand, by name.
 	Nodes []judge.Node
-	// Allowance is how late a peer may learn of an observation (G of DESIGN.md section 6).
+	// Allowance is how late a peer may learn of an observation (G of docs/design.md section 6).
 	Allowance time.Duration
 	// IsolateAfter is how long the node answers without a majority; 0 means for ever.
 	IsolateAfter time.Duration

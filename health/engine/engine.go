@@ -88,7 +88,7 @@ type Options struct {
 	// Events is told what happens; nil means nobody. Hooks is set when this node has webhooks, which the others are told.
 	Events *event.Log
 	Hooks  bool
-	// Transit is how late a resolver may still accept an answer (X of DESIGN.md section 6); config.DefaultTransit when 0.
+	// Transit is how late a resolver may still accept an answer (X of docs/design.md section 6); config.DefaultTransit when 0.
 	Transit time.Duration
 	// Shared is what the nodes share besides orders; nil for nothing.
 	Shared Shared

@@ -16,7 +16,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health/round"
 )
 
-// greatest is H of DESIGN.md section 8, the greatest TTL that answers of this node may carry. It is on disk, and remembered by another
+// greatest is H of docs/design.md section 8, the greatest TTL that answers of this node may carry. It is on disk, and remembered by another
 // node, before an answer carries it: what can't be written isn't given. So a process that starts anew knows until when answers of the
 // one before it may live, whatever else was lost. Owned by Run's goroutine.
 type greatest struct {

@@ -17,7 +17,7 @@ import (
 // maxLives bounds the starts that the disk keeps: a peer that was away for more of them takes this node for a restored copy.
 const maxLives = 64
 
-// lives are the starts of this node, and what it remembers of the other nodes' disks (DESIGN.md section 8). Owned by Run's goroutine.
+// lives are the starts of this node, and what it remembers of the other nodes' disks (docs/design.md section 8). Owned by Run's goroutine.
 type lives struct {
 	boot round.Boot
 	// writes counts the durable writes of all lives, written are those that are on disk.

@@ -28,7 +28,7 @@ const (
 	askMemory = "pull+memory"
 )
 
-// shareTimeout is how long an order waits for one other node to keep it (RELIABILITY.md E3).
+// shareTimeout is how long an order waits for one other node to keep it (docs/reliability.md id E3).
 const shareTimeout = 2 * time.Second
 
 // intentsPart is what a node has of orders on its disk.

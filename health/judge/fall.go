@@ -14,7 +14,7 @@ func Shortest(c *config.Check) time.Duration {
 }
 
 // Change is the earliest instant at which the verdict on what c dials could become another, whatever the probes will say
-// (DESIGN.md section 6, "Horizon, exactly"). floor is an instant that is safe at any time, which stands for "at once".
+// (docs/design.md section 6, "Horizon, exactly"). floor is an instant that is safe at any time, which stands for "at once".
 //
 // A fall needs a quorum of the vantages that are fresh by then. While all are heard and go on being heard that is the q-th least
 // of the instants at which they could say down. Two things can bring it forward. Vantages that say up may fall silent, which

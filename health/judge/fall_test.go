@@ -38,7 +38,7 @@ func outlook(r *rand.Rand, c *config.Check, now time.Time) ([]health.Observation
 	return obs, jury
 }
 
-// earliest is when o could say down, in the words of DESIGN.md section 6.
+// earliest is when o could say down, in the words of docs/design.md section 6.
 func earliest(c *config.Check, o health.Observation, now time.Time, allowance time.Duration) time.Time {
 	if o.State == health.Down {
 		return now

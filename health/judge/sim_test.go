@@ -138,10 +138,10 @@ func (c *court) run(d time.Duration, see func(obs []health.Observation)) {
 	}
 }
 
-// detection is the longest from a fault to a verdict: D + G of DESIGN.md section 6, and rounds that are lost.
+// detection is the longest from a fault to a verdict: D + G of docs/design.md section 6, and rounds that are lost.
 const detection = 3*2200*time.Millisecond + time.Second + courtAllowance + 4*time.Second
 
-// TestLiars is S14 of RELIABILITY.md: one of five that lies moves nothing and holds nothing up.
+// TestLiars is docs/reliability.md id S14: one of five that lies moves nothing and holds nothing up.
 func TestLiars(t *testing.T) {
 	for seed := range suite.Cases(4, 1) {
 		// The node that judges may be the liar itself.
@@ -187,7 +187,7 @@ func TestPartition(t *testing.T) {
 }
 
 // TestPromises: over minutes of faults no verdict moves but by a quorum, and no flip comes before an instant that Change once
-// gave. One thing is allowed for: the formula of DESIGN.md section 6 does not reckon with a probe of another vantage that was in
+// gave. One thing is allowed for: the formula of docs/design.md section 6 does not reckon with a probe of another vantage that was in
 // flight when it told, and started up to a timeout before.
 func TestPromises(t *testing.T) {
 	flips, exact, worst := 0, 0, time.Duration(0)

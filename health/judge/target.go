@@ -13,10 +13,10 @@ import (
 const (
 	// freshIntervals is for how many intervals a vantage's own observation counts, plus the time that the probe may take.
 	freshIntervals = 2
-	// freshRemote is for how long what another vantage said counts, from the latest round that says so (DESIGN.md section 4). It
+	// freshRemote is for how long what another vantage said counts, from the latest round that says so (docs/design.md section 4). It
 	// does not say what went stale with itself.
 	freshRemote = health.HeardFor
-	// minVantages is how many fresh vantages a verdict needs, unless there are no more (DESIGN.md section 4).
+	// minVantages is how many fresh vantages a verdict needs, unless there are no more (docs/design.md section 4).
 	minVantages = 2
 	// maxNamed bounds the vantages that a reason names.
 	maxNamed = 3

@@ -83,8 +83,11 @@ type Drill struct {
 	ConvergenceSeconds  *float64 `json:"convergence_seconds,omitempty"`
 	CacheResidueSeconds *float64 `json:"cache_residue_seconds,omitempty"`
 	TotalSeconds        *float64 `json:"total_seconds,omitempty"`
-	// LastStaleCacheAt is when the last honest cache forgot.
+	// LastStaleCacheAt is when the last honest cache forgets, if nobody answers it again. Forgotten is set once every node has said so after
+	// that instant, Returned when it was answered again before.
 	LastStaleCacheAt *time.Time `json:"last_stale_cache_at,omitempty"`
+	Forgotten        bool       `json:"forgotten,omitempty"`
+	Returned         bool       `json:"returned,omitempty"`
 	// Unknown are nodes that never confirmed.
 	Unknown []string `json:"unknown,omitempty"`
 	// Missed are the services whose declared RTO the drill shows to be missed.
