@@ -31,7 +31,7 @@ const (
 	pullTimeout = 4 * time.Second
 )
 
-// A gate keeps service names from being answered while this node may not know of a drain: the join barrier (DESIGN.md section
+// A gate keeps service names from being answered while this node may not know of a drain: the join barrier (docs/design.md section
 // 8), the moment after a restart, and the time after it was alone for too long. Owned by Run's goroutine.
 type gate struct {
 	// joined is the durable mark that this node once had answers from every configured node, mark is its file, and marking is set while it is

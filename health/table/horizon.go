@@ -12,7 +12,7 @@ import (
 // flip is the earliest instant at which health could take a member of the pool out; zero when nothing can. What is behind a
 // closed gate is answered by nobody. who is the endpoint, -1 for the gate. Whoever is forced up cannot leave before the force ends.
 //
-// A vantage with k failures whose next probe starts at s can be down at s + (fall - 1 - k) × interval⁻ (DESIGN.md section
+// A vantage with k failures whose next probe starts at s can be down at s + (fall - 1 - k) × interval⁻ (docs/design.md section
 // 6, "Horizon, exactly"). While a probe is in flight s lies in the past, which errs on the safe side. A later success only
 // moves the instant on, so an old value is a lower bound.
 func (t *Table) flip(ref Ref) (least time.Time, who int) {
