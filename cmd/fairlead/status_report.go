@@ -120,7 +120,7 @@ func (r report) incidents(w io.Writer) {
 			why = ""
 		}
 		if o.ReturnedAt != nil {
-			m, why = markOf(health.Up, "over"), joinWords("; ", "all back since "+since(*o.ReturnedAt, r.status.At), why)
+			m, why = markOf(health.Up, "over"), joinWords("; ", "all back, or in no file, since "+since(*o.ReturnedAt, r.status.At), why)
 		}
 		t.add(m.colour, m.text(), o.ID, since(o.OpenedAt, r.status.At), o.Title, forgotten, why)
 	}

@@ -267,6 +267,10 @@ func (h *happening) back(zone string, out *ledger.IncidentEndpoint) {
 	at, ok := h.where.Find(ledger.Label{Zone: zone, Pool: pool, Endpoint: endpoint, Region: out.Region, AZ: out.AZ})
 	log := h.w.Log
 	if !ok {
+		// One that has another name now is out all the same.
+		at, ok = h.where.Carrying(zone, out.Addresses)
+	}
+	if !ok {
 		log.Returned(zone, out.Name, out.Service, true, h.now)
 		return
 	}

@@ -144,3 +144,20 @@ func TestWatchFile(t *testing.T) {
 	require.Equal(t, []any{ledger.ByConfig, "removed from the file", at(9)}, []any{i.Kind, i.Cause, i.OpenedAt})
 	require.True(t, i.Endpoints[0].Removed)
 }
+
+// TestRenamedWhileOut: an endpoint that is out and gets another name is out as before, until it is back under that one.
+func TestRenamedWhileOut(t *testing.T) {
+	w := newWatching(t)
+	w.becomes(0, 8, down)
+	require.True(t, w.Out("example.org.", "web/one", ""))
+	zone, problems := config.Parse("z.yaml", []byte("zone: example.org\nnameservers: [{name: ns1.example.net}]\nregions: {eu: {azs: [a, b]}}\nchecks: {up: {type: tcp, port: 80}}\n"+
+		"pools: {web: {region: eu, check: up, endpoints: [{name: new, az: a, addresses: [192.0.2.1]}, {name: two, az: b, addresses: [192.0.2.2]}]}}\n"+
+		"services: {www: {tiers: [{web: 1}]}}\n"), config.ParseOptions{})
+	require.NotNil(t, zone, problems.String())
+	w.view = &health.View{Model: config.NewModel([]*config.Zone{zone}), Zones: []*health.ZoneView{{Zone: zone, Pools: w.view.Zones[0].Pools}}}
+	w.becomes(1, 9, func(*health.EndpointView) {})
+	require.True(t, w.Out("example.org.", "web/one", ""))
+	w.becomes(0, 20, func(e *health.EndpointView) { e.Verdict = health.Verdict{State: health.Up} })
+	require.False(t, w.Out("example.org.", "web/one", ""))
+	require.False(t, w.Incidents()[0].Endpoints[0].Removed)
+}

@@ -89,6 +89,9 @@ func (i *Incident) Timeline() []Moment {
 	}
 	rows = append(rows, Moment{i.KnownAt, "bound known"})
 	back := "answered again"
+	if len(i.Endpoints) > 0 && !slices.ContainsFunc(i.Endpoints, func(e IncidentEndpoint) bool { return !e.Removed }) {
+		back = "in no file any more"
+	}
 	switch {
 	case i.Forgotten():
 		rows = append(rows, Moment{i.ForgottenAt, "last honest cache has forgotten" + i.Under() + ", as every node has said since"})

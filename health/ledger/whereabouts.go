@@ -56,6 +56,22 @@ func (w *Whereabouts) HasRData(at Place, rdata string) bool {
 	return slices.Contains(z.Pools[at.Pool].Endpoints[at.Endpoint].RData(), rdata) || z.HostName(at.Pool, at.Endpoint) == rdata
 }
 
+// Carrying finds an endpoint of a zone that has one of the RDATA, under any name.
+func (w *Whereabouts) Carrying(zone string, rdata []string) (at Place, ok bool) {
+	zi, ok := w.zones[zone]
+	if !ok {
+		return at, false
+	}
+	for pi, p := range w.view.Zones[zi].Zone.Pools {
+		for ei := range p.Endpoints {
+			if slices.ContainsFunc(rdata, func(r string) bool { return w.HasRData(Place{zi, pi, ei}, r) }) {
+				return Place{zi, pi, ei}, true
+			}
+		}
+	}
+	return at, false
+}
+
 // Of is the endpoint that what stands is of, if it still has that RDATA; else nil.
 func (w *Whereabouts) Of(s *Standing) *health.EndpointView {
 	at, ok := w.Find(s.Label)
