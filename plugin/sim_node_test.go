@@ -241,8 +241,9 @@ func (p *simProber) Hasten() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, d := range p.driven.targets {
-		if next := time.Now().Add(firstPhase); d.failures > 0 && next.Before(d.next) {
-			d.next = next
+		now := time.Now()
+		if d.again = !d.next.After(now); !d.again && d.failures > 0 && now.Add(firstPhase).Before(d.next) {
+			d.next = now.Add(firstPhase)
 		}
 	}
 	select {
@@ -277,6 +278,10 @@ func (p *simProber) due(now time.Time, next *time.Time) (seen []health.Observati
 	for _, d := range p.driven.targets {
 		if !d.next.After(now) {
 			seen = append(seen, d.probed(p.node.sim.works(p.node, p.node.sim.idOf(d.Target)), now))
+			if d.again && d.failures > 0 {
+				d.next = now.Add(firstPhase)
+			}
+			d.again = false
 		}
 		if d.next.Before(*next) {
 			*next = d.next

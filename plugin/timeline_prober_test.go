@@ -36,6 +36,8 @@ type drivenTarget struct {
 	failures, successes int
 	next                time.Time
 	countsFirst         bool
+	// again is set for a probe that begins too early to count, should it fail.
+	again bool
 }
 
 // Targets are probed one after the other, spread apart, and never at the instants at which a timeline asks.

@@ -31,6 +31,8 @@ type entry struct {
 	removed, discard bool
 	// late is set while the last probe failed and took half of its time or more.
 	late bool
+	// again is set when a probe that was in flight began too early to count, should it fail: another one follows at once.
+	again bool
 	// probed is set when a result has counted, well while the latest probe went well.
 	probed, well bool
 

@@ -130,7 +130,12 @@ func (p *Prober) finish(e *entry, ended *prepared, slow bool, end time.Time) {
 		// A new life begins after the probe that it found in flight.
 		e.discard = false
 		e.place = idle
-		p.agenda.add(e)
+		if e.again && !e.well {
+			p.enterLocked([]*entry{e}, end)
+		} else {
+			p.agenda.add(e)
+		}
+		e.again = false
 	}
 	if e.place == idle && e.index == 0 {
 		p.kick()

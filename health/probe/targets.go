@@ -176,7 +176,11 @@ func (p *Prober) Hasten() {
 	}
 	var failed []*entry
 	for _, e := range p.entries {
-		if e.place == idle && !e.pushed() && e.probed && !e.well {
+		switch {
+		case e.pushed():
+		case e.place == running:
+			e.again = true
+		case e.place == idle && e.probed && !e.well:
 			p.agenda.remove(e)
 			failed = append(failed, e)
 		}

@@ -330,3 +330,31 @@ func TestHasten(t *testing.T) {
 		}
 	})
 }
+
+// TestHastenInFlight: a probe that is in flight when failures are to be looked at anew began too early; if it fails, another one follows at
+// once, and else none does.
+func TestHastenInFlight(t *testing.T) {
+	for _, fails := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			var s starts
+			check := httpCheck(func(c *config.Check) { c.Interval, c.Timeout = time.Minute, 10*time.Second })
+			all := targets(check, 1)
+			r := newRig(t, 4, s.noting(checkerFunc(func(_ context.Context, _ health.Target, r *Result) {
+				time.Sleep(5 * time.Second) // in a bubble
+				if fails {
+					r.fail(because(Refused, "refused"))
+				}
+			})))
+			r.SetTargets(all)
+			r.run(t)
+			time.Sleep(2 * time.Second)
+			require.Len(t, s.of(all[0].ID), 1, "it is in flight")
+			r.Hasten()
+			time.Sleep(6 * time.Second)
+			require.Equal(t, fails, len(s.of(all[0].ID)) == 2)
+			time.Sleep(10 * time.Second)
+			require.Equal(t, fails, len(s.of(all[0].ID)) == 2, "once")
+			r.stop()
+		})
+	}
+}
