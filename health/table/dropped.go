@@ -2,7 +2,6 @@ package table
 
 import (
 	"iter"
-	"slices"
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
@@ -23,14 +22,18 @@ func (t *Table) Dropped(next *Table) iter.Seq[Dropped] {
 		if t == nil {
 			return
 		}
+		nexts := make(map[string]*config.Zone, len(next.Model.Zones))
+		for _, z := range next.Model.Zones {
+			nexts[z.Name] = z
+		}
 		for zi, z := range t.Model.Zones {
-			i := slices.IndexFunc(next.Model.Zones, func(other *config.Zone) bool { return other.Name == z.Name })
-			if i >= 0 && next.Model.Zones[i] == z {
+			is := nexts[z.Name]
+			if is == z {
 				continue
 			}
 			stays := make(map[address]bool)
-			if i >= 0 {
-				for _, p := range next.Model.Zones[i].Pools {
+			if is != nil {
+				for _, p := range is.Pools {
 					for _, e := range p.Endpoints {
 						stays[addressOf(e)] = true
 					}
