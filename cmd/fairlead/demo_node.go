@@ -3,9 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/ed25519"
-	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -19,7 +16,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -86,13 +82,9 @@ func (n *node) reached() string {
 func (n *node) Name() string { return n.name }
 
 // makeIdentity makes the node's key.
-func (n *node) makeIdentity() error {
-	public, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return err
-	}
-	n.PublicKey = base64.StdEncoding.EncodeToString(public)
-	return config.WriteIdentity(filepath.Join(n.dir, "identity.key"), private)
+func (n *node) makeIdentity() (err error) {
+	n.PublicKey, err = newIdentity(filepath.Join(n.dir, "identity.key"))
+	return err
 }
 
 // start starts the process.

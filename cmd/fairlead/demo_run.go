@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -116,10 +115,7 @@ func (d *demo) start(ctx context.Context) error {
 // plan names the nodes to start, with their keys: two in eu, one in us.
 func (d *demo) plan() ([]*node, error) {
 	keyring := filepath.Join(d.dir, "gossip.keys")
-	key := make([]byte, keyOctets)
-	// rand.Read does not fail.
-	_, _ = rand.Read(key)
-	if err := config.WriteKeyring(keyring, [][]byte{key}); err != nil {
+	if err := config.WriteKeyring(keyring, newKeyring()); err != nil {
 		return nil, err
 	}
 	var nodes []*node

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"crypto/ed25519"
-	"crypto/rand"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -28,13 +25,12 @@ func (l *initLayout) make() error {
 				return err
 			}
 		}
-		if err := l.makeIdentity(n); err != nil {
+		var err error
+		if n.PublicKey, err = newIdentity(filepath.Join(n.dir, "identity.key")); err != nil {
 			return err
 		}
 	}
-	key := make([]byte, keyOctets)
-	// rand.Read does not fail.
-	_, _ = rand.Read(key)
+	keyring := newKeyring()
 	if err := l.makeCertificates(); err != nil {
 		return err
 	}
@@ -43,7 +39,7 @@ func (l *initLayout) make() error {
 		return err
 	}
 	for _, n := range l.nodes {
-		if err := config.WriteKeyring(filepath.Join(n.dir, "gossip.keys"), [][]byte{key}); err != nil {
+		if err := config.WriteKeyring(filepath.Join(n.dir, "gossip.keys"), keyring); err != nil {
 			return err
 		}
 		files := map[string]string{"Corefile": l.fill(initCorefile, n), "node.yaml": l.fill(initNodeFile, n)}
@@ -74,16 +70,6 @@ func writeInit(dir, name, text string) error {
 		return err
 	}
 	return os.WriteFile(path, []byte(text), 0o600)
-}
-
-// makeIdentity makes the key by which the other nodes know n.
-func (l *initLayout) makeIdentity(n *initNode) error {
-	public, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return err
-	}
-	n.PublicKey = base64.StdEncoding.EncodeToString(public)
-	return config.WriteIdentity(filepath.Join(n.dir, "identity.key"), private)
 }
 
 // writeContexts writes the file by which commands find the nodes.

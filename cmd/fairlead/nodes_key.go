@@ -20,6 +20,23 @@ import (
 // keyOctets is the length of the keys that are made: AES-256.
 const keyOctets = 32
 
+// newIdentity makes a node's private key in the file at path, which must not be there, and returns the public one as node files have it.
+func newIdentity(path string) (public string, err error) {
+	key, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return "", err
+	}
+	return base64.StdEncoding.EncodeToString(key), config.WriteIdentity(path, private)
+}
+
+// newKeyring is a keyring of one random key.
+func newKeyring() [][]byte {
+	key := make([]byte, keyOctets)
+	// rand.Read does not fail.
+	_, _ = rand.Read(key)
+	return [][]byte{key}
+}
+
 func identityCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "identity",
@@ -38,14 +55,11 @@ the keys of gossip. Its public half stands in the node files of all nodes, as pu
 		Long:    "New makes a private key in FILE, readable by its owner alone, and prints the public one. A file that is there is not overwritten.\n\n" + localExits,
 		Example: `  fairlead nodes identity new /etc/fairlead/identity.key`, Args: usageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			public, private, err := ed25519.GenerateKey(rand.Reader)
+			public, err := newIdentity(args[0])
 			if err != nil {
-				return err
-			}
-			if err := config.WriteIdentity(args[0], private); err != nil {
 				return keepsFile(err, args[0])
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "public_key: %s\n", base64.StdEncoding.EncodeToString(public))
+			fmt.Fprintf(cmd.OutOrStdout(), "public_key: %s\n", public)
 			return nil
 		},
 	}, &cobra.Command{
@@ -99,10 +113,7 @@ some node is repeated before the next one.
 			if _, err := os.Lstat(args[0]); err == nil {
 				return keepsFile(fs.ErrExist, args[0])
 			}
-			key := make([]byte, keyOctets)
-			// rand.Read does not fail.
-			_, _ = rand.Read(key)
-			if err := config.WriteKeyring(args[0], [][]byte{key}); err != nil {
+			if err := config.WriteKeyring(args[0], newKeyring()); err != nil {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s: one key, to be copied to every node\n", args[0])
