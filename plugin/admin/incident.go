@@ -186,10 +186,18 @@ func uncertain(i *ledger.Incident, n Node, now time.Time) error {
 // heldElsewhere says which address of the endpoints caches may hold by a name that let go of it later, or by one of which nothing is
 // remembered: an incident of one service knows of its own names alone.
 func heldElsewhere(out []ledger.IncidentEndpoint, n Node, now time.Time) error {
+	var addresses []string
+	for _, e := range out {
+		addresses = append(addresses, e.Addresses...)
+	}
+	of := make(map[string][]engine.Departure)
+	for _, d := range departuresOf(n, addresses) {
+		of[d.RData] = append(of[d.RData], d)
+	}
 	for _, e := range out {
 		for _, a := range e.Addresses {
 			whole := false
-			for _, d := range departuresOf(n, []string{a}) {
+			for _, d := range of[a] {
 				whole = whole || d.Owner == ""
 				switch {
 				case d.Bound.Final:
