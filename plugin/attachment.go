@@ -3,23 +3,18 @@ package fairlead
 import (
 	"fmt"
 	"path/filepath"
-	"slices"
 
 	"github.com/coredns/coredns/core/dnsserver"
 
-	"github.com/fairlead-dns/fairlead/config"
-	"github.com/fairlead-dns/fairlead/plugin/geo"
+	"github.com/fairlead-dns/fairlead/node"
 )
 
 // An attachment is what one CoreDNS instance wants from the node: all its `fairlead` blocks together. setup fills
 // blocks; the rest belongs to the steward.
 type attachment struct {
+	node.Corefile
 	blocks []block
 
-	// config is the node file, geo are its databases and dirs are the zone directories, loaded, from attach on.
-	config *config.Node
-	geo    *geo.Set
-	dirs   []*zoneDir
 	// ended is set once the instance was released: a server of it may just begin. The mutex of streams guards it.
 	ended bool
 
@@ -36,61 +31,33 @@ type block struct {
 // add takes in one more block of the same Corefile.
 func (a *attachment) add(d *directive, h *Handler, c *dnsserver.Config) error {
 	if len(a.blocks) > 0 {
-		first := a.blocks[0]
-		for _, same := range []struct{ option, mine, theirs string }{
-			{"state", d.state, first.state}, {"node", d.node, first.node},
-		} {
-			if absolute(same.mine) != absolute(same.theirs) {
+		for _, same := range []struct{ option, mine, theirs string }{{"state", d.state, a.State}, {"node", d.node, a.Node}} {
+			if !samePath(same.mine, same.theirs) {
 				return fmt.Errorf("%s %q here and %q in another block: one process has one %s", same.option, same.mine, same.theirs, same.option)
 			}
 		}
+	} else {
+		a.State, a.Node = d.state, d.node
 	}
+	a.Serve(d.zones, d.origins)
 	a.blocks = append(a.blocks, block{d, h, c})
 	return nil
 }
 
-// state is the state directory, node the node file.
-func (a *attachment) state() string { return a.blocks[0].state }
-func (a *attachment) node() string  { return a.blocks[0].directive.node }
-
-// wanted are the zone directories that the blocks name, each once, with the names of all blocks that name it.
-func (a *attachment) wanted() []*zoneDir {
-	var dirs []*zoneDir
-	for _, b := range a.blocks {
-		path := absolute(b.zones)
-		i := slices.IndexFunc(dirs, func(d *zoneDir) bool { return d.path == path })
-		if i < 0 {
-			dirs = append(dirs, &zoneDir{path: path, shown: b.zones})
-			i = len(dirs) - 1
+// samePath tells whether two paths are written for the same one.
+func samePath(a, b string) bool {
+	for _, path := range []*string{&a, &b} {
+		if abs, err := filepath.Abs(*path); err == nil && *path != "" {
+			*path = abs
 		}
-		dirs[i].origins = append(dirs[i].origins, b.origins...)
 	}
-	for _, d := range dirs {
-		slices.Sort(d.origins)
-		d.origins = slices.Compact(d.origins)
-	}
-	return dirs
+	return a == b
 }
 
 // bind points the handlers at n. Each block serves its own directory alone.
-func (a *attachment) bind(n *node) {
+func (a *attachment) bind(n *node.Node) {
 	for _, b := range a.blocks {
-		if len(a.dirs) > 1 {
-			// As the directory's own watch writes it: the same path can be written in many ways.
-			i := slices.IndexFunc(a.dirs, func(d *zoneDir) bool { return d.path == absolute(b.zones) })
-			b.handler.files = filepath.Clean(a.dirs[i].shown) + string(filepath.Separator)
-		}
-		b.handler.node.Store(n)
+		b.handler.files = a.Files(b.zones)
+		b.handler.serve(n)
 	}
-}
-
-// absolute is path without a base that could differ; empty stays empty.
-func absolute(path string) string {
-	if path == "" {
-		return ""
-	}
-	if abs, err := filepath.Abs(path); err == nil {
-		return abs
-	}
-	return filepath.Clean(path)
 }

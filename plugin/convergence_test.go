@@ -43,7 +43,7 @@ func TestNoLostCause(t *testing.T) {
 			synctest.Wait()
 			requireSameBelief(t, z, fresh.engine.View(), old.engine.View(), func(*config.Pool) bool { return false })
 			for si := range z.Services {
-				want, got := fresh.current.Load().Plan(z, si), old.current.Load().Plan(z, si)
+				want, got := fresh.Current.Load().Plan(z, si), old.Current.Load().Plan(z, si)
 				require.Equal(t, want.Source, got.Source, z.Services[si].Name)
 				if want.Source != steer.FromLastGood {
 					require.Equal(t, want.Sets, got.Sets, z.Services[si].Name)

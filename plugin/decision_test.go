@@ -142,7 +142,7 @@ func newDecisionBed(t *testing.T) *decisionBed {
 	var err error
 	compiler := answer.NewCompiler("n1", b.began)
 	b.engine, err = engine.New(engine.Options{
-		Publisher: &publisher{compiler: compiler, current: b.current}, Ledger: compiler.Ledger(), MaxTTL: new(time.Duration),
+		Publisher: &answer.Publisher{Compiler: compiler, Current: b.current}, Ledger: compiler.Ledger(), MaxTTL: new(time.Duration),
 		Prober: stillProber{}, Model: config.NewModel([]*config.Zone{zone}),
 	})
 	require.NoError(t, err)

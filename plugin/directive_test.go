@@ -51,14 +51,3 @@ func TestBlocksAgree(t *testing.T) {
 	require.ErrorContains(t, a.add(&directive{zones: "y", state: "/t", node: "n"}, nil, nil), `state "/t" here and "/s" in another block`)
 	require.ErrorContains(t, a.add(&directive{zones: "y", state: "/s"}, nil, nil), `node "" here and "n" in another block`)
 }
-
-func TestBlocksThatShareADirectory(t *testing.T) {
-	a := new(attachment)
-	require.NoError(t, a.add(&directive{zones: "z", state: "s", origins: []string{"b.example."}}, nil, nil))
-	require.NoError(t, a.add(&directive{zones: "z/", state: "s", origins: []string{"a.example.", "b.example."}}, nil, nil))
-	require.NoError(t, a.add(&directive{zones: "y", state: "s", origins: []string{"c.example."}}, nil, nil))
-	dirs := a.wanted()
-	require.Len(t, dirs, 2)
-	require.Equal(t, []string{"a.example.", "b.example."}, dirs[0].origins)
-	require.Equal(t, []string{"c.example."}, dirs[1].origins)
-}

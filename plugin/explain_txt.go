@@ -2,7 +2,6 @@ package fairlead
 
 import (
 	"bytes"
-	"fmt"
 	"net/netip"
 	"strings"
 	"time"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
+	"github.com/fairlead-dns/fairlead/plugin/explain"
 )
 
 // explainLabel begins the names whose TXT records explain the answers of the name behind it.
@@ -44,8 +44,8 @@ func (d *directive) explains(q *answer.Question) bool {
 
 // explain writes the explanation of the name behind the label, as the client in q would be answered. ours is unset when the
 // name is in no zone.
-func (h *Handler) explain(n *node, w dns.ResponseWriter, r *dns.Msg, q *answer.Question) (ours bool, err error) {
-	x, err := n.explainer()
+func (h *Handler) explain(n backend, w dns.ResponseWriter, r *dns.Msg, q *answer.Question) (ours bool, err error) {
+	x, err := n.Explainer()
 	if err != nil {
 		return false, err
 	}
@@ -56,11 +56,11 @@ func (h *Handler) explain(n *node, w dns.ResponseWriter, r *dns.Msg, q *answer.Q
 	for _, typ := range []uint16{dns.TypeA, dns.TypeAAAA} {
 		asked.Type = typ
 		name := r.Question[0].Name
-		e, err := x.explain(asked, api.Question{Name: strings.ToLower(name[strings.IndexByte(name, '.')+1:]), Type: dns.TypeToString[typ]}, now)
+		e, err := x.ExplainQuestion(asked, api.Question{Name: strings.ToLower(name[strings.IndexByte(name, '.')+1:]), Type: dns.TypeToString[typ]}, now)
 		if err != nil {
 			return false, nil
 		}
-		lines = append(lines, explainLines(e, typ == dns.TypeA)...)
+		lines = append(lines, explain.Lines(e, typ == dns.TypeA)...)
 	}
 	m := new(dns.Msg).SetReply(r)
 	m.Authoritative = true
@@ -73,59 +73,4 @@ func (h *Handler) explain(n *node, w dns.ResponseWriter, r *dns.Msg, q *answer.Q
 	state := request.Request{W: w, Req: r}
 	state.SizeAndDo(m)
 	return true, w.WriteMsg(state.Scrub(m))
-}
-
-// explainLines are the short form of an explanation. head asks for what is the same for all types.
-func explainLines(e *api.Explanation, head bool) []string {
-	var lines []string
-	if head {
-		lines = append(lines, headLines(e)...)
-	}
-	for _, s := range e.Shares {
-		lines = append(lines, fmt.Sprintf("%s %s %.1f%% %s/%s %s", s.Family, s.Data, s.Fraction*100, s.Pool, s.Endpoint, s.AZ))
-	}
-	return lines
-}
-
-// headLines say on what the answers rest.
-func headLines(e *api.Explanation) []string {
-	line := e.Kind
-	if e.Source != "" {
-		line = fmt.Sprintf("%s: %s %d, ttl %d: %s", e.Kind, e.Source, e.Tier, e.TTL.Seconds, e.TTL.Why)
-	}
-	if len(e.TTL.ForcedBy) > 0 {
-		line += " (" + strings.Join(e.TTL.ForcedBy, " ") + ")"
-	}
-	lines := []string{line}
-	if e.Client != nil {
-		lines = append(lines, fmt.Sprintf("client %s by %s, class %q", e.Client.Address, e.Client.From, e.Class))
-	}
-	for _, t := range e.Tiers {
-		if !t.Answers {
-			lines = append(lines, fmt.Sprintf("tier %d: %s", t.Tier, t.Why))
-		}
-		for _, p := range t.Pools {
-			lines = append(lines, poolLines(p)...)
-		}
-	}
-	return lines
-}
-
-// poolLines say what keeps a pool and its members from answering in the ordinary way.
-func poolLines(p api.ExplainPool) []string {
-	var lines []string
-	if p.Why != "" {
-		lines = append(lines, fmt.Sprintf("pool %s %.1f%%: %s", p.Pool, p.Share*100, p.Why))
-	}
-	for _, az := range p.AZs {
-		if az.Why != "" {
-			lines = append(lines, fmt.Sprintf("AZ %s of %s %.1f%%: %s", az.AZ, p.Pool, az.Share*100, az.Why))
-		}
-		for _, e := range az.Endpoints {
-			if e.State != "up" {
-				lines = append(lines, strings.TrimSuffix(fmt.Sprintf("%s/%s %s: %s", p.Pool, e.Endpoint, e.State, e.Why), ": "))
-			}
-		}
-	}
-	return lines
 }

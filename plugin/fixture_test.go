@@ -13,7 +13,10 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/engine"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
+	"github.com/fairlead-dns/fairlead/plugin/explain"
+	"github.com/fairlead-dns/fairlead/plugin/steer"
 )
 
 const zoneText = `zone: example.org
@@ -87,12 +90,32 @@ func allUp(z *config.Zone) *health.View {
 // newTestHandler serves example.org with everything up.
 func newTestHandler(t testing.TB) *Handler {
 	t.Helper()
-	n := &node{current: new(answer.Current)}
-	n.current.Swap(answer.NewCompiler("n1", time.Now()).Compile(nil, allUp(testZone(t))))
+	n := &testBackend{compiler: answer.NewCompiler("n1", time.Now()), current: new(answer.Current)}
+	n.current.Swap(n.compiler.Compile(nil, allUp(testZone(t))))
 	h := &Handler{directive: &directive{origins: []string{"example.org."}, fall: fall.F{}}}
-	h.node.Store(n)
+	h.serve(n)
 	return h
 }
+
+// A testBackend serves what is swapped into current.
+type testBackend struct {
+	current *answer.Current
+	// compiler is for explanations; engine says whether service names are shut, nil that they are not.
+	compiler *answer.Compiler
+	engine   *engine.Engine
+}
+
+func (n *testBackend) Enter(stripe uint32) answer.Lease { return n.current.Enter(stripe) }
+
+func (n *testBackend) Terms() (steer.Locator, bool) {
+	return nil, n.engine != nil && n.engine.Shut() != ""
+}
+
+func (n *testBackend) Explainer() (*explain.Explainer, error) {
+	return &explain.Explainer{Compiler: n.compiler, Snapshot: n.current.Load(), Node: "n1"}, nil
+}
+
+func (n *testBackend) Ready() error { return nil }
 
 // A wireRecorder stands for the connection: it takes octets or messages and keeps a copy.
 type wireRecorder struct {

@@ -2,23 +2,32 @@ package fairlead
 
 import (
 	"context"
-	"errors"
 	"sync/atomic"
 
 	"github.com/coredns/coredns/plugin"
 	"github.com/miekg/dns"
+
+	"github.com/fairlead-dns/fairlead/node"
+	"github.com/fairlead-dns/fairlead/plugin/explain"
+	"github.com/fairlead-dns/fairlead/plugin/fastlane"
 )
 
-// errNoSnapshot cannot happen to a server that OnStartup let start.
-var errNoSnapshot = errors.New("nothing to serve yet")
+// A backend is what a Handler answers from; a *node.Node is one.
+type backend interface {
+	fastlane.Node
+	// Explainer explains what is served.
+	Explainer() (*explain.Explainer, error)
+	// Ready is nil while queries are answered from live evidence.
+	Ready() error
+}
 
 // A Handler answers for one server block. It implements plugin.Handler, ready.Readiness and cache.ZoneBypasser.
 type Handler struct {
 	Next plugin.Handler
 
 	directive *directive
-	// node is what answers; set at OnStartup, before the listeners open.
-	node atomic.Pointer[node]
+	// from is what answers; set at OnStartup, before the listeners open.
+	from atomic.Pointer[backend]
 	// files is the prefix of the zone files that this block serves; empty when there is one block alone.
 	// Set at OnStartup.
 	files string
@@ -26,6 +35,17 @@ type Handler struct {
 
 // Name is the directive.
 func (h *Handler) Name() string { return pluginName }
+
+// serve has the handler answer from b.
+func (h *Handler) serve(b backend) { h.from.Store(&b) }
+
+// backend is what answers; nil before OnStartup.
+func (h *Handler) backend() backend {
+	if b := h.from.Load(); b != nil {
+		return *b
+	}
+	return nil
+}
 
 // ServeDNS answers from the snapshot in force.
 func (h *Handler) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) (int, error) {
@@ -61,15 +81,16 @@ func (h *Handler) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Msg
 
 // reply writes the answer to the question in s. ours is unset, and nothing written, when the name is in no zone of ours.
 func (h *Handler) reply(w dns.ResponseWriter, r *dns.Msg, s *scratch) (ours bool, err error) {
-	n := h.node.Load()
+	n := h.backend()
 	if n == nil {
-		return false, plugin.Error(pluginName, errNoSnapshot)
+		return false, plugin.Error(pluginName, node.ErrNoSnapshot)
 	}
-	s.question.Files, s.question.Locator, s.question.Shut, s.question.Issued = h.files, n.where(), n.shut(), &s.issued
-	lease := n.current.Enter(s.question.Stripe)
+	s.question.Files, s.question.Issued = h.files, &s.issued
+	s.question.Locator, s.question.Shut = n.Terms()
+	lease := n.Enter(s.question.Stripe)
 	defer lease.Leave()
 	if lease.Snapshot == nil {
-		return false, plugin.Error(pluginName, errNoSnapshot)
+		return false, plugin.Error(pluginName, node.ErrNoSnapshot)
 	}
 	if h.directive.explains(&s.question) {
 		return h.explain(n, w, r, &s.question)
@@ -81,7 +102,7 @@ func (h *Handler) reply(w dns.ResponseWriter, r *dns.Msg, s *scratch) (ours bool
 	if !ours {
 		return false, nil
 	}
-	if !s.question.Shut && n.shut() {
+	if _, shut := n.Terms(); shut && !s.question.Shut {
 		// The lease ended while the answer was made, in a process that stood still.
 		s.question.Shut = true
 		packed, info, _ = lease.Snapshot.Append(packed[:0], &s.question)
@@ -103,6 +124,6 @@ func (h *Handler) CacheBypassZones() []string { return h.directive.origins }
 // Ready is the plugin `ready`: a snapshot is served and the prober turns. Whom the node hears plays no part in it; it is not
 // ready while it joins the cluster, or while it is drained.
 func (h *Handler) Ready() bool {
-	n := h.node.Load()
+	n := h.backend()
 	return n != nil && n.Ready() == nil
 }

@@ -53,7 +53,7 @@ const settleTime = 75 * time.Second
 
 // A historian is one node that hears what the test makes up.
 type historian struct {
-	*publisher
+	*answer.Publisher
 	t      *testing.T
 	zone   *config.Zone
 	engine *engine.Engine
@@ -67,11 +67,11 @@ type historian struct {
 
 func newHistorian(t *testing.T, z *config.Zone) *historian {
 	current := new(answer.Current)
-	n := &historian{t: t, zone: z, heard: make(map[health.TargetID]health.Observation), publisher: &publisher{compiler: answer.NewCompiler("n1", time.Now()), current: current}}
+	n := &historian{t: t, zone: z, heard: make(map[health.TargetID]health.Observation), Publisher: &answer.Publisher{Compiler: answer.NewCompiler("n1", time.Now()), Current: current}}
 	n.h = &Handler{directive: &directive{origins: []string{"."}, fall: fall.F{}}}
-	n.h.node.Store(&node{current: current})
+	n.h.serve(&testBackend{current: current})
 	var err error
-	n.engine, err = engine.New(engine.Options{Publisher: n, Ledger: n.compiler.Ledger(), MaxTTL: new(time.Duration), Prober: stillProber{}, Model: config.NewModel([]*config.Zone{z}), References: []health.Target{timelineReference}})
+	n.engine, err = engine.New(engine.Options{Publisher: n, Ledger: n.Compiler.Ledger(), MaxTTL: new(time.Duration), Prober: stillProber{}, Model: config.NewModel([]*config.Zone{z}), References: []health.Target{timelineReference}})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -87,7 +87,7 @@ func (n *historian) Publish(v *health.View, lower []health.PoolHorizon) ledger.S
 	n.mu.Lock()
 	n.views = append(n.views, v)
 	n.mu.Unlock()
-	return n.publisher.Publish(v, lower)
+	return n.Publisher.Publish(v, lower)
 }
 
 // published are the views since the last call.
@@ -243,7 +243,7 @@ func (n *historian) requireCauses(before, after *health.View, causes map[health.
 // requireAnswers: whoever has an eligible endpoint is never answered empty, nor is who has last_good or all; and each
 // member has its share of the replies, 2 off at most, since a change may have begun a new count between.
 func (n *historian) requireAnswers() {
-	view, snap := n.engine.View().Zones[0], n.current.Load()
+	view, snap := n.engine.View().Zones[0], n.Current.Load()
 	for si, svc := range n.zone.Services {
 		plan := snap.Plan(n.zone, si)
 		members := len(plan.Sets[steer.V4]) + len(plan.Sets[steer.V6])

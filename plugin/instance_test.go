@@ -65,20 +65,26 @@ func newSite(t testing.TB) *site {
 	return s
 }
 
-// zone writes a zone file whose www has the address 192.0.2.n; n = 0 makes it broken.
+// zone writes a zone file of example.org whose www has the address 192.0.2.n; n = 0 makes it broken.
 func (s *site) zone(file string, n int) {
 	s.t.Helper()
-	text := fmt.Sprintf(`zone: example.org
-nameservers: [{name: ns1.example.org, addresses: [192.0.2.53]}]
+	s.zoneOf(file, "example.org", n)
+}
+
+// zoneOf is zone for another one.
+func (s *site) zoneOf(file, zone string, n int) {
+	s.t.Helper()
+	text := fmt.Sprintf(`zone: %[1]s
+nameservers: [{name: ns1.%[1]s, addresses: [192.0.2.53]}]
 regions: {eu: {azs: [eu-a]}}
 checks: {c: {type: tcp, port: 9, interval: 1s, timeout: 500ms}}
 pools:
-  web: {region: eu, endpoints: [{name: one, addresses: [192.0.2.%d], az: eu-a}]}
+  web: {region: eu, endpoints: [{name: one, addresses: [192.0.2.%[2]d], az: eu-a}]}
   probed: {region: eu, check: c, endpoints: [{name: one, addresses: [127.0.0.1], az: eu-a}]}
 services:
   www: {tiers: [{web: 1}]}
   probed: {tiers: [{probed: 1}]}
-`, n)
+`, zone, n)
 	if n == 0 {
 		text = strings.Replace(text, "web: 1", "wob: 1", 1) + "more: 1\n"
 	}

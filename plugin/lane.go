@@ -15,9 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
-	"github.com/fairlead-dns/fairlead/plugin/answer"
 	"github.com/fairlead-dns/fairlead/plugin/fastlane"
-	"github.com/fairlead-dns/fairlead/plugin/steer"
 )
 
 // The values of directive.lane that are no number of sockets.
@@ -85,8 +83,8 @@ func attachLane(a *attachment, s *dnsserver.Server, core int, d dns.DecorateWrit
 	}
 }
 
-// FastLanes are the UDP addresses of the process.
-func (n *node) FastLanes() (out []api.FastLane) {
+// laneStates are the UDP addresses of the process.
+func laneStates() (out []api.FastLane) {
 	for _, s := range lanes.States() {
 		out = append(out, api.FastLane{Address: s.Address, Sockets: s.Sockets, Reason: s.Reason})
 	}
@@ -122,7 +120,7 @@ func (a *attachment) laneRoute(s *dnsserver.Server) (r *fastlane.Route, sockets 
 				return nil, 0, why
 			}
 			sockets = max(sockets, own.lane)
-			r.Node = &laneNode{own.handler.node.Load()}
+			r.Node = own.handler.backend()
 			b = own.laneBlock(zone.name)
 			if m, ok := own.config.Handler("prometheus").(*metrics.Metrics); ok && m.Next != nil {
 				b.Counted = m.Next.Name()
@@ -165,15 +163,6 @@ func elsewhere(m *metrics.Metrics, zones []serverZone, zone string) (out []fastl
 func serverContext(s *dnsserver.Server) context.Context {
 	return context.WithValue(context.WithValue(context.Background(), dnsserver.Key{}, s), dnsserver.LoopKey{}, 0)
 }
-
-// laneNode shows a node to lanes. It implements fastlane.Node.
-type laneNode struct{ node *node }
-
-// Enter gives the snapshot in force.
-func (n *laneNode) Enter(stripe uint32) answer.Lease { return n.node.current.Enter(stripe) }
-
-// Terms are where clients are, and whether service names are shut.
-func (n *laneNode) Terms() (steer.Locator, bool) { return n.node.where(), n.node.shut() }
 
 // A serverZone is one zone of a server of CoreDNS, with everything that can answer there.
 type serverZone struct {

@@ -9,6 +9,7 @@ import (
 	"github.com/coredns/caddy/caddyfile"
 
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/node"
 )
 
 // An Account is as whom a node runs, and the state directory that is to be this user's.
@@ -38,7 +39,7 @@ func AccountOf(corefile caddy.Input) (Account, error) {
 			d.below(root[1].Text)
 		}
 		// All blocks name the same node file and the same state directory: the start refuses others.
-		n, problems, err := loadNodeFile(d.node)
+		n, problems, err := node.ReadFile(d.node)
 		if err := errors.Join(err, problems.Err()); err != nil {
 			return Account{}, fmt.Errorf("node file %s:\n%w", d.node, err)
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
+	"github.com/fairlead-dns/fairlead/plugin/explain"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
 )
 
@@ -301,8 +302,8 @@ func (b *policyBed) ask() string {
 // requireExplained compares what explain says with the n replies that were given.
 func (b *policyBed) requireExplained(q *answer.Question, n int, counts map[string]int) {
 	b.t.Helper()
-	x := &Explainer{Snapshot: b.snap, Locator: b.file.locator}
-	e, err := x.explain(*q, api.Question{Name: b.fqdn(b.row.name), Type: b.row.qtype}, policyNow)
+	x := &explain.Explainer{Snapshot: b.snap, Locator: b.file.locator}
+	e, err := x.ExplainQuestion(*q, api.Question{Name: b.fqdn(b.row.name), Type: b.row.qtype}, policyNow)
 	require.NoError(b.t, err)
 	if e.Answers != 1 || e.Then != nil || q.Type == dns.TypeSRV || q.Type == dns.TypeHTTPS {
 		return

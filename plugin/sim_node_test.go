@@ -118,7 +118,7 @@ func (n *simNode) start() {
 	n.prober.driven.countsFirst = n.sim.without.Without(health.GuardFirst)
 	compiler := answer.NewCompiler(n.name, time.Now())
 	compiler.SetWithout(n.sim.without)
-	p := &simPublisher{publisher: publisher{compiler: compiler, current: n.current}, node: n}
+	p := &simPublisher{Publisher: answer.Publisher{Compiler: compiler, Current: n.current}, node: n}
 	ring := n.keyring()
 	o := gossip.Options{
 		Cluster: n.sim.cluster, Seeds: n.sim.seeds, Node: n.name, SigningKey: simKey(n.name), Bind: n.addr.String(), Transport: n.sim.net.Transport(n.addr.String()),
@@ -126,7 +126,7 @@ func (n *simNode) start() {
 	}
 	var err error
 	n.engine, err = engine.New(engine.Options{
-		Publisher: p, Ledger: p.compiler.Ledger(), Prober: n.prober, Model: n.model(), State: n.dir, Node: n.name, References: n.sim.references(),
+		Publisher: p, Ledger: compiler.Ledger(), Prober: n.prober, Model: n.model(), State: n.dir, Node: n.name, References: n.sim.references(),
 		Logger: n.sim.logger.With("node", n.name), Without: n.sim.without, Skew: time.Duration(int64(n.addr.Addr().As4()[3]-2)) * 150 * time.Second,
 		Cluster:   &engine.Cluster{Gossip: o, Nodes: n.sim.places(), Allowance: time.Second, Version: "sim", IsolateAfter: n.sim.isolateAfter, Keyring: n.keyfile()},
 		Suspended: n.suspends, MaxTTL: n.neverAnswered(),
@@ -144,7 +144,7 @@ func (n *simNode) start() {
 	}
 	n.process.Add(1)
 	n.handler = &Handler{directive: &directive{}}
-	n.handler.node.Store(&node{current: n.current, engine: n.engine})
+	n.handler.serve(&testBackend{current: n.current, engine: n.engine})
 	ctx, cancel := context.WithCancel(context.Background())
 	n.cancel, n.done, n.runs, n.since = cancel, make(chan error, 1), true, time.Now()
 	go func() { n.done <- n.engine.Run(ctx) }()
@@ -199,12 +199,12 @@ func (n *simNode) answers() bool { return n.runs && n.engine.Shut() == "" }
 
 // A simPublisher has every view looked at before it is served.
 type simPublisher struct {
-	publisher
+	answer.Publisher
 	node *simNode
 }
 
 func (p *simPublisher) Publish(v *health.View, lower []health.PoolHorizon) ledger.Swap {
-	swap := p.publisher.Publish(v, lower)
+	swap := p.Publisher.Publish(v, lower)
 	p.node.sim.looked(p.node, v)
 	return swap
 }

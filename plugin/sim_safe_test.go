@@ -20,6 +20,7 @@ import (
 	"github.com/fairlead-dns/fairlead/integration/suite"
 	"github.com/fairlead-dns/fairlead/plugin/admin"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+	"github.com/fairlead-dns/fairlead/plugin/answer"
 )
 
 // simSafe is how many random histories a run of the tests holds `safe` against; FAIRLEAD_SAFE is another number, FAIRLEAD_SEED the first.
@@ -72,10 +73,19 @@ func (j *safeJudge) wait(d time.Duration) {
 }
 
 // simSafely is a node as the admin API sees it.
-func simSafely(n *simNode) *node {
-	out := &node{current: n.current, engine: n.engine}
-	out.config.Store(&config.Node{Name: n.name, Caches: config.Caches{Transit: simTransit, Clamp: time.Minute}})
-	return out
+func simSafely(n *simNode) admin.Node { return &simAdmin{sim: n} }
+
+// A simAdmin is as much of a node as the answer to "is it safe" asks for.
+type simAdmin struct {
+	admin.Node
+	sim *simNode
+}
+
+func (a *simAdmin) Name() string                  { return a.sim.name }
+func (a *simAdmin) Snapshot() *answer.Snapshot    { return a.sim.current.Load() }
+func (a *simAdmin) Intents() []health.IntentState { return a.sim.engine.Intents() }
+func (a *simAdmin) Caches() config.Caches {
+	return config.Caches{Transit: simTransit, Clamp: time.Minute}
 }
 
 // ask asks a node about a scope.

@@ -4,6 +4,10 @@ import (
 	"errors"
 	"runtime"
 	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fairlead-dns/fairlead/node"
 )
 
 // process is the one runtime of this process.
@@ -18,9 +22,11 @@ var process steward
 // with the last.
 type steward struct {
 	mu      sync.Mutex // guards the rest
-	node    *node
+	node    *node.Node
 	live    *attachment
 	pending *attachment
+	// committed is set once an instance of the node has started.
+	committed bool
 	// began is set once this process may listen: from then on its addresses are its own.
 	began bool
 }
@@ -44,12 +50,14 @@ func (r *steward) attach(a *attachment) error {
 	}
 	r.began = true
 	if r.node == nil {
-		n, err := startNode(a)
+		n, err := node.Start(&a.Corefile, node.Options{
+			Version: version(), Logger: newLogger(), Registerer: prometheus.DefaultRegisterer, Lanes: laneStates, Streams: streams.counts,
+		})
 		if err != nil {
 			return err
 		}
 		r.node = n
-	} else if err := r.node.admit(a); err != nil {
+	} else if err := r.node.Admit(&a.Corefile); err != nil {
 		return err
 	}
 	a.bind(r.node)
@@ -65,18 +73,17 @@ func (r *steward) commit(a *attachment) {
 }
 
 func (r *steward) commitLocked(a *attachment) {
-	if r.live == a || r.node == nil || a.dirs == nil {
+	if r.live == a || r.node == nil || !a.Ready() {
 		return
 	}
-	first := r.live == nil && !r.node.committed
+	first := r.live == nil && !r.committed
 	r.live = a
 	if r.pending == a {
 		r.pending = nil
 	}
-	r.node.committed = true
+	r.committed = true
 	if !first {
-		r.node.take(a)
-		r.node.metrics.reloads.WithLabelValues(reloadDone).Inc()
+		r.node.Take(&a.Corefile)
 	}
 }
 
@@ -85,7 +92,7 @@ func (r *steward) restartFailed(of *attachment) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.node != nil {
-		r.node.metrics.reloads.WithLabelValues(reloadFailed).Inc()
+		r.node.Refused()
 	}
 	switch p := r.pending; {
 	case p == nil:
@@ -124,9 +131,9 @@ func (r *steward) release(a *attachment) {
 // stop ends the node; the caller holds mu.
 func (r *steward) stop() {
 	if r.node != nil {
-		r.node.stop()
+		r.node.Stop()
 	}
-	r.node, r.live, r.pending = nil, nil, nil
+	r.node, r.live, r.pending, r.committed = nil, nil, nil, false
 }
 
 // Abandon ends what a start left behind that failed after OnStartup: CoreDNS tells nobody. A program calls it when its

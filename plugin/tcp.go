@@ -10,9 +10,7 @@ import (
 	"github.com/coredns/coredns/core/dnsserver"
 	"github.com/coredns/coredns/plugin/pkg/transport"
 	"github.com/miekg/dns"
-	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/plugin/stream"
 )
 
@@ -71,7 +69,7 @@ func (rt *tcpRuntime) attach(a *attachment, s *dnsserver.Server, core int) {
 		return
 	}
 	target := &tcpTarget{s, context.WithValue(context.WithValue(context.Background(), dnsserver.Key{}, s), dnsserver.LoopKey{}, 0)}
-	limits := limitsOf(a.config)
+	limits := a.Streams()
 	if t, known := rt.at[s.Addr]; known {
 		if t != nil {
 			t.owner = a
@@ -108,14 +106,6 @@ func (rt *tcpRuntime) attach(a *attachment, s *dnsserver.Server, core int) {
 	}()
 }
 
-// limitsOf are the limits that a node file sets.
-func limitsOf(n *config.Node) stream.Limits {
-	if n == nil {
-		return stream.Limits{}
-	}
-	return stream.Limits{Conns: n.TCP.Connections, PerClient: n.TCP.PerClient}
-}
-
 // release closes the listeners that a still has: no other instance took them over.
 func (rt *tcpRuntime) release(a *attachment) {
 	rt.mu.Lock()
@@ -138,20 +128,6 @@ func (t *tcpServer) stop() {
 	defer cancel()
 	if err := t.server.ShutdownContext(ctx); err != nil {
 		log.Debugf("TCP on %s: %v", t.listener.Addr(), err)
-	}
-}
-
-var (
-	tcpOpen   = prometheus.NewDesc("fairlead_tcp_connections", "TCP connections over which DNS is asked.", nil, nil)
-	tcpClosed = prometheus.NewDesc("fairlead_tcp_connections_closed_total",
-		"TCP connections that the node ended: refused (no room), displaced (still for longest), stalled (took no reply).", []string{"reason"}, nil)
-)
-
-// collectTCP exports c.
-func collectTCP(ch chan<- prometheus.Metric, c stream.Counts) {
-	ch <- prometheus.MustNewConstMetric(tcpOpen, prometheus.GaugeValue, float64(c.Open))
-	for reason, n := range map[string]uint64{"refused": c.Refused, "displaced": c.Displaced, "stalled": c.Stalled} {
-		ch <- prometheus.MustNewConstMetric(tcpClosed, prometheus.CounterValue, float64(n), reason)
 	}
 }
 

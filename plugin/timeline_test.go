@@ -80,7 +80,7 @@ func (b *timelineBed) start() {
 	b.prober = newDrivenProber(b.conditions)
 	compiler := answer.NewCompiler("n1", time.Now())
 	opts := engine.Options{
-		Publisher: &publisher{compiler: compiler, current: current}, Ledger: compiler.Ledger(), MaxTTL: new(time.Duration),
+		Publisher: &answer.Publisher{Compiler: compiler, Current: current}, Ledger: compiler.Ledger(), MaxTTL: new(time.Duration),
 		Prober: b.prober, Model: b.model(), State: b.state,
 	}
 	if b.scenario.reference {
@@ -90,7 +90,7 @@ func (b *timelineBed) start() {
 	b.engine, err = engine.New(opts)
 	require.NoError(b.t, err)
 	b.handler = &Handler{directive: &directive{origins: []string{"."}, fall: fall.F{}}}
-	b.handler.node.Store(&node{current: current})
+	b.handler.serve(&testBackend{current: current})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- b.engine.Run(ctx) }()
@@ -291,7 +291,7 @@ func (b *timelineBed) exchange(fqdn string, qtype uint16) *dns.Msg {
 
 // ground is on what the name's answers rest.
 func (b *timelineBed) ground(fqdn string) string {
-	snap := b.handler.node.Load().current.Load()
+	snap := b.handler.backend().(*testBackend).current.Load()
 	z := snap.View.Zones[0].Zone
 	i := slices.IndexFunc(z.Services, func(s *config.Service) bool { return s.Name == fqdn })
 	if i < 0 {

@@ -17,8 +17,8 @@ import (
 
 	adminapi "github.com/fairlead-dns/fairlead/client"
 	"github.com/fairlead-dns/fairlead/config"
-	fairlead "github.com/fairlead-dns/fairlead/plugin"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+	"github.com/fairlead-dns/fairlead/plugin/explain"
 )
 
 func diffCommand() *cobra.Command {
@@ -97,11 +97,11 @@ type zoneDiff struct {
 	FileHash    string `json:"file_hash,omitempty"`
 	RunningHash string `json:"running_hash,omitempty"`
 	// Refused says why the node would go on with what it serves; empty if it takes the file up.
-	Refused string                `json:"refused,omitempty"`
-	Changes []config.Change       `json:"changes"`
-	Names   []fairlead.NameChange `json:"names"`
+	Refused string               `json:"refused,omitempty"`
+	Changes []config.Change      `json:"changes"`
+	Names   []explain.NameChange `json:"names"`
 	// Leaves is what leaves the answers when the file takes the place of what runs.
-	Leaves []fairlead.Leave `json:"leaves"`
+	Leaves []explain.Leave `json:"leaves"`
 }
 
 // diff compares the files at paths with what the node serves.
@@ -235,7 +235,7 @@ func withLocal(files map[string][]byte, local func(string) ([]byte, error), chan
 
 // compareZone compares a zone on disk with the one that runs; one of them may be nil.
 func compareZone(z *config.Zone, running *runningZone, now time.Time) zoneDiff {
-	out := zoneDiff{Changes: []config.Change{}, Names: []fairlead.NameChange{}, Leaves: []fairlead.Leave{}}
+	out := zoneDiff{Changes: []config.Change{}, Names: []explain.NameChange{}, Leaves: []explain.Leave{}}
 	var was *config.Zone
 	if z != nil {
 		out.Zone, out.File, out.FileHash = z.Name, z.File, z.Hash.String()
@@ -249,7 +249,7 @@ func compareZone(z *config.Zone, running *runningZone, now time.Time) zoneDiff {
 		out.Changes = append(out.Changes, config.Diff(was, z)...)
 		out.Refused = config.Shrinks(was, z)
 	}
-	out.Names = append(out.Names, fairlead.CompareZones(was, z, now)...)
-	out.Leaves = append(out.Leaves, fairlead.Leaves(was, z, now)...)
+	out.Names = append(out.Names, explain.CompareZones(was, z, now)...)
+	out.Leaves = append(out.Leaves, explain.Leaves(was, z, now)...)
 	return out
 }

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
-	fairlead "github.com/fairlead-dns/fairlead/plugin"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+	"github.com/fairlead-dns/fairlead/plugin/explain"
 )
 
 // writeDiff prints each zone that differs, and that the others do not.
@@ -47,7 +47,7 @@ func writeDiff(w io.Writer, d *diffDocument) {
 }
 
 // writeLeaves prints what leaves the answers, and for how long caches hold it then.
-func writeLeaves(w io.Writer, st style, leaves []fairlead.Leave) {
+func writeLeaves(w io.Writer, st style, leaves []explain.Leave) {
 	if len(leaves) == 0 {
 		return
 	}
@@ -106,7 +106,7 @@ func nothing(value string) string {
 }
 
 // writeNames prints the names whose answers differ, before and after.
-func writeNames(w io.Writer, st style, names []fairlead.NameChange) {
+func writeNames(w io.Writer, st style, names []explain.NameChange) {
 	if len(names) == 0 {
 		return
 	}

@@ -10,8 +10,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fairlead-dns/fairlead/config"
-	fairlead "github.com/fairlead-dns/fairlead/plugin"
+	noderun "github.com/fairlead-dns/fairlead/node"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+	"github.com/fairlead-dns/fairlead/plugin/explain"
 )
 
 // assumeHelp explains the flags that both commands have.
@@ -39,7 +40,7 @@ func (a *asker) flags(cmd *cobra.Command) {
 }
 
 // offline is the explainer of the files; nil when a node is to be asked.
-func (a *asker) offline(cmd *cobra.Command) (*fairlead.Explainer, error) {
+func (a *asker) offline(cmd *cobra.Command) (*explain.Explainer, error) {
 	switch {
 	case a.zones == "":
 		a.server.node = a.node
@@ -47,23 +48,23 @@ func (a *asker) offline(cmd *cobra.Command) (*fairlead.Explainer, error) {
 	case a.server != access{}:
 		return nil, usagef(cmd, "--zones and --server exclude each other")
 	}
-	node, problems := parseNode(a.node)
+	file, problems := parseNode(a.node)
 	if problems.HasErrors() {
 		return nil, withHint(fmt.Errorf("%s has errors", a.node), "see `fairlead check --node %s %s`", a.node, a.zones)
 	}
 	known, databases := config.GeoUnknown, []string(nil)
-	if node != nil {
-		known, databases = node.GeoDatabase(), node.Geo.Databases
+	if file != nil {
+		known, databases = file.GeoDatabase(), file.Geo.Databases
 	}
 	zones, problems := readZones([]string{a.zones}, known)
 	if problems.HasErrors() {
 		return nil, withHint(fmt.Errorf("%s has errors", a.zones), "see `fairlead check %s`", a.zones)
 	}
-	locator, err := fairlead.OpenLocator(databases)
+	locator, err := noderun.OpenLocator(databases)
 	if err != nil {
 		return nil, fmt.Errorf("node file %s: geo.databases: %w", a.node, err)
 	}
-	return fairlead.NewExplainer(config.NewModel(zones), locator, time.Now()), nil
+	return explain.New(config.NewModel(zones), locator, time.Now()), nil
 }
 
 func explainCommand() *cobra.Command {

@@ -57,7 +57,7 @@ func (s *Server) startDrill(r *http.Request) (int, any) {
 	if err := rec.reserve(); err != nil {
 		return unrecorded(err)
 	}
-	d, err := s.opts.Node.Drill(&req)
+	d, err := s.opts.Node.Drill(&req, drain)
 	if err != nil {
 		return intentRefused(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/judge"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+	"github.com/fairlead-dns/fairlead/plugin/explain"
 )
 
 // An areaKind is regions or AZs: what cuts the endpoints of all zones into areas.
@@ -141,7 +142,7 @@ func (r *reading) fillAreas(kind areaKind, zv *health.ZoneView, page map[string]
 		}
 	}
 	for i, svc := range z.Services {
-		for _, s := range Shares(z, r.snap.Plan(z, i)) {
+		for _, s := range explain.Shares(z, r.snap.Plan(z, i)) {
 			a := byAZ[s.AZ]
 			if a == nil {
 				continue

@@ -8,6 +8,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/judge"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+	"github.com/fairlead-dns/fairlead/plugin/explain"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
 )
 
@@ -57,7 +58,7 @@ func (r *reading) serviceDetail(zv *health.ZoneView, service int) *api.ServiceDe
 	for _, p := range r.snap.Decision(zv.Zone, service).Plans {
 		if p.Key != "" {
 			out.Classes = append(out.Classes, api.ServiceClass{
-				Class: p.Key, Source: p.Source.String(), Degraded: p.Source.Degraded() || p.Kept > 0, Tier: p.Tier.Index + 1, Shares: Shares(zv.Zone, p),
+				Class: p.Key, Source: p.Source.String(), Degraded: p.Source.Degraded() || p.Kept > 0, Tier: p.Tier.Index + 1, Shares: explain.Shares(zv.Zone, p),
 			})
 		}
 	}
@@ -162,7 +163,7 @@ func (r *reading) sharesOf(zv *health.ZoneView, services []int, match func(*api.
 	out := []api.ServiceShare{}
 	for _, i := range services {
 		first := len(out)
-		for _, s := range Shares(zv.Zone, r.snap.Plan(zv.Zone, i)) {
+		for _, s := range explain.Shares(zv.Zone, r.snap.Plan(zv.Zone, i)) {
 			if !match(&s) {
 				continue
 			}

@@ -113,8 +113,8 @@ type Node interface {
 	Safety(health.Scope) (engine.Safety, error)
 	// Incidents are those that the node keeps, the newest last. Certify signs; it refuses a nil certificate by ErrNotKnown.
 	Incidents() []*ledger.Incident
-	// Drill begins a rehearsal, AbortDrill ends one, Drills are those that are kept.
-	Drill(*api.DrillRequest) (*api.Drill, error)
+	// Drill begins a rehearsal by an order, AbortDrill ends one, Drills are those that are kept.
+	Drill(*api.DrillRequest, health.Intent) (*api.Drill, error)
 	AbortDrill(id, actor, reason string) (*api.Drill, error)
 	Drills() []api.Drill
 	LateHits(id string, h *ledger.LateHits) (*ledger.Incident, error)

@@ -113,7 +113,7 @@ func (n *fakeNode) ChangeKeyring(context.Context, cluster.KeyringOrder) (map[str
 
 func (n *fakeNode) Allowances() steer.Allowances { return steer.DefaultAllowances() }
 
-func (n *fakeNode) Drill(req *api.DrillRequest) (*api.Drill, error) {
+func (n *fakeNode) Drill(req *api.DrillRequest, _ health.Intent) (*api.Drill, error) {
 	if n.intendErr != nil {
 		return nil, n.intendErr
 	}

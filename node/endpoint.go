@@ -1,0 +1,114 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/probe"
+	"github.com/fairlead-dns/fairlead/plugin/admin"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+// A namedEndpoint is an endpoint that was asked for by name, with what is dialled for it.
+type namedEndpoint struct {
+	zone     *config.Zone
+	pool     *config.Pool
+	endpoint *config.Endpoint
+}
+
+// find is the endpoint zone/pool/endpoint of the model in force. The zone may lack its final dot.
+func (n *Node) find(name string) (namedEndpoint, error) {
+	parts := strings.Split(name, "/")
+	if len(parts) != 3 {
+		return namedEndpoint{}, fmt.Errorf("%w: %q: want zone/pool/endpoint", admin.ErrInvalid, name)
+	}
+	zone := strings.ToLower(strings.TrimSuffix(parts[0], ".")) + "."
+	for _, z := range n.engine.View().Model.Zones {
+		if z.Name != zone {
+			continue
+		}
+		for _, p := range z.Pools {
+			if p.Name != parts[1] {
+				continue
+			}
+			for _, e := range p.Endpoints {
+				if e.Name == parts[2] {
+					return namedEndpoint{z, p, e}, nil
+				}
+			}
+		}
+	}
+	return namedEndpoint{}, fmt.Errorf("%w: %s", admin.ErrNoEndpoint, name)
+}
+
+// targets are what the checks behind the endpoint dial.
+func (e namedEndpoint) targets() []health.Target {
+	var targets []health.Target
+	for _, leaf := range e.zone.Leaves(e.pool.Watched()...) {
+		targets = append(targets, health.TargetsOf(e.zone.Name, e.zone.Checks[leaf], e.endpoint)...)
+	}
+	return targets
+}
+
+// Probe probes an endpoint at once. The schedule and the verdict know nothing of it.
+func (n *Node) Probe(ctx context.Context, endpoint string) ([]api.ProbeResult, error) {
+	e, err := n.find(endpoint)
+	if err != nil {
+		return nil, err
+	}
+	results := []api.ProbeResult{}
+	for _, t := range e.targets() {
+		if t.Check.Type == config.CheckPush {
+			continue
+		}
+		r := probe.Once(ctx, t, n.probing)
+		out := api.ProbeResult{
+			Check: t.Check.Name, Type: string(t.Check.Type), Address: t.Address(), OK: r.OK, Warning: r.Warning,
+			ConnectSeconds: r.Phases.Connect.Seconds(), TLSSeconds: r.Phases.TLS.Seconds(),
+			FirstByteSeconds: r.Phases.FirstByte.Seconds(), TotalSeconds: r.Phases.Total.Seconds(),
+		}
+		out.Sent, out.Received = r.Transcript.Sent, r.Transcript.Received
+		if !r.OK {
+			out.Kind, out.Reason = r.Reason.Kind.String(), r.Reason.Text
+		}
+		if !r.CertificateExpiry.IsZero() {
+			out.CertificateExpires = &r.CertificateExpiry
+		}
+		results = append(results, out)
+	}
+	return results, nil
+}
+
+// Report hands what an endpoint says of itself to the prober.
+func (n *Node) Report(req api.ReportRequest) error {
+	e, err := n.find(req.Endpoint)
+	if err != nil {
+		return err
+	}
+	r := probe.Report{Weight: req.Weight, Lease: time.Duration(req.LeaseSeconds * float64(time.Second)), Reason: req.Reason}
+	if err := r.State.UnmarshalText([]byte(req.State)); err != nil {
+		return fmt.Errorf("%w: %w", admin.ErrInvalid, err)
+	}
+	done := false
+	for _, t := range e.targets() {
+		if t.Check.Type != config.CheckPush || req.Check != "" && t.Check.Name != req.Check {
+			continue
+		}
+		if err := n.prober.Report(t.ID, r); err != nil {
+			if errors.Is(err, probe.ErrNotRunning) {
+				return err
+			}
+			return fmt.Errorf("%w: %w", admin.ErrInvalid, err)
+		}
+		done = true
+	}
+	if !done {
+		return fmt.Errorf("%w: no check of type push %s stands behind %s", admin.ErrNoEndpoint, req.Check, req.Endpoint)
+	}
+	return nil
+}

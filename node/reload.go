@@ -1,0 +1,179 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+const (
+	// settleLook is the time between the two looks that see the same content before it counts.
+	settleLook = 500 * time.Millisecond
+	// serveTimeout is how long a reply waits for a configuration to be in force: 64 MiB of zone files take seconds.
+	serveTimeout = 8 * time.Second
+)
+
+// look looks at all files as Poll does, whatever stat says of them. With force, versions pass that config.Shrinks refuses.
+func (s *source) look(force bool) (model *config.Model, settling bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range s.dirs {
+		_, err := d.dir.Look(force)
+		s.failing(d, err)
+		settling = settling || d.dir.Settling()
+	}
+	return s.changed(), settling
+}
+
+// discovered is the new model after clusters gave something else; nil if it is the old one.
+func (s *source) discovered() *config.Model {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.changed()
+}
+
+// change does something to the file that file names, by its path or, where only one directory has it, by its name.
+func (s *source) change(file string, do func(d *config.Dir, path string) error) (*config.Model, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var dirs []*zoneDir
+	var paths []string
+	for _, d := range s.dirs {
+		for _, f := range d.dir.Files() {
+			if f.Path == file || filepath.Base(f.Path) == file {
+				dirs, paths = append(dirs, d), append(paths, f.Path)
+			}
+		}
+	}
+	switch {
+	case len(paths) == 0:
+		return nil, fmt.Errorf("%w: %s", config.ErrNoSuchFile, file)
+	case len(paths) > 1:
+		return nil, fmt.Errorf("%w: %s is one of %v", config.ErrNoSuchFile, file, paths)
+	}
+	if err := do(dirs[0].dir, paths[0]); err != nil {
+		return nil, err
+	}
+	return s.changed(), nil
+}
+
+// kept is every file with the versions that are kept of it.
+func (s *source) kept() []api.ConfigFile {
+	shown := s.status()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]api.ConfigFile, 0, len(shown))
+	for _, f := range shown {
+		file := api.ConfigFile{File: f, Kept: []api.KeptVersion{}}
+		for _, d := range s.dirs {
+			versions, err := d.dir.Kept(f.Path)
+			if err != nil {
+				continue
+			}
+			for _, v := range versions {
+				file.Kept = append(file.Kept, api.KeptVersion{Hash: v.Hash.String(), KeptAt: v.At})
+			}
+		}
+		out = append(out, file)
+	}
+	return out
+}
+
+// Config is what is configured, and the versions to go back to.
+func (n *Node) Config() *api.Config {
+	return &api.Config{Node: n.Name(), ConfigHash: n.configHash(), Files: n.source.kept()}
+}
+
+func (n *Node) configHash() string {
+	if s := n.current.Load(); s != nil {
+		return s.View.Model.Hash.String()
+	}
+	return ""
+}
+
+// Reload looks at the zone files now and says what came of each.
+func (n *Node) Reload(ctx context.Context, force bool) (*api.ReloadResult, error) {
+	before := n.Files()
+	ctx, cancel := context.WithTimeout(ctx, serveTimeout)
+	defer cancel()
+	taken, err := n.engine.Look(ctx, func() *config.Model {
+		model, settling := n.source.look(force)
+		if !settling {
+			return model
+		}
+		select {
+		case <-time.After(settleLook):
+		case <-ctx.Done():
+			return model
+		}
+		if later, _ := n.source.look(force); later != nil {
+			return later
+		}
+		return model
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := &api.ReloadResult{Served: taken.Served, ConfigHash: n.configHash(), Files: []api.ReloadedFile{}, LeftByConfig: leftByConfig(&taken)}
+	for _, f := range n.Files() {
+		i := slices.IndexFunc(before, func(b api.File) bool { return b.Path == f.Path })
+		r := api.ReloadedFile{File: f, Outcome: api.ReloadUnchanged}
+		switch {
+		case f.LastGood || f.BrokenSince != nil || f.Hash == "":
+			r.Outcome = api.ReloadBroken
+		case i < 0 || before[i].Hash != f.Hash:
+			r.Outcome = api.ReloadTakenUp
+		case f.RolledBack != nil:
+			r.Outcome = api.ReloadRolledBack
+		}
+		out.Files = append(out.Files, r)
+	}
+	return out, nil
+}
+
+// leftByConfig is what left the answers by a configuration, as the API has it.
+func leftByConfig(t *engine.Taken) api.LeftByConfig {
+	out := api.LeftByConfig{More: t.More}
+	for _, l := range t.Left {
+		one := api.LeftHolding{
+			Name: l.Owner, Data: l.RData, Service: l.Service, Endpoint: l.Label.Name(), Zone: l.Zone, Why: l.Why,
+		}
+		if !l.Expires.IsZero() {
+			at := l.Expires.UTC()
+			one.ExpiresAt = &at
+		}
+		out.Left = append(out.Left, one)
+	}
+	return out
+}
+
+// Rollback has the version of a zone file run that was in force before the present one.
+func (n *Node) Rollback(ctx context.Context, file, actor, reason string) (api.LeftByConfig, error) {
+	by := config.Rollback{Actor: actor, Reason: reason, At: time.Now()}
+	return n.changeFile(ctx, file, func(d *config.Dir, path string) error { return d.Rollback(path, by) })
+}
+
+// Forward ends a rollback.
+func (n *Node) Forward(ctx context.Context, file string) (api.LeftByConfig, error) {
+	return n.changeFile(ctx, file, (*config.Dir).Forward)
+}
+
+func (n *Node) changeFile(ctx context.Context, file string, do func(d *config.Dir, path string) error) (api.LeftByConfig, error) {
+	ctx, cancel := context.WithTimeout(ctx, serveTimeout)
+	defer cancel()
+	var failed error
+	taken, err := n.engine.Look(ctx, func() (m *config.Model) {
+		m, failed = n.source.change(file, do)
+		return m
+	})
+	if err == nil {
+		err = failed
+	}
+	return leftByConfig(&taken), err
+}

@@ -1,0 +1,81 @@
+package explain
+
+import (
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/integration/suite"
+	"github.com/fairlead-dns/fairlead/plugin/answer/answertest"
+)
+
+// TestPreviewOfAnEnd: on random models in random weather, with some random orders, what the preview of the end of some of them says is what
+// every class of clients gets once they have ended, record by record.
+func TestPreviewOfAnEnd(t *testing.T) {
+	models := int(suite.Cases(300, 50))
+	moved, rrsets, held := 0, 0, 0
+	for seed := range uint64(models) {
+		synctest.Test(t, func(t *testing.T) {
+			r := rand.New(rand.NewPCG(seed, 22))
+			z := checkedPolicies(t, r)
+			n := answertest.Start(t, z)
+			weather(n, z, r)
+			var ids []health.IntentID
+			for range 1 + r.IntN(6) {
+				order := randomOrder(r)
+				if r.IntN(3) == 0 {
+					order.Override = health.Rules()
+				}
+				id, err := n.Intend(order)
+				time.Sleep(time.Duration(r.IntN(40)) * time.Second)
+				if err == nil && r.IntN(2) == 0 {
+					ids = append(ids, id)
+				}
+			}
+			// No hold ends at the very instant of the preview.
+			time.Sleep(300 * time.Millisecond)
+			synctest.Wait()
+			open := make(map[health.IntentID]bool)
+			for _, s := range n.Intents() {
+				open[s.ID] = true
+			}
+			var ends []health.IntentID
+			for _, id := range ids {
+				// A later order may have taken its place.
+				if open[id] {
+					ends = append(ends, id)
+				}
+			}
+			if len(ends) == 0 {
+				return
+			}
+			x, now := explainer(n), time.Now()
+			then := x.ForeseeEnd(n.Intents(), ends, false, now)
+			foreseen, p := then.Snapshot, x.Compare(then.Snapshot, now)
+			require.NoError(t, n.EndIntent(ends, "ada", "over"))
+			got := x.Compare(n.Current.Load(), now)
+			moved += len(got.Services)
+			require.Len(t, p.Services, len(got.Services), "seed %d: %v", seed, ends)
+			for k := range got.Services {
+				require.Equal(t, got.Services[k].After.Shares, p.Services[k].After.Shares, "seed %d: %s", seed, got.Services[k].Service)
+				require.Equal(t, got.Services[k].After.Source, p.Services[k].After.Source, "seed %d", seed)
+			}
+			sameRRsets(t, seed, foreseen, n.Current.Load(), &rrsets)
+			for at := range then.touched {
+				want := n.Current.Load().View.Zones[at.zone].Pools[at.pool].Return
+				require.Equal(t, want.On(), foreseen.View.Zones[at.zone].Pools[at.pool].Return.On(), "seed %d", seed)
+				if want.On() {
+					held++
+				}
+			}
+		})
+	}
+	t.Logf("%d models, %d plans moved, %d RRsets compared, %d pools on their way back", models, moved, rrsets, held)
+	require.Greater(t, moved, models/2)
+	require.Greater(t, rrsets, 50*models)
+	require.Greater(t, held, models/20)
+}

@@ -1,0 +1,114 @@
+package explain
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/judge"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+	"github.com/fairlead-dns/fairlead/plugin/answer"
+	"github.com/fairlead-dns/fairlead/plugin/steer"
+)
+
+// Preview is what a drain, a weight or a force would do to the answers of every service. admissible is what the engine says of the order: a
+// refusal by a safety rule is a part of the preview, every other error is returned.
+func (x *Explainer) Preview(i health.Intent, admissible error, a steer.Allowances, now time.Time) (*api.Preview, error) {
+	p := new(api.Preview)
+	if rule, ok := errors.AsType[*health.RuleError](admissible); ok {
+		p.Rule, p.RuleService, p.Refused = rule.Rule, rule.Service, rule.Error()
+	} else if admissible != nil {
+		return nil, admissible
+	}
+	then := x.Foresee(i)
+	p.WhatIf = *x.Compare(then, now)
+	if i.TakesOut() {
+		p.Left = left(then.View, i)
+	}
+	p.ForgottenWithinSeconds, p.TransitSeconds = forgottenWithin(then.View.Model, p.WhatIf.Services, a, i.Start.Sub(now)).Seconds(), a.Transit.Seconds()
+	return p, nil
+}
+
+// Foresee is what would be answered under the order.
+func (x *Explainer) Foresee(i health.Intent) *answer.Snapshot {
+	w := world{view: *x.Snapshot.View}
+	w.view.Zones = slices.Clone(w.view.Zones)
+	w.order(i)
+	return x.Compiler.Compile(x.Snapshot, &w.view)
+}
+
+// left counts, in the view under the order, what the services have that it takes something from.
+func left(v *health.View, i health.Intent) []api.Left {
+	var out []api.Left
+	for _, zv := range v.Zones {
+		touched := make(map[int]bool)
+		for _, ref := range judge.Endpoints(zv.Zone, &i) {
+			for _, si := range zv.Zone.Pools[ref.Pool].Services {
+				touched[si] = i.Service == "" || i.Service == zv.Zone.Services[si].Name
+			}
+		}
+		for si, svc := range zv.Zone.Services {
+			if touched[si] {
+				l := api.Left{Service: svc.Name}
+				l.Endpoints, l.Up = steer.Left(zv, svc, si)
+				out = append(out, l)
+			}
+		}
+	}
+	return out
+}
+
+// forgottenWithin is the longest that an honest cache may hold an answer which one of the services gives no more, from an order
+// on that begins after ahead: until it begins, no answer with what it takes out outlives the beginning, but for the floor.
+func forgottenWithin(m *config.Model, touched []api.WhatIfService, a steer.Allowances, ahead time.Duration) time.Duration {
+	var longest time.Duration
+	ahead = max(ahead, 0)
+	for _, z := range m.Zones {
+		for _, svc := range z.Services {
+			if slices.ContainsFunc(touched, func(t api.WhatIfService) bool { return t.Service == svc.Name }) {
+				before, after := a.Longest(svc)+a.Gossip, ahead+time.Duration(svc.TTL.Min)*time.Second+a.Gossip
+				if ahead == 0 {
+					after = 0
+				}
+				longest = max(longest, max(before, after)+a.Quiesce+a.Transit)
+			}
+		}
+	}
+	return longest
+}
+
+// order changes the world as a drain, a weight or a force would.
+func (w *world) order(i health.Intent) {
+	if i.Start.IsZero() {
+		// It begins at once.
+		i.Start = w.view.At
+	}
+	for zi, zv := range w.view.Zones {
+		var orders judge.ZoneOrders
+		for _, ref := range judge.Endpoints(zv.Zone, &i) {
+			orders.Add(zv.Zone, ref, &i)
+		}
+		w.put(zi, &orders)
+	}
+}
+
+// orderAt changes the world as an order would that is about one endpoint.
+func (w *world) orderAt(zone int, ref health.EndpointRef, i health.Intent) {
+	var orders judge.ZoneOrders
+	orders.Add(w.view.Zones[zone].Zone, ref, &i)
+	w.put(zone, &orders)
+}
+
+// put puts orders into the world, by the code that overlays them on what is served.
+func (w *world) put(zone int, orders *judge.ZoneOrders) {
+	for pi, o := range orders.Pools {
+		o.On(w.view.Zones[zone].Zone.Pools[pi], w.pool(zone, pi))
+	}
+	if len(orders.Services) > 0 {
+		zv := *w.view.Zones[zone]
+		zv.Scoped = orders.Scoped(zv.Scoped)
+		w.view.Zones[zone] = &zv
+	}
+}
