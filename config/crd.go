@@ -76,7 +76,8 @@ func structural(s map[string]any) map[string]any {
 	out := make(map[string]any)
 	for key, v := range s {
 		switch key {
-		case "anyOf":
+		case "anyOf", "default":
+			// A default would be written into the object, and look like somebody's wish.
 		case "properties":
 			properties := make(map[string]any)
 			for name, p := range v.(map[string]any) {

@@ -206,27 +206,6 @@ func TestSchemaKeys(t *testing.T) {
 	walk("", zoneShape(), doc)
 }
 
-// TestEffectRows: each row names a key of the shape, so that no row outlives its key.
-func TestEffectRows(t *testing.T) {
-	for _, table := range []struct {
-		rows  []effectRow
-		shape *shape
-	}{{zoneNotInEffect, zoneShape()}, {nodeNotInEffect, nodeShape()}} {
-		for _, row := range table.rows {
-			sh := table.shape
-			for step := range bytes.SplitSeq([]byte(row.path), []byte(".")) {
-				if string(step) == "*" {
-					sh = sh.dict
-					continue
-				}
-				i := slices.IndexFunc(sh.object, func(k key) bool { return k.name == string(step) })
-				require.GreaterOrEqual(t, i, 0, "%s: %s", row.path, step)
-				sh = sh.object[i].shape
-			}
-		}
-	}
-}
-
 // TestCheckKeys: every key of checks belongs to some type.
 func TestCheckKeys(t *testing.T) {
 	for _, name := range checkShape().keyNames() {

@@ -143,24 +143,41 @@ func (f *From) Selector() string {
 
 func fromShape() *shape {
 	keys := []key{
-		required("cluster", either(text("the name of a cluster", clusterName), list(text("the name of a cluster", clusterName))).
-			describe("As the node files name it: the nodes that can reach the cluster read it, and tell the others.")),
+		required("cluster", either(text("the name of a cluster", clusterName), list(text("the name of a cluster", clusterName)))).
+			says("As the node files name it: the nodes that can reach the cluster read it, and tell the others."),
 	}
 	for _, kind := range FromKinds() {
-		keys = append(keys, optional(string(kind), text("NAMESPACE/NAME, or NAMESPACE or * with a selector", objectName)))
+		keys = append(keys, optional(string(kind), text("NAMESPACE/NAME, or NAMESPACE or * with a selector", objectName)).says(kind.doc()).as("shop/web"))
 	}
 	return object(append(keys,
-		optional("selector", dict("label", text("a value of a label", labelValue)).describe("Labels of the objects, in the place of NAME.")),
-		optional("addresses", enum(string(SourceStatus), string(SourceEndpoints), string(SourceNodes)).
-			describe("Default: by the type of the Service; status of everything else.")),
-		optional("listener", text("the name of a listener", lineText)),
-		optional("port", &shape{scalar: orName(port())}),
-		optional("family", enum("ipv4", "ipv6").describe("Default: both.")),
-		optional("hostname", enum("resolve", "target").describe("Host names of load balancers: their addresses, or the name as CNAME. Default: resolve.")),
-		optional("weight", orWord(weight(), "ready").describe("Of each endpoint; ready: as many as are ready behind the object. Default: 1.")),
-		optional("az", reference("an AZ").describe("Of addresses of which the cluster does not say one. Default: what the node file says.")),
-		optional("max", integer(1, maxFromMax).describe("Endpoints from one cluster. Default: 64.")),
+		optional("selector", dict("label", text("a value of a label", labelValue))).says("Labels of the objects, in the place of NAME."),
+		optional("addresses", enum(string(SourceStatus), string(SourceEndpoints), string(SourceNodes))).
+			or("by the type of the Service; status of everything else").says("Where the addresses stand in the cluster."),
+		optional("listener", text("the name of a listener", lineText)).says("The listener of a Gateway that must be there."),
+		optional("port", &shape{scalar: orName(port())}).or("the check's").says("The port of a Service, by name or number, whose node or target port is probed."),
+		optional("family", enum("ipv4", "ipv6")).or("both").says("The addresses of one family alone."),
+		optional("hostname", enum("resolve", "target")).or("resolve").says("Host names of load balancers: their addresses, or the name as CNAME."),
+		optional("weight", orWord(weight(), "ready")).or(defaultWeight).says("Of each endpoint; ready: as many as are ready behind the object."),
+		optional("az", reference("an AZ")).or("what the node file says").says("Of addresses of which the cluster does not say one."),
+		optional("max", integer(1, maxFromMax)).or(defaultFromMax).says("How many endpoints it gives for one cluster."),
 	)...)
+}
+
+// doc describes the key of the kind.
+func (k FromKind) doc() string {
+	switch k {
+	case FromService:
+		return "A Service: the addresses of its status, its EndpointSlices, or nodes."
+	case FromServiceImport:
+		return "A ServiceImport of the Multi-Cluster Services API: its addresses."
+	case FromDNSEndpoint:
+		return "A DNSEndpoint of ExternalDNS: the targets of its A, AAAA and CNAME records."
+	case FromIngress:
+		return "An Ingress: the addresses of its status."
+	case FromGateway:
+		return "A Gateway: the addresses of its status."
+	}
+	return "A route of the Gateway API: the addresses of the Gateways that have accepted it."
 }
 
 // orName is a number of sh or a name.
@@ -174,6 +191,7 @@ func orName(sh *shape) *scalar {
 			}
 			return inner.check(n)
 		},
+		span:   inner.span + ", or a name",
 		schema: map[string]any{"anyOf": []any{inner.schema, map[string]any{"type": "string", "pattern": `^[A-Za-z_.:-]*[A-Za-z][A-Za-z0-9_.:-]*$`}}},
 	}
 }

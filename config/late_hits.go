@@ -29,12 +29,11 @@ func (c *HitCounter) Kind() string {
 
 func hitCounterShape() *shape {
 	return object(
-		optional("prometheus", text("the URL of a Prometheus server", counterURL)),
-		optional("query", text("a query in PromQL", lineText)),
-		optional("json", text("the URL of a JSON document", counterURL)),
-		optional("path", text("a JSONPath, as in $.requests.total", counterPath)),
-	).describe("Where an endpoint's own count of requests is read: {prometheus: URL, query: PROMQL} or {json: URL, path: JSONPATH}; " +
-		"{address}, {endpoint} and {az} stand for the endpoint's.")
+		optional("prometheus", text("the URL of a Prometheus server", counterURL)).says("Where `query` is asked. {address}, {endpoint} and {az} stand for the endpoint's, here and below.").as("http://prometheus.example.org:9090"),
+		optional("query", text("a query in PromQL", lineText)).says("A query that gives one number.").as(`sum(http_requests_total{instance="{address}:8080"})`),
+		optional("json", text("the URL of a JSON document", counterURL)).says("Where `path` is found.").as("http://{address}:8080/stats"),
+		optional("path", text("a JSONPath, as in $.requests.total", counterPath)).says("The JSONPath to one number (RFC 9535).").as("$.requests.total"),
+	)
 }
 
 // sample is an endpoint that any text may be about.

@@ -123,37 +123,45 @@ func DefaultNode() *Node {
 
 func nodeShape() *shape {
 	return object(
-		optional("name", text("a node name", parseIdentifier)),
-		optional("region", text("a region name", parseIdentifier)),
-		optional("az", text("an AZ name", parseIdentifier)),
-		optional("user", text("a user", userText)),
-		optional("admin", adminShape()),
+		optional("name", text("a node name", parseIdentifier)).or("the host's name").says("The node's name in the cluster, where it is required."),
+		optional("region", text("a region name", parseIdentifier)).or("what the roster says, else unknown").says("Where the node stands."),
+		optional("az", text("an AZ name", parseIdentifier)).or("what the roster says, else unknown").says("Where the node stands; needs `region`."),
+		optional("user", text("a user", userText)).or("root stays root, with a warning").
+			says("USER or USER:GROUP, names or numbers: as whom a node goes on that root started, with CAP_NET_BIND_SERVICE alone."),
+		optional("admin", adminShape()).says("How operators reach the node."),
 		optional("caches", object(
-			optional("transit", duration(time.Second, maxTransit)),
-			optional("clamp", duration(time.Second, maxClamp)),
-		)),
-		optional("cluster", clusterShape()),
-		optional("hooks", hooksShape()),
-		optional("kubernetes", kubernetesShape().describe("Clusters that this node reads for the `from` parts of pools. Default: none.")),
+			optional("transit", duration(time.Second, maxTransit)).or(DefaultTransit).says("X: how late a resolver may still accept an answer."),
+			optional("clamp", duration(time.Second, maxClamp)).or(defaultClamp).says("How long caches keep an answer at least that obey no shorter TTL."),
+		)).says("What is assumed of the resolvers that ask."),
+		optional("cluster", clusterShape()).or("a node alone").says("The nodes that judge together and share orders. All but `nodes` needs a new process."),
+		optional("hooks", hooksShape()).says("Webhooks that are told what happens, as CloudEvents: docs/hooks.md."),
+		optional("kubernetes", kubernetesShape()).or("none").says("Clusters that this node reads for the `from` parts of pools: docs/kubernetes.md."),
 		optional("metrics", object(
-			optional("endpoints", integer(0, maxEndpointSeries)),
-		).describe("How many endpoints at most have a series endpoint_state of their own, those that are not up first. Default: 0, none.")),
-		optional("state_max_age", duration(0, maxHold)),
-		optional("references", list(text("an address with a port, as in 192.0.2.1:443", referenceText))),
+			optional("endpoints", integer(0, maxEndpointSeries)).or(0).
+				says("How many endpoints at most have a series `fairlead_endpoint_state` of their own, those that are not up first."),
+		)).says("Bounds of what Prometheus is told."),
+		optional("state_max_age", duration(0, maxHold)).or(defaultStateMaxAge).says("How old kept verdicts may be at a start."),
+		optional("references", list(text("an address with a port, as in 192.0.2.1:443", referenceText))).
+			says("Hosts that are up whenever this node's own network is: while none accepts a connection and most probes fail, the node abstains."),
 		optional("geo", object(
-			required("databases", &shape{list: text("a path", lineText), least: 1, most: MaxGeoDatabases}),
-		)),
+			required("databases", &shape{list: text("a path", lineText), least: 1, most: MaxGeoDatabases}).
+				says("Files in MaxMind's format, the one that is believed first. `fairlead geo make` makes small ones."),
+		)).or("none").says("Where clients are."),
 		optional("tcp", object(
-			optional("connections", integer(1, maxConnections)),
-			optional("per_client", integer(1, maxConnections)),
-		).describe("Connections over which DNS is asked. Default: a quarter of the open files, 1024 at most; an eighth of that per client.")),
-		optional("probe", object(
-			optional("max_in_flight", integer(0, maxInFlight)),
-			optional("allow", list(prefix())),
-			optional("exec", boolean()),
-			optional("reports", text("a path", lineText)),
-			optional("source", list(address())),
-		)),
+			optional("connections", integer(1, maxConnections)).or("a quarter of the limit of open files, 1024 at most").says("How many there are at once."),
+			optional("per_client", integer(1, maxConnections)).or("an eighth of connections, at least 8").says("How many one IPv4 address or IPv6 /64 has."),
+		)).says("Bounds of the TCP connections over which DNS is asked."),
+		optional("probe", nodeProbeShape()).says("Bounds of this node's probes."),
+	)
+}
+
+func nodeProbeShape() *shape {
+	return object(
+		optional("max_in_flight", integer(0, maxInFlight)).or(0).says("How many probes run at once; 0: by the limit of open files."),
+		optional("allow", list(prefix())).says("Opens what is refused: link-local addresses, metadata services, multicast."),
+		optional("exec", boolean()).or(false).says("Checks of type exec may run programs, as the node's user."),
+		optional("reports", text("a path", lineText)).or("none").says("A directory of report files for checks of type push."),
+		optional("source", list(address())).or("the system's choice").says("Where probes come from: at most one address of each family."),
 	)
 }
 
@@ -189,7 +197,6 @@ func ParseNode(file string, content []byte) (*Node, Problems) {
 		return nil, r.finish()
 	}
 	r.walk(root, nodeShape(), nil)
-	r.noteEffects(root, newEffectTree(nodeNotInEffect), nil)
 	n := DefaultNode()
 	if s := stringOf(field(root, "name")); s != "" {
 		n.Name = s

@@ -49,15 +49,16 @@ func (a *AdminTLS) String() string {
 
 func adminShape() *shape {
 	return object(
-		optional("socket", text("a path", socketPath)),
-		optional("listen", text("host:port, as in 192.0.2.1:8443", hostPort)),
+		optional("socket", text("a path", socketPath)).or("admin.sock in the state directory").says("The unix socket: whoever can open it may do everything."),
+		optional("listen", text("host:port, as in 192.0.2.1:8443", hostPort)).or("nowhere").says("Where the API is served over TLS 1.3 too; needs `tls`."),
 		optional("tls", object(
-			required("cert", text("a path", lineText)),
-			required("key", text("a path", lineText)),
-			optional("client_ca", text("a path", lineText)),
-			optional("roles", &shape{dict: enum("viewer", "operator", "admin"), noun: "certificate", least: 1, most: MaxAdminRoles}),
-		)),
-		optional("oidc", oidcShape()),
+			required("cert", text("a path", lineText)).says("The certificate in PEM. It is read again when it changes."),
+			required("key", text("a path", lineText)).says("Its key, which others must not be able to read."),
+			optional("client_ca", text("a path", lineText)).or("none is a login").says("A certificate that this CA signed is a login."),
+			optional("roles", &shape{dict: enum("viewer", "operator", "admin"), noun: "certificate", least: 1, most: MaxAdminRoles}).or("viewer").
+				says("Roles by common name, or a URI among the alternative names, of a client's certificate."),
+		)).says("How the API proves who it is, and who proves what to it."),
+		optional("oidc", oidcShape()).or("none").says("Bearer tokens of an OpenID Connect issuer are logins too."),
 	)
 }
 

@@ -86,24 +86,34 @@ func (c *Cluster) Allowance() time.Duration {
 
 func clusterShape() *shape {
 	return object(
-		required("name", text("a cluster name", nodeName)),
-		required("nodes", &shape{list: object(
-			required("name", text("a node name", nodeName)),
-			required("address", text("host:port, as in 192.0.2.1:7946", hostPort)),
-			required("public_key", text("a public key in base64, as `fairlead nodes identity show` prints it", publicKey)),
-			optional("region", text("a region name", parseIdentifier)),
-			optional("az", text("an AZ name", parseIdentifier)),
-		), least: 1, most: maxNodes}),
-		required("gossip", object(
-			required("listen", text("an address with a port, as in 0.0.0.0:7946", addressPort)),
-			optional("advertise", text("an address with a port, as in 192.0.2.1:7946, or auto", advertiseText)),
-			required("identity", text("a path", lineText)),
-			optional("keyring", text("a path", lineText)),
-			optional("profile", enum("lan", "wan")),
-			optional("seeds", list(text("host:port", hostPort))),
-			optional("insecure", boolean()),
-		)),
-		optional("isolate_after", duration(minIsolate, maxIsolate)),
+		required("name", text("a cluster name", nodeName)).says("Clusters with different names never merge."),
+		required("nodes", &shape{list: rosterShape(), least: 1, most: maxNodes}).says("The roster: the same list on every node, this one included."),
+		required("gossip", gossipShape()).says("How the nodes talk."),
+		optional("isolate_after", duration(minIsolate, maxIsolate)).or("it answers for ever").
+			says("A node that no majority has heard for so long answers service names with SERVFAIL: then the bound of a dead node is known by itself."),
+	)
+}
+
+func rosterShape() *shape {
+	return object(
+		required("name", text("a node name", nodeName)).says("The node's name."),
+		required("address", text("host:port, as in 192.0.2.1:7946", hostPort)).says("Where the others find it; the host may be a DNS name."),
+		required("public_key", text("a public key in base64, as `fairlead nodes identity show` prints it", publicKey)).says("That of its `identity`."),
+		optional("region", text("a region name", parseIdentifier)).or("unknown").says("Where it stands."),
+		optional("az", text("an AZ name", parseIdentifier)).or("unknown").says("Where it stands; needs `region`."),
+	)
+}
+
+func gossipShape() *shape {
+	return object(
+		required("listen", text("an address with a port, as in 0.0.0.0:7946", addressPort)).says("UDP and TCP."),
+		optional("advertise", text("an address with a port, as in 192.0.2.1:7946, or auto", advertiseText)).
+			or("listen, or the roster's address where that is unspecified").says("Where the others send; `auto` is the address from which this host sends."),
+		required("identity", text("a path", lineText)).says("The node's private key: `fairlead nodes identity new` makes one."),
+		optional("keyring", text("a path", lineText)).says("The keys that encrypt, the same on every node: `fairlead nodes keyring new` makes one. Required unless `insecure`."),
+		optional("profile", enum("lan", "wan")).or("lan").says("How far the nodes are from each other: timeouts, and 1 s or 2 s in the bound."),
+		optional("seeds", list(text("host:port", hostPort))).or("the roster").says("Further places to look for nodes."),
+		optional("insecure", boolean()).or(false).says("In clear, without a keyring: on loopback alone."),
 	)
 }
 

@@ -63,12 +63,12 @@ func hookURL(s string) error {
 
 func hooksShape() *shape {
 	return &shape{most: MaxHooks, least: 1, list: object(
-		required("name", text("a name", parseIdentifier)),
-		required("url", text("a URL, as in https://ops.example.org/fairlead", hookURL)),
-		optional("secret_file", text("a path", lineText)),
-		optional("events", list(text("a type of event, as in endpoint.down", eventTypeText))),
-		optional("timeout", duration(100*time.Millisecond, maxHookTimeout)),
-		optional("insecure", boolean()),
+		required("name", text("a name", parseIdentifier)).says("Its name, in metrics and commands."),
+		required("url", text("a URL, as in https://ops.example.org/fairlead", hookURL)).says("Where events are sent."),
+		optional("secret_file", text("a path", lineText)).or("unsigned").says("The file whose content signs what is sent."),
+		optional("events", list(text("a type of event, as in endpoint.down", eventTypeText))).or("all").says("Types of events, or their beginnings with * behind."),
+		optional("timeout", duration(100*time.Millisecond, maxHookTimeout)).or(defaultHookTimeout).says("How long one attempt may take."),
+		optional("insecure", boolean()).or(false).says("Lets `url` be http://."),
 	)}
 }
 

@@ -32,19 +32,19 @@ type KubeZones struct {
 
 func kubernetesShape() *shape {
 	zones := object(
-		optional("namespace", text("a namespace", labelValue).describe("Only the objects of this namespace. Default: of all.")),
-		required("directory", text("a path", lineText).describe("Where they are written, as zone files: a directory that the Corefile names as zones.")),
+		optional("namespace", text("a namespace", labelValue)).or("all").says("Only the objects of this namespace."),
+		required("directory", text("a path", lineText)).says("Where they are written, as zone files: a directory that the Corefile names as zones."),
 	)
 	cluster := object(
-		optional("in_cluster", boolean().describe("Read by the service account of the pod.")),
-		optional("kubeconfig", text("a path", lineText)),
-		optional("context", text("a context of the kubeconfig", lineText)),
-		optional("region", text("a region name", parseIdentifier).describe("Where the cluster does not say one.")),
-		optional("az", text("an AZ name", parseIdentifier).describe("Where the cluster does not say one.")),
-		optional("zones", zones.describe("Objects of the kind Zone (fairlead.dev/v1alpha1) are zone files of this node. Default: none are read.")),
-		optional("expose", dict("prefix", prefix()).describe("Prefixes of addresses in the cluster, and those under which clients reach them, 1:1.")),
+		optional("in_cluster", boolean()).or(false).says("Read by the service account of the pod. Either this or `kubeconfig`."),
+		optional("kubeconfig", text("a path", lineText)).says("How the cluster is read from outside."),
+		optional("context", text("a context of the kubeconfig", lineText)).or("the current one").says("Which context of the kubeconfig."),
+		optional("region", text("a region name", parseIdentifier)).or("unknown").says("Of addresses of which the cluster does not say one."),
+		optional("az", text("an AZ name", parseIdentifier)).or("unknown").says("Of addresses of which the cluster does not say one."),
+		optional("zones", zones).or("none are read").says("Objects of the kind Zone (fairlead.dev/v1alpha1) are zone files of this node."),
+		optional("expose", dict("prefix", prefix())).or("as the cluster has them").says("Prefixes of addresses in the cluster, and those under which clients reach them, 1:1."),
 	)
-	return object(required("clusters", dict("cluster", cluster)))
+	return object(required("clusters", dict("cluster", cluster)).says("The clusters, by the names that `from` of pools uses; at most 64."))
 }
 
 // kubernetes reads which clusters the node reads.

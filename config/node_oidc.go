@@ -46,13 +46,14 @@ func (o *AdminOIDC) String() string {
 
 func oidcShape() *shape {
 	return object(
-		required("issuer", text("a URL, as in https://login.example.org/realm", issuerURL)),
-		required("audience", text("whom the tokens are for", oidcText)),
-		optional("claim", text("the name of a claim", oidcText)),
-		optional("name", text("the name of a claim", oidcText)),
-		required("roles", &shape{dict: enum("viewer", "operator", "admin"), noun: "value of the claim", least: 1, most: MaxAdminRoles}),
-		optional("ca", text("a path", lineText)),
-	).describe("Bearer tokens of an OpenID Connect issuer are logins too. Default: none are.")
+		required("issuer", text("a URL, as in https://login.example.org/realm", issuerURL)).says("The issuer's URL; its keys are found below it, and read again every hour."),
+		required("audience", text("whom the tokens are for", oidcText)).says("This service, as the issuer knows it."),
+		optional("claim", text("the name of a claim", oidcText)).value(defaultOIDCClaim).says("The claim, a text or a list, whose values have roles."),
+		optional("name", text("the name of a claim", oidcText)).value(defaultOIDCName).says("The claim that orders are recorded under."),
+		required("roles", &shape{dict: enum("viewer", "operator", "admin"), noun: "value of the claim", least: 1, most: MaxAdminRoles}).
+			says("Roles by value of the claim; the greatest counts, and without one there is no role."),
+		optional("ca", text("a path", lineText)).or("those of the system").says("The CAs in PEM that sign the issuer's certificate."),
+	)
 }
 
 // oidc reads the key admin.oidc, which may be missing.

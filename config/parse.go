@@ -32,7 +32,6 @@ func Parse(file string, content []byte, opts ParseOptions) (*Zone, Problems) {
 		return nil, r.finish()
 	}
 	r.walk(root, sharedShape(), nil)
-	r.noteEffects(root, newEffectTree(zoneNotInEffect), nil)
 	b := &builder{report: r, root: root, files: newFiles(content, opts.ReadFile), geo: opts.Geo}
 	zone := b.build(file)
 	problems := r.finish()

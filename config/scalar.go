@@ -13,6 +13,9 @@ import (
 // A scalar is a kind of single value: how it is checked, what it is called in messages, and its JSON Schema.
 type scalar struct {
 	want string
+	// span is the range, in words; empty where there is none. free is set for text of any form.
+	span string
+	free bool
 	// check returns what is wrong with n, which is a scalar node, and perhaps what to write instead.
 	check  func(n *yamlNode) (msg, help string)
 	schema map[string]any
@@ -69,6 +72,7 @@ func integer(low, high int64) *shape {
 			return msg, help
 		},
 		schema: map[string]any{"type": "integer", "minimum": low, "maximum": high},
+		span:   fmt.Sprintf("%d to %d", low, high),
 	}}
 }
 
@@ -112,6 +116,7 @@ func duration(low, high time.Duration) *shape {
 			return "", ""
 		},
 		schema: map[string]any{"type": "string", "pattern": durationPattern, "minLength": 2},
+		span:   durationString(low) + " to " + durationString(high),
 	}}
 }
 
@@ -135,6 +140,13 @@ func ttl(low, high uint32, rung bool) *shape {
 	sh := duration(time.Duration(low)*time.Second, time.Duration(high)*time.Second)
 	inner := sh.scalar.check
 	sh.scalar.want = "a TTL"
+	if high == math.MaxInt32 {
+		sh.scalar.span = fmt.Sprintf("%ds or more", low)
+	}
+	sh.scalar.span += ", whole seconds"
+	if rung {
+		sh.scalar.span += ", a rung"
+	}
 	sh.scalar.check = func(n *yamlNode) (string, string) {
 		if msg, help := inner(n); msg != "" {
 			return msg, help
@@ -177,6 +189,7 @@ func percent(low, high int) *shape {
 			return "", ""
 		},
 		schema: map[string]any{"type": "string", "pattern": percentText.String()},
+		span:   fmt.Sprintf("%d%% to %d%%", low, high),
 	}}
 }
 
@@ -197,6 +210,7 @@ func orWord(sh *shape, words ...string) *shape {
 			return msg, help
 		},
 		schema: map[string]any{"anyOf": []any{inner.schema, map[string]any{"enum": words}}},
+		span:   inner.span + ", or " + strings.Join(words, ", "),
 	}}
 }
 
@@ -212,5 +226,6 @@ func orPercent(sh *shape, low, high int) *shape {
 			return inner.check(n)
 		},
 		schema: map[string]any{"anyOf": []any{inner.schema, share.schema}},
+		span:   inner.span + ", or " + share.span,
 	}}
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"encoding/json"
+	"strconv"
 )
 
 // Schema is the JSON Schema (draft 2020-12) of a zone file. It is made from the shapes that Parse checks, so it knows the
@@ -53,10 +54,40 @@ func (sh *shape) schema() map[string]any {
 	default:
 		sh.objectSchema(out)
 	}
-	if sh.doc != "" {
-		out["description"] = sh.doc
+	return out
+}
+
+// schema is that of the key's value, with what the row says of it.
+func (k *key) schema() map[string]any {
+	out := k.shape.schema()
+	out["description"] = k.description()
+	if k.plain {
+		out["default"] = jsonValue(k.def)
 	}
 	return out
+}
+
+// description is what editors show: the doc, and what a schema cannot say otherwise.
+func (k *key) description() string {
+	text := k.doc
+	if span := k.shape.span(); span != "" && (k.shape.scalar == nil || k.shape.scalar.schema["minimum"] == nil) {
+		text += " Range: " + span + "."
+	}
+	if k.def != "" {
+		text += " Default: " + k.def + "."
+	}
+	return text
+}
+
+// jsonValue is a value of a file in JSON.
+func jsonValue(text string) any {
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return n
+	}
+	if b, err := strconv.ParseBool(text); err == nil {
+		return b
+	}
+	return text
 }
 
 func (sh *shape) objectSchema(out map[string]any) {
@@ -66,7 +97,7 @@ func (sh *shape) objectSchema(out map[string]any) {
 		if k.refused != "" {
 			continue
 		}
-		properties[k.name] = k.shape.schema()
+		properties[k.name] = k.schema()
 		if k.required {
 			required = append(required, k.name)
 		}

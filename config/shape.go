@@ -10,8 +10,6 @@ import (
 // A shape says what may stand at one place of a file: it is what the strict walk checks and what the JSON Schema is made
 // of, so the two know the same keys. Exactly one of scalar, object, dict and list is set, or some of either.
 type shape struct {
-	// doc is the description in the JSON Schema.
-	doc    string
 	scalar *scalar
 	// either are alternatives, at most one of them for each of scalar, mapping and sequence.
 	either []*shape
@@ -26,15 +24,6 @@ type shape struct {
 	list *shape
 	// least and most bound the entries of dict and list; most 0 means no bound.
 	least, most int
-}
-
-// A key is one key of an object.
-type key struct {
-	name     string
-	shape    *shape
-	required bool
-	// refused says why the key is known and still an error; it is then no part of the JSON Schema.
-	refused string
 }
 
 // walk checks n against sh and reports what does not fit. It follows aliases; parseTree made sure that this ends.

@@ -20,177 +20,132 @@ const (
 	maxHold     = 30 * 24 * time.Hour
 )
 
-func required(name string, sh *shape) key { return key{name: name, shape: sh, required: true} }
-func optional(name string, sh *shape) key { return key{name: name, shape: sh} }
-func object(keys ...key) *shape           { return &shape{object: keys} }
-func list(of *shape) *shape               { return &shape{list: of, least: 1} }
-func dict(noun string, of *shape) *shape  { return &shape{dict: of, noun: noun, least: 1} }
-func either(of ...*shape) *shape          { return &shape{either: of} }
-
-func (sh *shape) describe(doc string) *shape {
-	sh.doc = doc
-	return sh
-}
+func object(keys ...key) *shape          { return &shape{object: keys} }
+func list(of *shape) *shape              { return &shape{list: of, least: 1} }
+func dict(noun string, of *shape) *shape { return &shape{dict: of, noun: noun, least: 1} }
+func either(of ...*shape) *shape         { return &shape{either: of} }
 
 // zoneShape is the whole zone file. It is made for each caller, so that nobody can change it for another.
 func zoneShape() *shape {
-	ttlAny := func() *shape { return ttl(0, math.MaxInt32, false) }
-	serial := func() *shape { return integer(0, math.MaxUint32) }
+	return object(append([]key{
+		required("zone", text("a domain name", zoneName)).says("The zone that is served, without services and records above it."),
+		optional("serial", serial()).or("from the content").says("The SOA serial. Also soa.serial, but not both.").as("2026112901"),
+		optional("soa", soaShape()).says("The SOA record; what it leaves out comes from `zonefile`, else from the defaults."),
+		optional("nameservers", nameServersShape()).says("The NS records of the apex; needed, unless `zonefile` has them."),
+		optional("ns_ttl", ttl(1, math.MaxInt32, false)).or(seconds(defaultNSTTL)).says("The TTL of the apex's NS records and of their addresses."),
+		optional("dnssec", dnssecShape()).or("not signed").says("Signs the zone. `fairlead dnssec keygen` makes keys."),
+		{name: "rrl", refused: notSupported},
+		{name: "cookies", refused: notSupported},
+	}, contentKeys()...)...)
+}
+
+// contentKeys are the keys of a zone file that say what is answered.
+func contentKeys() []key {
+	return []key{
+		optional("records", list(recordShape())).says("Static records."),
+		optional("delegations", dict("delegation", delegationShape())).says("Zones below this one that others serve, by their names in this one."),
+		optional("zonefile", text("a file name", lineText)).says("A master file (RFC 1035) to import, below the directory of this file.").as("db.example.org"),
+		optional("allow_shrink", boolean()).or(false).says("Lets a new version drop more than 30 % of the names or endpoints, and at least 10."),
+		optional("regions", dict("region", regionShape())).says("Where endpoints stand: `topology.kubernetes.io/region` and its zones."),
+		optional("checks", dict("check", checkShape())).says("How endpoints are probed, by a name of your choice."),
+		optional("pools", dict("pool", poolShape())).says("Endpoints that back services in one region, by a name of your choice."),
+		optional("services", dict("service", serviceShape())).
+			says("What is answered, by owner name: relative to the zone, `@` for the apex, `*.apps` for a wildcard."),
+	}
+}
+
+func serial() *shape { return integer(0, math.MaxUint32) }
+
+func ttlAny() *shape { return ttl(0, math.MaxInt32, false) }
+
+func soaShape() *shape {
 	return object(
-		required("zone", text("a domain name", zoneName)),
-		optional("serial", serial().describe("The SOA serial; default: from the content. Also soa.serial, but not both.")),
-		optional("soa", object(
-			optional("mname", text("a host name", hostName)),
-			optional("rname", text("a mailbox as a domain name", mailbox)),
-			optional("negative_ttl", ttl(1, 86400, false)),
-			optional("refresh", ttlAny()),
-			optional("retry", ttlAny()),
-			optional("expire", ttlAny()),
-			optional("ttl", ttlAny()),
-			optional("serial", serial()),
-		)),
-		optional("nameservers", nameServersShape().describe("Of the apex; needed, unless the zonefile has its NS records.")),
-		optional("ns_ttl", ttl(1, math.MaxInt32, false)),
-		optional("dnssec", object(
-			required("keys", text("a directory", lineText).describe("Of BIND key files, below the zone file's directory.")),
-			optional("validity", duration(24*time.Hour, 90*24*time.Hour)),
-			optional("ttl", ttl(1, 7*86400, false)),
-		)),
-		key{name: "rrl", refused: notSupported},
-		key{name: "cookies", refused: notSupported},
-		optional("records", list(object(
-			required("name", text("an owner name", lineText)),
-			required("type", text("a record type", lineText)),
-			required("data", either(text("record data", lineText), list(text("record data", lineText)))),
-			optional("ttl", ttlAny()),
-		))),
-		optional("delegations", dict("delegation", object(
-			required("nameservers", nameServersShape()),
-			optional("ds", list(text("DS data", lineText))),
-			optional("ttl", ttlAny()),
-		))),
-		optional("zonefile", text("a file name", lineText).describe("A zone file in the format of RFC 1035 to import.")),
-		optional("allow_shrink", boolean()),
-		optional("regions", dict("region", object(
-			optional("location", &shape{list: coordinate("a latitude or longitude", 180), least: 2, most: 2}),
-			required("azs", list(text("an AZ name", parseIdentifier))),
-		))),
-		optional("checks", dict("check", checkShape())),
-		optional("pools", dict("pool", poolShape())),
-		optional("services", dict("service", serviceShape())),
+		optional("mname", text("a host name", hostName)).or("the first name server").says("The primary name server."),
+		optional("rname", text("a mailbox as a domain name", mailbox)).or(defaultRName+".ZONE").says("Who is responsible: a dot stands for the @."),
+		optional("negative_ttl", ttl(1, 86400, false)).or(seconds(defaultNegativeTTL)).says("SOA MINIMUM: how long NXDOMAIN and NODATA are cached (RFC 2308)."),
+		optional("refresh", ttlAny()).or(seconds(defaultRefresh)).says("How often secondaries ask for the serial."),
+		optional("retry", ttlAny()).or(seconds(defaultRetry)).says("How soon they ask again when nobody answered."),
+		optional("expire", ttlAny()).or(seconds(defaultExpire)).says("How long they go on answering without the primary."),
+		optional("ttl", ttlAny()).or("as negative_ttl").says("The TTL of the SOA record itself."),
+		optional("serial", serial()).or("from the content").says("The same as the key `serial` of the zone.").as("2026112901"),
+	)
+}
+
+func dnssecShape() *shape {
+	return object(
+		required("keys", text("a directory", lineText)).says("The directory of BIND key files, below the zone file's directory."),
+		optional("validity", duration(24*time.Hour, 90*24*time.Hour)).or(defaultValidity).says("How long signatures are valid; they are renewed after a quarter."),
+		optional("ttl", ttl(1, 7*86400, false)).or(seconds(defaultNSTTL)).says("The TTL of DNSKEY, CDS and CDNSKEY."),
+	)
+}
+
+func recordShape() *shape {
+	return object(
+		required("name", text("an owner name", lineText)).says("The owner name, relative to the zone; `@` is the apex."),
+		required("type", text("a record type", lineText)).says("The type: a mnemonic, or TYPE65280 (RFC 3597)."),
+		required("data", either(text("record data", lineText), list(text("record data", lineText)))).says("The data as in a master file, one or several."),
+		optional("ttl", ttlAny()).or(seconds(defaultRecordTTL)).says("The TTL of the RRset; of several entries for one RRset the least."),
+	)
+}
+
+func delegationShape() *shape {
+	return object(
+		required("nameservers", nameServersShape()).says("Who serves the zone below."),
+		optional("ds", list(text("DS data", lineText))).or("not signed").says("DS records of a signed zone below, as in a master file."),
+		optional("ttl", ttlAny()).or(seconds(defaultNSTTL)).says("The TTL of its NS and DS records and addresses."),
+	)
+}
+
+func regionShape() *shape {
+	return object(
+		optional("location", &shape{list: coordinate("a latitude or longitude", 180), least: 2, most: 2}).
+			says("Latitude and longitude in degrees; needed for `order: nearest`."),
+		required("azs", list(text("an AZ name", parseIdentifier))).says("The AZs of the region; one name is in one region only."),
 	)
 }
 
 // nameServersShape is a list of names, each alone or with its addresses.
 func nameServersShape() *shape {
 	return list(either(text("a host name", hostName), object(
-		required("name", text("a host name", hostName)),
-		optional("addresses", list(address())),
+		required("name", text("a host name", hostName)).says("The name, always absolute."),
+		optional("addresses", list(address())).says("Its addresses, for a name in the zone: they are answered as glue."),
 	)))
 }
 
 func poolShape() *shape {
 	return object(
-		required("region", reference("a region")),
-		optional("check", reference("a check")),
-		optional("needs", list(reference("a check"))),
-		optional("az_weights", dict("AZ", weight())),
-		optional("min_healthy", orPercent(integer(1, 1_000_000), 1, 100)),
-		optional("max_share", percent(1, 100)),
-		optional("stateful", boolean()),
-		optional("fence", boolean()),
-		optional("gate", text(`"manual" or a check`, lineText)),
-		optional("on_vantages_lost", enum("keep", "down").describe("What the pool is once none of the nodes that probe it is heard. Default: keep.")),
-		optional("late_hits", hitCounterShape()),
-		optional("from", list(fromShape()).describe("Endpoints that clusters give, beside or instead of `endpoints`.")),
-		optional("min_endpoints", integer(0, 1000).describe("What clusters say never takes the pool below it. Default: 1.")),
-		optional("settle", duration(0, 24*time.Hour).describe("How long a replaced address stays while no new one is up. Default: 5m.")),
-		optional("endpoints", list(object(
-			required("name", text("an endpoint name", parseIdentifier)),
-			optional("addresses", list(address())),
-			optional("target", text("a host name", hostName)),
-			required("az", reference("an AZ")),
-			optional("weight", weight()),
-			optional("probe", object(
-				optional("address", address()),
-				optional("port", port()),
-			)),
-			optional("late_hits", hitCounterShape()),
-		))),
+		required("region", reference("a region")).says("The region in which all of its endpoints stand."),
+		optional("check", reference("a check")).or("unmonitored: always up").says("How its endpoints are probed."),
+		optional("needs", list(reference("a check"))).says("Checks of what the pool depends on: it is down while one of them is."),
+		optional("az_weights", dict("AZ", weight())).or("the sum of the AZ's eligible endpoints").
+			says("How the pool's share is divided among AZs; 0 is never answered, still probed. Every AZ of the pool has to be named."),
+		optional("min_healthy", orPercent(integer(1, 1_000_000), 1, 100)).or(defaultMinHealthy).says("How many endpoints must be up, or which share, for the pool to answer."),
+		optional("max_share", percent(1, 100)).or("no limit").says("The greatest share of a service's traffic; the rest goes to the next tier."),
+		optional("stateful", boolean()).or(false).says("It holds data: never answered outside its turn, and failback is manual."),
+		optional("fence", boolean()).or(false).says("As stateful, and its shards of `cells` never leave it."),
+		optional("gate", text(`"manual" or a check`, lineText)).or("open").
+			says("Keeps the pool out of service, whatever its health: `manual` until `fairlead ready POOL`, or until a check is up on one of its endpoints."),
+		optional("on_vantages_lost", enum("keep", "down")).or("keep").says("What the pool is once none of the nodes that probe it is heard."),
+		optional("late_hits", hitCounterShape()).says("Where the endpoints' own counts of requests are read, to be laid over the bound."),
+		optional("from", list(fromShape())).says("Endpoints that clusters of Kubernetes give, beside or instead of `endpoints`."),
+		optional("min_endpoints", integer(0, 1000)).or(defaultMinEndpoints).says("What clusters say never takes the pool below it."),
+		optional("settle", duration(0, 24*time.Hour)).or(defaultSettle).says("How long a replaced address stays while no new one is up."),
+		optional("endpoints", list(endpointShape())).says("The endpoints; needed, unless `from` gives some."),
 	)
 }
 
-func serviceShape() *shape {
+func endpointShape() *shape {
 	return object(
-		optional("also", list(enum("region", "az"))),
-		required("tiers", tiersShape()),
-		optional("answers", orWord(integer(1, 1000), "all")),
-		optional("ttl", object(
-			optional("mode", enum("ceiling", "horizon")),
-			optional("max", ttl(1, maxTTL, true)),
-			optional("min", ttl(1, maxTTL, true)),
-		)),
-		optional("staleness", object(
-			optional("target", duration(time.Second, maxHold)),
-			optional("rto", duration(time.Second, maxHold)),
-		)),
-		optional("on_all_down", either(enum("last_good", "all", "nodata"), list(address()))),
-		optional("failback", object(
-			optional("mode", enum("auto", "manual", "never")),
-			optional("hold", duration(0, maxHold)),
-			optional("ramp", list(percent(1, 100))),
-			optional("step", duration(time.Second, 24*time.Hour)),
-		)),
-		optional("safety", object(
-			optional("keep_regions", integer(0, 1000)),
-			optional("keep_azs", integer(0, 1000)),
-			optional("max_drained", percent(1, 100)),
-		)),
-		optional("health", object(
-			optional("max_removal", percent(1, 100)),
-			optional("panic_below", percent(0, 100)),
-		)),
-		optional("standby", object(required("trickle", trickle()))),
-		optional("clients", list(clientShape())),
-		optional("order", enum("nearest")),
-		optional("ecs", boolean()),
-		optional("sticky", object(
-			optional("v4", integer(1, 32)),
-			optional("v6", integer(1, 128)),
-		)),
-		optional("cells", object(
-			required("shards", integer(1, maxShards)),
-			required("home", dict("pool", rangeOf(0, maxShards-1))),
-			optional("failover", dict("pool", list(reference("a pool")))),
-		)),
-		optional("srv", object(
-			required("port", port()),
-			optional("priority", integer(0, math.MaxUint16)),
-		)),
-		optional("https", object(
-			optional("priority", integer(1, math.MaxUint16)),
-			optional("alpn", list(text("an ALPN protocol", alpn))),
-			optional("port", port()),
-		)),
-	)
-}
-
-// maxShards bounds the cells of a service: as many as a shard in 16 bits.
-const maxShards = 65536
-
-func tiersShape() *shape { return list(dict("pool", weight())) }
-
-func clientShape() *shape {
-	return object(
-		required("match", object(
-			optional("cidr", list(prefix())),
-			optional("continent", list(enum("AF", "AN", "AS", "EU", "NA", "OC", "SA"))),
-			optional("country", list(text("a country code", countryCode))),
-			optional("subdivision", list(text("a subdivision code", subdivisionCode))),
-			optional("asn", list(integer(1, math.MaxUint32))),
-		)),
-		required("tiers", tiersShape()),
-		optional("strict", boolean()),
+		required("name", text("an endpoint name", parseIdentifier)).says("Its name in the pool: commands name it ZONE/POOL/ENDPOINT."),
+		optional("addresses", list(address())).says("At most one IPv4 and one IPv6 address. Either this or `target`."),
+		optional("target", text("a host name", hostName)).says("A host name that is answered as CNAME."),
+		required("az", reference("an AZ")).says("The AZ in which it stands, one of the pool's region."),
+		optional("weight", weight()).or(defaultWeight).says("Its share among the endpoints of its AZ; 0 is never answered, still probed."),
+		optional("probe", object(
+			optional("address", address()).or("each of its addresses").says("What is dialled in the place of its addresses."),
+			optional("port", port()).or("the check's").says("The port that is dialled."),
+		)).says("Where this endpoint is probed, if not where it is answered."),
+		optional("late_hits", hitCounterShape()).or("the pool's").says("Where this endpoint's own count of requests is read."),
 	)
 }
 

@@ -53,6 +53,7 @@ func text(want string, check func(s string) error) *shape {
 		},
 		// A bare number or true is text too where text is wanted.
 		schema: map[string]any{"type": []string{"string", "number", "boolean"}},
+		free:   true,
 	}}
 }
 
@@ -163,7 +164,9 @@ func parseRange(s string, low, high int) (first, last int, err error) {
 
 // rangeOf is a range or one number, from low to high.
 func rangeOf(low, high int) *shape {
-	return text("a range", func(s string) error { _, _, err := parseRange(s, low, high); return err })
+	sh := text("a range", func(s string) error { _, _, err := parseRange(s, low, high); return err })
+	sh.scalar.span = fmt.Sprintf("within %d to %d", low, high)
+	return sh
 }
 
 // coordinate is a decimal number of degrees from -limit to limit.
@@ -180,6 +183,7 @@ func coordinate(want string, limit float64) *shape {
 			return "", ""
 		},
 		schema: map[string]any{"type": "number", "minimum": -limit, "maximum": limit},
+		span:   fmt.Sprintf("-%g to %g", limit, limit),
 	}}
 }
 
@@ -198,6 +202,7 @@ func trickle() *shape {
 			return "", ""
 		},
 		schema: map[string]any{"type": "string", "pattern": trickleText.String()},
+		span:   "0.01% to 50%",
 	}}
 }
 

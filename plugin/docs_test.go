@@ -23,7 +23,7 @@ func TestDocs(t *testing.T) {
 	require.NoError(t, err)
 	example, err := os.ReadFile("../Corefile.example")
 	require.NoError(t, err)
-	node, err := os.ReadFile("../node.example.yaml")
+	node, err := os.ReadFile("../config/testdata/node.example.yaml")
 	require.NoError(t, err)
 	_, problems := config.ParseNode("node.example.yaml", node)
 	require.Empty(t, problems)

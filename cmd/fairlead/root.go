@@ -41,6 +41,7 @@ func commands() []*cobra.Command {
 		delegationCommand(),
 		dnssecCommand(),
 		schemaCommand(),
+		docsCommand(),
 		statusCommand(),
 		uiCommand(),
 		getCommand(),
