@@ -15,14 +15,6 @@ import (
 // certificateKeyName is the key of a node that has no identity in a cluster.
 const certificateKeyName = "certificate.key"
 
-// Incidents are those that this node keeps.
-func (n *Node) Incidents() []*ledger.Incident { return n.engine.Incidents() }
-
-// LateHits notes what was seen to arrive late.
-func (n *Node) LateHits(id string, h *ledger.LateHits) (*ledger.Incident, error) {
-	return n.engine.Amend(id, func(i *ledger.Incident) { i.LateHits = h })
-}
-
 // Certify signs c with the node's identity.
 func (n *Node) Certify(c *ledger.Certificate) (*ledger.Envelope, error) {
 	key, err := n.signingKey()

@@ -81,7 +81,7 @@ func (h *dayLog) endpoints(zv *health.ZoneView, sample bool, values map[string]f
 			if !sample || pool.Check < 0 {
 				continue
 			}
-			if o, ok := h.node.Observation(health.TargetOf(zv.Zone.Name, zv.Zone.Checks[pool.Check], e).ID); ok && o.Latency > 0 {
+			if o, ok := h.node.engine.Observation(health.TargetOf(zv.Zone.Name, zv.Zone.Checks[pool.Check], e).ID); ok && o.Latency > 0 {
 				values[api.HistoryLatency+name] = rounded(o.Latency.Seconds())
 			}
 		}
@@ -156,9 +156,4 @@ func rounded(v float64) float64 {
 	}
 	scale := math.Pow(10, 1-math.Floor(math.Log10(math.Abs(v))))
 	return math.Round(v*scale) / scale
-}
-
-// History is what is kept of series whose names begin with prefix, since an instant.
-func (n *Node) History(prefix string, since time.Time) map[string][]history.Point {
-	return n.day.log.Series(prefix, since)
 }

@@ -12,16 +12,8 @@ import (
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
-// Discovery are the clusters that endpoints come from: those that zone files or the node file name.
-func (n *Node) Discovery() []api.DiscoveredCluster { return n.discovery.status() }
-
-// AcceptDiscovered lets go of what a cluster does not name any more.
-func (n *Node) AcceptDiscovered(cluster string) error { return n.discovery.Accept(cluster) }
-
-// AdoptDiscovered takes the cluster behind the URL for the one that was read.
-func (n *Node) AdoptDiscovered(cluster string) error { return n.discovery.Adopt(cluster) }
-
-func (d *discovery) status() (out []api.DiscoveredCluster) {
+// Status are the clusters that endpoints come from: those that zone files or the node file name.
+func (d *discovery) Status() (out []api.DiscoveredCluster) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	names := discover.Clusters(d.zones)

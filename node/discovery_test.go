@@ -96,10 +96,10 @@ func TestDiscoveredModel(t *testing.T) {
 	assert.Equal(t, z.FileHash, m.Zones[0].FileHash)
 	assert.Nil(t, src.discovered())
 
-	status := d.status()
+	status := d.Status()
 	require.Len(t, status, 1)
 	assert.False(t, status[0].Configured, "the node file does not name it")
 	assert.NoError(t, d.Accept("eu-1"))
-	assert.Equal(t, "accept", d.status()[0].Ordered, "it waits for a node that reads the cluster")
+	assert.Equal(t, "accept", d.Status()[0].Ordered, "it waits for a node that reads the cluster")
 	assert.ErrorIs(t, d.Accept("eu-9"), admin.ErrNoCluster)
 }

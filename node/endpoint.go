@@ -14,6 +14,14 @@ import (
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
+// endpoints are those of the model in force, by name.
+type endpoints struct {
+	view   func() *health.View
+	prober *probe.Prober
+	// probing are the options that prober was made with.
+	probing probe.Options
+}
+
 // A namedEndpoint is an endpoint that was asked for by name, with what is dialled for it.
 type namedEndpoint struct {
 	zone     *config.Zone
@@ -22,23 +30,23 @@ type namedEndpoint struct {
 }
 
 // find is the endpoint zone/pool/endpoint of the model in force. The zone may lack its final dot.
-func (n *Node) find(name string) (namedEndpoint, error) {
+func (p *endpoints) find(name string) (namedEndpoint, error) {
 	parts := strings.Split(name, "/")
 	if len(parts) != 3 {
 		return namedEndpoint{}, fmt.Errorf("%w: %q: want zone/pool/endpoint", admin.ErrInvalid, name)
 	}
 	zone := strings.ToLower(strings.TrimSuffix(parts[0], ".")) + "."
-	for _, z := range n.engine.View().Model.Zones {
+	for _, z := range p.view().Model.Zones {
 		if z.Name != zone {
 			continue
 		}
-		for _, p := range z.Pools {
-			if p.Name != parts[1] {
+		for _, pool := range z.Pools {
+			if pool.Name != parts[1] {
 				continue
 			}
-			for _, e := range p.Endpoints {
+			for _, e := range pool.Endpoints {
 				if e.Name == parts[2] {
-					return namedEndpoint{z, p, e}, nil
+					return namedEndpoint{z, pool, e}, nil
 				}
 			}
 		}
@@ -56,8 +64,8 @@ func (e namedEndpoint) targets() []health.Target {
 }
 
 // Probe probes an endpoint at once. The schedule and the verdict know nothing of it.
-func (n *Node) Probe(ctx context.Context, endpoint string) ([]api.ProbeResult, error) {
-	e, err := n.find(endpoint)
+func (p *endpoints) Probe(ctx context.Context, endpoint string) ([]api.ProbeResult, error) {
+	e, err := p.find(endpoint)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +74,7 @@ func (n *Node) Probe(ctx context.Context, endpoint string) ([]api.ProbeResult, e
 		if t.Check.Type == config.CheckPush {
 			continue
 		}
-		r := probe.Once(ctx, t, n.probing)
+		r := probe.Once(ctx, t, p.probing)
 		out := api.ProbeResult{
 			Check: t.Check.Name, Type: string(t.Check.Type), Address: t.Address(), OK: r.OK, Warning: r.Warning,
 			ConnectSeconds: r.Phases.Connect.Seconds(), TLSSeconds: r.Phases.TLS.Seconds(),
@@ -85,8 +93,8 @@ func (n *Node) Probe(ctx context.Context, endpoint string) ([]api.ProbeResult, e
 }
 
 // Report hands what an endpoint says of itself to the prober.
-func (n *Node) Report(req api.ReportRequest) error {
-	e, err := n.find(req.Endpoint)
+func (p *endpoints) Report(req api.ReportRequest) error {
+	e, err := p.find(req.Endpoint)
 	if err != nil {
 		return err
 	}
@@ -99,7 +107,7 @@ func (n *Node) Report(req api.ReportRequest) error {
 		if t.Check.Type != config.CheckPush || req.Check != "" && t.Check.Name != req.Check {
 			continue
 		}
-		if err := n.prober.Report(t.ID, r); err != nil {
+		if err := p.prober.Report(t.ID, r); err != nil {
 			if errors.Is(err, probe.ErrNotRunning) {
 				return err
 			}

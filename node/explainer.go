@@ -18,9 +18,12 @@ func (n *Node) Explainer() (*explain.Explainer, error) {
 	return &explain.Explainer{Compiler: n.compiler, Snapshot: snap, Locator: n.where(), Node: n.Name()}, nil
 }
 
+// An explainer explains what a node serves, and what it would. It implements admin.Explainer.
+type explainer struct{ node *Node }
+
 // Explain explains the answer to a question.
-func (n *Node) Explain(q api.Question) (*api.Explanation, error) {
-	x, err := n.Explainer()
+func (e *explainer) Explain(q api.Question) (*api.Explanation, error) {
+	x, err := e.node.Explainer()
 	if err != nil {
 		return nil, err
 	}
@@ -28,8 +31,8 @@ func (n *Node) Explain(q api.Question) (*api.Explanation, error) {
 }
 
 // WhatIf is what would change under assumptions.
-func (n *Node) WhatIf(a api.Assumptions) (*api.WhatIf, error) {
-	x, err := n.Explainer()
+func (e *explainer) WhatIf(a api.Assumptions) (*api.WhatIf, error) {
+	x, err := e.node.Explainer()
 	if err != nil {
 		return nil, err
 	}
@@ -37,44 +40,31 @@ func (n *Node) WhatIf(a api.Assumptions) (*api.WhatIf, error) {
 }
 
 // Preview is what a drain, a weight or a force would do to the answers of every service, and which safety rule would refuse it.
-func (n *Node) Preview(i health.Intent) (*api.Preview, error) {
-	x, err := n.Explainer()
+func (e *explainer) Preview(i health.Intent) (*api.Preview, error) {
+	x, err := e.node.Explainer()
 	if err != nil {
 		return nil, err
 	}
-	a := n.Allowances()
-	if n.config.Load().Cluster == nil {
+	a := e.node.Allowances()
+	if e.node.config.Load().Cluster == nil {
 		a.Gossip = 0
 	}
-	return x.Preview(i, n.engine.Admissible(i), a, time.Now())
+	return x.Preview(i, e.node.engine.Admissible(i), a, time.Now())
 }
 
 // PreviewEnd is what the end of orders would do to the answers of every service.
-func (n *Node) PreviewEnd(ids []health.IntentID, admit bool) (*api.EndPreview, error) {
-	x, err := n.Explainer()
+func (e *explainer) PreviewEnd(ids []health.IntentID, admit bool) (*api.EndPreview, error) {
+	x, err := e.node.Explainer()
 	if err != nil {
 		return nil, err
 	}
 	now := time.Now()
-	then := x.ForeseeEnd(n.Intents(), ids, admit, now)
+	then := x.ForeseeEnd(e.node.engine.Intents(), ids, admit, now)
 	out := &api.EndPreview{WhatIf: *x.Compare(then.Snapshot, now), Zones: []api.Zone{}}
 	for zi, zv := range then.Snapshot.View.Zones {
 		if pools := then.Pools(zi); len(pools) > 0 {
-			out.Zones = append(out.Zones, admin.Pools(n, zv, pools, then.Kept, now))
+			out.Zones = append(out.Zones, admin.Pools(e.node.parts(), zv, pools, then.Kept, now))
 		}
 	}
 	return out, nil
 }
-
-// Drill begins a drill, AbortDrill ends one, Drills are those that are kept.
-func (n *Node) Drill(req *api.DrillRequest, drain health.Intent) (*api.Drill, error) {
-	return n.drills.Start(req, drain)
-}
-
-// AbortDrill ends a drill that runs.
-func (n *Node) AbortDrill(id, actor, reason string) (*api.Drill, error) {
-	return n.drills.Abort(id, actor, reason)
-}
-
-// Drills are those that are kept, the newest first.
-func (n *Node) Drills() []api.Drill { return n.drills.List() }

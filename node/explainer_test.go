@@ -26,11 +26,12 @@ services:
 `), config.ParseOptions{})
 		require.NoError(t, problems.Err())
 		served := answertest.Start(t, z)
-		n := &Node{current: served.Current, compiler: served.Compiler, engine: served.Engine}
-		n.config.Store(config.DefaultNode())
+		node := &Node{current: served.Current, compiler: served.Compiler, engine: served.Engine, day: &dayLog{}}
+		node.config.Store(config.DefaultNode())
+		n := &explainer{node}
 		scope, err := health.ParseScope(health.ScopePool, "example.org/one")
 		require.NoError(t, err)
-		id, err := n.Intend(health.Intent{Kind: health.IntentDrain, Scope: scope, Actor: "ada", Reason: "mistake"})
+		id, err := served.Intend(health.Intent{Kind: health.IntentDrain, Scope: scope, Actor: "ada", Reason: "mistake"})
 		require.NoError(t, err)
 		p, err := n.PreviewEnd([]health.IntentID{id}, false)
 		require.NoError(t, err)
@@ -41,6 +42,6 @@ services:
 		require.NoError(t, err)
 		require.Equal(t, "one", p.WhatIf.Services[0].After.Shares[0].Pool)
 		require.Nil(t, p.Zones[0].Pools[0].HeldUntil)
-		require.Len(t, n.Intents(), 1, "nothing has ended")
+		require.Len(t, served.Intents(), 1, "nothing has ended")
 	})
 }

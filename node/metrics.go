@@ -180,7 +180,7 @@ func (n *Node) warnings(zv *health.ZoneView) (count int) {
 			continue
 		}
 		for _, e := range p.Endpoints {
-			if o, ok := n.Observation(health.TargetOf(zv.Zone.Name, zv.Zone.Checks[p.Check], e).ID); ok && o.Warning != "" {
+			if o, ok := n.engine.Observation(health.TargetOf(zv.Zone.Name, zv.Zone.Checks[p.Check], e).ID); ok && o.Warning != "" {
 				count++
 			}
 		}

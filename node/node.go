@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -18,7 +17,6 @@ import (
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/audit"
-	"github.com/fairlead-dns/fairlead/health/cluster"
 	"github.com/fairlead-dns/fairlead/health/engine"
 	"github.com/fairlead-dns/fairlead/health/event"
 	"github.com/fairlead-dns/fairlead/health/hook"
@@ -86,11 +84,9 @@ type Node struct {
 
 	// echo measures how late this process is.
 	echo *probe.Echo
-	// prober and probing, the options that it was made with, are set before anything runs.
-	prober *probe.Prober
-	// lateHits is made with the prober.
-	lateHits *latehit.Reader
-	probing  probe.Options
+	// endpoints and lateHits are made with the prober.
+	endpoints *endpoints
+	lateHits  *latehit.Reader
 
 	// config is swapped when a Corefile is reloaded.
 	config atomic.Pointer[config.Node]
@@ -170,10 +166,18 @@ func (n *Node) prepare(c *Corefile) (err error) {
 	n.drills = drill.Open(drill.Options{Node: c.config.Name, State: n.state, Orders: n.engine, Explainer: n.Explainer, Logger: n.logger})
 	n.day = newDayLog(n, time.Now())
 	n.admin, err = admin.New(admin.Options{
-		Node: n, Journal: n.audit, Events: n.events, Hooks: n.hooks, Tokens: n.tokens, Sessions: ui.OpenSessions(filepath.Join(n.state, sessionsName), n.logger), Socket: n.socket(c.config), Listen: c.config.Admin.Listen, TLS: c.config.Admin.TLS, OIDC: c.config.Admin.OIDC,
+		Node: n.parts(), Journal: n.audit, Events: n.events, Hooks: n.hooks, Tokens: n.tokens, Sessions: ui.OpenSessions(filepath.Join(n.state, sessionsName), n.logger), Socket: n.socket(c.config), Listen: c.config.Admin.Listen, TLS: c.config.Admin.TLS, OIDC: c.config.Admin.OIDC,
 		Version: n.opts.Version, StartedAt: time.Now(), Logger: n.logger, Registerer: n.scope,
 	})
 	return err
+}
+
+// parts are those that the admin API talks to.
+func (n *Node) parts() admin.Node {
+	return admin.Node{
+		Self: n, Assumptions: n, Orders: n.engine, Holders: n.engine, Verdicts: n.engine, Members: n.engine, Memory: n.engine, IncidentLog: n.engine,
+		Files: &zoneFiles{n}, Discovery: n.discovery, Drills: n.drills, Endpoints: n.endpoints, Explainer: &explainer{n}, History: n.day.log,
+	}
 }
 
 // openTokens opens the file of the bearer tokens. Whatever is wrong with it, queries are answered: nobody logs in by a token then.
@@ -204,16 +208,15 @@ func (n *Node) makeEngine() error {
 	cfg := n.config.Load()
 	out := new(sink)
 	n.echo = probe.NewEcho()
-	n.probing = probe.Options{
+	probing := probe.Options{
 		Lateness: n.echo,
 		Sink:     out, Logger: n.logger, Registerer: n.scope, MaxInFlight: cfg.Probe.MaxInFlight, Seed: seed(cfg.Name),
 		Allow: cfg.Probe.Allow, AllowExec: cfg.Probe.Exec, Forbidden: ownPorts(cfg), Source: probe.Source{V4: cfg.Probe.SourceV4, V6: cfg.Probe.SourceV6},
 	}
-	prober, err := probe.New(n.probing)
+	prober, err := probe.New(probing)
 	if err != nil {
 		return err
 	}
-	n.prober = prober
 	cluster, err := clusterOf(cfg, n.opts.Version)
 	if err != nil {
 		return err
@@ -239,6 +242,7 @@ func (n *Node) makeEngine() error {
 		n.tokens.OnChange(n.engine.TellShared)
 		n.discovery.news = n.engine.TellShared
 	}
+	n.endpoints = &endpoints{view: n.engine.View, prober: prober, probing: probing}
 	n.lateHits = latehit.New(latehit.Options{Incidents: n.engine, Caches: n.Caches, Dial: prober.DialContext, Logger: n.logger, Registerer: n.scope})
 	return err
 }
@@ -263,7 +267,7 @@ func (n *Node) run(ctx context.Context) {
 	var g errgroup.Group
 	parts := []func(context.Context) error{n.engine.Run, n.admin.Run, n.geo.Run, n.watchDrills, n.events.Run, n.hooks.Run, n.readLateHits, n.echo.Run, n.disk.run, n.day.run, n.resign, n.discovery.run}
 	if path := n.config.Load().Probe.Reports; path != "" {
-		d := &reportDir{path: path, logger: n.logger, report: n.Report, lease: n.pushLease}
+		d := &reportDir{path: path, logger: n.logger, report: n.endpoints.Report, lease: n.endpoints.pushLease}
 		parts = append(parts, d.run)
 	}
 	for _, part := range parts {
@@ -374,77 +378,6 @@ func (n *Node) FastLanes() []api.FastLane { return n.opts.Lanes() }
 // Snapshot is what is served.
 func (n *Node) Snapshot() *answer.Snapshot { return n.current.Load() }
 
-// Observation is the latest one on a target.
-func (n *Node) Observation(id health.TargetID) (health.Observation, bool) {
-	return n.engine.Observation(id)
-}
-
-// Files are the zone files.
-func (n *Node) Files() []api.File { return n.source.status() }
-
-// RunningZone is the text of the file from which z runs.
-func (n *Node) RunningZone(z *config.Zone) (*api.RunningZone, error) {
-	t, err := n.source.text(z)
-	if err != nil {
-		return nil, err
-	}
-	return &api.RunningZone{Path: t.Path, Hash: hex.EncodeToString(z.FileHash[:]), Content: t.Content, Files: t.Files, Secret: t.Secret}, nil
-}
-
-// Freeze stops every automatic verdict, or lets them move again.
-func (n *Node) Freeze(on bool, actor, reason string) error { return n.engine.Freeze(on, actor, reason) }
-
-// Frozen is the latest such order.
-func (n *Node) Frozen() api.Freeze {
-	f := n.engine.Frozen()
-	return api.Freeze{Frozen: f.On, Actor: f.Actor, Reason: f.Reason, Since: f.Since}
-}
-
-// Intend takes an operator's order.
-func (n *Node) Intend(i health.Intent) (health.IntentID, error) { return n.engine.Intend(i) }
-
-// EndIntent ends orders.
-func (n *Node) EndIntent(ids []health.IntentID, actor, reason string) error {
-	return n.engine.EndIntent(ids, actor, reason)
-}
-
-// Extend moves the end of an order to a later time.
-func (n *Node) Extend(id health.IntentID, end time.Time, actor, reason string) error {
-	return n.engine.Extend(id, end, actor, reason)
-}
-
-// Extendable tells whether Extend would.
-func (n *Node) Extendable(id health.IntentID, end time.Time) error {
-	return n.engine.Extendable(id, end)
-}
-
-// Resume puts an order in force that a rule suspends.
-func (n *Node) Resume(id health.IntentID, override []string, actor, reason string) (health.IntentID, error) {
-	return n.engine.Resume(id, override, actor, reason)
-}
-
-// Intents are the orders in force and those planned.
-func (n *Node) Intents() []health.IntentState { return n.engine.Intents() }
-
-// AwaitHolding returns who has orders on disk.
-func (n *Node) AwaitHolding(ctx context.Context, ids []health.IntentID, done func(*engine.Holding) bool) engine.Holding {
-	return n.engine.AwaitHolding(ctx, ids, done)
-}
-
-// Cluster is what is known of the other nodes.
-func (n *Node) Cluster() engine.ClusterView { return n.engine.Cluster() }
-
-// SharedMissing are the nodes that do not have this node's tokens yet.
-func (n *Node) SharedMissing(ctx context.Context) []string { return n.engine.SharedMissing(ctx) }
-
-// Waive lets this node join without the answers of others.
-func (n *Node) Waive(before *time.Duration, names ...string) error {
-	return n.engine.Waive(before, names...)
-}
-
-// NameMaxTTL is an operator's word for what an earlier process gave.
-func (n *Node) NameMaxTTL(ttl time.Duration) error { return n.engine.NameMaxTTL(ttl) }
-
 // Allowances are the terms of the bound that do not stand in the zone file.
 func (n *Node) Allowances() steer.Allowances {
 	a := steer.DefaultAllowances().For(n.config.Load())
@@ -454,35 +387,8 @@ func (n *Node) Allowances() steer.Allowances {
 	return a
 }
 
-// Departures are the endpoints that this node does not answer, and until when caches may hold them.
-func (n *Node) Departures() []engine.Departure { return n.engine.Departures() }
-
-// Clear is from when on nothing of before the nodes' last starts can be in caches.
-func (n *Node) Clear() (at time.Time, why string) { return n.engine.Clear() }
-
-// GoneRecords are static records with one of the given RDATA that caches may hold though no file has them.
-func (n *Node) GoneRecords(rdata ...string) []engine.GoneRecord {
-	return n.engine.GoneRecords(rdata...)
-}
-
-// Safety is what is known of whether anybody can still be sent to what a scope names.
-func (n *Node) Safety(scope health.Scope) (engine.Safety, error) { return n.engine.Safety(scope) }
-
 // Caches are what is assumed of resolvers.
 func (n *Node) Caches() config.Caches { return n.config.Load().Caches }
-
-// CutOff cuts this node off from the others for a rehearsal.
-func (n *Node) CutOff(d time.Duration, actor, reason string) error {
-	return n.engine.CutOff(d, actor, reason)
-}
-
-// ChangeKeyring changes the keys of gossip on every node.
-func (n *Node) ChangeKeyring(ctx context.Context, o cluster.KeyringOrder) (map[string]error, error) {
-	return n.engine.ChangeKeyring(ctx, o)
-}
-
-// Observations are what every vantage last said of a target.
-func (n *Node) Observations(t health.Target) []health.Observation { return n.engine.Observations(t) }
 
 // Ready is nil while queries are answered from a snapshot of at least one zone and the prober turns.
 func (n *Node) Ready() error {

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -85,25 +86,40 @@ func (s *source) kept() []api.ConfigFile {
 	return out
 }
 
-// Config is what is configured, and the versions to go back to.
-func (n *Node) Config() *api.Config {
-	return &api.Config{Node: n.Name(), ConfigHash: n.configHash(), Files: n.source.kept()}
+// zoneFiles are the zone files of a node, and what becomes of them. It implements admin.ZoneFiles.
+type zoneFiles struct{ node *Node }
+
+// Status is every file and what is wrong with it.
+func (f *zoneFiles) Status() []api.File { return f.node.source.status() }
+
+// Running is the text of the file from which z runs.
+func (f *zoneFiles) Running(z *config.Zone) (*api.RunningZone, error) {
+	t, err := f.node.source.text(z)
+	if err != nil {
+		return nil, err
+	}
+	return &api.RunningZone{Path: t.Path, Hash: hex.EncodeToString(z.FileHash[:]), Content: t.Content, Files: t.Files, Secret: t.Secret}, nil
 }
 
-func (n *Node) configHash() string {
-	if s := n.current.Load(); s != nil {
+// Config is what is configured, and the versions to go back to.
+func (f *zoneFiles) Config() *api.Config {
+	return &api.Config{Node: f.node.Name(), ConfigHash: f.configHash(), Files: f.node.source.kept()}
+}
+
+func (f *zoneFiles) configHash() string {
+	if s := f.node.current.Load(); s != nil {
 		return s.View.Model.Hash.String()
 	}
 	return ""
 }
 
 // Reload looks at the zone files now and says what came of each.
-func (n *Node) Reload(ctx context.Context, force bool) (*api.ReloadResult, error) {
-	before := n.Files()
+func (f *zoneFiles) Reload(ctx context.Context, force bool) (*api.ReloadResult, error) {
+	before := f.Status()
 	ctx, cancel := context.WithTimeout(ctx, serveTimeout)
 	defer cancel()
-	taken, err := n.engine.Look(ctx, func() *config.Model {
-		model, settling := n.source.look(force)
+	taken, err := f.node.engine.Look(ctx, func() *config.Model {
+		model, settling := f.node.source.look(force)
 		if !settling {
 			return model
 		}
@@ -112,7 +128,7 @@ func (n *Node) Reload(ctx context.Context, force bool) (*api.ReloadResult, error
 		case <-ctx.Done():
 			return model
 		}
-		if later, _ := n.source.look(force); later != nil {
+		if later, _ := f.node.source.look(force); later != nil {
 			return later
 		}
 		return model
@@ -120,16 +136,16 @@ func (n *Node) Reload(ctx context.Context, force bool) (*api.ReloadResult, error
 	if err != nil {
 		return nil, err
 	}
-	out := &api.ReloadResult{Served: taken.Served, ConfigHash: n.configHash(), Files: []api.ReloadedFile{}, LeftByConfig: leftByConfig(&taken)}
-	for _, f := range n.Files() {
-		i := slices.IndexFunc(before, func(b api.File) bool { return b.Path == f.Path })
-		r := api.ReloadedFile{File: f, Outcome: api.ReloadUnchanged}
+	out := &api.ReloadResult{Served: taken.Served, ConfigHash: f.configHash(), Files: []api.ReloadedFile{}, LeftByConfig: leftByConfig(&taken)}
+	for _, file := range f.Status() {
+		i := slices.IndexFunc(before, func(b api.File) bool { return b.Path == file.Path })
+		r := api.ReloadedFile{File: file, Outcome: api.ReloadUnchanged}
 		switch {
-		case f.LastGood || f.BrokenSince != nil || f.Hash == "":
+		case file.LastGood || file.BrokenSince != nil || file.Hash == "":
 			r.Outcome = api.ReloadBroken
-		case i < 0 || before[i].Hash != f.Hash:
+		case i < 0 || before[i].Hash != file.Hash:
 			r.Outcome = api.ReloadTakenUp
-		case f.RolledBack != nil:
+		case file.RolledBack != nil:
 			r.Outcome = api.ReloadRolledBack
 		}
 		out.Files = append(out.Files, r)
@@ -154,22 +170,22 @@ func leftByConfig(t *engine.Taken) api.LeftByConfig {
 }
 
 // Rollback has the version of a zone file run that was in force before the present one.
-func (n *Node) Rollback(ctx context.Context, file, actor, reason string) (api.LeftByConfig, error) {
+func (f *zoneFiles) Rollback(ctx context.Context, file, actor, reason string) (api.LeftByConfig, error) {
 	by := config.Rollback{Actor: actor, Reason: reason, At: time.Now()}
-	return n.changeFile(ctx, file, func(d *config.Dir, path string) error { return d.Rollback(path, by) })
+	return f.changeFile(ctx, file, func(d *config.Dir, path string) error { return d.Rollback(path, by) })
 }
 
 // Forward ends a rollback.
-func (n *Node) Forward(ctx context.Context, file string) (api.LeftByConfig, error) {
-	return n.changeFile(ctx, file, (*config.Dir).Forward)
+func (f *zoneFiles) Forward(ctx context.Context, file string) (api.LeftByConfig, error) {
+	return f.changeFile(ctx, file, (*config.Dir).Forward)
 }
 
-func (n *Node) changeFile(ctx context.Context, file string, do func(d *config.Dir, path string) error) (api.LeftByConfig, error) {
+func (f *zoneFiles) changeFile(ctx context.Context, file string, do func(d *config.Dir, path string) error) (api.LeftByConfig, error) {
 	ctx, cancel := context.WithTimeout(ctx, serveTimeout)
 	defer cancel()
 	var failed error
-	taken, err := n.engine.Look(ctx, func() (m *config.Model) {
-		m, failed = n.source.change(file, do)
+	taken, err := f.node.engine.Look(ctx, func() (m *config.Model) {
+		m, failed = f.node.source.change(file, do)
 		return m
 	})
 	if err == nil {

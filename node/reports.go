@@ -94,9 +94,9 @@ func (d *reportDir) take(path string, age time.Duration) error {
 }
 
 // pushLease is the shortest lease of the checks of type push behind an endpoint; 0 if there are none.
-func (n *Node) pushLease(endpoint string) time.Duration {
+func (p *endpoints) pushLease(endpoint string) time.Duration {
 	var least time.Duration
-	e, err := n.find(endpoint)
+	e, err := p.find(endpoint)
 	if err != nil {
 		return 0
 	}

@@ -73,17 +73,20 @@ func (j *safeJudge) wait(d time.Duration) {
 }
 
 // simSafely is a node as the admin API sees it.
-func simSafely(n *simNode) admin.Node { return &simAdmin{sim: n} }
+func simSafely(n *simNode) admin.Node {
+	self := &simAdmin{sim: n}
+	return admin.Node{Self: self, Assumptions: self, Orders: n.engine}
+}
 
 // A simAdmin is as much of a node as the answer to "is it safe" asks for.
 type simAdmin struct {
-	admin.Node
+	admin.Self
+	admin.Assumptions
 	sim *simNode
 }
 
-func (a *simAdmin) Name() string                  { return a.sim.name }
-func (a *simAdmin) Snapshot() *answer.Snapshot    { return a.sim.current.Load() }
-func (a *simAdmin) Intents() []health.IntentState { return a.sim.engine.Intents() }
+func (a *simAdmin) Name() string               { return a.sim.name }
+func (a *simAdmin) Snapshot() *answer.Snapshot { return a.sim.current.Load() }
 func (a *simAdmin) Caches() config.Caches {
 	return config.Caches{Transit: simTransit, Clamp: time.Minute}
 }

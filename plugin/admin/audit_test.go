@@ -124,13 +124,13 @@ func TestJournalThatFails(t *testing.T) {
 		require.Equal(t, 507, send(t, c, "POST", body.path, body.body, &p))
 		require.Equal(t, "nothing was done, for it could not be recorded: no space left on device", p.Detail)
 		require.Empty(t, n.intents)
-		require.False(t, n.frozen.Frozen)
+		require.False(t, n.frozen.On)
 		require.Len(t, j.entries, 1, "there may be room for that")
 
 		j.reserveErr, j.appendErr = nil, syscall.EIO
 		require.Equal(t, 500, send(t, c, "POST", body.path, body.body, &p))
 		require.Contains(t, p.Detail, "done and in force, but not recorded: ")
-		require.True(t, len(n.intents) == 1 || n.frozen.Frozen)
+		require.True(t, len(n.intents) == 1 || n.frozen.On)
 		require.Equal(t, 400, send(t, c, "POST", body.path, `{}`, &p), "nothing was done: why it was refused says more")
 
 		j.reserveErr, j.appendErr = nil, nil

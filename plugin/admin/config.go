@@ -30,7 +30,7 @@ func (s *Server) configRoutes() []route {
 	}
 }
 
-func (s *Server) config(*http.Request) (int, any) { return http.StatusOK, s.opts.Node.Config() }
+func (s *Server) config(*http.Request) (int, any) { return http.StatusOK, s.opts.Node.Files.Config() }
 
 func (s *Server) reload(r *http.Request) (int, any) {
 	var req api.ReloadRequest
@@ -49,7 +49,7 @@ func (s *Server) reload(r *http.Request) (int, any) {
 	if err := rec.reserve(); err != nil {
 		return unrecorded(err)
 	}
-	result, err := s.opts.Node.Reload(r.Context(), req.Force)
+	result, err := s.opts.Node.Files.Reload(r.Context(), req.Force)
 	if err != nil {
 		return configRefused(err)
 	}
@@ -58,13 +58,13 @@ func (s *Server) reload(r *http.Request) (int, any) {
 
 func (s *Server) rollback(r *http.Request) (int, any) {
 	return s.changeFile(r, func(ctx context.Context, req *api.RollbackRequest) (api.LeftByConfig, error) {
-		return s.opts.Node.Rollback(ctx, req.File, req.Actor, req.Reason)
+		return s.opts.Node.Files.Rollback(ctx, req.File, req.Actor, req.Reason)
 	})
 }
 
 func (s *Server) forward(r *http.Request) (int, any) {
 	return s.changeFile(r, func(ctx context.Context, req *api.RollbackRequest) (api.LeftByConfig, error) {
-		return s.opts.Node.Forward(ctx, req.File)
+		return s.opts.Node.Files.Forward(ctx, req.File)
 	})
 }
 
@@ -85,13 +85,13 @@ func (s *Server) changeFile(r *http.Request, do func(context.Context, *api.Rollb
 	if err := rec.reserve(); err != nil {
 		return unrecorded(err)
 	}
-	rec.Before = encoded(s.opts.Node.Files())
+	rec.Before = encoded(s.opts.Node.Files.Status())
 	// A client that goes away does not undo it.
 	left, err := do(context.WithoutCancel(r.Context()), &req)
 	if err != nil {
 		return configRefused(err)
 	}
-	out := s.opts.Node.Config()
+	out := s.opts.Node.Files.Config()
 	out.LeftByConfig = left
 	return http.StatusOK, out
 }

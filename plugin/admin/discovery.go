@@ -31,15 +31,15 @@ func (s *Server) discovery(*http.Request) (int, any) {
 }
 
 func (s *Server) discovered() *api.Discovery {
-	return &api.Discovery{Node: s.opts.Node.Name(), Clusters: s.opts.Node.Discovery()}
+	return &api.Discovery{Node: s.opts.Node.Name(), Clusters: s.opts.Node.Discovery.Status()}
 }
 
 func (s *Server) acceptDiscovery(r *http.Request) (int, any) {
-	return s.orderDiscovery(r, s.opts.Node.AcceptDiscovered)
+	return s.orderDiscovery(r, s.opts.Node.Discovery.Accept)
 }
 
 func (s *Server) adoptDiscovery(r *http.Request) (int, any) {
-	return s.orderDiscovery(r, s.opts.Node.AdoptDiscovered)
+	return s.orderDiscovery(r, s.opts.Node.Discovery.Adopt)
 }
 
 func (s *Server) orderDiscovery(r *http.Request, do func(cluster string) error) (int, any) {

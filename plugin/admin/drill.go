@@ -26,11 +26,11 @@ func (s *Server) drillRoutes() []route {
 }
 
 func (s *Server) listDrills(*http.Request) (int, any) {
-	return http.StatusOK, api.Drills{Drills: s.opts.Node.Drills()}
+	return http.StatusOK, api.Drills{Drills: s.opts.Node.Drills.List()}
 }
 
 func (s *Server) showDrill(r *http.Request) (int, any) {
-	for _, d := range s.opts.Node.Drills() {
+	for _, d := range s.opts.Node.Drills.List() {
 		if d.ID == r.PathValue("id") {
 			return http.StatusOK, d
 		}
@@ -57,7 +57,7 @@ func (s *Server) startDrill(r *http.Request) (int, any) {
 	if err := rec.reserve(); err != nil {
 		return unrecorded(err)
 	}
-	d, err := s.opts.Node.Drill(&req, drain)
+	d, err := s.opts.Node.Drills.Start(&req, drain)
 	if err != nil {
 		return intentRefused(err)
 	}
@@ -80,7 +80,7 @@ func (s *Server) abortDrill(r *http.Request) (int, any) {
 	if err := rec.reserve(); err != nil {
 		return unrecorded(err)
 	}
-	d, err := s.opts.Node.AbortDrill(r.PathValue("id"), req.Actor, req.Reason)
+	d, err := s.opts.Node.Drills.Abort(r.PathValue("id"), req.Actor, req.Reason)
 	if err != nil {
 		return intentRefused(err)
 	}

@@ -28,7 +28,7 @@ func (s *Server) previewEnd(rec *record, req *api.EndRequest, ids []health.Inten
 		}
 		ids, ended.Intents = append(ids, id), append(ended.Intents, intentShown(&s.opts.Node.Intents()[at]))
 	}
-	p, err := s.opts.Node.PreviewEnd(ids, req.Admit)
+	p, err := s.opts.Node.Explainer.PreviewEnd(ids, req.Admit)
 	if err != nil {
 		return intentRefused(err)
 	}
@@ -79,7 +79,7 @@ func (s *Server) previewResume(rec *record, id health.IntentID, req *api.ResumeR
 
 // previewFreeze is the freeze that there would be, and which endpoints this node's own probes see otherwise than their verdicts say.
 func (s *Server) previewFreeze(on bool, req *api.FreezeRequest) api.Freeze {
-	f := s.opts.Node.Frozen()
+	f := frozenOf(s.opts.Node)
 	if f.Frozen != on {
 		f = api.Freeze{Frozen: on, Actor: req.Actor, Reason: req.Reason, Since: time.Now()}
 	}

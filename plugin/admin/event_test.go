@@ -32,7 +32,7 @@ func testHooks(t *testing.T) *hook.Sender {
 func startEvents(t *testing.T) (*http.Client, *event.Log) {
 	log := event.Open(event.Options{Node: "n1"})
 	socket := filepath.Join(t.TempDir(), "a.sock")
-	s, err := New(Options{Node: &fakeNode{}, Journal: &fakeJournal{}, Tokens: tokens(t), Socket: socket, Events: log, Hooks: testHooks(t)})
+	s, err := New(Options{Node: new(fakeNode).parts(), Journal: &fakeJournal{}, Tokens: tokens(t), Socket: socket, Events: log, Hooks: testHooks(t)})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)

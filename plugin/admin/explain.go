@@ -20,7 +20,7 @@ func (s *Server) explain(r *http.Request) (int, any) {
 	if values.Get("name") == "" {
 		return invalid(fmt.Errorf("%w: name: required, the owner name to explain", ErrInvalid))
 	}
-	e, err := s.opts.Node.Explain(api.Question{
+	e, err := s.opts.Node.Explainer.Explain(api.Question{
 		Name: values.Get("name"), Type: values.Get("type"), Client: values.Get("client"), Subnet: values.Get("subnet"),
 		Assumptions: assumptions(values),
 	})
@@ -35,7 +35,7 @@ func (s *Server) whatIf(r *http.Request) (int, any) {
 	if err != nil {
 		return invalid(err)
 	}
-	w, err := s.opts.Node.WhatIf(assumptions(values))
+	w, err := s.opts.Node.Explainer.WhatIf(assumptions(values))
 	if err != nil {
 		return refused(err)
 	}

@@ -111,7 +111,12 @@ func TestExtendAndResume(t *testing.T) {
 	}
 }
 
-func (n *fakeNode) Reload(_ context.Context, force bool) (*api.ReloadResult, error) {
+// fakeFiles are the zone files of a fake node.
+type fakeFiles struct{ *fakeNode }
+
+func (n fakeFiles) Status() []api.File { return n.files }
+
+func (n fakeFiles) Reload(_ context.Context, force bool) (*api.ReloadResult, error) {
 	outcome := api.ReloadBroken
 	if force {
 		outcome = api.ReloadTakenUp
@@ -119,18 +124,18 @@ func (n *fakeNode) Reload(_ context.Context, force bool) (*api.ReloadResult, err
 	return &api.ReloadResult{Served: true, Files: []api.ReloadedFile{{File: api.File{Path: "z.yaml"}, Outcome: outcome}}}, n.fileErr
 }
 
-func (n *fakeNode) Rollback(_ context.Context, file, actor, reason string) (api.LeftByConfig, error) {
+func (n fakeFiles) Rollback(_ context.Context, file, actor, reason string) (api.LeftByConfig, error) {
 	n.files = []api.File{{Path: file, RolledBack: &api.Rollback{Actor: actor, Reason: reason}}}
 	left := api.LeftHolding{Name: "www.a.example.", Data: "192.0.2.1", Service: "www.a.example.", Zone: "a.example.", Why: "the endpoint was removed"}
 	return api.LeftByConfig{Left: []api.LeftHolding{left}}, n.fileErr
 }
 
-func (n *fakeNode) Forward(_ context.Context, file string) (api.LeftByConfig, error) {
+func (n fakeFiles) Forward(_ context.Context, file string) (api.LeftByConfig, error) {
 	n.files = []api.File{{Path: file}}
 	return api.LeftByConfig{}, n.fileErr
 }
 
-func (n *fakeNode) Config() *api.Config {
+func (n fakeFiles) Config() *api.Config {
 	c := &api.Config{Files: []api.ConfigFile{}}
 	for _, f := range n.files {
 		c.Files = append(c.Files, api.ConfigFile{File: f, Kept: []api.KeptVersion{}})

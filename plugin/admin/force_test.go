@@ -35,7 +35,7 @@ func TestStatusOfForces(t *testing.T) {
 	forever := force("two", "bob", health.Down, 4)
 	forever.End, forever.Forever = time.Time{}, true
 	n := &fakeNode{snap: answer.NewCompiler("n1", now).Compile(nil, view), intents: []health.IntentState{force("one", "ada", health.Up, 1), planned, suspended, forever}}
-	endpoints := NewStatus(n, "v1", now, now).Zones[0].Pools[0].Endpoints
+	endpoints := NewStatus(n.parts(), "v1", now, now).Zones[0].Pools[0].Endpoints
 	end := now.Add(time.Hour)
 	require.Equal(t, &api.Force{State: "up", Intent: "n1-1-1", Actor: "ada", Reason: "x", EndsAt: &end}, endpoints[0].Forced)
 	require.Equal(t, []string{"up", "down", "refused"}, []string{endpoints[0].State, endpoints[0].Health, endpoints[0].Reason})

@@ -34,11 +34,17 @@ func (s *Server) setFreeze(r *http.Request, on bool) (int, any) {
 	if err := rec.reserve(); err != nil {
 		return unrecorded(err)
 	}
-	rec.Before = encoded(s.opts.Node.Frozen())
+	rec.Before = encoded(frozenOf(s.opts.Node))
 	if err := s.opts.Node.Freeze(on, req.Actor, req.Reason); err != nil {
 		return intentRefused(err)
 	}
-	return http.StatusOK, s.opts.Node.Frozen()
+	return http.StatusOK, frozenOf(s.opts.Node)
+}
+
+// frozenOf is the latest order to stop verdicts.
+func frozenOf(n Node) api.Freeze {
+	f := n.Frozen()
+	return api.Freeze{Frozen: f.On, Actor: f.Actor, Reason: f.Reason, Since: f.Since}
 }
 
 // decode reads the whole body as one JSON object without unknown keys, and makes who is logged in its actor.

@@ -55,10 +55,10 @@ func TestCrossOrigin(t *testing.T) {
 		{"an old browser here", []string{"Origin", "https://" + s.addr}, 200},
 		{"no origin to speak of", []string{"Origin", "null"}, 403},
 	} {
-		s.node.frozen.Frozen = false
+		s.node.frozen.On = false
 		r, body := s.do(c, "POST", api.FreezePath, because, "", tt.header...)
 		require.Equal(t, tt.status, r.StatusCode, "%s: %s", tt.name, body)
-		require.Equal(t, tt.status == 200, s.node.frozen.Frozen, tt.name)
+		require.Equal(t, tt.status == 200, s.node.frozen.On, tt.name)
 		if tt.status == 403 {
 			problemIn(t, r, body)
 		}
@@ -78,7 +78,7 @@ func TestSizes(t *testing.T) {
 		require.Equal(t, http.StatusRequestEntityTooLarge, r.StatusCode, body)
 		problemIn(t, r, body)
 	}
-	require.False(t, s.node.frozen.Frozen)
+	require.False(t, s.node.frozen.On)
 	r, body := s.do(c, "POST", api.FreezePath, long(maxBody-64), s.secrets[operator])
 	require.Equal(t, http.StatusOK, r.StatusCode, body)
 
@@ -153,7 +153,7 @@ func FuzzBodies(f *testing.F) {
 		}
 	}
 	node := contractNode(f)
-	s := &Server{opts: Options{Node: node, Journal: &fakeJournal{}, Tokens: tokens(f)}, metrics: newMetrics(prometheus.NewRegistry()), lockout: newLockout(), replies: newReplies(), sessions: ui.OpenSessions("", nil)}
+	s := &Server{opts: Options{Node: node.parts(), Journal: &fakeJournal{}, Tokens: tokens(f)}, metrics: newMetrics(prometheus.NewRegistry()), lockout: newLockout(), replies: newReplies(), sessions: ui.OpenSessions("", nil)}
 	var doors []http.Handler
 	for _, l := range []login{socketLogin, {name: "ci", role: administrator, how: "token ci"}} {
 		doors = append(doors, guarded(s.handler(func(*http.Request) (login, *loginError) { return l, nil }), false))

@@ -36,7 +36,7 @@ func (s *Server) history(r *http.Request) (int, any) {
 	}
 	now := time.Now()
 	out := api.History{Node: s.opts.Node.Name(), At: now, Since: now.Add(-time.Duration(hours) * time.Hour), Series: []api.HistorySeries{}}
-	all := s.opts.Node.History(values.Get("series"), out.Since)
+	all := s.opts.Node.History.Series(values.Get("series"), out.Since)
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		out.Series = append(out.Series, api.HistorySeries{Name: name, Points: pointsOf(all[name])})
 	}

@@ -294,7 +294,8 @@ func (s *Server) lateHits(r *http.Request) (int, any) {
 	if err := rec.reserve(); err != nil {
 		return unrecorded(err)
 	}
-	next, err := s.opts.Node.LateHits(i.ID, ClassifyHits(i, &req, s.opts.Node))
+	late := ClassifyHits(i, &req, s.opts.Node)
+	next, err := s.opts.Node.Amend(i.ID, func(i *ledger.Incident) { i.LateHits = late })
 	if err != nil {
 		return http.StatusConflict, failure(http.StatusConflict, err)
 	}

@@ -125,7 +125,7 @@ func TestLateHits(t *testing.T) {
 	i := testIncident(time.Now())
 	req := new(api.LateHitsRequest)
 	require.NoError(t, json.Unmarshal([]byte(`{"source":"nginx","hits":[{"after_seconds":10,"count":5},{"after_seconds":40,"count":2},{"after_seconds":70,"count":1}]}`), req))
-	h := ClassifyHits(i, req, &fakeNode{})
+	h := ClassifyHits(i, req, new(fakeNode).parts())
 	require.Equal(t, uint64(8), h.Count)
 	require.Equal(t, uint64(3), h.AfterBound)
 	require.Equal(t, map[string]uint64{ledger.StayedClamped: 2, ledger.StayedBeyond: 1}, h.ByClass)

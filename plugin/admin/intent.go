@@ -150,7 +150,7 @@ func (s *Server) poolIntent(r *http.Request, i health.Intent) (int, any) {
 // preview is what an order would do; nothing changes.
 func (s *Server) preview(i health.Intent) (int, any) {
 	i.Fill(time.Now())
-	p, err := s.opts.Node.Preview(i)
+	p, err := s.opts.Node.Explainer.Preview(i)
 	if err != nil {
 		return intentRefused(err)
 	}

@@ -270,7 +270,7 @@ func TestClear(t *testing.T) {
 	_, err = tls.Dial("tcp", s.addr, &tls.Config{RootCAs: s.ca.pool(), MaxVersion: tls.VersionTLS12})
 	require.ErrorContains(t, err, "protocol version")
 
-	opts := Options{Node: s.node, Journal: s.journal, Tokens: s.store, Socket: t.TempDir() + "/s", Listen: "127.0.0.1:0"}
+	opts := Options{Node: s.node.parts(), Journal: s.journal, Tokens: s.store, Socket: t.TempDir() + "/s", Listen: "127.0.0.1:0"}
 	_, err = New(opts)
 	require.ErrorContains(t, err, "nothing is served in clear")
 	opts.TLS = &config.AdminTLS{Cert: s.files.Cert, Key: t.TempDir() + "/none"}

@@ -43,7 +43,7 @@ func TestNodes(t *testing.T) {
 	require.Equal(t, map[string]string{"n1": api.NodeSelf, "n2": api.NodeHeard, "n3": api.NodeStale, "n4": api.NodeNever, "n5": api.NodeStopped, "n6": api.NodeNotListed}, states)
 	require.Equal(t, map[string]bool{"n1": false, "n2": true, "n3": true, "n4": true, "n5": false, "n6": true}, troubled)
 	require.True(t, got.Isolated)
-	s := NewStatus(&fakeNode{cluster: testCluster(time.Now())}, "v1", time.Now(), time.Now())
+	s := NewStatus((&fakeNode{cluster: testCluster(time.Now())}).parts(), "v1", time.Now(), time.Now())
 	require.Nil(t, s.Cluster, "before the first snapshot")
 }
 

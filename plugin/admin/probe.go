@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+	"github.com/fairlead-dns/fairlead/plugin/explain"
 )
 
 // Errors that a Node returns, for the status of the reply.
@@ -20,7 +21,7 @@ func (s *Server) probe(r *http.Request) (int, any) {
 	if err := decode(r, &req); err != nil {
 		return invalid(err)
 	}
-	results, err := s.opts.Node.Probe(r.Context(), req.Endpoint)
+	results, err := s.opts.Node.Endpoints.Probe(r.Context(), req.Endpoint)
 	if err != nil {
 		return refused(err)
 	}
@@ -35,7 +36,7 @@ func (s *Server) report(r *http.Request) (int, any) {
 	if len(req.Reason) > api.MaxText {
 		return invalid(errors.New("reason has at most 1,000 octets"))
 	}
-	if err := s.opts.Node.Report(req); err != nil {
+	if err := s.opts.Node.Endpoints.Report(req); err != nil {
 		return refused(err)
 	}
 	return http.StatusOK, req
@@ -46,7 +47,7 @@ func refused(err error) (int, any) {
 	switch {
 	case errors.Is(err, ErrNoEndpoint):
 		status = http.StatusNotFound
-	case errors.Is(err, ErrInvalid):
+	case errors.Is(err, ErrInvalid), errors.Is(err, explain.ErrInvalid):
 		status = http.StatusBadRequest
 	}
 	return status, failure(status, err)

@@ -17,7 +17,7 @@ func (s *Server) listZones(req *http.Request) (int, any) {
 		return unread(err)
 	}
 	out := api.Zones{Zones: []api.ZoneItem{}}
-	files := r.node.Files()
+	files := r.node.Files.Status()
 	for _, zv := range r.snap.View.Zones {
 		name := plain(zv.Zone.Name)
 		if !r.page.match(name) {

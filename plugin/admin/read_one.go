@@ -24,7 +24,7 @@ func (s *Server) showZone(req *http.Request) (int, any) {
 	if zv == nil {
 		return missing("zone", req.PathValue("zone"))
 	}
-	return http.StatusOK, api.ZoneDetail{Page: r.head(), ZoneItem: r.zoneItem(zv, r.node.Files())}
+	return http.StatusOK, api.ZoneDetail{Page: r.head(), ZoneItem: r.zoneItem(zv, r.node.Files.Status())}
 }
 
 func (s *Server) showService(req *http.Request) (int, any) {
@@ -52,7 +52,7 @@ func (r *reading) serviceDetail(zv *health.ZoneView, service int) *api.ServiceDe
 	}
 	out.Service.Degraded = r.degraded(zv, service)
 	out.TTL = api.ExplainTTL{Seconds: out.TTLSeconds, MinSeconds: cfg.TTL.Min, MaxSeconds: cfg.TTL.Max}
-	if e, err := r.node.Explain(api.Question{Name: cfg.Name, Type: recordType(cfg)}); err == nil {
+	if e, err := r.node.Explainer.Explain(api.Question{Name: cfg.Name, Type: recordType(cfg)}); err == nil {
 		out.TTL = e.TTL
 	}
 	for _, p := range r.snap.Decision(zv.Zone, service).Plans {
@@ -213,7 +213,7 @@ func (s *Server) runningZone(req *http.Request) (int, any) {
 	if zv == nil {
 		return missing("zone", req.PathValue("zone"))
 	}
-	out, err := r.node.RunningZone(zv.Zone)
+	out, err := r.node.Files.Running(zv.Zone)
 	if err != nil {
 		return http.StatusServiceUnavailable, failure(http.StatusServiceUnavailable, err)
 	}

@@ -91,7 +91,7 @@ func TestForbiddenIsRecorded(t *testing.T) {
 	s := startTCP(t, contractNode(t))
 	r, _ := s.do(s.client(s.ca), "POST", "/api/v1/freeze", because, s.secrets[viewer])
 	require.Equal(t, http.StatusForbidden, r.StatusCode)
-	require.False(t, s.node.frozen.Frozen)
+	require.False(t, s.node.frozen.On)
 	require.Len(t, s.journal.entries, 1)
 	e := s.journal.entries[0]
 	require.Equal(t, []string{"viewer", "freeze", "freeze", "failed: token viewer is viewer: POST /api/v1/freeze is for operator"},

@@ -89,7 +89,7 @@ func TestSafeStatic(t *testing.T) {
 	n.snap = answer.NewCompiler("n1", time.Now()).Compile(nil, view)
 	bound := ledger.Bound{Known: true, Final: true, SafeAt: time.Now().Add(-time.Minute)}
 	known := engine.Safety{At: time.Now(), Items: []engine.SafetyItem{{RData: "203.0.113.1", Known: true, Drained: true, Bound: bound}}}
-	got := NewSafe(n, health.Scope{Kind: health.ScopeAZ, Name: "eu-a"}, &known)
+	got := NewSafe(n.parts(), health.Scope{Kind: health.ScopeAZ, Name: "eu-a"}, &known)
 	require.Equal(t, api.SafeNo, got.Answer)
 	require.Equal(t, "no: the record old.example.org. A has an address of it", got.Text)
 }
@@ -134,12 +134,12 @@ func TestSafeNode(t *testing.T) {
 			n.intents = nil
 			n.cluster = &v
 			tt.change(n, &v)
-			got := NewSafeNode(n, health.Scope{Kind: health.ScopeNode, Name: "n3"}, now)
+			got := NewSafeNode(n.parts(), health.Scope{Kind: health.ScopeNode, Name: "n3"}, now)
 			require.Equal(t, tt.want, got.Answer, got.Text)
 			require.Contains(t, got.Text, tt.text)
 		})
 	}
 	n, v := readNode(t), well()
 	n.cluster = &v
-	require.Nil(t, NewSafeNode(n, health.Scope{Kind: health.ScopeNode, Name: "n9"}, now))
+	require.Nil(t, NewSafeNode(n.parts(), health.Scope{Kind: health.ScopeNode, Name: "n9"}, now))
 }

@@ -17,18 +17,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/fairlead-dns/fairlead/config"
-	"github.com/fairlead-dns/fairlead/health"
-	"github.com/fairlead-dns/fairlead/health/cluster"
-	"github.com/fairlead-dns/fairlead/health/engine"
 	"github.com/fairlead-dns/fairlead/health/event"
-	"github.com/fairlead-dns/fairlead/health/history"
 	"github.com/fairlead-dns/fairlead/health/hook"
-	"github.com/fairlead-dns/fairlead/health/ledger"
-	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/admin/oidc"
 	"github.com/fairlead-dns/fairlead/plugin/admin/ui"
-	"github.com/fairlead-dns/fairlead/plugin/answer"
-	"github.com/fairlead-dns/fairlead/plugin/steer"
 )
 
 // The limits of one connection. A client that is slow on purpose gets no further than these.
@@ -47,99 +39,6 @@ const (
 	// drainTimeout is how long requests may take to end at a shutdown.
 	drainTimeout = 2 * time.Second
 )
-
-// A Node is what the API shows.
-type Node interface {
-	// Name is the node's name.
-	Name() string
-	// Snapshot is what is served; nil before the first one.
-	Snapshot() *answer.Snapshot
-	// Observation is the latest one on a target.
-	Observation(health.TargetID) (health.Observation, bool)
-	// Files are the zone files and what is wrong with them.
-	Files() []api.File
-	// Reload looks at them now. Rollback has one run in the version before the present one, Forward ends that; Config has the
-	// versions that are kept. Their errors are those of package config.
-	Reload(ctx context.Context, force bool) (*api.ReloadResult, error)
-	Rollback(ctx context.Context, file, actor, reason string) (api.LeftByConfig, error)
-	Forward(ctx context.Context, file string) (api.LeftByConfig, error)
-	Config() *api.Config
-	// Ready is nil when queries are answered from live evidence, else it says why not.
-	Ready() error
-	// Unwritable is set while the state directory cannot be written.
-	Unwritable() *api.Unwritable
-	// Discovery are the clusters of Kubernetes that endpoints come from. AcceptDiscovered lets go of what one does not name any more, AdoptDiscovered takes
-	// another one for it; they may fail with ErrNoCluster.
-	Discovery() []api.DiscoveredCluster
-	AcceptDiscovered(cluster string) error
-	AdoptDiscovered(cluster string) error
-	// Freeze stops every automatic verdict or lets them move again; nil means that it is on disk and in force.
-	Freeze(on bool, actor, reason string) error
-	// Frozen is the latest such order.
-	Frozen() api.Freeze
-	// FastLanes are the UDP addresses, with why one has no fast lane.
-	FastLanes() []api.FastLane
-	// Intend takes an order; nil means that it is on disk and, if it has started, in force. EndIntent ends some, Intents are
-	// those in force and planned. Their errors are those of package health.
-	Intend(health.Intent) (health.IntentID, error)
-	EndIntent(ids []health.IntentID, actor, reason string) error
-	// Extend moves an end to a later time, zero for never; Extendable tells whether it would. Resume puts another intent in the place of one
-	// that a rule suspends.
-	Extend(id health.IntentID, end time.Time, actor, reason string) error
-	Extendable(id health.IntentID, end time.Time) error
-	Resume(id health.IntentID, override []string, actor, reason string) (health.IntentID, error)
-	Intents() []health.IntentState
-	// AwaitHolding returns who has the intents on disk, once done says so or ctx ends.
-	AwaitHolding(ctx context.Context, ids []health.IntentID, done func(*engine.Holding) bool) engine.Holding
-	// Cluster is what is known of the other nodes. Waive lets this one join without the answers of some, or, without names, of
-	// all; ChangeKeyring returns the nodes that did not do it.
-	Cluster() engine.ClusterView
-	// SharedMissing are the nodes that were not heard to have the same tokens, once there are none or ctx has ended.
-	SharedMissing(ctx context.Context) []string
-	Waive(before *time.Duration, names ...string) error
-	// NameMaxTTL is an operator's word for the greatest TTL that an earlier process of this node gave.
-	NameMaxTTL(ttl time.Duration) error
-	ChangeKeyring(context.Context, cluster.KeyringOrder) (failed map[string]error, err error)
-	// Allowances are the terms of the bound that do not stand in the zone file.
-	Allowances() steer.Allowances
-	// Departures are the endpoints that the node does not answer, and until when caches may hold them; Caches what is assumed
-	// of resolvers.
-	Departures() []engine.Departure
-	// Clear is from when on nothing that the nodes answered before their last starts can be in caches; why says why that is not known.
-	Clear() (at time.Time, why string)
-	// GoneRecords are static records with one of the given RDATA that caches may hold though no file has them, or held until a minute ago.
-	GoneRecords(rdata ...string) []engine.GoneRecord
-	// Safety is what is known of whether anybody can still be sent to what a scope names.
-	Safety(health.Scope) (engine.Safety, error)
-	// Incidents are those that the node keeps, the newest last. Certify signs; it refuses a nil certificate by ErrNotKnown.
-	Incidents() []*ledger.Incident
-	// Drill begins a rehearsal by an order, AbortDrill ends one, Drills are those that are kept.
-	Drill(*api.DrillRequest, health.Intent) (*api.Drill, error)
-	AbortDrill(id, actor, reason string) (*api.Drill, error)
-	Drills() []api.Drill
-	LateHits(id string, h *ledger.LateHits) (*ledger.Incident, error)
-	Certify(*ledger.Certificate) (*ledger.Envelope, error)
-	Caches() config.Caches
-	// CutOff cuts this node off from the others for a rehearsal; zero ends that.
-	CutOff(d time.Duration, actor, reason string) error
-	// Observations are what every vantage last said of a target, by name.
-	Observations(health.Target) []health.Observation
-	// Probe probes an endpoint, named zone/pool/endpoint, at once.
-	Probe(ctx context.Context, endpoint string) ([]api.ProbeResult, error)
-	// Report takes what an endpoint says of itself.
-	Report(api.ReportRequest) error
-	// Explain explains the answer to a question, WhatIf what assumptions would change. Errors are ErrInvalid.
-	Explain(api.Question) (*api.Explanation, error)
-	WhatIf(api.Assumptions) (*api.WhatIf, error)
-	// RunningZone is the text of the file from which a zone runs; page and zone are left to the caller.
-	RunningZone(*config.Zone) (*api.RunningZone, error)
-	// History is what is kept of series whose names begin with prefix, since an instant.
-	History(prefix string, since time.Time) map[string][]history.Point
-	// Preview is what an order would do; a refusal by a safety rule is a part of it.
-	Preview(health.Intent) (*api.Preview, error)
-	// PreviewEnd is what the end of orders would do; with admit pools are let in at once that would wait.
-	PreviewEnd(ids []health.IntentID, admit bool) (*api.EndPreview, error)
-}
 
 // Options are what a Server needs. Node, Journal, Tokens and Socket are required.
 type Options struct {
@@ -167,7 +66,7 @@ type Options struct {
 }
 
 func (o *Options) validate() error {
-	if o.Node == nil || o.Journal == nil || o.Tokens == nil || o.Socket == "" {
+	if o.Node.Self == nil || o.Journal == nil || o.Tokens == nil || o.Socket == "" {
 		return errors.New("admin: Node, Journal, Tokens and Socket are required")
 	}
 	if (o.Listen == "") != (o.TLS == nil) {

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,7 +40,7 @@ type fakeNode struct {
 	// seen is what every vantage saw.
 	seen map[health.TargetID][]health.Observation
 
-	frozen    api.Freeze
+	frozen    engine.FreezeOrder
 	cluster   *engine.ClusterView
 	missing   []string
 	waiveErr  error
@@ -55,9 +56,11 @@ type fakeNode struct {
 	// intents are those that were asked for; intendErr is what comes of the next order.
 	intents   []health.IntentState
 	intendErr error
+	// asked counts the observations that are looked up.
+	asked atomic.Int64
 }
 
-func (n *fakeNode) History(string, time.Time) map[string][]history.Point {
+func (n *fakeNode) Series(string, time.Time) map[string][]history.Point {
 	return map[string][]history.Point{"state/example.org/web/one": {{At: time.Unix(1, 0), Value: 1, Known: true}, {At: time.Unix(2, 0)}}}
 }
 
@@ -113,26 +116,28 @@ func (n *fakeNode) ChangeKeyring(context.Context, cluster.KeyringOrder) (map[str
 
 func (n *fakeNode) Allowances() steer.Allowances { return steer.DefaultAllowances() }
 
-func (n *fakeNode) Drill(req *api.DrillRequest, _ health.Intent) (*api.Drill, error) {
+type fakeDrills struct{ *fakeNode }
+
+func (n fakeDrills) Start(req *api.DrillRequest, _ health.Intent) (*api.Drill, error) {
 	if n.intendErr != nil {
 		return nil, n.intendErr
 	}
 	return &api.Drill{ID: "d2", Scope: req.Scope, AbortIf: []string{}, Outcome: api.DrillRunning}, nil
 }
 
-func (n *fakeNode) AbortDrill(id, _, _ string) (*api.Drill, error) {
+func (n fakeDrills) Abort(id, _, _ string) (*api.Drill, error) {
 	return &api.Drill{ID: id, Scope: api.Scope{Kind: "az", Name: "eu-a"}, AbortIf: []string{}, Outcome: api.DrillAborted}, n.intendErr
 }
 
-func (n *fakeNode) Drills() []api.Drill {
+func (n fakeDrills) List() []api.Drill {
 	return []api.Drill{{ID: "d1", Scope: api.Scope{Kind: "az", Name: "eu-a"}, AbortIf: []string{}, Outcome: api.DrillSucceeded}}
 }
 
 func (n *fakeNode) Incidents() []*ledger.Incident { return n.incidents }
 
-func (n *fakeNode) LateHits(id string, h *ledger.LateHits) (*ledger.Incident, error) {
+func (n *fakeNode) Amend(_ string, change func(*ledger.Incident)) (*ledger.Incident, error) {
 	next := *n.incidents[0]
-	next.LateHits = h
+	change(&next)
 	return &next, nil
 }
 
@@ -153,26 +158,28 @@ func (n *fakeNode) CutOff(time.Duration, string, string) error { return n.waiveE
 
 func (n *fakeNode) Observations(t health.Target) []health.Observation { return n.seen[t.ID] }
 
-func (n *fakeNode) RunningZone(z *config.Zone) (*api.RunningZone, error) {
+func (n fakeFiles) Running(z *config.Zone) (*api.RunningZone, error) {
 	return &api.RunningZone{Path: z.File, Content: []byte("zone: " + z.Name)}, nil
 }
 
 func (n *fakeNode) Unwritable() *api.Unwritable { return nil }
 
-func (n *fakeNode) Discovery() []api.DiscoveredCluster {
+type fakeClusters struct{}
+
+func (fakeClusters) Status() []api.DiscoveredCluster {
 	return []api.DiscoveredCluster{{Name: "eu-1", Configured: true, Read: true, Endpoints: []api.DiscoveredEndpoint{{Zone: "example.org.", Pool: "web", Name: "eu-1.192-0-2-1", State: "named"}}}}
 }
 
-func (n *fakeNode) AcceptDiscovered(cluster string) error { return n.AdoptDiscovered(cluster) }
+func (c fakeClusters) Accept(cluster string) error { return c.Adopt(cluster) }
 
-func (n *fakeNode) AdoptDiscovered(cluster string) error {
+func (fakeClusters) Adopt(cluster string) error {
 	if cluster != "eu-1" {
 		return ErrNoCluster
 	}
 	return nil
 }
 
-func (n *fakeNode) Frozen() api.Freeze { return n.frozen }
+func (n *fakeNode) Frozen() engine.FreezeOrder { return n.frozen }
 
 func (n *fakeNode) FastLanes() []api.FastLane {
 	return []api.FastLane{{Address: "dns://127.0.0.1:53", Sockets: 2}, {Address: "dns://127.0.0.2:53", Reason: "the plugin log must see every query"}}
@@ -208,16 +215,16 @@ func (n *fakeNode) Report(r api.ReportRequest) error {
 
 func (n *fakeNode) Freeze(on bool, actor, reason string) error {
 	if n.freezeErr == nil {
-		n.frozen = api.Freeze{Frozen: on, Actor: actor, Reason: reason}
+		n.frozen = engine.FreezeOrder{On: on, Actor: actor, Reason: reason}
 	}
 	return n.freezeErr
 }
 
 func (n *fakeNode) Name() string               { return "n1" }
 func (n *fakeNode) Snapshot() *answer.Snapshot { return n.snap }
-func (n *fakeNode) Files() []api.File          { return n.files }
 func (n *fakeNode) Ready() error               { return n.ready }
 func (n *fakeNode) Observation(id health.TargetID) (health.Observation, bool) {
+	n.asked.Add(1)
 	o, ok := n.obs[id]
 	return o, ok
 }
@@ -230,17 +237,25 @@ func tokens(t testing.TB) *token.Store {
 	return s
 }
 
+// parts is n as the parts of a node.
+func (n *fakeNode) parts() Node {
+	return Node{
+		Self: n, Assumptions: n, Orders: n, Holders: n, Verdicts: n, Members: n, Memory: n, IncidentLog: n, Files: fakeFiles{n}, Discovery: fakeClusters{}, Drills: fakeDrills{n},
+		Endpoints: n, Explainer: n, History: n,
+	}
+}
+
 // start serves n until the test ends and returns a client for its socket.
-func start(t *testing.T, n Node) (*http.Client, string) {
+func start(t *testing.T, n *fakeNode) (*http.Client, string) {
 	t.Helper()
 	return startWith(t, n, &fakeJournal{})
 }
 
 // startWith is start with a journal.
-func startWith(t *testing.T, n Node, j Journal) (*http.Client, string) {
+func startWith(t *testing.T, n *fakeNode, j Journal) (*http.Client, string) {
 	t.Helper()
 	socket := filepath.Join(t.TempDir(), "s")
-	s, err := New(Options{Node: n, Journal: j, Tokens: tokens(t), Socket: socket, Version: "v1", StartedAt: time.Now()})
+	s, err := New(Options{Node: n.parts(), Journal: j, Tokens: tokens(t), Socket: socket, Version: "v1", StartedAt: time.Now()})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error)
@@ -331,7 +346,7 @@ func TestFreezeRoutes(t *testing.T) {
 			require.NoError(t, err)
 			defer r.Body.Close()
 			require.Equal(t, tt.status, r.StatusCode)
-			require.Equal(t, tt.frozen, n.frozen.Frozen)
+			require.Equal(t, tt.frozen, n.frozen.On)
 			var p api.Problem
 			require.NoError(t, json.NewDecoder(r.Body).Decode(&p))
 			require.Contains(t, p.Detail, tt.detail)
@@ -364,13 +379,13 @@ func TestProbeAndReportRoutes(t *testing.T) {
 
 func TestSocketInUse(t *testing.T) {
 	_, socket := start(t, &fakeNode{})
-	_, err := New(Options{Node: &fakeNode{}, Journal: &fakeJournal{}, Tokens: tokens(t), Socket: socket})
+	_, err := New(Options{Node: new(fakeNode).parts(), Journal: &fakeJournal{}, Tokens: tokens(t), Socket: socket})
 	require.ErrorContains(t, err, "another fairlead serves this state")
 	plain := filepath.Join(t.TempDir(), "f")
 	require.NoError(t, os.WriteFile(plain, nil, 0o600))
-	_, err = New(Options{Node: &fakeNode{}, Journal: &fakeJournal{}, Tokens: tokens(t), Socket: plain})
+	_, err = New(Options{Node: new(fakeNode).parts(), Journal: &fakeJournal{}, Tokens: tokens(t), Socket: plain})
 	require.ErrorContains(t, err, "not a socket")
-	_, err = New(Options{Node: &fakeNode{}, Journal: &fakeJournal{}, Tokens: tokens(t), Socket: "/nonexistent/s"})
+	_, err = New(Options{Node: new(fakeNode).parts(), Journal: &fakeJournal{}, Tokens: tokens(t), Socket: "/nonexistent/s"})
 	require.ErrorContains(t, err, "no such file or directory")
 }
 
@@ -400,7 +415,7 @@ func TestStatus(t *testing.T) {
 		snap: answer.NewCompiler("n1", now).Compile(nil, view),
 		obs:  map[health.TargetID]health.Observation{health.TargetOf(zone.Name, check, zone.Pools[0].Endpoints[2]).ID: {At: now, Failures: 4, Latency: time.Millisecond}},
 	}
-	s := NewStatus(n, "v1", now, now)
+	s := NewStatus(n.parts(), "v1", now, now)
 	require.True(t, s.Ready)
 	require.True(t, s.Degraded, "an endpoint is down")
 	require.EqualValues(t, 3, s.Generation)
@@ -419,9 +434,9 @@ func TestStatus(t *testing.T) {
 	require.Equal(t, 1, z.Services[0].Tier)
 
 	n.ready, n.files = errors.New("stuck"), []api.File{{Path: "a.yaml", Hash: "x", LastGood: true}}
-	s = NewStatus(n, "v1", now, now)
+	s = NewStatus(n.parts(), "v1", now, now)
 	require.False(t, s.Ready)
 	require.Equal(t, "stuck", s.NotReady)
 	n.snap = nil
-	require.NotNil(t, NewStatus(n, "v1", now, now).Zones, "an empty list, not null")
+	require.NotNil(t, NewStatus(n.parts(), "v1", now, now).Zones, "an empty list, not null")
 }

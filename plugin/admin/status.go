@@ -29,7 +29,7 @@ func (s *Server) newStatus() *api.Status {
 
 // NewStatus is the whole status of a node at now, in the order of the files.
 func NewStatus(n Node, version string, startedAt, now time.Time) *api.Status {
-	out := &api.Status{Node: n.Name(), Version: version, At: now, StartedAt: startedAt, Files: n.Files(), Zones: []api.Zone{}, FastLanes: n.FastLanes()}
+	out := &api.Status{Node: n.Name(), Version: version, At: now, StartedAt: startedAt, Files: n.Files.Status(), Zones: []api.Zone{}, FastLanes: n.FastLanes()}
 	if err := n.Ready(); err != nil {
 		out.NotReady, out.Degraded = err.Error(), true
 	} else {
@@ -40,7 +40,7 @@ func NewStatus(n Node, version string, startedAt, now time.Time) *api.Status {
 	}
 	out.Unwritable = n.Unwritable()
 	out.Degraded = out.Degraded || out.Unwritable != nil
-	for _, c := range n.Discovery() {
+	for _, c := range n.Discovery.Status() {
 		c.Endpoints = nil
 		out.Discovery = append(out.Discovery, c)
 		out.Degraded = out.Degraded || c.Stranger || c.Since != nil || !c.Configured || c.Held > 0
@@ -51,7 +51,7 @@ func NewStatus(n Node, version string, startedAt, now time.Time) *api.Status {
 	}
 	out.Generation, out.ConfigHash = snap.View.Generation, snap.View.Model.Hash.String()
 	out.Blind, out.Late = snap.View.Blind, snap.View.Late
-	if f := n.Frozen(); f.Frozen {
+	if f := frozenOf(n); f.Frozen {
 		out.Freeze = &f
 	}
 	out.Degraded = out.Degraded || out.Blind || out.Late || out.Freeze != nil

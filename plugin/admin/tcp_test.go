@@ -148,7 +148,7 @@ func startTCPWith(t *testing.T, n *fakeNode, oidc *config.AdminOIDC) *tcpSite {
 	require.NoError(t, err)
 	socket := filepath.Join(dir, "s")
 	s.server, err = New(Options{
-		Node: n, Journal: s.journal, Events: event.Open(event.Options{Node: "n1"}), Hooks: testHooks(t), Tokens: s.store, Socket: socket, Listen: "127.0.0.1:0", TLS: s.files, OIDC: oidc, Version: "v1", StartedAt: now,
+		Node: n.parts(), Journal: s.journal, Events: event.Open(event.Options{Node: "n1"}), Hooks: testHooks(t), Tokens: s.store, Socket: socket, Listen: "127.0.0.1:0", TLS: s.files, OIDC: oidc, Version: "v1", StartedAt: now,
 		Registerer: s.registry, Logger: slog.New(slog.NewTextHandler(&s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	require.NoError(t, err)
