@@ -33,12 +33,10 @@ func (s *Server) configRoutes() []route {
 func (s *Server) config(*http.Request) (int, any) { return http.StatusOK, s.opts.Node.Files.Config() }
 
 func (s *Server) reload(r *http.Request) (int, any) {
-	var req api.ReloadRequest
-	if err := decode(r, &req); err != nil {
+	req, rec, err := asked[api.ReloadRequest](r)
+	if err != nil {
 		return invalid(err)
 	}
-	rec := recordOf(r)
-	rec.asks(req.Actor, req.Reason)
 	rec.Object = "zone files"
 	if req.Force {
 		rec.Object += ", by force"
@@ -69,12 +67,10 @@ func (s *Server) forward(r *http.Request) (int, any) {
 }
 
 func (s *Server) changeFile(r *http.Request, do func(context.Context, *api.RollbackRequest) (api.LeftByConfig, error)) (int, any) {
-	var req api.RollbackRequest
-	if err := decode(r, &req); err != nil {
+	req, rec, err := asked[api.RollbackRequest](r)
+	if err != nil {
 		return invalid(err)
 	}
-	rec := recordOf(r)
-	rec.asks(req.Actor, req.Reason)
 	rec.Object = req.File
 	if req.File == "" {
 		return invalid(errors.New("file: required"))

@@ -43,12 +43,10 @@ func (s *Server) adoptDiscovery(r *http.Request) (int, any) {
 }
 
 func (s *Server) orderDiscovery(r *http.Request, do func(cluster string) error) (int, any) {
-	var req api.DiscoveryRequest
-	if err := decode(r, &req); err != nil {
+	req, rec, err := asked[api.DiscoveryRequest](r)
+	if err != nil {
 		return invalid(err)
 	}
-	rec := recordOf(r)
-	rec.asks(req.Actor, req.Reason)
 	rec.Object = "cluster " + r.PathValue("cluster")
 	if req.Reason == "" {
 		return invalid(errors.New("reason: required, endpoints leave by it"))

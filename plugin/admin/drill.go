@@ -39,12 +39,10 @@ func (s *Server) showDrill(r *http.Request) (int, any) {
 }
 
 func (s *Server) startDrill(r *http.Request) (int, any) {
-	var req api.DrillRequest
-	if err := decode(r, &req); err != nil {
+	req, rec, err := asked[api.DrillRequest](r)
+	if err != nil {
 		return invalid(err)
 	}
-	rec := recordOf(r)
-	rec.asks(req.Actor, req.Reason)
 	rec.Object = req.Scope.Kind + " " + req.Scope.Name
 	drain, err := DrainOf(&req, time.Now())
 	switch {

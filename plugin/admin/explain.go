@@ -4,13 +4,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
-
-// maxAssumptions bounds the work of one request.
-const maxAssumptions = 100
 
 func (s *Server) explain(r *http.Request) (int, any) {
 	values, err := query(r, "name", "type", "client", "subnet", "down", "drain", "weight")
@@ -40,25 +36,6 @@ func (s *Server) whatIf(r *http.Request) (int, any) {
 		return refused(err)
 	}
 	return http.StatusOK, w
-}
-
-// query is the query string, which may hold the keys that are known and no others.
-func query(r *http.Request, known ...string) (url.Values, error) {
-	values, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return nil, fmt.Errorf("%w: query string: %w", ErrInvalid, err)
-	}
-	n := 0
-	for key, all := range values {
-		if !slices.Contains(known, key) {
-			return nil, fmt.Errorf("%w: unknown parameter %q: want one of %q", ErrInvalid, key, known)
-		}
-		n += len(all)
-	}
-	if n > maxAssumptions {
-		return nil, fmt.Errorf("%w: %d parameters, at most %d", ErrInvalid, n, maxAssumptions)
-	}
-	return values, nil
 }
 
 func assumptions(v url.Values) api.Assumptions {

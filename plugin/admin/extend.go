@@ -27,12 +27,10 @@ func (s *Server) changeRoutes() []route {
 }
 
 func (s *Server) extend(r *http.Request) (int, any) {
-	var req api.ExtendRequest
-	if err := decode(r, &req); err != nil {
+	req, rec, err := asked[api.ExtendRequest](r)
+	if err != nil {
 		return invalid(err)
 	}
-	rec := recordOf(r)
-	rec.asks(req.Actor, req.Reason)
 	rec.Object = r.PathValue("id")
 	id, err := health.ParseIntentID(r.PathValue("id"))
 	switch {
@@ -63,12 +61,10 @@ func (s *Server) extend(r *http.Request) (int, any) {
 }
 
 func (s *Server) resume(r *http.Request) (int, any) {
-	var req api.ResumeRequest
-	if err := decode(r, &req); err != nil {
+	req, rec, err := asked[api.ResumeRequest](r)
+	if err != nil {
 		return invalid(err)
 	}
-	rec := recordOf(r)
-	rec.asks(req.Actor, req.Reason)
 	rec.Object = r.PathValue("id")
 	id, err := health.ParseIntentID(r.PathValue("id"))
 	switch {

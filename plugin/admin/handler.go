@@ -9,35 +9,44 @@ import (
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
-// A table is the routes by path.
-type table struct {
-	byPath map[string][]route
-	paths  []string
-}
+// A table finds routes.
+type table struct{ mux *http.ServeMux }
 
 func newTable(routes []route) *table {
-	t := &table{byPath: make(map[string][]route)}
+	byPath := make(map[string][]route)
 	for _, r := range routes {
-		if t.byPath[r.path] == nil {
-			t.paths = append(t.paths, r.path)
-		}
-		t.byPath[r.path] = append(t.byPath[r.path], r)
+		byPath[r.path] = append(byPath[r.path], r)
+	}
+	t := &table{mux: http.NewServeMux()}
+	for path, routes := range byPath {
+		t.mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
+			if m, ok := w.(*matched); ok {
+				m.routes = routes
+			}
+		})
 	}
 	return t
 }
 
-// find is the route that the request asks for; without one, the others of that path.
+// matched takes the routes of a path instead of a reply. What the mux itself says of paths that are written in other ways goes nowhere.
+type matched struct {
+	replyRecorder
+	routes []route
+}
+
+// find is the route that the request asks for, and gives the request the values of its path; without one, the others of that path.
 func (t *table) find(req *http.Request) (*route, []route) {
-	routes := t.byPath[match(t.paths, req)]
+	m := matched{replyRecorder: replyRecorder{header: http.Header{}}}
+	t.mux.ServeHTTP(&m, req)
 	method := req.Method
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
-	i := slices.IndexFunc(routes, func(r route) bool { return r.method == method })
+	i := slices.IndexFunc(m.routes, func(r route) bool { return r.method == method })
 	if i < 0 {
-		return nil, routes
+		return nil, m.routes
 	}
-	return &routes[i], routes
+	return &m.routes[i], m.routes
 }
 
 // handler answers by the table of routes. who finds out who asks, before anything else that could be told to strangers.

@@ -156,7 +156,8 @@ func uncertain(i *ledger.Incident, n Node, now time.Time) error {
 	case i.More > 0:
 		return fmt.Errorf("%d of its endpoints are counted and not followed", i.More)
 	}
-	for _, a := range i.Answered {
+	if len(i.Answered) > 0 {
+		a := i.Answered[0]
 		names := a.Names
 		if a.Node == n.Name() {
 			names = n.Snapshot().Owners(maxOwners, a.Address)

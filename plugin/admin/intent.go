@@ -38,13 +38,11 @@ func (s *Server) oneIntent(r *http.Request) (int, any) {
 }
 
 func (s *Server) createIntent(r *http.Request) (int, any) {
-	var req api.IntentRequest
-	if err := decode(r, &req); err != nil {
+	req, rec, err := asked[api.IntentRequest](r)
+	if err != nil {
 		return invalid(err)
 	}
-	rec := recordOf(r)
 	rec.dryRun = req.DryRun
-	rec.asks(req.Actor, req.Reason)
 	rec.Object = req.Scope.Kind + " " + req.Scope.Name
 	i, err := intentOf(&req, time.Now())
 	if i.Kind != 0 {
@@ -129,13 +127,10 @@ func (s *Server) failback(r *http.Request) (int, any) {
 }
 
 func (s *Server) poolIntent(r *http.Request, i health.Intent) (int, any) {
-	var req api.PoolRequest
-	if err := decode(r, &req); err != nil {
+	req, rec, err := asked[api.PoolRequest](r)
+	if err != nil {
 		return invalid(err)
 	}
-	rec := recordOf(r)
-	rec.asks(req.Actor, req.Reason)
-	var err error
 	if i.Scope, err = poolOf(r); err != nil {
 		return invalid(err)
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
-	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -81,18 +80,6 @@ func withLogin(r *http.Request, l login) *http.Request {
 func loginOf(ctx context.Context) login {
 	l, _ := ctx.Value(loginKey{}).(login)
 	return l
-}
-
-// attribute makes the login of r the actor of a body that names one.
-func attribute(r *http.Request, body any) {
-	l := loginOf(r.Context())
-	v := reflect.ValueOf(body)
-	if l.name == "" || v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
-		return
-	}
-	if f := v.Elem().FieldByName("Actor"); f.IsValid() && f.Kind() == reflect.String {
-		f.SetString(l.actor(f.String()))
-	}
 }
 
 // A loginError is why a request is not handled: 401, 429 or 503.

@@ -75,12 +75,11 @@ func instant(t time.Time) *time.Time {
 }
 
 // nodeRequest reads the body of an order about a node.
-func nodeRequest(r *http.Request) (req api.NodeRequest, err error) {
-	if err := decode(r, &req); err != nil {
+func nodeRequest(r *http.Request) (api.NodeRequest, error) {
+	req, rec, err := asked[api.NodeRequest](r)
+	if err != nil {
 		return req, err
 	}
-	rec := recordOf(r)
-	rec.asks(req.Actor, req.Reason)
 	rec.Object, rec.dryRun = "node "+r.PathValue("node"), req.DryRun
 	if req.Reason == "" {
 		return req, errReason
@@ -183,12 +182,10 @@ func (s *Server) joinWithout(r *http.Request, names ...string) (int, any) {
 }
 
 func (s *Server) keyring(r *http.Request) (int, any) {
-	var req api.KeyringRequest
-	if err := decode(r, &req); err != nil {
+	req, rec, err := asked[api.KeyringRequest](r)
+	if err != nil {
 		return invalid(err)
 	}
-	rec := recordOf(r)
-	rec.asks(req.Actor, req.Reason)
 	rec.Object = "keyring: " + req.Verb
 	key, err := config.ParseKey(req.Key)
 	switch {
@@ -258,12 +255,10 @@ func (s *Server) held(ctx context.Context, all bool, ids ...health.IntentID) (h 
 
 // cut cuts this node off from the others, or ends that.
 func (s *Server) cut(r *http.Request) (int, any) {
-	var req api.CutRequest
-	if err := decode(r, &req); err != nil {
+	req, rec, err := asked[api.CutRequest](r)
+	if err != nil {
 		return invalid(err)
 	}
-	rec := recordOf(r)
-	rec.asks(req.Actor, req.Reason)
 	rec.Object = "this node"
 	switch {
 	case r.Method == http.MethodDelete && req.ForSeconds != 0:

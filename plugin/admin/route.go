@@ -1,10 +1,7 @@
 package admin
 
 import (
-	"bytes"
-	"encoding/json"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -192,33 +189,6 @@ func (s *Server) nodeRoutes() []route {
 	}
 }
 
-// match is the path of the table that the request asks for, and gives the request its values; empty if there is none.
-func match(paths []string, req *http.Request) string {
-	// Segments are taken apart before they are unescaped: an escaped slash is part of a name.
-	got := strings.Split(req.URL.EscapedPath(), "/")
-	for _, path := range paths {
-		want := strings.Split(path, "/")
-		if len(want) != len(got) {
-			continue
-		}
-		values := make(map[string]string)
-		if slices.EqualFunc(want, got, func(w, g string) bool {
-			g, err := url.PathUnescape(g)
-			if name, ok := strings.CutPrefix(w, "{"); ok && err == nil && g != "" {
-				values[strings.TrimSuffix(name, "}")] = g
-				return true
-			}
-			return err == nil && w == g
-		}) {
-			for name, v := range values {
-				req.SetPathValue(name, v)
-			}
-			return path
-		}
-	}
-	return ""
-}
-
 func methods(routes []route) string {
 	var names []string
 	for _, r := range routes {
@@ -228,42 +198,6 @@ func methods(routes []route) string {
 		}
 	}
 	return strings.Join(names, ", ")
-}
-
-// problem answers with an error (RFC 9457). The type is about:blank, which is what an empty one means: the title is the
-// status's.
-func problem(w http.ResponseWriter, status int, detail string) {
-	e := encodeReply(status, &api.Problem{Title: http.StatusText(status), Status: status, Detail: detail})
-	e.write(w)
-}
-
-// An encodedReply is a reply as it goes out.
-type encodedReply struct {
-	status int
-	media  string
-	body   []byte
-}
-
-// encodeReply encodes before anything is written, so that a body is whole or not there.
-func encodeReply(status int, body any) encodedReply {
-	var b bytes.Buffer
-	if err := json.NewEncoder(&b).Encode(body); err != nil {
-		return encodeReply(http.StatusInternalServerError, failure(http.StatusInternalServerError, err))
-	}
-	media := "application/json"
-	if _, ok := body.(*api.Problem); ok {
-		media = api.ProblemType
-	}
-	return encodedReply{status, media, b.Bytes()}
-}
-
-func (e *encodedReply) write(w http.ResponseWriter) {
-	if e.media != "" {
-		w.Header().Set("Content-Type", e.media)
-	}
-	w.WriteHeader(e.status)
-	// The client went away, or it did not: nothing more can be told to it.
-	_, _ = w.Write(e.body)
 }
 
 // life is the body of healthz and readyz.

@@ -54,12 +54,10 @@ func tokenShown(t *token.Token, now time.Time) api.Token {
 }
 
 func (s *Server) createToken(r *http.Request) (int, any) {
-	var req api.TokenRequest
-	if err := decode(r, &req); err != nil {
+	req, rec, err := asked[api.TokenRequest](r)
+	if err != nil {
 		return invalid(err)
 	}
-	rec := recordOf(r)
-	rec.asks(req.Actor, req.Reason)
 	rec.Object = "token " + req.Name
 	now := time.Now()
 	var end time.Time
