@@ -36,7 +36,8 @@ honest cache has forgotten it.
   S = max(D + G + Q + ttl.min, F + G + Q + ttl.max) + X           ttl.mode ceiling
 
 G, Q and X are allowances: for gossip, for the older answers to leave the node, for a resolver that accepts late. An S above
-the service's staleness.target or staleness.rto is an error; the help line says which setting brings it under.
+the service's staleness.target or staleness.rto is an error; the help line says which setting brings it under. S is for what
+health may take out at once: of more deaths within a minute health.max_removal keeps some in the answers until that is over.
 
 With --node the zones are for the node of that node file, which is checked too: client rules by continent, country,
 subdivision or asn, and order: nearest, are errors if it names no geo database. Without --node they are a warning. A quorum and

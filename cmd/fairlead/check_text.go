@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
@@ -33,9 +34,20 @@ func (r *checkResult) writeText(w io.Writer) {
 	if len(r.zones) > 0 {
 		a := r.allowances
 		fmt.Fprintf(w, "\nallowances: gossip G %s, quiesce Q %s, transit X %s, probe lag %s\n", a.Gossip, a.Quiesce, a.Transit, a.ProbeLag)
+		if slices.ContainsFunc(r.zones, func(c checkedZone) bool { return mayBeKept(c.zone) }) {
+			say(w, "S is for what health may take out at once; of more deaths within a minute health.max_removal keeps some in the answers until that is over, and `fairlead status` names them")
+		}
 	}
 	fmt.Fprint(w, r.clusterLines())
 	r.summary(w)
+}
+
+// mayBeKept tells whether the speed limit may keep an endpoint in the answers of a service that health takes out: where one pool has several.
+func mayBeKept(z *config.Zone) bool {
+	return slices.ContainsFunc(z.Services, func(s *config.Service) bool {
+		limit := s.Health.MaxRemoval
+		return limit > 0 && limit < 100 && slices.ContainsFunc(s.Pools, func(p int) bool { return z.Pools[p].Check >= 0 && len(z.Pools[p].Endpoints) > 1 })
+	})
 }
 
 func (r *checkResult) summary(w io.Writer) {

@@ -101,7 +101,9 @@ func writeLeftByConfig(w io.Writer, st style, l *api.LeftByConfig) {
 	for _, one := range l.Left[:min(len(l.Left), maxLeftRows)] {
 		expires := "unknown"
 		if one.ExpiresAt != nil {
-			expires = clock(*one.ExpiresAt, now)
+			if expires = "expired"; one.ExpiresAt.After(now) {
+				expires = clock(*one.ExpiresAt, now)
+			}
 		}
 		t.add("", display(one.Name), strings.TrimSuffix(one.Data, "."), expires, one.Why)
 	}

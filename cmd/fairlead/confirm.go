@@ -143,9 +143,7 @@ func confirmOrder(cmd *cobra.Command, c *client, req *api.IntentRequest) error {
 	c.writeAlready(orBackground(cmd.Context()), cmd.ErrOrStderr())
 	showRadius(cmd.ErrOrStderr(), intentWhat(&p.Intent), &p.WhatIf, r)
 	writeLeft(cmd.ErrOrStderr(), p.Left)
-	if p.ForgottenWithinSeconds > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "honest caches forget within %s\n", seconds(p.ForgottenWithinSeconds))
-	}
+	writeForgetting(cmd.ErrOrStderr(), &p)
 	if len(req.Override) > 0 {
 		fmt.Fprintf(cmd.ErrOrStderr(), "overrides %s\n", ruleWords(req.Override))
 	}

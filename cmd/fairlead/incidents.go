@@ -115,6 +115,8 @@ func (c *client) printIncident(ctx context.Context, w io.Writer, id, output stri
 
 func incidentMark(i *ledger.Incident) mark {
 	switch {
+	case i.Open() && !i.ReturnedAt.IsZero():
+		return markOf(health.Up, "over")
 	case i.Open() && i.Kind == ledger.ByIntent:
 		return markOf(health.Drained, "open")
 	case i.Open():
@@ -195,6 +197,9 @@ func writeIncident(w io.Writer, i *ledger.Incident, now time.Time, st style) {
 	t.write(w, st, "  ")
 	for _, a := range i.Answered {
 		fmt.Fprintln(w, "  "+st.paint(yellow, fmt.Sprintf("answered all the same: %s (%s) by %s", a.Endpoint, a.Address, a.Node)))
+	}
+	for _, r := range i.NotCovered {
+		fmt.Fprintln(w, "  "+st.paint(yellow, "not covered: the record "+r+" has an address of it"))
 	}
 	for _, u := range i.Unknown {
 		fmt.Fprintln(w, "  "+st.paint(yellow, fmt.Sprintf("bound unknown: %s %s", u.Node, u.Why)))

@@ -20,20 +20,40 @@ func (c *client) writePreview(cmd *cobra.Command, output *outputFlag, p *api.Pre
 	text := output.text(out)
 	c.writeAlready(orBackground(cmd.Context()), text)
 	m, moves := briefMoves(&p.WhatIf)
-	if p.ForgottenWithinSeconds > 0 {
+	switch {
+	case len(p.AnsweredElsewhere) > 0:
+		moves += "; " + count(len(p.AnsweredElsewhere), "address") + " of it would be answered all the same"
+	case p.ForgottenWithinSeconds > 0:
 		moves += "; honest caches forget within " + seconds(p.ForgottenWithinSeconds)
 	}
 	writeBrief(text, styleFor(text), m, fmt.Sprintf("dry run of %s, nothing has changed: %s", intentWhat(&p.Intent), moves))
 	writeMovesOf(text, styleFor(text), &p.WhatIf)
 	writeLeft(text, p.Left)
-	if p.ForgottenWithinSeconds > 0 {
-		fmt.Fprintf(text, "honest caches forget within %s, if resolvers accept within %s\n", seconds(p.ForgottenWithinSeconds), seconds(p.TransitSeconds))
-	}
+	writeForgetting(text, p)
 	if p.Rule == "" {
 		return nil
 	}
 	return &exitError{Code: exitRefused, Err: fmt.Errorf("would be %s", p.Refused),
 		Hint: fmt.Sprintf("`--override %s` would do it all the same, with the reason on record", p.Rule)}
+}
+
+// writeForgetting says within what time honest caches forget what leaves, and what they do not forget because it is answered all the same.
+func writeForgetting(w io.Writer, p *api.Preview) {
+	if p.ForgottenWithinSeconds > 0 {
+		what := ""
+		if len(p.AnsweredElsewhere) > 0 {
+			what = " what leaves"
+		}
+		fmt.Fprintf(w, "honest caches forget%s within %s, if resolvers accept within %s\n", what, seconds(p.ForgottenWithinSeconds), seconds(p.TransitSeconds))
+	}
+	st := styleFor(w)
+	for _, s := range p.AnsweredElsewhere {
+		by := each(s.Names, display)
+		for _, r := range s.Records {
+			by = append(by, "the record "+r)
+		}
+		say(w, "%s: %s of %s would be answered by %s all the same", st.paint(yellow, "▲ warning"), s.Address, s.Endpoint, strings.Join(by, ", "))
+	}
 }
 
 // maxAlready is how many causes stand before a preview.

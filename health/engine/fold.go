@@ -17,10 +17,16 @@ import (
 // fold takes what the prober and the other nodes reported, judges the pools that it concerns and publishes if a verdict moved.
 func (e *Engine) fold(now time.Time) {
 	ordered := e.hear(now)
-	if ordered {
-		e.applyIntents(now)
+	// What is over by now must not outlive what was seen since: another node may have had it end before.
+	if ordered || e.intentsDue(now) {
+		ordered = e.applyIntents(now) || ordered
 	}
 	e.publish(now, e.foldOwn(now) || ordered)
+}
+
+// intentsDue tells whether an order has begun or ended since orders were applied.
+func (e *Engine) intentsDue(now time.Time) bool {
+	return !e.intentWake.IsZero() && !now.Before(e.intentWake)
 }
 
 // foldOwn takes what the prober reported; looked tells whether blindness began or ended.
@@ -82,7 +88,7 @@ func (e *Engine) onTick(now time.Time) {
 	}
 	looked := e.onClusterTick(now)
 	looked = e.look(now) || looked
-	if !e.intentWake.IsZero() && !now.Before(e.intentWake) {
+	if e.intentsDue(now) {
 		looked = e.applyIntents(now) || looked
 	}
 	e.publish(now, looked)

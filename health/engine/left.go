@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,10 +26,11 @@ type Left struct {
 	Owner, RData, Service string
 	// Why is the difference between the two files, in words.
 	Why string
-	// Expires is when what this node answered has expired in honest caches, as far as is known at the swap: an answer that is still being
-	// written moves it, and other nodes have files of their own. Departures have the bound. Zero where nobody knows what an earlier process
-	// answered.
+	// Expires is when what this node answered has expired in honest caches. Until its last answer has been written that is the latest instant
+	// which it may be. Other nodes have files of their own: departures have the bound. Zero where nobody knows what an earlier process answered.
 	Expires time.Time
+	// key is the holding that left the book; zero for a record that is not in it.
+	key ledger.Key
 }
 
 // A taking is what left by one configuration.
@@ -111,7 +114,7 @@ func leftText(t *taking) string {
 }
 
 func (e *Engine) leftOf(d *ledger.Departed, w *ledger.Whereabouts, services map[string]bool, now time.Time) Left {
-	l := Left{Label: ledger.LabelOf(d.Zone, d.Pool, d.Endpoint), Owner: d.Owner, RData: d.RData, Service: d.Service, Expires: e.expiresOf(d, now)}
+	l := Left{Label: ledger.LabelOf(d.Zone, d.Pool, d.Endpoint), Owner: d.Owner, RData: d.RData, Service: d.Service, Expires: e.expiresOf(d, now), key: d.Holding.Key()}
 	at, known := w.Find(l.Label)
 	zone := w.Zone(d.Zone.Name) != nil
 	switch {
@@ -144,6 +147,50 @@ func (e *Engine) expiresOf(d *ledger.Departed, now time.Time) time.Time {
 	}
 	last := ledger.Later(e.opts.Ledger.Until(d.Slot), now.Add(ledger.Slow(min(most, e.issued.greatest.told))))
 	return ledger.Later(last, e.issued.book.Earlier()).Add(e.opts.Transit)
+}
+
+const (
+	// writtenWithin is how long a look at the files waits for the last answers with what left to be written, looking every writtenEvery.
+	writtenWithin = time.Second
+	writtenEvery  = 10 * time.Millisecond
+)
+
+// awaitWritten gives what left the instants at which it expires by what was really answered, once its last answers have been written.
+func (e *Engine) awaitWritten(ctx context.Context, left []Left) ([]Left, error) {
+	left = slices.Clone(left)
+	end := time.NewTimer(writtenWithin)
+	defer end.Stop()
+	tick := time.NewTicker(writtenEvery)
+	defer tick.Stop()
+	for {
+		var leaving bool
+		err := e.command(func(now time.Time) error {
+			for i := range left {
+				l := &left[i]
+				if l.key == (ledger.Key{}) || l.Expires.IsZero() {
+					continue
+				}
+				switch w := e.issued.book.Word(l.key, now); w.Verb {
+				case ledger.Leaving:
+					leaving = true
+				case ledger.Out:
+					// What was never answered has expired.
+					l.Expires, l.key = ledger.Later(now, ledger.Later(w.Until, e.issued.book.Earlier()).Add(e.opts.Transit)), ledger.Key{}
+				}
+			}
+			return nil
+		})
+		if err != nil || !leaving {
+			return left, err
+		}
+		select {
+		case <-ctx.Done():
+			return left, nil
+		case <-end.C:
+			return left, nil
+		case <-tick.C:
+		}
+	}
 }
 
 // since is what left by the configurations after the one with this number.

@@ -41,10 +41,11 @@ func (e *Engine) Look(ctx context.Context, do func() *config.Model) (t Taken, er
 		return t, errEnded
 	}
 	t.Served = e.awaitModel(ctx, m)
-	return t, e.command(func(time.Time) error {
-		t.Left, t.More = e.takings.since(before)
-		return nil
-	})
+	if err := e.command(func(time.Time) error { t.Left, t.More = e.takings.since(before); return nil }); err != nil {
+		return t, err
+	}
+	t.Left, err = e.awaitWritten(ctx, t.Left)
+	return t, err
 }
 
 // onLook does what was asked for, on the goroutine that watches the files.

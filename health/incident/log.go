@@ -304,7 +304,7 @@ func (l *Log) Returned(zone, name, service string, removed bool, now time.Time) 
 			continue
 		}
 		k := slices.IndexFunc(i.Endpoints, func(e ledger.IncidentEndpoint) bool { return e.Name == name && e.Service == service })
-		if k < 0 || !i.Endpoints[k].ReturnedAt.IsZero() {
+		if k < 0 || !i.Endpoints[k].ReturnedAt.IsZero() && (removed || !i.Endpoints[k].Removed) {
 			continue
 		}
 		l.change(i.ID, now, func(i *ledger.Incident) {
@@ -312,6 +312,23 @@ func (l *Log) Returned(zone, name, service string, removed bool, now time.Time) 
 			if !slices.ContainsFunc(i.Endpoints, func(e ledger.IncidentEndpoint) bool { return e.ReturnedAt.IsZero() }) {
 				i.ReturnedAt = now
 			}
+		})
+	}
+}
+
+// Reappeared notes that an endpoint that no file had is in one again, and as much out as before.
+func (l *Log) Reappeared(zone, name, service string, now time.Time) {
+	for _, i := range slices.Clone(l.all) {
+		if !i.Open() || i.Zone != zone || i.Kind == ledger.ByConfig {
+			continue
+		}
+		k := slices.IndexFunc(i.Endpoints, func(e ledger.IncidentEndpoint) bool { return e.Name == name && e.Service == service && e.Removed })
+		if k < 0 {
+			continue
+		}
+		l.change(i.ID, now, func(i *ledger.Incident) {
+			i.Endpoints[k].ReturnedAt, i.Endpoints[k].Removed = time.Time{}, false
+			i.ReturnedAt = time.Time{}
 		})
 	}
 }
@@ -325,12 +342,12 @@ func (l *Log) Out(zone, name, service string) bool {
 	})
 }
 
-// EachOut calls f for the endpoints that are out in open incidents.
+// EachOut calls f for the endpoints of open incidents that are out, or in no file.
 func (l *Log) EachOut(f func(zone string, e *ledger.IncidentEndpoint)) {
 	for _, i := range slices.Clone(l.all) {
 		for k := range i.Endpoints {
-			if i.Open() && i.Endpoints[k].ReturnedAt.IsZero() {
-				f(i.Zone, &i.Endpoints[k])
+			if e := &i.Endpoints[k]; i.Open() && (e.ReturnedAt.IsZero() || e.Removed) {
+				f(i.Zone, e)
 			}
 		}
 	}

@@ -282,8 +282,11 @@ func (h *happening) back(zone string, out *ledger.IncidentEndpoint) {
 			eligible = eligible && h.w.answers.Book.Answers(ledger.Holding{Owner: out.Service, RData: rdata}.Key())
 		}
 	}
-	if eligible {
+	switch {
+	case eligible:
 		log.Returned(zone, out.Name, out.Service, false, h.now)
+	case out.Removed:
+		log.Reappeared(zone, out.Name, out.Service, h.now)
 	}
 }
 

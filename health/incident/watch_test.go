@@ -161,3 +161,34 @@ func TestRenamedWhileOut(t *testing.T) {
 	require.False(t, w.Out("example.org.", "web/one", ""))
 	require.False(t, w.Incidents()[0].Endpoints[0].Removed)
 }
+
+// TestPutBackWhileOut: an endpoint that is drained, leaves the file and comes back into it is out as before: nothing of it is back.
+func TestPutBackWhileOut(t *testing.T) {
+	w := newWatching(t)
+	before := w.view
+	zone := before.Zones[0].Zone
+	w.orders = []health.Intent{{Kind: health.IntentDrain, Scope: health.Scope{Kind: health.ScopeEndpoint, Zone: zone.Name, Pool: "web", Name: "one"}, Start: at(5), Forever: true}}
+	w.becomes(0, 8, func(e *health.EndpointView) { e.Drained = true })
+	drained := w.view
+	require.True(t, w.Out("example.org.", "web/one", ""))
+
+	edited, pool := *zone, *zone.Pools[0]
+	pool.Endpoints = pool.Endpoints[1:]
+	edited.Pools = []*config.Pool{&pool}
+	w.view = &health.View{Model: config.NewModel([]*config.Zone{&edited}),
+		Zones: []*health.ZoneView{{Zone: &edited, Pools: []*health.PoolView{{Endpoints: drained.Zones[0].Pools[0].Endpoints[1:]}}}}}
+	w.becomes(0, 10, func(*health.EndpointView) {})
+	w.Show()
+	require.True(t, w.Incidents()[0].Endpoints[0].Removed)
+	require.Equal(t, at(10), w.Incidents()[0].ReturnedAt)
+
+	w.view = drained
+	w.becomes(1, 12, func(*health.EndpointView) {})
+	w.Show()
+	i := w.Incidents()[0]
+	require.False(t, i.Endpoints[0].Removed)
+	require.Zero(t, i.ReturnedAt)
+	require.Zero(t, i.Endpoints[0].ReturnedAt)
+	w.becomes(0, 20, func(e *health.EndpointView) { e.Drained = false })
+	require.Equal(t, at(20), w.Incidents()[0].ReturnedAt)
+}

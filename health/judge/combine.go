@@ -115,31 +115,48 @@ func (e *eval) check(i int, named bool) truth {
 }
 
 func (e *eval) composite(c *config.Composite) truth {
-	least, greatest := yes, no
-	certain, possible := 0, 0
+	least := yes
+	certain, possible, silent := 0, 0, 0
 	for _, of := range c.Of {
 		t := e.check(of, true)
-		least, greatest = min(least, t), max(greatest, t)
+		least = min(least, t)
 		if t == yes {
 			certain++
 		}
 		if t != no {
 			possible++
 		}
+		if t == maybe && e.silent(of) {
+			silent++
+		}
 	}
+	n := c.N
 	switch c.Op {
 	case config.OpAll:
 		return least
-	case config.OpAny:
-		return greatest
 	case config.OpNot:
 		return -least
+	case config.OpAny:
+		n = 1
+	}
+	if least == no {
+		// Something speaks against it, and who has never said anything saves nobody.
+		possible -= silent
 	}
 	switch {
-	case certain >= c.N:
+	case certain >= n:
 		return yes
-	case possible < c.N:
+	case possible < n:
 		return no
 	}
 	return maybe
+}
+
+// silent tells whether check i waits for a report that nobody has ever made.
+func (e *eval) silent(i int) bool {
+	if e.zone.Checks[i].Push == nil {
+		return false
+	}
+	v := e.leaf(i)
+	return v.State == health.Unknown && !v.Stale && !v.Doubted
 }

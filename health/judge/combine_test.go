@@ -10,17 +10,18 @@ import (
 	"github.com/fairlead-dns/fairlead/health"
 )
 
-// TestCombine gives leaves a, b and c a letter each: U up, S suspect, D down, ? unknown, u up but stale.
+// TestCombine gives leaves a, b and c a letter each: U up, S suspect, D down, ? unknown, s unknown and stale, u up but stale.
 func TestCombine(t *testing.T) {
 	leaf := func(n string) *config.Check { return &config.Check{Name: n} }
 	composite := func(op config.CompositeOp, n int, of ...int) *config.Check {
 		return &config.Check{Name: "c", Composite: &config.Composite{Op: op, N: n, Of: of}}
 	}
-	// Checks 0, 1 and 2 are the leaves.
+	// Checks 0, 1, 2 and 8 are the leaves; 8 waits for reports.
 	z := &config.Zone{Checks: []*config.Check{
 		leaf("a"), leaf("b"), leaf("c"),
 		3: composite(config.OpAll, 0, 0, 1, 2), 4: composite(config.OpAny, 0, 0, 1, 2), 5: composite(config.OpNot, 0, 0),
 		6: composite(config.OpAtLeast, 2, 0, 1, 2), 7: composite(config.OpAll, 0, 4, 5),
+		8: {Name: "push", Push: new(config.PushCheck)}, 9: composite(config.OpAny, 0, 0, 8), 10: composite(config.OpAtLeast, 2, 0, 1, 8), 11: composite(config.OpAll, 0, 0, 8),
 	}}
 	for _, tt := range []struct {
 		name   string
@@ -54,20 +55,26 @@ func TestCombine(t *testing.T) {
 		{"needs down", 0, []int{1}, "UD?", "down", "b: refused"},
 		{"needs suspect", 0, []int{1}, "US?", "suspect", "b: refused"},
 		{"needs alone", -1, []int{1}, "?D?", "down", "b: refused"},
+		{"any: who never reported saves nobody", 9, nil, "D       ?", "down", "a: refused"},
+		{"any: who never reported does no harm", 9, nil, "U       ?", "up", ""},
+		{"any: nobody knows", 9, nil, "?       ?", "unknown", ""},
+		{"any: who reported once may be up yet", 9, nil, "D       s", "unknown", "a: refused"},
+		{"two of three, of which one never reported", 10, nil, "UD      ?", "down", "b: refused"},
+		{"all: who never reported is waited for", 11, nil, "U       ?", "unknown", ""},
 		{"stale shows", 0, nil, "u??", "up stale", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := &config.Pool{Check: tt.check, Needs: tt.needs}
 			v := Combine(z, p, func(check int) health.Verdict {
 				l := tt.leaves[check]
-				v := health.Verdict{State: map[byte]health.State{'U': health.Up, 'u': health.Up, 'S': health.Suspect, 'D': health.Down, '?': health.Unknown}[l], Stale: l == 'u'}
+				v := health.Verdict{State: map[byte]health.State{'U': health.Up, 'u': health.Up, 'S': health.Suspect, 'D': health.Down, '?': health.Unknown}[l], Stale: l == 'u' || l == 's'}
 				if strings.ContainsRune("SD", rune(l)) {
 					v.Reason = "refused"
 				}
 				return v
 			})
 			got := v.State.String()
-			if v.Stale {
+			if v.Stale && v.State != health.Unknown {
 				got += " stale"
 			}
 			require.Equal(t, tt.want, got)

@@ -56,6 +56,9 @@ type Incident struct {
 	Void []VoidWord `json:"void,omitempty"`
 	// Answered are endpoints that are answered all the same, with the names that do and the node: by a last resort, or by another name.
 	Answered []StillAnswered `json:"answered,omitempty"`
+	// NotCovered are static records, as NAME TYPE, with an address of an endpoint that is out: nobody counts how long caches hold those. It
+	// is set where an incident is shown.
+	NotCovered []string `json:"not_covered,omitempty"`
 	// Relapses counts how often an endpoint went out again while the incident was open.
 	Relapses int `json:"relapses,omitempty"`
 	// ReturnedAt is when the last of the endpoints was answered again.

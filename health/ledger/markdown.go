@@ -40,6 +40,9 @@ func (i *Incident) Markdown() string {
 	for _, a := range i.Answered {
 		fmt.Fprintf(&b, "\nAnswered all the same: %s (%s) by %s\n", a.Endpoint, a.Address, a.Node)
 	}
+	for _, r := range i.NotCovered {
+		fmt.Fprintf(&b, "\nNot covered: the record %s has an address of it\n", r)
+	}
 	b.WriteString("\n| service | answers with what is up since | forgotten | total | RTO | kept | target | kept |\n|---|---|---|---|---|---|---|---|\n")
 	for _, s := range i.Services {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s |\n", s.Service, stamp(s.AnsweredAt), stamp(s.ForgottenAt), s.Total(), limit(s.RTOSeconds),

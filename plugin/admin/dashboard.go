@@ -125,7 +125,7 @@ func (d *dashboard) Staleness() *api.Staleness {
 }
 
 func (d *dashboard) Incidents() []*ledger.Incident {
-	list := slices.Clone(d.server.opts.Node.Incidents())
+	list := shownIncidents(d.server.opts.Node)
 	slices.Reverse(list)
 	return list
 }

@@ -51,7 +51,7 @@ func (s *Server) listIncidents(r *http.Request) (int, any) {
 		return invalid(err)
 	}
 	out := Incidents{Incidents: []*ledger.Incident{}}
-	for _, i := range s.opts.Node.Incidents() {
+	for _, i := range shownIncidents(s.opts.Node) {
 		if values.Get("open") != "true" || i.Open() {
 			out.Incidents = append(out.Incidents, i)
 		}
@@ -60,10 +60,35 @@ func (s *Server) listIncidents(r *http.Request) (int, any) {
 	return http.StatusOK, out
 }
 
+// shownIncidents are those that the node keeps, the newest last, with the static records that they do not cover.
+func shownIncidents(n Node) []*ledger.Incident {
+	all := slices.Clone(n.Incidents())
+	out := make([][]string, len(all))
+	var every []string
+	for k, i := range all {
+		for _, e := range stillOut(i) {
+			out[k] = append(out[k], e.Addresses...)
+		}
+		every = append(every, out[k]...)
+	}
+	carriers := carriersOf(n, every)
+	for k, i := range all {
+		var found []string
+		for _, a := range out[k] {
+			found = unique(found, carriers[a])
+		}
+		if len(found) > 0 {
+			shown := *i
+			shown.NotCovered, all[k] = found, &shown
+		}
+	}
+	return all
+}
+
 // incidentOf is the incident that the path names; LATEST is the newest.
 func (s *Server) incidentOf(r *http.Request) (*ledger.Incident, error) {
 	id := r.PathValue("id")
-	all := s.opts.Node.Incidents()
+	all := shownIncidents(s.opts.Node)
 	if id == "latest" && len(all) > 0 {
 		return all[len(all)-1], nil
 	}
@@ -260,18 +285,31 @@ const maxOwners = 3
 
 // staticRecords are the static records, as OWNER TYPE, that hold one of the addresses: nobody counts how long caches hold them.
 func staticRecords(n Node, addresses []string) (found []string) {
+	carriers := carriersOf(n, addresses)
+	for _, a := range addresses {
+		found = unique(found, carriers[a])
+	}
+	return found
+}
+
+// carriersOf are the static records, as OWNER TYPE, that hold one of the addresses, by address.
+func carriersOf(n Node, addresses []string) map[string][]string {
 	snap := n.Snapshot()
-	if snap == nil {
+	if snap == nil || len(addresses) == 0 {
 		return nil
+	}
+	by := make(map[string][]string, len(addresses))
+	for _, a := range addresses {
+		by[a] = nil
 	}
 	for _, zv := range snap.View.Zones {
 		zv.Zone.Carriers(func(c config.Carrier) {
-			if slices.Contains(addresses, c.RData) && !slices.Contains(found, c.String()) {
-				found = append(found, c.String())
+			if _, wanted := by[c.RData]; wanted {
+				by[c.RData] = unique(by[c.RData], []string{c.String()})
 			}
 		})
 	}
-	return found
+	return by
 }
 
 func (s *Server) lateHits(r *http.Request) (int, any) {

@@ -3,6 +3,7 @@ package explain
 import (
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
@@ -25,7 +26,7 @@ func (x *Explainer) Preview(i health.Intent, admissible error, a steer.Allowance
 	then := x.Foresee(i)
 	p.WhatIf = *x.Compare(then, now)
 	if i.TakesOut() {
-		p.Left = left(then.View, i)
+		p.Left, p.AnsweredElsewhere = left(then.View, i), answeredElsewhere(then, i)
 	}
 	p.ForgottenWithinSeconds, p.TransitSeconds = forgottenWithin(then.View.Model, p.WhatIf.Services, a, i.Start.Sub(now)).Seconds(), a.Transit.Seconds()
 	return p, nil
@@ -55,6 +56,48 @@ func left(v *health.View, i health.Intent) []api.Left {
 				l.Endpoints, l.Up = steer.Left(zv, svc, si)
 				out = append(out, l)
 			}
+		}
+	}
+	return out
+}
+
+const (
+	// maxElsewhere bounds the addresses that a preview lists as answered all the same, maxOwners the names of each.
+	maxElsewhere = 20
+	maxOwners    = 3
+)
+
+// answeredElsewhere are the addresses behind an order that answers carry under it: by a service or a pool that it is not about, or by a
+// static record.
+func answeredElsewhere(then *answer.Snapshot, i health.Intent) []api.AnsweredElsewhere {
+	var all []api.AnsweredElsewhere
+	at := make(map[string]int)
+	for _, zv := range then.View.Zones {
+		for _, ref := range judge.Endpoints(zv.Zone, &i) {
+			p := zv.Zone.Pools[ref.Pool]
+			e := p.Endpoints[ref.Endpoint]
+			for _, a := range e.RData() {
+				if _, known := at[a]; !known {
+					at[a] = len(all)
+					all = append(all, api.AnsweredElsewhere{Endpoint: strings.TrimSuffix(zv.Zone.Name, ".") + "/" + p.Name + "/" + e.Name, Address: a})
+				}
+			}
+		}
+	}
+	for _, zv := range then.View.Zones {
+		zv.Zone.Carriers(func(c config.Carrier) {
+			if n, ok := at[c.RData]; ok && !slices.Contains(all[n].Records, c.String()) && len(all[n].Records) < maxOwners {
+				all[n].Records = append(all[n].Records, c.String())
+			}
+		})
+	}
+	out := all[:0]
+	for _, s := range all {
+		if len(out) == maxElsewhere {
+			break
+		}
+		if s.Names = then.Owners(maxOwners, s.Address); len(s.Names) > 0 || len(s.Records) > 0 {
+			out = append(out, s)
 		}
 	}
 	return out

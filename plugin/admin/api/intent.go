@@ -66,11 +66,24 @@ type Preview struct {
 	// Left is what each service that the order takes something from would be left with, while the order stands, in the order of the
 	// files.
 	Left []Left `json:"left,omitempty"`
+	// AnsweredElsewhere are addresses of what the order takes out that answers carry all the same while it stands, at most 20; caches do not
+	// forget those.
+	AnsweredElsewhere []AnsweredElsewhere `json:"answered_elsewhere,omitempty"`
 	// ForgottenWithinSeconds is how long after the order honest caches may still hold what it takes out: the longest TTL of
 	// the services that it touches, and the allowances for the older answers to leave the node and for late acceptance.
 	ForgottenWithinSeconds float64 `json:"forgotten_within_seconds"`
 	// TransitSeconds is the allowance for late acceptance.
 	TransitSeconds float64 `json:"transit_seconds"`
+}
+
+// An AnsweredElsewhere is an address of an endpoint that an order takes out, and who answers it all the same.
+type AnsweredElsewhere struct {
+	// Endpoint is ZONE/POOL/ENDPOINT.
+	Endpoint string `json:"endpoint"`
+	Address  string `json:"address"`
+	// Names are owner names of services whose answers carry it, at most 3; Records static records that do, as NAME TYPE.
+	Names   []string `json:"names,omitempty"`
+	Records []string `json:"records,omitempty"`
 }
 
 // A Left is what an order leaves to a service. The safety rules count Endpoints; Up below that is what health has to say of them now, and
