@@ -19,6 +19,7 @@ import (
 
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/net/ipv4"
 
 	"github.com/fairlead-dns/fairlead/integration/suite"
 )
@@ -283,28 +284,41 @@ func askBatches(ctx context.Context, server string, b []byte, batch int, every t
 	}
 }
 
-// overUDP sends rate queries a second, whatever becomes of them, and counts the replies.
+// overUDP sends rate queries a second, whatever becomes of them, and counts the replies. It sends and reads many with one call: the sender must
+// leave room on the processors for who answers.
 func overUDP(ctx context.Context, server string, rate int, query []byte) (uint64, error) {
-	c, err := net.Dial("udp", server)
+	c, err := net.Dial("udp4", server)
 	if err != nil {
 		return 0, err
 	}
 	defer c.Close()
+	batches := ipv4.NewPacketConn(c.(*net.UDPConn))
 	var done atomic.Uint64
 	go func() {
-		for b := make([]byte, 512); ; {
-			if _, err := c.Read(b); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil {
-				return
+		in := make([]ipv4.Message, udpBatch)
+		for i := range in {
+			in[i].Buffers = [][]byte{make([]byte, 512)}
+		}
+		for ctx.Err() == nil {
+			if n, err := batches.ReadBatch(in, 0); err == nil {
+				done.Add(uint64(n))
 			}
-			done.Add(1)
 		}
 	}()
+	out := make([]ipv4.Message, udpBatch)
+	for i := range out {
+		out[i].Buffers = [][]byte{query}
+	}
 	const perTick = 5 * time.Millisecond
 	tick := time.NewTicker(perTick)
 	defer tick.Stop()
 	for {
-		for range rate / int(time.Second/perTick) {
-			_, _ = c.Write(query)
+		for left := rate / int(time.Second/perTick); left > 0; {
+			n, err := batches.WriteBatch(out[:min(left, udpBatch)], 0)
+			if err != nil {
+				break
+			}
+			left -= n
 		}
 		select {
 		case <-ctx.Done():
@@ -313,3 +327,6 @@ func overUDP(ctx context.Context, server string, rate int, query []byte) (uint64
 		}
 	}
 }
+
+// udpBatch is how many datagrams overUDP sends or reads with one call.
+const udpBatch = 64
