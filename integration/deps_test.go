@@ -22,9 +22,9 @@ var rows = map[string]int{
 	// Below everything: it knows files, nothing of ours.
 	"config/durable": -1, "docs": -1,
 	"config": 0, "health/gossip": 0, "plugin/admin/api": 0, "plugin/stream": 0,
-	"health": 1, "health/event": 1, "discover": 1,
+	"config/foreign": 1, "health": 1, "health/event": 1, "discover": 1,
 	"health/judge": 2, "health/probe": 2, "health/intent": 2, "health/ledger": 2, "health/audit": 2, "health/hook": 2, "health/counter": 2, "health/history": 2,
-	"plugin/steer": 2, "plugin/geo": 2, "plugin/admin/token": 2, "plugin/admin/oidc": 2, "plugin/admin/openapi": 2, "plugin/admin/headline": 2, "discover/kube": 2,
+	"plugin/steer": 2, "plugin/geo": 2, "plugin/geo/geomake": 2, "plugin/admin/token": 2, "plugin/admin/oidc": 2, "plugin/admin/openapi": 2, "plugin/admin/headline": 2, "discover/kube": 2,
 	"health/report": 2,
 	"health/round":  3, "health/incident": 3, "health/latehit": 3, "health/table": 3, "health/state": 3, "client": 3,
 	"health/cluster": 4, "plugin/answer": 4, "plugin/admin/ui": 4,
@@ -45,17 +45,17 @@ type fence struct {
 var fences = []fence{
 	{"github.com/coredns/", []string{"plugin", "plugin/fastlane", "cmd/fairlead"}, "everything below the plugin must run without a DNS server"},
 	{"github.com/hashicorp/memberlist", []string{"health/gossip"}, "state by key is all that the others know of gossip"},
-	{"gopkg.in/yaml.v3", []string{"config"}, "one strict decoder"},
+	{"gopkg.in/yaml.v3", []string{"config", "config/foreign"}, "one strict decoder"},
 	{"go.yaml.in/", nil, "one strict decoder"},
 	{"sigs.k8s.io/yaml", []string{"cmd/fairlead"}, "it prints documents of the API, by their JSON names; what is read goes through the strict decoder"},
-	{"github.com/miekg/dns", []string{"plugin", "plugin/answer", "plugin/explain", "plugin/fastlane", "cmd/fairlead", "health/probe", "config"}, "decisions know no DNS wire"},
+	{"github.com/miekg/dns", []string{"plugin", "plugin/answer", "plugin/explain", "plugin/fastlane", "cmd/fairlead", "health/probe", "config", "config/foreign"}, "decisions know no DNS wire"},
 	{"github.com/oschwald/maxminddb-golang", []string{"plugin/geo"}, "a Place is all that the others know of geo databases"},
-	{"github.com/maxmind/mmdbwriter", nil, "databases are made for tests alone"},
+	{"github.com/maxmind/mmdbwriter", []string{"plugin/geo/geomake"}, "databases are made by command, and for tests"},
 	{"k8s.io/", []string{"discover/kube"}, "a Set is all that the others know of clusters"},
 	{"github.com/theory/jsonpath", []string{"config", "health/counter"}, "a number is all that the others know of what endpoints count"},
 	{"github.com/coreos/go-oidc", []string{"plugin/admin/oidc"}, "a Login is all that the others know of tokens of issuers"},
 	{"github.com/spf13/cobra", []string{"cmd/fairlead"}, "a command line is for the command"},
-	{module + "plugin", []string{"client", "node", "plugin", "plugin/steer", "plugin/answer", "plugin/explain", "plugin/drill", "plugin/fastlane", "plugin/geo", "plugin/admin", "plugin/admin/api", "plugin/admin/token", "plugin/admin/oidc", "plugin/admin/openapi", "plugin/admin/headline", "plugin/admin/ui", "cmd/fairlead"}, "health never imports plugin: there is one writer"},
+	{module + "plugin", []string{"client", "node", "plugin", "plugin/steer", "plugin/answer", "plugin/explain", "plugin/drill", "plugin/fastlane", "plugin/geo", "plugin/geo/geomake", "plugin/admin", "plugin/admin/api", "plugin/admin/token", "plugin/admin/oidc", "plugin/admin/openapi", "plugin/admin/headline", "plugin/admin/ui", "cmd/fairlead"}, "health never imports plugin: there is one writer"},
 	{"log", []string{"cmd/fairlead"}, "logs go through slog, or through CoreDNS's logger in plugin"},
 }
 

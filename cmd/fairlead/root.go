@@ -42,6 +42,8 @@ func commands() []*cobra.Command {
 		dnssecCommand(),
 		schemaCommand(),
 		docsCommand(),
+		importCommand(),
+		geoCommand(),
 		statusCommand(),
 		uiCommand(),
 		getCommand(),
