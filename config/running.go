@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -45,6 +46,26 @@ func (d *Dir) Text(z *Zone) (*Text, error) {
 		}
 	}
 	return nil, fmt.Errorf("zone %s: %w", z.Name, ErrNoText)
+}
+
+// OnDisk is what a zone file holds now, whether or not that is usable; nil if it cannot be read, or holds a private key. Links out of
+// its directory are not followed.
+func OnDisk(path string) []byte {
+	root, err := os.OpenRoot(filepath.Dir(path))
+	if err != nil {
+		return nil
+	}
+	defer root.Close()
+	f, err := root.Open(filepath.Base(path))
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, MaxFileBytes+1))
+	if err != nil || len(b) > MaxFileBytes || isSecret(b) {
+		return nil
+	}
+	return b
 }
 
 // hash is that of the zone which parse would make.

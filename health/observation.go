@@ -28,6 +28,15 @@ type Observation struct {
 	Reason string
 	// Warning says in words what will fail soon (a certificate near its end).
 	Warning string
+	// Phases are those of the latest probe; nil where the whole of it was the connection, as with a check of type tcp.
+	Phases *Phases
+}
+
+// Phases are the parts of a probe: 0 for those that were not reached. CertificateExpiry is when the certificate ends that was seen; zero
+// where none was.
+type Phases struct {
+	Connect, TLS, FirstByte time.Duration
+	CertificateExpiry       time.Time
 }
 
 // Suspect tells whether a failure could lead to down.

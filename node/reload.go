@@ -98,7 +98,9 @@ func (f *zoneFiles) Running(z *config.Zone) (*api.RunningZone, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &api.RunningZone{Path: t.Path, Hash: hex.EncodeToString(z.FileHash[:]), Content: t.Content, Files: t.Files, Secret: t.Secret}, nil
+	return &api.RunningZone{
+		Path: t.Path, Hash: hex.EncodeToString(z.FileHash[:]), Content: t.Content, Pending: f.node.source.pending(t), Files: t.Files, Secret: t.Secret,
+	}, nil
 }
 
 // Config is what is configured, and the versions to go back to.

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -350,6 +351,18 @@ func (s *source) text(z *config.Zone) (*config.Text, error) {
 		}
 	}
 	return nil, fmt.Errorf("zone %s: %w", z.Name, config.ErrNoText)
+}
+
+// pending is the content on disk of the file that t is of, if that is not what is served.
+func (s *source) pending(t *config.Text) []byte {
+	for _, f := range s.status() {
+		if f.Path == t.Path && (f.LastGood || f.RolledBack != nil) {
+			if b := config.OnDisk(f.Path); !bytes.Equal(b, t.Content) {
+				return b
+			}
+		}
+	}
+	return nil
 }
 
 // hashDigits is how much of a hash is shown, as config.Hash does.

@@ -6,8 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
@@ -42,13 +45,24 @@ type Keyring struct {
 	// kind is that of the request by which another node is asked to change its keyring.
 	kind string
 	mu   sync.Mutex // held while the keyring changes
+	// changed is when the file was written last; zero where there is none.
+	changed atomic.Pointer[time.Time]
 }
 
 // NewKeyring is the keyring in a file, which is empty where gossip is in clear. Nodes ask each other by requests of a kind, which Handle
 // answers.
 func NewKeyring(path string, peer KeyPeer, kind string) *Keyring {
-	return &Keyring{path: path, peer: peer, kind: kind}
+	k := &Keyring{path: path, peer: peer, kind: kind}
+	var at time.Time
+	if info, err := os.Stat(path); err == nil {
+		at = info.ModTime()
+	}
+	k.changed.Store(&at)
+	return k
 }
+
+// ChangedAt is when the keys were changed last: the age of those that are in force. Zero where gossip is in clear.
+func (k *Keyring) ChangedAt() time.Time { return *k.changed.Load() }
 
 // Change carries an order out on every node of the roster, others, and this one last, which is called self, and returns the nodes that did
 // not, with the reason. The order is in their files, so that it outlives restarts. A node that lacks a key hears nobody who uses it: a verb
@@ -133,5 +147,6 @@ func (k *Keyring) change(o KeyringOrder) error {
 	if err := config.WriteKeyring(k.path, keys); err != nil {
 		return fmt.Errorf("keyring: %w", err)
 	}
+	k.changed.Store(new(time.Now()))
 	return apply(o.Key)
 }

@@ -43,6 +43,11 @@ type NodeView struct {
 	Fenced time.Time
 	// Hooks is set for nodes that have webhooks.
 	Hooks bool
+	// Delay is half of what the latest round that the node echoed took to it and back: what gossip takes one way. Zero before the first.
+	Delay time.Duration
+	// Hears is when the node heard others straight, as it says: by name, and never for those that are missing. Empty in clusters of more
+	// than maxHears nodes.
+	Hears map[string]time.Time
 }
 
 // A ClusterView is this node's knowledge of the cluster at one instant.
@@ -56,8 +61,11 @@ type ClusterView struct {
 	// Shut says why this node does not answer service names; empty while it does. Missing are the nodes it waits for.
 	Shut    string
 	Missing []string
-	// Keys is how many keys decrypt gossip; 0 means in clear.
-	Keys int
+	// Keys is how many keys decrypt gossip; 0 means in clear. KeysChanged is when the file of the keys was written last.
+	Keys        int
+	KeysChanged time.Time
+	// Allowance is how late a node may hear what another one observed.
+	Allowance time.Duration
 	// CutUntil is the end of a rehearsal for which this node is cut off; zero while there is none.
 	CutUntil time.Time
 	Nodes    []NodeView
@@ -83,7 +91,7 @@ func (e *Engine) showCluster(now time.Time) {
 	view := &ClusterView{
 		At:   now,
 		Name: c.opts.Gossip.Cluster, Heard: c.heard, Roster: len(c.nodes), Isolated: c.isolated, Shut: e.Shut(), Keys: c.peer.Keys(),
-		CutUntil: c.cutUntil,
+		CutUntil: c.cutUntil, KeysChanged: c.keyring.ChangedAt(), Allowance: c.opts.Allowance,
 	}
 	if !c.gate.open {
 		view.Missing = e.missing(now)
@@ -91,7 +99,8 @@ func (e *Engine) showCluster(now time.Time) {
 	if a := c.peer.Addr(); a.IsValid() {
 		own.Address = a.String()
 	}
-	for _, name := range e.configuredNames(now) {
+	names := e.configuredNames(now)
+	for _, name := range names {
 		n := NodeView{Name: name, Stopped: !c.stopped[name].IsZero()}
 		if name == c.self {
 			n = own
@@ -102,6 +111,9 @@ func (e *Engine) showCluster(now time.Time) {
 		if p := c.peers[name]; p != nil {
 			p.show(&n, now)
 			n.Fenced = c.lease.fences[name].At
+			n.Delay, n.Hears = e.delayOf(p), p.hearing(names)
+		} else if n.Self {
+			n.Hears = c.hearing()
 		}
 		view.Nodes = append(view.Nodes, n)
 	}
@@ -125,6 +137,43 @@ func (p *peer) show(n *NodeView, now time.Time) {
 	if !p.divergent.IsZero() && now.Sub(p.divergent) >= driftAfter {
 		n.Divergent = p.divergent
 	}
+}
+
+// delayOf is half of what the latest round of this node that p echoed took there and back, without the time that it lay there.
+func (e *Engine) delayOf(p *peer) time.Duration {
+	h, ok := p.heard.Of(e.cluster.self)
+	if !ok || h.Boot != e.cluster.lease.boot {
+		return 0
+	}
+	return max(0, h.At.Sub(e.started)-h.Clock-h.Age) / 2
+}
+
+// maxHears is in how large a cluster it is told who hears whom: for people, who see no more in a greater table.
+const maxHears = 32
+
+// hearing is when p heard the nodes with the given names straight, by its latest word of each.
+func (p *peer) hearing(names []string) map[string]time.Time {
+	out := make(map[string]time.Time)
+	if len(names) > maxHears {
+		return out
+	}
+	for _, name := range names {
+		if h, ok := p.heard.Of(name); ok {
+			out[name] = h.At.Add(-h.Age)
+		}
+	}
+	return out
+}
+
+// hearing is when this node heard the others straight.
+func (c *membership) hearing() map[string]time.Time {
+	out := make(map[string]time.Time)
+	for name, p := range c.peers {
+		if !p.direct.IsZero() {
+			out[name] = p.direct
+		}
+	}
+	return out
 }
 
 // compare finds out since when other nodes differ from this one where they should not.

@@ -1,6 +1,10 @@
 package probe
 
-import "time"
+import (
+	"time"
+
+	"github.com/fairlead-dns/fairlead/health"
+)
 
 // A Result is what one probe saw.
 type Result struct {
@@ -25,6 +29,14 @@ type Phases struct {
 	Connect, TLS, FirstByte time.Duration
 	// Total is the whole probe.
 	Total time.Duration
+}
+
+// observed are the phases for an observation: only what its latency does not say.
+func (r *Result) observed() *health.Phases {
+	if r.Phases.TLS == 0 && r.Phases.FirstByte == 0 {
+		return nil
+	}
+	return &health.Phases{Connect: r.Phases.Connect, TLS: r.Phases.TLS, FirstByte: r.Phases.FirstByte, CertificateExpiry: r.CertificateExpiry}
 }
 
 // fail records why the probe failed. The first failure stays: later ones follow from it.

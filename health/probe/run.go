@@ -88,6 +88,7 @@ func (p *Prober) conclude(
 		State: e.counter.state, Since: e.counter.since,
 		Failures: e.counter.failures(), Successes: e.counter.successes(),
 		At: end, Next: e.next, Latency: r.Phases.Total, LatencyEWMA: e.latency, Reason: r.Reason.Text, Warning: r.Warning,
+		Phases: r.observed(),
 	}), e.ids
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -31,7 +32,7 @@ func nodesOf(n Node) *api.Nodes {
 	c := n.Cluster()
 	out := &api.Nodes{
 		Node: n.Name(), Cluster: c.Name, At: c.At, Heard: c.Heard, Roster: c.Roster, Isolated: c.Isolated, Shut: c.Shut, WaitsFor: c.Missing,
-		Keys: c.Keys, CutUntil: instant(c.CutUntil), Nodes: []api.Node{},
+		Keys: c.Keys, KeysChangedAt: instant(c.KeysChanged), AllowanceSeconds: c.Allowance.Seconds(), CutUntil: instant(c.CutUntil), Nodes: []api.Node{},
 	}
 	for i := range c.Nodes {
 		out.Nodes = append(out.Nodes, nodeShown(&c.Nodes[i]))
@@ -44,7 +45,10 @@ func nodeShown(n *engine.NodeView) api.Node {
 		Name: n.Name, Region: n.Region, AZ: n.AZ, Address: n.Address, Version: n.Version, ConfigHash: n.Config,
 		HeardAt: instant(n.Direct), RelayedAt: instant(n.Heard), Drift: instant(n.Drift), Divergent: instant(n.Divergent),
 		Joined: n.Joined, Answering: n.Answering, Blind: n.Blind, Late: n.Late, Isolated: n.Isolated, Frozen: n.Frozen, Drained: n.Drained,
-		LeaseSeconds: n.Lease.Seconds(), FencedAt: instant(n.Fenced),
+		LeaseSeconds: n.Lease.Seconds(), FencedAt: instant(n.Fenced), DelaySeconds: n.Delay.Seconds(),
+	}
+	for _, name := range slices.Sorted(maps.Keys(n.Hears)) {
+		out.Hears = append(out.Hears, api.NodeHearing{Name: name, At: n.Hears[name]})
 	}
 	if n.Config != "" {
 		out.PlanHash = fmt.Sprintf("%016x", n.Plans)

@@ -150,12 +150,25 @@ func (s *Server) showEndpoint(req *http.Request) (int, any) {
 	out.Services = r.sharesOf(zv, cfg.Services, func(s *api.Share) bool { return s.Pool == cfg.Name && s.Endpoint == name })
 	if cfg.Check >= 0 {
 		// On a node alone too: this is the page that says who saw what.
-		out.Vantages = vantages(r.node, health.TargetOf(zv.Zone.Name, zv.Zone.Checks[cfg.Check], cfg.Endpoints[endpoint]))
+		target := health.TargetOf(zv.Zone.Name, zv.Zone.Checks[cfg.Check], cfg.Endpoints[endpoint])
+		out.Vantages = vantages(r.node, target)
+		if o, ok := r.node.Observation(target.ID); ok {
+			out.Phases = phasesOf(o.Phases)
+		}
 	}
 	out.Intents = r.ordersOn(func(z *config.Zone, o *health.IntentState) bool {
 		return z == zv.Zone && judge.Names(z, cfg, cfg.Endpoints[endpoint], &o.Intent)
 	})
 	return http.StatusOK, out
+}
+
+func phasesOf(p *health.Phases) *api.ProbePhases {
+	if p == nil {
+		return nil
+	}
+	return &api.ProbePhases{
+		ConnectSeconds: p.Connect.Seconds(), TLSSeconds: p.TLS.Seconds(), FirstByteSeconds: p.FirstByte.Seconds(), CertificateExpires: instant(p.CertificateExpiry),
+	}
 }
 
 // sharesOf are the parts of the answers of services that belong to shares which match.

@@ -278,8 +278,8 @@ func TestReadBounded(t *testing.T) {
 	c, _ := start(t, n)
 	var e api.EndpointDetail
 	require.Equal(t, 200, get(t, c, api.ItemPath(api.EndpointsPath, "a.example", "web-eu", "one"), &e))
-	require.EqualValues(t, 1, n.asked.Load(), "one observation is looked up")
+	require.EqualValues(t, 2, n.asked.Load(), "its own observation is looked up, for the endpoint and for its phases")
 	var page api.Endpoints
 	require.Equal(t, 200, get(t, c, api.EndpointsPath+"?state=down&limit=1", &page))
-	require.EqualValues(t, 2, n.asked.Load(), "only what is shown is made")
+	require.EqualValues(t, 3, n.asked.Load(), "only what is shown is made")
 }

@@ -74,8 +74,11 @@ type Nodes struct {
 	// for to join.
 	Shut     string   `json:"shut,omitempty"`
 	WaitsFor []string `json:"waits_for,omitempty"`
-	// Keys is how many keys decrypt gossip; 0 means that it is in clear.
-	Keys int `json:"keys"`
+	// Keys is how many keys decrypt gossip; 0 means that it is in clear. KeysChangedAt is when they were changed last on this node.
+	Keys          int        `json:"keys"`
+	KeysChangedAt *time.Time `json:"keys_changed_at,omitempty"`
+	// AllowanceSeconds is how late a node may hear what another one observed, as bounds reckon with it (G).
+	AllowanceSeconds float64 `json:"gossip_allowance_seconds,omitempty"`
 	// CutUntil is the end of a rehearsal for which the node is cut off from the others.
 	CutUntil *time.Time `json:"cut_until,omitempty"`
 	Nodes    []Node     `json:"nodes"`
@@ -122,6 +125,17 @@ type Node struct {
 	// FencedAt is when it is known to have stopped for that.
 	LeaseSeconds float64    `json:"lease_seconds,omitempty"`
 	FencedAt     *time.Time `json:"fenced_at,omitempty"`
+	// DelaySeconds is what gossip takes from this node to that one: half of what the latest round that it echoed took there and back;
+	// absent before the first.
+	DelaySeconds float64 `json:"gossip_delay_seconds,omitempty"`
+	// Hears are the nodes that it has heard straight from themselves, as it says; in clusters of up to 32 nodes.
+	Hears []NodeHearing `json:"hears,omitempty"`
+}
+
+// A NodeHearing is that a node heard another one, and when last.
+type NodeHearing struct {
+	Name string    `json:"name"`
+	At   time.Time `json:"at"`
 }
 
 // Heard tells whether what the node says of itself is of now.

@@ -201,8 +201,22 @@ type PoolDetail struct {
 type EndpointDetail struct {
 	Page
 	EndpointItem
+	// Phases are those of this node's latest probe; nil where the whole of it was the connection.
+	Phases   *ProbePhases   `json:"phases,omitempty"`
 	Services []ServiceShare `json:"services"`
 	Intents  []Intent       `json:"intents,omitempty"`
+}
+
+// ProbePhases are the parts of a probe, in seconds: 0 for those that were not reached.
+type ProbePhases struct {
+	// ConnectSeconds includes the look-up of a named host.
+	ConnectSeconds float64 `json:"connect_seconds"`
+	// TLSSeconds is the handshake.
+	TLSSeconds float64 `json:"tls_seconds"`
+	// FirstByteSeconds runs from the request, or from the end of the connect where nothing is sent, to the first octet of the answer.
+	FirstByteSeconds float64 `json:"first_byte_seconds"`
+	// CertificateExpires is the end of the certificate that it saw; absent where it saw none.
+	CertificateExpires *time.Time `json:"certificate_expires,omitempty"`
 }
 
 // An AreaDetail is one region or AZ with its endpoints that are not simply up, at most 100; MoreMembers counts the others.
@@ -223,6 +237,8 @@ type RunningZone struct {
 	// Content is base64 in JSON. Files are those that it names, by name; of those with private keys there is the digest alone.
 	Content []byte            `json:"content"`
 	Files   map[string][]byte `json:"files,omitempty"`
+	// Pending is the content on disk where that is another one, which waits: it is broken, or refused, or an earlier version was rolled back to.
+	Pending []byte `json:"pending,omitempty"`
 	// Secret holds the SHA-256 of each file that is not shown, in hexadecimal.
 	Secret map[string]string `json:"secret,omitempty"`
 }
