@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -70,11 +71,17 @@ func TestAdminOIDC(t *testing.T) {
 	require.Equal(t, &AdminOIDC{
 		Issuer: "https://login.example.org/realm", Audience: "fairlead", Claim: "groups", Name: "sub", Roles: map[string]string{"sre": "operator", "platform": "admin"},
 	}, n.Admin.OIDC)
-	require.Equal(t, `issuer https://login.example.org/realm, audience "fairlead", claim "groups", name "sub", roles ["platform: admin" "sre: operator"], ca ""`, n.Admin.OIDC.String())
+	require.Equal(t, `issuer https://login.example.org/realm, audience "fairlead", claim "groups", name "sub", roles ["platform: admin" "sre: operator"], ca "", login none`, n.Admin.OIDC.String())
 	require.Equal(t, "none", (*AdminOIDC)(nil).String())
 	n, problems = ParseNode("node.yaml", []byte(adminOIDC+"    claim: roles\n    name: email\n    ca: ca.pem\n"))
 	require.NotNil(t, n, "%s", problems)
 	require.Equal(t, []string{"roles", "email", "ca.pem"}, []string{n.Admin.OIDC.Claim, n.Admin.OIDC.Name, n.Admin.OIDC.CA})
+	n, problems = ParseNode("node.yaml", []byte(adminOIDC+"    login: {}\n"))
+	require.NotNil(t, n, "%s", problems)
+	require.Equal(t, &OIDCLogin{Client: "fairlead", Scopes: []string{"profile", "email"}, Session: 12 * time.Hour}, n.Admin.OIDC.Login)
+	n, problems = ParseNode("node.yaml", []byte(adminOIDC+"    login: {client: dash, secret_file: s, scopes: [groups], session: 5m}\n"))
+	require.NotNil(t, n, "%s", problems)
+	require.Equal(t, `client "dash", secret_file "s", scopes ["groups"], session 5m0s`, n.Admin.OIDC.Login.String())
 
 	for _, tt := range []struct{ name, text, want string }{
 		{"no listener", "admin:\n  oidc: {issuer: \"https://i\", audience: a, roles: {a: admin}}\n", "error: admin.oidc: no address to serve at"},
@@ -83,6 +90,10 @@ func TestAdminOIDC(t *testing.T) {
 		{"no issuer", strings.Replace(adminOIDC, "    issuer: https://login.example.org/realm\n", "", 1), `the key "issuer" is missing`},
 		{"no audience", strings.Replace(adminOIDC, "    audience: fairlead\n", "", 1), `the key "audience" is missing`},
 		{"a role that does not exist", strings.Replace(adminOIDC, "sre: operator", "sre: root", 1), "error: admin.oidc.roles.sre: "},
+		{"a short session", adminOIDC + "    login: {session: 4m59s}\n", "4m59s is out of range, want 5m to 12h"},
+		{"a long session", adminOIDC + "    login: {session: 12h1s}\n", "is out of range, want 5m to 12h"},
+		{"two scopes in one", adminOIDC + "    login: {scopes: [profile groups]}\n", "want one scope, without spaces"},
+		{"too many scopes", adminOIDC + "    login: {scopes: [" + strings.Repeat("x, ", maxOIDCScopes) + "x]}\n", "17 entries, want 1 to 16"},
 		{"a long value", strings.Replace(adminOIDC, "sre:", "? "+strings.Repeat("x", maxOIDCText+1)+"\n      :", 1), "at most 1024 octets, got 1025"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"bufio"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/plugin/admin/oidc/oidctest"
 )
 
 // uiDir holds the dashboard; its browser tests are in e2e, what they need of npm in node_modules (`make ui`).
@@ -18,9 +21,9 @@ const uiDir = "../plugin/admin/ui"
 // browsers lets one browser run at a time: it works more than it waits.
 var browsers sync.Mutex
 
-// browse runs a browser test of the dashboard against a node; said is called with each line that it prints. Pictures go to
-// FAIRLEAD_SHOTS, or to the test's artefacts.
-func browse(t *testing.T, p *process, script string, said func(line string)) {
+// browse runs a browser test of the dashboard against a node; said is called with each line that it prints, env are variables beside those
+// of all. Pictures go to FAIRLEAD_SHOTS, or to the test's artefacts.
+func browse(t *testing.T, p *process, script string, said func(line string), env ...string) {
 	t.Helper()
 	shots := os.Getenv("FAIRLEAD_SHOTS")
 	if shots == "" {
@@ -30,6 +33,7 @@ func browse(t *testing.T, p *process, script string, said func(line string)) {
 	defer browsers.Unlock()
 	cmd := exec.Command("node", filepath.Join(uiDir, "e2e", script))
 	cmd.Env = append(os.Environ(), "FAIRLEAD_BIN="+p.bin, "FAIRLEAD_SOCKET="+p.socket, "FAIRLEAD_DNS="+p.dns, "FAIRLEAD_SHOTS="+shots)
+	cmd.Env = append(cmd.Env, env...)
 	var complaint strings.Builder
 	cmd.Stderr = &complaint
 	out, err := cmd.StdoutPipe()
@@ -93,4 +97,22 @@ func TestDashboardPages(t *testing.T) {
 	waits(t)
 	needsBrowser(t)
 	browse(t, startDemo(t), "pages.mjs", nil)
+}
+
+// People log in over TCP at an OIDC issuer, in a browser, and may what their groups may.
+func TestDashboardLogin(t *testing.T) {
+	waits(t)
+	needsBrowser(t)
+	issuer := oidctest.New(t)
+	issuer.Client("dashboard", "s3cret")
+	issuer.Person("1", map[string]any{"email": "ada@example.org"}, "sre")
+	secret := filepath.Join(t.TempDir(), "client-secret")
+	require.NoError(t, os.WriteFile(secret, []byte("s3cret\n"), 0o600))
+	s := startAdminWith(t, false, fmt.Sprintf(
+		"  oidc:\n    issuer: %q\n    audience: fairlead\n    name: email\n    roles: {sre: operator, all: viewer}\n    login: {client: dashboard, secret_file: %q}\n", issuer.URL, secret))
+	browse(t, s.process, "login.mjs", func(line string) {
+		if line == "now bob" {
+			issuer.Person("2", map[string]any{"email": "bob@example.org"}, "all")
+		}
+	}, "FAIRLEAD_URL=https://"+s.addr)
 }

@@ -54,6 +54,7 @@ var fences = []fence{
 	{"k8s.io/", []string{"discover/kube"}, "a Set is all that the others know of clusters"},
 	{"github.com/theory/jsonpath", []string{"config", "health/counter"}, "a number is all that the others know of what endpoints count"},
 	{"github.com/coreos/go-oidc", []string{"plugin/admin/oidc"}, "a Login is all that the others know of tokens of issuers"},
+	{"golang.org/x/oauth2", []string{"plugin/admin/oidc"}, "so it is with their logins"},
 	{"github.com/spf13/cobra", []string{"cmd/fairlead"}, "a command line is for the command"},
 	{module + "plugin", []string{"client", "node", "plugin", "plugin/steer", "plugin/answer", "plugin/explain", "plugin/drill", "plugin/fastlane", "plugin/geo", "plugin/geo/geomake", "plugin/admin", "plugin/admin/api", "plugin/admin/token", "plugin/admin/oidc", "plugin/admin/openapi", "plugin/admin/headline", "plugin/admin/ui", "cmd/fairlead"}, "health never imports plugin: there is one writer"},
 	{"log", []string{"cmd/fairlead"}, "logs go through slog, or through CoreDNS's logger in plugin"},

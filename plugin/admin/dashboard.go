@@ -44,7 +44,7 @@ func (s *Server) withDashboard(d ui.Door, h http.Handler) http.Handler {
 // tcpDoor lets in by a token that is typed, and by the certificate of the connection.
 func (s *Server) tcpDoor() ui.Door {
 	return ui.Door{
-		TLS: true,
+		TLS: true, Issuer: s.uiIssuer(),
 		Identify: func(r *http.Request) (ui.Login, bool) {
 			l, ok := s.certLogin(r, time.Now())
 			return ui.Login{Name: l.name, Role: string(l.role), How: l.how}, ok

@@ -183,12 +183,17 @@ func (s *Server) oidcLogin(ctx context.Context, secret string) (l login, why str
 	case err != nil:
 		return l, refusedUnknown, err
 	}
+	return oidcLoginOf(&got), "", nil
+}
+
+// oidcLoginOf is the login that the issuer proved.
+func oidcLoginOf(got *oidc.Login) login {
 	name := loginName(got.Name)
-	l = login{name: name, role: role(got.Role), token: oidcPrefix + strconv.FormatInt(got.Expires.Unix(), 10), how: "OIDC " + name}
+	l := login{name: name, role: role(got.Role), token: oidcPrefix + strconv.FormatInt(got.Expires.Unix(), 10), how: "OIDC " + name}
 	if got.Role == "" {
 		l.role = nobody
 	}
-	return l, "", nil
+	return l
 }
 
 // tokenGood tells whether the token behind a login to the dashboard still stands.

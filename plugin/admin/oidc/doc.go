@@ -6,6 +6,9 @@
 // parsing and one signature. That the issuer cannot be reached fails no start: tokens get ErrUnavailable until its keys are known, and
 // keys that are known stay in use while it is away.
 //
-// It revokes nothing: a token is a login until it expires. It follows no redirect, and asks for no more than the issuer's configuration
-// and its keys.
+// Begin and Finish log browsers in at the issuer by the authorization code flow with PKCE. What a login under way rests on is derived from
+// one secret in the browser: nothing of it is kept, and any number of strangers that begin one cost nothing.
+//
+// It revokes nothing: a token is a login until it expires, a browser's login as long as the configuration says. It follows no redirect, and
+// asks for no more than the issuer's configuration and its keys, and for the tokens of those who come back.
 package oidc

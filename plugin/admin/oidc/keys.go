@@ -13,6 +13,7 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
+	"golang.org/x/oauth2"
 )
 
 const (
@@ -49,6 +50,7 @@ type keySet struct {
 	mu      sync.Mutex
 	// The rest is guarded by mu. known is set once there were keys; tried is the latest look, failed since when looks fail, and why.
 	keys   []jose.JSONWebKey
+	ends   oauth2.Endpoint // where browsers log in, and codes become tokens
 	known  bool
 	tried  time.Time
 	failed time.Time
@@ -109,11 +111,11 @@ func (k *keySet) refresh(ctx context.Context, pause time.Duration) error {
 		// Whoever waits for it may go away: the next one needs the keys too.
 		look, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
 		defer cancel()
-		keys, err := k.fetch(look)
+		keys, ends, err := k.fetch(look)
 		k.mu.Lock()
 		k.tried = time.Now()
 		if k.why = err; err == nil {
-			k.keys, k.known, k.failed = keys, true, time.Time{}
+			k.keys, k.ends, k.known, k.failed = keys, ends, true, time.Time{}
 		} else if k.failed.IsZero() {
 			k.failed = now
 		}
@@ -127,20 +129,46 @@ func (k *keySet) refresh(ctx context.Context, pause time.Duration) error {
 	return nil
 }
 
+// refreshUnknown asks the issuer, if it could not be asked yet.
+func (k *keySet) refreshUnknown(ctx context.Context) error {
+	k.mu.Lock()
+	known := k.known
+	k.mu.Unlock()
+	if known {
+		return nil
+	}
+	return k.refresh(ctx, leastPause)
+}
+
+// endpoints are where browsers log in, and codes become tokens.
+func (k *keySet) endpoints() oauth2.Endpoint {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.ends
+}
+
 // fetch reads the issuer's configuration, and the keys that it names.
-func (k *keySet) fetch(ctx context.Context) ([]jose.JSONWebKey, error) {
+func (k *keySet) fetch(ctx context.Context) (keys []jose.JSONWebKey, ends oauth2.Endpoint, err error) {
 	ctx = oidc.ClientContext(ctx, k.client)
 	provider, err := oidc.NewProvider(ctx, k.issuer)
 	if err != nil {
-		return nil, fmt.Errorf("issuer %s: %w", k.issuer, err)
+		return nil, ends, fmt.Errorf("issuer %s: %w", k.issuer, err)
 	}
 	var doc struct {
 		JWKS string `json:"jwks_uri"`
 	}
 	if err := provider.Claims(&doc); err != nil {
-		return nil, fmt.Errorf("issuer %s: %w", k.issuer, err)
+		return nil, ends, fmt.Errorf("issuer %s: %w", k.issuer, err)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, doc.JWKS, nil)
+	if keys, err = k.fetchKeys(ctx, doc.JWKS); err != nil {
+		return nil, ends, err
+	}
+	return keys, provider.Endpoint(), nil
+}
+
+// fetchKeys reads the keys at an address.
+func (k *keySet) fetchKeys(ctx context.Context, at string) ([]jose.JSONWebKey, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
 	if err != nil {
 		return nil, fmt.Errorf("keys of issuer %s: %w", k.issuer, err)
 	}
@@ -150,7 +178,7 @@ func (k *keySet) fetch(ctx context.Context) ([]jose.JSONWebKey, error) {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("keys of issuer %s: %s: %s", k.issuer, doc.JWKS, resp.Status)
+		return nil, fmt.Errorf("keys of issuer %s: %s: %s", k.issuer, at, resp.Status)
 	}
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {

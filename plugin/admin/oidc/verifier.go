@@ -60,6 +60,8 @@ type Verifier struct {
 	config   *config.AdminOIDC
 	keys     *keySet
 	verifier *oidc.IDTokenVerifier
+	// idVerifier is for the tokens that browsers bring about; nil where they do not log in at the issuer.
+	idVerifier *oidc.IDTokenVerifier
 }
 
 // New reads the file of CAs, and asks nobody.
@@ -84,12 +86,17 @@ func New(opts Options) (*Verifier, error) {
 		Transport:     bounded{transport},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}, looked: told(&opts)}
+	v.verifier = v.verifierFor(opts.Config.Audience)
+	return v, v.newLogins()
+}
+
+// verifierFor takes the issuer's tokens for an audience.
+func (v *Verifier) verifierFor(audience string) *oidc.IDTokenVerifier {
 	algs := make([]string, 0, len(algorithms))
 	for _, a := range algorithms {
 		algs = append(algs, string(a))
 	}
-	v.verifier = oidc.NewVerifier(opts.Config.Issuer, v.keys, &oidc.Config{ClientID: opts.Config.Audience, SupportedSigningAlgs: algs})
-	return v, nil
+	return oidc.NewVerifier(v.config.Issuer, v.keys, &oidc.Config{ClientID: audience, SupportedSigningAlgs: algs})
 }
 
 // told logs that the issuer cannot be asked, and that it can be again, once each.
@@ -143,33 +150,39 @@ func IsToken(text string) bool { return strings.Count(text, ".") == 2 && len(tex
 
 // Verify is what a token proves. Its errors are those of this package.
 func (v *Verifier) Verify(ctx context.Context, text string) (Login, error) {
+	l, _, err := v.loginOf(ctx, v.verifier, text)
+	return l, err
+}
+
+// loginOf is what a token proves to a verifier, and the token's nonce.
+func (v *Verifier) loginOf(ctx context.Context, verifier *oidc.IDTokenVerifier, text string) (l Login, nonce string, err error) {
 	if !IsToken(text) {
-		return Login{}, ErrUnknown
+		return l, "", ErrUnknown
 	}
-	token, err := v.verifier.Verify(ctx, text)
+	token, err := verifier.Verify(ctx, text)
 	if err != nil {
 		var expired *oidc.TokenExpiredError
 		switch {
 		case errors.As(err, &expired):
-			return Login{}, ErrExpired
+			return l, "", ErrExpired
 		case !v.State().Known:
-			return Login{}, ErrUnavailable
+			return l, "", ErrUnavailable
 		}
-		return Login{}, ErrUnknown
+		return l, "", ErrUnknown
 	}
 	var claims map[string]json.RawMessage
 	if err := token.Claims(&claims); err != nil {
-		return Login{}, ErrUnknown
+		return l, "", ErrUnknown
 	}
-	l := Login{Expires: token.Expiry, Role: v.role(texts(claims[v.config.Claim]))}
 	if name := texts(claims[v.config.Name]); len(name) == 1 {
 		l.Name = name[0]
 	}
 	if l.Name == "" {
 		// Orders need a name to be recorded under.
-		return Login{}, ErrUnknown
+		return Login{}, "", ErrUnknown
 	}
-	return l, nil
+	l.Expires, l.Role = token.Expiry, v.role(texts(claims[v.config.Claim]))
+	return l, token.Nonce, nil
 }
 
 // role is the greatest role that one of the values has.

@@ -6,6 +6,14 @@ import (
 	"time"
 )
 
+const (
+	// IssuerPath sends a browser to the issuer, ReturnPath is where it comes back to.
+	IssuerPath = "/ui/login/issuer"
+	ReturnPath = "/ui/login/return"
+	// absence is how long somebody may be at the issuer.
+	absence = 10 * time.Minute
+)
+
 // logins are the ways in by one door.
 type logins struct {
 	ui   *UI
@@ -50,8 +58,10 @@ func (l *logins) refuse(w http.ResponseWriter, r *http.Request) {
 type loginPage struct {
 	// Token is set where one can be typed. Next is set once somebody is in; Why says why not.
 	Token bool
-	Next  string
-	Why   string
+	// Issuer is the name of the issuer at which people can log in, if there is one.
+	Issuer string
+	Next   string
+	Why    string
 }
 
 // show shows the page for logins, and takes a one-time link. A link is followed by a page and not by a redirect: the cookie goes with
@@ -67,7 +77,42 @@ func (l *logins) show(w http.ResponseWriter, r *http.Request) {
 		l.page(w, r, http.StatusForbidden, loginPage{Why: "This link has been used, or is older than a minute."})
 		return
 	}
-	l.enter(w, r, login)
+	l.enter(w, r, login, sessionLife)
+}
+
+// depart sends a browser to the issuer, with a secret to come back with. Its cookie is sent along when another site leads here (Lax): the
+// issuer does.
+func (l *logins) depart(w http.ResponseWriter, r *http.Request) {
+	secret, _ := newSecret()
+	to, err := l.door.Issuer.Begin(r, secret)
+	if err != nil {
+		l.page(w, r, http.StatusServiceUnavailable, loginPage{Why: "Not now: " + err.Error() + "."})
+		return
+	}
+	http.SetCookie(w, l.awayCookie(secret, int(absence.Seconds())))
+	http.Redirect(w, r, to, http.StatusSeeOther)
+}
+
+// comeBack logs in who comes back from the issuer.
+func (l *logins) comeBack(w http.ResponseWriter, r *http.Request) {
+	secret := ""
+	if c, err := r.Cookie(l.cookie() + awaySuffix); err == nil {
+		secret = c.Value
+	}
+	http.SetCookie(w, l.awayCookie("", -1))
+	login, lasts, err := l.door.Issuer.Finish(r, secret)
+	if err != nil {
+		l.page(w, r, http.StatusForbidden, loginPage{Why: "Not logged in: " + err.Error() + "."})
+		return
+	}
+	l.enter(w, r, login, lasts)
+}
+
+// awaySuffix ends the name of the cookie of a browser that is at the issuer.
+const awaySuffix = "-away"
+
+func (l *logins) awayCookie(value string, age int) *http.Cookie {
+	return &http.Cookie{Name: l.cookie() + awaySuffix, Value: value, Path: "/", MaxAge: age, HttpOnly: true, Secure: true, SameSite: http.SameSiteLaxMode}
 }
 
 // take takes a token.
@@ -81,12 +126,14 @@ func (l *logins) take(w http.ResponseWriter, r *http.Request) {
 		l.page(w, r, http.StatusForbidden, loginPage{Why: "Not taken: " + err.Error() + "."})
 		return
 	}
-	l.enter(w, r, login)
+	l.enter(w, r, login, sessionLife)
 }
 
-func (l *logins) enter(w http.ResponseWriter, r *http.Request, login Login) {
+// enter begins a session that lasts so long, at most sessionLife.
+func (l *logins) enter(w http.ResponseWriter, r *http.Request, login Login, lasts time.Duration) {
+	lasts = min(lasts, sessionLife)
 	http.SetCookie(w, &http.Cookie{
-		Name: l.cookie(), Value: l.ui.opts.Sessions.begin(login, time.Now()), Path: "/", MaxAge: int(sessionLife.Seconds()),
+		Name: l.cookie(), Value: l.ui.opts.Sessions.begin(login, time.Now(), lasts), Path: "/", MaxAge: int(lasts.Seconds()),
 		HttpOnly: true, Secure: true, SameSite: http.SameSiteStrictMode,
 	})
 	w.Header().Set("Refresh", "0; url=/ui/")
@@ -104,6 +151,9 @@ func (l *logins) leave(w http.ResponseWriter, r *http.Request) {
 
 func (l *logins) page(w http.ResponseWriter, r *http.Request, status int, p loginPage) {
 	p.Token = l.door.Token != nil
+	if l.door.Issuer != nil {
+		p.Issuer = l.door.Issuer.Name
+	}
 	v := &visit{ui: l.ui, w: w, r: r, door: l, Now: time.Now()}
 	v.render(status, "login", v.page(pageDef{name: "login", title: "Log in", path: "/ui/login"}, p))
 }

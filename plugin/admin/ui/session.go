@@ -131,13 +131,13 @@ func (s *Sessions) redeem(secret string, now time.Time) (Login, bool) {
 	return l.Login, now.Before(l.Ends)
 }
 
-// begin makes a session and returns what its cookie holds.
-func (s *Sessions) begin(l Login, now time.Time) string {
+// begin makes a session that lasts so long, and returns what its cookie holds.
+func (s *Sessions) begin(l Login, now time.Time, lasts time.Duration) string {
 	secret, digest := newSecret()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sessions = slices.DeleteFunc(s.sessions, func(o session) bool { return !now.Before(o.Ends) })
-	s.sessions = last(append(s.sessions, session{SHA256: digest, Ends: now.Add(sessionLife), Login: l}), maxSessions)
+	s.sessions = last(append(s.sessions, session{SHA256: digest, Ends: now.Add(lasts), Login: l}), maxSessions)
 	s.writeLocked()
 	return secret
 }

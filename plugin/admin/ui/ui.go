@@ -76,8 +76,19 @@ type Door struct {
 	Identify func(*http.Request) (Login, bool)
 	// Token takes a token. Nil where there are none: on the unix socket, where a link is the way in.
 	Token func(r *http.Request, secret string) (Login, error)
+	// Issuer is where people can log in instead; nil for none.
+	Issuer *Issuer
 	// TLS is set where the browser speaks TLS with the node.
 	TLS bool
+}
+
+// An Issuer logs people in, at a place of its own. A browser keeps secret while it is there.
+type Issuer struct {
+	// Name is what people call it.
+	Name string
+	// Begin is the address to go to; Finish is the login of whoever came back, by the query of the request. Errors are shown.
+	Begin  func(r *http.Request, secret string) (string, error)
+	Finish func(r *http.Request, secret string) (l Login, lasts time.Duration, err error)
 }
 
 // Handler answers what comes in by a door: /ui/ and below, and / which leads there.
@@ -89,6 +100,10 @@ func (u *UI) Handler(d Door) http.Handler {
 	mux.HandleFunc("GET /ui/login", l.show)
 	mux.HandleFunc("POST /ui/login", l.take)
 	mux.HandleFunc("POST /ui/logout", l.leave)
+	if d.Issuer != nil {
+		mux.HandleFunc("GET "+IssuerPath, l.depart)
+		mux.HandleFunc("GET "+ReturnPath, l.comeBack)
+	}
 	in := func(h func(*visit)) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			login, ok := l.of(r)

@@ -1,4 +1,5 @@
-// Package oidctest is an OpenID Connect issuer for tests, on a loopback address: its configuration and its keys over real HTTP.
+// Package oidctest is an OpenID Connect issuer for tests, on a loopback address: its configuration, its keys, and the logins of browsers over
+// real HTTP.
 package oidctest
 
 import (
@@ -24,6 +25,7 @@ type Issuer struct {
 	URL   string
 	Asked atomic.Int64
 
+	flow   flow
 	t      testing.TB
 	server *httptest.Server
 	mu     sync.Mutex
@@ -70,6 +72,12 @@ func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	case r.URL.Path == "/.well-known/openid-configuration":
 		doc = map[string]any{"issuer": i.URL, "jwks_uri": i.URL + "/keys", "authorization_endpoint": i.URL + "/auth", "token_endpoint": i.URL + "/token"}
+	case r.URL.Path == "/auth":
+		i.authorize(w, r)
+		return
+	case r.URL.Path == "/token":
+		i.token(w, r)
+		return
 	case r.URL.Path == "/keys":
 		i.Asked.Add(1)
 		doc = jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: strconv.Itoa(kid), Use: "sig", Algorithm: "RS256"}}}

@@ -14,6 +14,7 @@ const axe = await readFile(require.resolve('axe-core/axe.min.js'), 'utf8');
 export const env = {
   bin: process.env.FAIRLEAD_BIN,
   socket: process.env.FAIRLEAD_SOCKET,
+  url: process.env.FAIRLEAD_URL,
   shots: process.env.FAIRLEAD_SHOTS,
 };
 
