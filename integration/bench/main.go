@@ -47,7 +47,7 @@ func main() {
 	checks := flag.Bool("checks", true, "probe the endpoints of the scale part")
 	endpoints := flag.Int("endpoints", 4, "endpoints of each pool")
 	changes := flag.Int("changes", 20, "verdict changes to time")
-	only := flag.String("only", "", "scale, probe, cluster, failover or peers: one part; empty for all but the last two")
+	only := flag.String("only", "", "scale, probe, cluster, dashboard, failover or peers: one part; empty for all but the last two")
 	clusterNodes := flag.Int("nodes", 5, "nodes of the cluster part")
 	clusterEndpoints := flag.Int("cluster-endpoints", 10000, "endpoints of the cluster part")
 	trials := flag.Int("trials", 20, "kills of the failover part")
@@ -82,6 +82,11 @@ func main() {
 	if err == nil && wants("probe") {
 		var more []result
 		more, err = measureProbe(*targets)
+		results = append(results, more...)
+	}
+	if err == nil && wants("dashboard") {
+		var more []result
+		more, err = measureDashboard(*binary)
 		results = append(results, more...)
 	}
 	if err == nil && *only == "failover" {

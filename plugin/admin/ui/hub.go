@@ -14,10 +14,12 @@ import (
 )
 
 const (
-	// lookEvery is how often what is shown is looked at, restFactor how many times what a look cost is rested at least: the pages of a
-	// node cost it one fiftieth of a core at most.
+	// lookEvery is how often a page is rendered at most, restFactor how many times what that cost is rested before any page is: all pages
+	// together cost the node one thirtieth of a core, and with more and different ones open each is rendered less often.
 	lookEvery  = time.Second
-	restFactor = 50
+	restFactor = 30
+	// longestRest is for how long no page is rendered at most: a machine that is busy otherwise must not make pages old.
+	longestRest = 5 * time.Second
 	// beatEvery is how often a stream says that it lives, and what the node's time is; app.js calls a page stale after three.
 	beatEvery = 5 * time.Second
 	// writeTimeout is how long one write to a stream may take.
@@ -47,6 +49,10 @@ type hub struct {
 
 	lookMu sync.Mutex
 	latest *look // guarded by lookMu
+
+	// turn is held by the room whose turn it is to render, once rested is over.
+	turn   sync.Mutex
+	rested time.Time // guarded by turn
 
 	countedMu sync.Mutex
 	// countedShares are by AZ, as of countedAt. Guarded by countedMu.
@@ -135,18 +141,40 @@ func (h *hub) leave(key string, r *room) {
 
 // keep renders the page of a room until the last one leaves.
 func (h *hub) keep(r *room, render func() []byte) {
-	for {
-		began := time.Now()
-		if text := render(); text != nil {
-			r.say(text)
-		}
-		rest := time.NewTimer(max(lookEvery, restFactor*time.Since(began)))
-		select {
-		case <-r.ended:
-			rest.Stop()
-			return
-		case <-rest.C:
-		}
+	for r.wait(lookEvery - h.render(r, render)) {
+	}
+}
+
+// render renders the page of a room when it is its turn, and returns what that took, the wait included.
+func (h *hub) render(r *room, render func() []byte) time.Duration {
+	asked := time.Now()
+	h.turn.Lock()
+	defer h.turn.Unlock()
+	if !r.wait(time.Until(h.rested)) {
+		return 0
+	}
+	began := time.Now()
+	if text := render(); text != nil {
+		r.say(text)
+	}
+	h.rested = time.Now().Add(min(longestRest, restFactor*time.Since(began)))
+	return time.Since(asked)
+}
+
+// wait waits for a while, or until the room ends; then it returns false.
+func (r *room) wait(d time.Duration) bool {
+	rest := time.NewTimer(max(d, 0))
+	defer rest.Stop()
+	select {
+	case <-r.ended:
+		return false
+	case <-rest.C:
+	}
+	select {
+	case <-r.ended:
+		return false
+	default:
+		return true
 	}
 }
 

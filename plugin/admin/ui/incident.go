@@ -75,7 +75,7 @@ func loadIncident(v *visit) (any, error) {
 	}
 	p := &incidentPage{Incident: i, Caches: cachesOf(v, i), Steps: stepsOf(i), Parts: partsOf(&i.Phases)}
 	for _, e := range v.ui.opts.Backend.Events(api.MaxEvents) {
-		if !e.At.Before(i.OpenedAt.Add(-lead)) && (i.Open() || !e.At.After(i.ClosedAt.Add(lead))) {
+		if !e.At.Before(i.OpenedAt.Add(-lead)) && !e.At.After(endOf(i, v.Now)) {
 			p.Events = append(p.Events, e)
 		}
 	}

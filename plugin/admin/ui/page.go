@@ -76,7 +76,7 @@ func functions(a *assets) template.FuncMap {
 	return template.FuncMap{
 		"asset": a.address, "display": display, "percent": percent, "seconds": seconds, "when": when, "clock": clock, "iso": iso,
 		"servicePath": servicePath, "endpointPath": endpointPath, "join": strings.Join, "mark": markOf, "plural": plural,
-		"dict": dict, "unknown": unknownWords, "query": url.QueryEscape, "orderMark": orderMark, "eventMark": eventMark, "phase": phaseWord, "nav": nav, "kindShape": kindShape, "sentence": sentence, "drillMark": drillMark, "nodeMark": nodeMark, "fileMark": fileMark, "sourceWord": sourceWord, "deref": func(b *bool) bool { return b != nil && *b },
+		"dict": dict, "unknown": unknownWords, "query": url.QueryEscape, "orderMark": orderMark, "eventMark": eventMark, "phase": phaseWord, "eventText": eventText, "nav": nav, "kindShape": kindShape, "sentence": sentence, "drillMark": drillMark, "nodeMark": nodeMark, "delayMark": delayMark, "fileMark": fileMark, "sourceWord": sourceWord, "deref": func(b *bool) bool { return b != nil && *b },
 	}
 }
 
@@ -129,6 +129,15 @@ func eventMark(e *api.Event) string {
 	return "note"
 }
 
+// eventText is what an event says; one without a text says it by its type.
+func eventText(e *api.Event) string {
+	if e.Text != "" {
+		return e.Text
+	}
+	kind, what, _ := strings.Cut(e.Type, ".")
+	return strings.ReplaceAll(kind+" "+what, "_", " ")
+}
+
 // display is a name as people write it: without the final dot.
 func display(name string) string { return strings.TrimSuffix(name, ".") }
 
@@ -149,8 +158,10 @@ func seconds(s float64) string {
 	switch {
 	case s < 0:
 		return "unknown"
-	case s < 0.0005:
+	case s == 0:
 		return "0 s"
+	case s < 0.0095:
+		return strings.TrimSuffix(fmt.Sprintf("%.1f", s*1000), ".0") + " ms"
 	case s < 1:
 		return fmt.Sprintf("%.0f ms", s*1000)
 	case s < 100:

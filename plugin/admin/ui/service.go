@@ -79,8 +79,76 @@ type endpointPage struct {
 	// Probed is what a probe saw that was asked for; nil without one.
 	Reply *api.ProbeReply
 	Nodes []vantageCell
-	Strip []stripe
-	Since time.Time
+	// Strip are the states of the last day, which begins at StripFrom.
+	Strip     []stripe
+	StripFrom time.Time
+	// Latest are the phases of this node's latest probe.
+	Latest []part
+	// Matrix has a row for each endpoint of the pool, at most maxMatrix, and MoreMatrix counts the others; Columns are the nodes.
+	Matrix     []matrixRow
+	MoreMatrix int
+	Columns    []string
+}
+
+// maxMatrix is how many endpoints of its pool an endpoint's page shows.
+const maxMatrix = 50
+
+// A matrixRow is what the nodes say of one endpoint, in the order of the columns.
+type matrixRow struct {
+	Name, State string
+	Self        bool
+	Says        []mark
+}
+
+// matrixOf is what the nodes say of the endpoints of a pool: those of the cluster, or this one alone.
+func matrixOf(pool *api.Pool, own, self string) (rows []matrixRow, columns []string, more int) {
+	for _, e := range pool.Endpoints {
+		for _, w := range e.Vantages {
+			if !slices.Contains(columns, w.Node) {
+				columns = append(columns, w.Node)
+			}
+		}
+	}
+	if slices.Sort(columns); len(columns) == 0 {
+		columns = []string{self}
+	}
+	for i := range pool.Endpoints {
+		e := &pool.Endpoints[i]
+		if len(rows) == maxMatrix {
+			return rows, columns, len(pool.Endpoints) - maxMatrix
+		}
+		row := matrixRow{Name: e.Name, State: e.State, Self: e.Name == own}
+		for _, node := range columns {
+			at := slices.IndexFunc(e.Vantages, func(w api.Vantage) bool { return w.Node == node })
+			switch {
+			case at >= 0:
+				row.Says = append(row.Says, markOf(e.Vantages[at].State))
+			case len(e.Vantages) == 0 && node == self:
+				row.Says = append(row.Says, markOf(e.Health))
+			default:
+				row.Says = append(row.Says, mark{"unknown", "not probed"})
+			}
+		}
+		rows = append(rows, row)
+	}
+	return rows, columns, 0
+}
+
+// phasesOf draws the phases of a probe that took so long in all.
+func phasesOf(connect, tls, first, total float64) []part {
+	var out []part
+	from := 0.0
+	add := func(word string, seconds float64, tone int) {
+		if seconds > 0 && total > 0 {
+			out = append(out, part{Word: word, Seconds: seconds, From: from, Width: seconds / total * 100, Tone: tone})
+			from += seconds / total * 100
+		}
+	}
+	add("connect", connect, 0)
+	add("TLS", tls, 2)
+	add("first byte", first, 4)
+	add("the rest", total-connect-tls-first, 6)
+	return out
 }
 
 // A vantageCell is what one node says of the endpoint.
@@ -113,9 +181,30 @@ func loadEndpoint(v *visit) (any, error) {
 	if err := v.get(historyPath(api.HistoryState+p.ID()), &h); err != nil {
 		return nil, err
 	}
-	p.Strip, p.Since = stripOf(&h, api.HistoryState+p.ID()), h.Since
+	p.Strip, p.StripFrom = stripOf(&h, api.HistoryState+p.ID()), h.Since
+	if ph := p.Phases; ph != nil {
+		p.Latest = phasesOf(ph.ConnectSeconds, ph.TLSSeconds, ph.FirstByteSeconds, p.LatencySeconds)
+	} else if p.ProbedAt != nil {
+		p.Latest = phasesOf(p.LatencySeconds, 0, 0, p.LatencySeconds)
+	}
+	if pool := poolOf(v.ui.hub.look().Status, p.Zone, p.Pool); pool != nil {
+		p.Matrix, p.Columns, p.MoreMatrix = matrixOf(pool, p.Name, v.ui.opts.Node)
+	}
 	slices.SortFunc(p.Nodes, func(a, b vantageCell) int { return cmp.Compare(a.Node, b.Node) })
 	return p, nil
+}
+
+// poolOf is a pool of the status; nil if it is not there.
+func poolOf(s *api.Status, zone, name string) *api.Pool {
+	for i := range s.Zones {
+		if s.Zones[i].Name != zone {
+			continue
+		}
+		if k := slices.IndexFunc(s.Zones[i].Pools, func(p api.Pool) bool { return p.Name == name }); k >= 0 {
+			return &s.Zones[i].Pools[k]
+		}
+	}
+	return nil
 }
 
 // probeEndpoint probes at once, and shows what came of it.

@@ -162,9 +162,10 @@
   const kind = document.getElementById('kind');
   if (kind) kind.addEventListener('change', () => document.getElementById('name').setAttribute('list', `known-${kind.value}`));
 })();
-for (const range of document.querySelectorAll('[data-shows]')) {
-  range.addEventListener('input', () => { document.getElementById(range.dataset.shows).textContent = range.value; });
-}
+document.addEventListener('input', (e) => {
+  const shows = e.target.dataset.shows;
+  if (shows) document.getElementById(shows).textContent = e.target.value;
+});
 // Charts of the last day: a step for each change, a gap where nothing is known.
 (async () => {
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
