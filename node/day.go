@@ -54,9 +54,9 @@ func (h *dayLog) look(now time.Time) {
 	values := make(map[string]float64)
 	for _, zv := range snap.View.Zones {
 		h.endpoints(zv, sample, values)
-		for i := range zv.Zone.Services {
-			h.shares(snap, zv, i, sample, values)
-		}
+	}
+	for _, zv := range snap.View.Zones {
+		h.services(snap, zv, sample, values)
 	}
 	if sample {
 		h.sampled = now
@@ -73,9 +73,13 @@ func (h *dayLog) look(now time.Time) {
 	h.log.End(now, func(name string) bool { return !seen[name] && (sample || !sampled(name)) })
 }
 
+// endpoints notes states and latencies, of as many endpoints as half of the history has room for.
 func (h *dayLog) endpoints(zv *health.ZoneView, sample bool, values map[string]float64) {
 	for p, pool := range zv.Zone.Pools {
 		for i, e := range pool.Endpoints {
+			if len(values) >= history.MaxSeries/2 {
+				return
+			}
 			name := strings.TrimSuffix(zv.Zone.Name, ".") + "/" + pool.Name + "/" + e.Name
 			values[api.HistoryState+name] = float64(zv.Pools[p].Endpoints[i].Shown())
 			if !sample || pool.Check < 0 {
@@ -88,8 +92,30 @@ func (h *dayLog) endpoints(zv *health.ZoneView, sample bool, values map[string]f
 	}
 }
 
-// shares notes how the answers of a service are planned to be split over AZs, and how those of the last minute were.
-func (h *dayLog) shares(snap *answer.Snapshot, zv *health.ZoneView, i int, sample bool, values map[string]float64) {
+// services notes shares, of as many services as the history has room for.
+func (h *dayLog) services(snap *answer.Snapshot, zv *health.ZoneView, sample bool, values map[string]float64) {
+	// A service has two series for each AZ at most.
+	room := (history.MaxSeries - len(values)) / (2 * max(1, len(zv.Zone.AZs)))
+	for i, pools := range poolsOf(zv.Zone, min(room, len(zv.Zone.Services))) {
+		h.shares(snap, zv, i, pools, sample, values)
+	}
+}
+
+// poolsOf are the pools of each of the first n services of a zone.
+func poolsOf(z *config.Zone, n int) [][]*config.Pool {
+	pools := make([][]*config.Pool, n)
+	for _, pool := range z.Pools {
+		for _, i := range pool.Services {
+			if i < n {
+				pools[i] = append(pools[i], pool)
+			}
+		}
+	}
+	return pools
+}
+
+// shares notes how the answers of a service are planned to be split over AZs, and how those of the last minute were, which led to pools.
+func (h *dayLog) shares(snap *answer.Snapshot, zv *health.ZoneView, i int, pools []*config.Pool, sample bool, values map[string]float64) {
 	svc := zv.Zone.Services[i]
 	shares := explain.Shares(zv.Zone, snap.Plan(zv.Zone, i))
 	for _, s := range shares {
@@ -107,7 +133,7 @@ func (h *dayLog) shares(snap *answer.Snapshot, zv *health.ZoneView, i int, sampl
 		return
 	}
 	counted, sum := make(map[string]uint64), uint64(0)
-	for _, pool := range zv.Zone.Pools {
+	for _, pool := range pools {
 		for _, e := range pool.Endpoints {
 			n := h.since(svc.Name, e)
 			counted[zv.Zone.AZs[e.AZ].Name] += n

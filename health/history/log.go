@@ -21,9 +21,10 @@ import (
 const (
 	// Span is how far back a history goes.
 	Span = 24 * time.Hour
-	// maxPoints bounds a series, maxSeries how many there are.
+	// MaxSeries is how many series there are at most.
+	MaxSeries = 20_000
+	// maxPoints bounds a series.
 	maxPoints = 1440
-	maxSeries = 20_000
 	// maxFile bounds the file of an hour, maxLine a line of it, in octets.
 	maxFile = 4 << 20
 	maxLine = 2 << 20
@@ -141,7 +142,7 @@ func (l *Log) read(path string, now time.Time) (last time.Time) {
 // keep appends a point, if it is another than the last one. It tells whether it did.
 func (l *Log) keep(name string, p Point) bool {
 	points, ok := l.series[name]
-	if !ok && len(l.series) >= maxSeries {
+	if !ok && len(l.series) >= MaxSeries {
 		l.dropped.Inc()
 		return false
 	}

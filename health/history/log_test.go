@@ -83,11 +83,11 @@ func TestBounds(t *testing.T) {
 	}
 	require.Len(t, l.Series("a", begin)["a"], maxPoints)
 	many := make(map[string]float64)
-	for i := range maxSeries + 10 {
+	for i := range MaxSeries + 10 {
 		many[fmt.Sprintf("s/%06d", i)] = 1
 	}
 	l.Add(begin.Add(time.Hour), many)
-	require.Len(t, l.series, maxSeries)
+	require.Len(t, l.series, MaxSeries)
 
 	dir := t.TempDir()
 	disk := Open(Options{Dir: dir}, begin)
