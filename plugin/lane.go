@@ -78,6 +78,7 @@ func attachLane(a *attachment, s *dnsserver.Server, core int, d dns.DecorateWrit
 		log.Warningf("no fast lane on %s, queries take the ordinary path: %v", s.Addr, err)
 		return
 	}
+	deepStacks()
 	if lanes.Detach(a, s.Addr, why) {
 		log.Infof("no fast lane on %s, queries take the ordinary path: %s", s.Addr, why)
 	}
