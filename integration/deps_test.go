@@ -27,7 +27,7 @@ var rows = map[string]int{
 	"plugin/steer": 2, "plugin/geo": 2, "plugin/geo/geomake": 2, "plugin/admin/token": 2, "plugin/admin/oidc": 2, "plugin/admin/openapi": 2, "plugin/admin/headline": 2, "discover/kube": 2,
 	"health/report": 2,
 	"health/round":  3, "health/incident": 3, "health/latehit": 3, "health/table": 3, "health/state": 3, "client": 3,
-	"health/cluster": 4, "plugin/answer": 4, "plugin/admin/ui": 4,
+	"health/cluster": 4, "health/gone": 4, "plugin/answer": 4, "plugin/admin/ui": 4,
 	"health/engine": 5, "plugin/fastlane": 5, "plugin/explain": 5,
 	"plugin/admin": 6, "plugin/drill": 6,
 	"node":         7,

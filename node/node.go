@@ -176,7 +176,7 @@ func (n *Node) prepare(c *Corefile) (err error) {
 func (n *Node) parts() admin.Node {
 	return admin.Node{
 		Self: n, Assumptions: n, Orders: n.engine, Holders: n.engine, Verdicts: n.engine, Members: n.engine, Memory: n.engine, IncidentLog: n.engine,
-		Files: &zoneFiles{n}, Discovery: n.discovery, Drills: n.drills, Endpoints: n.endpoints, Explainer: &explainer{n}, History: n.day.log,
+		Gone: n.engine.Gone(), Files: &zoneFiles{n}, Discovery: n.discovery, Drills: n.drills, Endpoints: n.endpoints, Explainer: &explainer{n}, History: n.day.log,
 	}
 }
 

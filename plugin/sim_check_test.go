@@ -76,9 +76,8 @@ type simOrder struct {
 	acked, ended time.Time
 	until        time.Time
 	drain        bool
-	// known is the end that each node knew last, or has to ask for since it lost its disk; suspended is set once a rule suspended it somewhere.
-	known     map[*simNode]time.Time
-	suspended bool
+	// known is the end that each node knew last, or has to ask for since it lost its disk.
+	known map[*simNode]time.Time
 }
 
 // fault notes that an invariant does not hold.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/cluster"
+	"github.com/fairlead-dns/fairlead/health/gone"
 	"github.com/fairlead-dns/fairlead/health/gossip"
 	"github.com/fairlead-dns/fairlead/health/intent"
 	"github.com/fairlead-dns/fairlead/health/judge"
@@ -86,6 +87,8 @@ type membership struct {
 	cutUntil time.Time
 
 	keyring *cluster.Keyring
+	// shares are the sets that nodes have in common besides orders.
+	shares []*cluster.Share
 }
 
 // peer is what is known of another node.
@@ -122,9 +125,6 @@ type peer struct {
 	joining, older bool
 	// drift and divergent are since when its configuration, or its plans, differ from this node's; zero while they do not.
 	drift, divergent time.Time
-	// shared are the digests that it last told of what nodes share, and sharedAsked when it was last asked for each.
-	shared      [shareKinds][16]byte
-	sharedAsked [shareKinds]time.Time
 }
 
 // holds tells whether the node is known to have on disk what set says of an intent: that it is over, or goes on for so long.
@@ -173,10 +173,13 @@ func (e *Engine) joinCluster() error {
 		o.Outlive = nil
 	}
 	o.Handlers = map[string]gossip.Handler{askIntents: e.handleIntents, askPull: e.handlePull, askMemory: e.handleMemory, askTargets: e.handleTargets, askKeyring: e.handleKeyring}
-	for k := range shareKinds {
-		o.Handlers[k.name()] = e.handleShared(k)
-	}
 	cl := &membership{opts: *c, self: e.opts.Node, peers: make(map[string]*peer), heard: 1, reviving: make(map[health.IntentID]bool), incarnation: incarnation, memory: new(round.Memory)}
+	cl.shares = e.newShares(func(ctx context.Context, node, kind string, body []byte) ([]byte, error) {
+		return cl.peer.Ask(ctx, node, kind, body)
+	})
+	for _, s := range cl.shares {
+		o.Handlers[s.Name] = s.Handle
+	}
 	cl.gate.mark = joinedFile(e.opts.State)
 	cl.marks = cluster.NewMarks(e.evidence)
 	if cl.peer, err = gossip.New(o); err != nil {
@@ -342,8 +345,8 @@ func (e *Engine) onClusterTick(now time.Time) (changed bool) {
 		e.rejudge()
 	}
 	changed = e.remember(now) || changed
-	e.showGone(now)
-	c.memory = e.cur.memory.Of(e.records.keys(), now)
+	e.gone.Show(e.goneElsewhere(), now)
+	c.memory = e.cur.memory.Of(e.gone.Keys(), now)
 	e.compare(now)
 	e.revive(now)
 	e.confirm(now)
@@ -356,6 +359,19 @@ func (e *Engine) onClusterTick(now time.Time) (changed bool) {
 	// What others say moves on with every round, and horizons with it.
 	e.cur.AllMoved()
 	return changed
+}
+
+// goneElsewhere is what the other nodes say of static records that no file of theirs has any more.
+func (e *Engine) goneElsewhere() gone.Others {
+	others := make(gone.Others)
+	if e.cluster != nil {
+		for name, p := range e.cluster.peers {
+			for g := range p.memory.Gone() {
+				others.Add(name, g)
+			}
+		}
+	}
+	return others
 }
 
 // blocksStale tells whether a block of marks of a node that is heard has gone stale, or is heard again, since the last call.
@@ -371,7 +387,7 @@ func (e *Engine) blocksStale(now time.Time) (changed bool) {
 // collect forgets what is over for good.
 func (e *Engine) collect(now time.Time) {
 	e.intents.Collect(now)
-	e.keepOn(now)
+	e.kept.Next(now)
 	set := e.intents.Set()
 	for _, p := range e.cluster.peers {
 		p.held = p.held.Both(set)

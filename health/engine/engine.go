@@ -16,6 +16,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/cluster"
 	"github.com/fairlead-dns/fairlead/health/event"
+	"github.com/fairlead-dns/fairlead/health/gone"
 	"github.com/fairlead-dns/fairlead/health/incident"
 	"github.com/fairlead-dns/fairlead/health/intent"
 	"github.com/fairlead-dns/fairlead/health/ledger"
@@ -91,9 +92,9 @@ type Options struct {
 	// Transit is how late a resolver may still accept an answer (X of docs/design.md section 6); config.DefaultTransit when 0.
 	Transit time.Duration
 	// Shared is what the nodes share besides orders; nil for nothing.
-	Shared Shared
+	Shared cluster.Shared
 	// Discovered is what clusters give, which nodes tell each other; nil for nothing.
-	Discovered Shared
+	Discovered cluster.Shared
 	// References are probed only to tell a broken vantage from a broken world; none means that it never abstains.
 	References []health.Target
 	// MaxTTL is an operator's word for the greatest TTL that an earlier process of this node gave; nil for none. Restored, where it is not
@@ -148,14 +149,10 @@ type Engine struct {
 	view   atomic.Pointer[health.View] // swapped, never mutated
 	frozen atomic.Pointer[FreezeOrder] // swapped, never mutated
 
-	// sharedFault is why Shared last took nothing up.
-	sharedFault atomic.Value
-
 	shownIntents atomic.Pointer[shownIntents] // swapped, never mutated
 	shownCluster atomic.Pointer[ClusterView]  // swapped, never mutated
 	shownLeft    atomic.Pointer[[]Departure]  // swapped, never mutated
 	shownClear   atomic.Pointer[clearing]     // swapped, never mutated
-	shownGone    atomic.Pointer[shownGone]    // swapped, never mutated
 	olderTTL     atomic.Int64                 // in nanoseconds
 	drained      atomic.Bool                  // an intent drains this node
 	shut         atomic.Pointer[string]       // swapped, never mutated: why service names are not answered
@@ -189,7 +186,9 @@ type Engine struct {
 	started    time.Time
 	freeze     FreezeOrder
 	intents    *intent.Store
-	keeping    keeping
+	// kept is what waits for the disk of intents; refused is set while that refuses what is in force.
+	kept    *intent.Queue
+	refused bool
 	// intentWake is the nearest start or end of an intent; zero for none.
 	intentWake time.Time
 	// announced are the ends that are near and have been announced.
@@ -197,7 +196,8 @@ type Engine struct {
 	// cluster is nil for a node alone.
 	cluster *membership
 	issued  issued
-	records records
+	// gone are static records that no file has any more; what it shows is asked by anybody.
+	gone *gone.Records
 	// moved are names that a file has answered elsewhere. Owned by Run's goroutine.
 	moved []movedNames
 	// turn is when Run last did something, pause when it had stood still before. Owned by its goroutine.
@@ -227,7 +227,6 @@ func New(opts Options) (*Engine, error) {
 		pulled:   make(chan struct{}),
 		taken:    make(chan struct{}),
 		looks:    make(chan looking),
-		keeping:  newKeeping(),
 	}
 	var err error
 	now := time.Now()
@@ -243,7 +242,6 @@ func New(opts Options) (*Engine, error) {
 	e.frozen.Store(new(FreezeOrder))
 	e.shownLeft.Store(new([]Departure))
 	e.shownClear.Store(new(clearing))
-	e.shownGone.Store(new(shownGone))
 	incidents := incident.Open(incident.Options{Node: opts.Node, State: opts.State, Events: opts.Events, Logger: opts.Logger})
 	e.shut.Store(new(string))
 	e.evidence = table.NewEvidence(opts.Node, opts.References, opts.Without)
@@ -261,7 +259,7 @@ func New(opts Options) (*Engine, error) {
 		Book: e.issued.book, Ledger: opts.Ledger, Serves: opts.Publisher.Serves,
 		Orders: func(now time.Time) []health.Intent { return e.intents.Set().Open(now) },
 	}, now)
-	e.openRecords(now)
+	e.gone = gone.Open(gone.Options{State: opts.State, Transit: opts.Transit, Logger: opts.Logger, Damaged: e.state.Damage}, opts.Model, now)
 	for _, d := range e.state.Damaged() {
 		e.opts.Events.Add("state.damaged", d.File, d.Text, nil)
 	}
@@ -299,6 +297,7 @@ func (e *Engine) openIntents(now time.Time) (err error) {
 	if err := e.intents.Lost(); err != nil {
 		e.opts.Logger.Error("orders hold for names alone: what they bind is not readable", "err", err)
 	}
+	e.kept = intent.NewQueue(e.intents, e.unkept)
 	e.intents.SetAlone(e.cluster.alone())
 	e.intents.SetWithout(e.opts.Without)
 	return nil
@@ -323,8 +322,8 @@ func (e *Engine) setTargets(tables ...*table.Table) {
 // A version is a model that is served, or about to be, with what the engine keeps beside its table.
 type version struct {
 	*table.Table
-	// standing are the static records that carry what endpoints have.
-	standing []savedRecord
+	// standing are the static records that carry what endpoints have; set once it is compiled.
+	standing gone.Standing
 	// memory is what this node remembers of its pools.
 	memory *cluster.Memory
 }
@@ -357,6 +356,9 @@ func (e *Engine) Observation(id health.TargetID) (health.Observation, bool) {
 // Observations are what the vantages that are heard last said of a target, by name of the vantage; this node's own bears its
 // name too.
 func (e *Engine) Observations(t health.Target) []health.Observation { return e.evidence.Of(t) }
+
+// Gone are the static records that no file has any more.
+func (e *Engine) Gone() *gone.Records { return e.gone }
 
 // Alive is nil while the engine's prober turns.
 func (e *Engine) Alive() error { return e.opts.Prober.Alive() }
@@ -397,14 +399,12 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	g.Go(func() error { return e.state.Run(ctx) })
 	g.Go(func() error { return e.tidy(ctx) })
-	g.Go(e.writeJobs)
+	g.Go(func() error { e.kept.Run(e.ended); return nil })
 	g.Go(func() error { return e.incidents.Run(ctx) })
 	if e.issued.writer != nil {
 		g.Go(func() error { return e.issued.writer.Run(ctx) })
 	}
-	if e.records.writer != nil {
-		g.Go(func() error { return e.records.writer.Run(ctx) })
-	}
+	g.Go(func() error { return e.gone.Run(ctx) })
 	if e.opts.Source != nil {
 		g.Go(func() error { return e.poll(ctx) })
 	}
@@ -419,7 +419,7 @@ func (e *Engine) Run(ctx context.Context) error {
 
 func (e *Engine) loop(ctx context.Context, g *errgroup.Group) error {
 	defer close(e.ended)
-	defer e.endJobs()
+	defer e.kept.End()
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for {
@@ -439,8 +439,8 @@ func (e *Engine) loop(ctx context.Context, g *errgroup.Group) error {
 		case o := <-e.orders:
 			e.turned(time.Now())
 			o.done <- o.do(time.Now())
-		case w := <-e.keeping.results:
-			e.onWritten(w, time.Now())
+		case w := <-e.kept.Results():
+			e.kept.Take(w, time.Now())
 		case <-ticker.C:
 			e.turned(time.Now())
 			e.onTick(time.Now())

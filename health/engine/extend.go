@@ -17,7 +17,7 @@ func (e *Engine) Extend(id health.IntentID, end time.Time, actor, reason string)
 	if err := health.ValidateWords(actor, reason); err != nil {
 		return err
 	}
-	return e.keep(func(now time.Time) (finish, error) {
+	return e.keep(func(now time.Time) (intent.Finish, error) {
 		was, err := e.extendable(id, end, now)
 		if err != nil {
 			return nil, err
@@ -92,7 +92,7 @@ func (e *Engine) Resume(id health.IntentID, override []string, actor, reason str
 	if err := health.ValidateWords(actor, reason); err != nil {
 		return resumed, err
 	}
-	err = e.keep(func(now time.Time) (then finish, err error) {
+	err = e.keep(func(now time.Time) (then intent.Finish, err error) {
 		was, ok := e.open(id, now)
 		if !ok {
 			return nil, fmt.Errorf("%w: %s", health.ErrNoIntent, id)

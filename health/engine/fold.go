@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/gone"
 	"github.com/fairlead-dns/fairlead/health/judge"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/health/table"
@@ -98,7 +99,7 @@ func (e *Engine) onTick(now time.Time) {
 	}
 	if e.ticks%saveTicks == 0 {
 		e.state.Save(e.view.Load())
-		e.mindRecords(now)
+		e.gone.Mind(e.goneElsewhere(), now)
 	}
 	if moves := e.cur.Horizons(now); len(moves) > 0 {
 		e.opts.Publisher.MoveHorizons(moves)
@@ -157,11 +158,11 @@ func (e *Engine) takeModel(g *errgroup.Group, now time.Time) {
 	v := t.View(0, now)
 	e.next = t
 	e.setTargets(e.cur.Table, t.Table)
-	keep := e.keepRecords(now)
+	keep := e.gone.Keep(now)
 	g.Go(func() error {
 		e.opts.Publisher.Prepare(v)
-		t.standing = sharedRecords(t.Model.Zones, t.Model.Zones)
-		keep(t.standing)
+		t.standing = gone.StandingOf(t.Model)
+		keep(e.running, t.standing)
 		e.prepared <- t
 		return nil
 	})

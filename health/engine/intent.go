@@ -16,7 +16,7 @@ import (
 // returns without an error the intent is on disk and, if it has started, in force. An order that replaces another one of the
 // same kind, scope and service ends that one. A safety rule refuses by a *health.RuleError.
 func (e *Engine) Intend(i health.Intent) (id health.IntentID, err error) {
-	err = e.keep(func(now time.Time) (then finish, err error) {
+	err = e.keep(func(now time.Time) (then intent.Finish, err error) {
 		i.Fill(now)
 		id, then, err = e.replace(i, now, e.replacedBy(&i, now)...)
 		return then, err
@@ -40,10 +40,10 @@ func (e *Engine) EndIntent(ids []health.IntentID, actor, reason string) error {
 	if err := health.ValidateWords(actor, reason); err != nil {
 		return err
 	}
-	return e.keep(func(now time.Time) (finish, error) { return e.endIntents(ids, actor, reason, now) })
+	return e.keep(func(now time.Time) (intent.Finish, error) { return e.endIntents(ids, actor, reason, now) })
 }
 
-func (e *Engine) endIntents(ids []health.IntentID, actor, reason string, now time.Time) (then finish, err error) {
+func (e *Engine) endIntents(ids []health.IntentID, actor, reason string, now time.Time) (then intent.Finish, err error) {
 	return func(now time.Time, err error) error {
 		if err != nil {
 			return err
@@ -70,7 +70,7 @@ func (e *Engine) Freeze(on bool, actor, reason string) error {
 	if err := health.ValidateWords(actor, reason); err != nil {
 		return err
 	}
-	return e.keep(func(now time.Time) (finish, error) {
+	return e.keep(func(now time.Time) (intent.Finish, error) {
 		var ids []health.IntentID
 		for _, i := range e.intents.Set().Open(now) {
 			if i.Kind == health.IntentFreeze {
@@ -94,7 +94,7 @@ type shownIntents struct {
 func (e *Engine) Intents() []health.IntentState { return e.shownIntents.Load().states }
 
 // replace begins an order that is filled, in the place of others.
-func (e *Engine) replace(i health.Intent, now time.Time, replaced ...health.IntentID) (id health.IntentID, then finish, err error) {
+func (e *Engine) replace(i health.Intent, now time.Time, replaced ...health.IntentID) (id health.IntentID, then intent.Finish, err error) {
 	if err := i.Validate(); err != nil {
 		return i.ID, nil, err
 	}

@@ -16,10 +16,10 @@ import (
 // stall has each write of orders take a time from now on.
 func (b *bed) stall(t *testing.T, d time.Duration, err error) {
 	require.NoError(t, b.command(func(time.Time) error {
-		b.keeping.write = func(j *intent.Job) error {
+		b.kept.SlowDown(func(j *intent.Job) error {
 			time.Sleep(d) // in a bubble
 			return errors.Join(err, j.Write())
-		}
+		})
 		return nil
 	}))
 }

@@ -219,7 +219,7 @@ func (e *Engine) revive(now time.Time) {
 			continue
 		}
 		e.cluster.reviving[i.ID] = true
-		e.queueOrder(&kept{done: make(chan error, 1), begin: func(now time.Time) (finish, error) {
+		e.kept.Add(intent.NewOrder(func(now time.Time) (intent.Finish, error) {
 			err := e.intents.End(intent.End{Actor: e.opts.Node, Reason: "the node is heard again", At: now}, i.ID)
 			if err != nil {
 				delete(e.cluster.reviving, i.ID)
@@ -233,7 +233,7 @@ func (e *Engine) revive(now time.Time) {
 				}
 				return err
 			}, err
-		}}, now)
+		}), now)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead-dns/fairlead/config"
-	"github.com/fairlead-dns/fairlead/health/round"
+	"github.com/fairlead-dns/fairlead/health/gone"
 )
 
 // recordsModel has static records beside the endpoint 192.0.2.1.
@@ -67,21 +67,21 @@ func TestGoneRecordsOutliveTheProcess(t *testing.T) {
 					time.Sleep(time.Minute) // in a bubble
 				}
 				defer func() { end() }()
-				gone := b.GoneRecords("192.0.2.1", "192.0.2.9")
+				left := b.gone.Of("192.0.2.1", "192.0.2.9")
 				if tt.want == 0 {
-					require.Empty(t, gone)
+					require.Empty(t, left)
 					return
 				}
-				require.Len(t, gone, 1)
-				require.Equal(t, "192.0.2.1", gone[0].RData)
-				got := gone[0].Until.Sub(last)
+				require.Len(t, left, 1)
+				require.Equal(t, "192.0.2.1", left[0].RData)
+				got := left[0].Until.Sub(last)
 				require.GreaterOrEqual(t, got, tt.want)
 				require.Less(t, got, tt.want+10*time.Second)
 				time.Sleep(got + 3*time.Minute) // in a bubble
-				require.Empty(t, b.GoneRecords("192.0.2.1", "192.0.2.9"), "and no longer")
+				require.Empty(t, b.gone.Of("192.0.2.1", "192.0.2.9"), "and no longer")
 				end()
 				b, end = begin(t, Options{Model: recordsModel(t, none), State: dir, StateMaxAge: time.Hour})
-				require.Empty(t, b.GoneRecords("192.0.2.1", "192.0.2.9"), "nor after a restart")
+				require.Empty(t, b.gone.Of("192.0.2.1", "192.0.2.9"), "nor after a restart")
 			})
 		})
 	}
@@ -95,13 +95,15 @@ func TestGoneElsewhere(t *testing.T) {
 		defer end()
 		n1.SetModel(recordsModel(t, "{name: other, type: A, data: 192.0.2.9}"))
 		time.Sleep(time.Minute) // in a bubble
-		n2 := &Engine{}
-		n2.shownGone.Store(&shownGone{others: map[string]map[round.MemoryKey]time.Time{"n1": n1.records.keys()}})
-		own, elsewhere := n1.GoneRecords("192.0.2.1"), n2.GoneRecords("192.0.2.1")
+		n2 := gone.Open(gone.Options{}, new(config.Model), time.Now())
+		others := make(gone.Others)
+		others.Add("n1", n1.gone.Keys())
+		n2.Show(others, time.Now())
+		own, elsewhere := n1.gone.Of("192.0.2.1"), n2.Of("192.0.2.1")
 		require.Len(t, own, 1)
-		require.Equal(t, []GoneRecord{{Carrier: config.Carrier{RData: "192.0.2.1"}, Node: "n1", Until: own[0].Until}}, elsewhere)
+		require.Equal(t, []gone.Record{{Carrier: config.Carrier{RData: "192.0.2.1"}, Node: "n1", Until: own[0].Until}}, elsewhere)
 		require.Equal(t, "of node n1", elsewhere[0].String())
-		require.Empty(t, n2.GoneRecords("192.0.2.9"))
+		require.Empty(t, n2.Of("192.0.2.9"))
 	})
 }
 
@@ -122,14 +124,14 @@ func TestDamagedLedger(t *testing.T) {
 func TestDamagedRecords(t *testing.T) {
 	for _, content := range []string{"", `{"version":1,"records":[{`, `{"version":7}`} {
 		dir := t.TempDir()
-		require.NoError(t, os.WriteFile(filepath.Join(dir, recordsName), []byte(content), 0o600))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, gone.FileName), []byte(content), 0o600))
 		synctest.Test(t, func(t *testing.T) {
 			b, end := begin(t, Options{Model: recordsModel(t, "{name: old, type: A, data: 192.0.2.1}"), State: dir})
 			defer end()
-			require.Empty(t, b.GoneRecords("192.0.2.1", "192.0.2.9"))
-			require.Contains(t, fmt.Sprint(b.Engine.state.Damaged()), recordsName)
+			require.Empty(t, b.gone.Of("192.0.2.1", "192.0.2.9"))
+			require.Contains(t, fmt.Sprint(b.Engine.state.Damaged()), gone.FileName)
 		})
-		require.FileExists(t, filepath.Join(dir, recordsName+".damaged"))
-		require.FileExists(t, filepath.Join(dir, recordsName))
+		require.FileExists(t, filepath.Join(dir, gone.FileName+".damaged"))
+		require.FileExists(t, filepath.Join(dir, gone.FileName))
 	}
 }

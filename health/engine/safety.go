@@ -9,6 +9,7 @@ import (
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/cluster"
+	"github.com/fairlead-dns/fairlead/health/gone"
 	"github.com/fairlead-dns/fairlead/health/judge"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 )
@@ -39,7 +40,7 @@ type SafetyItem struct {
 	Shared   ledger.Label
 	Fallback string
 	// Gone are static records with this RDATA that no file has any more and caches may hold, or held until a moment ago.
-	Gone []GoneRecord
+	Gone []gone.Record
 	// Bound is put together of what the nodes say now: Final means that every node's word is fresh, says out, and was given after no honest
 	// cache held it any more. Whatever was final once and is not said any more does not count.
 	Bound ledger.Bound
@@ -71,7 +72,7 @@ func (e *Engine) safety(scope health.Scope, now time.Time) Safety {
 	for i := range s.Items {
 		item := &s.Items[i]
 		item.Shared, item.Fallback = q.open[item.RData], q.fallback[item.RData]
-		item.Gone = e.GoneRecords(item.RData)
+		item.Gone = e.gone.Of(item.RData)
 		item.Bound = ledger.Compose(e.said(subject{RData: ledger.RDataKeyOf(item.RData)}, configured, now), now, e.opts.Transit, e.opts.Without)
 	}
 	slices.SortFunc(s.Items, func(a, b SafetyItem) int {

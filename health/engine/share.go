@@ -61,7 +61,7 @@ func (e *Engine) takeIntents(r *gossip.Round, now time.Time) error {
 // takeSet merges what another node says. It is in force at once, whether it can be kept or not.
 func (e *Engine) takeSet(s intent.Set, now time.Time) (changed bool, err error) {
 	changed, err = e.intents.Merge(s.Snap(e.intents.Set(), now), now)
-	e.keepOn(now)
+	e.kept.Next(now)
 	return changed, err
 }
 
@@ -82,7 +82,7 @@ func (e *Engine) takeSetKept(ctx context.Context, s intent.Set, what func(now ti
 		if err != nil {
 			return err
 		}
-		e.whenKept(func(err error) { kept <- err }, now)
+		e.kept.WhenKept(func(err error) { kept <- err }, now)
 		return nil
 	})
 	if err != nil {
@@ -174,7 +174,7 @@ func (e *Engine) confirm(now time.Time) {
 	}
 	if len(everywhere) > 0 {
 		e.intents.Everywhere(everywhere)
-		e.keepOn(now)
+		e.kept.Next(now)
 		e.applyIntents(now)
 		e.publish(now, false)
 	} else {

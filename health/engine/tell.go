@@ -32,8 +32,8 @@ func (e *Engine) tellUrgent() {
 // parts are what rounds are made of, each by its owner.
 func (e *Engine) parts() []cluster.Part {
 	parts := []cluster.Part{e.statusPart(), e.marksPart(), e.detailPart(), e.rosterPart(), e.intentsPart(), e.memoryPart(), e.wordsPart(), e.heardPart(), e.livesPart()}
-	for k := range shareKinds {
-		parts = append(parts, e.sharedPart(k))
+	for _, s := range e.cluster.shares {
+		parts = append(parts, s.Part())
 	}
 	return parts
 }
@@ -143,18 +143,14 @@ func (e *Engine) fetchList(from string, hash round.ListHash, now time.Time) {
 	if !e.cluster.marks.Asks(hash, now) {
 		return
 	}
-	e.shares.Add(1)
-	go func() {
-		defer e.shares.Done()
-		ctx, cancel := context.WithTimeout(e.running, pullTimeout)
-		defer cancel()
+	e.beside(func(ctx context.Context) {
 		list, err := e.askList(ctx, from, hash)
 		if err != nil {
 			e.opts.Logger.Debug("list of targets", "node", from, "err", err)
 			return
 		}
 		e.post(func(time.Time) { e.cluster.marks.Learn(list) })
-	}()
+	})
 }
 
 func (e *Engine) askList(ctx context.Context, from string, hash round.ListHash) (*round.Targets, error) {

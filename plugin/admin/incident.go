@@ -150,7 +150,7 @@ func NewCertificate(i *ledger.Incident, n Node, now time.Time) (*ledger.Certific
 		c.Endpoints, c.Addresses = append(c.Endpoints, e.Name), unique(c.Addresses, e.Addresses)
 	}
 	c.NotCovered = staticRecords(n, c.Addresses)
-	for _, g := range n.GoneRecords(c.Addresses...) {
+	for _, g := range n.Gone.Of(c.Addresses...) {
 		if time.Now().Before(g.Until) {
 			c.NotCovered = append(c.NotCovered, "static record "+g.String()+", removed, until "+clock(g.Until))
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/cluster"
 	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/health/gone"
 	"github.com/fairlead-dns/fairlead/health/history"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
@@ -25,6 +26,7 @@ type Node struct {
 	Members
 	Memory
 	IncidentLog
+	Gone      GoneRecords
 	Files     ZoneFiles
 	Discovery Discovery
 	Drills    Drills
@@ -106,10 +108,14 @@ type Memory interface {
 	Departures() []engine.Departure
 	// Clear is from when on nothing that the nodes answered before their last starts can be in caches; why says why that is not known.
 	Clear() (at time.Time, why string)
-	// GoneRecords are static records with one of the given RDATA that caches may hold though no file has them, or held until a minute ago.
-	GoneRecords(rdata ...string) []engine.GoneRecord
 	// Safety is what is known of whether anybody can still be sent to what a scope names.
 	Safety(health.Scope) (engine.Safety, error)
+}
+
+// GoneRecords are static records that no file has any more.
+type GoneRecords interface {
+	// Of are those with one of the given RDATA that caches may hold, or held until a minute ago.
+	Of(rdata ...string) []gone.Record
 }
 
 // An IncidentLog has the incidents that the node keeps, the newest last.

@@ -10,6 +10,7 @@ import (
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/health/gone"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
@@ -48,10 +49,10 @@ func TestSafe(t *testing.T) {
 		{"a fallback", api.SafeNo, "no: www.a.example answers 203.0.113.1 once all else is down (on_all_down)", engine.Safety{Items: []engine.SafetyItem{
 			{Label: one, RData: "203.0.113.1", Known: true, Drained: true, Fallback: "www.a.example.", Bound: final}}}},
 		{"a record that is gone", api.SafeNotBefore, "caches may hold the record old.a.example. A, which the file has no more, until ", engine.Safety{Items: []engine.SafetyItem{
-			{Label: one, RData: "203.0.113.1", Known: true, Drained: true, Bound: final, Gone: []engine.GoneRecord{{
+			{Label: one, RData: "203.0.113.1", Known: true, Drained: true, Bound: final, Gone: []gone.Record{{
 				Carrier: config.Carrier{Name: "old.a.example.", Type: 1, RData: "203.0.113.1"}, Until: now.Add(time.Minute)}}}}}},
 		{"a record that was gone after the endpoint", api.SafeYes, "yes: no honest cache has held it since " + clock(now.Add(-22*time.Second)), engine.Safety{At: now, Items: []engine.SafetyItem{
-			{Label: one, RData: "203.0.113.1", Known: true, Drained: true, Bound: final, Gone: []engine.GoneRecord{{
+			{Label: one, RData: "203.0.113.1", Known: true, Drained: true, Bound: final, Gone: []gone.Record{{
 				Carrier: config.Carrier{Name: "old.a.example.", Type: 1, RData: "203.0.113.1"}, Until: now.Add(-22 * time.Second)}}}}}},
 		{"no file has it any more", api.SafeYes, "yes: ", engine.Safety{Items: []engine.SafetyItem{{Label: one, RData: "203.0.113.1", Bound: final}}}},
 		{"other files", api.SafeUnknown, "unknown because node n2 serves other files", engine.Safety{Items: []engine.SafetyItem{item(final)}, Others: []string{"n2"}}},

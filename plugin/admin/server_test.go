@@ -23,6 +23,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/cluster"
 	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/health/gone"
 	"github.com/fairlead-dns/fairlead/health/history"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
@@ -50,7 +51,6 @@ type fakeNode struct {
 	fileErr   error
 
 	departures []engine.Departure
-	gone       []engine.GoneRecord
 	safety     engine.Safety
 	incidents  []*ledger.Incident
 	// intents are those that were asked for; intendErr is what comes of the next order.
@@ -105,10 +105,9 @@ func (n *fakeNode) Cluster() engine.ClusterView {
 	return *n.cluster
 }
 
-func (n *fakeNode) Waive(*time.Duration, ...string) error     { return n.waiveErr }
-func (n *fakeNode) NameMaxTTL(time.Duration) error            { return n.waiveErr }
-func (n *fakeNode) Clear() (time.Time, string)                { return time.Time{}, "" }
-func (n *fakeNode) GoneRecords(...string) []engine.GoneRecord { return n.gone }
+func (n *fakeNode) Waive(*time.Duration, ...string) error { return n.waiveErr }
+func (n *fakeNode) NameMaxTTL(time.Duration) error        { return n.waiveErr }
+func (n *fakeNode) Clear() (time.Time, string)            { return time.Time{}, "" }
 
 func (n *fakeNode) ChangeKeyring(context.Context, cluster.KeyringOrder) (map[string]error, error) {
 	return n.keyFailed, n.keyErr
@@ -149,6 +148,11 @@ func (n *fakeNode) Certify(c *ledger.Certificate) (*ledger.Envelope, error) {
 }
 
 func (n *fakeNode) Departures() []engine.Departure { return n.departures }
+
+// fakeGone has lost no static record.
+type fakeGone struct{}
+
+func (fakeGone) Of(...string) []gone.Record { return nil }
 
 func (n *fakeNode) Safety(health.Scope) (engine.Safety, error) { return n.safety, nil }
 
@@ -240,7 +244,7 @@ func tokens(t testing.TB) *token.Store {
 // parts is n as the parts of a node.
 func (n *fakeNode) parts() Node {
 	return Node{
-		Self: n, Assumptions: n, Orders: n, Holders: n, Verdicts: n, Members: n, Memory: n, IncidentLog: n, Files: fakeFiles{n}, Discovery: fakeClusters{}, Drills: fakeDrills{n},
+		Self: n, Assumptions: n, Orders: n, Holders: n, Verdicts: n, Members: n, Memory: n, IncidentLog: n, Gone: fakeGone{}, Files: fakeFiles{n}, Discovery: fakeClusters{}, Drills: fakeDrills{n},
 		Endpoints: n, Explainer: n, History: n,
 	}
 }
