@@ -21,13 +21,13 @@ const (
 // that do nothing. With GODEBUG=adaptivestackstart=0 the runtime does not do that, and nothing is gained.
 var deepStacks = sync.OnceFunc(func() {
 	for range stackSamples {
-		go hold(stackDepth / stackFrame)
+		go hold(stackDepth/stackFrame - 1)
 	}
 	// The mean counts from the next collection on.
 	go runtime.GC()
 })
 
-// hold stands still n frames deep.
+// hold stands still n+1 frames deep.
 //
 //go:noinline
 func hold(n int) byte {
