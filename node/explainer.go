@@ -7,6 +7,7 @@ import (
 	"github.com/fairlead-dns/fairlead/plugin/admin"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/explain"
+	"github.com/fairlead-dns/fairlead/plugin/steer"
 )
 
 // Explainer explains what n serves.
@@ -45,11 +46,16 @@ func (e *explainer) Preview(i health.Intent) (*api.Preview, error) {
 	if err != nil {
 		return nil, err
 	}
+	return x.Preview(i, e.node.engine.Admissible(i), e.allowances(), time.Now())
+}
+
+// allowances are those of an order: a node alone waits for nobody's gossip.
+func (e *explainer) allowances() steer.Allowances {
 	a := e.node.Allowances()
 	if e.node.config.Load().Cluster == nil {
 		a.Gossip = 0
 	}
-	return x.Preview(i, e.node.engine.Admissible(i), a, time.Now())
+	return a
 }
 
 // PreviewEnd is what the end of orders would do to the answers of every service.
@@ -61,6 +67,7 @@ func (e *explainer) PreviewEnd(ids []health.IntentID, admit bool) (*api.EndPrevi
 	now := time.Now()
 	then := x.ForeseeEnd(e.node.engine.Intents(), ids, admit, now)
 	out := &api.EndPreview{WhatIf: *x.Compare(then.Snapshot, now), Zones: []api.Zone{}}
+	out.ForgottenWithinSeconds = explain.ForgottenWithin(then.Snapshot.View.Model, out.WhatIf.Services, e.allowances(), 0).Seconds()
 	for zi, zv := range then.Snapshot.View.Zones {
 		if pools := then.Pools(zi); len(pools) > 0 {
 			out.Zones = append(out.Zones, admin.Pools(e.node.parts(), zv, pools, then.Kept, now))

@@ -58,6 +58,9 @@ func (c *client) writeEnds(ctx context.Context, output *outputFlag, w io.Writer,
 	}), ", "), moves))
 	c.writeBack(w, ended)
 	writeMovesOf(w, st, &ended.Preview.WhatIf)
+	if within := ended.Preview.ForgottenWithinSeconds; within > 0 {
+		fmt.Fprintf(w, "what leaves the answers then, honest caches forget within %s\n", seconds(within))
+	}
 	return nil
 }
 

@@ -91,6 +91,9 @@ func serviceTable(d drawing, _ *api.Page, services []api.ServiceItem) {
 		if len(s.Shares) == 0 {
 			pools = "nobody: NODATA"
 		}
+		if n := len(s.Worse) + s.MoreWorse; n > 0 {
+			pools += "; worse for " + count(n, "class")
+		}
 		t.add(serviceMark(s.Service), spelled(s.Name), fmt.Sprintf("%ds", s.TTLSeconds), boundOf(s.BoundSeconds), pools, dash(azs),
 			wanted(s.TargetSeconds), wanted(s.RTOSeconds), dash(strings.Join(s.Skipped, "; ")))
 	}

@@ -144,6 +144,9 @@ func (r report) service(w io.Writer, row serviceRow) {
 	if len(row.down) > 0 && (svc.Source == "tier" || svc.Source == "held" || svc.Source == "below_min_healthy") {
 		r.indented(w, "answered although down, since too much left at once (health.max_removal): "+strings.Join(row.down, ", "))
 	}
+	if text := worseText(&svc); text != "" {
+		r.indented(w, text)
+	}
 	if len(svc.Shares) == 0 {
 		r.indented(w, "nobody: every query gets NODATA")
 		return
@@ -157,6 +160,24 @@ func (r report) service(w io.Writer, row serviceRow) {
 		t.add("", g.shares[0].Family, pool, percent(g.sum), row.byAZ(g.shares))
 	}
 	t.write(w, r.style, "      ")
+}
+
+// worseText says which classes of clients get something worse than the others; empty for none.
+func worseText(svc *api.Service) string {
+	if len(svc.Worse) == 0 {
+		return ""
+	}
+	text := "worse off: " + strings.Join(each(svc.Worse, func(c api.WorseClass) string {
+		m := serviceMark(api.Service{Source: c.Source, Tier: c.Tier})
+		if c.Source == "nodata" {
+			return c.Class + " gets NODATA"
+		}
+		return c.Class + " is answered from " + m.word
+	}), "; ")
+	if svc.MoreWorse > 0 {
+		text += fmt.Sprintf("; and %d more", svc.MoreWorse)
+	}
+	return text
 }
 
 // indented prints text below a service.

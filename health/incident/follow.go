@@ -82,16 +82,7 @@ func (l *Log) forgetting(i *ledger.Incident, w World, now time.Time) {
 
 // mergeForgetting takes in what the nodes say of one endpoint of the incident.
 func mergeForgetting(i *ledger.Incident, f *Forgetting) {
-	for _, c := range f.Confirmed {
-		k := slices.IndexFunc(i.Confirmed, func(o ledger.Confirmation) bool { return o.Node == c.Node })
-		switch {
-		case k < 0:
-			i.Confirmed = append(i.Confirmed, c)
-		case c.Until.After(i.Confirmed[k].Until):
-			c.Quiet = ledger.Later(c.Quiet, i.Confirmed[k].Quiet)
-			i.Confirmed[k] = c
-		}
-	}
+	i.Confirmed = ledger.MergeConfirmed(i.Confirmed, f.Confirmed...)
 	for _, u := range f.Unknown {
 		if !slices.ContainsFunc(i.Unknown, func(o ledger.Silent) bool { return o.Node == u.Node }) {
 			i.Unknown = append(i.Unknown, u)
@@ -222,7 +213,7 @@ func same(a, b *ledger.Incident) bool {
 	return a.SafeAt.Equal(b.SafeAt) && a.KnownAt.Equal(b.KnownAt) && a.ForgottenAt.Equal(b.ForgottenAt) && a.ClosedAt.Equal(b.ClosedAt) &&
 		a.LastAnswerAt.Equal(b.LastAnswerAt) && a.Answers == b.Answers && a.Outstanding == b.Outstanding && len(a.Void) == len(b.Void) &&
 		len(a.Answered) == len(b.Answered) && slices.EqualFunc(a.Services, b.Services, sameService) &&
-		slices.EqualFunc(a.Confirmed, b.Confirmed, func(x, y ledger.Confirmation) bool { return x.Node == y.Node && x.Until.Equal(y.Until) }) &&
+		slices.EqualFunc(a.Confirmed, b.Confirmed, func(x, y ledger.Confirmation) bool { return x.Node == y.Node && x.Until.Equal(y.Until) && x.Quiet.Equal(y.Quiet) }) &&
 		slices.EqualFunc(a.Unknown, b.Unknown, func(x, y ledger.Silent) bool { return x.Node == y.Node && x.Why == y.Why })
 }
 

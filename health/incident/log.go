@@ -106,7 +106,7 @@ func (l *Log) of(c *Cause, now time.Time) *ledger.Incident {
 				return i
 			}
 		case ledger.ByIntent:
-			if i.Intent == c.Intent {
+			if i.Intent == c.Intent && (c.Intent != "" || i.Title == c.Title) {
 				return i
 			}
 		default:
@@ -226,7 +226,7 @@ func key(e *ledger.IncidentEndpoint) string { return e.Name + "@" + e.Service }
 // relapse notes that an endpoint of an open incident of the same kind went out again; it returns which that is, empty for none.
 func (l *Log) relapse(c *Cause, m *Member, now time.Time) string {
 	for _, i := range slices.Backward(l.all) {
-		if !i.Open() || i.Kind != c.Kind || i.Zone != c.Zone || i.Intent != c.Intent || c.Kind == ledger.ByConfig {
+		if !i.Open() || i.Kind != c.Kind || i.Zone != c.Zone || i.Intent != c.Intent || c.Intent == "" && c.Kind == ledger.ByIntent && i.Title != c.Title || c.Kind == ledger.ByConfig {
 			continue
 		}
 		k := slices.IndexFunc(i.Endpoints, func(e ledger.IncidentEndpoint) bool { return key(&e) == key(&m.Endpoint) })

@@ -233,6 +233,10 @@ func (h *happening) departed(d *ledger.Departed) {
 		if v.Drained || !v.InService() && !v.Pending() || v.Withholds() {
 			return
 		}
+		if cause := h.gate(zv.Zone, zv.Zone.Pools[at.Pool], zv.Pools[at.Pool]); cause != nil {
+			h.join(cause, zv.Zone, zv.Zone.Pools[at.Pool], zv.Zone.Pools[at.Pool].Endpoints[at.Endpoint], d.Service, health.EndpointView{})
+			return
+		}
 		if h.where.DrainedFor(&ledger.Standing{Holding: d.Holding, Service: d.Service, Label: ledger.LabelOf(d.Zone, d.Pool, d.Endpoint)}) {
 			if cause := h.order(zv.Zone, zv.Zone.Pools[at.Pool], zv.Zone.Pools[at.Pool].Endpoints[at.Endpoint], d.Service); cause.Intent != "" {
 				h.join(cause, zv.Zone, zv.Zone.Pools[at.Pool], zv.Zone.Pools[at.Pool].Endpoints[at.Endpoint], d.Service, health.EndpointView{})
@@ -259,6 +263,18 @@ func (h *happening) departed(d *ledger.Departed) {
 		}
 	}
 	h.w.Log.Join(&Cause{Kind: ledger.ByConfig, Zone: d.Zone.Name, Text: text, At: h.w.model}, m, h.now)
+}
+
+// gate is the cause that takes a pool out of the answers though its endpoints are well: its gate, which an operator or a check has closed. It is nil
+// while the gate is open.
+func (h *happening) gate(z *config.Zone, p *config.Pool, v *health.PoolView) *Cause {
+	switch {
+	case !v.GateClosed:
+		return nil
+	case p.Gate.ByCheck:
+		return &Cause{Kind: ledger.ByHealth, Zone: z.Name, Title: "gate of pool " + p.Name + " closed", Text: "by check " + z.Checks[p.Gate.Check].Name, At: h.now, VerdictAt: h.now}
+	}
+	return &Cause{Kind: ledger.ByIntent, Zone: z.Name, Text: "the gate of pool " + p.Name + " is closed", Title: "unready pool " + p.Name, At: h.now}
 }
 
 // back notes of an endpoint that is out in an incident that it may be answered again, or that no file has it any more.

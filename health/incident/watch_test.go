@@ -192,3 +192,37 @@ func TestPutBackWhileOut(t *testing.T) {
 	w.becomes(0, 20, func(e *health.EndpointView) { e.Drained = false })
 	require.Equal(t, at(20), w.Incidents()[0].ReturnedAt)
 }
+
+// TestWatchGate: a gate that is closed takes a pool out whose endpoints are well; that is an incident as any departure is, of the service alone,
+// and over once the service answers it again.
+func TestWatchGate(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		gate config.Gate
+		want []any
+	}{
+		{"by order", config.Gate{Manual: true}, []any{ledger.ByIntent, "unready pool web", "the gate of pool web is closed"}},
+		{"by check", config.Gate{ByCheck: true}, []any{ledger.ByHealth, "gate of pool web closed", "by check up"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWatching(t)
+			zone := w.view.Zones[0].Zone
+			zone.Pools[0].Gate = tt.gate
+			left := ledger.Departed{Holding: ledger.Holding{Owner: "www.example.org.", RData: "192.0.2.1"}, Zone: zone, Service: "www.example.org."}
+			w.view.Zones[0].Pools[0].GateClosed = true
+			delete(w.answers, "192.0.2.1")
+			w.Published(nil, &ledger.Swap{Left: []ledger.Departed{left}}, w.view, at(10))
+			require.Len(t, w.Incidents(), 1)
+			i := w.Incidents()[0]
+			require.Equal(t, tt.want, []any{i.Kind, i.Title, i.Cause})
+			require.Equal(t, "www.example.org.", i.Endpoints[0].Service)
+			require.Zero(t, i.ReturnedAt)
+
+			w.view.Zones[0].Pools[0].GateClosed = false
+			w.answers["192.0.2.1"] = 41
+			w.Published(nil, &ledger.Swap{}, w.view, at(20))
+			w.Show()
+			require.Equal(t, at(20), w.Incidents()[0].ReturnedAt)
+		})
+	}
+}

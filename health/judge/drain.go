@@ -302,7 +302,11 @@ func azWeight(p *config.Pool, az int) int {
 }
 
 // A move is what a service has left before a drain and after it.
-type move struct{ was, is measures }
+type move struct {
+	was, is measures
+	// deserted are clients whom nothing is left for, though something is for others.
+	deserted string
+}
 
 // move is what draining more does.
 func (c *coverage) move(more []health.EndpointRef) move {
@@ -310,7 +314,7 @@ func (c *coverage) move(more []health.EndpointRef) move {
 	for _, ref := range more {
 		after[ref] = true
 	}
-	return move{c.measure(c.drained), c.measure(after)}
+	return move{was: c.measure(c.drained), is: c.measure(after), deserted: c.deserted(c.drained, after)}
 }
 
 // breaks says what would be left, or nothing when the rule allows it.
@@ -320,6 +324,9 @@ func (s move) breaks(rule string, safety config.Safety) (why string) {
 	case health.RuleNeverEmpty:
 		if is.endpoints == 0 && was.endpoints > 0 {
 			return "nothing would be left to answer with"
+		}
+		if s.deserted != "" {
+			return "nothing would be left to answer " + s.deserted
 		}
 	case health.RuleKeepRegions:
 		if is.regions < safety.KeepRegions && is.regions < was.regions {

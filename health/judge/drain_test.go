@@ -275,3 +275,43 @@ func TestDrainsCountGates(t *testing.T) {
 		})
 	}
 }
+
+// TestDrainsCountAudiences: pools that others may be answered from are of no use to clients of a strict rule, to cells of another home, nor to
+// those that no rule names.
+func TestDrainsCountAudiences(t *testing.T) {
+	tier := func(pools ...int) (t config.Tier) {
+		for _, p := range pools {
+			t = append(t, config.Share{Pool: p, Weight: 1})
+		}
+		return t
+	}
+	for _, tt := range []struct {
+		name    string
+		service config.Service
+		why     string
+	}{
+		{"own tiers", config.Service{Tiers: []config.Tier{tier(0), tier(1)}}, ""},
+		{"a rule that may fall to the tiers of all", config.Service{Tiers: []config.Tier{tier(1)}, Clients: []config.ClientRule{{Tiers: []config.Tier{tier(0)}}}}, ""},
+		{"a strict rule", config.Service{Tiers: []config.Tier{tier(1)}, Clients: []config.ClientRule{{Tiers: []config.Tier{tier(1)}, Strict: true}, {Tiers: []config.Tier{tier(0)}, Strict: true}}},
+			"nothing would be left to answer clients of rule 2, which is strict"},
+		{"a strict rule alone is well", config.Service{Tiers: []config.Tier{tier(0)}, Clients: []config.ClientRule{{Tiers: []config.Tier{tier(1)}, Strict: true}}},
+			"nothing would be left to answer clients that no rule names"},
+		{"cells", config.Service{Tiers: []config.Tier{tier(0, 1)}, Cells: &config.Cells{Shards: 2, Home: []config.CellRange{{Pool: 1, First: 1, Last: 1}, {Pool: 0}}}},
+			"nothing would be left to answer the cells of pool eu"},
+		{"cells with a failover", config.Service{Tiers: []config.Tier{tier(0, 1)}, Cells: &config.Cells{Shards: 1, Home: []config.CellRange{{Pool: 0}}, Failover: map[int][]int{0: {1}}}}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			z := drainZone()
+			tt.service.Name, tt.service.Pools = "www.example.org.", []int{0, 1}
+			z.Services = []*config.Service{&tt.service}
+			for _, p := range z.Pools {
+				p.Services = []int{0}
+			}
+			drain := drainOf(1, health.ScopePool, "eu")
+			fates := Drains([]*config.Zone{z}, []*health.Intent{drain}, nil)
+			require.Equal(t, tt.why, fates[0].Why)
+			drain.Override = []string{health.RuleNeverEmpty}
+			require.True(t, Drains([]*config.Zone{z}, []*health.Intent{drain}, nil)[0].Effective())
+		})
+	}
+}

@@ -172,6 +172,21 @@ func TestBookGuards(t *testing.T) {
 	require.True(t, newBench(t, 30, health.GuardStart).Word(x.Key(), time.Now()).Until.Before(time.Now()))
 }
 
+// TestMergeConfirmed: of several words of one node about several addresses the latest answer and the latest expiry count, whichever word they
+// stand in.
+func TestMergeConfirmed(t *testing.T) {
+	base := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	at := func(s int) time.Time { return base.Add(time.Duration(s) * time.Second) }
+	slow := Confirmation{Node: "n1", Quiet: at(1), Until: at(21), Given: at(30)}
+	fast := Confirmation{Node: "n1", Quiet: at(10), Until: at(12), Given: at(25), Stopped: true}
+	other := Confirmation{Node: "n2", Quiet: at(2), Until: at(3)}
+	want := []Confirmation{{Node: "n1", Quiet: at(10), Until: at(21), Given: at(25), Stopped: true}, other}
+	require.Equal(t, want, MergeConfirmed(nil, slow, fast, other))
+	list := []Confirmation{fast}
+	require.Equal(t, want, MergeConfirmed(list, other, slow)[:2])
+	require.Equal(t, fast, list[0])
+}
+
 func TestCompose(t *testing.T) {
 	base := time.Now()
 	at := func(s int) time.Time { return base.Add(time.Duration(s) * time.Second) }

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"slices"
 	"time"
 
 	"github.com/fairlead-dns/fairlead/health"
@@ -44,6 +45,26 @@ type Confirmation struct {
 	Stopped bool `json:"stopped,omitempty"`
 	// Fenced is set where it is a majority's word, that the node's lease ended.
 	Fenced bool `json:"fenced,omitempty"`
+}
+
+// MergeConfirmed adds more to list, which has one word of each node: its latest answer with any of what the words are about, the latest expiry, and
+// the earliest instant after which it said so. list itself stays as it is.
+func MergeConfirmed(list []Confirmation, more ...Confirmation) []Confirmation {
+	list = slices.Clone(list)
+	for _, c := range more {
+		k := slices.IndexFunc(list, func(o Confirmation) bool { return o.Node == c.Node })
+		if k < 0 {
+			list = append(list, c)
+			continue
+		}
+		o := &list[k]
+		o.Quiet, o.Until = Later(o.Quiet, c.Quiet), Later(o.Until, c.Until)
+		if c.Given.Before(o.Given) {
+			o.Given = c.Given
+		}
+		o.Stopped, o.Fenced = o.Stopped || c.Stopped, o.Fenced || c.Fenced
+	}
+	return list
 }
 
 // A Silent is a configured node that has not confirmed.

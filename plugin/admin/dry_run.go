@@ -83,9 +83,15 @@ func (s *Server) previewFreeze(on bool, req *api.FreezeRequest) api.Freeze {
 	if f.Frozen != on {
 		f = api.Freeze{Frozen: on, Actor: req.Actor, Reason: req.Reason, Since: time.Now()}
 	}
-	snap := s.opts.Node.Snapshot()
+	f.Otherwise = otherwise(s.opts.Node)
+	return f
+}
+
+// otherwise are the endpoints, as ZONE/POOL/ENDPOINT, that the node's own probes see otherwise than their verdicts say.
+func otherwise(n Node) (list []string) {
+	snap := n.Snapshot()
 	if snap == nil {
-		return f
+		return nil
 	}
 	for _, zv := range snap.View.Zones {
 		for pi, p := range zv.Zone.Pools {
@@ -94,14 +100,14 @@ func (s *Server) previewFreeze(on bool, req *api.FreezeRequest) api.Freeze {
 			}
 			for ei, e := range p.Endpoints {
 				v := zv.Pools[pi].Endpoints[ei].Verdict
-				o, ok := s.opts.Node.Observation(health.TargetOf(zv.Zone.Name, zv.Zone.Checks[p.Check], e).ID)
+				o, ok := n.Observation(health.TargetOf(zv.Zone.Name, zv.Zone.Checks[p.Check], e).ID)
 				if ok && !v.Pending() && o.State != health.Unknown && (o.State == health.Down) == v.InService() {
-					f.Otherwise = append(f.Otherwise, strings.TrimSuffix(zv.Zone.Name, ".")+"/"+p.Name+"/"+e.Name)
+					list = append(list, strings.TrimSuffix(zv.Zone.Name, ".")+"/"+p.Name+"/"+e.Name)
 				}
 			}
 		}
 	}
-	return f
+	return list
 }
 
 // previewJoin is the cluster as it is, if this node could join without the answers of the nodes named, or of all.

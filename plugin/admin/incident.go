@@ -157,9 +157,8 @@ func NewCertificate(i *ledger.Incident, n Node, now time.Time) (*ledger.Certific
 	}
 	for _, d := range departuresOf(n, c.Addresses) {
 		// Another name may have let go of it later.
-		if d.Bound.SafeAt.After(c.SafeAt) {
-			c.SafeAt, c.LastAnswerAt, c.Confirmed = d.Bound.SafeAt, ledger.Later(c.LastAnswerAt, d.Bound.Quiet), d.Bound.Confirmed
-		}
+		c.SafeAt, c.LastAnswerAt = ledger.Later(c.SafeAt, d.Bound.SafeAt), ledger.Later(c.LastAnswerAt, d.Bound.Quiet)
+		c.Confirmed = ledger.MergeConfirmed(c.Confirmed, d.Bound.Confirmed...)
 	}
 	for _, w := range c.Confirmed {
 		if w.Node == n.Name() {

@@ -21,6 +21,25 @@ func (z *zoneStatus) service(i int) api.Service {
 	for _, skip := range plan.Skipped {
 		s.Skipped = append(s.Skipped, fmt.Sprintf("tier %d: %s", skip.Tier.Index+1, skip.Why))
 	}
+	z.worse(&s, i, plan)
 	z.degraded = z.degraded || s.Degraded || plan.Kept > 0
 	return s
+}
+
+// maxWorse is how many classes of clients are named that get something worse than the others.
+const maxWorse = 20
+
+// worse names the classes of clients of service i that get something worse than those that no rule names, who get plan.
+func (z *zoneStatus) worse(s *api.Service, i int, plan *steer.Plan) {
+	for _, p := range z.snap.Decision(z.view.Zone, i).Plans {
+		if p.Key == "" || !p.Source.Degraded() || p.Source <= plan.Source {
+			continue
+		}
+		s.Degraded = true
+		if len(s.Worse) == maxWorse {
+			s.MoreWorse++
+			continue
+		}
+		s.Worse = append(s.Worse, api.WorseClass{Class: p.Key, Source: p.Source.String(), Tier: p.Tier.Index + 1})
+	}
 }

@@ -52,6 +52,7 @@ func NewStatus(n Node, version string, startedAt, now time.Time) *api.Status {
 	out.Generation, out.ConfigHash = snap.View.Generation, snap.View.Model.Hash.String()
 	out.Blind, out.Late = snap.View.Blind, snap.View.Late
 	if f := frozenOf(n); f.Frozen {
+		f.Otherwise = otherwise(n)
 		out.Freeze = &f
 	}
 	out.Degraded = out.Degraded || out.Blind || out.Late || out.Freeze != nil

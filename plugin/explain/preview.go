@@ -28,7 +28,7 @@ func (x *Explainer) Preview(i health.Intent, admissible error, a steer.Allowance
 	if i.TakesOut() {
 		p.Left, p.AnsweredElsewhere = left(then.View, i), answeredElsewhere(then, i)
 	}
-	p.ForgottenWithinSeconds, p.TransitSeconds = forgottenWithin(then.View.Model, p.WhatIf.Services, a, i.Start.Sub(now)).Seconds(), a.Transit.Seconds()
+	p.ForgottenWithinSeconds, p.TransitSeconds = ForgottenWithin(then.View.Model, p.WhatIf.Services, a, i.Start.Sub(now)).Seconds(), a.Transit.Seconds()
 	return p, nil
 }
 
@@ -103,9 +103,9 @@ func answeredElsewhere(then *answer.Snapshot, i health.Intent) []api.AnsweredEls
 	return out
 }
 
-// forgottenWithin is the longest that an honest cache may hold an answer which one of the services gives no more, from an order
+// ForgottenWithin is the longest that an honest cache may hold an answer which one of the services gives no more, from an order
 // on that begins after ahead: until it begins, no answer with what it takes out outlives the beginning, but for the floor.
-func forgottenWithin(m *config.Model, touched []api.WhatIfService, a steer.Allowances, ahead time.Duration) time.Duration {
+func ForgottenWithin(m *config.Model, touched []api.WhatIfService, a steer.Allowances, ahead time.Duration) time.Duration {
 	var longest time.Duration
 	ahead = max(ahead, 0)
 	for _, z := range m.Zones {

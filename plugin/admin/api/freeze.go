@@ -26,7 +26,7 @@ type Freeze struct {
 	Actor  string    `json:"actor,omitempty"`
 	Reason string    `json:"reason,omitempty"`
 	Since  time.Time `json:"since"`
-	// Otherwise, in the reply to a dry run, are the endpoints whose latest probes by this node say another thing than their verdicts: what a
+	// Otherwise, in the status and in the reply to a dry run, are the endpoints whose latest probes by this node say another thing than their verdicts: what a
 	// freeze keeps, and what may move once it ends.
 	Otherwise []string `json:"otherwise,omitempty"`
 }

@@ -130,6 +130,8 @@ type Intents struct {
 // An EndPreview is what the end of orders would do, by the code that serves.
 type EndPreview struct {
 	WhatIf WhatIf `json:"what_if"`
+	// ForgottenWithinSeconds is how long after a name lets go of something honest caches may hold it: as in Preview.
+	ForgottenWithinSeconds float64 `json:"forgotten_within_seconds"`
 	// Zones have the pools that the orders are about, as they would be then: what waits for its failback says so.
 	Zones []Zone `json:"zones"`
 }

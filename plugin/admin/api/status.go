@@ -193,6 +193,17 @@ type Service struct {
 	TargetSeconds float64 `json:"target_seconds,omitempty"`
 	RTOSeconds    float64 `json:"rto_seconds,omitempty"`
 	Shares        []Share `json:"shares"`
+	// Worse are classes of clients, of rules or cells, that get something worse than those of Shares, at most 20; MoreWorse counts the others.
+	Worse     []WorseClass `json:"worse,omitempty"`
+	MoreWorse int          `json:"more_worse,omitempty"`
+}
+
+// A WorseClass is a class of clients of a service that answers them otherwise than the others, and not as it should.
+type WorseClass struct {
+	Class string `json:"class"`
+	// Source and Tier are as in Service.
+	Source string `json:"source" enum:"tier|pending|held|below_min_healthy|panic|last_good|all|fixed|nodata"`
+	Tier   int    `json:"tier"`
 }
 
 // A Share is one member's part of the answers of one family.

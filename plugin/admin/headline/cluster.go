@@ -35,8 +35,11 @@ func (t *teller) node() {
 		t.add(api.Cause{Level: api.LevelCluster, State: suspect, Kind: "not_ready", Name: s.Node, Text: s.Node + " not ready: " + why})
 	}
 	if f := s.Freeze; f != nil {
-		t.add(api.Cause{Level: api.LevelCluster, State: suspect, Kind: "frozen", Since: instant(f.Since), Command: "fairlead unfreeze",
-			Text: "frozen by " + f.Actor + t.since(f.Since)})
+		text := "frozen by " + f.Actor + t.since(f.Since)
+		if len(f.Otherwise) > 0 {
+			text += "; probes of " + s.Node + " see otherwise: " + list(f.Otherwise)
+		}
+		t.add(api.Cause{Level: api.LevelCluster, State: suspect, Kind: "frozen", Since: instant(f.Since), Command: "fairlead unfreeze", Text: text})
 	}
 	if s.Blind {
 		t.add(api.Cause{Level: api.LevelCluster, State: suspect, Kind: "blind", Name: s.Node, Text: s.Node + " is blind and abstains"})

@@ -57,6 +57,12 @@ func TestNeverWell(t *testing.T) {
 		degraded bool
 	}{
 		{"nothing", func(*api.Status) {}, "● all is well: 5 endpoints, 2 services", false},
+		{"a class of clients gets NODATA", func(s *api.Status) {
+			s.Zones[0].Services[0].Worse = []api.WorseClass{{Class: "rule 2", Source: "last_good", Tier: 1}, {Class: "rule 1", Source: "nodata"}}
+		}, "■ pay without an answer (NODATA) for rule 1, and 1 more worse off", true},
+		{"what is frozen is dead", func(s *api.Status) {
+			s.Freeze = &api.Freeze{Frozen: true, Actor: "ada", Since: now.Add(-time.Minute), Otherwise: []string{"example.org/eu/a"}}
+		}, "▲ frozen by ada since 1m; probes of n1 see otherwise: example.org/eu/a", true},
 		{"an AZ is down", func(s *api.Status) {
 			copy(s.Zones[0].Pools[0].Endpoints, endpoints("eu-1", "down", "down"))
 		}, "■ AZ eu-1 down (2 of 2, timeout in connect) since 3m", true},

@@ -1,7 +1,9 @@
 package headline
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
@@ -50,6 +52,41 @@ func plightOf(s *api.Service, states map[string]string) plight {
 	return plight{}
 }
 
+// worst is plightOf, or what is the matter with what most of the classes of clients get that get something worse.
+func worst(s *api.Service, states map[string]string) plight {
+	own := plightOf(s, states)
+	if len(s.Worse) == 0 || own.state == down {
+		return own
+	}
+	var all []plight
+	classes := map[plight][]string{}
+	for _, c := range s.Worse {
+		p := plightOf(&api.Service{Source: c.Source, Tier: c.Tier}, nil)
+		if classes[p] == nil {
+			all = append(all, p)
+		}
+		classes[p] = append(classes[p], c.Class)
+	}
+	// Whatever is down goes before what is suspect, and no answer at all before any.
+	p := slices.MinFunc(all, func(a, b plight) int { return cmp.Or(cmp.Compare(gravity(a), gravity(b)), cmp.Compare(a.kind, b.kind)) })
+	of := list(classes[p])
+	if n := len(s.Worse) - len(classes[p]) + s.MoreWorse; n > 0 {
+		of += fmt.Sprintf(", and %d more worse off", n)
+	}
+	p.text += " for " + of
+	return p
+}
+
+func gravity(p plight) int {
+	switch {
+	case p.kind == "nodata":
+		return 0
+	case p.state == down:
+		return 1
+	}
+	return 2
+}
+
 // ordered tells whether orders alone keep a service from the tiers before its own.
 func ordered(s *api.Service) bool {
 	for _, why := range s.Skipped {
@@ -68,7 +105,7 @@ func (t *teller) services() {
 		z := &t.status.Zones[zi]
 		states := endpointStates(z)
 		for i := range z.Services {
-			if p := plightOf(&z.Services[i], states); p != (plight{}) {
+			if p := worst(&z.Services[i], states); p != (plight{}) {
 				if names[p] == nil {
 					order = append(order, p)
 				}
