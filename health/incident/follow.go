@@ -213,7 +213,9 @@ func same(a, b *ledger.Incident) bool {
 	return a.SafeAt.Equal(b.SafeAt) && a.KnownAt.Equal(b.KnownAt) && a.ForgottenAt.Equal(b.ForgottenAt) && a.ClosedAt.Equal(b.ClosedAt) &&
 		a.LastAnswerAt.Equal(b.LastAnswerAt) && a.Answers == b.Answers && a.Outstanding == b.Outstanding && len(a.Void) == len(b.Void) &&
 		len(a.Answered) == len(b.Answered) && slices.EqualFunc(a.Services, b.Services, sameService) &&
-		slices.EqualFunc(a.Confirmed, b.Confirmed, func(x, y ledger.Confirmation) bool { return x.Node == y.Node && x.Until.Equal(y.Until) && x.Quiet.Equal(y.Quiet) }) &&
+		slices.EqualFunc(a.Confirmed, b.Confirmed, func(x, y ledger.Confirmation) bool {
+			return x.Node == y.Node && x.Until.Equal(y.Until) && x.Quiet.Equal(y.Quiet)
+		}) &&
 		slices.EqualFunc(a.Unknown, b.Unknown, func(x, y ledger.Silent) bool { return x.Node == y.Node && x.Why == y.Why })
 }
 
