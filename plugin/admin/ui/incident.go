@@ -102,7 +102,7 @@ func stepsOf(i *ledger.Incident) []step {
 	}
 	add(i.LeftAt, "note", "in no new answer of this node")
 	for _, c := range i.Confirmed {
-		add(c.Quiet, "note", "last answer of "+c.Node)
+		add(c.Quiet, "note", c.Node+" answers it no more, for certain")
 	}
 	switch {
 	case i.Forgotten():

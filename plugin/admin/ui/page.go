@@ -76,7 +76,7 @@ func functions(a *assets) template.FuncMap {
 	return template.FuncMap{
 		"asset": a.address, "display": display, "percent": percent, "seconds": seconds, "when": when, "clock": clock, "iso": iso,
 		"servicePath": servicePath, "endpointPath": endpointPath, "join": strings.Join, "mark": markOf, "plural": plural,
-		"dict": dict, "unknown": unknownWords, "query": url.QueryEscape, "orderMark": orderMark, "eventMark": eventMark, "phase": phaseWord, "eventText": eventText, "nav": nav, "kindShape": kindShape, "sentence": sentence, "drillMark": drillMark, "nodeMark": nodeMark, "delayMark": delayMark, "fileMark": fileMark, "sourceWord": sourceWord, "deref": func(b *bool) bool { return b != nil && *b },
+		"dict": dict, "unknown": unknownWords, "query": url.QueryEscape, "orderMark": orderMark, "eventMark": eventMark, "phase": phaseWord, "eventText": eventText, "eventSubject": eventSubject, "eventPath": eventPath, "nav": nav, "kindShape": kindShape, "sentence": sentence, "drillMark": drillMark, "nodeMark": nodeMark, "delayMark": delayMark, "fileMark": fileMark, "sourceWord": sourceWord, "deref": func(b *bool) bool { return b != nil && *b },
 	}
 }
 
@@ -136,6 +136,29 @@ func eventText(e *api.Event) string {
 	}
 	kind, what, _ := strings.Cut(e.Type, ".")
 	return strings.ReplaceAll(kind+" "+what, "_", " ")
+}
+
+// eventSubject is what an event is about, as people write it: incidents have ids that say nothing.
+func eventSubject(e *api.Event) string {
+	if strings.HasPrefix(e.Type, "incident.") {
+		return "incident"
+	}
+	return display(e.Subject)
+}
+
+// eventPath is the page of what an event is about; empty if there is none.
+func eventPath(e *api.Event) string {
+	kind, _, _ := strings.Cut(e.Type, ".")
+	parts := strings.Split(e.Subject, "/")
+	switch {
+	case kind == "incident":
+		return "/ui/incidents/" + url.PathEscape(e.Subject)
+	case kind == "service" && len(parts) == 1:
+		return servicePath(e.Subject)
+	case kind == "endpoint" && len(parts) == 3:
+		return endpointPath(parts[0], parts[1], parts[2])
+	}
+	return ""
 }
 
 // display is a name as people write it: without the final dot.

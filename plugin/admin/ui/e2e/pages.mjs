@@ -24,6 +24,13 @@ try {
   }
   await p.goto(`${proxy.base}/ui/what-if?az.eu-a=down`);
   check((await p.locator('.changes').innerText()).includes('70 % moves') || (await p.locator('.changes').innerText()).includes('28 % moves'), 'what-if says what would move');
+  // Without a reload: the slider keeps its place, and what follows from it is there.
+  await p.goto(`${proxy.base}/ui/what-if`);
+  await p.evaluate(() => { globalThis.sameDocument = true; });
+  await p.locator('input[type=range]').last().focus();
+  for (let i = 0; i < 10; i++) await p.keyboard.press('ArrowLeft');
+  await until('what-if follows its sliders', async () => (await p.locator('section[aria-labelledby=h-then]').count()) === 1 && (await p.locator('.changes').innerText()).includes('moves'));
+  check(await p.evaluate(() => globalThis.sameDocument === true && document.activeElement.type === 'range'), 'and the page was not loaded anew');
   const text = await (await p.request.get(`${proxy.base}/ui/timeline.md?kind=endpoint.`)).text();
   check(text.startsWith('| UTC |') && text.includes('endpoint.up'), 'the timeline is there as Markdown');
 
