@@ -20,7 +20,7 @@ const module = "github.com/fairlead-dns/fairlead/"
 // rows are those of docs/architecture.md: an import goes to a lower row, any distance; never up, never sideways.
 var rows = map[string]int{
 	// Below everything: it knows files, nothing of ours.
-	"config/durable": -1, "docs": -1,
+	"config/durable": -1, "docs": -1, "deploy/systemd": -1,
 	"config": 0, "health/gossip": 0, "plugin/admin/api": 0, "plugin/stream": 0,
 	"config/foreign": 1, "health": 1, "health/event": 1, "discover": 1,
 	"health/judge": 2, "health/probe": 2, "health/intent": 2, "health/ledger": 2, "health/audit": 2, "health/hook": 2, "health/counter": 2, "health/history": 2,

@@ -94,3 +94,25 @@ func docLine(line string) string {
 	line = regexp.MustCompile(`\b([a-z]+)\|[a-z|]+\b`).ReplaceAllString(line, "$1")
 	return strings.TrimSuffix(strings.NewReplacer("...", "", " &", "", "…", "x").Replace(line), ">")
 }
+
+// TestReadmeZones: the examples of the manuals pass check without a warning.
+func TestReadmeZones(t *testing.T) {
+	fence := regexp.MustCompile("(?ms)^(?:```|~~~) ?yaml\n(zone: .*?)^(?:```|~~~)$")
+	seen := 0
+	for _, path := range []string{"../../README.md", "../../plugin/README.md", "../../docs/migration.md"} {
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		for _, m := range fence.FindAllStringSubmatch(string(text), -1) {
+			seen++
+			file := filepath.Join(t.TempDir(), "zone.yaml")
+			require.NoError(t, os.WriteFile(file, []byte(m[1]), 0o600))
+			var out strings.Builder
+			root := rootCommand()
+			root.SetArgs([]string{"check", file})
+			root.SetOut(&out)
+			require.NoError(t, root.Execute(), "%s: %s", path, out.String())
+			require.Contains(t, out.String(), "0 errors, 0 warnings", "%s: %s", path, out.String())
+		}
+	}
+	require.Equal(t, 3, seen)
+}

@@ -32,14 +32,15 @@ func initCommand() *cobra.Command {
 		Use:   "init DIR",
 		Short: "make all files of a new node or cluster: keys, certificates, node files, Corefiles and a first zone",
 		Long: `Init makes DIR, which must not be there or be empty, with all that a new cluster needs: a directory for each node with its Corefile, node
-file, identity, keyring and certificate; zones.d with a first zone file; a CA for the admin API, with a certificate for you; and contexts.json, by
+file, identity, keyring, certificate and, for a machine of its own, systemd unit; zones.d with a first zone file; a CA for the admin API, with a certificate for you; and contexts.json, by
 which commands find the nodes. It prints what to do next. "fairlead check DIR" checks all of it, now and after your edits.
 
 Each --node is one machine: its name, the address on which it answers DNS and meets the others, and its region and AZ. Its directory is to be
 copied to ` + installedAt + ` there. Without --node there are --nodes nodes on this machine, to try things out: their files stay in DIR, and their ports
 follow that of --listen, those of gossip, the admin API and metrics 10, 20 and 30 above.
 
-The first zone answers www.ZONE with the endpoints, which are checked by TCP on their ports. At a terminal init asks for the zone if it is not
+With --example the first zone is zone.example.yaml, which has every key, to be read and changed: its certificates and a small geo database are
+made beside it. The first zone otherwise answers www.ZONE with the endpoints, which are checked by TCP on their ports. At a terminal init asks for the zone if it is not
 named.
 
 ` + localExits,
@@ -52,8 +53,12 @@ named.
 	f.StringArrayVar(&o.nodes, "node", nil, "NAME=ADDRESS[,REGION[,AZ]], once for each machine (default: all on this one)")
 	f.IntVar(&o.local, "nodes", 3, "how many nodes on this machine, without --node")
 	f.StringVar(&o.listen, "listen", "127.0.0.1:5301", "where the first node on this machine answers DNS, without --node")
+	f.BoolVar(&o.example, "example", false, "the first zone is zone.example.yaml, gslb.example.org, with every key, its TLS files and a geo database")
 	f.StringArrayVar(&o.endpoints, "endpoint", nil, "ADDRESS:PORT of an endpoint of www (default: two of documentation, to be replaced)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if o.example && o.zone == "" {
+			o.zone = exampleZone
+		}
 		if o.zone == "" && asks(cmd) {
 			answer, err := prompt(cmd, "the zone to serve, for instance gslb.example.org: ")
 			if err != nil {
@@ -79,7 +84,12 @@ type initOptions struct {
 	zone, listen     string
 	nodes, endpoints []string
 	local            int
+	// example has the zone be that of zone.example.yaml.
+	example bool
 }
+
+// exampleZone is the zone of zone.example.yaml.
+const exampleZone = "gslb.example.org"
 
 // An initNode is a node that is to be, for the templates.
 type initNode struct {
@@ -100,8 +110,8 @@ type initLayout struct {
 	regions   []initRegion
 	// local is set for nodes that all run on this machine, from dir.
 	local bool
-	// examples is set when the endpoints are none that anybody has.
-	examples bool
+	// examples is set when the endpoints are none that anybody has, example when the zone is zone.example.yaml.
+	examples, example bool
 }
 
 // An initRegion is a region with its AZs and the endpoints of its pool.
@@ -125,7 +135,10 @@ func newInit(dir string, o *initOptions) (*initLayout, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &initLayout{dir: dir, zone: strings.ToLower(strings.TrimSuffix(o.zone, ".")), local: len(o.nodes) == 0}
+	l := &initLayout{dir: dir, zone: strings.ToLower(strings.TrimSuffix(o.zone, ".")), local: len(o.nodes) == 0, example: o.example}
+	if l.example && (l.zone != exampleZone || len(o.endpoints) > 0) {
+		return nil, fmt.Errorf("--example is the zone %s, with endpoints of its own", exampleZone)
+	}
 	if l.local {
 		err = l.addLocal(o)
 	} else {
@@ -137,7 +150,7 @@ func newInit(dir string, o *initOptions) (*initLayout, error) {
 	if err := l.addEndpoints(o.endpoints); err != nil {
 		return nil, err
 	}
-	if _, problems := config.Parse("the zone", []byte(l.zoneFile()), config.ParseOptions{}); problems.HasErrors() {
+	if _, problems := config.Parse("the zone", []byte(l.zoneFile()), config.ParseOptions{}); problems.HasErrors() && !l.example {
 		return nil, fmt.Errorf("--zone %s: %s", o.zone, problems[0].Message)
 	}
 	return l, nil
@@ -247,22 +260,28 @@ func (l *initLayout) writeNext(w io.Writer) {
 	next := func(format string, args ...any) { fmt.Fprintf(w, "  "+format+"\n", args...) }
 	quoted := shellWord(l.dir)
 	next("fairlead check %s", quoted)
+	var names []string
 	for _, n := range l.nodes {
-		if l.local {
-			next("fairlead serve -conf %s &", shellWord(filepath.Join(n.dir, "Corefile")))
-		} else {
+		names = append(names, n.Name)
+		if !l.local {
 			next("scp -r %s/. root@%s:%s/    # and there: chown -R fairlead: %s; systemctl enable --now fairlead", shellWord(n.dir), n.DNS.Addr(), installedAt, installedAt)
 		}
 	}
-	next("export FAIRLEAD_CONTEXTS=%s", shellWord(filepath.Join(l.dir, contextsName)))
-	for _, n := range l.nodes {
-		next("fairlead nodes max-ttl 0s --node %s --reason \"first start\"", n.Name)
+	each := "for n in " + strings.Join(names, " ") + "; do "
+	if l.local {
+		next("%sfairlead serve -conf %s/$n/Corefile & done", each, quoted)
 	}
+	next("export FAIRLEAD_CONTEXTS=%s", shellWord(filepath.Join(l.dir, contextsName)))
+	next("%sfairlead nodes max-ttl 0s --node $n --reason \"first start\"; done", each)
+	next("fairlead token create --name ci --role viewer")
 	next("fairlead status")
 	next("dig @%s -p %d www.%s +short", l.nodes[0].DNS.Addr(), l.nodes[0].DNS.Port(), l.zone)
 	fmt.Fprintf(w, "\n\"max-ttl 0s\" is your word that nothing has answered the zone from these machines before: until somebody gives it, how long\ncaches may hold older answers is unknown.\n")
 	if l.examples {
 		fmt.Fprintf(w, "\nThe endpoints are addresses of documentation, and down: edit %s.\n", filepath.Join(zonesDir, l.zone+".yaml"))
+	}
+	if !l.local {
+		fmt.Fprintf(w, "\nWithout the packages: the program to /usr/local/bin, %s/%s to /etc/systemd/system, and `useradd --system fairlead`.\n", installedAt, unitName)
 	}
 	fmt.Fprintf(w, "Keep %s: its key signs certificates for the admin API. \"fairlead token create\" makes logins for others.\n", filepath.Join(l.dir, caDir))
 }

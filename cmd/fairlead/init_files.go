@@ -9,10 +9,14 @@ import (
 	"text/template"
 
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/deploy/systemd"
 )
 
 // What stands in the directory beside those of the nodes.
 const zonesDir, caDir, contextsName = "zones.d", "ca", "contexts.json"
+
+// unitName is the systemd unit in the directory of a machine, placesName the geo database beside the example.
+const unitName, placesName = "fairlead.service", "places.mmdb"
 
 // make makes all files. What it made before an error stays, for a look at it.
 func (l *initLayout) make() error {
@@ -34,9 +38,16 @@ func (l *initLayout) make() error {
 	if err := l.makeCertificates(); err != nil {
 		return err
 	}
-	zone := l.zoneFile()
-	if err := writeInit(l.dir, filepath.Join(zonesDir, l.zone+".yaml"), zone); err != nil {
-		return err
+	zones := map[string]string{l.zone + ".yaml": l.zoneFile()}
+	if l.example {
+		if err := l.addExample(zones); err != nil {
+			return err
+		}
+	}
+	for name, text := range zones {
+		if err := writeInit(l.dir, filepath.Join(zonesDir, name), text); err != nil {
+			return err
+		}
 	}
 	for _, n := range l.nodes {
 		if err := config.WriteKeyring(filepath.Join(n.dir, "gossip.keys"), keyring); err != nil {
@@ -44,7 +55,17 @@ func (l *initLayout) make() error {
 		}
 		files := map[string]string{"Corefile": l.fill(initCorefile, n), "node.yaml": l.fill(initNodeFile, n)}
 		if !l.local {
-			files[filepath.Join(zonesDir, l.zone+".yaml")] = zone
+			for name, text := range zones {
+				files[filepath.Join(zonesDir, name)] = text
+			}
+			files[unitName] = strings.Replace(systemd.Unit, "=/usr/bin/", "=/usr/local/bin/", 1)
+		}
+		if l.example {
+			places, err := examplePlaces()
+			if err != nil {
+				return err
+			}
+			files[placesName] = places
 		}
 		for name, text := range files {
 			if err := writeInit(n.dir, name, text); err != nil {
@@ -90,7 +111,12 @@ func (l *initLayout) writeContexts() error {
 func (l *initLayout) caFile(name string) string { return filepath.Join(l.dir, caDir, name) }
 
 // zoneFile is the first zone file.
-func (l *initLayout) zoneFile() string { return l.fill(initZoneFile, nil) }
+func (l *initLayout) zoneFile() string {
+	if l.example {
+		return string(config.ZoneExample)
+	}
+	return l.fill(initZoneFile, nil)
+}
 
 // fill fills one of the templates below for a node, which may be nil.
 func (l *initLayout) fill(text string, n *initNode) string {
@@ -103,6 +129,7 @@ func (l *initLayout) fill(text string, n *initNode) string {
 		Operator string
 		Local    bool
 		Examples bool
+		Places   string
 		Port     uint16
 	}{Self: n, Nodes: l.nodes, Zone: l.zone, Operator: initOperator, Local: l.local, Examples: l.examples}
 	for _, r := range l.regions {
@@ -111,6 +138,9 @@ func (l *initLayout) fill(text string, n *initNode) string {
 		}
 	}
 	data.Regions = l.regions
+	if n != nil && l.example {
+		data.Places = filepath.Join(n.Home, placesName)
+	}
 	if n != nil {
 		data.Zones = filepath.Join(n.Home, zonesDir)
 		if l.local {
@@ -155,7 +185,9 @@ cluster:
     listen: "{{.Self.Gossip}}"
     identity: {{printf "%q" (printf "%s/identity.key" .Self.Home)}}
     keyring: {{printf "%q" (printf "%s/gossip.keys" .Self.Home)}}
-`
+{{if .Places}}geo: {databases: [{{printf "%q" .Places}}]}
+probe: {exec: true}                       # the example has a check that runs a program
+{{end}}`
 
 const initZoneFile = `# The first zone, made by "fairlead init". zone.example.yaml has every key once; "fairlead check" says what is wrong, and where.
 zone: {{.Zone}}
