@@ -55,7 +55,7 @@ type staticSet struct {
 	// that is delegated, and nobody else can tell their addresses (RFC 9471).
 	glue     []int32
 	inDomain int
-	// target is the CNAME or DNAME target; nil for other types.
+	// target is the CNAME or DNAME target in lower case; nil for other types.
 	target []byte
 }
 
@@ -105,7 +105,8 @@ func (x *index) addStatic(o int32, r config.Record) {
 	}
 	switch r.Type {
 	case dns.TypeCNAME, dns.TypeDNAME:
-		s.target = append([]byte(nil), r.RData[0]...)
+		var buf [maxNameLen]byte
+		s.target = append([]byte(nil), lower(&buf, r.RData[0])...)
 	}
 	x.owners[o].static = append(x.owners[o].static, s)
 }
