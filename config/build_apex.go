@@ -109,12 +109,12 @@ func (b *builder) buildSOA() {
 	case inner != nil:
 		s.Serial = uint32(intOf(inner, 0))
 	default:
-		s.Serial = from.Serial
+		s.Serial, s.SerialMade = from.Serial, b.imported.soa == nil
 	}
 }
 
 // serialOf makes a serial from the content: the first 32 bits of the hash. It is the same on every node and changes with
-// the content, but it does not grow; nobody compares serials, since Fairlead has no secondaries. 0 is left out: tools
+// the content, but it does not grow: zones that are transferred have serials of another kind. 0 is left out: tools
 // take it for "none".
 func serialOf(h Hash) uint32 { return max(1, binary.BigEndian.Uint32(h[:4])) }
 

@@ -31,9 +31,15 @@ func effectsOf(z *Zone) effects {
 	w.put("soa.expire", ttlText(z.SOA.Expire))
 	w.put("ns_ttl", ttlText(z.NSTTL))
 	w.put("allow_shrink", strconv.FormatBool(z.AllowShrink))
+	w.put("cookies.amplification", strconv.Itoa(z.Amplification))
+	w.put("transfer.view", z.Transfer.String())
+	if z.RRL != nil {
+		w.fields("rrl", reflect.ValueOf(*z.RRL))
+	}
 	if sec := z.DNSSEC; sec != nil {
 		w.put("dnssec.validity", durationString(sec.Validity))
 		w.put("dnssec.ttl", ttlText(sec.TTL))
+		w.put("dnssec.csync", strconv.FormatBool(sec.CSYNC))
 		for _, k := range sec.Keys {
 			w.object("key " + k.File)
 			w.put("flags", strconv.Itoa(int(k.Flags)))

@@ -27,6 +27,8 @@ type DNSSEC struct {
 	Validity time.Duration
 	// TTL is that of the DNSKEY, CDS and CDNSKEY RRsets, in seconds.
 	TTL uint32
+	// CSYNC is set where a CSYNC record is to ask the parent to take over name servers and their addresses.
+	CSYNC bool
 }
 
 // A Key is one key pair in the form of BIND's files. It is immutable.
@@ -72,7 +74,7 @@ func (b *builder) buildDNSSEC() {
 		return
 	}
 	at := (*yamlPath)(nil).at("dnssec", "keys")
-	sec := &DNSSEC{Validity: durationOf(field(n, "validity"), defaultValidity), TTL: ttlOf(field(n, "ttl"), defaultNSTTL)}
+	sec := &DNSSEC{Validity: durationOf(field(n, "validity"), defaultValidity), TTL: ttlOf(field(n, "ttl"), defaultNSTTL), CSYNC: boolOf(field(n, "csync"))}
 	names, err := b.files.list(dir)
 	if err != nil {
 		b.errorf(field(n, "keys"), at, "", "%s", err)

@@ -53,7 +53,7 @@ func TestExampleModel(t *testing.T) {
 	z, problems := parseExample(t)
 	require.NotNil(t, z, "%s", problems)
 	assert.Equal(t, "gslb.example.org.", z.Name)
-	assert.Equal(t, SOA{MName: "ns1.gslb.example.org.", RName: "hostmaster.example.org.", Serial: serialOf(z.Hash), NegativeTTL: 10,
+	assert.Equal(t, SOA{MName: "ns1.gslb.example.org.", RName: "hostmaster.example.org.", Serial: serialOf(z.Hash), SerialMade: true, NegativeTTL: 10,
 		Refresh: 7200, Retry: 3600, Expire: 1209600, TTL: 10}, z.SOA)
 	assert.Equal(t, []string{"ns1.gslb.example.org.", "ns2.gslb.example.org."}, []string{z.NameServers[0].Name, z.NameServers[1].Name})
 	assert.Equal(t, []Record{
@@ -167,7 +167,6 @@ func TestSchema(t *testing.T) {
 	assert.NoError(t, schema.Validate(asJSON(t, exampleText(t))))
 	for _, tt := range []struct{ name, yaml string }{
 		{"unknown key", head + "servces: {}\n"},
-		{"refused key", head + "cookies: {}\n"},
 		{"fraction", withPools + "services: {www: {tiers: [{web: 1.5}]}}\n"},
 		{"number for a duration", head + "ns_ttl: 30\n"},
 		{"missing nameservers", "zone: example.org\n"},

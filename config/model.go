@@ -66,9 +66,15 @@ type Zone struct {
 	NSTTL   uint32
 	Records []Record
 	// DNSSEC is nil for a zone that is not signed.
-	DNSSEC  *DNSSEC
-	Regions []Region
-	AZs     []AZ
+	DNSSEC *DNSSEC
+	// RRL is nil where replies are not limited. Amplification is how many times the octets of its query an answer of a service over UDP may
+	// have for a client that shows no cookie; 0 for any.
+	RRL           *RRL
+	Amplification int
+	// Transfer is what secondaries get.
+	Transfer TransferView
+	Regions  []Region
+	AZs      []AZ
 	// Checks holds also those that no pool uses.
 	Checks   []*Check
 	Pools    []*Pool
@@ -84,6 +90,8 @@ type SOA struct {
 	MName, RName string
 	// Serial is the key `serial`, else that of the imported zone file, else made from Hash: steering never changes it.
 	Serial uint32
+	// SerialMade is set where Serial is made from Hash: it does not grow.
+	SerialMade bool
 	// Refresh, Retry and Expire concern secondaries, in seconds.
 	Refresh, Retry, Expire uint32
 	// NegativeTTL is the SOA MINIMUM, which bounds the SOA's TTL in negative answers (RFC 2308), in seconds.

@@ -95,6 +95,9 @@ func (b *builder) build(file string) *Zone {
 	b.checkLoops()
 	b.checkTargets()
 	b.buildDNSSEC()
+	b.buildAbuse()
+	b.buildTransfer()
+	b.noteAmplified()
 	b.zone.FileHash = b.files.sum()
 	b.zone.Hash = b.zone.FileHash
 	b.buildSOA()

@@ -119,9 +119,19 @@ soa: {serial: 1}
 `, []string{":3:14: error: soa.rname: an address in DNS form has a dot for the @: host\\.master.example.org"}},
 		{"dnssec", head, `dnssec: {keys: keys/}
 `, []string{":3:16: error: dnssec.keys: the file \"keys/\" cannot be read here"}},
-		{"rrl", head, `rrl: {}
-`, []string{":3:1: error: rrl: not supported by this version"}},
-		{"cookies", head, `cookies: {}
-`, []string{":3:1: error: cookies: not supported by this version"}},
+		{"rrl without a rate", head, `rrl: {}
+`, []string{":3:6: error: rrl: the key \"responses_per_second\" is missing"}},
+		{"cookies", head, `cookies: {amplification: -1}
+`, []string{":3:26: error: cookies.amplification: -1 is out of range, want 0 to 1000"}},
+		{"transfer of services without a fixed answer", head, `regions: {eu: {azs: [a]}}
+pools: {web: {region: eu, endpoints: [{name: one, addresses: [192.0.2.1], az: a}]}}
+services: {www: {tiers: [{web: 1}]}, fixed: {tiers: [{web: 1}], on_all_down: [192.0.2.9]}}
+transfer: {view: static}
+`, []string{":6:18: error: transfer.view: the service www.gslb.example.org. has no fixed answer"}},
+		{"transfer of cells", head, `regions: {eu: {azs: [a]}}
+pools: {web: {region: eu, endpoints: [{name: one, addresses: [192.0.2.1], az: a}]}}
+services: {www: {tiers: [{web: 1}], cells: {shards: 2, home: {web: 0-1}}}}
+transfer: {view: last}
+`, []string{":6:18: error: transfer.view: the cells of www.gslb.example.org. cannot be transferred: a secondary does not know which pool is home to a shard"}},
 	})
 }

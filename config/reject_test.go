@@ -70,7 +70,7 @@ records: [{name: "ü", type: A, data: é}]
                                      ^
 `},
 		{"long line", head + "x" + strings.Repeat("y", 200) + ": {a: 1}\n", "z.yaml:3:1: error: x" + strings.Repeat("y", 59) + "…: unknown key \"x" + strings.Repeat("y", 59) +
-			"…\"\nx" + strings.Repeat("y", 159) + "\n^\n  help: known keys: zone, serial, soa, nameservers, ns_ttl, dnssec, records, delegations, zonefile, allow_shrink, regions, checks, pools, services\n"},
+			"…\"\nx" + strings.Repeat("y", 159) + "\n^\n  help: known keys: zone, serial, soa, nameservers, ns_ttl, dnssec, rrl, cookies, transfer, records, delegations, zonefile, allow_shrink, regions, checks, pools, services\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, problems := Parse("z.yaml", []byte(tt.yaml), ParseOptions{})

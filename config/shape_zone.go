@@ -34,8 +34,9 @@ func zoneShape() *shape {
 		optional("nameservers", nameServersShape()).says("The NS records of the apex; needed, unless `zonefile` has them."),
 		optional("ns_ttl", ttl(1, math.MaxInt32, false)).or(seconds(defaultNSTTL)).says("The TTL of the apex's NS records and of their addresses."),
 		optional("dnssec", dnssecShape()).or("not signed").says("Signs the zone. `fairlead dnssec keygen` makes keys."),
-		{name: "rrl", refused: notSupported},
-		{name: "cookies", refused: notSupported},
+		optional("rrl", rrlShape()).or("no limit").says("Bounds how many replies over UDP a network gets that shows no DNS cookie."),
+		optional("cookies", cookiesShape()).says("What DNS cookies (RFC 7873) are good for."),
+		optional("transfer", transferShape()).or("refused").says("Lets secondaries that the Corefile names transfer the zone."),
 	}, contentKeys()...)...)
 }
 
@@ -76,6 +77,7 @@ func dnssecShape() *shape {
 		required("keys", text("a directory", lineText)).says("The directory of BIND key files, below the zone file's directory."),
 		optional("validity", duration(24*time.Hour, 90*24*time.Hour)).or(defaultValidity).says("How long signatures are valid; they are renewed after a quarter."),
 		optional("ttl", ttl(1, 7*86400, false)).or(seconds(defaultNSTTL)).says("The TTL of DNSKEY, CDS and CDNSKEY."),
+		optional("csync", boolean()).or(false).says("Publishes a CSYNC record: the parent is to take over name servers and their addresses."),
 	)
 }
 

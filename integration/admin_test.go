@@ -39,20 +39,27 @@ type adminSite struct {
 
 func startAdmin(t *testing.T, race bool) *adminSite { return startAdminWith(t, race, "") }
 
-// startAdminWith is a site with more lines below the key admin of its node file.
-func startAdminWith(t *testing.T, race bool, more string) *adminSite {
+// selfSigned is a certificate for 127.0.0.1 and its key, in DER.
+func selfSigned(t *testing.T) (cert, private []byte) {
 	t.Helper()
-	s := &adminSite{dir: t.TempDir(), addr: fmt.Sprintf("127.0.0.1:%d", suite.FreePort(t))}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "node"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
 	}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	cert, err = x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	require.NoError(t, err)
-	der, err := x509.MarshalPKCS8PrivateKey(key)
+	private, err = x509.MarshalPKCS8PrivateKey(key)
 	require.NoError(t, err)
+	return cert, private
+}
+
+// startAdminWith is a site with more lines below the key admin of its node file.
+func startAdminWith(t *testing.T, race bool, more string) *adminSite {
+	t.Helper()
+	s := &adminSite{dir: t.TempDir(), addr: fmt.Sprintf("127.0.0.1:%d", suite.FreePort(t))}
+	cert, der := selfSigned(t)
 	s.ca = s.write(t, "cert", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}))
 	keyFile := s.write(t, "key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 	node := s.write(t, "node.yaml", fmt.Appendf(nil, "name: n1\nadmin:\n  listen: %q\n  tls: {cert: %s, key: %s}\n%s", s.addr, s.ca, keyFile, more))

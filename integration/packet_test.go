@@ -39,8 +39,11 @@ func TestMalformedPackets(t *testing.T) {
 		return err == nil && len(m.Answer) == 1
 	})
 	const (
-		www  = "03777777 0573746f726d 076578616d706c65 036f7267 00"
-		inA  = "0001 0001"
+		www = "03777777 0573746f726d 076578616d706c65 036f7267 00"
+		inA = "0001 0001"
+		// The key "k", hmac-sha256., 32 octets of MAC.
+		tsig = "016b00 00fa 00ff 00000000 003d 0b686d61632d73686132353600 000065f00000 012c 0020 " +
+			"0000000000000000000000000000000000000000000000000000000000000000 abcd 0000 0000"
 		opt  = "00 0029 04d0 00000000 0000"
 		head = "abcd 0000 0001 0000 0000 0000"
 	)
@@ -57,8 +60,19 @@ func TestMalformedPackets(t *testing.T) {
 		{"two questions", packet(t, "abcd 0000 0002 0000 0000 0000", www, inA, www, inA), dns.RcodeFormatError},
 		{"65,535 questions", packet(t, "abcd 0000 ffff 0000 0000 0000", www, inA), dns.RcodeFormatError},
 		{"question cut short", packet(t, head, "03777777 0573"), dns.RcodeFormatError},
-		// miekg/dns takes what is missing at the end of a question for type 0, class 0.
-		{"question without type", packet(t, head, www), dns.RcodeRefused},
+		{"question without type", packet(t, head, www), dns.RcodeFormatError},
+		{"a count of answers that lies", packet(t, "abcd 0000 0001 0001 0000 0000", www, inA), dns.RcodeFormatError},
+		{"a count of additional records that lies", packet(t, "abcd 0000 0001 0000 0000 0002", www, inA, opt), dns.RcodeFormatError},
+		{"octets behind the last record", packet(t, head, www, inA, "00"), dns.RcodeFormatError},
+		{"two OPTs", packet(t, "abcd 0000 0001 0000 0000 0002", www, inA, opt, opt), dns.RcodeFormatError},
+		{"OPT among the answers", packet(t, "abcd 0000 0001 0001 0000 0000", www, inA, opt), dns.RcodeFormatError},
+		{"OPT with a name", packet(t, "abcd 0000 0001 0000 0000 0001", www, inA, "0161", opt), dns.RcodeFormatError},
+		{"client subnet of too few octets", packet(t, "abcd 0000 0001 0000 0000 0001", www, inA, "00 0029 04d0 00000000 000a 0008 0006 0001 18 00 c633"), dns.RcodeFormatError},
+		{"client subnet of too many octets", packet(t, "abcd 0000 0001 0000 0000 0001", www, inA, "00 0029 04d0 00000000 000c 0008 0008 0001 18 00 c6336400"), dns.RcodeFormatError},
+		{"cookie of 7 octets", packet(t, "abcd 0000 0001 0000 0000 0001", www, inA, "00 0029 04d0 00000000 000b 000a 0007 01020304050607"), dns.RcodeFormatError},
+		{"cookie of 12 octets", packet(t, "abcd 0000 0001 0000 0000 0001", www, inA, "00 0029 04d0 00000000 0010 000a 000c 010203040506070809101112"), dns.RcodeFormatError},
+		{"TSIG of a key that nobody has", packet(t, "abcd 0000 0001 0000 0000 0001", www, inA, tsig), dns.RcodeNotAuth},
+		{"TSIG that is not the last", packet(t, "abcd 0000 0001 0000 0000 0002", www, inA, tsig, opt), dns.RcodeFormatError},
 		{"name that points to itself", packet(t, head, "c00c", inA), dns.RcodeFormatError},
 		{"label of 64", packet(t, head, "40", strings.Repeat("61", 64), "00", inA), dns.RcodeFormatError},
 		{"name over 255", packet(t, head, strings.Repeat("3f"+strings.Repeat("61", 63), 5), "00", inA), dns.RcodeFormatError},

@@ -76,7 +76,7 @@ func newMetrics(reg prometheus.Registerer, n *Node) *nodeMetrics {
 func (m *nodeMetrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		endpointsDesc, stateDesc, statelessDesc, warningsDesc, servicesDesc, repliesDesc, problemsDesc, brokenDesc, configDesc, generationDesc, ageDesc, readyDesc,
-		auditEntries, auditBytes, auditFailures, auditBroken, tcpOpen, tcpClosed, buildDesc,
+		auditEntries, auditBytes, auditFailures, auditBroken, tcpOpen, tcpClosed, limitedDesc, buildDesc,
 	} {
 		ch <- d
 	}
@@ -102,6 +102,7 @@ func (m *nodeMetrics) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(auditFailures, prometheus.CounterValue, float64(a.Failures))
 	}
 	collectTCP(ch, m.node.opts.Streams())
+	collectLimited(ch, m.node.guards.Limiter)
 	snap := m.node.current.Load()
 	if snap == nil {
 		return

@@ -22,6 +22,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health/hook"
 	"github.com/fairlead-dns/fairlead/health/latehit"
 	"github.com/fairlead-dns/fairlead/health/probe"
+	"github.com/fairlead-dns/fairlead/plugin/abuse"
 	"github.com/fairlead-dns/fairlead/plugin/admin"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/admin/token"
@@ -29,6 +30,7 @@ import (
 	"github.com/fairlead-dns/fairlead/plugin/answer"
 	"github.com/fairlead-dns/fairlead/plugin/drill"
 	"github.com/fairlead-dns/fairlead/plugin/geo"
+	"github.com/fairlead-dns/fairlead/plugin/secondary"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
 	"github.com/fairlead-dns/fairlead/plugin/stream"
 )
@@ -82,6 +84,10 @@ type Node struct {
 	// tokens are those of the whole cluster; set before anything runs.
 	tokens *token.Store
 
+	// secondaries are what zones have for those who transfer them, guards the cookies and limits; set before anything runs.
+	secondaries *secondary.Zones
+	guards      abuse.Guards
+
 	// echo measures how late this process is.
 	echo *probe.Echo
 	// endpoints and lateHits are made with the prober.
@@ -106,7 +112,7 @@ func (s *sink) Observe(o health.Observation) { s.engine.Observe(o) }
 func Start(c *Corefile, opts Options) (*Node, error) {
 	n := &Node{
 		opts: opts, state: absolute(c.State), logger: opts.Logger, current: new(answer.Current), moves: new(answer.Moves), done: make(chan struct{}),
-		scope: &scope{registerer: opts.Registerer},
+		scope: &scope{registerer: opts.Registerer}, guards: abuse.NewGuards(),
 	}
 	if err := n.prepare(c); err != nil {
 		n.scope.close()
@@ -160,6 +166,7 @@ func (n *Node) prepare(c *Corefile) (err error) {
 	if err := n.makeEngine(); err != nil {
 		return err
 	}
+	n.secondaries.Look(time.Now())
 	if err := n.makeHooks(); err != nil {
 		return err
 	}
@@ -223,6 +230,9 @@ func (n *Node) makeEngine() error {
 	}
 	// The base lies before everything that the engine can speak of.
 	n.compiler = answer.NewCompiler(cfg.Name, time.Now())
+	n.secondaries = secondary.Open(secondary.Options{
+		Path: filepath.Join(n.state, serialsName), Current: n.current, Compiler: n.compiler, Shut: n.isShut, Logger: n.logger,
+	})
 	var copied string
 	if n.state != "" {
 		copied = engine.CopiedState(n.state)
@@ -265,7 +275,7 @@ func (n *Node) socket(cfg *config.Node) string {
 func (n *Node) run(ctx context.Context) {
 	defer close(n.done)
 	var g errgroup.Group
-	parts := []func(context.Context) error{n.engine.Run, n.admin.Run, n.geo.Run, n.watchDrills, n.events.Run, n.hooks.Run, n.readLateHits, n.echo.Run, n.disk.run, n.day.run, n.resign, n.discovery.run}
+	parts := []func(context.Context) error{n.engine.Run, n.admin.Run, n.geo.Run, n.watchDrills, n.events.Run, n.hooks.Run, n.readLateHits, n.echo.Run, n.disk.run, n.day.run, n.resign, n.discovery.run, n.shareCookies, n.secondaries.Run}
 	if path := n.config.Load().Probe.Reports; path != "" {
 		d := &reportDir{path: path, logger: n.logger, report: n.endpoints.Report, lease: n.endpoints.pushLease}
 		parts = append(parts, d.run)

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 
 	"github.com/coredns/coredns/core/dnsserver"
+	"github.com/coredns/coredns/plugin/transfer"
 
 	"github.com/fairlead-dns/fairlead/node"
 )
@@ -59,5 +60,8 @@ func (a *attachment) bind(n *node.Node) {
 	for _, b := range a.blocks {
 		b.handler.files = a.Files(b.zones)
 		b.handler.serve(n)
+		if t, ok := b.config.Handler("transfer").(*transfer.Transfer); ok {
+			n.Secondaries().Listen(b.handler, b.handler.files, t.Notify)
+		}
 	}
 }

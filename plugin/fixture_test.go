@@ -14,8 +14,10 @@ import (
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/plugin/abuse"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
 	"github.com/fairlead-dns/fairlead/plugin/explain"
+	"github.com/fairlead-dns/fairlead/plugin/secondary"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
 )
 
@@ -114,6 +116,10 @@ func (n *testBackend) Terms() (steer.Locator, bool) {
 func (n *testBackend) Explainer() (*explain.Explainer, error) {
 	return &explain.Explainer{Compiler: n.compiler, Snapshot: n.current.Load(), Node: "n1"}, nil
 }
+
+func (n *testBackend) Guards() abuse.Guards { return abuse.Guards{} }
+
+func (n *testBackend) Secondaries() *secondary.Zones { return nil }
 
 func (n *testBackend) Ready() error { return nil }
 

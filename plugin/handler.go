@@ -8,8 +8,10 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/fairlead-dns/fairlead/node"
+	"github.com/fairlead-dns/fairlead/plugin/abuse"
 	"github.com/fairlead-dns/fairlead/plugin/explain"
 	"github.com/fairlead-dns/fairlead/plugin/fastlane"
+	"github.com/fairlead-dns/fairlead/plugin/secondary"
 )
 
 // A backend is what a Handler answers from; a *node.Node is one.
@@ -17,6 +19,9 @@ type backend interface {
 	fastlane.Node
 	// Explainer explains what is served.
 	Explainer() (*explain.Explainer, error)
+	// Guards are the cookies and the limits, Secondaries the zones that are transferred, nil for none.
+	Guards() abuse.Guards
+	Secondaries() *secondary.Zones
 	// Ready is nil while queries are answered from live evidence.
 	Ready() error
 }
@@ -60,6 +65,10 @@ func (h *Handler) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Msg
 	if r.Opcode != dns.OpcodeQuery {
 		return dns.RcodeNotImplemented, nil
 	}
+	if r.IsTsig() != nil {
+		// The plugin tsig takes off what it knows.
+		return refuseTSIG(w, r)
+	}
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
 	if !s.read(w, r) {
@@ -98,6 +107,8 @@ func (h *Handler) reply(w dns.ResponseWriter, r *dns.Msg, s *scratch) (ours bool
 	book := lease.Snapshot.Ledger()
 	worker := book.Worker(&s.worker)
 	s.question.Past = worker.Last()
+	guards := n.Guards()
+	s.show(guards, r)
 	packed, info, ours := lease.Snapshot.Append(s.reply[:0], &s.question)
 	if !ours {
 		return false, nil
@@ -106,6 +117,10 @@ func (h *Handler) reply(w dns.ResponseWriter, r *dns.Msg, s *scratch) (ours bool
 		// The lease ended while the answer was made, in a process that stood still.
 		s.question.Shut = true
 		packed, info, _ = lease.Snapshot.Append(packed[:0], &s.question)
+	}
+	var drop bool
+	if packed, drop = s.bound(guards, packed, &info, book.Now); drop {
+		return true, nil
 	}
 	s.reply = packed[:0]
 	// A write that fails is the client's loss: it asks again. There is nobody to tell, and it may have gone out all the same.

@@ -31,7 +31,7 @@ var lanes fastlane.Runtime
 // Those behind us see no question that we answer. All others, also those that nobody has heard of, must see every query, and turn the lane off.
 var lanePlugins = map[string]bool{
 	pluginName: true, "prometheus": true, "errors": true, "cache": true, "ready": true, "health": true, "debug": true, "pprof": true,
-	"cancel": true, "shed": true, "metadata": true, "nsid": true, "bufsize": true, "any": true, "chaos": true, "transfer": true,
+	"cancel": true, "shed": true, "metadata": true, "nsid": true, "bufsize": true, "any": true, "chaos": true, "transfer": true, "tsig": true,
 }
 
 // hookLane makes CoreDNS tell of each UDP socket that it serves. Another plugin may have asked for the same; it is told first.
@@ -106,7 +106,7 @@ func (a *attachment) laneRoute(s *dnsserver.Server) (r *fastlane.Route, sockets 
 	if why != "" {
 		return nil, 0, why
 	}
-	r = &fastlane.Route{Address: s.Addr, Server: s, Context: serverContext(s)}
+	r = &fastlane.Route{Address: s.Addr, Server: s, Context: serverContext(s), Keys: tsigKeys(func() map[string]string { return s.TsigSecret })}
 	for _, zone := range zones {
 		b, i := fastlane.Block{Zone: zone.name, Ordinary: true}, -1
 		if len(zone.handlers) == 1 {
@@ -121,7 +121,8 @@ func (a *attachment) laneRoute(s *dnsserver.Server) (r *fastlane.Route, sockets 
 				return nil, 0, why
 			}
 			sockets = max(sockets, own.lane)
-			r.Node = own.handler.backend()
+			from := own.handler.backend()
+			r.Node, r.Guards = from, from.Guards()
 			b = own.laneBlock(zone.name)
 			if m, ok := own.config.Handler("prometheus").(*metrics.Metrics); ok && m.Next != nil {
 				b.Counted = m.Next.Name()
@@ -171,7 +172,8 @@ type serverZone struct {
 	// handlers are the addresses of the blocks' handlers of ours, 0 for a block without one.
 	handlers []uintptr
 	plugins  []string
-	// filtered is set when a plugin chooses among blocks, proxied when clients are named by a proxy, signed with TSIG keys.
+	// filtered is set when a plugin chooses among blocks, proxied when clients are named by a proxy, signed where the plugin tsig wants
+	// plain questions signed.
 	filtered, proxied, signed bool
 }
 
@@ -218,11 +220,13 @@ func serverZones(s *dnsserver.Server) (out []serverZone, why string) {
 			config := zones.Value().Index(i).Elem()
 			z.filtered = z.filtered || config.FieldByName("FilterFuncs").Len() > 0
 			z.proxied = z.proxied || !config.FieldByName("ProxyProtoConnPolicy").IsNil()
-			z.signed = z.signed || config.FieldByName("TsigSecret").Len() > 0
 			var ours uintptr
 			for plugins := config.FieldByName("registry").MapRange(); plugins.Next(); {
 				name := plugins.Key().String()
 				z.plugins = append(z.plugins, name)
+				if name == "tsig" {
+					z.signed = z.signed || signsPlain(plugins.Value().Elem())
+				}
 				if name == pluginName {
 					ours = plugins.Value().Elem().Pointer()
 				}

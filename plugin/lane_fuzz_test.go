@@ -3,6 +3,7 @@
 package fairlead
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/plugin/fastlane"
 )
 
 // lanePatience is how long an answer may take on a machine that has other things to do.
@@ -76,7 +79,17 @@ func (w *twin) compare(packet []byte) {
 		}
 		packet = pack(w.t, new(dns.Msg).SetQuestion("www.example.org.", dns.TypeA))
 	}
+	if seen := packet[:min(len(packet), dns.MinMsgSize)]; !bytes.Equal(fastlane.Refusable(seen), seen) {
+		// CoreDNS's own socket takes it for well-formed.
+		got := w.ask(w.lane, packet)
+		require.Equal(w.t, dns.RcodeFormatError, int(got[3]&0xf), "asked: %x", packet)
+		return
+	}
 	got, want := w.ask(w.lane, packet), w.ask(w.ordinary, packet)
+	if !bytes.Equal(got, want) {
+		// A cookie has the time in it, which may have gone on in between.
+		got, want = w.ask(w.lane, packet), w.ask(w.ordinary, packet)
+	}
 	require.Equal(w.t, want, got, "asked: %x", packet)
 }
 

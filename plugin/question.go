@@ -1,6 +1,7 @@
 package fairlead
 
 import (
+	"encoding/hex"
 	"net"
 	"net/netip"
 	"sync"
@@ -8,6 +9,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/fairlead-dns/fairlead/health/ledger"
+	"github.com/fairlead-dns/fairlead/plugin/abuse"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
 )
 
@@ -20,6 +22,9 @@ type scratch struct {
 	// name holds the QNAME in wire format; one octet more than the longest name, for the packer.
 	name  [256]byte
 	reply []byte
+	// cookie is that of the query; known is set when it shows that the client is where it seems to be, which TCP does too.
+	cookie abuse.Cookie
+	known  bool
 	// issued is what the reply names, worker where that is stamped.
 	issued answer.Issued
 	worker ledger.Holder
@@ -39,6 +44,7 @@ func (s *scratch) read(w dns.ResponseWriter, r *dns.Msg) (ok bool) {
 		Name: s.name[:n], Type: asked.Qtype, Class: asked.Qclass, Size: dns.MinMsgSize,
 	}
 	q := &s.question
+	s.cookie, s.known = abuse.Cookie{}, false
 	opt, ok := optOf(r)
 	if !ok {
 		return false
@@ -47,6 +53,9 @@ func (s *scratch) read(w dns.ResponseWriter, r *dns.Msg) (ok bool) {
 		q.EDNS, q.DO = true, opt.Do()
 		q.Size = max(dns.MinMsgSize, int(opt.UDPSize()))
 		if q.ECS, ok = subnetOf(opt); !ok {
+			return false
+		}
+		if s.cookie, ok = cookieOf(opt); !ok {
 			return false
 		}
 	}
@@ -59,6 +68,26 @@ func (s *scratch) read(w dns.ResponseWriter, r *dns.Msg) (ok bool) {
 		q.Size = 0
 	}
 	return true
+}
+
+// cookieOf is the COOKIE option of a query, of which the first counts. ok is unset for one of a length that is refused (RFC 7873
+// section 5.2.2).
+func cookieOf(opt *dns.OPT) (c abuse.Cookie, ok bool) {
+	for _, o := range opt.Option {
+		e, is := o.(*dns.EDNS0_COOKIE)
+		if !is {
+			continue
+		}
+		data, err := hex.DecodeString(e.Cookie)
+		next, ok := abuse.ParseCookie(data)
+		if err != nil || !ok {
+			return c, false
+		}
+		if !c.Present {
+			c = next
+		}
+	}
+	return c, true
 }
 
 // optOf is the OPT record of a query; nil without one. ok is unset where it stands in the wrong section, or twice, or under a

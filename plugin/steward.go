@@ -117,6 +117,11 @@ func (r *steward) release(a *attachment) {
 	releaseLanes(a)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.node != nil {
+		for _, b := range a.blocks {
+			r.node.Secondaries().Listen(b.handler, "", nil)
+		}
+	}
 	if r.pending == a {
 		r.pending = nil
 	}

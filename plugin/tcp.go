@@ -2,6 +2,7 @@ package fairlead
 
 import (
 	"context"
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -11,6 +12,7 @@ import (
 	"github.com/coredns/coredns/plugin/pkg/transport"
 	"github.com/miekg/dns"
 
+	"github.com/fairlead-dns/fairlead/plugin/fastlane"
 	"github.com/fairlead-dns/fairlead/plugin/stream"
 )
 
@@ -90,13 +92,15 @@ func (rt *tcpRuntime) attach(a *attachment, s *dnsserver.Server, core int) {
 	t := &tcpServer{owner: a, listener: stream.Bound(l, limits)}
 	t.target.Store(target)
 	t.server = &dns.Server{
-		Listener: t.listener, Net: "tcp", TsigSecret: s.TsigSecret, MaxTCPQueries: s.MaxTCPQueries,
+		Listener: t.listener, Net: "tcp", MaxTCPQueries: s.MaxTCPQueries,
 		ReadTimeout: s.ReadTimeout, IdleTimeout: func() time.Duration { return s.IdleTimeout },
+		DecorateReader: func(r dns.Reader) dns.Reader { return strictReader{r} },
 		Handler: dns.HandlerFunc(func(w dns.ResponseWriter, m *dns.Msg) {
 			to := t.target.Load()
 			to.server.ServeDNS(to.ctx, w, m)
 		}),
 	}
+	t.server.TsigProvider = tsigKeys(func() map[string]string { return t.target.Load().server.TsigSecret })
 	rt.at[s.Addr] = t
 	// The kernel gives connections to the listener from now on; it waits in the backlog until the server runs.
 	go func() {
@@ -104,6 +108,18 @@ func (rt *tcpRuntime) attach(a *attachment, s *dnsserver.Server, core int) {
 			log.Errorf("TCP on %s: %v", s.Addr, err)
 		}
 	}()
+}
+
+// A strictReader has queries refused that miekg's server would take (fastlane.Refusable).
+type strictReader struct{ dns.Reader }
+
+// ReadTCP reads one query.
+func (r strictReader) ReadTCP(conn net.Conn, timeout time.Duration) ([]byte, error) {
+	b, err := r.Reader.ReadTCP(conn, timeout)
+	if err != nil {
+		return b, err
+	}
+	return fastlane.Refusable(b), nil
 }
 
 // release closes the listeners that a still has: no other instance took them over.

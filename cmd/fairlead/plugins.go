@@ -35,6 +35,7 @@ import (
 	_ "github.com/coredns/coredns/plugin/timeouts"
 	_ "github.com/coredns/coredns/plugin/tls"
 	_ "github.com/coredns/coredns/plugin/transfer"
+	_ "github.com/coredns/coredns/plugin/tsig"
 	_ "github.com/coredns/coredns/plugin/view"
 	_ "github.com/coredns/coredns/plugin/whoami"
 
@@ -45,7 +46,7 @@ import (
 // (dnsserver/zdirectives.go), with ours before `file`.
 var directives = []string{
 	"root", "metadata", "cancel", "proxyproto", "timeouts", "multisocket", "reload", "nsid", "bufsize", "bind", "debug",
-	"ready", "health", "pprof", "shed", "prometheus", "errors", "log", "local", "any", "chaos", "acl", "cache", "header",
+	"ready", "health", "pprof", "shed", "prometheus", "errors", "log", "local", "any", "chaos", "acl", "tsig", "cache", "header",
 	"tls", "minimal", "transfer", "fairlead", "file", "whoami", "view",
 }
 

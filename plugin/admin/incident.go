@@ -149,7 +149,7 @@ func NewCertificate(i *ledger.Incident, n Node, now time.Time) (*ledger.Certific
 	for _, e := range stillOut(i) {
 		c.Endpoints, c.Addresses = append(c.Endpoints, e.Name), unique(c.Addresses, e.Addresses)
 	}
-	c.NotCovered = staticRecords(n, c.Addresses)
+	c.NotCovered = append(staticRecords(n, c.Addresses), secondaries(n, c.Addresses)...)
 	for _, g := range n.Gone.Of(c.Addresses...) {
 		if time.Now().Before(g.Until) {
 			c.NotCovered = append(c.NotCovered, "static record "+g.String()+", removed, until "+clock(g.Until))

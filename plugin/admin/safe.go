@@ -238,6 +238,9 @@ func (a *safeAnswer) roads() {
 	for _, record := range staticRecords(a.node, addresses) {
 		a.because(api.SafeNo, api.SafeReason{Code: "static", Names: []string{record}, Text: "the record " + record + " has an address of it"})
 	}
+	for _, who := range secondaries(a.node, addresses) {
+		a.because(api.SafeUnknown, api.SafeReason{Code: "secondaries", Text: who + " may answer it: which version of the zone they hold is not known (transfer.view: last)"})
+	}
 }
 
 // words says what the nodes have not said of one address.

@@ -31,6 +31,10 @@ type Compiler struct {
 
 	mu        sync.Mutex
 	sequences map[string]*steer.Sequence // guarded by mu
+	// serials are those of zones that are transferred, by name; guarded by mu.
+	serials map[string]*atomic.Uint32
+	// signing is held while the security of a zone is replaced.
+	signing sync.Mutex
 }
 
 // NewCompiler makes a compiler for a node. The name sets the node's phase in every sequence, base is the zero of its clock.
@@ -78,6 +82,8 @@ type zone struct {
 	ledger *ledger.Ledger
 	// sec is what makes the zone signed; nil where the file does not ask for it. It is the same as long as the file is.
 	sec *atomic.Pointer[security]
+	// serial is that of a zone that is transferred, in all its snapshots; nil for others, whose serial is that of the file.
+	serial *atomic.Uint32
 	// counters are shared by all snapshots of a zone of this name.
 	counters *Counters
 }
@@ -156,6 +162,9 @@ func (c *Compiler) whole(old *zone, zv *health.ZoneView, at time.Time) *zone {
 		if len(p.Watched()) == 0 {
 			z.pools[i].flip.Store(never)
 		}
+	}
+	if cfg.Transfer != config.NoTransfer {
+		z.serial = c.serialOf(cfg.Name, uint32(at.Unix()))
 	}
 	if cfg.DNSSEC != nil {
 		z.sec = new(atomic.Pointer[security])

@@ -34,6 +34,9 @@ func (r *reply) opt() int {
 		return 0
 	}
 	n := optFixed + r.q.ECS.size()
+	if r.q.WithCookie {
+		n += 4 + cookieLen
+	}
 	if r.ede != 0 {
 		n += edeSize
 	}
@@ -53,8 +56,23 @@ func (r *reply) putOPT() {
 	}
 	binary.BigEndian.PutUint16(r.buf[begin+optRDLength:], uint16(n-optFixed))
 	r.buf = r.q.ECS.append(r.buf, r.scope)
+	if r.q.WithCookie {
+		r.buf = append(r.buf, 0, byte(dns.EDNS0COOKIE), 0, cookieLen)
+		r.buf = append(r.buf, r.q.Cookie[:]...)
+	}
 	if r.ede != 0 {
 		r.buf = append(r.buf, 0, byte(dns.EDNS0EDE), 0, edeSize-4, byte(r.ede>>8), byte(r.ede))
 	}
 	r.additional++
+}
+
+// AppendTruncated appends a reply to q that has nothing but the question and TC: the client is to ask again over TCP.
+func AppendTruncated(dst []byte, q *Question) []byte {
+	r := reply{q: q, start: len(dst), outcome: Truncated, full: true}
+	r.buf = append(dst, make([]byte, headerLen)...)
+	r.buf = append(r.buf, q.Name...)
+	r.buf = binary.BigEndian.AppendUint16(r.buf, q.Type)
+	r.buf = binary.BigEndian.AppendUint16(r.buf, q.Class)
+	r.finish()
+	return r.buf
 }

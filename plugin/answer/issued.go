@@ -31,6 +31,9 @@ func (r *reply) issue(set *rrset, first int, ttl uint32) {
 	i.n++
 }
 
+// Clear makes i name nothing: the reply is not written.
+func (i *Issued) Clear() { i.n = 0 }
+
 // Empty tells whether the reply carries no holding.
 func (i *Issued) Empty() bool { return i.n == 0 }
 

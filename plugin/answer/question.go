@@ -10,6 +10,9 @@ import (
 // ednsSize is the UDP payload size that we announce, and the most we send over UDP (RFC 9715).
 const ednsSize = 1232
 
+// cookieLen is the length of a client cookie and a server cookie of ours (RFC 9018).
+const cookieLen = 24
+
 // A Question is a query that has passed the rules of the transport: one question, opcode QUERY, class IN or not.
 type Question struct {
 	ID uint16
@@ -22,6 +25,12 @@ type Question struct {
 	EDNS, DO bool
 	// Size is the client's UDP payload size; 0 over TCP and the like.
 	Size int
+	// Length is how many octets the query has over UDP, where nothing else shows that the client is where it seems to be: answers of
+	// services then keep to a multiple of that (config.Zone.Amplification). 0 elsewhere.
+	Length int
+	// Cookie is the COOKIE option of the reply, where WithCookie is set.
+	Cookie     [cookieLen]byte
+	WithCookie bool
 	// Stripe is any number that differs among concurrent queries, such as the client's port.
 	Stripe uint32
 	// Client is who asked: the resolver, as the transport knows it. It is invalid where the transport has no addresses.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
 	"github.com/miekg/dns"
 )
@@ -17,6 +18,10 @@ const maxChase = 16
 type Reply struct {
 	RCode   int
 	Outcome Outcome
+	// Zone is the zone that answers. About is the QNAME, or the zone's name where there is no end to names that get such a reply: it
+	// denies something, or a wildcard or a cell stands for them.
+	Zone  *config.Zone
+	About []byte
 }
 
 // reply is one reply in the making.
@@ -34,6 +39,9 @@ type reply struct {
 	apexAt uint16
 	// full is set when the answer has no room; nobody's turn was taken for it.
 	full bool
+	// wild is set when a wildcard stands for a name, or a cell. sealed is how many octets of the answer are signatures.
+	wild   bool
+	sealed int
 	// delegated is set when the reply is a referral: what it says is not ours.
 	delegated bool
 	// heads are what names are compressed against.
@@ -89,7 +97,11 @@ func (s *Snapshot) appendAt(dst []byte, q *Question, now clock) (out []byte, inf
 	r.fill(s, name)
 	r.finish()
 	z.counters.add(q.Stripe, r.outcome)
-	return r.buf, Reply{RCode: r.rcode, Outcome: r.outcome}, true
+	info = Reply{RCode: r.rcode, Outcome: r.outcome, Zone: z.cfg, About: z.index.apex}
+	if !r.wild && (r.outcome == Answered || r.outcome == Degraded || r.outcome == Static) {
+		info.About = q.Name
+	}
+	return r.buf, info, true
 }
 
 // zoneOf is the zone that holds name, the closest one, and where its apex begins in name.
@@ -188,6 +200,7 @@ func (r *reply) answer(name []byte, owner uint16) (target []byte, at uint16) {
 
 // at answers from what stands at an owner.
 func (r *reply) at(o *owner, f *found, name []byte, owner uint16) (target []byte, at uint16) {
+	r.wild = r.wild || f.wild || f.cell != nil
 	if r.typ == dns.TypeANY && !o.empty() {
 		if !r.signed {
 			r.hinfo(owner)
@@ -266,7 +279,11 @@ func (r *reply) static(set *staticSet, owner uint16) (name uint16) {
 	r.answers += set.count
 	r.outcome = Static
 	if _, names := namesIn(set.typ); names > 0 {
-		return r.named(set, owner)
+		name = r.named(set, owner)
+		if set.typ == dns.TypeSOA {
+			r.putSerial()
+		}
+		return name
 	}
 	at := len(r.buf)
 	r.buf = append(r.buf, set.rrs...)
@@ -309,7 +326,7 @@ func (r *reply) service(s *service, cell []byte, owner uint16) (target []byte, a
 		}
 	}
 	r.ede = errorOf(c.plan.plan.Source)
-	if set.seq != nil && !r.room(longest) {
+	if set.seq != nil && !r.room(longest) || r.amplifies(set.octets()) {
 		r.full = true
 		return nil, 0
 	}
@@ -321,7 +338,9 @@ func (r *reply) service(s *service, cell []byte, owner uint16) (target []byte, a
 		r.buf = set.append(r.buf, first, ttl, owner)
 	}
 	if seal != nil {
+		before := len(r.buf)
 		r.answers += r.sigs(seal.of(c.at, set.typ, first), ttl, owner)
+		r.sealed += len(r.buf) - before
 	}
 	r.issue(set, first, ttl)
 	r.answers += set.per
@@ -413,6 +432,7 @@ func (r *reply) empty() {
 func (r *reply) negative(rcode int, o Outcome) {
 	r.rcode, r.outcome = rcode, o
 	r.named(&r.z.index.soa, 0xC000|r.apexAt)
+	r.putSerial()
 	r.authority++
 	if r.signed {
 		r.authority += r.sigs(r.sec.soa, ttlOf(r.z.index.soa.rrs), 0xC000|r.apexAt)
@@ -422,6 +442,13 @@ func (r *reply) negative(rcode int, o Outcome) {
 // room tells whether so many octets more fit into the message.
 func (r *reply) room(octets int) bool {
 	return len(r.buf)-r.start+octets+r.opt() <= r.q.limit()
+}
+
+// amplifies tells whether the message, with so many octets more, is too many times as long as the query of somebody who may be elsewhere.
+// Signatures do not count: who asks for them cannot do without, and every one of them is longer than its query.
+func (r *reply) amplifies(octets int) bool {
+	most := r.z.cfg.Amplification * r.q.Length
+	return most > 0 && len(r.buf)-r.start-r.sealed+octets+r.opt() > most
 }
 
 // finish writes OPT and header, and empties the message if it is too long.

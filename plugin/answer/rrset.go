@@ -138,6 +138,19 @@ func (r *rrset) longestReply() uint32 {
 	return uint32(longest)
 }
 
+// octets is how many the records of a reply have at the most.
+func (r *rrset) octets() int {
+	switch {
+	case r.per == r.count:
+		return len(r.rrs)
+	case r.size > 0:
+		return int(r.per) * int(r.size)
+	case r.seq != nil:
+		return int(r.longest)
+	}
+	return int(r.longestReply())
+}
+
 // fixedSet is the records of on_all_down's fixed addresses, all in each reply.
 func fixedSet(svc *config.Service, typ uint16, holdings *carrier) rrset {
 	r := rrset{holds: 1}

@@ -3,6 +3,7 @@ package answer
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"net/netip"
 	"runtime"
 	"slices"
 	"sync"
@@ -21,7 +22,9 @@ type security struct {
 	// sets are the signatures of static RRsets, by staticSet.id; soa is that of the SOA in negative answers.
 	sets [][]byte
 	soa  []byte
-	// apex are the RRsets that signing brings: DNSKEY, CDS and CDNSKEY. Their ids are their places here.
+	// serial is that of the SOA that has been signed.
+	serial uint32
+	// apex are the RRsets that signing brings: DNSKEY, CDS, CDNSKEY and, if the file asks for it, CSYNC. Their ids are their places here.
 	apex     []staticSet
 	apexSigs [][]byte
 	chain    chain
@@ -68,7 +71,6 @@ func (z *zone) secure(s *signer) *security {
 	x := z.index
 	sec := &security{signer: s, sets: make([][]byte, x.sets), ttl: ttlOf(x.soa.rrs)}
 	sec.addKeys(z.cfg)
-	sec.soa = s.sign(s.data, x.apex, dns.TypeSOA, z.cfg.SOA.TTL, eachRData(x.soa.rrs))
 	var extra []uint16
 	for _, set := range sec.apex {
 		extra = append(extra, set.typ)
@@ -80,11 +82,12 @@ func (z *zone) secure(s *signer) *security {
 			return
 		}
 		for k := range o.static {
-			if set := &o.static[k]; !o.cut || set.typ == dns.TypeDS {
+			if set := &o.static[k]; (!o.cut || set.typ == dns.TypeDS) && set.typ != dns.TypeSOA {
 				sec.sets[set.id] = s.sign(s.keysFor(set.typ), []byte(o.name), set.typ, ttlOf(set.rrs), eachRData(set.rrs))
 			}
 		}
 	})
+	sec.signSOA(z, z.serialNow())
 	parallel(len(sec.chain), func(i int) { sec.chain[i].rr, sec.chain[i].sigs = sec.chain[i].sign(s, sec.ttl, 0) })
 	return sec
 }
@@ -115,10 +118,17 @@ func (sec *security) addKeys(z *config.Zone) {
 			keys = append(keys, r.RData...)
 		}
 	}
-	for _, set := range []struct {
+	sets := []struct {
 		typ  uint16
 		data [][]byte
-	}{{dns.TypeDNSKEY, keys}, {dns.TypeCDS, cds}, {dns.TypeCDNSKEY, cdnskey}} {
+	}{{dns.TypeDNSKEY, keys}, {dns.TypeCDS, cds}, {dns.TypeCDNSKEY, cdnskey}}
+	if z.DNSSEC.CSYNC {
+		sets = append(sets, struct {
+			typ  uint16
+			data [][]byte
+		}{dns.TypeCSYNC, [][]byte{csyncData(z)}})
+	}
+	for _, set := range sets {
 		if definesType(z, z.Name, set.typ) && set.typ != dns.TypeDNSKEY {
 			continue
 		}
@@ -127,8 +137,26 @@ func (sec *security) addKeys(z *config.Zone) {
 			out.rrs = appendRR(out.rrs, set.typ, z.DNSSEC.TTL, d)
 		}
 		sec.apex = append(sec.apex, out)
-		sec.apexSigs = append(sec.apexSigs, s.sign(s.entry, s.zone, set.typ, z.DNSSEC.TTL, set.data))
+		sec.apexSigs = append(sec.apexSigs, s.sign(s.keysFor(set.typ), s.zone, set.typ, z.DNSSEC.TTL, set.data))
 	}
+}
+
+// csyncImmediate is the flag of a CSYNC record that asks for no confirmation out of band (RFC 7477 section 2.1.1.2).
+const csyncImmediate = 1
+
+// csyncData is the RDATA of a CSYNC record (RFC 7477): the parent is to take over name servers and their addresses in the zone. The serial,
+// which binds the record to a version of the zone, means nothing without the flag soaminimum.
+func csyncData(z *config.Zone) []byte {
+	types := []uint16{dns.TypeNS}
+	for _, typ := range []uint16{dns.TypeA, dns.TypeAAAA} {
+		if slices.ContainsFunc(z.NameServers, func(s config.NameServer) bool {
+			return slices.ContainsFunc(s.Addresses, func(a netip.Addr) bool { return addressType(a) == typ })
+		}) {
+			types = append(types, typ)
+		}
+	}
+	out := binary.BigEndian.AppendUint32(nil, 0)
+	return append(binary.BigEndian.AppendUint16(out, csyncImmediate), typeBitmap(types)...)
 }
 
 // DSData is the RDATA of the DS record of a key, with SHA-256 (RFC 4509). zone is the zone's name.
@@ -226,6 +254,8 @@ func (c *Compiler) Resign(s *Snapshot, now time.Time) (zones int) {
 	if s == nil {
 		return 0
 	}
+	c.signing.Lock()
+	defer c.signing.Unlock()
 	for _, z := range s.zones {
 		if z.sec == nil {
 			continue

@@ -77,10 +77,28 @@ func newFallback(route *atomic.Pointer[Route], local net.Addr) *fallback {
 		MsgInvalidFunc:    func([]byte, error) { <-f.slots },
 		NotifyStartedFunc: func() { close(started) },
 	}
+	f.server.TsigProvider = keysOf{route}
 	// It ends by close alone: a queue has no errors.
 	go func() { _ = f.server.ActivateAndServe() }()
 	<-started
 	return f
+}
+
+// keysOf knows the TSIG keys of the route in force.
+type keysOf struct{ route *atomic.Pointer[Route] }
+
+// Generate and Verify implement dns.TsigProvider.
+func (k keysOf) Generate(msg []byte, t *dns.TSIG) ([]byte, error) {
+	if keys := k.route.Load().Keys; keys != nil {
+		return keys.Generate(msg, t)
+	}
+	return nil, dns.ErrSecret
+}
+func (k keysOf) Verify(msg []byte, t *dns.TSIG) error {
+	if keys := k.route.Load().Keys; keys != nil {
+		return keys.Verify(msg, t)
+	}
+	return dns.ErrSecret
 }
 
 // handle asks CoreDNS.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/fairlead-dns/fairlead/plugin/abuse"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
 )
 
@@ -30,6 +31,7 @@ const (
 // A query is one plain question as it was read.
 type query struct {
 	answer.Question
+	cookie abuse.Cookie
 	// nsid is set when the client asks for the server's name (RFC 5001).
 	nsid bool
 }
@@ -66,6 +68,7 @@ func (q *query) read(p []byte) bool {
 	}
 	at += 4
 	q.EDNS, q.DO, q.nsid, q.Size, q.ECS = false, false, false, dns.MinMsgSize, answer.ECS{}
+	q.cookie, q.WithCookie, q.Length = abuse.Cookie{}, false, 0
 	if p[11] == 0 {
 		return at == len(p)
 	}
@@ -105,8 +108,15 @@ func (q *query) readOption(code uint16, data []byte) bool {
 	case dns.EDNS0NSID:
 		q.nsid = true
 		return true
-	case dns.EDNS0COOKIE, dns.EDNS0PADDING:
+	case dns.EDNS0PADDING:
 		return true
+	case dns.EDNS0COOKIE:
+		c, ok := abuse.ParseCookie(data)
+		if !q.cookie.Present {
+			// The first counts (RFC 7873 section 5.2).
+			q.cookie = c
+		}
+		return ok
 	case dns.EDNS0SUBNET:
 		return !q.ECS.Present && readSubnet(&q.ECS, data)
 	}

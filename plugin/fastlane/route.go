@@ -7,9 +7,11 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/miekg/dns"
 
+	"github.com/fairlead-dns/fairlead/plugin/abuse"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
 )
@@ -56,6 +58,10 @@ type Route struct {
 	Node    Node
 	Server  Server
 	Context context.Context
+	// Guards are cookies and limits.
+	abuse.Guards
+	// Keys are the TSIG keys of Server; nil for none.
+	Keys dns.TsigProvider
 	// Decorate is the writer that another plugin puts around answers of the ordinary path; nil for none.
 	Decorate dns.DecorateWriter
 	// Blocks are the zones of the server, those of other plugins among them.
@@ -157,4 +163,14 @@ func (b *Block) takes(q *query) bool {
 		return b.Explains == nil || !b.Explains(&q.Question)
 	}
 	return true
+}
+
+// readCookie gives the reply to q its cookie, if q has one, and tells whether that one shows that the client is where it seems to be.
+func (r *Route) readCookie(q *query) (known bool) {
+	if !q.cookie.Present {
+		return false
+	}
+	q.WithCookie = true
+	q.Cookie, known = r.Jar.Answer(&q.cookie, q.Client, time.Now().Unix())
+	return known
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fairlead-dns/fairlead/health/ledger"
+	"github.com/fairlead-dns/fairlead/plugin/abuse"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
 )
 
@@ -170,7 +171,7 @@ func (w *worker) replies(r *Route, p *pass, n int) (ok bool) {
 	}
 	w.warmth += answer.Warm(w.spots[:n], w.types[:n])
 	for i := range n {
-		w.handed[i] = w.blocks[i] == nil || !w.reply(p, i)
+		w.handed[i] = w.blocks[i] == nil || !w.reply(r, p, i)
 	}
 	for i := range n {
 		if w.handed[i] {
@@ -224,15 +225,28 @@ func (w *worker) block(r *Route, q *query, i int) *entry {
 }
 
 // reply appends the reply to the i-th datagram to the batch; it returns false where that is for the ordinary path after all.
-func (w *worker) reply(p *pass, i int) bool {
+func (w *worker) reply(r *Route, p *pass, i int) bool {
 	if !w.out.room() {
 		return false
 	}
 	q, e, at := &w.queries[i], w.blocks[i], w.out.n
 	q.Issued, q.Spot = &w.issued[at], w.spots[i]
+	known := r.Jar != nil && r.readCookie(q)
+	if !known {
+		q.Length = len(w.in.packet(i))
+	}
 	out, info, ours := p.append(w.out.data, &q.Question)
 	if !ours {
 		return false
+	}
+	if r.Limiter != nil && !known && info.Zone.RRL != nil {
+		switch r.Limiter.Take(info.Zone.RRL, q.Client, byte(info.Outcome), info.About, p.book.Now()) {
+		case abuse.Drop:
+			q.Issued.Clear()
+			return true
+		case abuse.Slip:
+			out, info.RCode = answer.AppendTruncated(w.out.data, &q.Question), dns.RcodeSuccess
+		}
 	}
 	t := &w.taken[at]
 	*t = taken{id: int32(e.id), typ: int32(indexOf(q.Type)), rcode: uint8(info.RCode), do: q.DO, counted: e.block.Counted != "",
@@ -246,7 +260,7 @@ func (w *worker) reply(p *pass, i int) bool {
 
 // hand gives the i-th datagram to the ordinary path.
 func (w *worker) hand(i int) {
-	data := w.in.packet(i)
+	data := Refusable(w.in.packet(i))
 	p := &packet{length: len(data), from: w.in.client(i), zone: w.in.zone(i)}
 	copy(p.data[:], data)
 	conn, to, source := w.conn, p.from, slices.Clone(w.in.source(i))
