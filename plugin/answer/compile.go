@@ -180,9 +180,9 @@ func (c *Compiler) whole(old *zone, zv *health.ZoneView, at time.Time) *zone {
 			before[svc.Name] = old.services[i]
 		}
 	}
-	for i, svc := range cfg.Services {
-		z.services[i] = c.service(z, zv, i, before[svc.Name], at)
-		z.hash += z.services[i].hash
+	parallel(len(cfg.Services), func(i int) { z.services[i] = c.service(z, zv, i, before[cfg.Services[i].Name], at) })
+	for _, s := range z.services {
+		z.hash += s.hash
 	}
 	z.hosts = c.hosts(z, zv, nil)
 	z.planned = c.planned(zv)
@@ -204,7 +204,11 @@ func (c *Compiler) hosts(z *zone, zv *health.ZoneView, old []*service) []*servic
 			hosts[i] = old[i]
 		} else {
 			hosts[i] = c.host(h, answers)
-			z.sealAll(hosts[i], h.Name, hostTypes(z.cfg, h))
+			var was *service
+			if old != nil {
+				was = old[i]
+			}
+			z.sealAll(hosts[i], was, h.Name, hostTypes(z.cfg, h))
 		}
 	}
 	return hosts
@@ -215,12 +219,16 @@ func (c *Compiler) update(old *zone, was, zv *health.ZoneView, at time.Time) *zo
 	z := *old
 	z.troubled = slices.Clone(old.troubled)
 	var stale []bool
+	var again []int
 	touch := func(service int) {
 		if stale == nil {
 			stale = make([]bool, len(z.services))
 			z.services = slices.Clone(z.services)
 		}
-		stale[service] = true
+		if !stale[service] {
+			stale[service] = true
+			again = append(again, service)
+		}
 	}
 	for i := range was.Scoped {
 		if was.Scoped[i] != zv.Scoped[i] {
@@ -244,11 +252,12 @@ func (c *Compiler) update(old *zone, was, zv *health.ZoneView, at time.Time) *zo
 			touch(s)
 		}
 	}
-	for i, again := range stale {
-		if again {
-			z.services[i] = c.service(&z, zv, i, old.services[i], at)
-			z.hash += z.services[i].hash - old.services[i].hash
-		}
+	parallel(len(again), func(k int) {
+		i := again[k]
+		z.services[i] = c.service(&z, zv, i, old.services[i], at)
+	})
+	for _, i := range again {
+		z.hash += z.services[i].hash - old.services[i].hash
 	}
 	z.planned = c.planned(zv)
 	if stale != nil && z.hosts != nil {

@@ -168,8 +168,8 @@ func DSData(zone string, k *config.Key) []byte {
 	return h.Sum(append(out, k.Algorithm, dns.SHA256))
 }
 
-// seal signs what s answers under a name.
-func (sec *security) seal(z *config.Zone, s *service, owner []byte, types []uint16) *seal {
+// seal signs what s answers under a name. before is what the name had before, nil for nothing: most replies of one record are as they were.
+func (sec *security) seal(z *config.Zone, s *service, owner []byte, types []uint16, before *sealed) *seal {
 	sg := sec.signer
 	out := &seal{era: sg.era, plans: make([][]setSeal, len(s.plans))}
 	lacking := make(map[uint16]bool)
@@ -181,7 +181,7 @@ func (sec *security) seal(z *config.Zone, s *service, owner []byte, types []uint
 			}
 		}
 		for k := range p.sets {
-			out.plans[i] = append(out.plans[i], sg.sealSet(&p.sets[k], owner, s.ttl.max))
+			out.plans[i] = append(out.plans[i], sg.sealSet(i, &p.sets[k], owner, s.ttl.max, before))
 		}
 	}
 	at := sec.chain.exact(owner)
@@ -197,14 +197,20 @@ func (sec *security) seal(z *config.Zone, s *service, owner []byte, types []uint
 	return out
 }
 
-// sealSet signs all replies that an RRset of a service can give.
-func (s *signer) sealSet(r *rrset, owner []byte, ttl uint32) setSeal {
+// sealSet signs all replies that an RRset of a service's i-th plan can give.
+func (s *signer) sealSet(i int, r *rrset, owner []byte, ttl uint32, before *sealed) setSeal {
 	out := setSeal{typ: r.typ}
 	firsts := int(r.count)
 	if r.per == r.count {
 		firsts = 1
 	}
 	for first := range firsts {
+		if r.per == 1 {
+			if sigs := before.one(i, r.record(first), r.typ, ttl); sigs != nil {
+				out.sigs = append(out.sigs, sigs)
+				continue
+			}
+		}
 		var data [][]byte
 		for k := range int(r.per) {
 			data = append(data, r.record((first + k) % int(r.count))[2+rrFixed:])
@@ -220,8 +226,8 @@ func distinct(data [][]byte) [][]byte {
 	return slices.CompactFunc(data, slices.Equal)
 }
 
-// sealAll seals a service under its name, and its cells under the wildcard below that.
-func (z *zone) sealAll(s *service, name string, types []uint16) {
+// sealAll seals a service under its name, and its cells under the wildcard below that. was is what the name had before; nil for nothing.
+func (z *zone) sealAll(s, was *service, name string, types []uint16) {
 	if z.sec == nil {
 		return
 	}
@@ -232,15 +238,57 @@ func (z *zone) sealAll(s *service, name string, types []uint16) {
 		s.seals = append(s.seals, &sealCell{owner: wildcardOf(string(owner))})
 	}
 	if sec := z.sec.Load(); sec != nil {
-		s.reseal(z, sec)
+		for i, cell := range s.seals {
+			cell.p.Store(sec.seal(z.cfg, s, cell.owner, s.types, sealedBefore(was, i, sec.signer.era, cell.owner)))
+		}
 	}
+}
+
+// A sealed is what a name had, with its signatures.
+type sealed struct {
+	service *service
+	seal    *seal
+}
+
+// sealedBefore is what was had under its i-th owner, if that was signed in the same era.
+func sealedBefore(was *service, i int, e era, owner []byte) *sealed {
+	if was == nil || i >= len(was.seals) || !slices.Equal(was.seals[i].owner, owner) {
+		return nil
+	}
+	before := was.seals[i].p.Load()
+	if before == nil || before.era != e {
+		return nil
+	}
+	return &sealed{was, before}
+}
+
+// one is the signature of a reply of one record, in the form of appendRR, of the i-th plan or of another one; nil where there was none.
+func (b *sealed) one(i int, record []byte, typ uint16, ttl uint32) []byte {
+	if b == nil || b.service.ttl.max != ttl {
+		return nil
+	}
+	if i >= len(b.service.plans) {
+		i = 0
+	}
+	for k := range b.service.plans[i].sets {
+		r := &b.service.plans[i].sets[k]
+		if r.typ != typ || r.per != 1 {
+			continue
+		}
+		for m := range int(r.count) {
+			if slices.Equal(r.record(m), record) {
+				return b.seal.of(i, typ, m)
+			}
+		}
+	}
+	return nil
 }
 
 // reseal seals anew what is not of the era.
 func (s *service) reseal(z *zone, sec *security) {
 	for _, cell := range s.seals {
 		if was := cell.p.Load(); was == nil || was.era != sec.signer.era {
-			cell.p.Store(sec.seal(z.cfg, s, cell.owner, s.types))
+			cell.p.Store(sec.seal(z.cfg, s, cell.owner, s.types, nil))
 		}
 	}
 	for _, p := range s.places {

@@ -84,7 +84,7 @@ func (c *Compiler) service(z *zone, zv *health.ZoneView, i int, old *service, at
 		}
 		s.places = append(s.places, c.place(z, zv, svc, place, d.Places[k], before, at))
 	}
-	z.sealAll(s, svc.Name, serviceTypes(z.cfg, svc))
+	z.sealAll(s, old, svc.Name, serviceTypes(z.cfg, svc))
 	return s
 }
 
@@ -103,7 +103,7 @@ func (c *Compiler) place(z *zone, zv *health.ZoneView, svc *config.Service, plac
 		}
 	}
 	c.goOn(s, old, z, lotOf(c.node, place.Name), at)
-	z.sealAll(s, place.Name, serviceTypes(z.cfg, svc))
+	z.sealAll(s, old, place.Name, serviceTypes(z.cfg, svc))
 	return s
 }
 
