@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+
 	adminapi "github.com/fairlead-dns/fairlead/client"
 	"github.com/fairlead-dns/fairlead/config"
 )
@@ -91,7 +93,7 @@ func newClient(a access) (*client, error) {
 		return a.remote(a.server, source)
 	}
 	if a.tokenFile+a.ca+a.cert+a.key != "" {
-		return nil, &exitError{Code: exitUsage, Err: fmt.Errorf("--token-file, --ca, --cert and --key are for https://HOST:PORT"),
+		return nil, &exit.Error{Code: exit.Usage, Err: fmt.Errorf("--token-file, --ca, --cert and --key are for https://HOST:PORT"),
 			Hint: "the unix socket needs no login: whoever can open it may do everything"}
 	}
 	path, found, err := findServer(a.server, source)
@@ -136,14 +138,14 @@ func (a *access) remote(text, source string) (*client, error) {
 func parseRemote(text, source string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "https" || u.Port() == "" || u.Hostname() == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery+u.Fragment != "" {
-		return nil, &exitError{Code: exitUsage, Err: fmt.Errorf("%s %q: want https://HOST:PORT", source, text), Hint: "for example https://node1.example.org:8443"}
+		return nil, &exit.Error{Code: exit.Usage, Err: fmt.Errorf("%s %q: want https://HOST:PORT", source, text), Hint: "for example https://node1.example.org:8443"}
 	}
 	return u, nil
 }
 
 func (a *access) certificate(cfg *tls.Config) error {
 	if a.cert == "" || a.key == "" {
-		return &exitError{Code: exitUsage, Err: fmt.Errorf("--cert and --key go together"), Hint: "name the files of the certificate and of its key"}
+		return &exit.Error{Code: exit.Usage, Err: fmt.Errorf("--cert and --key go together"), Hint: "name the files of the certificate and of its key"}
 	}
 	cert, err := config.ReadCertFile(a.cert)
 	if err != nil {

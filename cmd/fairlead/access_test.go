@@ -24,6 +24,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -108,7 +110,7 @@ func TestOverTLS(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Setenv(tokenEnv, tt.env)
 			out, err := fairleadSays("status --server " + n.url + " " + strings.ReplaceAll(tt.line, "DIR", n.dir))
-			code, hint := exitCode(err)
+			code, hint := exit.CodeOf(err)
 			require.Equal(t, tt.code, code, "%v", err)
 			if tt.code == 0 {
 				require.Contains(t, out, "node")
@@ -147,8 +149,8 @@ func TestServerThatCannotBe(t *testing.T) {
 		{"--server unix:/x --token-file y", "are for https://HOST:PORT"},
 	} {
 		_, err := fairleadSays("status " + tt.line)
-		code, _ := exitCode(err)
-		assert.Equal(t, exitUsage, code)
+		code, _ := exit.CodeOf(err)
+		assert.Equal(t, exit.Usage, code)
 		assert.ErrorContains(t, err, tt.want)
 	}
 	_, err := fairleadSays("status --server https://127.0.0.1:1 --ca /dev/null")
@@ -169,8 +171,8 @@ func TestTokenCommands(t *testing.T) {
 	}
 	for _, line := range []string{"token create --role admin", "token create --name x", "token create --name x --role root", "token create --name x --role viewer --for 5", "token revoke"} {
 		_, err := fairleadSays(line)
-		code, _ := exitCode(err)
-		require.Equal(t, exitUsage, code, line)
+		code, _ := exit.CodeOf(err)
+		require.Equal(t, exit.Usage, code, line)
 	}
 	now := time.Date(2026, 5, 17, 3, 0, 0, 0, time.UTC)
 	end := now.Add(90 * time.Minute)
@@ -179,13 +181,13 @@ func TestTokenCommands(t *testing.T) {
 		{Name: "backup", Role: "viewer", By: "ada", CreatedAt: now.Add(-time.Hour)},
 		{Name: "ci", Role: "operator", By: "ada", CreatedAt: now.Add(-time.Hour), ExpiresAt: &end},
 		{Name: "old", Role: "admin", CreatedAt: now.Add(-time.Hour), ExpiresAt: &now, Expired: true},
-	}}, now, style{})
+	}}, now, terminal.Style{})
 	assert.Equal(t, `STATE      NAME    ROLE      UNTIL                         MADE       BY
 ● good     backup  viewer    forever                       02:00:00Z  ada
 ● good     ci      operator  until 04:30:00Z (1h30m left)  02:00:00Z  ada
 ○ expired  old     admin     until 03:00:00Z               02:00:00Z  -
 `, b.String())
 	b.Reset()
-	writeTokens(&b, &api.Tokens{}, now, style{})
+	writeTokens(&b, &api.Tokens{}, now, terminal.Style{})
 	assert.Equal(t, "none\n", b.String())
 }

@@ -14,6 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/health/audit"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -47,18 +49,18 @@ Exit codes: 0 done, 1 no log, or a line that is not what was written, 2 wrong us
 		Example: `  fairlead audit
   fairlead audit --server https://node1.example.org:8443 --token-file admin.token
   fairlead audit --after 1200 -n 100 -o json /var/lib/fairlead`,
-		Args: usageArgs(cobra.MaximumNArgs(1)),
+		Args: exit.Args(cobra.MaximumNArgs(1)),
 	}
 	server := addServerFlag(cmd)
 	cmd.Flags().Uint64Var(&after, "after", 0, "begin after the entry with this number (default: the latest entries)")
 	cmd.Flags().IntVarP(&n, "number", "n", defaultEntries, "how many entries at most")
 	cmd.Flags().StringVarP(&output, "output", "o", "table", "table or json; json prints the lines as they are in the log")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := choice(cmd, "output", output, "table", "json"); err != nil {
+		if err := exit.Choice(cmd, "output", output, "table", "json"); err != nil {
 			return err
 		}
 		if n < 1 {
-			return usagef(cmd, "--number %d: want 1 or more", n)
+			return exit.Usagef(cmd, "--number %d: want 1 or more", n)
 		}
 		if asksNode(server, args) {
 			return auditOver(cmd, *server, after, n, output)
@@ -104,7 +106,7 @@ func auditOver(cmd *cobra.Command, server access, after uint64, n int, output st
 	if err != nil {
 		return err
 	}
-	ctx, limit := orBackground(cmd.Context()), min(n, api.MaxAudit)
+	ctx, limit := exit.OrBackground(cmd.Context()), min(n, api.MaxAudit)
 	got, err := c.Audit(ctx, limit)
 	if cmd.Flags().Changed("after") {
 		got, err = c.AuditAfter(ctx, after, limit)
@@ -135,7 +137,7 @@ compare the printed hash with one that was kept elsewhere.
 
 Exit codes: 0 it is what was written, 1 it is not, or there is none, 2 wrong usage.`,
 		Example: `  fairlead audit verify /var/lib/fairlead`,
-		Args:    usageArgs(cobra.MaximumNArgs(1)),
+		Args:    exit.Args(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir, err := auditDir(args)
 			if err != nil {
@@ -146,7 +148,7 @@ Exit codes: 0 it is what was written, 1 it is not, or there is none, 2 wrong usa
 				return auditError(err)
 			}
 			out := cmd.OutOrStdout()
-			fmt.Fprintf(out, "%s: %s in %s, nothing was changed\n", dir, entryCount(s.Entries), count(s.Segments, "segment"))
+			fmt.Fprintf(out, "%s: %s in %s, nothing was changed\n", dir, entryCount(s.Entries), terminal.Count(s.Segments, "segment"))
 			if s.Entries > 0 {
 				fmt.Fprintf(out, "first  %d  %s  %s\n", s.First.Seq, s.First.At.Format(time.RFC3339), s.First.Hash)
 				fmt.Fprintf(out, "last   %d  %s  %s\n", s.Last.Seq, s.Last.At.Format(time.RFC3339), s.Last.Hash)
@@ -166,7 +168,7 @@ func entryCount(n uint64) string {
 // auditError adds what to do about err.
 func auditError(err error) error {
 	if broken, ok := errors.AsType[*audit.ChainError](err); ok {
-		return withHint(fmt.Errorf("the audit log is not what was written: %w", broken),
+		return exit.WithHint(fmt.Errorf("the audit log is not what was written: %w", broken),
 			"compare with a copy; `fairlead audit --after N` prints what comes after entry N")
 	}
 	return err
@@ -178,7 +180,7 @@ func auditDir(args []string) (string, error) {
 		return args[0], nil
 	}
 	if strings.HasPrefix(os.Getenv(serverEnv), "https:") {
-		return "", withHint(fmt.Errorf("%s names a node over https: its log lies there", serverEnv), "name a directory, or run this on the node")
+		return "", exit.WithHint(fmt.Errorf("%s names a node over https: its log lies there", serverEnv), "name a directory, or run this on the node")
 	}
 	text := os.Getenv(serverEnv)
 	socket, source, err := findServer(text, serverEnv)
@@ -196,7 +198,7 @@ func auditDir(args []string) (string, error) {
 			return dir, nil
 		}
 	}
-	return "", withHint(fmt.Errorf("no audit log in %s", orList(places)), "name the state directory of the node, as its Corefile does")
+	return "", exit.WithHint(fmt.Errorf("no audit log in %s", exit.OrList(places)), "name the state directory of the node, as its Corefile does")
 }
 
 // writeAudit prints entries. Texts come from outside: what could paint a terminal is quoted.
@@ -213,15 +215,15 @@ func writeAudit(w io.Writer, entries []audit.Entry, output string, now time.Time
 		}
 		return nil
 	}
-	t := newTable("#", "TIME", "ACTOR", "FROM", "ACTION", "OBJECT", "OUTCOME", "REASON").alignRight(0)
+	t := terminal.NewTable("#", "TIME", "ACTOR", "FROM", "ACTION", "OBJECT", "OUTCOME", "REASON").AlignRight(0)
 	for _, e := range entries {
 		colour := ""
 		if e.Outcome != audit.OutcomeOK {
-			colour = yellow
+			colour = terminal.Yellow
 		}
-		t.add(colour, strconv.FormatUint(e.Seq, 10), clock(e.At, now), plain(e.Actor), plain(e.From), plain(e.Action), plain(e.Object), plain(outcome(&e)), plain(askedFor(&e)))
+		t.Add(colour, strconv.FormatUint(e.Seq, 10), terminal.Clock(e.At, now), plain(e.Actor), plain(e.From), plain(e.Action), plain(e.Object), plain(outcome(&e)), plain(askedFor(&e)))
 	}
-	t.write(w, styleFor(w), "")
+	t.Write(w, terminal.StyleFor(w), "")
 	return nil
 }
 
@@ -242,7 +244,7 @@ func askedFor(e *audit.Entry) string {
 	if len(e.Asked) == 0 {
 		return e.Reason
 	}
-	return joinWords("; ", e.Reason, "asked: "+string(e.Asked))
+	return terminal.JoinWords("; ", e.Reason, "asked: "+string(e.Asked))
 }
 
 // plain is text without what could move the cursor; a dash if there is none.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -15,12 +16,12 @@ import (
 const maxNamed = 3
 
 // writeBrief prints the answer that a page begins with, in the colour of its mark, on as many lines as the terminal needs.
-func writeBrief(w io.Writer, st style, m mark, text string) {
-	for i, line := range fold(m.shape+" "+text, st.width-2) {
+func writeBrief(w io.Writer, st terminal.Style, m terminal.Mark, text string) {
+	for i, line := range terminal.Fold(m.Shape+" "+text, st.Width-2) {
 		if i > 0 {
 			line = "  " + line
 		}
-		fmt.Fprintln(w, st.paint(m.colour, line))
+		fmt.Fprintln(w, st.Paint(m.Colour, line))
 	}
 }
 
@@ -34,12 +35,12 @@ func firsts(all []string, sep string) string {
 
 // A move is what becomes of one service.
 type move struct {
-	mark mark
+	mark terminal.Mark
 	text string
 }
 
 // briefMoves says in one line which services would answer otherwise, the gravest first.
-func briefMoves(w *api.WhatIf) (mark, string) {
+func briefMoves(w *api.WhatIf) (terminal.Mark, string) {
 	var moves []move
 	for i := range w.Services {
 		if m, ok := moveOf(&w.Services[i]); ok {
@@ -47,15 +48,15 @@ func briefMoves(w *api.WhatIf) (mark, string) {
 		}
 	}
 	if len(moves) == 0 {
-		return markOf(health.Up, ""), "nobody is answered otherwise"
+		return terminal.MarkOf(health.Up, ""), "nobody is answered otherwise"
 	}
 	slices.SortStableFunc(moves, func(a, b move) int { return markRank(a.mark) - markRank(b.mark) })
-	return moves[0].mark, firsts(each(moves, func(m move) string { return m.text }), " · ")
+	return moves[0].mark, firsts(terminal.Each(moves, func(m move) string { return m.text }), " · ")
 }
 
 // moveOf is what becomes of one service; nothing if its shares stay.
 func moveOf(s *api.WhatIfService) (move, bool) {
-	name := display(s.Service)
+	name := terminal.Display(s.Service)
 	if s.Class != "" {
 		name += " for " + s.Class
 	}
@@ -63,13 +64,13 @@ func moveOf(s *api.WhatIfService) (move, bool) {
 	was, is := stateMark(s.Before), stateMark(s.After)
 	switch {
 	case len(s.After.Shares) == 0 && len(s.Before.Shares) > 0:
-		return move{markOf(health.Down, ""), name + ": nobody is left, every query gets NODATA"}, true
-	case was.word != is.word && markRank(is) < markRank(was):
-		return move{is, fmt.Sprintf("%s falls from %s to %s", name, was.word, is.word)}, true
-	case was.word != is.word:
-		return move{is, fmt.Sprintf("%s goes from %s to %s", name, was.word, is.word)}, true
+		return move{terminal.MarkOf(health.Down, ""), name + ": nobody is left, every query gets NODATA"}, true
+	case was.Word != is.Word && markRank(is) < markRank(was):
+		return move{is, fmt.Sprintf("%s falls from %s to %s", name, was.Word, is.Word)}, true
+	case was.Word != is.Word:
+		return move{is, fmt.Sprintf("%s goes from %s to %s", name, was.Word, is.Word)}, true
 	case moved > 0:
-		return move{markOf(health.Up, ""), fmt.Sprintf("%s stays on %s, %s of it moves", name, is.word, percent(moved))}, true
+		return move{terminal.MarkOf(health.Up, ""), fmt.Sprintf("%s stays on %s, %s of it moves", name, is.Word, terminal.Percent(moved))}, true
 	}
 	return move{}, false
 }
@@ -92,7 +93,7 @@ func movedShare(before, after []api.Share) (most float64) {
 }
 
 // briefStaleness says in one line until when caches can hold what is not answered any more.
-func briefStaleness(s *api.Staleness) (mark, string) {
+func briefStaleness(s *api.Staleness) (terminal.Mark, string) {
 	var latest *api.ServiceStaleness
 	var unknown, nodes []string
 	for i := range s.Services {
@@ -100,7 +101,7 @@ func briefStaleness(s *api.Staleness) (mark, string) {
 		switch {
 		case len(svc.Departures) == 0:
 		case svc.SafeAt == nil:
-			unknown = append(unknown, display(svc.Service))
+			unknown = append(unknown, terminal.Display(svc.Service))
 			for i := range svc.Unknown {
 				if text := unknownNode(&svc.Unknown[i], s.At); !slices.Contains(nodes, text) {
 					nodes = append(nodes, text)
@@ -110,29 +111,29 @@ func briefStaleness(s *api.Staleness) (mark, string) {
 			latest = svc
 		}
 	}
-	by := fmt.Sprintf(", says node %s at %s", s.Node, clock(s.At, s.At))
+	by := fmt.Sprintf(", says node %s at %s", s.Node, terminal.Clock(s.At, s.At))
 	switch {
 	case len(unknown) > 0:
-		return markOf(health.Unknown, ""), joinWords(": ", "when caches forget is unknown", firsts(nodes, ", ")) + "; of " + firsts(unknown, ", ") + by
+		return terminal.MarkOf(health.Unknown, ""), terminal.JoinWords(": ", "when caches forget is unknown", firsts(nodes, ", ")) + "; of " + firsts(unknown, ", ") + by
 	case latest == nil && s.EarlierUnknown != "":
-		return markOf(health.Unknown, ""), "nothing that left the answers is known; when caches forget what was answered before is unknown: " + s.EarlierUnknown + by
+		return terminal.MarkOf(health.Unknown, ""), "nothing that left the answers is known; when caches forget what was answered before is unknown: " + s.EarlierUnknown + by
 	case latest == nil && s.EarlierSafeAt != nil:
-		return markOf(health.Suspect, ""), fmt.Sprintf("nothing that left the answers is known; what was answered before the last start of a node is forgotten by %s (in %s)%s",
-			clock(*s.EarlierSafeAt, s.At), age(s.EarlierSafeAt.Sub(s.At)), by)
+		return terminal.MarkOf(health.Suspect, ""), fmt.Sprintf("nothing that left the answers is known; what was answered before the last start of a node is forgotten by %s (in %s)%s",
+			terminal.Clock(*s.EarlierSafeAt, s.At), terminal.Age(s.EarlierSafeAt.Sub(s.At)), by)
 	case latest == nil:
-		return markOf(health.Up, ""), "caches hold nothing old: nothing has left the answers" + by
+		return terminal.MarkOf(health.Up, ""), "caches hold nothing old: nothing has left the answers" + by
 	case latest.SafeAt.After(s.At):
-		return markOf(health.Suspect, ""), fmt.Sprintf("honest caches may hold what is not answered any more until %s (in %s), of %s%s",
-			clock(*latest.SafeAt, s.At), age(latest.SafeAt.Sub(s.At)), display(latest.Service), by)
+		return terminal.MarkOf(health.Suspect, ""), fmt.Sprintf("honest caches may hold what is not answered any more until %s (in %s), of %s%s",
+			terminal.Clock(*latest.SafeAt, s.At), terminal.Age(latest.SafeAt.Sub(s.At)), terminal.Display(latest.Service), by)
 	}
-	return markOf(health.Up, ""), fmt.Sprintf("no honest cache holds what is not answered any more, since %s%s", since(*latest.SafeAt, s.At), by)
+	return terminal.MarkOf(health.Up, ""), fmt.Sprintf("no honest cache holds what is not answered any more, since %s%s", terminal.Since(*latest.SafeAt, s.At), by)
 }
 
 // unknownNode is why a node's word is missing.
 func unknownNode(u *api.UnknownNode, now time.Time) string {
-	text := joinWords(" ", u.Node, u.Why)
+	text := terminal.JoinWords(" ", u.Node, u.Why)
 	if u.Since != nil && strings.HasSuffix(text, " since") {
-		text += " " + since(*u.Since, now)
+		text += " " + terminal.Since(*u.Since, now)
 	}
 	return text
 }
@@ -142,7 +143,7 @@ func briefAnswers(shares []api.Share) string {
 	if len(shares) == 0 {
 		return "nothing: NODATA"
 	}
-	return firsts(each(shares, func(s api.Share) string { return s.Data + " " + percent(s.Fraction) }), ", ")
+	return firsts(terminal.Each(shares, func(s api.Share) string { return s.Data + " " + terminal.Percent(s.Fraction) }), ", ")
 }
 
 // briefOrders says who ordered what is in force, and how that ends.
@@ -153,7 +154,7 @@ func (s sheet) briefOrders(list []api.Intent, at time.Time) {
 			if o.Kind == "force" {
 				word = "forced"
 			}
-			s.fact(word, "%s", joinWords("; ", joinWords(": ", fmt.Sprintf("by %s since %s, %s", o.Actor, since(o.StartsAt, at), until(o.EndsAt, at)), o.Reason),
+			s.fact(word, "%s", terminal.JoinWords("; ", terminal.JoinWords(": ", fmt.Sprintf("by %s since %s, %s", o.Actor, terminal.Since(o.StartsAt, at), until(o.EndsAt, at)), o.Reason),
 				"`fairlead "+end+"` ends it"))
 		}
 	}
@@ -164,19 +165,19 @@ func (s sheet) briefTrouble(list []api.EndpointItem, more int, at time.Time) {
 	var worst *api.EndpointItem
 	for i := range list {
 		e := &list[i]
-		st := parseState(e.State)
+		st := terminal.ParseState(e.State)
 		if st == health.Up || st == health.Drained {
 			continue
 		}
-		if more++; worst == nil || severity[st] < severity[parseState(worst.State)] {
+		if more++; worst == nil || severity[st] < severity[terminal.ParseState(worst.State)] {
 			worst = e
 		}
 	}
 	if worst == nil {
 		return
 	}
-	text := fmt.Sprintf("%s/%s %s since %s", worst.Pool, worst.Name, worst.State, since(worst.Since, at))
-	text = joinWords(": ", text, worst.Reason)
+	text := fmt.Sprintf("%s/%s %s since %s", worst.Pool, worst.Name, worst.State, terminal.Since(worst.Since, at))
+	text = terminal.JoinWords(": ", text, worst.Reason)
 	if more > 1 {
 		text += fmt.Sprintf("; and %d more", more-1)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -30,7 +31,7 @@ func manyDown(n int) *api.Status {
 func TestSmallScreen(t *testing.T) {
 	for _, height := range []int{24, 30, 50} {
 		var b bytes.Buffer
-		report{status: manyDown(30), style: style{width: 80, height: height, screen: &screen{}}}.write(&b)
+		report{status: manyDown(30), style: terminal.Style{Width: 80, Height: height, Screen: &terminal.Screen{}}}.write(&b)
 		lines := strings.Split(b.String(), "\n")
 		require.True(t, strings.HasPrefix(lines[0], "■ "), lines[0])
 		of := func(title string) int {
@@ -50,7 +51,7 @@ func TestSmallScreen(t *testing.T) {
 		}
 	}
 	var whole bytes.Buffer
-	report{status: manyDown(30), style: style{width: 80, height: 24, screen: &screen{}}, all: true}.write(&whole)
+	report{status: manyDown(30), style: terminal.Style{Width: 80, Height: 24, Screen: &terminal.Screen{}}, all: true}.write(&whole)
 	assert.Contains(t, whole.String(), "many-29")
 }
 
@@ -58,7 +59,7 @@ func TestSmallScreen(t *testing.T) {
 func TestLongReport(t *testing.T) {
 	page := func(height int) []string {
 		var b bytes.Buffer
-		report{status: manyDown(1), style: style{width: 120, height: height}}.write(&b)
+		report{status: manyDown(1), style: terminal.Style{Width: 120, Height: height}}.write(&b)
 		return strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
 	}
 	long, short := page(24), page(500)
@@ -86,7 +87,7 @@ func TestBriefMoves(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m, text := briefMoves(&api.WhatIf{Services: []api.WhatIfService{{Service: "www.example.org.", Before: first, After: tt.after}}})
-			assert.Equal(t, tt.shape, m.shape)
+			assert.Equal(t, tt.shape, m.Shape)
 			assert.Equal(t, tt.text, text)
 		})
 	}
@@ -123,7 +124,7 @@ func TestBriefStaleness(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m, text := briefStaleness(&api.Staleness{Node: "n1", At: at, Services: tt.services})
-			assert.Equal(t, tt.want, m.shape+" "+text)
+			assert.Equal(t, tt.want, m.Shape+" "+text)
 		})
 	}
 	nothing := []api.ServiceStaleness{{Service: "www."}}

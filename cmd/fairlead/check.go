@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+
 	adminapi "github.com/fairlead-dns/fairlead/client"
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
@@ -60,7 +62,7 @@ Exit codes: 0 no error, 1 errors, 2 wrong usage; with --running also 1 if the no
   fairlead check --running /etc/fairlead/zones.d
   fairlead check --node /etc/fairlead/node.yaml --cluster /etc/fairlead/zones.d
   fairlead check -o json zones.d | jq '.zones[].services[] | {name, s_seconds}'`,
-		Args: usageArgs(cobra.MinimumNArgs(1)),
+		Args: exit.Args(cobra.MinimumNArgs(1)),
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
 	cmd.Flags().StringVar(&node, "node", "", "the node file of the node that will serve the zones")
@@ -68,21 +70,21 @@ Exit codes: 0 no error, 1 errors, 2 wrong usage; with --running also 1 if the no
 	cmd.Flags().BoolVar(&clusters, "cluster", false, "ask the Kubernetes clusters of the node file, too; needs --node")
 	server := addServerFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, paths []string) error {
-		if err := choice(cmd, "output", output, "text", "json"); err != nil {
+		if err := exit.Choice(cmd, "output", output, "text", "json"); err != nil {
 			return err
 		}
 		if clusters && node == "" {
-			return usagef(cmd, "--cluster needs --node: its file says how clusters are read")
+			return exit.Usagef(cmd, "--cluster needs --node: its file says how clusters are read")
 		}
 		r := checkPaths(paths, node, steer.DefaultAllowances())
 		if running {
-			if err := r.compare(orBackground(cmd.Context()), *server); err != nil {
+			if err := r.compare(exit.OrBackground(cmd.Context()), *server); err != nil {
 				return err
 			}
 		}
 		if clusters {
 			n, _ := parseNode(node)
-			r.askClusters(orBackground(cmd.Context()), node, n)
+			r.askClusters(exit.OrBackground(cmd.Context()), node, n)
 		}
 		out := bufio.NewWriter(cmd.OutOrStdout())
 		if err := r.print(out, output); err != nil {
@@ -92,7 +94,7 @@ Exit codes: 0 no error, 1 errors, 2 wrong usage; with --running also 1 if the no
 			return err
 		}
 		if r.problems().HasErrors() {
-			return silent(exitFailed)
+			return exit.Silent(exit.Failed)
 		}
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/discover"
 	"github.com/fairlead-dns/fairlead/discover/kube"
@@ -96,7 +97,7 @@ func (r *checkResult) clusterLines() string {
 		if !c.Read {
 			word = "not read, or not all of it"
 		}
-		fmt.Fprintf(&b, "cluster %s: %s; %s, %s\n", c.Name, word, count(c.Selectors, "selector"), count(c.Endpoints, "endpoint"))
+		fmt.Fprintf(&b, "cluster %s: %s; %s, %s\n", c.Name, word, terminal.Count(c.Selectors, "selector"), terminal.Count(c.Endpoints, "endpoint"))
 	}
 	return b.String()
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
 )
@@ -73,7 +74,7 @@ func (r *checkResult) document() checkDocument {
 		Clusters: r.clusters, Problems: all, Zones: []checkZone{},
 	}
 	for _, c := range r.zones {
-		z := checkZone{Name: display(c.zone.Name), File: c.zone.File, Hash: c.zone.Hash.String(), Pools: len(c.zone.Pools), Services: []checkService{}}
+		z := checkZone{Name: terminal.Display(c.zone.Name), File: c.zone.File, Hash: c.zone.Hash.String(), Pools: len(c.zone.Pools), Services: []checkService{}}
 		for _, p := range c.zone.Pools {
 			z.Endpoints += len(p.Endpoints)
 		}
@@ -87,7 +88,7 @@ func (r *checkResult) document() checkDocument {
 
 func serviceDocument(svc *config.Service, b steer.Bound) checkService {
 	s := checkService{
-		Name: display(svc.Name), Line: svc.Line, Check: b.Check, Monitored: b.Monitored,
+		Name: terminal.Display(svc.Name), Line: svc.Line, Check: b.Check, Monitored: b.Monitored,
 		G: b.Gossip.Seconds(), Q: b.Quiesce.Seconds(), X: b.Transit.Seconds(), Mode: modeName(b.Mode),
 		TTLMin: b.Min, TTLMax: b.Max, PeaceTTL: b.PeaceTTL, QueryFactor: b.QueryFactor(),
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
 )
@@ -27,7 +28,7 @@ func judgeZone(c checkedZone, a steer.Allowances) config.Problems {
 	for _, p := range c.zone.Pools {
 		if len(p.Watched()) == 0 && len(p.Services) > 0 {
 			out = append(out, config.Problem{File: c.zone.File, Severity: config.Warning, Path: "pools." + p.Name,
-				Message: fmt.Sprintf("%s without a check: always up, so S does not cover their death", count(len(p.Endpoints), "endpoint")),
+				Message: fmt.Sprintf("%s without a check: always up, so S does not cover their death", terminal.Count(len(p.Endpoints), "endpoint")),
 				Help:    "give the pool a check, if it can be probed"})
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/config"
 )
 
@@ -38,7 +39,7 @@ func readZones(paths []string, geo config.GeoDatabase) ([]*config.Zone, config.P
 				zones = append(zones, z)
 			case !sameFile(first, z.File):
 				problems = append(problems, config.Problem{File: z.File, Path: "zone",
-					Message: "the zone " + display(z.Name) + " is in " + first + " too", Help: "a zone has one file"})
+					Message: "the zone " + terminal.Display(z.Name) + " is in " + first + " too", Help: "a zone has one file"})
 			}
 		}
 	}

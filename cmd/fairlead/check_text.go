@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
@@ -35,7 +36,7 @@ func (r *checkResult) writeText(w io.Writer) {
 		a := r.allowances
 		fmt.Fprintf(w, "\nallowances: gossip G %s, quiesce Q %s, transit X %s, probe lag %s\n", a.Gossip, a.Quiesce, a.Transit, a.ProbeLag)
 		if slices.ContainsFunc(r.zones, func(c checkedZone) bool { return mayBeKept(c.zone) }) {
-			say(w, "S is for what health may take out at once; of more deaths within a minute health.max_removal keeps some in the answers until that is over, and `fairlead status` names them")
+			terminal.Say(w, "S is for what health may take out at once; of more deaths within a minute health.max_removal keeps some in the answers until that is over, and `fairlead status` names them")
 		}
 	}
 	fmt.Fprint(w, r.clusterLines())
@@ -56,8 +57,8 @@ func (r *checkResult) summary(w io.Writer) {
 		services += len(c.zone.Services)
 	}
 	all := r.problems()
-	fmt.Fprintf(w, "%s, %s: %s, %s, %s\n", count(len(r.zones), "good zone"), count(services, "service"),
-		count(all.Count(config.Error), "error"), count(all.Count(config.Warning), "warning"), count(all.Count(config.Notice), "notice"))
+	fmt.Fprintf(w, "%s, %s: %s, %s, %s\n", terminal.Count(len(r.zones), "good zone"), terminal.Count(services, "service"),
+		terminal.Count(all.Count(config.Error), "error"), terminal.Count(all.Count(config.Warning), "warning"), terminal.Count(all.Count(config.Notice), "notice"))
 }
 
 // A derivation is what makes two services have the same terms.
@@ -73,25 +74,25 @@ func (c checkedZone) write(w io.Writer) {
 	for _, p := range z.Pools {
 		endpoints += len(p.Endpoints)
 	}
-	fmt.Fprintf(w, "zone %s (%s): %s, %s, %s\n", spelled(z.Name), z.File,
-		count(len(z.Services), "service"), count(len(z.Pools), "pool"), count(endpoints, "endpoint"))
-	t := newTable("SERVICE", "S", "TARGET", "", "CHECK", "D", "F", "MODE", "TTL", "IN PEACE", "QUERIES").alignRight(1, 2, 5, 6, 9, 10)
+	fmt.Fprintf(w, "zone %s (%s): %s, %s, %s\n", terminal.Spelled(z.Name), z.File,
+		terminal.Count(len(z.Services), "service"), terminal.Count(len(z.Pools), "pool"), terminal.Count(endpoints, "endpoint"))
+	t := terminal.NewTable("SERVICE", "S", "TARGET", "", "CHECK", "D", "F", "MODE", "TTL", "IN PEACE", "QUERIES").AlignRight(1, 2, 5, 6, 9, 10)
 	var order []derivation
 	users := map[derivation]int{}
 	for i, svc := range z.Services {
 		b := c.bounds[i]
 		if b.Check == "" {
-			t.add("", spelled(svc.Name), "-", duration(svc.Staleness.Target), verdictOf(svc, b), "none", "-", "-", modeName(b.Mode), ttlRange(b), "-", "-")
+			t.Add("", terminal.Spelled(svc.Name), "-", duration(svc.Staleness.Target), verdictOf(svc, b), "none", "-", "-", modeName(b.Mode), ttlRange(b), "-", "-")
 			continue
 		}
-		t.add("", spelled(svc.Name), b.S.String(), duration(svc.Staleness.Target), verdictOf(svc, b), b.Check, b.D.String(), b.F.String(),
+		t.Add("", terminal.Spelled(svc.Name), b.S.String(), duration(svc.Staleness.Target), verdictOf(svc, b), b.Check, b.D.String(), b.F.String(),
 			modeName(b.Mode), ttlRange(b), fmt.Sprintf("%ds", b.PeaceTTL), fmt.Sprintf("×%.3g", b.QueryFactor()))
 		d := derivation{b.Check, svc.TTL}
 		if users[d]++; users[d] == 1 {
 			order = append(order, d)
 		}
 	}
-	t.write(w, style{}, "  ")
+	t.Write(w, terminal.Style{}, "  ")
 	for _, d := range order {
 		c.derive(w, d, users[d])
 	}
@@ -111,7 +112,7 @@ func (c checkedZone) derive(w io.Writer, d derivation, users int) {
 			check = k
 		}
 	}
-	fmt.Fprintf(w, "\n  check %s with ttl %s %s (%s)\n", d.check, modeName(b.Mode), ttlRange(b), count(users, "service"))
+	fmt.Fprintf(w, "\n  check %s with ttl %s %s (%s)\n", d.check, modeName(b.Mode), ttlRange(b), terminal.Count(users, "service"))
 	own := steer.DetectionOf(check, b.Allowances)
 	interval := own.F - check.Timeout
 	if check.Push != nil {

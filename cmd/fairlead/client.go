@@ -13,6 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+
 	adminapi "github.com/fairlead-dns/fairlead/client"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -42,7 +44,7 @@ func findServer(text, source string) (path, found string, err error) {
 func parseServer(text, source string) (string, string, error) {
 	path, ok := strings.CutPrefix(text, "unix:")
 	if !ok || path == "" {
-		return "", "", &exitError{Code: exitUsage, Err: fmt.Errorf("%s %q: want unix:PATH", source, text),
+		return "", "", &exit.Error{Code: exit.Usage, Err: fmt.Errorf("%s %q: want unix:PATH", source, text),
 			Hint: "for example unix:" + systemSocket + "; commands that ask a node take https://HOST:PORT too"}
 	}
 	return path, source, nil
@@ -93,11 +95,11 @@ func prints[T any](cmd *cobra.Command, fetch func(*adminapi.Client, context.Cont
 func (c *client) refused(p *api.Problem, header http.Header) error {
 	switch {
 	case p.Status == http.StatusUnauthorized && !c.token:
-		return withHint(p, "name the token with --token-file FILE or in %s, or a certificate with --cert and --key", tokenEnv)
+		return exit.WithHint(p, "name the token with --token-file FILE or in %s, or a certificate with --cert and --key", tokenEnv)
 	case p.Status == http.StatusUnauthorized:
-		return withHint(p, "it may have been revoked: `fairlead token create` makes one, over the unix socket of a node")
+		return exit.WithHint(p, "it may have been revoked: `fairlead token create` makes one, over the unix socket of a node")
 	case p.Status == http.StatusTooManyRequests:
-		return withHint(p, "try again in %s s; the unix socket of the node works meanwhile", header.Get("Retry-After"))
+		return exit.WithHint(p, "try again in %s s; the unix socket of the node works meanwhile", header.Get("Retry-After"))
 	}
 	return p
 }
@@ -112,26 +114,26 @@ func (c *client) unreachable(err error) error {
 	case errors.Is(err, context.Canceled):
 		return err
 	case errors.As(err, &unknown):
-		return withHint(fmt.Errorf("%s: no known CA signed its certificate", what), "name the file of the CA that did with --ca FILE")
+		return exit.WithHint(fmt.Errorf("%s: no known CA signed its certificate", what), "name the file of the CA that did with --ca FILE")
 	case errors.As(err, &name):
-		return withHint(fmt.Errorf("%s: %w", what, name), "use a name or an address that the certificate has")
+		return exit.WithHint(fmt.Errorf("%s: %w", what, name), "use a name or an address that the certificate has")
 	case errors.Is(err, syscall.ECONNREFUSED) && c.remote:
-		return withHint(fmt.Errorf("no node listens at %s", what), "the node file must have admin.listen and admin.tls")
+		return exit.WithHint(fmt.Errorf("no node listens at %s", what), "the node file must have admin.listen and admin.tls")
 	case gone && c.demo:
-		return withHint(fmt.Errorf("no demo runs on %s", what), "start one with `fairlead demo`, or name its socket with --server unix:PATH")
+		return exit.WithHint(fmt.Errorf("no demo runs on %s", what), "start one with `fairlead demo`, or name its socket with --server unix:PATH")
 	case errors.Is(err, os.ErrNotExist):
-		return withHint(fmt.Errorf("no node listens at %s: there is no such socket", what),
+		return exit.WithHint(fmt.Errorf("no node listens at %s: there is no such socket", what),
 			"start one with `fairlead serve` or `fairlead demo`, or name its socket with --server unix:PATH or %s", serverEnv)
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return withHint(fmt.Errorf("no node listens at %s: the socket was left behind by one that ended", what),
+		return exit.WithHint(fmt.Errorf("no node listens at %s: the socket was left behind by one that ended", what),
 			"start the node again, or name another socket with --server unix:PATH or %s", serverEnv)
 	case errors.Is(err, os.ErrPermission):
-		return withHint(fmt.Errorf("no permission to talk to %s", what),
+		return exit.WithHint(fmt.Errorf("no permission to talk to %s", what),
 			"use the account that runs the node, or join the group that owns the socket")
 	case os.IsTimeout(err):
-		return withHint(fmt.Errorf("the node at %s did not reply within %s", what, requestTimeout), "look at the node's log")
+		return exit.WithHint(fmt.Errorf("the node at %s did not reply within %s", what, requestTimeout), "look at the node's log")
 	default:
-		return withHint(fmt.Errorf("the node at %s: %w", what, err), "look at the node's log")
+		return exit.WithHint(fmt.Errorf("the node at %s: %w", what, err), "look at the node's log")
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -31,7 +33,7 @@ Exit codes: 0 done, 2 wrong usage.`,
   fairlead completion zsh > "${fpath[1]}/_fairlead"
   fairlead completion fish > ~/.config/fish/completions/fairlead.fish
   fairlead completion powershell | Out-String | Invoke-Expression`,
-		Args:      usageArgs(cobra.ExactArgs(1)),
+		Args:      exit.Args(cobra.ExactArgs(1)),
 		ValidArgs: shells,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			root, w := cmd.Root(), cmd.OutOrStdout()
@@ -45,7 +47,7 @@ Exit codes: 0 done, 2 wrong usage.`,
 			case "powershell":
 				return root.GenPowerShellCompletionWithDesc(w)
 			}
-			return usagef(cmd, "%q: want %s", args[0], orList(shells))
+			return exit.Usagef(cmd, "%q: want %s", args[0], exit.OrList(shells))
 		},
 	}
 }
@@ -169,7 +171,7 @@ func completeFlag(cmd *cobra.Command, f *pflag.Flag) {
 
 // complete are the words of a source that begin with what was typed, sorted, each once.
 func complete(cmd *cobra.Command, from source, args []string, typed string) ([]string, cobra.ShellCompDirective) {
-	ctx, cancel := context.WithTimeout(orBackground(cmd.Context()), completionTimeout)
+	ctx, cancel := context.WithTimeout(exit.OrBackground(cmd.Context()), completionTimeout)
 	defer cancel()
 	// A client that cannot be made leaves what needs none.
 	c, _ := newClient(accessOf(cmd))
@@ -214,21 +216,21 @@ func named(what string) source {
 func namesIn(doc any) []string {
 	switch l := doc.(type) {
 	case *api.Zones:
-		return each(l.Zones, func(z api.ZoneItem) string { return display(z.Name) })
+		return terminal.Each(l.Zones, func(z api.ZoneItem) string { return terminal.Display(z.Name) })
 	case *api.Services:
-		return each(l.Services, func(s api.ServiceItem) string { return display(s.Name) })
+		return terminal.Each(l.Services, func(s api.ServiceItem) string { return terminal.Display(s.Name) })
 	case *api.Pools:
-		return each(l.Pools, func(p api.PoolItem) string { return display(p.Zone) + "/" + p.Name })
+		return terminal.Each(l.Pools, func(p api.PoolItem) string { return terminal.Display(p.Zone) + "/" + p.Name })
 	case *api.Endpoints:
-		return each(l.Endpoints, fullName)
+		return terminal.Each(l.Endpoints, fullName)
 	case *api.Regions:
-		return each(l.Regions, func(a api.Area) string { return a.Name })
+		return terminal.Each(l.Regions, func(a api.Area) string { return a.Name })
 	case *api.AZs:
-		return each(l.AZs, func(a api.Area) string { return a.Name })
+		return terminal.Each(l.AZs, func(a api.Area) string { return a.Name })
 	case *api.Nodes:
-		return each(l.Nodes, func(n api.Node) string { return n.Name })
+		return terminal.Each(l.Nodes, func(n api.Node) string { return n.Name })
 	case *api.Intents:
-		return each(l.Intents, func(i api.Intent) string { return i.ID })
+		return terminal.Each(l.Intents, func(i api.Intent) string { return i.ID })
 	}
 	return nil
 }

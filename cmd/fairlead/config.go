@@ -10,6 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
+
 	adminapi "github.com/fairlead-dns/fairlead/client"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
@@ -32,7 +35,7 @@ A version that drops more than 30 % of the names or endpoints, and at least 10, 
 ` + serverHelp + "\n\n" + configExits,
 		Example: `  fairlead reload
   fairlead reload --force --reason "half of the services moved, CHG-1234"`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: exit.Args(cobra.NoArgs),
 	}
 	server, output := addServerFlag(cmd), addOutputFlag(cmd)
 	cmd.Flags().StringVar(&req.Reason, "reason", "", "why; kept in the log")
@@ -46,7 +49,7 @@ A version that drops more than 30 % of the names or endpoints, and at least 10, 
 			return err
 		}
 		var result api.ReloadResult
-		if err := ordered(into(&result)(c.Reload(orBackground(cmd.Context()), req))); err != nil {
+		if err := ordered(into(&result)(c.Reload(exit.OrBackground(cmd.Context()), req))); err != nil {
 			return err
 		}
 		w := cmd.OutOrStdout()
@@ -78,12 +81,12 @@ func writeReload(w io.Writer, result *api.ReloadResult) error {
 			fmt.Fprintln(w, "    "+strings.ReplaceAll(strings.TrimRight(p, "\n"), "\n", "\n    "))
 		}
 	}
-	writeLeftByConfig(w, styleFor(w), &result.LeftByConfig)
+	writeLeftByConfig(w, terminal.StyleFor(w), &result.LeftByConfig)
 	if !result.Served {
 		fmt.Fprintln(w, "the new configuration is not in force yet; see `fairlead status`")
 	}
 	if broken {
-		return silent(exitDegraded)
+		return exit.Silent(exit.Degraded)
 	}
 	return nil
 }
@@ -92,22 +95,22 @@ func writeReload(w io.Writer, result *api.ReloadResult) error {
 const maxLeftRows = 20
 
 // writeLeftByConfig prints what left the answers by a configuration, and until when caches hold it.
-func writeLeftByConfig(w io.Writer, st style, l *api.LeftByConfig) {
+func writeLeftByConfig(w io.Writer, st terminal.Style, l *api.LeftByConfig) {
 	if len(l.Left) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "\n%s left the answers of this node; caches may go on with what they hold:\n", count(len(l.Left)+l.More, "record"))
-	now, t := time.Now(), newTable("NAME", "ADDRESS", "EXPIRES", "WHY")
+	fmt.Fprintf(w, "\n%s left the answers of this node; caches may go on with what they hold:\n", terminal.Count(len(l.Left)+l.More, "record"))
+	now, t := time.Now(), terminal.NewTable("NAME", "ADDRESS", "EXPIRES", "WHY")
 	for _, one := range l.Left[:min(len(l.Left), maxLeftRows)] {
 		expires := "unknown"
 		if one.ExpiresAt != nil {
 			if expires = "expired"; one.ExpiresAt.After(now) {
-				expires = clock(*one.ExpiresAt, now)
+				expires = terminal.Clock(*one.ExpiresAt, now)
 			}
 		}
-		t.add("", display(one.Name), strings.TrimSuffix(one.Data, "."), expires, one.Why)
+		t.Add("", terminal.Display(one.Name), strings.TrimSuffix(one.Data, "."), expires, one.Why)
 	}
-	t.write(w, st, "  ")
+	t.Write(w, st, "  ")
 	if more := len(l.Left) + l.More - maxLeftRows; more > 0 {
 		fmt.Fprintf(w, "  and %d more\n", more)
 	}
@@ -121,10 +124,10 @@ func configCommand() *cobra.Command {
 		Long: `Config lists the zone files of the node: the version in force, those that are kept, and what is wrong. Below it are rollback and
 forward.
 
-` + serverHelp + "\n\n" + readExits,
+` + serverHelp + "\n\n" + exit.ReadHelp,
 		Example: `  fairlead config
   fairlead config rollback gslb.yaml --reason "INC-7"`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: exit.Args(cobra.NoArgs),
 	}
 	prints(cmd, (*adminapi.Client).Config, func(d drawing, c *api.Config) { writeConfig(d, c, d.style) })
 	cmd.AddCommand(
@@ -143,7 +146,7 @@ FILE is the path that status shows, or the name of the file.`, `  fairlead confi
 // fileCommand is an order about one file.
 func fileCommand(use, short, long, example string, give func(*adminapi.Client, context.Context, api.RollbackRequest) (*api.Config, error)) *cobra.Command {
 	req := api.RollbackRequest{Actor: actor()}
-	cmd := &cobra.Command{Use: use, Short: short, Long: long + "\n\n" + serverHelp + "\n\n" + configExits, Example: example, Args: usageArgs(cobra.ExactArgs(1))}
+	cmd := &cobra.Command{Use: use, Short: short, Long: long + "\n\n" + serverHelp + "\n\n" + configExits, Example: example, Args: exit.Args(cobra.ExactArgs(1))}
 	server, output := addServerFlag(cmd), addOutputFlag(cmd)
 	cmd.Flags().StringVar(&req.Reason, "reason", "", "why; shown to everybody who looks at the status")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -156,46 +159,46 @@ func fileCommand(use, short, long, example string, give func(*adminapi.Client, c
 		}
 		req.File = args[0]
 		var result api.Config
-		if err := ordered(into(&result)(give(c.Client, orBackground(cmd.Context()), req))); err != nil {
+		if err := ordered(into(&result)(give(c.Client, exit.OrBackground(cmd.Context()), req))); err != nil {
 			return suggestOf(err, args[0], func() []string {
-				have, err := c.Config(orBackground(cmd.Context()))
+				have, err := c.Config(exit.OrBackground(cmd.Context()))
 				if err != nil {
 					return nil
 				}
-				return each(have.Files, func(f api.ConfigFile) string { return filepath.Base(f.Path) })
+				return terminal.Each(have.Files, func(f api.ConfigFile) string { return filepath.Base(f.Path) })
 			})
 		}
 		w := cmd.OutOrStdout()
-		writeConfig(output.text(w), &result, styleFor(w))
-		writeLeftByConfig(output.text(w), styleFor(w), &result.LeftByConfig)
+		writeConfig(output.text(w), &result, terminal.StyleFor(w))
+		writeLeftByConfig(output.text(w), terminal.StyleFor(w), &result.LeftByConfig)
 		return output.print(w, &result)
 	}
 	return cmd
 }
 
-func writeConfig(w io.Writer, c *api.Config, st style) {
+func writeConfig(w io.Writer, c *api.Config, st terminal.Style) {
 	now := time.Now()
-	t := newTable("STATE", "FILE", "IN FORCE", "KEPT", "WHY")
+	t := terminal.NewTable("STATE", "FILE", "IN FORCE", "KEPT", "WHY")
 	for _, f := range c.Files {
-		m, why := markOf(health.Up, "in use"), ""
+		m, why := terminal.MarkOf(health.Up, "in use"), ""
 		switch {
 		case f.Hash == "":
-			m, why = markOf(health.Down, "not served"), "nothing of it is served"
+			m, why = terminal.MarkOf(health.Down, "not served"), "nothing of it is served"
 		case fileBroken(f.File):
-			m, why = markOf(health.Down, "last good"), "the file on disk has problems: see `fairlead status`"
+			m, why = terminal.MarkOf(health.Down, "last good"), "the file on disk has problems: see `fairlead status`"
 		case f.RolledBack != nil:
-			m, why = markOf(health.Suspect, "rolled back"), rolledBack(f.RolledBack, now)
+			m, why = terminal.MarkOf(health.Suspect, "rolled back"), rolledBack(f.RolledBack, now)
 		}
 		var kept []string
 		for _, v := range f.Kept {
 			kept = append(kept, v.Hash)
 		}
-		t.add(m.colour, m.text(), f.Path, f.Hash, strings.Join(kept, " "), why)
+		t.Add(m.Colour, m.Text(), f.Path, f.Hash, strings.Join(kept, " "), why)
 	}
-	t.write(w, st, "")
+	t.Write(w, st, "")
 }
 
 // rolledBack says by whom, since when and why.
 func rolledBack(r *api.Rollback, now time.Time) string {
-	return joinWords(": ", fmt.Sprintf("by %s at %s", r.Actor, clock(r.At, now)), r.Reason)
+	return terminal.JoinWords(": ", fmt.Sprintf("by %s at %s", r.Actor, terminal.Clock(r.At, now)), r.Reason)
 }

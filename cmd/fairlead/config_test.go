@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -19,7 +21,7 @@ func TestWriteReload(t *testing.T) {
 		file("a.yaml", "aa", api.ReloadTakenUp), file("b.yaml", "bb", api.ReloadUnchanged), file("c.yaml", "cc", api.ReloadRolledBack),
 		file("d.yaml", "dd", api.ReloadBroken, "d.yaml:3:1: error: what: unknown key\n  what: 1\n"), file("e.yaml", "", api.ReloadBroken),
 	}}
-	require.Equal(t, silent(exitDegraded), writeReload(&b, result))
+	require.Equal(t, exit.Silent(exit.Degraded), writeReload(&b, result))
 	require.Equal(t, `a.yaml: taken up, aa is in force
 b.yaml: unchanged, bb is in force
 c.yaml: rolled back, cc is in force
@@ -38,7 +40,7 @@ func TestWriteConfig(t *testing.T) {
 	writeConfig(&b, &api.Config{Files: []api.ConfigFile{
 		{File: api.File{Path: "a.yaml", Hash: "bb"}, Kept: kept}, {File: api.File{Path: "b.yaml", Hash: "aa", LastGood: true}}, {File: api.File{Path: "c.yaml"}},
 		{File: api.File{Path: "d.yaml", Hash: "aa", RolledBack: &api.Rollback{Actor: "ada", Reason: "INC-7", At: at}}, Kept: kept},
-	}}, style{})
+	}}, terminal.Style{})
 	for _, want := range []string{`in use +a.yaml +bb +bb aa`, `last good +b.yaml +aa`, `not served +c.yaml`, `rolled back +d.yaml +aa +bb aa +by ada at .*: INC-7`} {
 		require.Regexp(t, want, b.String())
 	}

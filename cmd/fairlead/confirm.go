@@ -12,6 +12,8 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -39,7 +41,7 @@ func asks(cmd *cobra.Command) bool {
 }
 
 // errNotConfirmed ends an order that a person did not want after all.
-var errNotConfirmed = &exitError{Code: exitFailed, Err: errors.New("not confirmed: nothing has changed")}
+var errNotConfirmed = &exit.Error{Code: exit.Failed, Err: errors.New("not confirmed: nothing has changed")}
 
 // typed asks for name to be typed; short, its last part, will do.
 func typed(cmd *cobra.Command, name string) error {
@@ -118,9 +120,9 @@ func (r radius) words() string {
 	if r.services == 0 {
 		return "no answer changes now"
 	}
-	text := fmt.Sprintf("%s would answer otherwise; at most %s of the answers of one move (%s)", count(r.services, "service"), percent(r.greatest), display(r.of))
+	text := fmt.Sprintf("%s would answer otherwise; at most %s of the answers of one move (%s)", terminal.Count(r.services, "service"), terminal.Percent(r.greatest), terminal.Display(r.of))
 	if len(r.dark) > 0 {
-		text += "; NODATA from " + strings.Join(each(r.dark, display), ", ")
+		text += "; NODATA from " + strings.Join(terminal.Each(r.dark, terminal.Display), ", ")
 	}
 	return text
 }
@@ -133,14 +135,14 @@ func confirmOrder(cmd *cobra.Command, c *client, req *api.IntentRequest) error {
 	dry := *req
 	dry.Wait = false
 	var p api.Preview
-	if err := ordered(into(&p)(c.PreviewIntent(orBackground(cmd.Context()), dry))); err != nil {
+	if err := ordered(into(&p)(c.PreviewIntent(exit.OrBackground(cmd.Context()), dry))); err != nil {
 		return err
 	}
 	if p.Rule != "" {
 		return refusedBy(p.Rule, p.Refused)
 	}
 	r := radiusOf(&p.WhatIf)
-	c.writeAlready(orBackground(cmd.Context()), cmd.ErrOrStderr())
+	c.writeAlready(exit.OrBackground(cmd.Context()), cmd.ErrOrStderr())
 	showRadius(cmd.ErrOrStderr(), intentWhat(&p.Intent), &p.WhatIf, r)
 	writeLeft(cmd.ErrOrStderr(), p.Left)
 	writeForgetting(cmd.ErrOrStderr(), &p)
@@ -155,7 +157,7 @@ func confirmOrder(cmd *cobra.Command, c *client, req *api.IntentRequest) error {
 
 // refusedBy is what an order gets that a safety rule refuses.
 func refusedBy(rule, why string) error {
-	return &exitError{Code: exitRefused, Err: errors.New(why), Hint: fmt.Sprintf("`--override %s` does it all the same, with the reason on record", rule)}
+	return &exit.Error{Code: exit.Refused, Err: errors.New(why), Hint: fmt.Sprintf("`--override %s` does it all the same, with the reason on record", rule)}
 }
 
 // maxShown is how many services are shown in full before the question.
@@ -194,7 +196,7 @@ func confirmPool(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	ctx := orBackground(cmd.Context())
+	ctx := exit.OrBackground(cmd.Context())
 	pool, err := c.qualify(ctx, "pool", args[0])
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -84,32 +85,32 @@ func TestConfirm(t *testing.T) {
 		{name: "little, y", line: endpoint, would: moves(0.1), asked: "go on? [y/N] ", answer: "y", orders: 1, says: "down already: AZ eu-b down"},
 		{name: "little, what it says", line: endpoint, would: moves(0.1), asked: "go on? [y/N] ", answer: "y", orders: 1, says: "1 service would answer otherwise; at most 10% of the answers of one move (www.example.org)"},
 		{name: "little, yes", line: endpoint, would: moves(0.1), asked: "go on? [y/N] ", answer: "YES", orders: 1},
-		{name: "little, n", line: endpoint, would: moves(0.1), asked: "go on? [y/N] ", answer: "n", code: exitFailed},
-		{name: "little, return", line: endpoint, would: moves(0.1), asked: "go on? [y/N] ", answer: "", code: exitFailed, says: "not confirmed: nothing has changed"},
+		{name: "little, n", line: endpoint, would: moves(0.1), asked: "go on? [y/N] ", answer: "n", code: exit.Failed},
+		{name: "little, return", line: endpoint, would: moves(0.1), asked: "go on? [y/N] ", answer: "", code: exit.Failed, says: "not confirmed: nothing has changed"},
 		{name: "nothing moves", line: endpoint, asked: "go on? [y/N] ", answer: "y", orders: 1, says: "no answer changes now"},
-		{name: "more than half, y", line: endpoint, would: moves(0.51), asked: "type web-1a to go on: ", answer: "y", code: exitFailed},
+		{name: "more than half, y", line: endpoint, would: moves(0.51), asked: "type web-1a to go on: ", answer: "y", code: exit.Failed},
 		{name: "more than half, the name", line: endpoint, would: moves(0.51), asked: "type web-1a to go on: ", answer: "web-1a", orders: 1},
 		{name: "more than half, the full name", line: endpoint, would: moves(0.51), asked: "type web-1a to go on: ", answer: "example.org/web-eu/web-1a", orders: 1},
 		{name: "an AZ", line: az, would: moves(0.1), asked: "type eu-a to go on: ", answer: "eu-a", orders: 1, says: "honest caches forget within 36.25s"},
-		{name: "another AZ", line: az, would: moves(0.1), asked: "type eu-a to go on: ", answer: "eu-b", code: exitFailed},
+		{name: "another AZ", line: az, would: moves(0.1), asked: "type eu-a to go on: ", answer: "eu-b", code: exit.Failed},
 		{name: "a region", line: "drain region eu --reason x", asked: "type eu to go on: ", answer: "eu", orders: 1},
 		{name: "NODATA", line: endpoint, would: nodata, asked: "type web-1a to go on: ", answer: "web-1a", orders: 1, says: "NODATA from www.example.org"},
 		{name: "a weight", line: "weight example.org/web-eu=5 --reason x", would: moves(0.3), asked: "go on? [y/N] ", answer: "y", orders: 1},
-		{name: "a rule refuses", line: endpoint, rule: "never_empty", code: exitRefused, says: "--override never_empty"},
+		{name: "a rule refuses", line: endpoint, rule: "never_empty", code: exit.Refused, says: "--override never_empty"},
 		{name: "a rule overridden", line: endpoint + " --override never_empty", would: moves(0.1), rule: "never_empty", asked: "type web-1a to go on: ", answer: "web-1a", orders: 1, says: "overrides never_empty"},
 		{name: "--yes", line: az + " --yes", would: moves(1), orders: 1},
 		{name: "dry run", line: az + " --dry-run", would: moves(1)},
 		{name: "a drill", line: "drill az eu-a --for 10m --reason x", would: moves(0.1), asked: "type eu-a to go on: ", answer: "eu-a", orders: 1, says: "honest caches forget within 36.25s"},
-		{name: "a drill, not wanted", line: "drill pool example.org/web-eu --for 10m --reason x", would: moves(0.1), asked: "go on? [y/N] ", answer: "n", code: exitFailed},
-		{name: "a drill that a rule refuses", line: "drill az eu-a --for 10m --reason x", rule: "keep_regions", code: exitRefused, says: "--override keep_regions"},
+		{name: "a drill, not wanted", line: "drill pool example.org/web-eu --for 10m --reason x", would: moves(0.1), asked: "go on? [y/N] ", answer: "n", code: exit.Failed},
+		{name: "a drill that a rule refuses", line: "drill az eu-a --for 10m --reason x", rule: "keep_regions", code: exit.Refused, says: "--override keep_regions"},
 		{name: "a drill, --yes", line: "drill az eu-a --for 10m --reason x --yes", would: moves(1), orders: 1},
 		{name: "unready", line: "unready example.org/web-eu", would: moves(1), asked: "type web-eu to go on: ", answer: "web-eu", orders: 1},
-		{name: "unready, little", line: "unready example.org/web-eu", would: moves(0.1), asked: "go on? [y/N] ", answer: "no", code: exitFailed},
+		{name: "unready, little", line: "unready example.org/web-eu", would: moves(0.1), asked: "go on? [y/N] ", answer: "no", code: exit.Failed},
 		{name: "a node gone", line: "nodes remove n3 --reason x", asked: "type n3 to go on: ", answer: "n3", orders: 1, says: "say that a node is no part of the cluster any more"},
-		{name: "another node gone", line: "nodes remove n3 --reason x", asked: "type n3 to go on: ", answer: "n4", code: exitFailed},
+		{name: "another node gone", line: "nodes remove n3 --reason x", asked: "type n3 to go on: ", answer: "n4", code: exit.Failed},
 		{name: "a node back", line: "nodes remove n3 --undo --reason x", orders: 1},
 		{name: "all nodes waived", line: "nodes bootstrap --reason x", asked: "type bootstrap to go on: ", answer: "bootstrap", orders: 1},
-		{name: "no reason", line: "nodes remove n3", code: exitUsage, says: "--reason is required"},
+		{name: "no reason", line: "nodes remove n3", code: exit.Usage, says: "--reason is required"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := &previewingNode{would: tt.would, rule: tt.rule}

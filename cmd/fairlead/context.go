@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
 	"github.com/fairlead-dns/fairlead/config/durable"
 )
 
@@ -71,7 +72,7 @@ func readContexts() (*contextFile, error) {
 	if err == nil {
 		err = durable.ReadJSON(path, contextsVersion, f)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, withHint(fmt.Errorf("contexts: %w", err), "mend or remove the file, or name the node with --server")
+			return nil, exit.WithHint(fmt.Errorf("contexts: %w", err), "mend or remove the file, or name the node with --server")
 		}
 	}
 	if f.Contexts == nil {
@@ -129,26 +130,26 @@ func (f *contextFile) named(name string) (*serverContext, error) {
 	}
 	err := fmt.Errorf("no context is named %s", name)
 	if name == demoContext {
-		return nil, withHint(fmt.Errorf("no demo of this user runs"), "start one with `fairlead demo`")
+		return nil, exit.WithHint(fmt.Errorf("no demo of this user runs"), "start one with `fairlead demo`")
 	}
-	if near := nearest(name, slices.Sorted(maps.Keys(f.Contexts))); near != "" {
-		return nil, withHint(err, "did you mean %s?", near)
+	if near := exit.Nearest(name, slices.Sorted(maps.Keys(f.Contexts))); near != "" {
+		return nil, exit.WithHint(err, "did you mean %s?", near)
 	}
-	return nil, withHint(err, "see `fairlead context`, or make one: `fairlead context set %s --node n1=https://HOST:PORT`", name)
+	return nil, exit.WithHint(err, "see `fairlead context`, or make one: `fairlead context set %s --node n1=https://HOST:PORT`", name)
 }
 
 // resolve fills in from a context what the flags leave open. source is where the server was said; empty if it still is open.
 func (a *access) resolve() (source string, err error) {
 	if a.server != "" {
 		if a.node != "" || a.context != "" {
-			return "", &exitError{Code: exitUsage, Err: fmt.Errorf("--server names a node itself: it does not go with --node and --context")}
+			return "", &exit.Error{Code: exit.Usage, Err: fmt.Errorf("--server names a node itself: it does not go with --node and --context")}
 		}
 		return "--server", nil
 	}
 	name := cmp.Or(a.context, os.Getenv(contextEnv))
 	if env := os.Getenv(serverEnv); name == "" && env != "" {
 		if a.node != "" {
-			return "", withHint(fmt.Errorf("--node %s: %s names one node, and no context", a.node, serverEnv), "name a context with --context, see `fairlead context`")
+			return "", exit.WithHint(fmt.Errorf("--node %s: %s names one node, and no context", a.node, serverEnv), "name a context with --context, see `fairlead context`")
 		}
 		a.server = env
 		return serverEnv, nil
@@ -162,7 +163,7 @@ func (a *access) resolve() (source string, err error) {
 		case a.node == "":
 			return "", nil
 		case exists(systemSocket):
-			return "", withHint(fmt.Errorf("--node %s: this machine's own node is asked, and no context is in use", a.node),
+			return "", exit.WithHint(fmt.Errorf("--node %s: this machine's own node is asked, and no context is in use", a.node),
 				"make a context with the addresses of the nodes: `fairlead context set NAME --node %s=https://HOST:PORT`", a.node)
 		}
 		name = demoContext
@@ -181,10 +182,10 @@ func (a *access) fill(name string, x *serverContext) (source string, err error) 
 	if !ok {
 		err := fmt.Errorf("context %s has no node %s", name, node)
 		names := slices.Sorted(maps.Keys(x.Nodes))
-		if near := nearest(node, names); near != "" {
-			return "", withHint(err, "did you mean %s?", near)
+		if near := exit.Nearest(node, names); near != "" {
+			return "", exit.WithHint(err, "did you mean %s?", near)
 		}
-		return "", withHint(err, "it has %s", strings.Join(names, ", "))
+		return "", exit.WithHint(err, "it has %s", strings.Join(names, ", "))
 	}
 	a.server = server
 	if strings.HasPrefix(server, "https:") {

@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/health"
 )
 
@@ -30,7 +32,7 @@ func contextCommand() *cobra.Command {
   fairlead context use prod
   fairlead status --node n2
   fairlead status --context demo --node n3`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: exit.Args(cobra.NoArgs),
 	}
 	output := addOutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -57,13 +59,13 @@ func writeContexts(cmd *cobra.Command, f *contextFile) {
 		fmt.Fprintln(w, "none; `fairlead context set NAME --node n1=https://HOST:PORT` makes one")
 		return
 	}
-	t := newTable("IN USE", "NAME", "NODE", "ADDRESS", "LOGIN")
+	t := terminal.NewTable("IN USE", "NAME", "NODE", "ADDRESS", "LOGIN")
 	for _, name := range slices.Sorted(maps.Keys(f.Contexts)) {
 		x := f.Contexts[name]
 		for _, node := range slices.Sorted(maps.Keys(x.Nodes)) {
 			used, colour, first := "", "", node == x.node()
 			if first && name == f.Current {
-				used, colour = health.Up.Shape(), green
+				used, colour = health.Up.Shape(), terminal.Green
 			}
 			login := "-"
 			switch server := x.Nodes[node]; {
@@ -75,10 +77,10 @@ func writeContexts(cmd *cobra.Command, f *contextFile) {
 			default:
 				login = "token in " + tokenEnv
 			}
-			t.add(colour, used, name, node, x.Nodes[node], login)
+			t.Add(colour, used, name, node, x.Nodes[node], login)
 		}
 	}
-	t.write(w, styleFor(w), "")
+	t.Write(w, terminal.StyleFor(w), "")
 }
 
 func contextSetCommand() *cobra.Command {
@@ -91,7 +93,7 @@ func contextSetCommand() *cobra.Command {
 
 ` + contextHelp + "\n\nExit codes: 0 done, 1 the file cannot be written, 2 wrong usage.",
 		Example: `  fairlead context set prod --node n1=https://n1.example.org:8443 --node n2=https://n2.example.org:8443 --token-file ~/prod.token`,
-		Args:    usageArgs(cobra.ExactArgs(1)),
+		Args:    exit.Args(cobra.ExactArgs(1)),
 	}
 	flags := cmd.Flags()
 	flags.StringToStringVar(&x.Nodes, "node", nil, "a node and its address, NODE=ADDRESS; once for each node")
@@ -113,7 +115,7 @@ func contextSetCommand() *cobra.Command {
 		if err := f.write(); err != nil {
 			return err
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "context %s has %s", args[0], count(len(x.Nodes), "node"))
+		fmt.Fprintf(cmd.OutOrStdout(), "context %s has %s", args[0], terminal.Count(len(x.Nodes), "node"))
 		if f.Current != args[0] {
 			fmt.Fprintf(cmd.OutOrStdout(), "; `fairlead context use %s` has commands ask it", args[0])
 		}
@@ -126,10 +128,10 @@ func contextSetCommand() *cobra.Command {
 // validate tells whether a context can be used, and makes its paths absolute: it is read from other directories too.
 func (x *serverContext) validate(cmd *cobra.Command, name string) error {
 	if name == "" || strings.ContainsAny(name, " \t\r\n") {
-		return usagef(cmd, "%q is no name of a context", name)
+		return exit.Usagef(cmd, "%q is no name of a context", name)
 	}
 	if len(x.Nodes) == 0 {
-		return usagef(cmd, "--node NODE=ADDRESS is required")
+		return exit.Usagef(cmd, "--node NODE=ADDRESS is required")
 	}
 	for node, server := range x.Nodes {
 		var err error
@@ -143,10 +145,10 @@ func (x *serverContext) validate(cmd *cobra.Command, name string) error {
 		}
 	}
 	if _, ok := x.Nodes[x.Node]; !ok && x.Node != "" {
-		return usagef(cmd, "--first %s: no --node has that name", x.Node)
+		return exit.Usagef(cmd, "--first %s: no --node has that name", x.Node)
 	}
 	if (x.Cert == "") != (x.Key == "") {
-		return usagef(cmd, "--cert and --key go together")
+		return exit.Usagef(cmd, "--cert and --key go together")
 	}
 	for _, path := range []*string{&x.TokenFile, &x.CA, &x.Cert, &x.Key} {
 		if *path == "" {
@@ -171,12 +173,12 @@ func contextUseCommand() *cobra.Command {
 
 ` + contextHelp + "\n\nExit codes: 0 done, 1 no such context, 2 wrong usage.",
 		Example: "  fairlead context use prod\n  fairlead context use --none",
-		Args:    usageArgs(cobra.MaximumNArgs(1)),
+		Args:    exit.Args(cobra.MaximumNArgs(1)),
 	}
 	cmd.Flags().BoolVar(&none, "none", false, "no context")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if none == (len(args) == 1) {
-			return usagef(cmd, "name a context, or --none")
+			return exit.Usagef(cmd, "name a context, or --none")
 		}
 		f, err := readContexts()
 		if err != nil {
@@ -209,7 +211,7 @@ func contextDeleteCommand() *cobra.Command {
 		Short:   "forget a context",
 		Long:    "Delete takes a context out of the file. The files that it names stay.\n\nExit codes: 0 done, 1 no such context, 2 wrong usage.",
 		Example: "  fairlead context delete prod",
-		Args:    usageArgs(cobra.ExactArgs(1)),
+		Args:    exit.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f, err := readContexts()
 			if err != nil {

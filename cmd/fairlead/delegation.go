@@ -11,6 +11,9 @@ import (
 
 	"github.com/miekg/dns"
 	"github.com/spf13/cobra"
+
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 )
 
 const (
@@ -97,7 +100,7 @@ Exit codes: 0 no error (warnings allowed), 1 errors, 2 wrong usage.`,
 		Example: `  fairlead delegation gslb.example.org
   fairlead delegation gslb.example.org --parent 192.0.2.1 -o json
   fairlead delegation gslb.example.org --resolver 198.51.100.1 --timeout 1s`,
-		Args: usageArgs(cobra.ExactArgs(1)),
+		Args: exit.Args(cobra.ExactArgs(1)),
 	}
 	f := cmd.Flags()
 	f.StringVar(&parent, "parent", "", "a server of the parent zone, ADDRESS or ADDRESS:PORT (default: all of them, found by the resolver)")
@@ -106,14 +109,14 @@ Exit codes: 0 no error (warnings allowed), 1 errors, 2 wrong usage.`,
 	f.Uint16Var(&q.port, "port", dnsPort, "the port of the nameservers, for zones that are not public yet")
 	f.StringVarP(&output, "output", "o", "table", "table, json or yaml")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := choice(cmd, "output", output, "table", "json", "yaml"); err != nil {
+		if err := exit.Choice(cmd, "output", output, "table", "json", "yaml"); err != nil {
 			return err
 		}
 		d := &delegation{querier: q}
 		if err := d.configure(cmd, args[0], parent, resolver); err != nil {
 			return err
 		}
-		if err := d.find(orBackground(cmd.Context())); err != nil {
+		if err := d.find(exit.OrBackground(cmd.Context())); err != nil {
 			return err
 		}
 		return printDelegation(cmd.OutOrStdout(), output, d.report())
@@ -125,13 +128,13 @@ Exit codes: 0 no error (warnings allowed), 1 errors, 2 wrong usage.`,
 func (d *delegation) configure(cmd *cobra.Command, zone, parent, resolver string) error {
 	d.zone = dns.CanonicalName(zone)
 	if _, ok := dns.IsDomainName(zone); !ok || d.zone == "." {
-		return usagef(cmd, "%q: want the name of a zone below the root", zone)
+		return exit.Usagef(cmd, "%q: want the name of a zone below the root", zone)
 	}
 	if d.timeout <= 0 || d.timeout > maxDNSTimeout {
-		return usagef(cmd, "--timeout %s: want more than 0 and at most %s", d.timeout, maxDNSTimeout)
+		return exit.Usagef(cmd, "--timeout %s: want more than 0 and at most %s", d.timeout, maxDNSTimeout)
 	}
 	if d.port == 0 {
-		return usagef(cmd, "--port 0: want 1 to 65535")
+		return exit.Usagef(cmd, "--port 0: want 1 to 65535")
 	}
 	for _, given := range []struct {
 		flag, text string
@@ -142,7 +145,7 @@ func (d *delegation) configure(cmd *cobra.Command, zone, parent, resolver string
 		}
 		server, err := dnsServer(given.text)
 		if err != nil {
-			return usagef(cmd, "--%s %q: want ADDRESS or ADDRESS:PORT", given.flag, given.text)
+			return exit.Usagef(cmd, "--%s %q: want ADDRESS or ADDRESS:PORT", given.flag, given.text)
 		}
 		*given.to = []string{server}
 	}
@@ -168,40 +171,42 @@ func dnsServer(text string) (string, error) {
 // printDelegation prints a report; errors in it are the exit code 1.
 func printDelegation(w io.Writer, output string, r *delegationReport) error {
 	if output == "table" {
-		r.write(w, styleFor(w))
-	} else if err := writeDocument(w, output, r); err != nil {
+		r.write(w, terminal.StyleFor(w))
+	} else if err := terminal.WriteDocument(w, output, r); err != nil {
 		return err
 	}
 	if r.Result == resultError {
-		return silent(exitFailed)
+		return exit.Silent(exit.Failed)
 	}
 	return nil
 }
 
-var resultMarks = map[string]mark{
-	resultOK: {"●", resultOK, green}, resultWarning: {"▲", resultWarning, yellow}, resultError: {"■", resultError, red},
+var resultMarks = map[string]terminal.Mark{
+	resultOK:      {Shape: "●", Word: resultOK, Colour: terminal.Green},
+	resultWarning: {Shape: "▲", Word: resultWarning, Colour: terminal.Yellow},
+	resultError:   {Shape: "■", Word: resultError, Colour: terminal.Red},
 }
 
 // write prints what was seen, then what to do about what is wrong.
-func (r *delegationReport) write(w io.Writer, s style) {
+func (r *delegationReport) write(w io.Writer, s terminal.Style) {
 	n := map[string]int{}
-	t := newTable("RESULT", "CHECK", "SUBJECT", "SEEN")
+	t := terminal.NewTable("RESULT", "CHECK", "SUBJECT", "SEEN")
 	for _, c := range r.Checks {
 		m := resultMarks[c.Result]
-		t.add(m.colour, m.text(), c.Check, c.Subject, c.Seen)
+		t.Add(m.Colour, m.Text(), c.Check, c.Subject, c.Seen)
 		n[c.Result]++
 	}
 	from := "as " + andList(r.ParentServers) + " has it"
 	if r.Parent != "" {
 		from = "from " + r.Parent
 	}
-	fmt.Fprintf(w, "delegation of %s, %s: %s, %s, %d ok\n", r.Zone, from, count(n[resultError], "error"), count(n[resultWarning], "warning"), n[resultOK])
-	t.write(w, s, "  ")
+	fmt.Fprintf(w, "delegation of %s, %s: %s, %s, %d ok\n", r.Zone, from, terminal.Count(n[resultError], "error"), terminal.Count(n[resultWarning], "warning"), n[resultOK])
+	t.Write(w, s, "  ")
 	for _, result := range []string{resultError, resultWarning} {
 		for _, c := range r.Checks {
 			if c.Result == result && c.Remedy != "" {
 				m := resultMarks[result]
-				fmt.Fprintf(w, "\n%s: %s, %s: %s\n  hint: %s\n", s.paint(m.colour, m.text()), c.Check, c.Subject, c.Seen, c.Remedy)
+				fmt.Fprintf(w, "\n%s: %s, %s: %s\n  hint: %s\n", s.Paint(m.Colour, m.Text()), c.Check, c.Subject, c.Seen, c.Remedy)
 			}
 		}
 	}

@@ -11,6 +11,9 @@ import (
 	"sync"
 
 	"github.com/miekg/dns"
+
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 )
 
 const (
@@ -93,7 +96,7 @@ func concurrently[T any](list []T, f func(T)) {
 func (d *delegation) find(ctx context.Context) error {
 	if len(d.parentServers) == 0 {
 		if err := d.findParent(ctx); err != nil {
-			return withHint(fmt.Errorf("parent zone of %s: %w", display(d.zone), err), "name one of its servers with --parent, or another resolver with --resolver")
+			return exit.WithHint(fmt.Errorf("parent zone of %s: %w", terminal.Display(d.zone), err), "name one of its servers with --parent, or another resolver with --resolver")
 		}
 	}
 	for _, s := range d.parentServers {
@@ -142,7 +145,7 @@ func (d *delegation) findParent(ctx context.Context) error {
 		}
 	}
 	if d.parent == "" {
-		return fmt.Errorf("the resolver knows no SOA at or above %s", display(above))
+		return fmt.Errorf("the resolver knows no SOA at or above %s", terminal.Display(above))
 	}
 	if m, err = d.resolve(ctx, d.parent, dns.TypeNS); err != nil {
 		return err

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/miekg/dns"
+
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 )
 
 // Outside of these a TTL of the NS set is a warning, in seconds: less makes every resolver ask the parent again and again, more
@@ -48,9 +50,9 @@ func (d *delegation) report() *delegationReport {
 		j.ttls()
 		j.secure()
 	}
-	r := &delegationReport{Zone: display(d.zone), Parent: display(d.parent), ParentServers: d.parentServers, Nameservers: []delegationServer{}, Result: resultOK, Checks: j.checks}
+	r := &delegationReport{Zone: terminal.Display(d.zone), Parent: terminal.Display(d.parent), ParentServers: d.parentServers, Nameservers: []delegationServer{}, Result: resultOK, Checks: j.checks}
 	for _, n := range d.servers {
-		s := delegationServer{Name: display(n.name), Address: n.addr.String()}
+		s := delegationServer{Name: terminal.Display(n.name), Address: n.addr.String()}
 		if serial, ok := n.serial(d.zone); ok {
 			s.Serial = &serial
 		}
@@ -95,7 +97,7 @@ func (j *judgement) parentServer(r *referral, others bool) {
 	case r.ns.err != nil:
 		complain(check, r.server, remedy, "%s", j.plain(r.ns.err))
 	case len(r.names) == 0 && (r.ns.msg.Rcode == dns.RcodeNameError || r.ns.msg.Rcode == dns.RcodeSuccess && r.ns.msg.Authoritative):
-		complain(check, r.server, fmt.Sprintf("publish NS records for %s in %s", display(j.zone), j.parentName()), "does not delegate the zone")
+		complain(check, r.server, fmt.Sprintf("publish NS records for %s in %s", terminal.Display(j.zone), j.parentName()), "does not delegate the zone")
 	case len(r.names) == 0 && r.ns.msg.Rcode == dns.RcodeSuccess:
 		complain(check, r.server, "name a server of the zone right above with --parent", "refers to the servers of another zone%s", referredTo(r.ns.msg))
 	case len(r.names) == 0:
@@ -105,7 +107,7 @@ func (j *judgement) parentServer(r *referral, others bool) {
 			"delegates to %s only, others to more", andList(displayAll(r.names)))
 	case len(r.ns.msg.Answer) > 0:
 		j.warn(check, r.server, "see that the parent zone itself has the NS records: a server that serves both zones does not show them",
-			"serves %s itself", display(j.zone))
+			"serves %s itself", terminal.Display(j.zone))
 	default:
 		j.ok(check, r.server, "delegates to %s", andList(displayAll(r.names)))
 	}
@@ -121,7 +123,7 @@ func referredTo(m *dns.Msg) string {
 	return ""
 }
 
-func displayAll(names []string) []string { return each(names, display) }
+func displayAll(names []string) []string { return terminal.Each(names, terminal.Display) }
 
 // without are those of a that b has not.
 func without[T comparable](a, b []T) []T {
@@ -150,11 +152,13 @@ func (j *judgement) nsSets() {
 }
 
 // subject is a nameserver and the address by which it was asked.
-func (j *judgement) subject(n *nameserver) string { return display(n.name) + " " + n.addr.String() }
+func (j *judgement) subject(n *nameserver) string {
+	return terminal.Display(n.name) + " " + n.addr.String()
+}
 
 // addressesOfName judges where a nameserver's addresses come from.
 func (j *judgement) addressesOfName(name string) {
-	subject := display(name)
+	subject := terminal.Display(name)
 	if !dns.IsSubDomain(j.zone, name) {
 		switch err := j.addrErrs[name]; {
 		case len(j.addrs[name]) > 0:
@@ -173,7 +177,7 @@ func (j *judgement) addressesOfName(name string) {
 
 // glueOf compares the glue of a name with what the zone answers, as each nameserver has it.
 func (j *judgement) glueOf(name string) {
-	subject, glue := display(name), j.glue[name]
+	subject, glue := terminal.Display(name), j.glue[name]
 	var own []netip.Addr
 	answered := false
 	for _, n := range j.servers {
@@ -211,7 +215,7 @@ func publishGlue(name string, addrs []netip.Addr, parent string) string {
 		}
 		records = append(records, fmt.Sprintf("%s %s", kind, a))
 	}
-	return fmt.Sprintf("publish for %s in %s: %s", display(name), parent, strings.Join(records, ", "))
+	return fmt.Sprintf("publish for %s in %s: %s", terminal.Display(name), parent, strings.Join(records, ", "))
 }
 
-func addressList(addrs []netip.Addr) string { return andList(each(addrs, netip.Addr.String)) }
+func addressList(addrs []netip.Addr) string { return andList(terminal.Each(addrs, netip.Addr.String)) }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 )
 
 // server judges one address of a nameserver.
@@ -37,7 +39,7 @@ func (j *judgement) server(n *nameserver) {
 func (j *judgement) authoritative(n *nameserver) bool {
 	const check = "authoritative"
 	subject, m := j.subject(n), n.first().msg
-	serve := fmt.Sprintf("serve %s there: its file in the directory `zones` of the Corefile, in a block for the zone or one above", display(j.zone))
+	serve := fmt.Sprintf("serve %s there: its file in the directory `zones` of the Corefile, in a block for the zone or one above", terminal.Display(j.zone))
 	serial, ok := n.serial(j.zone)
 	switch {
 	case ok:
@@ -109,11 +111,11 @@ func (j *judgement) serials() {
 	switch len(order) {
 	case 0:
 	case 1:
-		j.ok(check, display(j.zone), "%d on each nameserver", order[0])
+		j.ok(check, terminal.Display(j.zone), "%d on each nameserver", order[0])
 	default:
 		slices.Sort(order)
-		parts := each(order, func(serial uint32) string { return fmt.Sprintf("%d on %s", serial, andList(by[serial])) })
-		j.fail(check, display(j.zone), "give every node the same zone files; `fairlead nodes` shows whose differ", "%s", strings.Join(parts, "; "))
+		parts := terminal.Each(order, func(serial uint32) string { return fmt.Sprintf("%d on %s", serial, andList(by[serial])) })
+		j.fail(check, terminal.Display(j.zone), "give every node the same zone files; `fairlead nodes` shows whose differ", "%s", strings.Join(parts, "; "))
 	}
 }
 
@@ -124,11 +126,11 @@ func (j *judgement) spare() {
 		addrs[n.addr.String()] = true
 	}
 	if len(j.parentNames) < 2 || len(addrs) < 2 {
-		j.warn("servers", display(j.zone), "delegate the zone to two nodes at least, in networks that do not fail together",
+		j.warn("servers", terminal.Display(j.zone), "delegate the zone to two nodes at least, in networks that do not fail together",
 			"nameservers in the parent: %d, addresses in all: %d", len(j.parentNames), len(addrs))
 		return
 	}
-	j.ok("servers", display(j.zone), "%d nameservers", len(j.parentNames))
+	j.ok("servers", terminal.Display(j.zone), "%d nameservers", len(j.parentNames))
 }
 
 // ttls judges the TTL of the NS set in the zone; that of the parent is shown, and is the parent's business.
@@ -153,13 +155,13 @@ func (j *judgement) ttls() {
 	least, most := ttls[0], ttls[len(ttls)-1]
 	switch {
 	case least != most:
-		j.warn(check, display(j.zone), "set the same `ns_ttl` on every node", "between %s and %s", seconds(float64(least)), seconds(float64(most)))
+		j.warn(check, terminal.Display(j.zone), "set the same `ns_ttl` on every node", "between %s and %s", terminal.Seconds(float64(least)), terminal.Seconds(float64(most)))
 	case least < minNSTTL:
-		j.warn(check, display(j.zone), "set `ns_ttl` to an hour or more", "%s: resolvers ask for the nameservers again and again", seconds(float64(least)))
+		j.warn(check, terminal.Display(j.zone), "set `ns_ttl` to an hour or more", "%s: resolvers ask for the nameservers again and again", terminal.Seconds(float64(least)))
 	case most > maxNSTTL:
-		j.warn(check, display(j.zone), "set `ns_ttl` to a day or less", "%s: a nameserver that is replaced is asked for so long", seconds(float64(most)))
+		j.warn(check, terminal.Display(j.zone), "set `ns_ttl` to a day or less", "%s: a nameserver that is replaced is asked for so long", terminal.Seconds(float64(most)))
 	default:
-		j.ok(check, display(j.zone), "%s in the zone, %s in the parent", seconds(float64(least)), seconds(float64(parent)))
+		j.ok(check, terminal.Display(j.zone), "%s in the zone, %s in the parent", terminal.Seconds(float64(least)), terminal.Seconds(float64(parent)))
 	}
 }
 
@@ -180,7 +182,7 @@ func (j *judgement) secure() {
 		}
 	}
 	if !asked {
-		j.warn(check, display(j.zone), "ask another server of the parent with --parent", "no server of the parent says whether it has DS records")
+		j.warn(check, terminal.Display(j.zone), "ask another server of the parent with --parent", "no server of the parent says whether it has DS records")
 		return
 	}
 	for _, n := range j.servers {
@@ -220,10 +222,10 @@ func (j *judgement) secureServer(n *nameserver, ds []*dns.DS) {
 	case len(ds) == 0:
 		j.warn(check, subject, "publish a DS record of the key-signing key in "+j.parentName(), "signed, but no DS record in the parent: nobody validates it")
 	case len(keys) == 0:
-		j.fail(check, subject, fmt.Sprintf("remove the DS record of %s from %s", display(j.zone), j.parentName()),
+		j.fail(check, subject, fmt.Sprintf("remove the DS record of %s from %s", terminal.Display(j.zone), j.parentName()),
 			"the parent has a DS record, the zone no DNSKEY: resolvers that validate answer SERVFAIL")
 	case len(trusted) == 0:
-		j.fail(check, subject, fmt.Sprintf("replace the DS record of %s in %s by one of its key-signing key", display(j.zone), j.parentName()),
+		j.fail(check, subject, fmt.Sprintf("replace the DS record of %s in %s by one of its key-signing key", terminal.Display(j.zone), j.parentName()),
 			"no DS record of the parent fits a DNSKEY of the zone: resolvers that validate answer SERVFAIL")
 	case !signed(n.key.msg.Answer, keys, trusted, time.Now()):
 		j.fail(check, subject, "sign the zone again with the key that the DS record names", "no valid signature over the DNSKEYs by a key that the parent's DS names")

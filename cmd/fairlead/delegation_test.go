@@ -12,6 +12,8 @@ import (
 
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 )
 
 // zoneServer answers from records over UDP, with AA, until the test ends.
@@ -175,7 +177,7 @@ func TestDelegationText(t *testing.T) {
 				Remedy: "delegate the zone to two nodes at least, in networks that do not fail together"},
 		},
 	}
-	for name, s := range map[string]style{"text": {}, "colour": {colour: true}} {
+	for name, s := range map[string]terminal.Style{"text": {}, "colour": {Colour: true}} {
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer
 			r.write(&b, s)

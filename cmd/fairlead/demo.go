@@ -10,6 +10,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 )
 
 func demoCommand() *cobra.Command {
@@ -22,11 +25,11 @@ n3, that probe them together and answer the zone %s. It needs no root and no fil
 
 It prints what to paste: dig lines, and how to break and heal an AZ, or cut a node off, from another terminal. Ctrl-C ends it.
 
-`+localExits, demoZone),
+`+exit.LocalHelp, demoZone),
 		Example: `  fairlead demo
   fairlead demo --dns 127.0.0.1:5310 --socket /tmp/second.sock
   fairlead demo --duration 1m --verbose`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: exit.Args(cobra.NoArgs),
 	}
 	cmd.Flags().StringVar(&o.dns, "dns", demoDNS, "ADDRESS:PORT of the first node's DNS; the others have the next two ports")
 	cmd.Flags().StringVar(&o.socket, "socket", "", "path of the first node's admin socket (default "+demoSocket()+"); those of the others end in .n2 and .n3")
@@ -35,7 +38,7 @@ It prints what to paste: dig lines, and how to break and heal an AZ, or cut a no
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		o.program = programName()
 		o.out, o.errOut = cmd.OutOrStdout(), cmd.ErrOrStderr()
-		return o.run(orBackground(cmd.Context()))
+		return o.run(exit.OrBackground(cmd.Context()))
 	}
 	cmd.AddCommand(demoBreakCommand(), demoHealCommand(), demoCutCommand())
 	return cmd
@@ -67,7 +70,7 @@ AZs: ` + azList() + `.
 		Example: `  fairlead demo break az eu-a
   fairlead demo break az eu-a --hang
   fairlead demo break endpoint web-us-b`,
-		Args: usageArgs(kindAndName("az", "endpoint")),
+		Args: exit.Args(kindAndName("az", "endpoint")),
 	}
 	cmd.Flags().BoolVar(&hang, "hang", false, "accept connections and never answer")
 	server := cmd.Flags().String("server", "", "socket of the demo, as unix:PATH (default: $"+serverEnv+", see below)")
@@ -94,7 +97,7 @@ AZs: ` + azList() + `.
 		Example: `  fairlead demo heal az eu-a
   fairlead demo heal endpoint web-us-b
   fairlead demo heal node n3`,
-		Args: usageArgs(kindAndName("az", "endpoint", kindNode)),
+		Args: exit.Args(kindAndName("az", "endpoint", kindNode)),
 	}
 	server := cmd.Flags().String("server", "", "socket of the demo, as unix:PATH (default: $"+serverEnv+", see below)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -112,10 +115,10 @@ Exit codes: 0 done, 1 no demo answers or it has no such thing, 2 wrong usage.`
 func kindAndName(kinds ...string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) != 2 {
-			return fmt.Errorf("want two arguments, %s and a NAME, got %d", orList(kinds), len(args))
+			return fmt.Errorf("want two arguments, %s and a NAME, got %d", exit.OrList(kinds), len(args))
 		}
 		if !slices.Contains(kinds, args[0]) {
-			return fmt.Errorf("%q: want %s", args[0], orList(kinds))
+			return fmt.Errorf("%q: want %s", args[0], exit.OrList(kinds))
 		}
 		return nil
 	}
@@ -133,7 +136,7 @@ Nodes: n1, n2, n3.
 
 ` + demoServerHelp,
 		Example: `  fairlead demo cut node n3`,
-		Args:    usageArgs(kindAndName(kindNode)),
+		Args:    exit.Args(kindAndName(kindNode)),
 	}
 	server := cmd.Flags().String("server", "", "socket of the demo, as unix:PATH (default: $"+serverEnv+", see below)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -158,7 +161,7 @@ func controlDemo(cmd *cobra.Command, server string, req controlRequest) error {
 	c := clientAt(path+controlSuffix, source, "")
 	c.demo = true
 	var reply controlReply
-	if err := c.Do(orBackground(cmd.Context()), http.MethodPost, controlPath, req, &reply); err != nil {
+	if err := c.Do(exit.OrBackground(cmd.Context()), http.MethodPost, controlPath, req, &reply); err != nil {
 		return err
 	}
 	w := cmd.OutOrStdout()
@@ -171,7 +174,7 @@ func controlDemo(cmd *cobra.Command, server string, req controlRequest) error {
 			fmt.Fprintln(w, line)
 			continue
 		}
-		for k, part := range fold(line, columnsLeft(w, 7)) {
+		for k, part := range terminal.Fold(line, terminal.ColumnsLeft(w, 7)) {
 			fmt.Fprintln(w, []string{"watch: ", "       "}[min(k, 1)]+part)
 		}
 	}

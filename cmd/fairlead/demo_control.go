@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -145,10 +146,10 @@ func expectation(r controlRequest) string {
 	what := kindWord(r.Kind) + " " + r.Name
 	if r.Want == serving {
 		return fmt.Sprintf("%s is back in the answers after %d good probes and, if it had been out, the failback hold of %s: within %s",
-			what, demoRise, demoHold, upTo(returnsWithin()))
+			what, demoRise, demoHold, terminal.UpTo(returnsWithin()))
 	}
 	return fmt.Sprintf("the last answer that names %s is given within %s: %d failed probes, %s apart, each of at most %s",
-		what, upTo(flipWithin()), demoFall, demoInterval, demoTimeout)
+		what, terminal.UpTo(flipWithin()), demoFall, demoInterval, demoTimeout)
 }
 
 func problem(w http.ResponseWriter, status int, title string, err error) {

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
 )
 
 // maxSocketPath is the room in sockaddr_un.sun_path, less the final zero octet (unix(7)).
@@ -33,7 +35,7 @@ func makeHome(dir string) error {
 	}
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !info.IsDir() || info.Mode().Perm()&0o077 != 0 || ok && int(st.Uid) != os.Getuid() {
-		return withHint(fmt.Errorf("%s is not a directory that only this user can use", dir), "remove it, or set TMPDIR to another place")
+		return exit.WithHint(fmt.Errorf("%s is not a directory that only this user can use", dir), "remove it, or set TMPDIR to another place")
 	}
 	return nil
 }
@@ -95,12 +97,12 @@ func (l *lock) release() {
 // claimSocket makes sure that nobody uses the socket at path and takes the lock on it.
 func claimSocket(path string) (*lock, error) {
 	if len(path)+len(controlSuffix) > maxSocketPath {
-		return nil, withHint(fmt.Errorf("the socket path %s is longer than %d characters", path, maxSocketPath-len(controlSuffix)),
+		return nil, exit.WithHint(fmt.Errorf("the socket path %s is longer than %d characters", path, maxSocketPath-len(controlSuffix)),
 			"choose a shorter one with --socket PATH")
 	}
 	l, err := takeLock(path + ".lock")
 	if errors.Is(err, errLocked) {
-		return nil, withHint(fmt.Errorf("another demo runs on %s", path), "end it, or give this one --socket PATH and --dns ADDR of its own")
+		return nil, exit.WithHint(fmt.Errorf("another demo runs on %s", path), "end it, or give this one --socket PATH and --dns ADDR of its own")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("socket %s: %w", path, err)
@@ -108,7 +110,7 @@ func claimSocket(path string) (*lock, error) {
 	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
 		_ = c.Close()
 		l.release()
-		return nil, withHint(fmt.Errorf("a node already listens on %s", path), "choose another path with --socket PATH")
+		return nil, exit.WithHint(fmt.Errorf("a node already listens on %s", path), "choose another path with --socket PATH")
 	}
 	return l, nil
 }
@@ -118,12 +120,12 @@ func checkDNSFree(addr string) error {
 	hint := "end what listens there, or choose another address with --dns ADDR"
 	p, err := net.ListenPacket("udp", addr)
 	if err != nil {
-		return withHint(fmt.Errorf("DNS address: %w", err), "%s", hint)
+		return exit.WithHint(fmt.Errorf("DNS address: %w", err), "%s", hint)
 	}
 	defer p.Close()
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
-		return withHint(fmt.Errorf("DNS address: %w", err), "%s", hint)
+		return exit.WithHint(fmt.Errorf("DNS address: %w", err), "%s", hint)
 	}
 	return l.Close()
 }

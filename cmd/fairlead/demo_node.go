@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -150,7 +151,7 @@ func (n *node) waitReady(ctx context.Context) error {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			return withHint(errors.Join(fmt.Errorf("node %s was not ready within %s", n.name, nodeReadyTimeout), last), "%s", n.tail())
+			return exit.WithHint(errors.Join(fmt.Errorf("node %s was not ready within %s", n.name, nodeReadyTimeout), last), "%s", n.tail())
 		case <-tick.C:
 		}
 	}
@@ -186,7 +187,7 @@ func (n *node) failure() error {
 	if n.err != nil {
 		how = "ended with " + n.err.Error()
 	}
-	return withHint(fmt.Errorf("node %s %s", n.name, how), "%s", n.tail())
+	return exit.WithHint(fmt.Errorf("node %s %s", n.name, how), "%s", n.tail())
 }
 
 // tail is the end of the log, which is removed with the demo.

@@ -6,6 +6,10 @@ import (
 	"fmt"
 	"io"
 	"math"
+
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
+
 	mathrand "math/rand/v2"
 	"net"
 	"net/netip"
@@ -31,10 +35,10 @@ type demoOptions struct {
 
 func (o demoOptions) validate() error {
 	if a, err := netip.ParseAddrPort(o.dns); err != nil || a.Port() > math.MaxUint16-demoNodes {
-		return &exitError{Code: exitUsage, Err: fmt.Errorf("--dns %q: want ADDRESS:PORT", o.dns), Hint: "for example " + demoDNS}
+		return &exit.Error{Code: exit.Usage, Err: fmt.Errorf("--dns %q: want ADDRESS:PORT", o.dns), Hint: "for example " + demoDNS}
 	}
 	if o.duration < 0 {
-		return &exitError{Code: exitUsage, Err: fmt.Errorf("--duration %s: want 0 (until Ctrl-C) or more", o.duration)}
+		return &exit.Error{Code: exit.Usage, Err: fmt.Errorf("--duration %s: want 0 (until Ctrl-C) or more", o.duration)}
 	}
 	return nil
 }
@@ -231,9 +235,9 @@ func (d *demo) banner() {
 	dns := netip.MustParseAddrPort(d.dns)
 	dig := fmt.Sprintf("dig @%s -p %d", dns.Addr(), dns.Port())
 	places := d.site.places()
-	table := newTable("ENDPOINT", "REGION", "AZ", "ADDRESS", "SHARE OF www")
+	table := terminal.NewTable("ENDPOINT", "REGION", "AZ", "ADDRESS", "SHARE OF www")
 	for i, p := range places {
-		table.add("", p.Name, p.Region, p.AZ, p.Addr.String(), []string{"28%", "42%", "15%", "15%"}[i])
+		table.Add("", p.Name, p.Region, p.AZ, p.Addr.String(), []string{"28%", "42%", "15%", "15%"}[i])
 	}
 	w := d.out
 	var where []string
@@ -241,7 +245,7 @@ func (d *demo) banner() {
 		where = append(where, fmt.Sprintf("%s on %s (%s)", n.name, n.dns, n.Region))
 	}
 	fmt.Fprintf(w, "The demo runs: zone %s, all endpoints are up. Three nodes answer DNS:\n%s.\n\n", demoZone, strings.Join(where, ", "))
-	table.write(w, style{}, "  ")
+	table.Write(w, terminal.Style{}, "  ")
 	fmt.Fprintf(w, `
 www answers from eu and us by weight, api from eu and, when nothing there is up, from us. Paste into another terminal:
 
@@ -270,7 +274,7 @@ Cut a node off from the others and see what it does; drain an AZ on one node and
 Admin sockets  %[8]s
 Metrics        curl --unix-socket %[14]s http://n1/metrics
 Files and logs %[9]s
-`, dig, "www."+demoZone, me, onSocket, upTo(flipWithin()), upTo(returnsWithin()), places[0].Addr, strings.Join(d.sockets(), " "), strings.Join(d.dirs(), " "),
+`, dig, "www."+demoZone, me, onSocket, terminal.UpTo(flipWithin()), terminal.UpTo(returnsWithin()), places[0].Addr, strings.Join(d.sockets(), " "), strings.Join(d.dirs(), " "),
 		d.nodes[1].dns.Addr(), d.nodes[1].dns.Port(), demoZone, d.nodes[2].reached(), d.socket)
 	if d.duration > 0 {
 		fmt.Fprintf(w, "It ends by itself after %s, or with Ctrl-C.\n", d.duration)

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
 )
 
 // firstPort is the port that is tried first: the one that people expect of a web server without root.
@@ -112,7 +114,7 @@ func (s *site) find(kind, name string) ([]*demoEndpoint, error) {
 		return nil, fmt.Errorf("cannot break or heal a %q: want az or endpoint", kind)
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf("no %s %q in the demo: want %s", kindWord(kind), name, orList(names))
+		return nil, fmt.Errorf("no %s %q in the demo: want %s", kindWord(kind), name, exit.OrList(names))
 	}
 	return found, nil
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
@@ -273,8 +274,8 @@ func TestTakenDNS(t *testing.T) {
 	o := demoOptions{dns: l.Addr().String(), program: "fairlead", out: io.Discard, errOut: io.Discard}
 	err = o.run(context.Background())
 	require.ErrorContains(t, err, "address already in use")
-	code, hint := exitCode(err)
-	assert.Equal(t, exitFailed, code)
+	code, hint := exit.CodeOf(err)
+	assert.Equal(t, exit.Failed, code)
 	assert.Contains(t, hint, "--dns")
 	assert.NoDirExists(t, demoHome())
 }

@@ -10,6 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
+
 	adminapi "github.com/fairlead-dns/fairlead/client"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -35,7 +38,7 @@ Exit codes: 0 done, 1 the node cannot be reached or knows no such thing, 2 wrong
   fairlead describe endpoint web-eu/web-1a
   fairlead describe az eu-west-1a --watch
   fairlead describe node n3 -o yaml`,
-		Args: usageArgs(cobra.ExactArgs(2)),
+		Args: exit.Args(cobra.ExactArgs(2)),
 	}
 	v := newViewer(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -54,7 +57,7 @@ func (c *client) describe(ctx context.Context, what, name string) (shown, error)
 	switch what {
 	case "service":
 		full, err := find(ctx, c, what, name, (*adminapi.Client).Services, func(p *api.Services) []string {
-			return each(p.Services, func(s api.ServiceItem) string { return s.Name })
+			return terminal.Each(p.Services, func(s api.ServiceItem) string { return s.Name })
 		})
 		if err != nil {
 			return shown{}, err
@@ -63,7 +66,7 @@ func (c *client) describe(ctx context.Context, what, name string) (shown, error)
 		return described(ctx, c, drawService, got, err)
 	case "pool":
 		full, err := find(ctx, c, what, name, (*adminapi.Client).Pools, func(p *api.Pools) []string {
-			return each(p.Pools, func(p api.PoolItem) string { return display(p.Zone) + "/" + p.Name })
+			return terminal.Each(p.Pools, func(p api.PoolItem) string { return terminal.Display(p.Zone) + "/" + p.Name })
 		})
 		if err != nil {
 			return shown{}, err
@@ -72,7 +75,7 @@ func (c *client) describe(ctx context.Context, what, name string) (shown, error)
 		got, err := c.Pool(ctx, zone, pool)
 		return described(ctx, c, drawPool, got, err)
 	case "endpoint":
-		full, err := find(ctx, c, what, name, (*adminapi.Client).Endpoints, func(p *api.Endpoints) []string { return each(p.Endpoints, fullName) })
+		full, err := find(ctx, c, what, name, (*adminapi.Client).Endpoints, func(p *api.Endpoints) []string { return terminal.Each(p.Endpoints, fullName) })
 		if err != nil {
 			return shown{}, err
 		}
@@ -92,15 +95,6 @@ func (c *client) describe(ctx context.Context, what, name string) (shown, error)
 	return c.describeNode(ctx, name)
 }
 
-// each is f of all.
-func each[T any](list []T, f func(T) string) []string {
-	var out []string
-	for _, x := range list {
-		out = append(out, f(x))
-	}
-	return out
-}
-
 // find is the full name of the one thing that name means. names are those of a page of the list.
 func find[L any](ctx context.Context, c *client, what, name string, list func(*adminapi.Client, context.Context, adminapi.Page) (*L, error), names func(*L) []string) (string, error) {
 	page, err := list(c.Client, ctx, adminapi.Page{Limit: 10, Filters: url.Values{"name": {name}}})
@@ -113,7 +107,7 @@ func find[L any](ctx context.Context, c *client, what, name string, list func(*a
 	case 1:
 		return found[0], nil
 	default:
-		return "", withHint(fmt.Errorf("%s %s is ambiguous", what, name), "name one of %s", orList(found))
+		return "", exit.WithHint(fmt.Errorf("%s %s is ambiguous", what, name), "name one of %s", exit.OrList(found))
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -13,17 +14,17 @@ import (
 func drawService(s sheet, d *api.ServiceDetail) {
 	states := statesOf(d.Members)
 	row := newServiceRow(d.Service, states)
-	s.head("service", spelled(d.Name), row.mark)
+	s.head("service", terminal.Spelled(d.Name), row.mark)
 	s.fact("clients get", "%s; ttl %ds, bound %s", briefAnswers(d.Shares), d.TTLSeconds, briefBound(d))
 	s.briefTrouble(d.Members, d.MoreMembers, d.At)
 	s.briefOrders(d.Intents, d.At)
-	s.fact("zone", "%s", display(d.Zone))
+	s.fact("zone", "%s", terminal.Display(d.Zone))
 	s.fact("passed over", "%s", strings.Join(d.Skipped, "; "))
 	if len(row.down) > 0 && d.Tier > 0 {
 		s.fact("kept", "answered although down: %s", strings.Join(row.down, ", "))
 	}
 	ttl := fmt.Sprintf("%ds", d.TTLSeconds)
-	ttl = joinWords(": ", ttl, d.TTL.Why)
+	ttl = terminal.JoinWords(": ", ttl, d.TTL.Why)
 	if len(d.TTL.ForcedBy) > 0 {
 		ttl += ", by " + strings.Join(d.TTL.ForcedBy, ", ")
 	}
@@ -33,14 +34,14 @@ func drawService(s sheet, d *api.ServiceDetail) {
 	s.shares("WHAT CLIENTS GET NOW", d.Shares, states)
 	for _, c := range d.Classes {
 		m := serviceMark(api.Service{Source: c.Source, Degraded: c.Degraded, Tier: c.Tier})
-		s.shares("CLIENTS OF "+c.Class+": "+m.text(), c.Shares, states)
+		s.shares("CLIENTS OF "+c.Class+": "+m.Text(), c.Shares, states)
 	}
-	t := newTable("STATE", "POOL", "REGION", "UP", "CHECK", "NOTE")
-	words := []string{d.Name, display(d.Name)}
+	t := terminal.NewTable("STATE", "POOL", "REGION", "UP", "CHECK", "NOTE")
+	words := []string{d.Name, terminal.Display(d.Name)}
 	for _, p := range d.Pools {
 		m := statesMark(p.States)
-		t.add(m.colour, m.text(), p.Name, p.Region, upOf(p.States), checkOf(p.Check), dash(noteOf(p, d.At)))
-		words = append(words, display(d.Zone)+"/"+p.Name)
+		t.Add(m.Colour, m.Text(), p.Name, p.Region, upOf(p.States), checkOf(p.Check), terminal.Dash(noteOf(p, d.At)))
+		words = append(words, terminal.Display(d.Zone)+"/"+p.Name)
 	}
 	s.part("POOLS", t)
 	s.orders(d.Intents, d.At)
@@ -55,7 +56,7 @@ func briefBound(d *api.ServiceDetail) string {
 	if d.BoundSeconds == 0 {
 		return "none"
 	}
-	return seconds(d.BoundSeconds)
+	return terminal.Seconds(d.BoundSeconds)
 }
 
 // boundText is the bound and how it comes about.
@@ -65,18 +66,18 @@ func boundText(d *api.ServiceDetail) string {
 	}
 	b := d.Bound
 	text := fmt.Sprintf("%s from a death to the last honest cache: found down %s, first failure %s, gossip %s, older answers %s, late acceptance %s, ttl %d to %d s",
-		seconds(d.BoundSeconds), seconds(b.D), seconds(b.F), seconds(b.G), seconds(b.Q), seconds(b.X), d.TTL.MinSeconds, d.TTL.MaxSeconds)
+		terminal.Seconds(d.BoundSeconds), terminal.Seconds(b.D), terminal.Seconds(b.F), terminal.Seconds(b.G), terminal.Seconds(b.Q), terminal.Seconds(b.X), d.TTL.MinSeconds, d.TTL.MaxSeconds)
 	if d.TargetSeconds > 0 {
-		text += "; target " + seconds(d.TargetSeconds)
+		text += "; target " + terminal.Seconds(d.TargetSeconds)
 	}
 	if d.RTOSeconds > 0 {
-		text += "; RTO " + seconds(d.RTOSeconds)
+		text += "; RTO " + terminal.Seconds(d.RTOSeconds)
 	}
 	return text
 }
 
 func drawPool(s sheet, d *api.PoolDetail) {
-	s.head("pool", display(d.Zone)+"/"+d.Name, statesMark(d.States))
+	s.head("pool", terminal.Display(d.Zone)+"/"+d.Name, statesMark(d.States))
 	var list []api.EndpointItem
 	for _, e := range d.Endpoints {
 		list = append(list, api.EndpointItem{Zone: d.Zone, Pool: d.Name, Endpoint: e})
@@ -91,18 +92,18 @@ func drawPool(s sheet, d *api.PoolDetail) {
 	s.members("ENDPOINTS", list, more, d.At)
 	s.services(d.Services)
 	s.orders(d.Intents, d.At)
-	s.changes(list, d.At, about(display(d.Zone)+"/"+d.Name))
+	s.changes(list, d.At, about(terminal.Display(d.Zone)+"/"+d.Name))
 }
 
 func drawEndpoint(s sheet, d *api.EndpointDetail) {
 	e := d.EndpointItem
-	s.head("endpoint", fullName(e), markOf(parseState(e.State), ""))
+	s.head("endpoint", fullName(e), terminal.MarkOf(terminal.ParseState(e.State), ""))
 	s.briefOrders(d.Intents, d.At)
 	if e.Health != e.State {
-		m := markOf(parseState(e.Health), "")
-		s.fact("by health", "%s", m.text())
+		m := terminal.MarkOf(terminal.ParseState(e.Health), "")
+		s.fact("by health", "%s", m.Text())
 	}
-	s.fact("since", "%s", since(e.Since, d.At))
+	s.fact("since", "%s", terminal.Since(e.Since, d.At))
 	s.fact("why", "%s", e.Reason)
 	if e.Stale {
 		s.fact("stale", "the state is kept from earlier evidence")
@@ -127,21 +128,21 @@ func drawEndpoint(s sheet, d *api.EndpointDetail) {
 	s.part("WHO SAYS SO", t)
 	s.services(d.Services)
 	s.orders(d.Intents, d.At)
-	s.changes([]api.EndpointItem{e}, d.At, about(fullName(e), display(e.Zone)+"/"+e.Pool, e.AZ, e.Region))
+	s.changes([]api.EndpointItem{e}, d.At, about(fullName(e), terminal.Display(e.Zone)+"/"+e.Pool, e.AZ, e.Region))
 }
 
 // addressFact says in one line how one of two addresses does.
 func addressFact(a api.AddressState, now time.Time) string {
-	m := markOf(parseState(a.State), "")
-	text := m.text()
+	m := terminal.MarkOf(terminal.ParseState(a.State), "")
+	text := m.Text()
 	if a.State != "unknown" {
-		text += " since " + since(a.Since, now)
+		text += " since " + terminal.Since(a.Since, now)
 	}
-	text = joinWords(", ", text, a.Probed)
+	text = terminal.JoinWords(", ", text, a.Probed)
 	if a.Withheld {
-		text = joinWords(", ", text, "not answered")
+		text = terminal.JoinWords(", ", text, "not answered")
 	}
-	return joinWords(": ", joinWords(", ", text, a.Warning), a.Reason)
+	return terminal.JoinWords(": ", terminal.JoinWords(", ", text, a.Warning), a.Reason)
 }
 
 // drawArea draws a region or an AZ.
@@ -169,34 +170,34 @@ func drawNode(s sheet, d *describedNode) {
 	s.head("node", n.Name, nodeMark(n))
 	s.fact("notes", "%s", nodeNotes(n, d.At))
 	if n.HeardAt != nil {
-		s.fact("heard", "%s, by %s", since(*n.HeardAt, d.At), d.SeenBy)
+		s.fact("heard", "%s, by %s", terminal.Since(*n.HeardAt, d.At), d.SeenBy)
 	} else if n.State != api.NodeSelf {
 		s.fact("heard", "never, by %s", d.SeenBy)
 	}
 	s.briefOrders(d.Intents, d.At)
-	s.fact("place", "AZ %s, region %s", dash(n.AZ), dash(n.Region))
+	s.fact("place", "AZ %s, region %s", terminal.Dash(n.AZ), terminal.Dash(n.Region))
 	s.fact("address", "%s", n.Address)
 	if n.RelayedAt != nil {
-		s.fact("heard of", "%s", since(*n.RelayedAt, d.At))
+		s.fact("heard of", "%s", terminal.Since(*n.RelayedAt, d.At))
 	}
 	s.fact("config", "%s", n.ConfigHash)
 	s.fact("plans", "%s", n.PlanHash)
 	s.fact("version", "%s", n.Version)
-	s.fact("answers", "%s", answeringMark(n).text())
+	s.fact("answers", "%s", answeringMark(n).Text())
 	s.fact("lease", "%s", lease(n))
 	s.orders(d.Intents, d.At)
 	s.changes(nil, d.At, about(n.Name))
 }
 
 // answeringMark tells whether a node answers service names, as far as anybody can know.
-func answeringMark(n *api.Node) mark {
+func answeringMark(n *api.Node) terminal.Mark {
 	switch {
 	case n.FencedAt != nil || n.State == api.NodeStopped:
-		return markOf(health.Down, "no")
+		return terminal.MarkOf(health.Down, "no")
 	case !n.Heard():
-		return markOf(health.Unknown, "not known")
+		return terminal.MarkOf(health.Unknown, "not known")
 	case !n.Answering:
-		return markOf(health.Down, "no")
+		return terminal.MarkOf(health.Down, "no")
 	}
-	return markOf(health.Up, "yes")
+	return terminal.MarkOf(health.Up, "yes")
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -25,8 +26,8 @@ type sheet struct {
 }
 
 // head is the first line: kind, name, state.
-func (s sheet) head(kind, name string, m mark) {
-	fmt.Fprintf(s, "%s %s: %s\n", kind, s.style.paint(bold, name), s.style.mark("head", s.style.paint(m.colour, m.text())))
+func (s sheet) head(kind, name string, m terminal.Mark) {
+	fmt.Fprintf(s, "%s %s: %s\n", kind, s.style.Paint(terminal.Bold, name), s.style.Mark("head", s.style.Paint(m.Colour, m.Text())))
 }
 
 // fact is a line with a word for what it says; nothing without a text.
@@ -35,21 +36,21 @@ func (s sheet) fact(word, format string, args ...any) {
 	if text == "" {
 		return
 	}
-	for i, line := range fold(text, s.style.width-factIndent) {
+	for i, line := range terminal.Fold(text, s.style.Width-factIndent) {
 		if i > 0 {
 			word = ""
 		}
-		fmt.Fprintf(s, "  %-11s %s\n", word, s.style.mark(fmt.Sprint("fact ", word, i), line))
+		fmt.Fprintf(s, "  %-11s %s\n", word, s.style.Mark(fmt.Sprint("fact ", word, i), line))
 	}
 }
 
-func (s sheet) title(text string) { fmt.Fprintf(s, "\n%s\n", s.style.paint(bold, text)) }
+func (s sheet) title(text string) { fmt.Fprintf(s, "\n%s\n", s.style.Paint(terminal.Bold, text)) }
 
 // part prints a table under a title; nothing if it has no rows.
-func (s sheet) part(title string, t *table) {
-	if len(t.rows) > 0 {
+func (s sheet) part(title string, t *terminal.Table) {
+	if len(t.Rows) > 0 {
 		s.title(title)
-		t.named(title).write(s, s.style, "  ")
+		t.Named(title).Write(s, s.style, "  ")
 	}
 }
 
@@ -61,15 +62,15 @@ func (s sheet) orders(list []api.Intent, at time.Time) {
 func (s sheet) members(title string, list []api.EndpointItem, more int, at time.Time) {
 	list = slices.Clone(list)
 	slices.SortStableFunc(list, func(a, b api.EndpointItem) int {
-		return cmp.Compare(severity[parseState(a.State)], severity[parseState(b.State)])
+		return cmp.Compare(severity[terminal.ParseState(a.State)], severity[terminal.ParseState(b.State)])
 	})
-	t, votes := newTable("STATE", "ENDPOINT", "AZ", "ADDRESS", "SINCE", "IN A ROW", "WHY"), newVotes()
+	t, votes := terminal.NewTable("STATE", "ENDPOINT", "AZ", "ADDRESS", "SINCE", "IN A ROW", "WHY"), newVotes()
 	for _, e := range list {
-		m := markOf(parseState(e.State), "")
+		m := terminal.MarkOf(terminal.ParseState(e.State), "")
 		alone := e.Endpoint
 		alone.Vantages = nil
-		t.add(m.colour, m.text(), e.Pool+"/"+e.Name, e.AZ, addressOf(e.Endpoint), sinceOf(e.Endpoint, at), inARow(e.Endpoint), dash(why(alone, at)))
-		if m.word != "up" {
+		t.Add(m.Colour, m.Text(), e.Pool+"/"+e.Name, e.AZ, addressOf(e.Endpoint), sinceOf(e.Endpoint, at), inARow(e.Endpoint), terminal.Dash(why(alone, at)))
+		if m.Word != "up" {
 			addVotes(votes, e.Pool+"/"+e.Name, e.Vantages, at)
 		}
 	}
@@ -80,18 +81,18 @@ func (s sheet) members(title string, list []api.EndpointItem, more int, at time.
 	s.part("WHO SAYS SO", votes)
 }
 
-func newVotes() *table {
-	return newTable("SAYS", "ENDPOINT", "NODE", "IN A ROW", "SEEN", "LATENCY", "WHY")
+func newVotes() *terminal.Table {
+	return terminal.NewTable("SAYS", "ENDPOINT", "NODE", "IN A ROW", "SEEN", "LATENCY", "WHY")
 }
 
 // addVotes is a line for each vantage.
-func addVotes(t *table, endpoint string, vantages []api.Vantage, at time.Time) {
+func addVotes(t *terminal.Table, endpoint string, vantages []api.Vantage, at time.Time) {
 	for _, v := range vantages {
-		m, failed := markOf(parseState(v.State), ""), "-"
+		m, failed := terminal.MarkOf(terminal.ParseState(v.State), ""), "-"
 		if v.Failures > 0 {
 			failed = fmt.Sprintf("%d failed", v.Failures)
 		}
-		t.add(m.colour, m.text(), endpoint, v.Node, failed, age(at.Sub(v.At))+" ago", latencyOf(v.LatencySeconds), dash(v.Reason))
+		t.Add(m.Colour, m.Text(), endpoint, v.Node, failed, terminal.Age(at.Sub(v.At))+" ago", latencyOf(v.LatencySeconds), terminal.Dash(v.Reason))
 	}
 }
 
@@ -102,25 +103,25 @@ func (s sheet) shares(title string, shares []api.Share, states map[string]health
 		fmt.Fprintln(s, "  nobody: every query gets NODATA")
 		return
 	}
-	t := newTable("SHARE", "TYPE", "DATA", "POOL/ENDPOINT", "AZ", "STATE").alignRight(0).named(title)
+	t := terminal.NewTable("SHARE", "TYPE", "DATA", "POOL/ENDPOINT", "AZ", "STATE").AlignRight(0).Named(title)
 	for _, x := range shares {
 		name, state := "fixed address", "-"
 		if x.Pool != "" {
-			name, state = x.Pool+"/"+x.Endpoint, markOf(health.Up, "").text()
+			name, state = x.Pool+"/"+x.Endpoint, terminal.MarkOf(health.Up, "").Text()
 			if st, ok := states[name]; ok {
-				state = markOf(st, "").text()
+				state = terminal.MarkOf(st, "").Text()
 			}
 		}
-		t.add("", percent(x.Fraction), x.Family, x.Data, name, dash(x.AZ), state)
+		t.Add("", terminal.Percent(x.Fraction), x.Family, x.Data, name, terminal.Dash(x.AZ), state)
 	}
-	t.write(s, s.style, "  ")
+	t.Write(s, s.style, "  ")
 }
 
 // services are those whose answers lead here.
 func (s sheet) services(list []api.ServiceShare) {
-	t := newTable("SHARE", "SERVICE", "TYPE").alignRight(0)
+	t := terminal.NewTable("SHARE", "SERVICE", "TYPE").AlignRight(0)
 	for _, x := range list {
-		t.add("", percent(x.Fraction), display(x.Service), x.Family)
+		t.Add("", terminal.Percent(x.Fraction), terminal.Display(x.Service), x.Family)
 	}
 	if len(list) == 0 {
 		s.title("WHAT CLIENTS GET FROM IT NOW")
@@ -132,11 +133,11 @@ func (s sheet) services(list []api.ServiceShare) {
 
 // changes are what changed last: by health among the endpoints, and by order for what match holds.
 func (s sheet) changes(list []api.EndpointItem, at time.Time, match func(*api.AuditEntry) bool) {
-	t := newTable("WHEN", "WHAT", "WHO AND WHY")
+	t := terminal.NewTable("WHEN", "WHAT", "WHO AND WHY")
 	list = slices.DeleteFunc(slices.Clone(list), func(e api.EndpointItem) bool { return e.Since.IsZero() || e.Since.Unix() == 0 })
 	slices.SortStableFunc(list, func(a, b api.EndpointItem) int { return b.Since.Compare(a.Since) })
 	for _, e := range list[:min(len(list), maxChanges)] {
-		t.add("", since(e.Since, at), e.Pool+"/"+e.Name+" "+markOf(parseState(e.Health), "").text(), dash(joinWords(": ", "health", e.Reason)))
+		t.Add("", terminal.Since(e.Since, at), e.Pool+"/"+e.Name+" "+terminal.MarkOf(terminal.ParseState(e.Health), "").Text(), terminal.Dash(terminal.JoinWords(": ", "health", e.Reason)))
 	}
 	n := 0
 	for _, e := range slices.Backward(s.journal) {
@@ -144,7 +145,7 @@ func (s sheet) changes(list []api.EndpointItem, at time.Time, match func(*api.Au
 			continue
 		}
 		n++
-		t.add("", since(e.At, at), plain(e.Action)+" "+plain(e.Object), joinWords(": ", plain(e.Actor), plain(e.Reason))+", "+plain(e.Outcome))
+		t.Add("", terminal.Since(e.At, at), plain(e.Action)+" "+plain(e.Object), terminal.JoinWords(": ", plain(e.Actor), plain(e.Reason))+", "+plain(e.Outcome))
 	}
 	s.part("LAST CHANGES", t)
 }
@@ -161,7 +162,7 @@ func about(words ...string) func(*api.AuditEntry) bool {
 func statesOf(list []api.EndpointItem) map[string]health.State {
 	states := map[string]health.State{}
 	for _, e := range list {
-		states[e.Pool+"/"+e.Name] = parseState(e.State)
+		states[e.Pool+"/"+e.Name] = terminal.ParseState(e.State)
 	}
 	return states
 }

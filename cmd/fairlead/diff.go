@@ -15,6 +15,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
+
 	adminapi "github.com/fairlead-dns/fairlead/client"
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
@@ -49,24 +52,24 @@ node cannot be reached.`,
 	server := addServerFlag(cmd)
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, json or yaml")
 	cmd.RunE = func(cmd *cobra.Command, paths []string) error {
-		if err := choice(cmd, "output", output, "text", "json", "yaml"); err != nil {
+		if err := exit.Choice(cmd, "output", output, "text", "json", "yaml"); err != nil {
 			return err
 		}
 		c, err := newClient(*server)
 		if err != nil {
 			return err
 		}
-		d, err := c.diff(orBackground(cmd.Context()), paths)
+		d, err := c.diff(exit.OrBackground(cmd.Context()), paths)
 		if err != nil {
 			return inTrouble(err)
 		}
 		if output != "text" {
-			err = writeDocument(cmd.OutOrStdout(), output, d)
+			err = terminal.WriteDocument(cmd.OutOrStdout(), output, d)
 		} else {
 			writeDiff(cmd.OutOrStdout(), d)
 		}
 		if err == nil && d.Differs {
-			err = silent(exitFailed)
+			err = exit.Silent(exit.Failed)
 		}
 		return err
 	}
@@ -75,8 +78,8 @@ node cannot be reached.`,
 
 // inTrouble makes err end the program with the code that diff(1) has for trouble.
 func inTrouble(err error) error {
-	_, hint := exitCode(err)
-	return &exitError{Code: exitUsage, Err: err, Hint: hint}
+	_, hint := exit.CodeOf(err)
+	return &exit.Error{Code: exit.Usage, Err: err, Hint: hint}
 }
 
 // A diffDocument is what diff finds.
@@ -112,12 +115,12 @@ func (c *client) diff(ctx context.Context, paths []string) (*diffDocument, error
 	}
 	if len(paths) == 0 {
 		if paths = directories(served.Zones); len(paths) == 0 {
-			return nil, withHint(errors.New("the directories of the node's files are not here"), "name a directory or files")
+			return nil, exit.WithHint(errors.New("the directories of the node's files are not here"), "name a directory or files")
 		}
 	}
 	zones, problems := readZones(paths, config.GeoUnknown)
 	if problems.HasErrors() {
-		return nil, withHint(fmt.Errorf("%s with errors", count(problems.Count(config.Error), "place")), "see `fairlead check %s`", orList(paths))
+		return nil, exit.WithHint(fmt.Errorf("%s with errors", terminal.Count(problems.Count(config.Error), "place")), "see `fairlead check %s`", exit.OrList(paths))
 	}
 	whole := slices.ContainsFunc(paths, isDir)
 	out, now, fetched := &diffDocument{Node: served.Node, Zones: []zoneDiff{}}, time.Now(), make(map[string]*config.Zone)
@@ -186,7 +189,7 @@ type runningZone struct {
 // empty.
 func (c *client) running(ctx context.Context, name, file string) (*runningZone, error) {
 	var got api.RunningZone
-	if err := into(&got)(c.RunningZone(ctx, display(name))); err != nil {
+	if err := into(&got)(c.RunningZone(ctx, terminal.Display(name))); err != nil {
 		return nil, err
 	}
 	out := &runningZone{path: got.Path, hash: got.Hash}
@@ -197,7 +200,7 @@ func (c *client) running(ctx context.Context, name, file string) (*runningZone, 
 	for _, name := range slices.Sorted(maps.Keys(got.Secret)) {
 		content, err := local(name)
 		if err != nil {
-			return nil, withHint(fmt.Errorf("zone %s: %s: %s", display(got.Zone), name, plainPathError(err)),
+			return nil, exit.WithHint(fmt.Errorf("zone %s: %s: %s", terminal.Display(got.Zone), name, plainPathError(err)),
 				"the node does not show private keys: put the file beside the zone file")
 		}
 		sum := sha256.Sum256(content)
@@ -212,7 +215,7 @@ func (c *client) running(ctx context.Context, name, file string) (*runningZone, 
 	}
 	var problems config.Problems
 	if out.zone, problems = text.Parse(local, config.GeoUnknown); out.zone == nil {
-		return nil, fmt.Errorf("zone %s as node %s serves it is not understood by this version: %w", display(got.Zone), got.Node, problems.Err())
+		return nil, fmt.Errorf("zone %s as node %s serves it is not understood by this version: %w", terminal.Display(got.Zone), got.Node, problems.Err())
 	}
 	return out, nil
 }

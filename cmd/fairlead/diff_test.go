@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -75,8 +76,8 @@ func TestDiff(t *testing.T) {
 	}{
 		{name: "same", served: map[string]string{"a.example": diffBase}, disk: map[string]string{"a.yaml": diffBase}},
 		{name: "comment", served: map[string]string{"a.example": diffBase}, disk: map[string]string{"a.yaml": "# words\n" + diffBase}},
-		{name: "changed", served: map[string]string{"a.example": diffBase}, disk: map[string]string{"a.yaml": changed}, code: exitFailed},
-		{name: "zones", served: map[string]string{"b.example": strings.Replace(diffBase, "a.example", "b.example", 1)}, disk: map[string]string{"a.yaml": diffBase}, code: exitFailed},
+		{name: "changed", served: map[string]string{"a.example": diffBase}, disk: map[string]string{"a.yaml": changed}, code: exit.Failed},
+		{name: "zones", served: map[string]string{"b.example": strings.Replace(diffBase, "a.example", "b.example", 1)}, disk: map[string]string{"a.yaml": diffBase}, code: exit.Failed},
 		{name: "file", served: map[string]string{"a.example": diffBase, "b.example": strings.Replace(diffBase, "a.example", "b.example", 1)},
 			disk: map[string]string{"a.yaml": diffBase}, file: "a.yaml"},
 	} {
@@ -84,7 +85,7 @@ func TestDiff(t *testing.T) {
 			dir := diffDir(t, tt.disk)
 			node := servingNode(t, tt.served, nil)
 			got, err := command(t, node, "diff", filepath.Join(dir, tt.file))
-			code, _ := exitCode(err)
+			code, _ := exit.CodeOf(err)
 			require.Equal(t, tt.code, code, "%v", err)
 			got = strings.ReplaceAll(got, dir, "DIR")
 			path := filepath.Join("testdata", "diff", tt.name+".txt")
@@ -96,7 +97,7 @@ func TestDiff(t *testing.T) {
 			assert.Equal(t, string(want), got)
 
 			text, err := command(t, node, "diff", "-o", "json", filepath.Join(dir, tt.file))
-			code, _ = exitCode(err)
+			code, _ = exit.CodeOf(err)
 			require.Equal(t, tt.code, code)
 			var doc diffDocument
 			require.NoError(t, json.Unmarshal([]byte(text), &doc))
@@ -117,13 +118,13 @@ func TestShrinkIsSaidBeforehand(t *testing.T) {
 		check      int
 		want       string
 	}{
-		{"it drops too much", diffBase, exitFailed, "drops 20 of 23 names, more than 30 % and at least 10"},
-		{"and may", "allow_shrink: true\n" + diffBase, exitOK, ""},
+		{"it drops too much", diffBase, exit.Failed, "drops 20 of 23 names, more than 30 % and at least 10"},
+		{"and may", "allow_shrink: true\n" + diffBase, exit.OK, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := diffDir(t, map[string]string{"a.yaml": tt.file})
 			out, err := command(t, node, "check", "--running", dir)
-			code, _ := exitCode(err)
+			code, _ := exit.CodeOf(err)
 			require.Equal(t, tt.check, code, out)
 			require.Contains(t, out, tt.want)
 			text, _ := command(t, node, "diff", "-o", "json", dir)
@@ -197,15 +198,15 @@ func TestDiffTrouble(t *testing.T) {
 			n = cannedNode{}
 		}
 		out, err := command(t, n, args...)
-		code, _ := exitCode(err)
-		require.Equal(t, exitUsage, code)
+		code, _ := exit.CodeOf(err)
+		require.Equal(t, exit.Usage, code)
 		require.ErrorContains(t, err, want)
 		require.Empty(t, out)
 	}
 	root := rootCommand()
 	root.SetArgs([]string{"diff", "--server", "unix:/nonexistent/s", broken})
-	code, _ := exitCode(root.Execute())
-	require.Equal(t, exitUsage, code, "nobody listens")
+	code, _ := exit.CodeOf(root.Execute())
+	require.Equal(t, exit.Usage, code, "nobody listens")
 }
 
 // TestDiffSecrets: a key that is another on disk is told, and neither is shown.
@@ -225,8 +226,8 @@ func TestDiffSecrets(t *testing.T) {
 
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "probe.key"), []byte(files["probe.key"]+"\n"), 0o600))
 	out, err = command(t, node, "diff", dir)
-	code, _ := exitCode(err)
-	require.Equal(t, exitFailed, code, "%v", err)
+	code, _ := exit.CodeOf(err)
+	require.Equal(t, exit.Failed, code, "%v", err)
 	require.Contains(t, out, "~ file probe.key")
 	require.NotContains(t, out, "PRIVATE")
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/explain"
@@ -13,17 +14,17 @@ import (
 
 // writeDiff prints each zone that differs, and that the others do not.
 func writeDiff(w io.Writer, d *diffDocument) {
-	st := styleFor(w)
+	st := terminal.StyleFor(w)
 	for i, z := range d.Zones {
 		if i > 0 {
 			fmt.Fprintln(w)
 		}
-		name := st.paint(bold, "zone "+display(z.Zone))
+		name := st.Paint(terminal.Bold, "zone "+terminal.Display(z.Zone))
 		switch {
 		case z.File == "":
-			fmt.Fprintf(w, "%s: %s; node %s serves it from %s\n", name, st.paint(red, "- it is in no file"), d.Node, z.Running)
+			fmt.Fprintf(w, "%s: %s; node %s serves it from %s\n", name, st.Paint(terminal.Red, "- it is in no file"), d.Node, z.Running)
 		case z.Running == "":
-			fmt.Fprintf(w, "%s: %s %s; node %s does not serve it\n", name, st.paint(green, "+ it is new in"), z.File, d.Node)
+			fmt.Fprintf(w, "%s: %s %s; node %s does not serve it\n", name, st.Paint(terminal.Green, "+ it is new in"), z.File, d.Node)
 		case z.FileHash == z.RunningHash:
 			fmt.Fprintf(w, "%s: %s is what node %s serves (%s)\n", name, z.File, d.Node, z.RunningHash)
 		case !z.differs():
@@ -32,7 +33,7 @@ func writeDiff(w io.Writer, d *diffDocument) {
 			fmt.Fprintf(w, "%s: node %s serves %s, and %s has %s\n", name, d.Node, z.RunningHash, z.File, z.FileHash)
 		}
 		if z.Refused != "" {
-			fmt.Fprintf(w, "  %s: it %s\n  help: %s\n", st.paint(red, "refused"), z.Refused, config.ShrinkHelp)
+			fmt.Fprintf(w, "  %s: it %s\n  help: %s\n", st.Paint(terminal.Red, "refused"), z.Refused, config.ShrinkHelp)
 		}
 		writeChanges(w, st, z.Changes)
 		writeNames(w, st, z.Names)
@@ -42,26 +43,26 @@ func writeDiff(w io.Writer, d *diffDocument) {
 		fmt.Fprintln(w)
 	}
 	for _, o := range d.Dangling {
-		fmt.Fprintf(w, "%s: %s\n", st.paint(red, "dangling"), o)
+		fmt.Fprintf(w, "%s: %s\n", st.Paint(terminal.Red, "dangling"), o)
 	}
 }
 
 // writeLeaves prints what leaves the answers, and for how long caches hold it then.
-func writeLeaves(w io.Writer, st style, leaves []explain.Leave) {
+func writeLeaves(w io.Writer, st terminal.Style, leaves []explain.Leave) {
 	if len(leaves) == 0 {
 		return
 	}
 	fmt.Fprintf(w, "\n  %s; caches may hold what they have for HELD after the swap, and the transit allowance;\n", leave(len(leaves)))
 	fmt.Fprintln(w, "  for longer where ttl.max was greater until lately, as `fairlead reload` says then:")
-	t := newTable("NAME", "ADDRESS", "HELD", "WHY")
+	t := terminal.NewTable("NAME", "ADDRESS", "HELD", "WHY")
 	for _, l := range leaves[:min(len(leaves), maxLeftRows)] {
 		why := l.Why
 		if l.Standby {
 			why += "; a standby, held only if it is answered now"
 		}
-		t.add("", display(l.Name), strings.TrimSuffix(l.Data, "."), upTo(time.Duration(l.HeldSeconds*float64(time.Second))), why)
+		t.Add("", terminal.Display(l.Name), strings.TrimSuffix(l.Data, "."), terminal.UpTo(time.Duration(l.HeldSeconds*float64(time.Second))), why)
 	}
-	t.write(w, st, "  ")
+	t.Write(w, st, "  ")
 	if more := len(leaves) - maxLeftRows; more > 0 {
 		fmt.Fprintf(w, "  and %d more\n", more)
 	}
@@ -75,25 +76,25 @@ func leave(n int) string {
 }
 
 // writeChanges prints what came, went and changed; the keys of one object stand together.
-func writeChanges(w io.Writer, st style, changes []config.Change) {
+func writeChanges(w io.Writer, st terminal.Style, changes []config.Change) {
 	for i := 0; i < len(changes); {
 		c := changes[i]
 		switch {
 		case c.Added:
-			fmt.Fprintln(w, "  "+st.paint(green, "+ "+c.Object))
+			fmt.Fprintln(w, "  "+st.Paint(terminal.Green, "+ "+c.Object))
 			i++
 			continue
 		case c.Removed:
-			fmt.Fprintln(w, "  "+st.paint(red, "- "+c.Object))
+			fmt.Fprintln(w, "  "+st.Paint(terminal.Red, "- "+c.Object))
 			i++
 			continue
 		}
-		fmt.Fprintln(w, "  "+st.paint(yellow, "~ "+c.Object))
-		t := newTable("", "")
+		fmt.Fprintln(w, "  "+st.Paint(terminal.Yellow, "~ "+c.Object))
+		t := terminal.NewTable("", "")
 		for ; i < len(changes) && changes[i].Object == c.Object && !changes[i].Added && !changes[i].Removed; i++ {
-			t.add("", changes[i].Key, nothing(changes[i].Old)+" -> "+nothing(changes[i].New))
+			t.Add("", changes[i].Key, nothing(changes[i].Old)+" -> "+nothing(changes[i].New))
 		}
-		t.write(w, st, "      ")
+		t.Write(w, st, "      ")
 	}
 }
 
@@ -106,7 +107,7 @@ func nothing(value string) string {
 }
 
 // writeNames prints the names whose answers differ, before and after.
-func writeNames(w io.Writer, st style, names []explain.NameChange) {
+func writeNames(w io.Writer, st terminal.Style, names []explain.NameChange) {
 	if len(names) == 0 {
 		return
 	}
@@ -118,21 +119,21 @@ func writeNames(w io.Writer, st style, names []explain.NameChange) {
 	if len(distinct) == 1 {
 		verb = "changes"
 	}
-	fmt.Fprintf(w, "\n  %s %s, while everything is up:\n", count(len(distinct), "name"), verb)
+	fmt.Fprintf(w, "\n  %s %s, while everything is up:\n", terminal.Count(len(distinct), "name"), verb)
 	for _, n := range names {
-		name := display(n.Name)
+		name := terminal.Display(n.Name)
 		if n.Class != "" {
 			name += " for " + n.Class
 		}
 		switch {
 		case n.Before == nil:
-			fmt.Fprintf(w, "\n  %s  ttl %ds\n", st.paint(green, "+ "+name), n.After.TTLSeconds)
+			fmt.Fprintf(w, "\n  %s  ttl %ds\n", st.Paint(terminal.Green, "+ "+name), n.After.TTLSeconds)
 		case n.After == nil:
-			fmt.Fprintf(w, "\n  %s: no service from then on\n", st.paint(red, "- "+name))
+			fmt.Fprintf(w, "\n  %s: no service from then on\n", st.Paint(terminal.Red, "- "+name))
 		default:
 			was, is := stateMark(*n.Before), stateMark(*n.After)
-			fmt.Fprintf(w, "\n  %s\n  %s  ttl %ds -> %s  ttl %ds\n", st.paint(yellow, "~ "+name),
-				st.paint(was.colour, was.text()), n.Before.TTLSeconds, st.paint(is.colour, is.text()), n.After.TTLSeconds)
+			fmt.Fprintf(w, "\n  %s\n  %s  ttl %ds -> %s  ttl %ds\n", st.Paint(terminal.Yellow, "~ "+name),
+				st.Paint(was.Colour, was.Text()), n.Before.TTLSeconds, st.Paint(is.Colour, is.Text()), n.After.TTLSeconds)
 		}
 		writeMoves(w, st, api.WhatIfService{Before: orNone(n.Before), After: orNone(n.After)})
 	}

@@ -8,6 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
+
 	adminapi "github.com/fairlead-dns/fairlead/client"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
@@ -25,11 +28,11 @@ name any more is shown with the reason why it stays:
   kept      its object has lost its addresses
   gone      its object is deleted, and the pool needs it or too many would leave
 
-` + serverHelp + "\n\n" + readExits,
+` + serverHelp + "\n\n" + exit.ReadHelp,
 		Example: `  fairlead discovery
   fairlead discovery accept eu-1 --reason "shop is moved, CHG-7"
   fairlead discovery adopt eu-1 --reason "restored from a backup"`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: exit.Args(cobra.NoArgs),
 	}
 	prints(cmd, (*adminapi.Client).Discovery, func(d drawing, got *api.Discovery) { writeDiscovery(d, got) })
 	cmd.AddCommand(
@@ -51,12 +54,12 @@ reads the cluster carries it out, within five minutes or not at all.`,
 // discoveryOrder is an order about one cluster.
 func discoveryOrder(use, short, long, example string, give func(*adminapi.Client, context.Context, string, api.DiscoveryRequest) (*api.Discovery, error)) *cobra.Command {
 	req := api.DiscoveryRequest{Actor: actor()}
-	cmd := &cobra.Command{Use: use, Short: short, Long: long + "\n\n" + serverHelp + "\n\n" + readExits, Example: example, Args: usageArgs(cobra.ExactArgs(1))}
+	cmd := &cobra.Command{Use: use, Short: short, Long: long + "\n\n" + serverHelp + "\n\n" + exit.ReadHelp, Example: example, Args: exit.Args(cobra.ExactArgs(1))}
 	server, output := addServerFlag(cmd), addOutputFlag(cmd)
 	cmd.Flags().StringVar(&req.Reason, "reason", "", "why; required, it is kept in the audit log")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if req.Reason == "" {
-			return usagef(cmd, "--reason is required: endpoints may leave")
+			return exit.Usagef(cmd, "--reason is required: endpoints may leave")
 		}
 		if err := output.check(cmd); err != nil {
 			return err
@@ -66,7 +69,7 @@ func discoveryOrder(use, short, long, example string, give func(*adminapi.Client
 			return err
 		}
 		var got api.Discovery
-		if err := ordered(into(&got)(give(c.Client, orBackground(cmd.Context()), args[0], req))); err != nil {
+		if err := ordered(into(&got)(give(c.Client, exit.OrBackground(cmd.Context()), args[0], req))); err != nil {
 			return err
 		}
 		return output.tell(cmd.OutOrStdout(), nil, &got, "ordered; `fairlead discovery` shows what comes of it")
@@ -81,45 +84,45 @@ func writeDiscovery(d drawing, got *api.Discovery) {
 		fmt.Fprintln(d, "no zone file takes endpoints from a cluster, and the node file names none")
 		return
 	}
-	t := newTable("CLUSTER", "", "ENDPOINTS", "READ", "WHAT IS WRONG")
-	e := newTable("", "ENDPOINT", "POOL", "AZ", "OBJECT", "SINCE")
+	t := terminal.NewTable("CLUSTER", "", "ENDPOINTS", "READ", "WHAT IS WRONG")
+	e := terminal.NewTable("", "ENDPOINT", "POOL", "AZ", "OBJECT", "SINCE")
 	for i := range got.Clusters {
 		c := &got.Clusters[i]
 		m, wrong := discoveryMark(c, now)
 		read := "never"
 		if c.ReadAt != nil {
-			read = clock(*c.ReadAt, now)
+			read = terminal.Clock(*c.ReadAt, now)
 		}
-		t.add(m.colour, c.Name, m.text(), fmt.Sprint(len(c.Endpoints)), read, wrong)
+		t.Add(m.Colour, c.Name, m.Text(), fmt.Sprint(len(c.Endpoints)), read, wrong)
 		for _, x := range c.Endpoints {
 			m := discoveredMark(&x)
-			e.add(m.colour, m.text(), x.Name, strings.TrimSuffix(x.Zone, ".")+"/"+x.Pool, x.AZ, x.Object, clock(x.Since, now))
+			e.Add(m.Colour, m.Text(), x.Name, strings.TrimSuffix(x.Zone, ".")+"/"+x.Pool, x.AZ, x.Object, terminal.Clock(x.Since, now))
 		}
 	}
-	t.write(d, d.style, "")
-	if len(e.rows) > 0 {
+	t.Write(d, d.style, "")
+	if len(e.Rows) > 0 {
 		fmt.Fprintln(d)
-		e.write(d, d.style, "")
+		e.Write(d, d.style, "")
 	}
 }
 
 // discoveryMark is how a cluster is, and what is wrong.
-func discoveryMark(c *api.DiscoveredCluster, now time.Time) (mark, string) {
+func discoveryMark(c *api.DiscoveredCluster, now time.Time) (terminal.Mark, string) {
 	switch {
 	case !c.Configured && c.Ordered == "":
-		return markOf(health.Unknown, "not read"), "the node file does not say how it is read"
+		return terminal.MarkOf(health.Unknown, "not read"), "the node file does not say how it is read"
 	case c.Stranger:
-		return markOf(health.Down, "another"), c.Failure + "; `fairlead discovery adopt " + c.Name + "` takes it"
+		return terminal.MarkOf(health.Down, "another"), c.Failure + "; `fairlead discovery adopt " + c.Name + "` takes it"
 	case c.Since != nil:
-		return markOf(health.Suspect, "not read"), "since " + clock(*c.Since, now) + ": " + c.Failure
+		return terminal.MarkOf(health.Suspect, "not read"), "since " + terminal.Clock(*c.Since, now) + ": " + c.Failure
 	case c.Held > 0:
-		return markOf(health.Suspect, "held"), fmt.Sprintf("%s that it does not name any more; `fairlead discovery accept %s` lets go", count(c.Held, "endpoint"), c.Name)
+		return terminal.MarkOf(health.Suspect, "held"), fmt.Sprintf("%s that it does not name any more; `fairlead discovery accept %s` lets go", terminal.Count(c.Held, "endpoint"), c.Name)
 	case c.Ordered != "":
-		return markOf(health.Suspect, c.Ordered), "ordered; waits for a node that reads it"
+		return terminal.MarkOf(health.Suspect, c.Ordered), "ordered; waits for a node that reads it"
 	case len(c.Problems) > 0:
-		return markOf(health.Suspect, "read"), strings.Join(c.Problems, "; ")
+		return terminal.MarkOf(health.Suspect, "read"), strings.Join(c.Problems, "; ")
 	case !c.Read:
-		return markOf(health.Unknown, "starting"), ""
+		return terminal.MarkOf(health.Unknown, "starting"), ""
 	}
-	return markOf(health.Up, "read"), ""
+	return terminal.MarkOf(health.Up, "read"), ""
 }

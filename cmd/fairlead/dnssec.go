@@ -9,6 +9,8 @@ import (
 	"github.com/miekg/dns"
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
 )
@@ -25,7 +27,7 @@ A zone-signing key is replaced by dropping in a new one that is published before
 giving the old one its Inactive and Delete; a key-signing key by a new one, its DS in the parent beside the old one, and the removal
 of the old one once the parent has forgotten its DS. "fairlead dnssec status" says from when on each step is safe.
 
-` + localExits,
+` + exit.LocalHelp,
 	}
 	cmd.AddCommand(keygenCommand(), dsCommand(), dnssecStatusCommand())
 	return cmd
@@ -38,9 +40,9 @@ func dsCommand() *cobra.Command {
 		Long: `DS prints, of each zone file, the DS records (SHA-256) of its key-signing keys that are in the zone now. The same are served as CDS
 records, for parents that look for them (RFC 7344).
 
-` + localExits,
+` + exit.LocalHelp,
 		Example: "  fairlead dnssec ds /etc/fairlead/zones.d/example.org.yaml",
-		Args:    usageArgs(cobra.MinimumNArgs(1)),
+		Args:    exit.Args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return eachSigned(args, func(z *config.Zone) {
 				now := time.Now()
@@ -66,9 +68,9 @@ func eachSigned(files []string, f func(z *config.Zone)) error {
 		z, problems := config.ParseFile(file, config.GeoUnknown)
 		switch {
 		case z == nil:
-			return withHint(fmt.Errorf("%s: %w", file, problems.Err()), "fairlead check %s says what is wrong", file)
+			return exit.WithHint(fmt.Errorf("%s: %w", file, problems.Err()), "fairlead check %s says what is wrong", file)
 		case z.DNSSEC == nil:
-			return withHint(fmt.Errorf("%s: the zone %s is not signed", file, display(z.Name)), "dnssec: {keys: keys/} in the file signs it with the keys of that directory")
+			return exit.WithHint(fmt.Errorf("%s: the zone %s is not signed", file, terminal.Display(z.Name)), "dnssec: {keys: keys/} in the file signs it with the keys of that directory")
 		}
 		f(z)
 	}
@@ -84,9 +86,9 @@ in the parent zone, and for a key that is to follow or to leave. A step is safe 
 against it: TTLs of this zone, and how late a resolver may still accept an answer. How long the parent's DS records live, the
 parent says.
 
-` + localExits,
+` + exit.LocalHelp,
 		Example: "  fairlead dnssec status /etc/fairlead/zones.d/example.org.yaml",
-		Args:    usageArgs(cobra.MinimumNArgs(1)),
+		Args:    exit.Args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return eachSigned(args, func(z *config.Zone) { keyStatus(cmd.OutOrStdout(), z, time.Now()) })
 		},
@@ -95,16 +97,16 @@ parent says.
 
 // keyStatus writes the keys of a zone.
 func keyStatus(w io.Writer, z *config.Zone, now time.Time) {
-	fmt.Fprintf(w, "zone %s: signatures are valid for %s, and made anew after a quarter of that\n", spelled(z.Name), keyDuration(z.DNSSEC.Validity))
-	t := newTable("KEY", "ROLE", "ALGORITHM", "STATE", "NEXT")
+	fmt.Fprintf(w, "zone %s: signatures are valid for %s, and made anew after a quarter of that\n", terminal.Spelled(z.Name), keyDuration(z.DNSSEC.Validity))
+	t := terminal.NewTable("KEY", "ROLE", "ALGORITHM", "STATE", "NEXT")
 	for _, k := range z.DNSSEC.Keys {
 		next := "-"
 		if at := k.NextChange(now); !at.IsZero() {
 			next = at.UTC().Format(time.RFC3339)
 		}
-		t.add("", fmt.Sprint(k.Tag), k.Role(), k.AlgorithmName(), k.State(now), next)
+		t.Add("", fmt.Sprint(k.Tag), k.Role(), k.AlgorithmName(), k.State(now), next)
 	}
-	t.write(w, style{}, "  ")
+	t.Write(w, terminal.Style{}, "  ")
 	for _, line := range keySteps(z, now) {
 		fmt.Fprintln(w, "  "+line)
 	}

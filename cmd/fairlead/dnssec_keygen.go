@@ -12,6 +12,7 @@ import (
 	"github.com/miekg/dns"
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
 	"github.com/fairlead-dns/fairlead/config"
 )
 
@@ -35,13 +36,13 @@ sign alike.
 
 Times are as 2026-01-02T15:04:05Z, or from now on, as +2d.
 
-` + localExits,
+` + exit.LocalHelp,
 		Example: `  fairlead dnssec keygen example.org --dir /etc/fairlead/zones.d/keys
   fairlead dnssec keygen example.org --dir keys --zsk --publish +0s --activate +2h`,
-		Args: usageArgs(cobra.ExactArgs(1)),
+		Args: exit.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if order.ksk && order.zsk {
-				return usagef(cmd, "a key is --ksk or --zsk; without either it is both")
+				return exit.Usagef(cmd, "a key is --ksk or --zsk; without either it is both")
 			}
 			name, err := order.make(args[0], time.Now())
 			if err != nil {
@@ -66,7 +67,7 @@ Times are as 2026-01-02T15:04:05Z, or from now on, as +2d.
 func (o *keyOrder) make(zone string, now time.Time) (string, error) {
 	algorithm, ok := algorithms[strings.ToLower(o.algorithm)]
 	if !ok {
-		return "", withHint(fmt.Errorf("algorithm %q", o.algorithm), "ecdsap256sha256 and ed25519 are known")
+		return "", exit.WithHint(fmt.Errorf("algorithm %q", o.algorithm), "ecdsap256sha256 and ed25519 are known")
 	}
 	zone, err := config.ZoneName(zone)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
 	"github.com/fairlead-dns/fairlead/config"
 )
 
@@ -20,21 +21,21 @@ func docsCommand() *cobra.Command {
 names of your choice can be left out. A name that several keys have prints all of them. docs/zone-reference.md and docs/node-reference.md in
 the repository have all keys.
 
-` + localExits,
+` + exit.LocalHelp,
 		Example: `  fairlead docs failback
   fairlead docs ttl.max
   fairlead docs --file node gossip`,
-		Args:              usageArgs(cobra.ExactArgs(1)),
+		Args:              exit.Args(cobra.ExactArgs(1)),
 		ValidArgsFunction: completeKeys,
 	}
 	cmd.Flags().StringVar(&file, "file", "", "zone or node: keys of that file alone")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if file != "" && file != "zone" && file != "node" {
-			return usagef(cmd, "--file %s: want zone or node", file)
+			return exit.Usagef(cmd, "--file %s: want zone or node", file)
 		}
 		found := keysNamed(args[0], file)
 		if len(found) == 0 {
-			return withHint(fmt.Errorf("no key %q", args[0]), "%s", meantKey(args[0]))
+			return exit.WithHint(fmt.Errorf("no key %q", args[0]), "%s", meantKey(args[0]))
 		}
 		for i, d := range found {
 			if i > 0 {
@@ -75,7 +76,7 @@ func meantKey(asked string) string {
 	for _, d := range config.KeyDocs() {
 		names = append(names, d.Name(), plainPath(d.Path))
 	}
-	if near := nearest(asked, names); near != "" {
+	if near := exit.Nearest(asked, names); near != "" {
 		return fmt.Sprintf("did you mean %q?", near)
 	}
 	return "`fairlead docs --help` says how keys are named"

@@ -9,6 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
+
 	adminapi "github.com/fairlead-dns/fairlead/client"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
@@ -41,7 +44,7 @@ and after, what a rule would refuse, and when honest caches would have forgotten
   fairlead drain cluster eu-1 --for 2h --reason "1.38 upgrade"
   fairlead drain az eu-west-1a --at +15m --for 2h --reason "power work"
   fairlead drain region eu-west --reason "evacuation" --override keep_regions`,
-		Args: usageArgs(cobra.ExactArgs(2)),
+		Args: exit.Args(cobra.ExactArgs(2)),
 	}
 	f.add(cmd)
 	cmd.AddCommand(resumeCommand())
@@ -74,14 +77,14 @@ POOL is POOL or ZONE/POOL; with an endpoint's full name, ZONE/POOL/ENDPOINT=N, i
 
 ` + confirmHelp + "\n\n" + serverHelp + "\n\n" + orderExits,
 		Example: `  fairlead weight web-eu=10 --for 30m --reason "canary at a tenth"`,
-		Args:    usageArgs(cobra.ExactArgs(1)),
+		Args:    exit.Args(cobra.ExactArgs(1)),
 	}
 	f.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		name, number, ok := strings.Cut(args[0], "=")
 		n, err := strconv.Atoi(number)
 		if !ok || err != nil || name == "" || n < 0 || n > health.MaxWeight {
-			return usagef(cmd, "%q: want POOL=N with N from 0 to %d", args[0], health.MaxWeight)
+			return exit.Usagef(cmd, "%q: want POOL=N with N from 0 to %d", args[0], health.MaxWeight)
 		}
 		req, err := f.request(cmd, "weight")
 		if err != nil {
@@ -132,9 +135,9 @@ func intentsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "intents",
 		Short:   "what operators asked for: drains, weights, forces, ready and failback, in force and planned",
-		Long:    "Intents lists every order that is in force or planned: what it does, by whom and why, until when, and the rule that suspends it.\n\n" + serverHelp + "\n\n" + readExits,
+		Long:    "Intents lists every order that is in force or planned: what it does, by whom and why, until when, and the rule that suspends it.\n\n" + serverHelp + "\n\n" + exit.ReadHelp,
 		Example: `  fairlead intents`,
-		Args:    usageArgs(cobra.NoArgs),
+		Args:    exit.Args(cobra.NoArgs),
 	}
 	prints(cmd, (*adminapi.Client).Intents, drawIntents)
 	return cmd
@@ -145,47 +148,47 @@ func drawIntents(d drawing, list *api.Intents) {
 		fmt.Fprintln(d, "none")
 		return
 	}
-	say(d.Writer, "%s", briefIntents(list.Intents))
-	intentTable(list.Intents, time.Now()).write(d, d.style, "")
+	terminal.Say(d.Writer, "%s", briefIntents(list.Intents))
+	intentTable(list.Intents, time.Now()).Write(d, d.style, "")
 }
 
 // intentTable is one line for each intent, those that have no effect first.
-func intentTable(list []api.Intent, now time.Time) *table {
+func intentTable(list []api.Intent, now time.Time) *terminal.Table {
 	rank := map[string]int{api.IntentDangling: 0, api.IntentSuspended: 0, api.IntentNoEffect: 1, api.IntentInForce: 2, api.IntentPlanned: 3}
 	list = slices.Clone(list)
 	slices.SortStableFunc(list, func(a, b api.Intent) int { return rank[a.State] - rank[b.State] })
-	t := newTable("STATE", "ID", "WHAT", "UNTIL", "BY", "WHY")
+	t := terminal.NewTable("STATE", "ID", "WHAT", "UNTIL", "BY", "WHY")
 	for _, i := range list {
 		m := intentMark(&i)
 		why := i.Reason
 		switch i.State {
 		case api.IntentSuspended:
-			why = joinWords("; ", fmt.Sprintf("suspended by %s of %s", i.Rule, display(i.RuleService)), why)
+			why = terminal.JoinWords("; ", fmt.Sprintf("suspended by %s of %s", i.Rule, terminal.Display(i.RuleService)), why)
 		case api.IntentPlanned:
-			why = joinWords("; ", fmt.Sprintf("starts %s (in %s)", clock(i.StartsAt, now), age(i.StartsAt.Sub(now))), why)
+			why = terminal.JoinWords("; ", fmt.Sprintf("starts %s (in %s)", terminal.Clock(i.StartsAt, now), terminal.Age(i.StartsAt.Sub(now))), why)
 		}
 		if len(i.Override) > 0 {
-			why = joinWords("; ", why, "overrides "+ruleWords(i.Override))
+			why = terminal.JoinWords("; ", why, "overrides "+ruleWords(i.Override))
 		}
-		t.add(m.colour, m.text(), i.ID, intentWhat(&i), intentUntil(&i, now), i.Actor, joinWords("; ", i.Note, why))
+		t.Add(m.Colour, m.Text(), i.ID, intentWhat(&i), intentUntil(&i, now), i.Actor, terminal.JoinWords("; ", i.Note, why))
 	}
 	return t
 }
 
 // intentMark: a drain in force is blue and a suspended one is trouble; others are no states of endpoints.
-func intentMark(i *api.Intent) mark {
+func intentMark(i *api.Intent) terminal.Mark {
 	switch i.State {
 	case api.IntentSuspended:
-		return markOf(health.Suspect, "suspended")
+		return terminal.MarkOf(health.Suspect, "suspended")
 	case api.IntentNoEffect:
-		return markOf(health.Suspect, "no effect")
+		return terminal.MarkOf(health.Suspect, "no effect")
 	case api.IntentDangling:
-		return markOf(health.Suspect, "dangling")
+		return terminal.MarkOf(health.Suspect, "dangling")
 	case api.IntentPlanned:
-		return markOf(health.Unknown, "planned")
+		return terminal.MarkOf(health.Unknown, "planned")
 	}
 	if i.Kind == "drain" {
-		return markOf(health.Drained, "in force")
+		return terminal.MarkOf(health.Drained, "in force")
 	}
-	return markOf(health.Up, "in force")
+	return terminal.MarkOf(health.Up, "in force")
 }

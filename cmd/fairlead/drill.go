@@ -9,6 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
+
 	adminapi "github.com/fairlead-dns/fairlead/client"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
@@ -53,7 +56,7 @@ func drillCommand() *cobra.Command {
 		Example: `  fairlead drill az eu-west-1a --for 10m --reason "game day" --wait
   fairlead drill pool web-eu --for 5m --abort-if failure --abort-if check=error-rate --reason "CHG-7"
   fairlead drill list`,
-		Args: usageArgs(cobra.ExactArgs(2)),
+		Args: exit.Args(cobra.ExactArgs(2)),
 	}
 	server := addServerFlag(cmd)
 	f.output = addOutputFlag(cmd)
@@ -91,16 +94,16 @@ func (f *drillFlags) validate(cmd *cobra.Command) (time.Duration, error) {
 	}
 	switch {
 	case err != nil:
-		return 0, usagef(cmd, "--for %q: want a duration, as in 10m", f.duration)
+		return 0, exit.Usagef(cmd, "--for %q: want a duration, as in 10m", f.duration)
 	case f.reason == "":
-		return 0, usagef(cmd, "--reason is required: it is what the next person reads")
+		return 0, exit.Usagef(cmd, "--reason is required: it is what the next person reads")
 	}
 	return length, nil
 }
 
 // drill begins one and, if that was asked for, waits for its end.
 func (c *client) drill(cmd *cobra.Command, f *drillFlags, kind, name string, length time.Duration) (err error) {
-	ctx, w := orBackground(cmd.Context()), cmd.OutOrStdout()
+	ctx, w := exit.OrBackground(cmd.Context()), cmd.OutOrStdout()
 	if kind == "endpoint" || kind == "pool" {
 		if name, err = c.qualify(ctx, kind, name); err != nil {
 			return err
@@ -127,7 +130,7 @@ func (c *client) drill(cmd *cobra.Command, f *drillFlags, kind, name string, len
 	if err := ordered(into(&d)(c.StartDrill(ctx, req))); err != nil {
 		return c.suggest(ctx, err, kind, name)
 	}
-	say(f.output.text(w), "%s: drain %s until %s; `fairlead drill abort %s` ends it", d.ID, d.Intent, clock(d.EndsAt, time.Now()), d.ID)
+	terminal.Say(f.output.text(w), "%s: drain %s until %s; `fairlead drill abort %s` ends it", d.ID, d.Intent, terminal.Clock(d.EndsAt, time.Now()), d.ID)
 	if !f.wait {
 		return f.output.print(w, &d)
 	}
@@ -144,12 +147,12 @@ func (c *client) awaitDrill(ctx context.Context, output *outputFlag, w io.Writer
 			return err
 		}
 		if d.Outcome != api.DrillRunning && (d.TotalSeconds != nil || len(d.Unknown) > 0 || d.EndedAt != nil && time.Since(*d.EndedAt) > 5*time.Second) {
-			writeDrill(output.text(w), &d, styleFor(w))
+			writeDrill(output.text(w), &d, terminal.StyleFor(w))
 			if err := output.print(w, &d); err != nil {
 				return err
 			}
 			if d.Outcome != api.DrillSucceeded {
-				return silent(exitFailed)
+				return exit.Silent(exit.Failed)
 			}
 			return nil
 		}
@@ -168,23 +171,23 @@ func (c *client) drills(ctx context.Context) func() []string {
 		if err != nil {
 			return nil
 		}
-		return each(list.Drills, func(d api.Drill) string { return d.ID })
+		return terminal.Each(list.Drills, func(d api.Drill) string { return d.ID })
 	}
 }
 
-func drillMark(d *api.Drill) mark {
+func drillMark(d *api.Drill) terminal.Mark {
 	switch d.Outcome {
 	case api.DrillSucceeded:
-		return markOf(health.Up, d.Outcome)
+		return terminal.MarkOf(health.Up, d.Outcome)
 	case api.DrillRunning:
-		return markOf(health.Drained, d.Outcome)
+		return terminal.MarkOf(health.Drained, d.Outcome)
 	}
-	return markOf(health.Down, d.Outcome)
+	return terminal.MarkOf(health.Down, d.Outcome)
 }
 
-func writeDrill(w io.Writer, d *api.Drill, st style) {
+func writeDrill(w io.Writer, d *api.Drill, st terminal.Style) {
 	m := drillMark(d)
-	fmt.Fprintf(w, "%s  %s  drain %s %s\n", st.paint(m.colour, m.text()), d.ID, d.Scope.Kind, d.Scope.Name)
+	fmt.Fprintf(w, "%s  %s  drain %s %s\n", st.Paint(m.Colour, m.Text()), d.ID, d.Scope.Kind, d.Scope.Name)
 	fmt.Fprintf(w, "  by %s: %s\n", plain(d.Actor), plain(d.Reason))
 	if len(d.Override) > 0 {
 		fmt.Fprintln(w, "  overrides "+ruleWords(d.Override))
@@ -192,18 +195,18 @@ func writeDrill(w io.Writer, d *api.Drill, st style) {
 	if d.Why != "" {
 		fmt.Fprintln(w, "  "+d.Why)
 	}
-	t := newTable("", "").alignRight(1)
+	t := terminal.NewTable("", "").AlignRight(1)
 	for _, row := range []struct {
 		name string
 		v    *float64
 	}{{"detection", d.DetectionSeconds}, {"convergence", d.ConvergenceSeconds}, {"cache residue", d.CacheResidueSeconds}, {"total", d.TotalSeconds}} {
 		if row.v != nil {
-			t.add("", row.name, fmt.Sprintf("%.2f s", *row.v))
+			t.Add("", row.name, fmt.Sprintf("%.2f s", *row.v))
 		}
 	}
-	t.write(w, st, "  ")
+	t.Write(w, st, "  ")
 	if d.LastStaleCacheAt != nil {
-		at := clock(*d.LastStaleCacheAt, time.Now())
+		at := terminal.Clock(*d.LastStaleCacheAt, time.Now())
 		switch {
 		case d.Forgotten:
 			fmt.Fprintf(w, "  no honest cache held it at %s, as every node has said since\n", at)
@@ -214,10 +217,10 @@ func writeDrill(w io.Writer, d *api.Drill, st style) {
 		}
 	}
 	if len(d.Unknown) > 0 {
-		fmt.Fprintln(w, "  "+st.paint(yellow, "when caches forgot is not known: "+strings.Join(d.Unknown, ", ")+" never confirmed"))
+		fmt.Fprintln(w, "  "+st.Paint(terminal.Yellow, "when caches forgot is not known: "+strings.Join(d.Unknown, ", ")+" never confirmed"))
 	}
 	for _, s := range d.Missed {
-		fmt.Fprintln(w, "  "+st.paint(red, s+": the declared RTO would be missed"))
+		fmt.Fprintln(w, "  "+st.Paint(terminal.Red, s+": the declared RTO would be missed"))
 	}
 	if d.Incident != "" {
 		fmt.Fprintf(w, "  more: fairlead incidents %s\n", d.Incident)
@@ -226,32 +229,32 @@ func writeDrill(w io.Writer, d *api.Drill, st style) {
 
 func drillListCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "list", Short: "list the drills that a node keeps", Long: "List prints the drills that the node keeps, the newest first.\n\n" + serverHelp + "\n\n" + readExits,
-		Example: `  fairlead drill list`, Args: usageArgs(cobra.NoArgs),
+		Use: "list", Short: "list the drills that a node keeps", Long: "List prints the drills that the node keeps, the newest first.\n\n" + serverHelp + "\n\n" + exit.ReadHelp,
+		Example: `  fairlead drill list`, Args: exit.Args(cobra.NoArgs),
 	}
 	prints(cmd, (*adminapi.Client).Drills, func(d drawing, list *api.Drills) {
 		if len(list.Drills) == 0 {
 			fmt.Fprintln(d, "none")
 			return
 		}
-		t := newTable("OUTCOME", "ID", "STARTED", "WHAT", "TOTAL", "WHY")
+		t := terminal.NewTable("OUTCOME", "ID", "STARTED", "WHAT", "TOTAL", "WHY")
 		for i := range list.Drills {
 			x := &list.Drills[i]
 			m, sum := drillMark(x), "-"
 			if x.TotalSeconds != nil {
 				sum = fmt.Sprintf("%.1fs", *x.TotalSeconds)
 			}
-			t.add(m.colour, m.text(), x.ID, since(x.StartedAt, time.Now()), x.Scope.Kind+" "+x.Scope.Name, sum, dash(x.Why))
+			t.Add(m.Colour, m.Text(), x.ID, terminal.Since(x.StartedAt, time.Now()), x.Scope.Kind+" "+x.Scope.Name, sum, terminal.Dash(x.Why))
 		}
-		t.write(d, d.style, "")
+		t.Write(d, d.style, "")
 	})
 	return cmd
 }
 
 func drillShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "show ID", Short: "print the report of a drill", Long: "Show prints the report of a drill.\n\n" + serverHelp + "\n\n" + readExits,
-		Example: `  fairlead drill show drill-n1-3-17 -o json`, Args: usageArgs(cobra.ExactArgs(1)),
+		Use: "show ID", Short: "print the report of a drill", Long: "Show prints the report of a drill.\n\n" + serverHelp + "\n\n" + exit.ReadHelp,
+		Example: `  fairlead drill show drill-n1-3-17 -o json`, Args: exit.Args(cobra.ExactArgs(1)),
 	}
 	v := newViewer(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -270,7 +273,7 @@ func drillAbortCommand() *cobra.Command {
 	var reason string
 	cmd := &cobra.Command{
 		Use: "abort ID", Short: "end a drill before its time", Long: "Abort ends the drain of a drill at once.\n\n" + serverHelp + "\n\n" + orderExits,
-		Example: `  fairlead drill abort drill-n1-3-17 --reason "customers complain"`, Args: usageArgs(cobra.ExactArgs(1)),
+		Example: `  fairlead drill abort drill-n1-3-17 --reason "customers complain"`, Args: exit.Args(cobra.ExactArgs(1)),
 	}
 	server, output := addServerFlag(cmd), addOutputFlag(cmd)
 	cmd.Flags().StringVar(&reason, "reason", "", "why")
@@ -282,13 +285,13 @@ func drillAbortCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		ctx := orBackground(cmd.Context())
+		ctx := exit.OrBackground(cmd.Context())
 		var d api.Drill
 		if err := ordered(into(&d)(c.AbortDrill(ctx, args[0], api.EndRequest{Actor: actor(), Reason: reason}))); err != nil {
 			return suggestOf(err, args[0], c.drills(ctx))
 		}
 		w := cmd.OutOrStdout()
-		writeDrill(output.text(w), &d, styleFor(w))
+		writeDrill(output.text(w), &d, terminal.StyleFor(w))
 		return output.print(w, &d)
 	}
 	return cmd

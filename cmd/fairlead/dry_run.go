@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -51,15 +52,15 @@ func (c *client) writeEnds(ctx context.Context, output *outputFlag, w io.Writer,
 		return output.print(w, ended)
 	}
 	c.writeAlready(ctx, w)
-	st := styleFor(w)
+	st := terminal.StyleFor(w)
 	m, moves := briefMoves(&ended.Preview.WhatIf)
-	writeBrief(w, st, m, fmt.Sprintf("dry run of the end of %s, nothing has changed: %s", firsts(each(ended.Intents, func(i api.Intent) string {
+	writeBrief(w, st, m, fmt.Sprintf("dry run of the end of %s, nothing has changed: %s", firsts(terminal.Each(ended.Intents, func(i api.Intent) string {
 		return i.ID + " (" + intentWhat(&i) + ")"
 	}), ", "), moves))
 	c.writeBack(w, ended)
 	writeMovesOf(w, st, &ended.Preview.WhatIf)
 	if within := ended.Preview.ForgottenWithinSeconds; within > 0 {
-		fmt.Fprintf(w, "what leaves the answers then, honest caches forget within %s\n", seconds(within))
+		fmt.Fprintf(w, "what leaves the answers then, honest caches forget within %s\n", terminal.Seconds(within))
 	}
 	return nil
 }
@@ -73,7 +74,7 @@ func (c *client) writeBack(w io.Writer, ended *api.Intents) {
 				return !slices.ContainsFunc(ended.Intents, func(i api.Intent) bool { return scopeNames(i.Scope, &z, &p, &e) })
 			})
 			if len(of) > 0 {
-				say(w, "%s/%s would be: %s", display(z.Name), p.Name, backWhen(now, &p, of))
+				terminal.Say(w, "%s/%s would be: %s", terminal.Display(z.Name), p.Name, backWhen(now, &p, of))
 			}
 		}
 	}

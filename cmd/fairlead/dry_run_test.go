@@ -6,6 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
 )
 
 // notDry are the orders without a dry run, each with the reason.
@@ -58,6 +60,6 @@ func TestKinds(t *testing.T) {
 	_, err := kindOf(cmd, "svc", drainKinds)
 	require.ErrorContains(t, err, `"svc": want endpoint`)
 	_, err = kindOf(cmd, "poool", drainKinds)
-	_, hint := exitCode(err)
+	_, hint := exit.CodeOf(err)
 	require.Equal(t, "did you mean pool?", hint)
 }

@@ -12,6 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
+
 	adminapi "github.com/fairlead-dns/fairlead/client"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
@@ -37,7 +40,7 @@ Exit codes: 0 done, 1 the node cannot be reached, 2 wrong usage.`,
 		Example: `  fairlead events
   fairlead events --follow --type 'endpoint.*' --subject web-eu
   fairlead events --after 1200 -o json | jq .text`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: exit.Args(cobra.NoArgs),
 	}
 	server := addServerFlag(cmd)
 	cmd.Flags().Uint64Var(&after, "after", 0, "begin after the event with this number (default: the latest events)")
@@ -47,11 +50,11 @@ Exit codes: 0 done, 1 the node cannot be reached, 2 wrong usage.`,
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on as things happen")
 	cmd.Flags().StringVarP(&output, "output", "o", "table", "table, or json: a line for each event")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := choice(cmd, "output", output, "table", "json"); err != nil {
+		if err := exit.Choice(cmd, "output", output, "table", "json"); err != nil {
 			return err
 		}
 		if n < 1 || n > api.MaxEvents {
-			return usagef(cmd, "--number %d: want 1 to %d", n, api.MaxEvents)
+			return exit.Usagef(cmd, "--number %d: want 1 to %d", n, api.MaxEvents)
 		}
 		c, err := newClient(*server)
 		if err != nil {
@@ -68,8 +71,8 @@ Exit codes: 0 done, 1 the node cannot be reached, 2 wrong usage.`,
 
 // events prints what q chooses and, with follow, what happens from then on.
 func (c *client) events(cmd *cobra.Command, q adminapi.EventQuery, asJSON, follow bool) error {
-	p := &eventPrinter{w: cmd.OutOrStdout(), style: styleFor(cmd.OutOrStdout()), json: asJSON}
-	got, err := c.Events(orBackground(cmd.Context()), q)
+	p := &eventPrinter{w: cmd.OutOrStdout(), style: terminal.StyleFor(cmd.OutOrStdout()), json: asJSON}
+	got, err := c.Events(exit.OrBackground(cmd.Context()), q)
 	if err != nil {
 		return err
 	}
@@ -79,7 +82,7 @@ func (c *client) events(cmd *cobra.Command, q adminapi.EventQuery, asJSON, follo
 	if !follow {
 		return p.err
 	}
-	ctx, stop := signal.NotifyContext(orBackground(cmd.Context()), syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(exit.OrBackground(cmd.Context()), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	q.Limit, q.After = 0, &got.Next
 	return c.follow(ctx, q, p, cmd.ErrOrStderr())
@@ -117,7 +120,7 @@ const eventWidth = 140
 // An eventPrinter prints events as they come, so columns have fixed widths.
 type eventPrinter struct {
 	w     io.Writer
-	style style
+	style terminal.Style
 	json  bool
 	err   error
 }
@@ -131,23 +134,23 @@ func (p *eventPrinter) print(e *api.Event) {
 		return
 	}
 	m := eventMark(e.Type)
-	if width := p.style.width; width > 0 && width < eventWidth {
+	if width := p.style.Width; width > 0 && width < eventWidth {
 		// What it is about and what happened go below.
-		mark := p.style.paint(m.colour, m.text())
+		mark := p.style.Paint(m.Colour, m.Text())
 		_, p.err = fmt.Fprintf(p.w, "%s  %s  %s\n", e.At.UTC().Format("15:04:05.000Z"), mark, e.Subject)
-		for _, line := range fold(e.Text, width-belowIndent) {
+		for _, line := range terminal.Fold(e.Text, width-terminal.BelowIndent) {
 			if p.err == nil && line != "" {
 				_, p.err = fmt.Fprintf(p.w, "    %s\n", line)
 			}
 		}
 		return
 	}
-	_, p.err = fmt.Fprintf(p.w, "%s  %s  %-40s  %s\n", e.At.UTC().Format("2006-01-02 15:04:05.000Z"), p.style.paint(m.colour, fmt.Sprintf("%s %-22s", m.shape, m.word)),
+	_, p.err = fmt.Fprintf(p.w, "%s  %s  %-40s  %s\n", e.At.UTC().Format("2006-01-02 15:04:05.000Z"), p.style.Paint(m.Colour, fmt.Sprintf("%s %-22s", m.Shape, m.Word)),
 		e.Subject, e.Text)
 }
 
 // eventMark is the type of an event with the shape of what it is about.
-func eventMark(kind string) mark {
+func eventMark(kind string) terminal.Mark {
 	_, what, _ := strings.Cut(kind, ".")
 	state := health.Unknown
 	switch what {
@@ -160,7 +163,7 @@ func eventMark(kind string) mark {
 	case "drained", "created", "started", "suspended", "extended":
 		state = health.Drained
 	}
-	return markOf(state, kind)
+	return terminal.MarkOf(state, kind)
 }
 
 func hooksCommand() *cobra.Command {
@@ -176,14 +179,14 @@ Exit codes: 0 done, 1 the node cannot be reached, 2 wrong usage.`,
 		Example: `  fairlead hooks
   fairlead hooks dead pager
   fairlead hooks redeliver pager`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: exit.Args(cobra.NoArgs),
 	}
 	prints(cmd, (*adminapi.Client).Hooks, func(d drawing, h *api.Hooks) { writeHooks(d, h, time.Now(), d.style) })
 	cmd.AddCommand(deadCommand(), redeliverCommand())
 	return cmd
 }
 
-func writeHooks(w io.Writer, h *api.Hooks, now time.Time, st style) {
+func writeHooks(w io.Writer, h *api.Hooks, now time.Time, st terminal.Style) {
 	if len(h.Hooks) == 0 {
 		fmt.Fprintln(w, "none")
 		return
@@ -191,28 +194,28 @@ func writeHooks(w io.Writer, h *api.Hooks, now time.Time, st style) {
 	if !h.Sends {
 		fmt.Fprintln(w, "another node delivers; this one stands by")
 	}
-	t := newTable("STATE", "NAME", "URL", "TYPES", "WAITING", "DEAD", "DELIVERED", "LAST", "TROUBLE").alignRight(4, 5, 6)
+	t := terminal.NewTable("STATE", "NAME", "URL", "TYPES", "WAITING", "DEAD", "DELIVERED", "LAST", "TROUBLE").AlignRight(4, 5, 6)
 	for i := range h.Hooks {
 		k := &h.Hooks[i]
-		m, last := markOf(health.Up, "good"), "-"
+		m, last := terminal.MarkOf(health.Up, "good"), "-"
 		switch {
 		case k.LastError != "":
-			m = markOf(health.Suspect, "retries")
+			m = terminal.MarkOf(health.Suspect, "retries")
 		case k.Dead > 0:
-			m = markOf(health.Down, "dead letters")
+			m = terminal.MarkOf(health.Down, "dead letters")
 		}
 		if k.LastSuccess != nil {
-			last = since(*k.LastSuccess, now)
+			last = terminal.Since(*k.LastSuccess, now)
 		}
-		t.add(m.colour, m.text(), k.Name, k.URL, strings.Join(k.Type, " "), fmt.Sprint(k.Waiting), fmt.Sprint(k.Dead), fmt.Sprint(k.Delivered), last, dash(k.LastError))
+		t.Add(m.Colour, m.Text(), k.Name, k.URL, strings.Join(k.Type, " "), fmt.Sprint(k.Waiting), fmt.Sprint(k.Dead), fmt.Sprint(k.Delivered), last, terminal.Dash(k.LastError))
 	}
-	t.write(w, st, "")
+	t.Write(w, st, "")
 }
 
 func deadCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "dead NAME", Short: "print the events that a webhook could not deliver", Long: "Dead prints the dead letters of a webhook, the oldest first.\n\n" + serverHelp + "\n\n" + readExits,
-		Example: `  fairlead hooks dead pager -o json`, Args: usageArgs(cobra.ExactArgs(1)),
+		Use: "dead NAME", Short: "print the events that a webhook could not deliver", Long: "Dead prints the dead letters of a webhook, the oldest first.\n\n" + serverHelp + "\n\n" + exit.ReadHelp,
+		Example: `  fairlead hooks dead pager -o json`, Args: exit.Args(cobra.ExactArgs(1)),
 	}
 	v := newViewer(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -222,12 +225,12 @@ func deadCommand() *cobra.Command {
 				return shown{}, err
 			}
 			return shown{doc: l, write: func(d drawing) {
-				t := newTable("EVENT", "HAPPENED", "SUBJECT", "WHY NOT DELIVERED")
+				t := terminal.NewTable("EVENT", "HAPPENED", "SUBJECT", "WHY NOT DELIVERED")
 				for _, x := range l.Letters {
 					m := eventMark(x.Event.Type)
-					t.add(m.colour, m.text(), clock(x.Event.At, time.Now()), x.Event.Subject, x.Why)
+					t.Add(m.Colour, m.Text(), terminal.Clock(x.Event.At, time.Now()), x.Event.Subject, x.Why)
 				}
-				t.write(d, d.style, "")
+				t.Write(d, d.style, "")
 			}}, nil
 		})
 	}
@@ -237,7 +240,7 @@ func deadCommand() *cobra.Command {
 func redeliverCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "redeliver NAME", Short: "have the dead letters of a webhook delivered again", Long: "Redeliver has the dead letters delivered again, before anything else.\n\n" + serverHelp + "\n\n" + orderExits,
-		Example: `  fairlead hooks redeliver pager`, Args: usageArgs(cobra.ExactArgs(1)),
+		Example: `  fairlead hooks redeliver pager`, Args: exit.Args(cobra.ExactArgs(1)),
 	}
 	server := addServerFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -245,11 +248,11 @@ func redeliverCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		h, err := c.Redeliver(orBackground(cmd.Context()), args[0], api.EndRequest{Actor: actor()})
+		h, err := c.Redeliver(exit.OrBackground(cmd.Context()), args[0], api.EndRequest{Actor: actor()})
 		if err != nil {
 			return ordered(err)
 		}
-		writeHooks(cmd.OutOrStdout(), h, time.Now(), styleFor(cmd.OutOrStdout()))
+		writeHooks(cmd.OutOrStdout(), h, time.Now(), terminal.StyleFor(cmd.OutOrStdout()))
 		return nil
 	}
 	return cmd

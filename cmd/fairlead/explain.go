@@ -9,7 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/config"
+
 	noderun "github.com/fairlead-dns/fairlead/node"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/explain"
@@ -46,11 +49,11 @@ func (a *asker) offline(cmd *cobra.Command) (*explain.Explainer, error) {
 		a.server.node = a.node
 		return nil, nil
 	case a.server != access{}:
-		return nil, usagef(cmd, "--zones and --server exclude each other")
+		return nil, exit.Usagef(cmd, "--zones and --server exclude each other")
 	}
 	file, problems := parseNode(a.node)
 	if problems.HasErrors() {
-		return nil, withHint(fmt.Errorf("%s has errors", a.node), "see `fairlead check --node %s %s`", a.node, a.zones)
+		return nil, exit.WithHint(fmt.Errorf("%s has errors", a.node), "see `fairlead check --node %s %s`", a.node, a.zones)
 	}
 	known, databases := config.GeoUnknown, []string(nil)
 	if file != nil {
@@ -58,7 +61,7 @@ func (a *asker) offline(cmd *cobra.Command) (*explain.Explainer, error) {
 	}
 	zones, problems := readZones([]string{a.zones}, known)
 	if problems.HasErrors() {
-		return nil, withHint(fmt.Errorf("%s has errors", a.zones), "see `fairlead check %s`", a.zones)
+		return nil, exit.WithHint(fmt.Errorf("%s has errors", a.zones), "see `fairlead check %s`", a.zones)
 	}
 	locator, err := noderun.OpenLocator(databases)
 	if err != nil {
@@ -86,14 +89,14 @@ Exit codes: 0 done, 1 the node cannot be reached or the files have errors, 2 wro
   fairlead explain www.gslb.example.org AAAA --client 203.0.113.7
   fairlead explain geo.gslb.example.org --subnet 198.51.100.0/24 --down az=eu-west-1a
   fairlead explain www.gslb.example.org --zones /etc/fairlead/zones.d --drain region=eu-west -o json`,
-		Args: usageArgs(cobra.RangeArgs(1, 2)),
+		Args: exit.Args(cobra.RangeArgs(1, 2)),
 	}
 	a.flags(cmd)
 	cmd.Flags().StringVar(&q.Client, "client", "", "address of the client's resolver")
 	cmd.Flags().StringVar(&q.Subnet, "subnet", "", "EDNS Client Subnet that the resolver sends, as in 192.0.2.0/24")
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, json or yaml")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := choice(cmd, "output", output, "text", "json", "yaml"); err != nil {
+		if err := exit.Choice(cmd, "output", output, "text", "json", "yaml"); err != nil {
 			return err
 		}
 		q.Name, q.Assumptions = args[0], a.assume
@@ -105,9 +108,9 @@ Exit codes: 0 done, 1 the node cannot be reached or the files have errors, 2 wro
 			return err
 		}
 		if output != "text" {
-			return writeDocument(cmd.OutOrStdout(), output, e)
+			return terminal.WriteDocument(cmd.OutOrStdout(), output, e)
 		}
-		explanationText{out: cmd.OutOrStdout(), style: styleFor(cmd.OutOrStdout())}.write(e)
+		explanationText{out: cmd.OutOrStdout(), style: terminal.StyleFor(cmd.OutOrStdout())}.write(e)
 		return nil
 	}
 	return cmd
@@ -125,15 +128,15 @@ func (a *asker) explain(cmd *cobra.Command, q api.Question) (*api.Explanation, e
 	if err != nil {
 		return nil, err
 	}
-	ctx := orBackground(cmd.Context())
+	ctx := exit.OrBackground(cmd.Context())
 	if q.Name, err = c.service(ctx, q.Name); err != nil {
 		return nil, err
 	}
 	e, err := c.Explain(ctx, q)
 	if p, ok := errors.AsType[*api.Problem](err); ok && p.Status == http.StatusBadRequest && !strings.Contains(q.Name, ".") {
 		// No zone has a name of one label.
-		if near := nearest(q.Name, named("service")(ctx, c, nil)); near != "" {
-			return nil, withHint(err, "did you mean %s?", near)
+		if near := exit.Nearest(q.Name, named("service")(ctx, c, nil)); near != "" {
+			return nil, exit.WithHint(err, "did you mean %s?", near)
 		}
 	}
 	return e, err

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -13,13 +14,13 @@ import (
 // explanationText prints an explanation for people.
 type explanationText struct {
 	out   io.Writer
-	style style
+	style terminal.Style
 }
 
 func (t explanationText) printf(format string, args ...any) { fmt.Fprintf(t.out, format, args...) }
 
 func (t explanationText) write(e *api.Explanation) {
-	t.printf("%s %s", spelled(e.Question.Name), e.Question.Type)
+	t.printf("%s %s", terminal.Spelled(e.Question.Name), e.Question.Type)
 	if c := e.Client; c != nil {
 		t.printf(" for %s", clientText(c))
 	}
@@ -29,7 +30,7 @@ func (t explanationText) write(e *api.Explanation) {
 	}
 	switch e.Kind {
 	case "nxdomain":
-		t.printf("  NXDOMAIN: no such name in the zone %s\n", display(e.Zone))
+		t.printf("  NXDOMAIN: no such name in the zone %s\n", terminal.Display(e.Zone))
 		return
 	case "empty":
 		t.printf("  NODATA: the name exists only because of names below it\n")
@@ -38,7 +39,7 @@ func (t explanationText) write(e *api.Explanation) {
 		t.printf("  static records of the file; nothing is steered\n")
 		return
 	case "delegation":
-		t.printf("  a referral: the name belongs to a zone that %s delegates\n", display(e.Zone))
+		t.printf("  a referral: the name belongs to a zone that %s delegates\n", terminal.Display(e.Zone))
 		return
 	case "dname":
 		t.printf("  a CNAME made of the DNAME above the name; nothing is steered\n")
@@ -93,14 +94,14 @@ func assumptionLines(a api.Assumptions) []string {
 func (t explanationText) ground(e *api.Explanation) {
 	m := serviceMark(api.Service{Source: e.Source, Degraded: e.Degraded, Tier: e.Tier})
 	if e.Kind == "host" {
-		m = markOf(health.Up, "host name of an endpoint")
+		m = terminal.MarkOf(health.Up, "host name of an endpoint")
 	}
-	t.printf("  %s", t.style.paint(m.colour, m.text()))
+	t.printf("  %s", t.style.Paint(m.Colour, m.Text()))
 	if e.Rule > 0 {
 		t.printf(" of client rule %d", e.Rule)
 	}
 	if e.Service != "" {
-		t.printf("  %s", display(e.Service))
+		t.printf("  %s", terminal.Display(e.Service))
 	}
 	if e.Shard != nil {
 		t.printf(", shard %d", *e.Shard)
@@ -112,7 +113,7 @@ func (t explanationText) ground(e *api.Explanation) {
 		t.printf(", class \"%s\"", e.Class)
 	}
 	t.printf("\n")
-	for i, line := range fold(fmt.Sprintf("clients get %s; ttl %ds", briefAnswers(e.Shares), e.TTL.Seconds), t.style.width-4) {
+	for i, line := range terminal.Fold(fmt.Sprintf("clients get %s; ttl %ds", briefAnswers(e.Shares), e.TTL.Seconds), t.style.Width-4) {
 		t.printf("  %s%s\n", strings.Repeat("  ", min(i, 1)), line)
 	}
 	t.printf("  ttl %ds: %s", e.TTL.Seconds, e.TTL.Why)
@@ -128,16 +129,16 @@ func (t explanationText) records(e *api.Explanation) {
 		t.printf("  NODATA: nobody has %s records here\n", e.Question.Type)
 		return
 	}
-	t.printf("  %s per reply", count(e.Answers, "record"))
+	t.printf("  %s per reply", terminal.Count(e.Answers, "record"))
 	if e.Sticky {
 		t.printf("; this client stays with %s (shares are those over all clients)", e.Stays)
 	}
 	t.printf("\n")
-	table := newTable("", "", "", "").alignRight(2)
+	table := terminal.NewTable("", "", "", "").AlignRight(2)
 	for _, s := range e.Shares {
-		table.add("", s.Family, s.Data, percent(s.Fraction), strings.Trim(s.Pool+"/"+s.Endpoint, "/"))
+		table.Add("", s.Family, s.Data, terminal.Percent(s.Fraction), strings.Trim(s.Pool+"/"+s.Endpoint, "/"))
 	}
-	table.write(t.out, t.style, "    ")
+	table.Write(t.out, t.style, "    ")
 }
 
 func (t explanationText) tier(tier api.ExplainTier) {
@@ -146,26 +147,26 @@ func (t explanationText) tier(tier api.ExplainTier) {
 		name += fmt.Sprintf(" of client rule %d", tier.Rule)
 	}
 	if tier.Answers {
-		t.printf("  %s: %s\n", t.style.paint(bold, name), percent(tier.Share))
+		t.printf("  %s: %s\n", t.style.Paint(terminal.Bold, name), terminal.Percent(tier.Share))
 	} else {
 		t.printf("  %s: no (%s)\n", name, tier.Why)
 	}
-	table := newTable("", "", "", "", "").alignRight(2, 3)
+	table := terminal.NewTable("", "", "", "", "").AlignRight(2, 3)
 	for _, p := range tier.Pools {
-		table.add("", "pool "+p.Pool, p.Region, "weight "+override(p.WeightConfigured, float64(p.Weight)), share(p.Share), p.Why)
+		table.Add("", "pool "+p.Pool, p.Region, "weight "+override(p.WeightConfigured, float64(p.Weight)), share(p.Share), p.Why)
 		for _, az := range p.AZs {
 			weight := "weight (sum)"
 			if az.WeightConfigured != nil {
 				weight = "weight " + strconv.Itoa(*az.WeightConfigured)
 			}
-			table.add("", "  AZ "+az.AZ, "", weight, share(az.Share), az.Why)
+			table.Add("", "  AZ "+az.AZ, "", weight, share(az.Share), az.Why)
 			for _, e := range az.Endpoints {
-				m := markOf(parseState(e.State), "")
-				table.add("", "    "+e.Endpoint, m.text(), "weight "+override(e.WeightConfigured, e.Weight), share(e.Share), e.Why)
+				m := terminal.MarkOf(terminal.ParseState(e.State), "")
+				table.Add("", "    "+e.Endpoint, m.Text(), "weight "+override(e.WeightConfigured, e.Weight), share(e.Share), e.Why)
 			}
 		}
 	}
-	table.write(t.out, t.style, "    ")
+	table.Write(t.out, t.style, "    ")
 }
 
 // share is a part of the answers; a dash for none.
@@ -173,7 +174,7 @@ func share(fraction float64) string {
 	if fraction == 0 {
 		return "-"
 	}
-	return percent(fraction)
+	return terminal.Percent(fraction)
 }
 
 // override is a weight, with the configured one where that differs.

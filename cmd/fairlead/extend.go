@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -25,7 +26,7 @@ end sooner, end it and make a new one. For the time that a drain gains, safety r
 ` + serverHelp + "\n\n" + orderExits,
 		Example: `  fairlead extend n1-3-17 --for 2h
   fairlead extend az eu-west-1a --for 45m --reason "power work takes longer, CHG-1234"`,
-		Args: usageArgs(cobra.RangeArgs(1, 2)),
+		Args: exit.Args(cobra.RangeArgs(1, 2)),
 	}
 	server, output := addServerFlag(cmd), addOutputFlag(cmd)
 	cmd.Flags().StringVar(&duration, "for", "", "how long from now on, as 90s, 45m or 2h, or forever")
@@ -37,12 +38,12 @@ end sooner, end it and make a new one. For the time that a drain gains, safety r
 			return err
 		}
 		if duration == "" {
-			return usagef(cmd, "--for is required: how long from now on?")
+			return exit.Usagef(cmd, "--for is required: how long from now on?")
 		}
 		if req.Forever = duration == "forever"; !req.Forever {
 			d, err := time.ParseDuration(duration)
 			if err != nil || d < time.Second {
-				return usagef(cmd, "--for %q: want a duration of a second or more, or forever", duration)
+				return exit.Usagef(cmd, "--for %q: want a duration of a second or more, or forever", duration)
 			}
 			req.ForSeconds = d.Seconds()
 		}
@@ -57,7 +58,7 @@ end sooner, end it and make a new one. For the time that a drain gains, safety r
 
 // extend moves the end of the one intent that args name: ID, NAME, or KIND and NAME.
 func extend(cmd *cobra.Command, c *client, output *outputFlag, args []string, req api.ExtendRequest) error {
-	ctx := orBackground(cmd.Context())
+	ctx := exit.OrBackground(cmd.Context())
 	var list api.Intents
 	if err := into(&list)(c.Intents(ctx)); err != nil {
 		return err
@@ -73,11 +74,11 @@ func extend(cmd *cobra.Command, c *client, output *outputFlag, args []string, re
 		for _, i := range matched {
 			ids = append(ids, i.ID)
 		}
-		return withHint(fmt.Errorf("%s is ambiguous", name), "name one of %s", orList(ids))
+		return exit.WithHint(fmt.Errorf("%s is ambiguous", name), "name one of %s", exit.OrList(ids))
 	}
 	var i api.Intent
 	if err := ordered(into(&i)(c.Extend(ctx, matched[0].ID, req))); err != nil {
-		if e, ok := errors.AsType[*exitError](err); ok && e.Code == exitRefused {
+		if e, ok := errors.AsType[*exit.Error](err); ok && e.Code == exit.Refused {
 			e.Hint = "an extension overrides no rule: make a new one with --override, and `fairlead undrain " + matched[0].ID + "`"
 		}
 		return err
@@ -105,7 +106,7 @@ weight or a force as well. If another rule would hold it back too, --override na
 
 ` + serverHelp + "\n\n" + orderExits,
 		Example: `  fairlead drain resume n2-3-17 --reason "the other AZ is empty anyway, CHG-1234"`,
-		Args:    usageArgs(cobra.ExactArgs(1)),
+		Args:    exit.Args(cobra.ExactArgs(1)),
 	}
 	server, output := addServerFlag(cmd), addOutputFlag(cmd)
 	cmd.Flags().StringVar(&req.Reason, "reason", "", "why; shown to everybody who looks at the status")
@@ -117,13 +118,13 @@ weight or a force as well. If another rule would hold it back too, --override na
 			return err
 		}
 		if req.Reason == "" {
-			return usagef(cmd, "--reason is required: it is what the next person reads")
+			return exit.Usagef(cmd, "--reason is required: it is what the next person reads")
 		}
 		c, err := newClient(*server)
 		if err != nil {
 			return err
 		}
-		ctx := orBackground(cmd.Context())
+		ctx := exit.OrBackground(cmd.Context())
 		if req.DryRun {
 			return c.dryRun(cmd, output)(c.PreviewResume(ctx, args[0], req))
 		}

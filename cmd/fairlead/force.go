@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -30,7 +32,7 @@ NAME is ENDPOINT, POOL/ENDPOINT or ZONE/POOL/ENDPOINT.
 		Example: `  fairlead force endpoint web-1a down --for 30m --reason "answers, but with old data, INC-7"
   fairlead force endpoint web-eu/web-1a up --reason "the probe network is down"
   fairlead force endpoint web-1a auto`,
-		Args: usageArgs(cobra.ExactArgs(3)),
+		Args: exit.Args(cobra.ExactArgs(3)),
 	}
 	f.add(cmd)
 	// A force is for all services, and begins now.
@@ -42,7 +44,7 @@ NAME is ENDPOINT, POOL/ENDPOINT or ZONE/POOL/ENDPOINT.
 			return err
 		}
 		if f.service != "" || f.at != "" {
-			return usagef(cmd, "a force is for all services, and begins now")
+			return exit.Usagef(cmd, "a force is for all services, and begins now")
 		}
 		switch args[2] {
 		case "auto":
@@ -70,7 +72,7 @@ func (f *orderFlags) auto(cmd *cobra.Command, name string) error {
 	if err != nil {
 		return err
 	}
-	ctx := orBackground(cmd.Context())
+	ctx := exit.OrBackground(cmd.Context())
 	if name, err = c.qualify(ctx, "endpoint", name); err != nil {
 		return err
 	}
@@ -85,7 +87,7 @@ func (f *orderFlags) endForces(ctx context.Context, c *client, w io.Writer, name
 	}
 	list.Intents = slices.DeleteFunc(list.Intents, func(i api.Intent) bool { return i.Kind != "force" || i.Scope.Name != name })
 	if len(list.Intents) == 0 {
-		return &exitError{Code: exitConflict, Err: fmt.Errorf("nothing to do: nobody forces endpoint %s", name)}
+		return &exit.Error{Code: exit.Conflict, Err: fmt.Errorf("nothing to do: nobody forces endpoint %s", name)}
 	}
 	text := f.output.text(w)
 	if f.dryRun {
@@ -99,7 +101,7 @@ func (f *orderFlags) endForces(ctx context.Context, c *client, w io.Writer, name
 			return err
 		}
 		all.Intents, all.Missing = append(all.Intents, ended.Intents...), ended.Missing
-		say(text, "%s: %s has ended: health decides", i.ID, intentWhat(&i))
+		terminal.Say(text, "%s: %s has ended: health decides", i.ID, intentWhat(&i))
 	}
 	if err := f.output.print(w, all); err != nil {
 		return err

@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+
 	adminapi "github.com/fairlead-dns/fairlead/client"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -21,15 +23,15 @@ goes on, and what was seen meanwhile counts at once afterwards. It outlives rest
 
 Use it when probes are wrong and endpoints are right.
 
-` + serverHelp + "\n\n" + readExits,
+` + serverHelp + "\n\n" + exit.ReadHelp,
 		Example: `  fairlead freeze --reason "probe network is down, CHG-1234"`,
-		Args:    usageArgs(cobra.NoArgs),
+		Args:    exit.Args(cobra.NoArgs),
 	}
 	server, output, dryRun := addServerFlag(cmd), addOutputFlag(cmd), addDryRunFlag(cmd)
 	cmd.Flags().StringVar(&reason, "reason", "", "why; shown to everybody who looks at the status")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if reason == "" {
-			return usagef(cmd, "--reason is required: it is what the next person reads")
+			return exit.Usagef(cmd, "--reason is required: it is what the next person reads")
 		}
 		return postFreeze(cmd, *server, output, (*adminapi.Client).Freeze, api.FreezeRequest{Actor: actor(), Reason: reason, DryRun: *dryRun})
 	}
@@ -41,9 +43,9 @@ func unfreezeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "unfreeze",
 		Short:   "let verdicts move again",
-		Long:    "Unfreeze ends a freeze. What the probes saw meanwhile counts at once.\n\n" + serverHelp + "\n\n" + readExits,
+		Long:    "Unfreeze ends a freeze. What the probes saw meanwhile counts at once.\n\n" + serverHelp + "\n\n" + exit.ReadHelp,
 		Example: `  fairlead unfreeze`,
-		Args:    usageArgs(cobra.NoArgs),
+		Args:    exit.Args(cobra.NoArgs),
 	}
 	server, output, dryRun := addServerFlag(cmd), addOutputFlag(cmd), addDryRunFlag(cmd)
 	cmd.Flags().StringVar(&reason, "reason", "", "why; kept in the log")
@@ -61,7 +63,7 @@ func postFreeze(cmd *cobra.Command, server access, output *outputFlag, give func
 	if err != nil {
 		return err
 	}
-	f, err := give(c.Client, orBackground(cmd.Context()), req)
+	f, err := give(c.Client, exit.OrBackground(cmd.Context()), req)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/plugin/geo/geomake"
 )
 
@@ -17,9 +19,9 @@ func geoCommand() *cobra.Command {
 		Short: "make a small geo database",
 		Long: `Geo makes geo databases, in MaxMind's format, for networks of your own and to try rules by place.
 
-` + localExits,
+` + exit.LocalHelp,
 		Example: `  fairlead geo make office.mmdb --csv office.csv`,
-		Args:    meant,
+		Args:    exit.Meant,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(geoMakeCommand())
@@ -41,15 +43,15 @@ are not. What is empty is not known. A longer prefix goes before a shorter one.
   10.1.0.0/16,EU,DE,,64500,50.1,8.7
   10.2.0.0/16,NA,US,CA,,37.4,-122.0
 
-` + localExits,
+` + exit.LocalHelp,
 		Example: `  fairlead geo make office.mmdb --csv office.csv`,
-		Args:    usageArgs(cobra.ExactArgs(1)),
+		Args:    exit.Args(cobra.ExactArgs(1)),
 	}
 	cmd.Flags().StringVar(&csv, "csv", "", "the CSV file; - reads standard input")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		in := cmd.InOrStdin()
 		if csv == "" {
-			return usagef(cmd, "--csv is missing")
+			return exit.Usagef(cmd, "--csv is missing")
 		}
 		if csv != "-" {
 			f, err := os.Open(csv)
@@ -71,7 +73,7 @@ are not. What is empty is not known. A longer prefix goes before a shorter one.
 		if err := os.Rename(next, args[0]); err != nil {
 			return err
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", args[0], count(n, "network"))
+		fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", args[0], terminal.Count(n, "network"))
 		return nil
 	}
 	return cmd

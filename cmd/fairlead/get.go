@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+
 	adminapi "github.com/fairlead-dns/fairlead/client"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -75,7 +77,7 @@ Exit codes: 0 done, 1 the node cannot be reached or knows no such thing, 2 wrong
   fairlead get services --degraded -o wide
   fairlead get az eu-west-1a -o yaml
   fairlead get pools --region eu-west --watch`,
-		Args: usageArgs(cobra.RangeArgs(1, 2)),
+		Args: exit.Args(cobra.RangeArgs(1, 2)),
 	}
 	v := newViewer(cmd)
 	f := cmd.Flags()
@@ -117,12 +119,12 @@ func filters(cmd *cobra.Command, k kind) (url.Values, error) {
 			continue
 		}
 		if !slices.Contains(k.filters, name) {
-			return nil, usagef(cmd, "--%s is not for %s", name, k.names[0])
+			return nil, exit.Usagef(cmd, "--%s is not for %s", name, k.names[0])
 		}
 		q.Set(name, flag.Value.String())
 	}
 	if state := q.Get("state"); state != "" {
-		return q, choice(cmd, "state", state, "up", "suspect", "down", "drained", "unknown")
+		return q, exit.Choice(cmd, "state", state, "up", "suspect", "down", "drained", "unknown")
 	}
 	return q, nil
 }

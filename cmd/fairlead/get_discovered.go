@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -34,13 +35,13 @@ func listDiscovered(ctx context.Context, c *client, q url.Values) (shown, int, e
 
 // discoveredNamed tells whether name is ENDPOINT, POOL/ENDPOINT or ZONE/POOL/ENDPOINT of e.
 func discoveredNamed(e *api.DiscoveredEndpoint, name string) bool {
-	return strings.HasSuffix("/"+display(e.Zone)+"/"+e.Pool+"/"+e.Name, "/"+name)
+	return strings.HasSuffix("/"+terminal.Display(e.Zone)+"/"+e.Pool+"/"+e.Name, "/"+name)
 }
 
 // discoveredIn tells whether e passes the filters of q.
 func discoveredIn(e *api.DiscoveredEndpoint, q url.Values) bool {
 	zone, pool, az := q.Get("zone"), q.Get("pool"), q.Get("az")
-	return (zone == "" || display(e.Zone) == display(zone)) && (az == "" || e.AZ == az) && (pool == "" || e.Pool == pool || display(e.Zone)+"/"+e.Pool == pool)
+	return (zone == "" || terminal.Display(e.Zone) == terminal.Display(zone)) && (az == "" || e.AZ == az) && (pool == "" || e.Pool == pool || terminal.Display(e.Zone)+"/"+e.Pool == pool)
 }
 
 // discoveredTable is one line for each endpoint of each pool.
@@ -50,21 +51,21 @@ func discoveredTable(d drawing, got *api.Discovery) {
 	for i := range got.Clusters {
 		k := &got.Clusters[i]
 		for _, e := range k.Endpoints {
-			t.add(discoveredMark(&e), e.Name, display(e.Zone)+"/"+e.Pool, dash(e.AZ), e.Object, clock(e.Since, now), k.Name, e.Data, e.From)
+			t.add(discoveredMark(&e), e.Name, terminal.Display(e.Zone)+"/"+e.Pool, terminal.Dash(e.AZ), e.Object, terminal.Clock(e.Since, now), k.Name, e.Data, e.From)
 		}
 	}
 	t.done(d)
 }
 
 // discoveredMark is why an endpoint is there.
-func discoveredMark(e *api.DiscoveredEndpoint) mark {
+func discoveredMark(e *api.DiscoveredEndpoint) terminal.Mark {
 	switch {
 	case e.Held:
-		return markOf(health.Suspect, e.State+", held")
+		return terminal.MarkOf(health.Suspect, e.State+", held")
 	case e.State != "named":
-		return markOf(health.Suspect, e.State)
+		return terminal.MarkOf(health.Suspect, e.State)
 	}
-	return markOf(health.Up, e.State)
+	return terminal.MarkOf(health.Up, e.State)
 }
 
 // clusterNames are the clusters of Kubernetes that a node knows.
@@ -73,5 +74,5 @@ func clusterNames(ctx context.Context, c *client) []string {
 	if err != nil {
 		return nil
 	}
-	return each(got.Clusters, func(k api.DiscoveredCluster) string { return k.Name })
+	return terminal.Each(got.Clusters, func(k api.DiscoveredCluster) string { return k.Name })
 }

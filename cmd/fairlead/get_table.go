@@ -6,39 +6,40 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
 // columns is a table whose last columns are for -o wide alone.
 type columns struct {
-	*table
+	*terminal.Table
 	wide   bool
 	narrow int
 }
 
 func newColumns(d drawing, header []string, wide ...string) *columns {
-	c := &columns{table: newTable(header...), wide: d.wide, narrow: len(header)}
+	c := &columns{Table: terminal.NewTable(header...), wide: d.wide, narrow: len(header)}
 	if d.wide {
-		c.header = append(header[:len(header):len(header)], wide...)
+		c.Header = append(header[:len(header):len(header)], wide...)
 	}
 	return c
 }
 
-func (c *columns) add(m mark, cells ...string) {
-	cells = append([]string{m.text()}, cells...)
+func (c *columns) add(m terminal.Mark, cells ...string) {
+	cells = append([]string{m.Text()}, cells...)
 	if !c.wide {
 		cells = cells[:c.narrow]
 	}
-	c.table.add(m.colour, cells...)
+	c.Table.Add(m.Colour, cells...)
 }
 
 // done prints the table, or that there is nothing.
 func (c *columns) done(d drawing) {
-	if len(c.rows) == 0 {
+	if len(c.Rows) == 0 {
 		fmt.Fprintln(d, "none")
 	}
-	c.write(d, d.style, "")
+	c.Write(d, d.style, "")
 }
 
 func zoneTable(d drawing, head *api.Page, zones []api.ZoneItem) {
@@ -46,18 +47,18 @@ func zoneTable(d drawing, head *api.Page, zones []api.ZoneItem) {
 	for _, z := range zones {
 		m, file := statesMark(z.States), "-"
 		if z.Degraded > 0 {
-			m = markOf(health.Down, "degraded")
+			m = terminal.MarkOf(health.Down, "degraded")
 		}
 		if z.File != nil {
 			if file = z.File.Path; z.File.LastGood {
 				file += ", which is not what runs: see `fairlead status`"
-				m = markOf(health.Down, "last good")
+				m = terminal.MarkOf(health.Down, "last good")
 			}
 		}
-		t.add(m, spelled(z.Name), strconv.FormatUint(uint64(z.Serial), 10), strconv.Itoa(z.Pools), strconv.Itoa(z.Services), upOf(z.States),
+		t.add(m, terminal.Spelled(z.Name), strconv.FormatUint(uint64(z.Serial), 10), strconv.Itoa(z.Pools), strconv.Itoa(z.Services), upOf(z.States),
 			strconv.Itoa(z.Degraded), z.Hash[:min(len(z.Hash), 12)], file)
 	}
-	t.alignRight(2, 3, 4)
+	t.AlignRight(2, 3, 4)
 	t.done(d)
 }
 
@@ -65,22 +66,22 @@ func zoneTable(d drawing, head *api.Page, zones []api.ZoneItem) {
 func upOf(s api.States) string { return fmt.Sprintf("%d of %d", s.Up+s.Suspect, s.Total()) }
 
 // statesMark is the common state of endpoints, or "partly up".
-func statesMark(s api.States) mark {
+func statesMark(s api.States) terminal.Mark {
 	switch total := s.Total(); {
 	case total == 0:
-		return markOf(health.Unknown, "empty")
+		return terminal.MarkOf(health.Unknown, "empty")
 	case s.Up == total:
-		return markOf(health.Up, "")
+		return terminal.MarkOf(health.Up, "")
 	case s.Up+s.Suspect == total:
-		return markOf(health.Suspect, "")
+		return terminal.MarkOf(health.Suspect, "")
 	case s.Down == total:
-		return markOf(health.Down, "")
+		return terminal.MarkOf(health.Down, "")
 	case s.Drained == total:
-		return markOf(health.Drained, "")
+		return terminal.MarkOf(health.Drained, "")
 	case s.Unknown == total:
-		return markOf(health.Unknown, "")
+		return terminal.MarkOf(health.Unknown, "")
 	}
-	return markOf(health.Suspect, "partly up")
+	return terminal.MarkOf(health.Suspect, "partly up")
 }
 
 func serviceTable(d drawing, _ *api.Page, services []api.ServiceItem) {
@@ -92,12 +93,12 @@ func serviceTable(d drawing, _ *api.Page, services []api.ServiceItem) {
 			pools = "nobody: NODATA"
 		}
 		if n := len(s.Worse) + s.MoreWorse; n > 0 {
-			pools += "; worse for " + count(n, "class")
+			pools += "; worse for " + terminal.Count(n, "class")
 		}
-		t.add(serviceMark(s.Service), spelled(s.Name), fmt.Sprintf("%ds", s.TTLSeconds), boundOf(s.BoundSeconds), pools, dash(azs),
-			wanted(s.TargetSeconds), wanted(s.RTOSeconds), dash(strings.Join(s.Skipped, "; ")))
+		t.add(serviceMark(s.Service), terminal.Spelled(s.Name), fmt.Sprintf("%ds", s.TTLSeconds), boundOf(s.BoundSeconds), pools, terminal.Dash(azs),
+			wanted(s.TargetSeconds), wanted(s.RTOSeconds), terminal.Dash(strings.Join(s.Skipped, "; ")))
 	}
-	t.alignRight(2, 3)
+	t.AlignRight(2, 3)
 	t.done(d)
 }
 
@@ -106,7 +107,7 @@ func boundOf(s float64) string {
 	if s == 0 {
 		return "none"
 	}
-	return seconds(s)
+	return terminal.Seconds(s)
 }
 
 // wanted is a declared time; a dash if none is.
@@ -114,7 +115,7 @@ func wanted(s float64) string {
 	if s == 0 {
 		return "-"
 	}
-	return seconds(s)
+	return terminal.Seconds(s)
 }
 
 // shareList is the sum of the shares by key, of the first family.
@@ -122,7 +123,7 @@ func shareList(shares []api.Share, key func(api.Share) string) string {
 	var parts []string
 	if families := groupShares(shares, func(s api.Share) string { return s.Family }); len(families) > 0 {
 		for _, g := range groupShares(families[0].shares, key) {
-			parts = append(parts, strings.TrimSpace(g.key+" "+percent(g.sum)))
+			parts = append(parts, strings.TrimSpace(g.key+" "+terminal.Percent(g.sum)))
 		}
 	}
 	return strings.Join(parts, ", ")
@@ -131,10 +132,10 @@ func shareList(shares []api.Share, key func(api.Share) string) string {
 func poolTable(d drawing, head *api.Page, pools []api.PoolItem) {
 	t := newColumns(d, []string{"STATE", "POOL", "REGION", "UP", "CHECK", "NOTE"}, "SUSPECT", "DOWN", "DRAINED", "UNKNOWN")
 	for _, p := range pools {
-		t.add(statesMark(p.States), display(p.Zone)+"/"+p.Name, p.Region, upOf(p.States), checkOf(p.Check), dash(noteOf(p, head.At)),
+		t.add(statesMark(p.States), terminal.Display(p.Zone)+"/"+p.Name, p.Region, upOf(p.States), checkOf(p.Check), terminal.Dash(noteOf(p, head.At)),
 			strconv.Itoa(p.States.Suspect), strconv.Itoa(p.States.Down), strconv.Itoa(p.States.Drained), strconv.Itoa(p.States.Unknown))
 	}
-	t.alignRight(6, 7, 8, 9)
+	t.AlignRight(6, 7, 8, 9)
 	t.done(d)
 }
 
@@ -155,22 +156,24 @@ func endpointTable(d drawing, head *api.Page, endpoints []api.EndpointItem) {
 	for _, e := range endpoints {
 		reason := e.Reason
 		if e.Health != e.State && e.Health != "" {
-			reason = joinWords("; ", "by health "+e.Health, reason)
+			reason = terminal.JoinWords("; ", "by health "+e.Health, reason)
 		}
-		t.add(markOf(parseState(e.State), ""), fullName(e), e.AZ, addressOf(e.Endpoint), strconv.Itoa(e.Weight), since(e.Since, head.At), dash(reason),
-			e.Region, dash(e.Probed), inARow(e.Endpoint), latencyOf(e.LatencySeconds), dash(ballot(e.Vantages)))
+		t.add(terminal.MarkOf(terminal.ParseState(e.State), ""), fullName(e), e.AZ, addressOf(e.Endpoint), strconv.Itoa(e.Weight), terminal.Since(e.Since, head.At), terminal.Dash(reason),
+			e.Region, terminal.Dash(e.Probed), inARow(e.Endpoint), latencyOf(e.LatencySeconds), terminal.Dash(ballot(e.Vantages)))
 	}
-	t.alignRight(4)
+	t.AlignRight(4)
 	t.done(d)
 }
 
 // fullName is that of an endpoint.
-func fullName(e api.EndpointItem) string { return display(e.Zone) + "/" + e.Pool + "/" + e.Name }
+func fullName(e api.EndpointItem) string {
+	return terminal.Display(e.Zone) + "/" + e.Pool + "/" + e.Name
+}
 
 // addressOf is what the endpoint is answered as.
 func addressOf(e api.Endpoint) string {
 	if e.Target != "" {
-		return display(e.Target)
+		return terminal.Display(e.Target)
 	}
 	if len(e.AddressStates) == 0 {
 		return strings.Join(e.Addresses, ", ")
@@ -190,7 +193,7 @@ func latencyOf(s float64) string {
 	if s == 0 {
 		return "-"
 	}
-	return latency(s)
+	return terminal.Latency(s)
 }
 
 // ballot counts what the vantages say.
@@ -221,18 +224,18 @@ func areaTable(name, place string) func(drawing, *api.Page, []api.Area) {
 			var shares []string
 			for _, s := range a.Services {
 				services[s.Service] = true
-				shares = append(shares, display(s.Service)+" "+s.Family+" "+percent(s.Fraction))
+				shares = append(shares, terminal.Display(s.Service)+" "+s.Family+" "+terminal.Percent(s.Fraction))
 				if s.Fraction > greatest {
-					greatest, of = s.Fraction, percent(s.Fraction)+" of "+display(s.Service)
+					greatest, of = s.Fraction, terminal.Percent(s.Fraction)+" of "+terminal.Display(s.Service)
 				}
 			}
 			var orders []string
 			for _, i := range a.Intents {
-				orders = append(orders, intentMark(&i).text()+": "+intentWhat(&i))
+				orders = append(orders, intentMark(&i).Text()+": "+intentWhat(&i))
 			}
-			t.add(statesMark(a.States), a.Name, where, upOf(a.States), strconv.Itoa(len(services)), dash(of), dash(strings.Join(orders, "; ")), dash(strings.Join(shares, ", ")))
+			t.add(statesMark(a.States), a.Name, where, upOf(a.States), strconv.Itoa(len(services)), terminal.Dash(of), terminal.Dash(strings.Join(orders, "; ")), terminal.Dash(strings.Join(shares, ", ")))
 		}
-		t.alignRight(4)
+		t.AlignRight(4)
 		t.done(d)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 )
 
 // helpWidth is how wide a page of help is at most: a terminal over ssh has 80 columns.
@@ -56,7 +58,7 @@ func narrow(text string, width int) string {
 			last = lines[i+1]
 			text += " " + strings.TrimSpace(last)
 		}
-		for _, part := range fold(text, width-len(head)) {
+		for _, part := range terminal.Fold(text, width-len(head)) {
 			b.WriteString(head + part + "\n")
 			head = strings.Repeat(" ", len(head))
 		}

@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/config/foreign"
 )
@@ -29,10 +31,10 @@ not as it was, it prints with file and line. "fairlead check" passes on what it 
 
 docs/migration.md says how each construct is carried over.
 
-` + localExits,
+` + exit.LocalHelp,
 		Example: `  fairlead import gdnsd /etc/gdnsd --to zones.d
   fairlead import route53 records.json checks.json --to zones.d`,
-		Args: usageArgs(cobra.MinimumNArgs(2)),
+		Args: exit.Args(cobra.MinimumNArgs(2)),
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 			if len(args) == 0 {
 				return foreign.Systems(), cobra.ShellCompDirectiveNoFileComp
@@ -63,10 +65,10 @@ func usageOr(cmd *cobra.Command, system string, err error) error {
 			return err
 		}
 	}
-	if near := nearest(system, foreign.Systems()); near != "" {
-		return usagef(cmd, "%s; did you mean %q?", err, near)
+	if near := exit.Nearest(system, foreign.Systems()); near != "" {
+		return exit.Usagef(cmd, "%s; did you mean %q?", err, near)
 	}
-	return usagef(cmd, "%s", err)
+	return exit.Usagef(cmd, "%s", err)
 }
 
 // foreignFiles reads the files; of a directory its own and those of zones below it.
@@ -121,7 +123,7 @@ func writeImport(cmd *cobra.Command, r *foreign.Result, to string, force bool) e
 	for _, z := range r.Zones {
 		path := filepath.Join(to, z.Name+".yaml")
 		if _, err := os.Stat(path); err == nil && !force {
-			return withHint(fmt.Errorf("%s is there", path), "--force replaces it; --to DIR writes elsewhere")
+			return exit.WithHint(fmt.Errorf("%s is there", path), "--force replaces it; --to DIR writes elsewhere")
 		}
 	}
 	if err := os.MkdirAll(to, 0o755); err != nil {
@@ -133,7 +135,7 @@ func writeImport(cmd *cobra.Command, r *foreign.Result, to string, force bool) e
 		if err := os.WriteFile(path, []byte(z.Text), 0o644); err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "%s: %s, %s\n", path, count(z.Services, "service"), count(z.Records, "record set"))
+		fmt.Fprintf(out, "%s: %s, %s\n", path, terminal.Count(z.Services, "service"), terminal.Count(z.Records, "record set"))
 	}
 	if len(r.Notes) == 0 {
 		fmt.Fprintln(out, "everything was carried over")

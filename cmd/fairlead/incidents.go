@@ -15,6 +15,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 )
@@ -36,22 +38,22 @@ Exit codes: 0 done, 1 the node cannot be reached, or there is no such incident, 
   fairlead incidents latest -o md
   fairlead incidents 20261123-031501-n1-1 -o certificate > certificate.json
   fairlead incidents verify certificate.json --key 'ebVWLo/mVPlAeLES6KmLp5AfhTrmlb7X4OORC60ElmQ='`,
-		Args: usageArgs(cobra.MaximumNArgs(1)),
+		Args: exit.Args(cobra.MaximumNArgs(1)),
 	}
 	server := addServerFlag(cmd)
 	cmd.Flags().StringVarP(&output, "output", "o", "table", "table, json, yaml, md or certificate; the last two with ID")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := choice(cmd, "output", output, "table", "json", "yaml", "md", "certificate"); err != nil {
+		if err := exit.Choice(cmd, "output", output, "table", "json", "yaml", "md", "certificate"); err != nil {
 			return err
 		}
 		if len(args) == 0 && (output == "md" || output == "certificate") {
-			return usagef(cmd, "-o %s wants an ID, or latest", output)
+			return exit.Usagef(cmd, "-o %s wants an ID, or latest", output)
 		}
 		c, err := newClient(*server)
 		if err != nil {
 			return err
 		}
-		ctx, w := orBackground(cmd.Context()), cmd.OutOrStdout()
+		ctx, w := exit.OrBackground(cmd.Context()), cmd.OutOrStdout()
 		if len(args) == 0 {
 			return c.printIncidents(ctx, w, output)
 		}
@@ -67,13 +69,13 @@ func (c *client) printIncidents(ctx context.Context, w io.Writer, output string)
 		return err
 	}
 	if output != "table" {
-		return writeDocument(w, output, list)
+		return terminal.WriteDocument(w, output, list)
 	}
 	if len(list.Incidents) == 0 {
 		fmt.Fprintln(w, "none")
 		return nil
 	}
-	writeIncidents(w, list.Incidents, time.Now(), styleFor(w))
+	writeIncidents(w, list.Incidents, time.Now(), terminal.StyleFor(w))
 	return nil
 }
 
@@ -84,7 +86,7 @@ func (c *client) printIncident(ctx context.Context, w io.Writer, id, output stri
 			if err != nil {
 				return nil
 			}
-			return append(each(list.Incidents, func(i *ledger.Incident) string { return i.ID }), "latest")
+			return append(terminal.Each(list.Incidents, func(i *ledger.Incident) string { return i.ID }), "latest")
 		})
 	}
 	switch output {
@@ -93,13 +95,13 @@ func (c *client) printIncident(ctx context.Context, w io.Writer, id, output stri
 		if err := into(&e)(c.Certificate(ctx, id)); err != nil {
 			return near(err)
 		}
-		return writeDocument(w, "json", e)
+		return terminal.WriteDocument(w, "json", e)
 	case "json", "yaml":
 		var i ledger.Incident
 		if err := into(&i)(c.Incident(ctx, id)); err != nil {
 			return near(err)
 		}
-		return writeDocument(w, output, i)
+		return terminal.WriteDocument(w, output, i)
 	}
 	var i ledger.Incident
 	if err := into(&i)(c.Incident(ctx, id)); err != nil {
@@ -109,35 +111,35 @@ func (c *client) printIncident(ctx context.Context, w io.Writer, id, output stri
 		_, err := io.WriteString(w, i.Markdown())
 		return err
 	}
-	writeIncident(w, &i, time.Now(), styleFor(w))
+	writeIncident(w, &i, time.Now(), terminal.StyleFor(w))
 	return nil
 }
 
-func incidentMark(i *ledger.Incident) mark {
+func incidentMark(i *ledger.Incident) terminal.Mark {
 	switch {
 	case i.Open() && !i.ReturnedAt.IsZero():
-		return markOf(health.Up, "over")
+		return terminal.MarkOf(health.Up, "over")
 	case i.Open() && i.Kind == ledger.ByIntent:
-		return markOf(health.Drained, "open")
+		return terminal.MarkOf(health.Drained, "open")
 	case i.Open():
-		return markOf(health.Down, "open")
+		return terminal.MarkOf(health.Down, "open")
 	}
-	return markOf(health.Up, "closed")
+	return terminal.MarkOf(health.Up, "closed")
 }
 
-func writeIncidents(w io.Writer, list []*ledger.Incident, now time.Time, st style) {
-	t := newTable("STATE", "ID", "OPENED", "WHAT", "FORGOTTEN", "TOTAL", "RTO")
+func writeIncidents(w io.Writer, list []*ledger.Incident, now time.Time, st terminal.Style) {
+	t := terminal.NewTable("STATE", "ID", "OPENED", "WHAT", "FORGOTTEN", "TOTAL", "RTO")
 	for _, i := range list {
 		m := incidentMark(i)
-		t.add(m.colour, m.text(), i.ID, since(i.OpenedAt, now), i.Title, forgotten(i, now), total(i), rto(i))
+		t.Add(m.Colour, m.Text(), i.ID, terminal.Since(i.OpenedAt, now), i.Title, forgotten(i, now), total(i), rto(i))
 	}
-	t.write(w, st, "")
+	t.Write(w, st, "")
 }
 
 // forgotten is when the last honest cache has forgotten, or who has not said.
 func forgotten(i *ledger.Incident, now time.Time) string {
 	if i.CameBack() {
-		return "answered again since " + clock(i.ReturnedAt, now)
+		return "answered again since " + terminal.Clock(i.ReturnedAt, now)
 	}
 	if !i.Known() || len(i.Unknown) > 0 {
 		var names []string
@@ -151,11 +153,11 @@ func forgotten(i *ledger.Incident, now time.Time) string {
 	}
 	switch d := i.SafeAt.Sub(now); {
 	case i.Forgotten():
-		return clock(i.ForgottenAt, now)
+		return terminal.Clock(i.ForgottenAt, now)
 	case d > 0:
-		return "by " + clock(i.SafeAt, now) + " (in " + age(d) + ")"
+		return "by " + terminal.Clock(i.SafeAt, now) + " (in " + terminal.Age(d) + ")"
 	}
-	return "by " + clock(i.SafeAt, now) + ", being confirmed"
+	return "by " + terminal.Clock(i.SafeAt, now) + ", being confirmed"
 }
 
 func total(i *ledger.Incident) string {
@@ -172,7 +174,7 @@ func rto(i *ledger.Incident) string {
 		switch {
 		case s.WithinRTO == nil:
 		case !*s.WithinRTO:
-			return fmt.Sprintf("missed (%s)", seconds(s.RTOSeconds))
+			return fmt.Sprintf("missed (%s)", terminal.Seconds(s.RTOSeconds))
 		default:
 			word = "kept"
 		}
@@ -180,9 +182,9 @@ func rto(i *ledger.Incident) string {
 	return word
 }
 
-func writeIncident(w io.Writer, i *ledger.Incident, now time.Time, st style) {
+func writeIncident(w io.Writer, i *ledger.Incident, now time.Time, st terminal.Style) {
 	m := incidentMark(i)
-	fmt.Fprintf(w, "%s  %s  %s\n", st.paint(m.colour, m.text()), st.paint(bold, i.ID), i.Title)
+	fmt.Fprintf(w, "%s  %s  %s\n", st.Paint(m.Colour, m.Text()), st.Paint(terminal.Bold, i.ID), i.Title)
 	if i.Cause != "" {
 		fmt.Fprintf(w, "cause: %s", i.Cause)
 		if i.Actor != "" {
@@ -190,32 +192,32 @@ func writeIncident(w io.Writer, i *ledger.Incident, now time.Time, st style) {
 		}
 		fmt.Fprintln(w)
 	}
-	t := newTable("", "")
+	t := terminal.NewTable("", "")
 	for _, row := range i.Timeline() {
-		t.add("", row.At.UTC().Format("15:04:05.000Z"), row.What)
+		t.Add("", row.At.UTC().Format("15:04:05.000Z"), row.What)
 	}
-	t.write(w, st, "  ")
+	t.Write(w, st, "  ")
 	for _, a := range i.Answered {
-		fmt.Fprintln(w, "  "+st.paint(yellow, fmt.Sprintf("answered all the same: %s (%s) by %s", a.Endpoint, a.Address, a.Node)))
+		fmt.Fprintln(w, "  "+st.Paint(terminal.Yellow, fmt.Sprintf("answered all the same: %s (%s) by %s", a.Endpoint, a.Address, a.Node)))
 	}
 	for _, r := range i.NotCovered {
-		fmt.Fprintln(w, "  "+st.paint(yellow, "not covered: the record "+r+" has an address of it"))
+		fmt.Fprintln(w, "  "+st.Paint(terminal.Yellow, "not covered: the record "+r+" has an address of it"))
 	}
 	for _, u := range i.Unknown {
-		fmt.Fprintln(w, "  "+st.paint(yellow, fmt.Sprintf("bound unknown: %s %s", u.Node, u.Why)))
+		fmt.Fprintln(w, "  "+st.Paint(terminal.Yellow, fmt.Sprintf("bound unknown: %s %s", u.Node, u.Why)))
 	}
-	p := newTable("PHASE", "SECONDS").alignRight(1)
+	p := terminal.NewTable("PHASE", "SECONDS").AlignRight(1)
 	for _, row := range i.Phases.List() {
-		p.add("", row.Name, fmt.Sprintf("%.2f", row.Seconds))
+		p.Add("", row.Name, fmt.Sprintf("%.2f", row.Seconds))
 	}
-	p.write(w, st, "  ")
+	p.Write(w, st, "  ")
 	fmt.Fprintf(w, "  answers of this node that pointed there meanwhile: %d; in caches when it left: %d\n", i.Answers, i.Outstanding)
 	for _, line := range i.HitLines() {
 		fmt.Fprintln(w, "  "+line)
 	}
 	for _, s := range i.Services {
 		if s.WithinRTO != nil && !*s.WithinRTO {
-			fmt.Fprintln(w, "  "+st.paint(red, fmt.Sprintf("%s missed its RTO of %s", s.Service, seconds(s.RTOSeconds))))
+			fmt.Fprintln(w, "  "+st.Paint(terminal.Red, fmt.Sprintf("%s missed its RTO of %s", s.Service, terminal.Seconds(s.RTOSeconds))))
 		}
 	}
 }
@@ -230,13 +232,13 @@ signed it, as in the roster of its node file; of a node alone, the file with its
 
 Exit codes: 0 it is what the node signed, 1 it is not, 2 wrong usage.`,
 		Example: `  fairlead incidents verify certificate.json --key 'ebVWLo/mVPlAeLES6KmLp5AfhTrmlb7X4OORC60ElmQ='`,
-		Args:    usageArgs(cobra.ExactArgs(1)),
+		Args:    exit.Args(cobra.ExactArgs(1)),
 	}
 	cmd.Flags().StringVar(&key, "key", "", "the public key in base64, or a file with the private one")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		public, err := publicKey(key)
 		if err != nil {
-			return usagef(cmd, "--key: %w", err)
+			return exit.Usagef(cmd, "--key: %w", err)
 		}
 		b, err := os.ReadFile(args[0])
 		if err != nil {
@@ -250,7 +252,7 @@ Exit codes: 0 it is what the node signed, 1 it is not, 2 wrong usage.`,
 		if err != nil {
 			return fmt.Errorf("%s: %w", args[0], err)
 		}
-		return writeDocument(cmd.OutOrStdout(), "json", c)
+		return terminal.WriteDocument(cmd.OutOrStdout(), "json", c)
 	}
 	return cmd
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/config"
 )
 
@@ -43,10 +45,10 @@ With --example the first zone is zone.example.yaml, which has every key, to be r
 made beside it. The first zone otherwise answers www.ZONE with the endpoints, which are checked by TCP on their ports. At a terminal init asks for the zone if it is not
 named.
 
-` + localExits,
+` + exit.LocalHelp,
 		Example: `  fairlead init lab --zone gslb.example.org --endpoint 127.0.0.2:8080
   fairlead init prod --zone example.org --node n1=192.0.2.9,eu --node n2=192.0.2.19,us`,
-		Args: usageArgs(cobra.ExactArgs(1)),
+		Args: exit.Args(cobra.ExactArgs(1)),
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.zone, "zone", "", "the zone to serve, which is delegated to the nodes")
@@ -68,7 +70,7 @@ named.
 		}
 		l, err := newInit(args[0], &o)
 		if err != nil {
-			return usagef(cmd, "%s", err)
+			return exit.Usagef(cmd, "%s", err)
 		}
 		if err := l.make(); err != nil {
 			return err
@@ -256,7 +258,7 @@ func (l *initLayout) addEndpoints(endpoints []string) error {
 
 // writeNext says what to do with what was made.
 func (l *initLayout) writeNext(w io.Writer) {
-	fmt.Fprintf(w, "%s has all files of %s that serve %s\n\nnext:\n", l.dir, count(len(l.nodes), "node"), l.zone)
+	fmt.Fprintf(w, "%s has all files of %s that serve %s\n\nnext:\n", l.dir, terminal.Count(len(l.nodes), "node"), l.zone)
 	next := func(format string, args ...any) { fmt.Fprintf(w, "  "+format+"\n", args...) }
 	quoted := shellWord(l.dir)
 	next("fairlead check %s", quoted)
@@ -305,7 +307,7 @@ func free(path string) error {
 	case err != nil:
 		return err
 	case len(list) > 0:
-		return withHint(fmt.Errorf("%s is not empty", path), "name a directory that is not there: keys that are in use must not be lost")
+		return exit.WithHint(fmt.Errorf("%s is not empty", path), "name a directory that is not there: keys that are in use must not be lost")
 	}
 	return nil
 }

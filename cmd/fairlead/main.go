@@ -7,7 +7,10 @@ import (
 	"io"
 	"os"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+
 	// The roots of certificates for where the system has none, as in an image of this program and nothing else.
+
 	_ "golang.org/x/crypto/x509roots/fallback"
 )
 
@@ -18,7 +21,7 @@ func run(args []string, stderr io.Writer) int {
 	root := rootCommand()
 	root.SetArgs(longFlags(args))
 	err := root.Execute()
-	code, hint := exitCode(err)
+	code, hint := exit.CodeOf(err)
 	if err != nil && !isSilent(err) {
 		fmt.Fprintf(stderr, "error: %v\n", err)
 		if hint != "" {

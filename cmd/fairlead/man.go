@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
 	"github.com/spf13/pflag"
+
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
 )
 
 // exitWords begin the last paragraph of every help text.
@@ -21,10 +23,10 @@ func manCommand() *cobra.Command {
 		Long: `Man writes a manual page for each command into DIR, which is made if it is missing: fairlead.1, fairlead-drain.1 and so on. They say
 what --help says. Their date is today's, or that of the environment variable SOURCE_DATE_EPOCH.
 
-` + localExits,
+` + exit.LocalHelp,
 		Example: `  fairlead man /usr/local/share/man/man1
   man -l /usr/local/share/man/man1/fairlead-drain.1`,
-		Args: usageArgs(cobra.ExactArgs(1)),
+		Args: exit.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := os.MkdirAll(args[0], 0o755); err != nil {
 				return err

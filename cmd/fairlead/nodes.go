@@ -9,6 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
+
 	adminapi "github.com/fairlead-dns/fairlead/client"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
@@ -24,11 +27,11 @@ A node counts as heard while its rounds come straight from itself: over a one-wa
 than half of the nodes heard this one is isolated: health moves nothing, and it goes on answering, with
 isolate_after in its node file until no majority has heard it for so long.
 
-` + serverHelp + "\n\n" + readExits,
+` + serverHelp + "\n\n" + exit.ReadHelp,
 		Example: `  fairlead nodes
   fairlead nodes -o yaml
   fairlead nodes --watch`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: exit.Args(cobra.NoArgs),
 	}
 	prints(cmd, (*adminapi.Client).Nodes, drawNodes)
 	cmd.AddCommand(nodesWaiveCommand(), nodesBootstrapCommand(), nodesMaxTTLCommand(), nodesStoppedCommand(), nodesRemoveCommand(), identityCommand(), keyringCommand())
@@ -40,43 +43,43 @@ func drawNodes(d drawing, n *api.Nodes) {
 	if !d.wide || n.Cluster == "" {
 		return
 	}
-	t := newTable("NODE", "ADDRESS", "PLAN", "HEARD OF", "LEASE")
+	t := terminal.NewTable("NODE", "ADDRESS", "PLAN", "HEARD OF", "LEASE")
 	for _, node := range n.Nodes {
 		of := "-"
 		if node.RelayedAt != nil {
-			of = age(n.At.Sub(*node.RelayedAt)) + " ago"
+			of = terminal.Age(n.At.Sub(*node.RelayedAt)) + " ago"
 		}
-		t.add("", node.Name, dash(node.Address), dash(node.PlanHash), of, dash(lease(&node)))
+		t.Add("", node.Name, terminal.Dash(node.Address), terminal.Dash(node.PlanHash), of, terminal.Dash(lease(&node)))
 	}
 	fmt.Fprintln(d)
-	t.write(d, d.style, "  ")
+	t.Write(d, d.style, "  ")
 }
 
 // writeNodes prints the cluster in one line, then a line for each node.
-func writeNodes(w io.Writer, n *api.Nodes, s style) {
+func writeNodes(w io.Writer, n *api.Nodes, s terminal.Style) {
 	if n.Cluster == "" {
 		fmt.Fprintf(w, "node %s is alone: its node file has no cluster\n", n.Node)
 		return
 	}
-	m, what := markOf(health.Up, "in the majority"), ""
+	m, what := terminal.MarkOf(health.Up, "in the majority"), ""
 	switch {
 	case n.Isolated:
-		m, what = markOf(health.Down, "isolated"), "; health moves nothing until more nodes are heard"
+		m, what = terminal.MarkOf(health.Down, "isolated"), "; health moves nothing until more nodes are heard"
 	case 2*n.Heard <= n.Roster:
-		m = markOf(health.Suspect, "no majority")
+		m = terminal.MarkOf(health.Suspect, "no majority")
 	}
 	clear := ""
 	if n.Keys == 0 {
 		clear = ", gossip in clear"
 	}
-	fmt.Fprintf(w, "cluster %s: node %s hears %d of %d%s: %s%s\n", n.Cluster, n.Node, n.Heard, n.Roster, clear, s.paint(m.colour, m.text()), what)
+	fmt.Fprintf(w, "cluster %s: node %s hears %d of %d%s: %s%s\n", n.Cluster, n.Node, n.Heard, n.Roster, clear, s.Paint(m.Colour, m.Text()), what)
 	if n.Shut != "" {
-		fmt.Fprintf(w, "%s: %s\n", s.paint(red, "■ service names are not answered"), n.Shut)
+		fmt.Fprintf(w, "%s: %s\n", s.Paint(terminal.Red, "■ service names are not answered"), n.Shut)
 		if len(n.WaitsFor) > 0 {
 			fmt.Fprintln(w, "  if those nodes hold no drains that matter: `fairlead nodes waive NAME`, or `fairlead nodes bootstrap` for all")
 		}
 	}
-	t := newTable("STATE", "NODE", "REGION", "AZ", "HEARD", "CONFIG", "VERSION", "")
+	t := terminal.NewTable("STATE", "NODE", "REGION", "AZ", "HEARD", "CONFIG", "VERSION", "")
 	nodes := slices.Clone(n.Nodes)
 	slices.SortStableFunc(nodes, func(a, b api.Node) int { return markRank(nodeMark(&a)) - markRank(nodeMark(&b)) })
 	for i := range nodes {
@@ -87,34 +90,27 @@ func writeNodes(w io.Writer, n *api.Nodes, s style) {
 		case node.State == api.NodeSelf:
 			heard = "-"
 		case node.HeardAt != nil:
-			heard = age(n.At.Sub(*node.HeardAt)) + " ago"
+			heard = terminal.Age(n.At.Sub(*node.HeardAt)) + " ago"
 		}
-		t.add(m.colour, m.text(), node.Name, dash(node.Region), dash(node.AZ), heard, dash(node.ConfigHash), dash(node.Version), nodeNotes(node, n.At))
+		t.Add(m.Colour, m.Text(), node.Name, terminal.Dash(node.Region), terminal.Dash(node.AZ), heard, terminal.Dash(node.ConfigHash), terminal.Dash(node.Version), nodeNotes(node, n.At))
 	}
-	t.write(w, s, "  ")
+	t.Write(w, s, "  ")
 }
 
-func dash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
-}
-
-func nodeMark(n *api.Node) mark {
+func nodeMark(n *api.Node) terminal.Mark {
 	switch n.State {
 	case api.NodeSelf, api.NodeHeard:
 		if n.Drained {
-			return markOf(health.Drained, "drained")
+			return terminal.MarkOf(health.Drained, "drained")
 		}
 		if n.Troubled() {
-			return markOf(health.Suspect, n.State)
+			return terminal.MarkOf(health.Suspect, n.State)
 		}
-		return markOf(health.Up, n.State)
+		return terminal.MarkOf(health.Up, n.State)
 	case api.NodeStopped:
-		return markOf(health.Drained, n.State)
+		return terminal.MarkOf(health.Drained, n.State)
 	}
-	return markOf(health.Down, n.State)
+	return terminal.MarkOf(health.Down, n.State)
 }
 
 // nodeNotes are what is not as it should be.
@@ -133,15 +129,15 @@ func nodeNotes(n *api.Node, at time.Time) string {
 	add(says && n.Late, "late by itself: its timeouts do not count")
 	add(says && n.Frozen, "frozen")
 	if n.Drift != nil {
-		add(true, "another configuration since "+since(*n.Drift, at))
+		add(true, "another configuration since "+terminal.Since(*n.Drift, at))
 	}
 	if n.Divergent != nil {
-		add(true, "decides otherwise since "+since(*n.Divergent, at))
+		add(true, "decides otherwise since "+terminal.Since(*n.Divergent, at))
 	}
 	switch {
 	case n.State != api.NodeStale:
 	case n.FencedAt != nil:
-		add(true, "stopped answering by itself "+since(*n.FencedAt, at))
+		add(true, "stopped answering by itself "+terminal.Since(*n.FencedAt, at))
 	case n.LeaseSeconds > 0:
 		add(true, "stops answering once no majority has heard it for "+lease(n))
 	default:
@@ -158,5 +154,5 @@ func lease(n *api.Node) string {
 	if n.LeaseSeconds == 0 {
 		return ""
 	}
-	return seconds(n.LeaseSeconds)
+	return terminal.Seconds(n.LeaseSeconds)
 }

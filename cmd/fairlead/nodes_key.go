@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -44,16 +45,16 @@ func identityCommand() *cobra.Command {
 		Long: `Identity is a node's private key (Ed25519). It signs what the node says, so that nobody else can say it in its name, whoever has
 the keys of gossip. Its public half stands in the node files of all nodes, as public_key.
 
-` + localExits,
+` + exit.LocalHelp,
 		Example: `  fairlead nodes identity new /etc/fairlead/identity.key
   fairlead nodes identity show /etc/fairlead/identity.key`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: exit.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(&cobra.Command{
 		Use: "new FILE", Short: "make an identity; prints the public key for the node files",
-		Long:    "New makes a private key in FILE, readable by its owner alone, and prints the public one. A file that is there is not overwritten.\n\n" + localExits,
-		Example: `  fairlead nodes identity new /etc/fairlead/identity.key`, Args: usageArgs(cobra.ExactArgs(1)),
+		Long:    "New makes a private key in FILE, readable by its owner alone, and prints the public one. A file that is there is not overwritten.\n\n" + exit.LocalHelp,
+		Example: `  fairlead nodes identity new /etc/fairlead/identity.key`, Args: exit.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			public, err := newIdentity(args[0])
 			if err != nil {
@@ -64,8 +65,8 @@ the keys of gossip. Its public half stands in the node files of all nodes, as pu
 		},
 	}, &cobra.Command{
 		Use: "show FILE", Short: "print the public key of an identity",
-		Long:    "Show prints the public key that belongs to the private one in FILE.\n\n" + localExits,
-		Example: `  fairlead nodes identity show /etc/fairlead/identity.key`, Args: usageArgs(cobra.ExactArgs(1)),
+		Long:    "Show prints the public key that belongs to the private one in FILE.\n\n" + exit.LocalHelp,
+		Example: `  fairlead nodes identity show /etc/fairlead/identity.key`, Args: exit.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			private, err := config.ReadIdentity(args[0])
 			if err != nil {
@@ -82,7 +83,7 @@ the keys of gossip. Its public half stands in the node files of all nodes, as pu
 // keepsFile says what to do about a file that is there already.
 func keepsFile(err error, path string) error {
 	if errors.Is(err, fs.ErrExist) {
-		return withHint(fmt.Errorf("%s exists", path), "it is not overwritten: name another file, or remove it")
+		return exit.WithHint(fmt.Errorf("%s exists", path), "it is not overwritten: name another file, or remove it")
 	}
 	return err
 }
@@ -97,18 +98,18 @@ same on every node.
 A key is replaced in three steps, each of which works on all nodes: add the new one, use it, remove the old one. A step that failed on
 some node is repeated before the next one.
 
-` + localExits,
+` + exit.LocalHelp,
 		Example: `  fairlead nodes keyring new /root/next.keys
   fairlead nodes keyring add /root/next.keys --reason "rotation 2026-12"
   fairlead nodes keyring use /root/next.keys --reason "rotation 2026-12"
   fairlead nodes keyring remove /root/last.keys --reason "rotation 2026-12"`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: exit.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(&cobra.Command{
 		Use: "new FILE", Short: "make a keyring of one random key",
-		Long:    "New makes a keyring of one random key of 32 octets. Copy the file to every node, or print its key and add it to a running cluster.\n\n" + localExits,
-		Example: `  fairlead nodes keyring new /etc/fairlead/gossip.keys`, Args: usageArgs(cobra.ExactArgs(1)),
+		Long:    "New makes a keyring of one random key of 32 octets. Copy the file to every node, or print its key and add it to a running cluster.\n\n" + exit.LocalHelp,
+		Example: `  fairlead nodes keyring new /etc/fairlead/gossip.keys`, Args: exit.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if _, err := os.Lstat(args[0]); err == nil {
 				return keepsFile(fs.ErrExist, args[0])
@@ -146,7 +147,7 @@ func keyringVerb(verb, short string) *cobra.Command {
 				for node, text := range result.Failed {
 					why = append(why, node+": "+text)
 				}
-				return "", nil, withHint(fmt.Errorf("%s: not on every node: %s", verb, strings.Join(why, "; ")), "repeat it before the next step")
+				return "", nil, exit.WithHint(fmt.Errorf("%s: not on every node: %s", verb, strings.Join(why, "; ")), "repeat it before the next step")
 			}
 			return verb + ": done on " + strings.Join(result.Done, ", "), &result, nil
 		})

@@ -6,6 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+
 	adminapi "github.com/fairlead-dns/fairlead/client"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -37,7 +39,7 @@ type nodeSend func(ctx context.Context, c *client, ask *nodeAsk) (text string, d
 // nodeOrder is a command about nodes that needs a reason.
 func nodeOrder(use, short, long, example string, args cobra.PositionalArgs, send nodeSend) *cobra.Command {
 	var ask nodeAsk
-	cmd := &cobra.Command{Use: use, Short: short, Long: long + "\n\n" + serverHelp + "\n\n" + orderExits, Example: example, Args: usageArgs(args)}
+	cmd := &cobra.Command{Use: use, Short: short, Long: long + "\n\n" + serverHelp + "\n\n" + orderExits, Example: example, Args: exit.Args(args)}
 	server, output := addServerFlag(cmd), addOutputFlag(cmd)
 	cmd.Flags().StringVar(&ask.reason, "reason", "", "why; kept in the audit log")
 	dryRunVar(cmd, &ask.dryRun)
@@ -46,14 +48,14 @@ func nodeOrder(use, short, long, example string, args cobra.PositionalArgs, send
 			return err
 		}
 		if ask.reason == "" {
-			return usagef(cmd, "--reason is required: it is what the next person reads")
+			return exit.Usagef(cmd, "--reason is required: it is what the next person reads")
 		}
 		c, err := newClient(*server)
 		if err != nil {
 			return err
 		}
 		ask.args = args
-		ctx := orBackground(cmd.Context())
+		ctx := exit.OrBackground(cmd.Context())
 		text, doc, err := send(ctx, c, &ask)
 		if len(args) > 0 {
 			err = c.suggest(ctx, err, "node", args[0])

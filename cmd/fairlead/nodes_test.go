@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -24,7 +25,7 @@ func TestWriteNodes(t *testing.T) {
 		{Name: "n5", State: api.NodeStopped, HeardAt: ago(time.Hour)},
 	}}
 	var b strings.Builder
-	writeNodes(&b, n, style{})
+	writeNodes(&b, n, terminal.Style{})
 	assert.Equal(t, `cluster test: node n1 hears 2 of 5, gossip in clear: ■ isolated; health moves nothing until more nodes are heard
   STATE          NODE  REGION  AZ    HEARD      CONFIG  VERSION
   ■ stale        n3    -       -     1m00s ago  abc     v1       may still answer, others hear it: the way from it to here is cut
@@ -36,10 +37,10 @@ func TestWriteNodes(t *testing.T) {
   ⏸ stopped      n5    -       -     1h00m ago  -       -
 `, b.String())
 	b.Reset()
-	writeNodes(&b, &api.Nodes{Node: "n1"}, style{})
+	writeNodes(&b, &api.Nodes{Node: "n1"}, terminal.Style{})
 	assert.Equal(t, "node n1 is alone: its node file has no cluster\n", b.String())
 	b.Reset()
-	writeNodes(&b, &api.Nodes{Node: "n1", Cluster: "test", At: at, Heard: 1, Roster: 2, Keys: 1, Shut: "joins the cluster: waits for n2", WaitsFor: []string{"n2"}}, style{})
+	writeNodes(&b, &api.Nodes{Node: "n1", Cluster: "test", At: at, Heard: 1, Roster: 2, Keys: 1, Shut: "joins the cluster: waits for n2", WaitsFor: []string{"n2"}}, terminal.Style{})
 	assert.Equal(t, `cluster test: node n1 hears 1 of 2: ▲ no majority
 ■ service names are not answered: joins the cluster: waits for n2
   if those nodes hold no drains that matter: `+"`fairlead nodes waive NAME`, or `fairlead nodes bootstrap` for all\n", b.String())

@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -26,7 +28,7 @@ func ordered(err error) error {
 	case ok && p.Rule != "":
 		return refusedBy(p.Rule, p.Detail)
 	case ok && p.Status == http.StatusConflict:
-		return &exitError{Code: exitConflict, Err: errors.New(p.Detail)}
+		return &exit.Error{Code: exit.Conflict, Err: errors.New(p.Detail)}
 	}
 	return err
 }
@@ -45,11 +47,11 @@ func (c *client) qualify(ctx context.Context, kind, name string) (string, error)
 	var found, all []string
 	for _, z := range s.Zones {
 		for _, p := range z.Pools {
-			names := []string{display(z.Name) + "/" + p.Name}
+			names := []string{terminal.Display(z.Name) + "/" + p.Name}
 			if kind == "endpoint" {
 				names = names[:0]
 				for _, e := range p.Endpoints {
-					names = append(names, display(z.Name)+"/"+p.Name+"/"+e.Name)
+					names = append(names, terminal.Display(z.Name)+"/"+p.Name+"/"+e.Name)
 				}
 			}
 			all = append(all, names...)
@@ -65,12 +67,12 @@ func (c *client) qualify(ctx context.Context, kind, name string) (string, error)
 		return found[0], nil
 	case 0:
 		err := fmt.Errorf("no %s is named %s", kind, name)
-		if near := nearest(name, all); near != "" {
-			return "", withHint(err, "did you mean %s?", near)
+		if near := exit.Nearest(name, all); near != "" {
+			return "", exit.WithHint(err, "did you mean %s?", near)
 		}
 		return "", err
 	}
-	return "", withHint(fmt.Errorf("%s %s is ambiguous", kind, name), "name one of %s", orList(found))
+	return "", exit.WithHint(fmt.Errorf("%s %s is ambiguous", kind, name), "name one of %s", exit.OrList(found))
 }
 
 // splitPool is the zone and the pool of a full name.
@@ -112,11 +114,11 @@ func (f *orderFlags) request(cmd *cobra.Command, kind string) (*api.IntentReques
 		return nil, err
 	}
 	if f.reason == "" {
-		return nil, usagef(cmd, "--reason is required: it is what the next person reads")
+		return nil, exit.Usagef(cmd, "--reason is required: it is what the next person reads")
 	}
 	start, err := startsIn(f.at, time.Now())
 	if err != nil {
-		return nil, usagef(cmd, "--at %w", err)
+		return nil, exit.Usagef(cmd, "--at %w", err)
 	}
 	req.StartsInSeconds = start.Seconds()
 	if req.Forever = f.duration == "forever"; req.Forever {
@@ -124,7 +126,7 @@ func (f *orderFlags) request(cmd *cobra.Command, kind string) (*api.IntentReques
 	}
 	d, err := time.ParseDuration(f.duration)
 	if err != nil || d < time.Second {
-		return nil, usagef(cmd, "--for %q: want a duration of a second or more, or forever", f.duration)
+		return nil, exit.Usagef(cmd, "--for %q: want a duration of a second or more, or forever", f.duration)
 	}
 	req.ForSeconds = d.Seconds()
 	return req, nil
@@ -156,7 +158,7 @@ func (f *orderFlags) send(cmd *cobra.Command, req *api.IntentRequest) error {
 	if err != nil {
 		return err
 	}
-	ctx := orBackground(cmd.Context())
+	ctx := exit.OrBackground(cmd.Context())
 	if req.Scope.Name, err = c.qualify(ctx, req.Scope.Kind, req.Scope.Name); err != nil {
 		return err
 	}
@@ -180,14 +182,14 @@ func (f *orderFlags) send(cmd *cobra.Command, req *api.IntentRequest) error {
 	}
 	now, starts := time.Now(), ""
 	if i.State == api.IntentPlanned {
-		starts = fmt.Sprintf("from %s (in %s) ", clock(i.StartsAt, now), age(i.StartsAt.Sub(now)))
+		starts = fmt.Sprintf("from %s (in %s) ", terminal.Clock(i.StartsAt, now), terminal.Age(i.StartsAt.Sub(now)))
 	}
 	end := "undrain " + i.ID
 	if req.Kind == "force" {
 		end = "force endpoint " + req.Scope.Name + " auto"
 	}
 	out := cmd.OutOrStdout()
-	say(f.output.text(out), "%s: %s %s%s; `fairlead %s` ends it", i.ID, intentWhat(&i), starts, intentUntil(&i, now), end)
+	terminal.Say(f.output.text(out), "%s: %s %s%s; `fairlead %s` ends it", i.ID, intentWhat(&i), starts, intentUntil(&i, now), end)
 	if err := errors.Join(f.output.print(out, &i), confirmed(f.output.text(out), f.wait != "", i.Missing)); err != nil || f.wait != waitForgotten {
 		return err
 	}
@@ -197,14 +199,14 @@ func (f *orderFlags) send(cmd *cobra.Command, req *api.IntentRequest) error {
 // writeLeft says of how much of what services would be left with is up, where that is not all, and warns where it is nothing: no rule
 // refuses that, since health may be wrong or mend.
 func writeLeft(w io.Writer, left []api.Left) {
-	st := styleFor(w)
+	st := terminal.StyleFor(w)
 	for _, l := range left {
 		switch {
 		case l.Endpoints == 0 || l.Up == l.Endpoints:
 		case l.Up == 0:
-			fmt.Fprintf(w, "%s: %s would be left with %s, none of which is up now\n", st.paint(yellow, "▲ warning"), display(l.Service), count(l.Endpoints, "endpoint"))
+			fmt.Fprintf(w, "%s: %s would be left with %s, none of which is up now\n", st.Paint(terminal.Yellow, "▲ warning"), terminal.Display(l.Service), terminal.Count(l.Endpoints, "endpoint"))
 		default:
-			say(w, "%s would be left with %s, %d up now", display(l.Service), count(l.Endpoints, "endpoint"), l.Up)
+			terminal.Say(w, "%s would be left with %s, %d up now", terminal.Display(l.Service), terminal.Count(l.Endpoints, "endpoint"), l.Up)
 		}
 	}
 }
@@ -215,10 +217,10 @@ func confirmed(w io.Writer, wait bool, missing []string) error {
 	case len(missing) == 0 && wait:
 		fmt.Fprintln(w, "every node has it")
 	case len(missing) > 0:
-		say(w, "not confirmed yet by %s", strings.Join(missing, ", "))
+		terminal.Say(w, "not confirmed yet by %s", strings.Join(missing, ", "))
 	}
 	if wait && len(missing) > 0 {
-		return silent(exitUnconfirmed)
+		return exit.Silent(exit.Unconfirmed)
 	}
 	return nil
 }
@@ -233,7 +235,7 @@ func intentWhat(i *api.Intent) string {
 		text += fmt.Sprintf(" = %d", *i.Weight)
 	}
 	if i.Service != "" {
-		text += " for " + display(i.Service)
+		text += " for " + terminal.Display(i.Service)
 	}
 	return text
 }
@@ -245,7 +247,7 @@ func until(end *time.Time, now time.Time) string {
 	if end == nil {
 		return "forever"
 	}
-	return fmt.Sprintf("until %s (%s left)", clock(*end, now), age(end.Sub(now)))
+	return fmt.Sprintf("until %s (%s left)", terminal.Clock(*end, now), terminal.Age(end.Sub(now)))
 }
 
 // ruleWords are the rules, for messages.

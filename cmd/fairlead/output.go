@@ -4,6 +4,9 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 )
 
 // An outputFlag is how what came of an order is printed.
@@ -17,7 +20,7 @@ func addOutputFlag(cmd *cobra.Command) *outputFlag {
 }
 
 func (f *outputFlag) check(cmd *cobra.Command) error {
-	return choice(cmd, "output", f.format, "table", "json", "yaml")
+	return exit.Choice(cmd, "output", f.format, "table", "json", "yaml")
 }
 
 // machine tells whether a document is wanted, and no text.
@@ -36,5 +39,5 @@ func (f *outputFlag) print(w io.Writer, doc any) error {
 	if !f.machine() {
 		return nil
 	}
-	return writeDocument(w, f.format, doc)
+	return terminal.WriteDocument(w, f.format, doc)
 }

@@ -6,6 +6,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
+
 	adminapi "github.com/fairlead-dns/fairlead/client"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -25,7 +28,7 @@ func (o poolOrder) command() *cobra.Command {
 	var reason string
 	cmd := &cobra.Command{
 		Use: o.use, Short: o.short, Long: o.long + "\n\nPOOL is POOL or ZONE/POOL.\n\n" + serverHelp + "\n\n" + orderExits, Example: o.example,
-		Args: usageArgs(cobra.ExactArgs(1)),
+		Args: exit.Args(cobra.ExactArgs(1)),
 	}
 	server, output := addServerFlag(cmd), addOutputFlag(cmd)
 	cmd.Flags().StringVar(&reason, "reason", "", "why; shown to everybody who looks at the status")
@@ -38,7 +41,7 @@ func (o poolOrder) command() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		ctx, w := orBackground(cmd.Context()), cmd.OutOrStdout()
+		ctx, w := exit.OrBackground(cmd.Context()), cmd.OutOrStdout()
 		name, err := c.qualify(ctx, "pool", args[0])
 		if err != nil {
 			return err
@@ -98,6 +101,6 @@ func (f *outputFlag) tell(w io.Writer, err error, doc any, text string) error {
 	if err != nil {
 		return err
 	}
-	say(f.text(w), "%s", text)
+	terminal.Say(f.text(w), "%s", text)
 	return f.print(w, doc)
 }

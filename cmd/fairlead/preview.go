@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -18,22 +20,22 @@ func (c *client) writePreview(cmd *cobra.Command, output *outputFlag, p *api.Pre
 		return err
 	}
 	text := output.text(out)
-	c.writeAlready(orBackground(cmd.Context()), text)
+	c.writeAlready(exit.OrBackground(cmd.Context()), text)
 	m, moves := briefMoves(&p.WhatIf)
 	switch {
 	case len(p.AnsweredElsewhere) > 0:
-		moves += "; " + count(len(p.AnsweredElsewhere), "address") + " of it would be answered all the same"
+		moves += "; " + terminal.Count(len(p.AnsweredElsewhere), "address") + " of it would be answered all the same"
 	case p.ForgottenWithinSeconds > 0:
-		moves += "; honest caches forget within " + seconds(p.ForgottenWithinSeconds)
+		moves += "; honest caches forget within " + terminal.Seconds(p.ForgottenWithinSeconds)
 	}
-	writeBrief(text, styleFor(text), m, fmt.Sprintf("dry run of %s, nothing has changed: %s", intentWhat(&p.Intent), moves))
-	writeMovesOf(text, styleFor(text), &p.WhatIf)
+	writeBrief(text, terminal.StyleFor(text), m, fmt.Sprintf("dry run of %s, nothing has changed: %s", intentWhat(&p.Intent), moves))
+	writeMovesOf(text, terminal.StyleFor(text), &p.WhatIf)
 	writeLeft(text, p.Left)
 	writeForgetting(text, p)
 	if p.Rule == "" {
 		return nil
 	}
-	return &exitError{Code: exitRefused, Err: fmt.Errorf("would be %s", p.Refused),
+	return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("would be %s", p.Refused),
 		Hint: fmt.Sprintf("`--override %s` would do it all the same, with the reason on record", p.Rule)}
 }
 
@@ -44,15 +46,15 @@ func writeForgetting(w io.Writer, p *api.Preview) {
 		if len(p.AnsweredElsewhere) > 0 {
 			what = " what leaves"
 		}
-		fmt.Fprintf(w, "honest caches forget%s within %s, if resolvers accept within %s\n", what, seconds(p.ForgottenWithinSeconds), seconds(p.TransitSeconds))
+		fmt.Fprintf(w, "honest caches forget%s within %s, if resolvers accept within %s\n", what, terminal.Seconds(p.ForgottenWithinSeconds), terminal.Seconds(p.TransitSeconds))
 	}
-	st := styleFor(w)
+	st := terminal.StyleFor(w)
 	for _, s := range p.AnsweredElsewhere {
-		by := each(s.Names, display)
+		by := terminal.Each(s.Names, terminal.Display)
 		for _, r := range s.Records {
 			by = append(by, "the record "+r)
 		}
-		say(w, "%s: %s of %s would be answered by %s all the same", st.paint(yellow, "▲ warning"), s.Address, s.Endpoint, strings.Join(by, ", "))
+		terminal.Say(w, "%s: %s of %s would be answered by %s all the same", st.Paint(terminal.Yellow, "▲ warning"), s.Address, s.Endpoint, strings.Join(by, ", "))
 	}
 }
 
@@ -79,11 +81,11 @@ func (c *client) writeAlready(ctx context.Context, w io.Writer) {
 	if n := len(down) - maxAlready; n > 0 {
 		down, more = down[:maxAlready], fmt.Sprintf(" · and %d more", n)
 	}
-	st := styleFor(w)
-	for i, line := range fold("down already: "+strings.Join(down, " · ")+more, st.width-2) {
+	st := terminal.StyleFor(w)
+	for i, line := range terminal.Fold("down already: "+strings.Join(down, " · ")+more, st.Width-2) {
 		if i > 0 {
 			line = "  " + line
 		}
-		fmt.Fprintln(w, st.paint(red, line))
+		fmt.Fprintln(w, st.Paint(terminal.Red, line))
 	}
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -29,19 +31,19 @@ ENDPOINT is ENDPOINT, POOL/ENDPOINT or ZONE/POOL/ENDPOINT.
 
 Exit codes: 0 every check passed, 1 the node cannot be reached or there is no such endpoint, 2 wrong usage, 3 a check failed.`,
 		Example: `  fairlead probe web-eu/web-1a`,
-		Args:    usageArgs(cobra.ExactArgs(1)),
+		Args:    exit.Args(cobra.ExactArgs(1)),
 	}
 	server := addServerFlag(cmd)
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, json or yaml")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := choice(cmd, "output", output, "text", "json", "yaml"); err != nil {
+		if err := exit.Choice(cmd, "output", output, "text", "json", "yaml"); err != nil {
 			return err
 		}
 		c, err := newClient(*server)
 		if err != nil {
 			return err
 		}
-		ctx := orBackground(cmd.Context())
+		ctx := exit.OrBackground(cmd.Context())
 		name, err := c.qualify(ctx, "endpoint", args[0])
 		if err != nil {
 			return err
@@ -51,7 +53,7 @@ Exit codes: 0 every check passed, 1 the node cannot be reached or there is no su
 			return c.suggest(ctx, err, "endpoint", name)
 		}
 		if output != "text" {
-			err = writeDocument(cmd.OutOrStdout(), output, reply)
+			err = terminal.WriteDocument(cmd.OutOrStdout(), output, reply)
 		} else {
 			writeProbe(cmd.OutOrStdout(), &reply)
 		}
@@ -60,7 +62,7 @@ Exit codes: 0 every check passed, 1 the node cannot be reached or there is no su
 		}
 		for _, r := range reply.Results {
 			if !r.OK {
-				return silent(exitDegraded)
+				return exit.Silent(exit.Degraded)
 			}
 		}
 		return nil

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
 )
 
 // version is set by the linker: -X main.version=….
@@ -90,11 +92,11 @@ func rootCommand() *cobra.Command {
 		Long: `Fairlead answers a zone that is delegated to it: service names with weighted addresses per AZ and region, away from what fails or
 is drained. ` + "`fairlead demo`" + ` shows it, ` + "`fairlead serve`" + ` runs a node, the other commands ask one or look at its files.
 
-` + localExits + ` Some commands have more: see their help.`,
+` + exit.LocalHelp + ` Some commands have more: see their help.`,
 		Example: `  fairlead demo
   fairlead check /etc/fairlead/zones.d
   fairlead status`,
-		Args: meant,
+		Args: exit.Meant,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(flagMistake)
@@ -121,6 +123,6 @@ func longFlags(args []string) []string {
 
 // isSilent tells whether the command has already said what is the matter.
 func isSilent(err error) bool {
-	e, ok := errors.AsType[*exitError](err)
+	e, ok := errors.AsType[*exit.Error](err)
 	return ok && e.Err == nil
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -44,7 +46,7 @@ Exit codes: 0 yes, 1 the node cannot be reached or knows no such thing, 2 wrong 
   fairlead safe pool web-eu --wait
   fairlead safe node n3
   fairlead safe az eu-west-1a -o json | jq .not_before`,
-		Args: usageArgs(cobra.ExactArgs(2)),
+		Args: exit.Args(cobra.ExactArgs(2)),
 	}
 	v := newViewer(cmd)
 	wait := cmd.Flags().Bool("wait", false, "ask again every second until the answer is yes")
@@ -61,7 +63,7 @@ Exit codes: 0 yes, 1 the node cannot be reached or knows no such thing, 2 wrong 
 			}
 			out := shown{doc: s, write: func(d drawing) { writeSafe(d, s, d.style) }}
 			if s.Answer != api.SafeYes {
-				out.end = silent(exitDegraded)
+				out.end = exit.Silent(exit.Degraded)
 			}
 			return out, nil
 		}
@@ -94,14 +96,14 @@ func addTimeoutFlag(cmd *cobra.Command) *time.Duration {
 // awaitSafe asks until the answer is yes, and prints it; what is said on the way goes to standard error. timeout is how long at most, 0 for
 // without end. over says why there is no use in waiting any longer; nil for never.
 func (v *viewer) awaitSafe(cmd *cobra.Command, kind, name string, timeout time.Duration, over func(context.Context, *client) error) error {
-	if err := choice(cmd, "output", v.output, "table", "wide", "json", "yaml"); err != nil {
+	if err := exit.Choice(cmd, "output", v.output, "table", "wide", "json", "yaml"); err != nil {
 		return err
 	}
 	c, err := newClient(*v.server)
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(orBackground(cmd.Context()), syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(exit.OrBackground(cmd.Context()), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	if timeout > 0 {
 		var end context.CancelFunc
@@ -123,10 +125,10 @@ func (v *viewer) awaitSafe(cmd *cobra.Command, kind, name string, timeout time.D
 			}
 		case s.Answer == api.SafeYes:
 			w := cmd.OutOrStdout()
-			return v.print(w, shown{doc: s, write: func(d drawing) { writeSafe(d, s, d.style) }}, styleFor(w))
+			return v.print(w, shown{doc: s, write: func(d drawing) { writeSafe(d, s, d.style) }}, terminal.StyleFor(w))
 		case stage(s) != said || failed != "":
 			said, failed = stage(s), ""
-			say(cmd.ErrOrStderr(), "%s %s: %s", kind, name, s.Text)
+			terminal.Say(cmd.ErrOrStderr(), "%s %s: %s", kind, name, s.Text)
 		}
 		if over != nil {
 			if err := over(ctx, c); err != nil {
@@ -144,9 +146,9 @@ func (v *viewer) awaitSafe(cmd *cobra.Command, kind, name string, timeout time.D
 // endedWait is how --wait ends without a yes: by a signal, or because its time is over.
 func endedWait(ctx context.Context, kind, name string) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return &exitError{Code: exitDegraded, Err: fmt.Errorf("%s %s is not known to be safe within --timeout", kind, name), Hint: "nothing was taken back; ask `fairlead safe` again"}
+		return &exit.Error{Code: exit.Degraded, Err: fmt.Errorf("%s %s is not known to be safe within --timeout", kind, name), Hint: "nothing was taken back; ask `fairlead safe` again"}
 	}
-	return silent(exitDegraded)
+	return exit.Silent(exit.Degraded)
 }
 
 // stage is an answer without what moves with every second.
@@ -162,59 +164,59 @@ func stage(s *api.Safe) string {
 }
 
 // safeMark is the shape and the colour of an answer.
-func safeMark(answer string) mark {
+func safeMark(answer string) terminal.Mark {
 	switch answer {
 	case api.SafeYes:
-		return markOf(health.Up, "")
+		return terminal.MarkOf(health.Up, "")
 	case api.SafeNotBefore:
-		return markOf(health.Drained, "")
+		return terminal.MarkOf(health.Drained, "")
 	case api.SafeUnknown:
-		return markOf(health.Unknown, "")
+		return terminal.MarkOf(health.Unknown, "")
 	}
-	return markOf(health.Down, "")
+	return terminal.MarkOf(health.Down, "")
 }
 
-func writeSafe(w io.Writer, s *api.Safe, st style) {
+func writeSafe(w io.Writer, s *api.Safe, st terminal.Style) {
 	m := safeMark(s.Answer)
-	for i, line := range fold(m.shape+" "+s.Text, st.width-2) {
+	for i, line := range terminal.Fold(m.Shape+" "+s.Text, st.Width-2) {
 		if i > 0 {
 			line = "  " + line
 		}
-		fmt.Fprintln(w, st.paint(m.colour, line))
+		fmt.Fprintln(w, st.Paint(m.Colour, line))
 	}
 	what := s.Scope.Kind + " " + s.Scope.Name
 	if s.Addresses > 0 {
-		what += fmt.Sprintf(", %s with %d addresses", count(s.Endpoints, "endpoint"), s.Addresses)
+		what += fmt.Sprintf(", %s with %d addresses", terminal.Count(s.Endpoints, "endpoint"), s.Addresses)
 		if s.Addresses == 1 {
 			what = strings.TrimSuffix(what, "es")
 		}
 	}
-	what += fmt.Sprintf(", as node %s knows at %s", s.Node, clock(s.At, s.At))
+	what += fmt.Sprintf(", as node %s knows at %s", s.Node, terminal.Clock(s.At, s.At))
 	if s.NotBefore != nil {
-		what += " (" + age(s.NotBefore.Sub(s.At)) + " left)"
+		what += " (" + terminal.Age(s.NotBefore.Sub(s.At)) + " left)"
 	}
 	if s.DrainEndsAt != nil {
-		what += "; the drain ends " + clock(*s.DrainEndsAt, s.At)
+		what += "; the drain ends " + terminal.Clock(*s.DrainEndsAt, s.At)
 	}
 	for _, line := range slices.Concat([]string{what}, s.Lines) {
-		for i, part := range fold(line, st.width-2) {
+		for i, part := range terminal.Fold(line, st.Width-2) {
 			if i > 0 {
 				part = "  " + part
 			}
 			fmt.Fprintln(w, part)
 		}
 	}
-	t := newTable("WHAT", "ENDPOINT", "NODE", "WHY")
+	t := terminal.NewTable("WHAT", "ENDPOINT", "NODE", "WHY")
 	for i := range s.Why {
 		x := &s.Why[i]
 		why := x.Text
 		if x.Command != "" {
-			why = joinWords("; ", why, "`"+x.Command+"`")
+			why = terminal.JoinWords("; ", why, "`"+x.Command+"`")
 		}
-		t.add("", x.Code, dash(x.Endpoint), dash(x.Node), why)
+		t.Add("", x.Code, terminal.Dash(x.Endpoint), terminal.Dash(x.Node), why)
 	}
 	if len(s.Why) > 1 || len(s.Why) == 1 && s.Why[0].Command != "" {
-		t.write(w, st, "  ")
+		t.Write(w, st, "  ")
 	}
 	if s.MoreWhy > 0 {
 		fmt.Fprintf(w, "  and %d more reasons\n", s.MoreWhy)

@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
 	"github.com/fairlead-dns/fairlead/config"
 )
 
@@ -16,12 +17,12 @@ References between parts of a file, sums and ranges of durations are beyond a sc
 crd is the manifest of the kind Zone (fairlead.dev/v1alpha1), whose spec is a zone file; deploy/kubernetes/zones.yaml has it with the role of
 the nodes that read it.
 
-` + localExits,
+` + exit.LocalHelp,
 		Example: `  fairlead schema crd | kubectl apply --server-side -f -
   fairlead schema zone > zone.schema.json
   # then, as the first line of a zone file:
   # yaml-language-server: $schema=zone.schema.json`,
-		Args:      usageArgs(cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs)),
+		Args:      exit.Args(cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs)),
 		ValidArgs: []string{"zone", "node", "crd"},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			text := config.Schema()

@@ -13,6 +13,9 @@ import (
 
 	"github.com/coredns/caddy"
 	"github.com/coredns/coredns/core/dnsserver"
+
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+
 	clog "github.com/coredns/coredns/plugin/pkg/log"
 	"github.com/spf13/cobra"
 
@@ -46,9 +49,9 @@ attributes as keys. Debug lines, such as those about endpoints that become suspe
 
 Exit codes: 0 ended by a signal, 1 the start failed or something could not be released, 2 wrong usage.`,
 		Example: "  fairlead serve -conf /etc/fairlead/Corefile",
-		Args:    usageArgs(cobra.NoArgs),
+		Args:    exit.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := choice(cmd, "log-format", s.logFormat, logText, logJSON); err != nil {
+			if err := exit.Choice(cmd, "log-format", s.logFormat, logText, logJSON); err != nil {
 				return err
 			}
 			return s.run()
@@ -173,7 +176,7 @@ func (s *server) stop(sig os.Signal) error {
 func dieOn(signals <-chan os.Signal) {
 	for sig := range signals {
 		if sig == syscall.SIGTERM || sig == syscall.SIGINT {
-			os.Exit(exitFailed)
+			os.Exit(exit.Failed)
 		}
 	}
 }

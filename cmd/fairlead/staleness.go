@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -36,7 +38,7 @@ Exit codes: 0 every bound is known, 1 the node cannot be reached, 2 wrong usage,
 		Example: `  fairlead staleness
   fairlead staleness www.example.org --watch
   fairlead staleness -o json | jq '.services[] | {service, safe_at, remaining_seconds, unknown}'`,
-		Args: usageArgs(cobra.MaximumNArgs(1)),
+		Args: exit.Args(cobra.MaximumNArgs(1)),
 	}
 	v := newViewer(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -51,7 +53,7 @@ Exit codes: 0 every bound is known, 1 the node cannot be reached, 2 wrong usage,
 			}
 			out := shown{doc: s, write: func(d drawing) { writeStaleness(d, s, d.style) }}
 			if slices.ContainsFunc(s.Services, func(svc api.ServiceStaleness) bool { return svc.SafeAt == nil && len(svc.Departures) > 0 }) {
-				out.end = silent(exitDegraded)
+				out.end = exit.Silent(exit.Degraded)
 			}
 			return out, nil
 		})
@@ -59,55 +61,55 @@ Exit codes: 0 every bound is known, 1 the node cannot be reached, 2 wrong usage,
 	return cmd
 }
 
-func writeStaleness(w io.Writer, s *api.Staleness, st style) {
+func writeStaleness(w io.Writer, s *api.Staleness, st terminal.Style) {
 	m, text := briefStaleness(s)
 	writeBrief(w, st, m, text)
 	for i := range s.Services {
 		svc := &s.Services[i]
-		promised := "at most " + seconds(svc.BoundSeconds)
+		promised := "at most " + terminal.Seconds(svc.BoundSeconds)
 		if svc.BoundSeconds == 0 {
 			// Without a check no failure is seen.
 			promised = "nothing: it has no check"
 		}
-		fmt.Fprintf(w, "\n%s  promised: %s", st.paint(bold, svc.Service), promised)
+		fmt.Fprintf(w, "\n%s  promised: %s", st.Paint(terminal.Bold, svc.Service), promised)
 		if svc.TargetSeconds > 0 {
-			fmt.Fprintf(w, ", target %s", seconds(svc.TargetSeconds))
+			fmt.Fprintf(w, ", target %s", terminal.Seconds(svc.TargetSeconds))
 		}
 		if svc.RTOSeconds > 0 {
-			fmt.Fprintf(w, ", RTO %s", seconds(svc.RTOSeconds))
+			fmt.Fprintf(w, ", RTO %s", terminal.Seconds(svc.RTOSeconds))
 		}
 		fmt.Fprintln(w)
 		for k, line := range svc.Lines {
 			colour := ""
 			if k == 0 && svc.SafeAt == nil && len(svc.Departures) > 0 {
-				colour = yellow
+				colour = terminal.Yellow
 			}
-			for n, part := range fold(line, st.width-4) {
+			for n, part := range terminal.Fold(line, st.Width-4) {
 				if n > 0 {
 					part = "  " + part
 				}
-				fmt.Fprintln(w, "  "+st.paint(colour, part))
+				fmt.Fprintln(w, "  "+st.Paint(colour, part))
 			}
 		}
 		for _, v := range svc.Void {
-			fmt.Fprintf(w, "  %s\n", st.paint(red, fmt.Sprintf("void: %s served it again at %s", v.Node, clock(v.At, s.At))))
+			fmt.Fprintf(w, "  %s\n", st.Paint(terminal.Red, fmt.Sprintf("void: %s served it again at %s", v.Node, terminal.Clock(v.At, s.At))))
 		}
-		departuresTable(svc.Departures, s.At).write(w, st, "  ")
+		departuresTable(svc.Departures, s.At).Write(w, st, "  ")
 	}
 }
 
 // departuresTable is the endpoints that are out, and who has said so.
-func departuresTable(all []api.DepartureStaleness, now time.Time) *table {
-	t := newTable("STATE", "ENDPOINT", "LEFT", "FORGOTTEN", "CONFIRMED BY", "IN CACHES")
-	t.alignRight(5)
+func departuresTable(all []api.DepartureStaleness, now time.Time) *terminal.Table {
+	t := terminal.NewTable("STATE", "ENDPOINT", "LEFT", "FORGOTTEN", "CONFIRMED BY", "IN CACHES")
+	t.AlignRight(5)
 	for i := range all {
 		d := &all[i]
 		m := departureMark(d.State)
 		forgotten := "unknown"
 		if d.SafeAt != nil {
-			forgotten = clock(*d.SafeAt, now)
+			forgotten = terminal.Clock(*d.SafeAt, now)
 			if *d.RemainingSeconds > 0 {
-				forgotten += " (in " + age(time.Duration(*d.RemainingSeconds*float64(time.Second))) + ")"
+				forgotten += " (in " + terminal.Age(time.Duration(*d.RemainingSeconds*float64(time.Second))) + ")"
 			}
 		}
 		outstanding := fmt.Sprint(d.Outstanding)
@@ -116,24 +118,24 @@ func departuresTable(all []api.DepartureStaleness, now time.Time) *table {
 		}
 		endpoint := d.Endpoint
 		if len(d.Names) > 0 {
-			endpoint += " as " + display(d.Names[0])
+			endpoint += " as " + terminal.Display(d.Names[0])
 		}
 		if more := len(d.Names) - 1; more > 0 {
 			endpoint += fmt.Sprintf(" and %d more", more)
 		}
-		t.add(m.colour, m.text(), endpoint, since(d.LeftAt, now), forgotten, confirmedBy(&d.Forgetting), outstanding)
+		t.Add(m.Colour, m.Text(), endpoint, terminal.Since(d.LeftAt, now), forgotten, confirmedBy(&d.Forgetting), outstanding)
 	}
 	return t
 }
 
-func departureMark(state string) mark {
+func departureMark(state string) terminal.Mark {
 	switch state {
 	case "drained":
-		return markOf(health.Drained, "")
+		return terminal.MarkOf(health.Drained, "")
 	case "down":
-		return markOf(health.Down, "")
+		return terminal.MarkOf(health.Down, "")
 	}
-	return markOf(health.Unknown, state)
+	return terminal.MarkOf(health.Unknown, state)
 }
 
 // confirmedBy names the nodes that have, and how those of them did that do not answer any more.

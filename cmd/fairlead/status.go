@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -28,7 +29,7 @@ Exit codes: 0 all is well, 1 the node cannot be reached, 2 wrong usage, 3 someth
   fairlead status --watch
   fairlead status -o json | jq '.zones[].pools[].endpoints[] | select(.state == "down")'
   fairlead status --server unix:/run/fairlead/admin.sock`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: exit.Args(cobra.NoArgs),
 	}
 	all := cmd.Flags().Bool("all", false, "list every pool and service in full, as -o wide does")
 	v := newViewer(cmd)
@@ -40,7 +41,7 @@ Exit codes: 0 all is well, 1 the node cannot be reached, 2 wrong usage, 3 someth
 			}
 			out := shown{doc: s, write: func(d drawing) { report{status: s, style: d.style, all: *all || d.wide}.write(d) }}
 			if degraded(s) {
-				out.end = silent(exitDegraded)
+				out.end = exit.Silent(exit.Degraded)
 			}
 			return out, nil
 		})
@@ -50,11 +51,3 @@ Exit codes: 0 all is well, 1 the node cannot be reached, 2 wrong usage, 3 someth
 
 // degraded tells whether an operator has something to look at.
 func degraded(s *api.Status) bool { return s.Degraded || !s.Ready }
-
-// orBackground is for commands that were started without a context.
-func orBackground(ctx context.Context) context.Context {
-	if ctx == nil {
-		return context.Background()
-	}
-	return ctx
-}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -32,7 +33,7 @@ func (r report) endpoints(w io.Writer) {
 	for _, z := range r.status.Zones {
 		for _, p := range z.Pools {
 			for _, e := range p.Endpoints {
-				if st := parseState(e.State); st != health.Up || e.Stale || warned(e) || withholds(e) || e.Forced != nil {
+				if st := terminal.ParseState(e.State); st != health.Up || e.Stale || warned(e) || withholds(e) || e.Forced != nil {
 					list = append(list, troubled{r.name(&z, p.Name+"/"+e.Name), st, e})
 				}
 			}
@@ -43,11 +44,11 @@ func (r report) endpoints(w io.Writer) {
 	}
 	slices.SortStableFunc(list, func(a, b troubled) int { return cmp.Compare(severity[a.state], severity[b.state]) })
 	r.title(w, "ENDPOINTS TO LOOK AT, as node "+r.status.Node+" sees them")
-	t := newTable("STATE", "ENDPOINT", "AZ", "SINCE", "IN A ROW", "LAST PROBE", "WHY")
+	t := terminal.NewTable("STATE", "ENDPOINT", "AZ", "SINCE", "IN A ROW", "LAST PROBE", "WHY")
 	for _, x := range list {
 		e := x.endpoint
-		m := markOf(x.state, "")
-		t.add(m.colour, m.text(), x.name, e.AZ, sinceOf(e, r.status.At), inARow(e), r.lastProbe(e), why(e, r.status.At))
+		m := terminal.MarkOf(x.state, "")
+		t.Add(m.Colour, m.Text(), x.name, e.AZ, sinceOf(e, r.status.At), inARow(e), r.lastProbe(e), why(e, r.status.At))
 	}
 	r.list(w, t)
 }
@@ -55,9 +56,9 @@ func (r report) endpoints(w io.Writer) {
 // sinceOf is since when an endpoint is in its state: of a drained one, since when it is drained, with the order's id.
 func sinceOf(e api.Endpoint, now time.Time) string {
 	if d := e.Drained; d != nil {
-		return since(d.Since, now) + " " + d.Intent
+		return terminal.Since(d.Since, now) + " " + d.Intent
 	}
-	return since(e.Since, now)
+	return terminal.Since(e.Since, now)
 }
 
 // warned tells whether a probe of the endpoint had a warning.
@@ -96,7 +97,7 @@ func (r report) lastProbe(e api.Endpoint) string {
 	case e.ProbedAt == nil:
 		return "none yet"
 	}
-	return fmt.Sprintf("%s ago, took %s", age(r.status.At.Sub(*e.ProbedAt)), latency(e.LatencySeconds))
+	return fmt.Sprintf("%s ago, took %s", terminal.Age(r.status.At.Sub(*e.ProbedAt)), terminal.Latency(e.LatencySeconds))
 }
 
 // why is the reason with what was dialled, so that a person can repeat the probe by hand.
@@ -105,39 +106,39 @@ func why(e api.Endpoint, now time.Time) string {
 	if e.Health != "" && (e.Health != e.State || e.Forced != nil) {
 		health := "by health " + e.Health
 		if e.Drained != nil {
-			health += " since " + since(e.Since, now)
+			health += " since " + terminal.Since(e.Since, now)
 		}
-		text = joinWords("; ", health, text)
+		text = terminal.JoinWords("; ", health, text)
 	}
 	if d := e.Drained; d != nil {
-		text = joinWords("; ", joinWords(": ", "drained by "+d.Actor+" "+until(d.EndsAt, now), d.Reason), text)
+		text = terminal.JoinWords("; ", terminal.JoinWords(": ", "drained by "+d.Actor+" "+until(d.EndsAt, now), d.Reason), text)
 	}
 	if f := e.Forced; f != nil {
-		text = joinWords("; ", joinWords(": ", fmt.Sprintf("forced %s by %s %s", f.State, f.Actor, until(f.EndsAt, now)), f.Reason), text)
+		text = terminal.JoinWords("; ", terminal.JoinWords(": ", fmt.Sprintf("forced %s by %s %s", f.State, f.Actor, until(f.EndsAt, now)), f.Reason), text)
 	}
 	if e.Stale {
-		text = joinWords("; ", text, "stale: kept from earlier evidence")
+		text = terminal.JoinWords("; ", text, "stale: kept from earlier evidence")
 	}
 	if e.Warning != "" && e.AddressStates == nil {
-		text = joinWords("; ", text, "warning: "+e.Warning)
+		text = terminal.JoinWords("; ", text, "warning: "+e.Warning)
 	}
 	for _, a := range e.AddressStates {
 		if a.Withheld {
 			text = family(a.Address) + " down: " + text
 		}
 		if a.Warning != "" {
-			text = joinWords("; ", text, a.Address+": warning: "+a.Warning)
+			text = terminal.JoinWords("; ", text, a.Address+": warning: "+a.Warning)
 		}
-		text = joinWords("; ", text, votesOn(a))
+		text = terminal.JoinWords("; ", text, votesOn(a))
 	}
 	if len(e.AddressStates) > 0 {
 		return text
 	}
 	if e.Probed != "" {
-		text = joinWords(": ", e.Probed, text)
+		text = terminal.JoinWords(": ", e.Probed, text)
 	}
 	if votes := votes(e.Vantages); votes != "" {
-		text = joinWords("; ", text, votes)
+		text = terminal.JoinWords("; ", text, votes)
 	}
 	return text
 }
@@ -166,16 +167,9 @@ func votes(vantages []api.Vantage) string {
 	return strings.Join(words, ", ")
 }
 
-func joinWords(sep, a, b string) string {
-	if a == "" || b == "" {
-		return a + b
-	}
-	return a + sep + b
-}
-
 // pools prints one line for each pool, those in trouble first.
 func (r report) pools(w io.Writer) {
-	t := newTable("STATE", "POOL", "REGION", "UP", "CHECK", "")
+	t := terminal.NewTable("STATE", "POOL", "REGION", "UP", "CHECK", "")
 	bad, well := r.poolRows()
 	cut := 0
 	if !r.all && len(well) > maxHealthy {
@@ -183,9 +177,9 @@ func (r report) pools(w io.Writer) {
 		well = well[:maxHealthy]
 	}
 	for _, row := range append(bad, well...) {
-		t.add(row.mark.colour, row.cells...)
+		t.Add(row.mark.Colour, row.cells...)
 	}
-	if len(t.rows) == 0 {
+	if len(t.Rows) == 0 {
 		return
 	}
 	r.title(w, "POOLS")
@@ -196,7 +190,7 @@ func (r report) pools(w io.Writer) {
 }
 
 type poolRow struct {
-	mark  mark
+	mark  terminal.Mark
 	cells []string
 }
 
@@ -205,7 +199,7 @@ func (r report) poolRows() (bad, well []poolRow) {
 		for _, p := range z.Pools {
 			up := 0
 			for _, e := range p.Endpoints {
-				st := parseState(e.State)
+				st := terminal.ParseState(e.State)
 				up += one(st == health.Up || st == health.Suspect)
 			}
 			m, note := poolMark(p), r.poolNote(z, p)
@@ -213,9 +207,9 @@ func (r report) poolRows() (bad, well []poolRow) {
 			if check == "" {
 				check = "none: always up"
 			}
-			row := poolRow{m, []string{m.text(), r.name(&z, p.Name), p.Region,
+			row := poolRow{m, []string{m.Text(), r.name(&z, p.Name), p.Region,
 				fmt.Sprintf("%d of %d", up, len(p.Endpoints)), check, note}}
-			if m.word == "up" && note == "" {
+			if m.Word == "up" && note == "" {
 				well = append(well, row)
 			} else {
 				bad = append(bad, row)
@@ -229,7 +223,7 @@ func (r report) poolRows() (bad, well []poolRow) {
 // poolNote says what keeps the pool out or comes to it, with the command to type.
 func (r report) poolNote(z api.Zone, p api.Pool) string {
 	var notes []string
-	name := display(z.Name) + "/" + p.Name
+	name := terminal.Display(z.Name) + "/" + p.Name
 	switch p.WaitsFor {
 	case "ready":
 		notes = append(notes, "gate closed: waits for `fairlead ready "+name+"`")
@@ -241,10 +235,10 @@ func (r report) poolNote(z api.Zone, p api.Pool) string {
 		notes = append(notes, "back, and waits for a new version of its zone file (failback.mode: never)")
 	}
 	if p.HeldUntil != nil && p.HeldUntil.After(r.status.At) {
-		notes = append(notes, fmt.Sprintf("held back until %s (%s left)", clock(*p.HeldUntil, r.status.At), age(p.HeldUntil.Sub(r.status.At))))
+		notes = append(notes, fmt.Sprintf("held back until %s (%s left)", terminal.Clock(*p.HeldUntil, r.status.At), terminal.Age(p.HeldUntil.Sub(r.status.At))))
 	}
 	if p.RampNext != nil {
-		notes = append(notes, fmt.Sprintf("comes back by steps: %d%% now, more at %s (in %s)", p.RampPercent, clock(*p.RampNext, r.status.At), age(p.RampNext.Sub(r.status.At))))
+		notes = append(notes, fmt.Sprintf("comes back by steps: %d%% now, more at %s (in %s)", p.RampPercent, terminal.Clock(*p.RampNext, r.status.At), terminal.Age(p.RampNext.Sub(r.status.At))))
 	}
 	if p.Weight != nil {
 		notes = append(notes, fmt.Sprintf("weight %d by order", *p.Weight))
@@ -253,10 +247,10 @@ func (r report) poolNote(z api.Zone, p api.Pool) string {
 }
 
 // poolMark is the common state of the pool's endpoints, or "partly up".
-func poolMark(p api.Pool) mark {
+func poolMark(p api.Pool) terminal.Mark {
 	worst, same := health.Up, true
 	for i, e := range p.Endpoints {
-		st := parseState(e.State)
+		st := terminal.ParseState(e.State)
 		same = same && (i == 0 || st == worst)
 		if i == 0 || severity[st] < severity[worst] {
 			worst = st
@@ -264,15 +258,15 @@ func poolMark(p api.Pool) mark {
 	}
 	switch {
 	case same || worst == health.Suspect:
-		return markOf(worst, "")
+		return terminal.MarkOf(worst, "")
 	default:
-		return markOf(health.Suspect, "partly up")
+		return terminal.MarkOf(health.Suspect, "partly up")
 	}
 }
 
-func markRank(m mark) int {
+func markRank(m terminal.Mark) int {
 	for i, st := range []health.State{health.Down, health.Suspect, health.Unknown, health.Drained} {
-		if m.shape == st.Shape() {
+		if m.Shape == st.Shape() {
 			return i
 		}
 	}

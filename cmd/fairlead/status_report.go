@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/admin/headline"
@@ -15,7 +16,7 @@ import (
 // A report prints an api.Status. It reads no clock: every age is reckoned from the moment of the status.
 type report struct {
 	status *api.Status
-	style  style
+	style  terminal.Style
 	// all lists everything; otherwise what is well is cut short.
 	all bool
 }
@@ -35,7 +36,7 @@ func (r report) write(out io.Writer) {
 	r.services(&w)
 	r.incidents(&w)
 	r.node(&w)
-	if h := r.style.height; h > 0 && r.style.screen == nil && bytes.Count(w.Bytes(), []byte("\n")) >= h {
+	if h := r.style.Height; h > 0 && r.style.Screen == nil && bytes.Count(w.Bytes(), []byte("\n")) >= h {
 		fmt.Fprintln(&w)
 		r.summary(&w)
 	}
@@ -45,7 +46,7 @@ func (r report) write(out io.Writer) {
 // extent is how much there is, when, and which node says so.
 func (r report) extent(w io.Writer) {
 	s := r.status
-	for _, line := range fold(fmt.Sprintf("node %s, %s; %s", s.Node, clock(s.At, s.At), tallyOf(s).text()), r.style.width) {
+	for _, line := range terminal.Fold(fmt.Sprintf("node %s, %s; %s", s.Node, terminal.Clock(s.At, s.At), tallyOf(s).text()), r.style.Width) {
 		fmt.Fprintln(w, line)
 	}
 }
@@ -54,13 +55,13 @@ func (r report) extent(w io.Writer) {
 func (r report) node(w io.Writer) {
 	s := r.status
 	text := fmt.Sprintf("node %s, version %s, up %s, generation %d, config %s, at %s",
-		s.Node, s.Version, age(s.At.Sub(s.StartedAt)), s.Generation, s.ConfigHash, s.At.UTC().Format("2006-01-02 15:04:05Z"))
+		s.Node, s.Version, terminal.Age(s.At.Sub(s.StartedAt)), s.Generation, s.ConfigHash, s.At.UTC().Format("2006-01-02 15:04:05Z"))
 	fmt.Fprintln(w)
-	for _, line := range fold(text, r.style.width) {
+	for _, line := range terminal.Fold(text, r.style.Width) {
 		fmt.Fprintln(w, line)
 	}
 	if c := s.Cluster; c != nil && !unwell(c) {
-		fmt.Fprintf(w, "cluster %s: all %s are heard and agree\n", c.Cluster, count(c.Roster, "node"))
+		fmt.Fprintf(w, "cluster %s: all %s are heard and agree\n", c.Cluster, terminal.Count(c.Roster, "node"))
 	}
 	r.fastLanes(w)
 }
@@ -70,19 +71,19 @@ const oneByOne = 120
 
 // name is the name of what is in a zone: without the zone where that is the only one and there is little room, as every command takes it.
 func (r report) name(z *api.Zone, rest string) string {
-	if r.style.width > 0 && r.style.width < oneByOne && len(r.status.Zones) == 1 {
+	if r.style.Width > 0 && r.style.Width < oneByOne && len(r.status.Zones) == 1 {
 		return rest
 	}
-	return display(z.Name) + "/" + rest
+	return terminal.Display(z.Name) + "/" + rest
 }
 
 // list prints a table. With --watch each has a part of the screen, so that none pushes the others off it.
-func (r report) list(w io.Writer, t *table) {
+func (r report) list(w io.Writer, t *terminal.Table) {
 	more := 0
-	if h := r.style.height; h > 0 && r.style.screen != nil && !r.all {
-		more = t.cut(max(leastRows, h/rowsPart))
+	if h := r.style.Height; h > 0 && r.style.Screen != nil && !r.all {
+		more = t.Cut(max(leastRows, h/rowsPart))
 	}
-	t.write(w, r.style, "  ")
+	t.Write(w, r.style, "  ")
 	if more > 0 {
 		fmt.Fprintf(w, "  and %d more (--all lists them)\n", more)
 	}
@@ -101,28 +102,28 @@ func (r report) incidents(w io.Writer) {
 		return
 	}
 	r.title(w, "OPEN INCIDENTS")
-	t := newTable("STATE", "ID", "OPENED", "WHAT", "FORGOTTEN", "WHY")
+	t := terminal.NewTable("STATE", "ID", "OPENED", "WHAT", "FORGOTTEN", "WHY")
 	for i := range r.status.OpenIncidents {
 		o := &r.status.OpenIncidents[i]
-		m, forgotten := markOf(health.Down, "open"), "unknown"
+		m, forgotten := terminal.MarkOf(health.Down, "open"), "unknown"
 		if o.Kind == "intent" {
-			m = markOf(health.Drained, "open")
+			m = terminal.MarkOf(health.Drained, "open")
 		}
 		switch {
 		case o.ForgottenAt != nil:
-			forgotten = clock(*o.ForgottenAt, r.status.At)
+			forgotten = terminal.Clock(*o.ForgottenAt, r.status.At)
 		case o.SafeAt != nil:
-			forgotten = clock(*o.SafeAt, r.status.At) + " (not final)"
+			forgotten = terminal.Clock(*o.SafeAt, r.status.At) + " (not final)"
 		}
 		why := o.Cause
-		if r.style.screen != nil {
+		if r.style.Screen != nil {
 			// The endpoints and orders above say so already, and each row has its share of the screen.
 			why = ""
 		}
 		if o.ReturnedAt != nil {
-			m, why = markOf(health.Up, "over"), joinWords("; ", "all back, or in no file, since "+since(*o.ReturnedAt, r.status.At), why)
+			m, why = terminal.MarkOf(health.Up, "over"), terminal.JoinWords("; ", "all back, or in no file, since "+terminal.Since(*o.ReturnedAt, r.status.At), why)
 		}
-		t.add(m.colour, m.text(), o.ID, since(o.OpenedAt, r.status.At), o.Title, forgotten, why)
+		t.Add(m.Colour, m.Text(), o.ID, terminal.Since(o.OpenedAt, r.status.At), o.Title, forgotten, why)
 	}
 	r.list(w, t)
 }
@@ -134,12 +135,12 @@ func (r report) summary(w io.Writer) {
 		// An older node leaves it to who reads.
 		headline.Fill(s)
 	}
-	colour := stateColours[parseState(headline.State(s.Causes))]
-	for i, line := range fold(s.Headline, r.style.width-2) {
+	colour := terminal.StateColours[terminal.ParseState(headline.State(s.Causes))]
+	for i, line := range terminal.Fold(s.Headline, r.style.Width-2) {
 		if i > 0 {
 			line = "  " + line
 		}
-		fmt.Fprintln(w, r.style.paint(colour, line))
+		fmt.Fprintln(w, r.style.Paint(colour, line))
 	}
 }
 
@@ -147,17 +148,17 @@ func (r report) summary(w io.Writer) {
 func (r report) headline(w io.Writer) {
 	r.summary(w)
 	if f := r.status.Freeze; f != nil {
-		r.remark(w, yellow, "▲ frozen", fmt.Sprintf("by %s since %s: %s; no verdict moves by itself until `fairlead unfreeze`",
+		r.remark(w, terminal.Yellow, "▲ frozen", fmt.Sprintf("by %s since %s: %s; no verdict moves by itself until `fairlead unfreeze`",
 			f.Actor, f.Since.UTC().Format("2006-01-02 15:04:05Z"), f.Reason))
 	}
 	if r.status.Blind {
-		r.remark(w, yellow, "▲ blind", "most probes of this node fail, and neither its reference targets nor other nodes answer; it abstains")
+		r.remark(w, terminal.Yellow, "▲ blind", "most probes of this node fail, and neither its reference targets nor other nodes answer; it abstains")
 	}
 	if r.status.Late {
-		r.remark(w, yellow, "▲ late", "this process is late by itself; probes that time out do not count")
+		r.remark(w, terminal.Yellow, "▲ late", "this process is late by itself; probes that time out do not count")
 	}
 	if u := r.status.Unwritable; u != nil {
-		r.remark(w, red, "■ state directory not writable", fmt.Sprintf("since %s: %s; what it believes and what is ordered here does not outlive the process",
+		r.remark(w, terminal.Red, "■ state directory not writable", fmt.Sprintf("since %s: %s; what it believes and what is ordered here does not outlive the process",
 			u.Since.UTC().Format("2006-01-02 15:04:05Z"), u.Reason))
 	}
 	if o := r.status.OIDC; o != nil && o.FailedSince != nil {
@@ -165,17 +166,17 @@ func (r report) headline(w io.Writer) {
 		if o.Known {
 			what = "its keys of then are used"
 		}
-		r.remark(w, yellow, "▲ OIDC issuer not readable", fmt.Sprintf("since %s: %s; %s", o.FailedSince.UTC().Format("2006-01-02 15:04:05Z"), o.Failure, what))
+		r.remark(w, terminal.Yellow, "▲ OIDC issuer not readable", fmt.Sprintf("since %s: %s; %s", o.FailedSince.UTC().Format("2006-01-02 15:04:05Z"), o.Failure, what))
 	}
 }
 
 // remark is a word about the node, and what it means.
 func (r report) remark(w io.Writer, colour, word, text string) {
-	for i, line := range fold(word+": "+text, r.style.width-2) {
+	for i, line := range terminal.Fold(word+": "+text, r.style.Width-2) {
 		if i > 0 {
 			line = "  " + line
 		}
-		fmt.Fprintln(w, strings.Replace(line, word, r.style.paint(colour, word), 1))
+		fmt.Fprintln(w, strings.Replace(line, word, r.style.Paint(colour, word), 1))
 	}
 }
 
@@ -193,10 +194,10 @@ func (r report) causes(w io.Writer) {
 	}
 	r.title(w, "WHAT ELSE IS THE MATTER")
 	for i := range more {
-		m := markOf(parseState(more[i].State), "")
-		for k, line := range fold(more[i].Text, r.style.width-4) {
+		m := terminal.MarkOf(terminal.ParseState(more[i].State), "")
+		for k, line := range terminal.Fold(more[i].Text, r.style.Width-4) {
 			if k == 0 {
-				line = r.style.paint(m.colour, m.shape) + " " + line
+				line = r.style.Paint(m.Colour, m.Shape) + " " + line
 			} else {
 				line = "  " + line
 			}
@@ -217,7 +218,7 @@ func (r report) cluster(w io.Writer) {
 	r.title(w, "NODES")
 	if r.small() {
 		few := *c
-		few.Nodes = slices.DeleteFunc(slices.Clone(c.Nodes), func(n api.Node) bool { return nodeMark(&n).colour == green })
+		few.Nodes = slices.DeleteFunc(slices.Clone(c.Nodes), func(n api.Node) bool { return nodeMark(&n).Colour == terminal.Green })
 		c = &few
 	}
 	writeNodes(w, c, r.style)
@@ -228,7 +229,7 @@ const smallScreen = 40
 
 // small tells whether each line counts: the page is drawn on a small screen again and again.
 func (r report) small() bool {
-	return r.style.screen != nil && r.style.height > 0 && r.style.height < smallScreen && !r.all
+	return r.style.Screen != nil && r.style.Height > 0 && r.style.Height < smallScreen && !r.all
 }
 
 // unwell tells whether a node of the cluster is worth a look.
@@ -244,7 +245,7 @@ func (r report) fastLanes(w io.Writer) {
 		if l.Sockets > 0 {
 			on++
 		} else {
-			for _, line := range fold(fmt.Sprintf("fast lane off on %s: %s", l.Address, l.Reason), r.style.width) {
+			for _, line := range terminal.Fold(fmt.Sprintf("fast lane off on %s: %s", l.Address, l.Reason), r.style.Width) {
 				fmt.Fprintln(w, line)
 			}
 		}
@@ -278,14 +279,14 @@ func tallyOf(s *api.Status) tally {
 		for _, p := range z.Pools {
 			for _, e := range p.Endpoints {
 				t.endpoints++
-				t.states[parseState(e.State)]++
+				t.states[terminal.ParseState(e.State)]++
 				t.unmonitored += one(e.Unmonitored)
 				t.stale += one(e.Stale)
 			}
 		}
 		t.services += len(z.Services)
 		for i := range z.Services {
-			t.standing += one(serviceMark(z.Services[i]).colour == green)
+			t.standing += one(serviceMark(z.Services[i]).Colour == terminal.Green)
 		}
 	}
 	return t
@@ -305,11 +306,11 @@ func (t tally) text() string {
 	if t.stale > 0 {
 		of = append(of, fmt.Sprintf("%d with stale evidence", t.stale))
 	}
-	text := count(t.endpoints, "endpoint")
+	text := terminal.Count(t.endpoints, "endpoint")
 	if len(of) > 0 {
 		text += " (" + strings.Join(of, ", ") + ")"
 	}
-	return fmt.Sprintf("%s; %s, %d from the first tier", text, count(t.services, "service"), t.standing)
+	return fmt.Sprintf("%s; %s, %d from the first tier", text, terminal.Count(t.services, "service"), t.standing)
 }
 
 func one(b bool) int {
@@ -333,31 +334,31 @@ func (r report) files(w io.Writer) {
 			r.title(w, "FILES WITH PROBLEMS")
 			title = true
 		}
-		m, what := markOf(health.Suspect, "in use"), "in use, with problems"
+		m, what := terminal.MarkOf(health.Suspect, "in use"), "in use, with problems"
 		switch {
 		case f.Hash == "":
-			m, what = markOf(health.Down, "not served"), "nothing of it is served"
+			m, what = terminal.MarkOf(health.Down, "not served"), "nothing of it is served"
 		case fileBroken(f):
-			m, what = markOf(health.Down, "last good"), "its last good version "+f.Hash[:min(len(f.Hash), 12)]+" is served"
+			m, what = terminal.MarkOf(health.Down, "last good"), "its last good version "+f.Hash[:min(len(f.Hash), 12)]+" is served"
 		}
 		if f.RolledBack != nil && !fileBroken(f) {
-			m, what = markOf(health.Suspect, "rolled back"), "its earlier version "+f.Hash+" is served, "+rolledBack(f.RolledBack, r.status.At)
+			m, what = terminal.MarkOf(health.Suspect, "rolled back"), "its earlier version "+f.Hash+" is served, "+rolledBack(f.RolledBack, r.status.At)
 		}
 		if f.BrokenSince != nil {
-			what += ", broken since " + since(*f.BrokenSince, r.status.At)
+			what += ", broken since " + terminal.Since(*f.BrokenSince, r.status.At)
 		}
 		// The mark is painted after the line is folded: the escape sequences are no characters of it.
-		for i, line := range fold(fmt.Sprintf("%s  %s: %s", m.text(), f.Path, what), r.style.width-4) {
+		for i, line := range terminal.Fold(fmt.Sprintf("%s  %s: %s", m.Text(), f.Path, what), r.style.Width-4) {
 			if i > 0 {
 				line = "  " + line
 			}
-			fmt.Fprintln(w, "  "+strings.Replace(line, m.text(), r.style.paint(m.colour, m.text()), 1))
+			fmt.Fprintln(w, "  "+strings.Replace(line, m.Text(), r.style.Paint(m.Colour, m.Text()), 1))
 		}
 		for _, p := range f.Problems {
 			lines := strings.Split(strings.TrimRight(p, "\n"), "\n")
 			if len(lines) == 1 {
 				// One with a source line has a caret below it, which folding would move.
-				lines = fold(lines[0], r.style.width-6)
+				lines = terminal.Fold(lines[0], r.style.Width-6)
 			}
 			fmt.Fprintln(w, "      "+strings.Join(lines, "\n      "))
 		}
@@ -377,5 +378,5 @@ func (r report) title(w io.Writer, text string) {
 	if !r.small() {
 		fmt.Fprintln(w)
 	}
-	fmt.Fprintln(w, r.style.paint(bold, text))
+	fmt.Fprintln(w, r.style.Paint(terminal.Bold, text))
 }

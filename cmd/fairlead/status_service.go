@@ -8,7 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -22,7 +22,7 @@ const fullServices = 20
 
 type serviceRow struct {
 	svc  api.Service
-	mark mark
+	mark terminal.Mark
 	// states are those of the zone's endpoints, by pool/endpoint.
 	states map[string]health.State
 	// down are the members that are down and answered all the same.
@@ -38,8 +38,8 @@ func newServiceRow(svc api.Service, states map[string]health.State) serviceRow {
 			row.down = append(row.down, name)
 		}
 	}
-	if len(row.down) > 0 && row.mark.colour == green {
-		row.mark = markOf(health.Suspect, row.mark.word)
+	if len(row.down) > 0 && row.mark.Colour == terminal.Green {
+		row.mark = terminal.MarkOf(health.Suspect, row.mark.Word)
 	}
 	return row
 }
@@ -49,7 +49,7 @@ func endpointStates(z api.Zone) map[string]health.State {
 	states := map[string]health.State{}
 	for _, p := range z.Pools {
 		for _, e := range p.Endpoints {
-			states[p.Name+"/"+e.Name] = parseState(e.State)
+			states[p.Name+"/"+e.Name] = terminal.ParseState(e.State)
 		}
 	}
 	return states
@@ -61,7 +61,7 @@ func (r report) services(w io.Writer) {
 	for _, z := range r.status.Zones {
 		states := endpointStates(z)
 		for _, svc := range z.Services {
-			if row := newServiceRow(svc, states); row.mark.colour == green {
+			if row := newServiceRow(svc, states); row.mark.Colour == terminal.Green {
 				well = append(well, row)
 			} else {
 				bad = append(bad, row)
@@ -82,10 +82,10 @@ func (r report) services(w io.Writer) {
 		}
 		return
 	}
-	t := newTable("STATE", "SERVICE", "TTL", "BOUND", "POOLS").alignRight(2, 3)
+	t := terminal.NewTable("STATE", "SERVICE", "TTL", "BOUND", "POOLS").AlignRight(2, 3)
 	for _, row := range well[:min(len(well), maxHealthy)] {
-		t.add(row.mark.colour, row.mark.text(), spelled(row.svc.Name), fmt.Sprintf("%ds", row.svc.TTLSeconds),
-			seconds(row.svc.BoundSeconds), poolShares(row.svc.Shares))
+		t.Add(row.mark.Colour, row.mark.Text(), terminal.Spelled(row.svc.Name), fmt.Sprintf("%ds", row.svc.TTLSeconds),
+			terminal.Seconds(row.svc.BoundSeconds), poolShares(row.svc.Shares))
 	}
 	r.list(w, t)
 	if n := len(well) - maxHealthy; n > 0 {
@@ -94,7 +94,7 @@ func (r report) services(w io.Writer) {
 }
 
 // serviceMark says from where a service answers. A later tier works as configured, yet it is news.
-func serviceMark(svc api.Service) mark {
+func serviceMark(svc api.Service) terminal.Mark {
 	word := svc.Source
 	if svc.Tier > 0 {
 		word = fmt.Sprintf("tier %d", svc.Tier)
@@ -104,40 +104,40 @@ func serviceMark(svc api.Service) mark {
 	}
 	switch {
 	case svc.Source == "nodata" || svc.Source == "last_good" || svc.Source == "all" || svc.Source == "fixed":
-		return markOf(health.Down, word)
+		return terminal.MarkOf(health.Down, word)
 	case svc.Degraded || svc.Tier > 1:
-		return markOf(health.Suspect, word)
+		return terminal.MarkOf(health.Suspect, word)
 	case svc.Source == "pending":
-		return markOf(health.Unknown, word)
+		return terminal.MarkOf(health.Unknown, word)
 	default:
-		return markOf(health.Up, word)
+		return terminal.MarkOf(health.Up, word)
 	}
 }
 
 // service prints one service with every share.
 func (r report) service(w io.Writer, row serviceRow) {
 	svc := row.svc
-	bound := "bound " + seconds(svc.BoundSeconds)
+	bound := "bound " + terminal.Seconds(svc.BoundSeconds)
 	if svc.BoundSeconds == 0 {
 		bound = "no bound: nothing is probed"
 	}
 	var declared []string
 	if svc.TargetSeconds > 0 {
-		declared = append(declared, "target "+seconds(svc.TargetSeconds))
+		declared = append(declared, "target "+terminal.Seconds(svc.TargetSeconds))
 	}
 	if svc.RTOSeconds > 0 {
-		declared = append(declared, "RTO "+seconds(svc.RTOSeconds))
+		declared = append(declared, "RTO "+terminal.Seconds(svc.RTOSeconds))
 	}
 	if declared != nil {
 		bound += " (" + strings.Join(declared, ", ") + ")"
 	}
 	ttl := fmt.Sprintf("ttl %ds", svc.TTLSeconds)
 	sep := ", "
-	if n := utf8.RuneCountInString("  " + row.mark.text() + "  " + spelled(svc.Name) + "  " + ttl + sep + bound); r.style.width > 0 && n > r.style.width {
+	if n := utf8.RuneCountInString("  " + row.mark.Text() + "  " + terminal.Spelled(svc.Name) + "  " + ttl + sep + bound); r.style.Width > 0 && n > r.style.Width {
 		sep = "\n      "
 	}
-	fmt.Fprintf(w, "  %s  %s  %s%s%s\n", r.style.mark(svc.Name, r.style.paint(row.mark.colour, row.mark.text())), spelled(svc.Name),
-		r.style.mark(svc.Name+" ttl", ttl), sep, bound)
+	fmt.Fprintf(w, "  %s  %s  %s%s%s\n", r.style.Mark(svc.Name, r.style.Paint(row.mark.Colour, row.mark.Text())), terminal.Spelled(svc.Name),
+		r.style.Mark(svc.Name+" ttl", ttl), sep, bound)
 	if len(svc.Skipped) > 0 {
 		r.indented(w, "passed over: "+strings.Join(svc.Skipped, "; "))
 	}
@@ -151,15 +151,15 @@ func (r report) service(w io.Writer, row serviceRow) {
 		r.indented(w, "nobody: every query gets NODATA")
 		return
 	}
-	t := newTable("", "", "", "").named(svc.Name)
+	t := terminal.NewTable("", "", "", "").Named(svc.Name)
 	for _, g := range groupShares(svc.Shares, func(s api.Share) string { return s.Family + " " + s.Pool }) {
 		pool := g.shares[0].Pool
 		if pool == "" {
 			pool = "fixed addresses"
 		}
-		t.add("", g.shares[0].Family, pool, percent(g.sum), row.byAZ(g.shares))
+		t.Add("", g.shares[0].Family, pool, terminal.Percent(g.sum), row.byAZ(g.shares))
 	}
-	t.write(w, r.style, "      ")
+	t.Write(w, r.style, "      ")
 }
 
 // worseText says which classes of clients get something worse than the others; empty for none.
@@ -167,12 +167,12 @@ func worseText(svc *api.Service) string {
 	if len(svc.Worse) == 0 {
 		return ""
 	}
-	text := "worse off: " + strings.Join(each(svc.Worse, func(c api.WorseClass) string {
+	text := "worse off: " + strings.Join(terminal.Each(svc.Worse, func(c api.WorseClass) string {
 		m := serviceMark(api.Service{Source: c.Source, Tier: c.Tier})
 		if c.Source == "nodata" {
 			return c.Class + " gets NODATA"
 		}
-		return c.Class + " is answered from " + m.word
+		return c.Class + " is answered from " + m.Word
 	}), "; ")
 	if svc.MoreWorse > 0 {
 		text += fmt.Sprintf("; and %d more", svc.MoreWorse)
@@ -182,7 +182,7 @@ func worseText(svc *api.Service) string {
 
 // indented prints text below a service.
 func (r report) indented(w io.Writer, text string) {
-	for _, line := range fold(text, r.style.width-6) {
+	for _, line := range terminal.Fold(text, r.style.Width-6) {
 		fmt.Fprintln(w, "      "+line)
 	}
 }
@@ -224,17 +224,17 @@ func (row serviceRow) byAZ(shares []api.Share) string {
 				name += " " + s.Data
 			}
 			if len(g.shares) > 1 {
-				name += " " + percent(s.Fraction)
+				name += " " + terminal.Percent(s.Fraction)
 			}
 			if st, ok := row.states[s.Pool+"/"+s.Endpoint]; ok && st != health.Up {
-				name += " " + markOf(st, "").text()
+				name += " " + terminal.MarkOf(st, "").Text()
 			}
 			members = append(members, name)
 		}
 		if n := len(g.shares) - maxMembers; n > 0 {
 			members = append(members, fmt.Sprintf("and %d more", n))
 		}
-		parts = append(parts, strings.TrimSpace(fmt.Sprintf("%s %s (%s)", g.key, percent(g.sum), strings.Join(members, ", "))))
+		parts = append(parts, strings.TrimSpace(fmt.Sprintf("%s %s (%s)", g.key, terminal.Percent(g.sum), strings.Join(members, ", "))))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -246,7 +246,7 @@ func poolShares(shares []api.Share) string {
 	for _, f := range groupShares(shares, func(s api.Share) string { return s.Family }) {
 		var parts []string
 		for _, g := range groupShares(f.shares, func(s api.Share) string { return s.Pool }) {
-			parts = append(parts, strings.TrimSpace(g.key+" "+percent(g.sum)))
+			parts = append(parts, strings.TrimSpace(g.key+" "+terminal.Percent(g.sum)))
 		}
 		text := strings.Join(parts, ", ")
 		if texts[text] == nil {
@@ -261,20 +261,4 @@ func poolShares(shares []api.Share) string {
 		order[i] = strings.Join(texts[text], ", ") + " " + text
 	}
 	return strings.Join(order, "; ")
-}
-
-// spelled is display for people alone: with what A-labels stand for.
-func spelled(name string) string {
-	if u := config.Unicode(name); u != "" {
-		return display(name) + " (" + display(u) + ")"
-	}
-	return display(name)
-}
-
-// display is a name without the final dot, as people write it.
-func display(name string) string {
-	if name == "." {
-		return name
-	}
-	return strings.TrimSuffix(name, ".")
 }

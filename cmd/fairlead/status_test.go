@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -145,7 +146,7 @@ func TestReport(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
 		status *api.Status
-		style  style
+		style  terminal.Style
 		all    bool
 	}{
 		{name: "well", status: wellStatus()},
@@ -153,7 +154,7 @@ func TestReport(t *testing.T) {
 		{name: "frozen", status: frozen},
 		{name: "ordered", status: ordered},
 		{name: "night", status: nightStatus()},
-		{name: "colour", status: nightStatus(), style: style{colour: true}},
+		{name: "colour", status: nightStatus(), style: terminal.Style{Colour: true}},
 		{name: "big", status: bigStatus()},
 		{name: "empty", status: statusOf()},
 	} {
@@ -180,9 +181,9 @@ func TestReportAll(t *testing.T) {
 func TestColourAddsNothing(t *testing.T) {
 	var plain, coloured bytes.Buffer
 	report{status: nightStatus()}.write(&plain)
-	report{status: nightStatus(), style: style{colour: true}}.write(&coloured)
+	report{status: nightStatus(), style: terminal.Style{Colour: true}}.write(&coloured)
 	text := coloured.String()
-	for _, c := range []string{red, green, yellow, blue, grey, bold, "0"} {
+	for _, c := range []string{terminal.Red, terminal.Green, terminal.Yellow, terminal.Blue, terminal.Grey, terminal.Bold, "0"} {
 		text = strings.ReplaceAll(text, "\x1b["+c+"m", "")
 	}
 	assert.Equal(t, plain.String(), text)
@@ -213,11 +214,11 @@ func TestFormat(t *testing.T) {
 		-time.Second: "0.0s", 400 * time.Millisecond: "0.4s", 42 * time.Second: "42s", 130 * time.Second: "2m10s",
 		3*time.Hour + 5*time.Minute: "3h05m", 50 * time.Hour: "2d02h",
 	} {
-		assert.Equal(t, want, age(d), d)
+		assert.Equal(t, want, terminal.Age(d), d)
 	}
 	for f, want := range map[float64]string{0: "0%", 1: "100%", 0.28: "28%", 1. / 3: "33.3%", 0.0001: "<0.1%", 0.001: "0.1%"} {
-		assert.Equal(t, want, percent(f), f)
+		assert.Equal(t, want, terminal.Percent(f), f)
 	}
-	assert.Equal(t, "3.2s", upTo(3150*time.Millisecond))
-	assert.Equal(t, "3.1s", upTo(3100*time.Millisecond))
+	assert.Equal(t, "3.2s", terminal.UpTo(3150*time.Millisecond))
+	assert.Equal(t, "3.1s", terminal.UpTo(3100*time.Millisecond))
 }

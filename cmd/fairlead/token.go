@@ -8,6 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
+
 	adminapi "github.com/fairlead-dns/fairlead/client"
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
@@ -21,11 +24,11 @@ func tokenCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "token",
 		Short: "make, list and revoke the tokens by which others use the admin API over TCP",
-		Long:  tokenHelp + "\n\n" + localExits,
+		Long:  tokenHelp + "\n\n" + exit.LocalHelp,
 		Example: `  fairlead token create --name deploy --role operator --for 30d
   fairlead token list
   fairlead token revoke deploy --reason "leaked in a log"`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: exit.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(tokenCreateCommand(), tokenListCommand(), tokenRevokeCommand())
@@ -45,7 +48,7 @@ viewer reads, operator changes what is answered as well, admin changes who may w
 
 ` + tokenHelp + "\n\n" + serverHelp + "\n\n" + orderExits,
 		Example: `  (umask 077; fairlead token create --name deploy --role operator --for 30d > deploy.token)`,
-		Args:    usageArgs(cobra.NoArgs),
+		Args:    exit.Args(cobra.NoArgs),
 	}
 	server, output := addServerFlag(cmd), addOutputFlag(cmd)
 	cmd.Flags().StringVar(&req.Name, "name", "", "what it is called, as a person or a program is; required")
@@ -57,15 +60,15 @@ viewer reads, operator changes what is answered as well, admin changes who may w
 			return err
 		}
 		if req.Name == "" {
-			return usagef(cmd, "--name is required: it is who acts with the token")
+			return exit.Usagef(cmd, "--name is required: it is who acts with the token")
 		}
-		if err := choice(cmd, "role", req.Role, "viewer", "operator", "admin"); err != nil {
+		if err := exit.Choice(cmd, "role", req.Role, "viewer", "operator", "admin"); err != nil {
 			return err
 		}
 		if req.Forever = life == "forever"; !req.Forever {
 			d, ok := config.ParseDuration(life)
 			if !ok || d < time.Second {
-				return usagef(cmd, "--for %q: want a duration of a second or more, as 12h or 30d, or forever", life)
+				return exit.Usagef(cmd, "--for %q: want a duration of a second or more, as 12h or 30d, or forever", life)
 			}
 			req.ForSeconds = d.Seconds()
 		}
@@ -75,7 +78,7 @@ viewer reads, operator changes what is answered as well, admin changes who may w
 		}
 		req.Actor = actor()
 		var made api.TokenCreated
-		if err := ordered(into(&made)(c.CreateToken(orBackground(cmd.Context()), req))); err != nil {
+		if err := ordered(into(&made)(c.CreateToken(exit.OrBackground(cmd.Context()), req))); err != nil {
 			return err
 		}
 		if output.machine() {
@@ -91,28 +94,28 @@ viewer reads, operator changes what is answered as well, admin changes who may w
 
 func tokenListCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "list", Short: "list the tokens, without the secrets", Long: tokenHelp + "\n\n" + serverHelp + "\n\n" + readExits,
-		Example: `  fairlead token list`, Args: usageArgs(cobra.NoArgs),
+		Use: "list", Short: "list the tokens, without the secrets", Long: tokenHelp + "\n\n" + serverHelp + "\n\n" + exit.ReadHelp,
+		Example: `  fairlead token list`, Args: exit.Args(cobra.NoArgs),
 	}
 	prints(cmd, (*adminapi.Client).Tokens, func(d drawing, list *api.Tokens) { writeTokens(d, list, time.Now(), d.style) })
 	return cmd
 }
 
-func writeTokens(w io.Writer, list *api.Tokens, now time.Time, s style) {
+func writeTokens(w io.Writer, list *api.Tokens, now time.Time, s terminal.Style) {
 	if len(list.Tokens) == 0 {
 		fmt.Fprintln(w, "none")
 		return
 	}
 	defer writeTokensMissing(w, list.Missing)
-	t := newTable("STATE", "NAME", "ROLE", "UNTIL", "MADE", "BY")
+	t := terminal.NewTable("STATE", "NAME", "ROLE", "UNTIL", "MADE", "BY")
 	for _, tok := range list.Tokens {
-		m := markOf(health.Up, "good")
+		m := terminal.MarkOf(health.Up, "good")
 		if tok.Expired {
-			m = markOf(health.Unknown, "expired")
+			m = terminal.MarkOf(health.Unknown, "expired")
 		}
-		t.add(m.colour, m.text(), tok.Name, tok.Role, goodUntil(&tok, now), clock(tok.CreatedAt, now), dash(tok.By))
+		t.Add(m.Colour, m.Text(), tok.Name, tok.Role, goodUntil(&tok, now), terminal.Clock(tok.CreatedAt, now), terminal.Dash(tok.By))
 	}
-	t.write(w, s, "")
+	t.Write(w, s, "")
 }
 
 // writeTokensMissing says which nodes do not have the tokens as they are here.
@@ -127,16 +130,16 @@ func goodUntil(t *api.Token, now time.Time) string {
 	case t.ExpiresAt == nil:
 		return "forever"
 	case t.Expired:
-		return "until " + clock(*t.ExpiresAt, now)
+		return "until " + terminal.Clock(*t.ExpiresAt, now)
 	}
-	return fmt.Sprintf("until %s (%s left)", clock(*t.ExpiresAt, now), age(t.ExpiresAt.Sub(now)))
+	return fmt.Sprintf("until %s (%s left)", terminal.Clock(*t.ExpiresAt, now), terminal.Age(t.ExpiresAt.Sub(now)))
 }
 
 func tokenRevokeCommand() *cobra.Command {
 	var reason string
 	cmd := &cobra.Command{
 		Use: "revoke NAME", Short: "make a token good for nothing, at once", Long: tokenHelp + "\n\n" + serverHelp + "\n\n" + orderExits,
-		Example: `  fairlead token revoke deploy --reason "leaked in a log"`, Args: usageArgs(cobra.ExactArgs(1)),
+		Example: `  fairlead token revoke deploy --reason "leaked in a log"`, Args: exit.Args(cobra.ExactArgs(1)),
 	}
 	server, output := addServerFlag(cmd), addOutputFlag(cmd)
 	cmd.Flags().StringVar(&reason, "reason", "", "why; kept in the audit log")
@@ -149,13 +152,13 @@ func tokenRevokeCommand() *cobra.Command {
 			return err
 		}
 		var old api.Token
-		if err := ordered(into(&old)(c.RevokeToken(orBackground(cmd.Context()), args[0], api.EndRequest{Actor: actor(), Reason: reason}))); err != nil {
+		if err := ordered(into(&old)(c.RevokeToken(exit.OrBackground(cmd.Context()), args[0], api.EndRequest{Actor: actor(), Reason: reason}))); err != nil {
 			return suggestOf(err, args[0], func() []string {
-				list, err := c.Tokens(orBackground(cmd.Context()))
+				list, err := c.Tokens(exit.OrBackground(cmd.Context()))
 				if err != nil {
 					return nil
 				}
-				return each(list.Tokens, func(t api.Token) string { return t.Name })
+				return terminal.Each(list.Tokens, func(t api.Token) string { return t.Name })
 			})
 		}
 		w := cmd.OutOrStdout()

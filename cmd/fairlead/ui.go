@@ -20,6 +20,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -42,12 +43,12 @@ the unix socket as an administrator, over https as the token or the certificate 
 No browser opens a unix socket: for one, the command listens on an address of this machine, hands on what comes in for the
 dashboard and nothing else, and ends with Ctrl-C. What is asked without a login gets the login page.
 
-` + serverHelp + "\n\n" + localExits,
+` + serverHelp + "\n\n" + exit.LocalHelp,
 		Example: `  fairlead ui
   fairlead ui --role viewer
   fairlead ui --listen 127.0.0.1:8053 --no-open
   fairlead ui --server https://node1.example.org:8443 --token-file ada.token`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: exit.Args(cobra.NoArgs),
 	}
 	server := addServerFlag(cmd)
 	cmd.Flags().StringVar(&listen, "listen", uiListen, "ADDRESS:PORT of this machine, for a node with a unix socket alone; port 0 is any")
@@ -55,7 +56,7 @@ dashboard and nothing else, and ends with Ctrl-C. What is asked without a login 
 	cmd.Flags().BoolVar(&quiet, "no-open", false, "print the link and open nothing")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if role != "" {
-			if err := choice(cmd, "role", role, "viewer", "operator", "admin"); err != nil {
+			if err := exit.Choice(cmd, "role", role, "viewer", "operator", "admin"); err != nil {
 				return err
 			}
 		}
@@ -63,7 +64,7 @@ dashboard and nothing else, and ends with Ctrl-C. What is asked without a login 
 		if err != nil {
 			return err
 		}
-		ctx, stop := signal.NotifyContext(orBackground(cmd.Context()), syscall.SIGINT, syscall.SIGTERM)
+		ctx, stop := signal.NotifyContext(exit.OrBackground(cmd.Context()), syscall.SIGINT, syscall.SIGTERM)
 		defer stop()
 		var link api.LoginLink
 		if err := into(&link)(c.LoginLink(ctx, api.LoginLinkRequest{Actor: actor(), Role: role})); err != nil {
@@ -75,7 +76,7 @@ dashboard and nothing else, and ends with Ctrl-C. What is asked without a login 
 		}
 		l, err := loopback(listen)
 		if err != nil {
-			return &exitError{Code: exitUsage, Err: fmt.Errorf("--listen %s: %w", listen, err), Hint: "for example 127.0.0.1:8053"}
+			return &exit.Error{Code: exit.Usage, Err: fmt.Errorf("--listen %s: %w", listen, err), Hint: "for example 127.0.0.1:8053"}
 		}
 		offer(cmd.OutOrStdout(), "http://"+l.Addr().String()+link.Path, quiet)
 		fmt.Fprintln(cmd.ErrOrStderr(), "It is there until Ctrl-C.")

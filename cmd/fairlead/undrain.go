@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -28,7 +30,7 @@ person. --now is for a drain that was a mistake: it lets those pools in at once,
 		Example: `  fairlead undrain n1-3-17
   fairlead undrain eu-west-1a
   fairlead undrain az eu-west-1a --now --reason "wrong AZ"`,
-		Args: usageArgs(cobra.RangeArgs(1, 2)),
+		Args: exit.Args(cobra.RangeArgs(1, 2)),
 	}
 	u := undraining{server: addServerFlag(cmd), output: addOutputFlag(cmd)}
 	dryRun := addDryRunFlag(cmd)
@@ -43,7 +45,7 @@ person. --now is for a drain that was a mistake: it lets those pools in at once,
 		if err != nil {
 			return err
 		}
-		return u.run(orBackground(cmd.Context()), c, cmd.OutOrStdout(), args, api.EndRequest{Actor: actor(), Reason: reason, Wait: *wait, DryRun: *dryRun})
+		return u.run(exit.OrBackground(cmd.Context()), c, cmd.OutOrStdout(), args, api.EndRequest{Actor: actor(), Reason: reason, Wait: *wait, DryRun: *dryRun})
 	}
 	return cmd
 }
@@ -67,7 +69,7 @@ func (u *undraining) run(ctx context.Context, c *client, w io.Writer, args []str
 	case len(matched) == 0:
 		return noDrain(list.Intents, args)
 	case len(names) > 1:
-		return withHint(fmt.Errorf("%s is ambiguous", name), "name one of %s", orList(names))
+		return exit.WithHint(fmt.Errorf("%s is ambiguous", name), "name one of %s", exit.OrList(names))
 	}
 	if end.DryRun {
 		end.Admit = u.now
@@ -81,7 +83,7 @@ func (u *undraining) run(ctx context.Context, c *client, w io.Writer, args []str
 			return err
 		}
 		all.Intents, all.Missing = append(all.Intents, ended.Intents...), ended.Missing
-		say(text, "%s: %s has ended", i.ID, intentWhat(&i))
+		terminal.Say(text, "%s: %s has ended", i.ID, intentWhat(&i))
 		late = errors.Join(late, confirmed(text, end.Wait, ended.Missing))
 	}
 	if matched[0].Kind == "drain" {
@@ -100,10 +102,10 @@ func noDrain(all []api.Intent, args []string) error {
 			names = append(names, i.Scope.Name)
 		}
 	}
-	if near := nearest(args[len(args)-1], names); near != "" {
-		return withHint(err, "did you mean %s?", near)
+	if near := exit.Nearest(args[len(args)-1], names); near != "" {
+		return exit.WithHint(err, "did you mean %s?", near)
 	}
-	return withHint(err, "see `fairlead intents`")
+	return exit.WithHint(err, "see `fairlead intents`")
 }
 
 // back says when and how what was drained is back, and lets it in at once if that is wanted.
@@ -118,17 +120,17 @@ func (u *undraining) back(ctx context.Context, c *client, w io.Writer, scope api
 			if len(of) == 0 {
 				continue
 			}
-			name := display(z.Name) + "/" + p.Name
+			name := terminal.Display(z.Name) + "/" + p.Name
 			if u.now && (p.HeldUntil != nil || p.WaitsFor == "failback") {
 				var i api.Intent
 				req := api.PoolRequest{Actor: end.Actor, Reason: end.Reason}
 				if err := ordered(into(&i)(c.Failback(ctx, z.Name, p.Name, req))); err != nil {
 					return err
 				}
-				say(w, "%s: let in at once", name)
+				terminal.Say(w, "%s: let in at once", name)
 				continue
 			}
-			say(w, "%s: %s", name, backWhen(s, &p, of))
+			terminal.Say(w, "%s: %s", name, backWhen(s, &p, of))
 		}
 	}
 	return nil
@@ -155,16 +157,16 @@ func backWhen(s *api.Status, p *api.Pool, of []api.Endpoint) string {
 	case p.WaitsFor == "config":
 		return "waits for a new version of its zone file (failback.mode: never)"
 	case p.HeldUntil != nil && p.HeldUntil.After(s.At):
-		return fmt.Sprintf("back at %s (hold %s); `fairlead failback` does not wait", clock(*p.HeldUntil, s.At), age(p.HeldUntil.Sub(s.At)))
+		return fmt.Sprintf("back at %s (hold %s); `fairlead failback` does not wait", terminal.Clock(*p.HeldUntil, s.At), terminal.Age(p.HeldUntil.Sub(s.At)))
 	case p.RampNext != nil:
-		return fmt.Sprintf("back by steps: %d%% now, more at %s", p.RampPercent, clock(*p.RampNext, s.At))
+		return fmt.Sprintf("back by steps: %d%% now, more at %s", p.RampPercent, terminal.Clock(*p.RampNext, s.At))
 	}
 	return "back now"
 }
 
 // scopeNames tells whether a scope is about an endpoint.
 func scopeNames(scope api.Scope, z *api.Zone, p *api.Pool, e *api.Endpoint) bool {
-	pool := display(z.Name) + "/" + p.Name
+	pool := terminal.Display(z.Name) + "/" + p.Name
 	switch scope.Kind {
 	case "endpoint":
 		return strings.Replace(scope.Name, "./", "/", 1) == pool+"/"+e.Name

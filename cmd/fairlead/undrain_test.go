@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -55,9 +56,9 @@ func TestOnWordOf(t *testing.T) {
 // TestNearest: what was typed with a mistake is recognized; what is nothing like it is not.
 func TestNearest(t *testing.T) {
 	for word, want := range map[string]string{"drian": "drain", "statu": "status", "eu-c": "", "undrian": "undrain", "qqqqqqq": "", "web-u": ""} {
-		require.Equal(t, want, nearest(word, []string{"drain", "undrain", "status", "staleness"}), word)
+		require.Equal(t, want, exit.Nearest(word, []string{"drain", "undrain", "status", "staleness"}), word)
 	}
-	require.Equal(t, "example.org/web-eu/web-1a", nearest("web-1b", []string{"example.org/web-eu/web-1a", "example.org/other/x"}))
+	require.Equal(t, "example.org/web-eu/web-1a", exit.Nearest("web-1b", []string{"example.org/web-eu/web-1a", "example.org/other/x"}))
 }
 
 // TestServiceName: the first label of a service's name will do where it is the only one.

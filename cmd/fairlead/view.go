@@ -13,7 +13,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"sigs.k8s.io/yaml"
+
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 )
 
 const (
@@ -30,7 +32,7 @@ each change (ages, counts, latencies and TTLs that move with every probe are non
 // A drawing is where a command writes for people.
 type drawing struct {
 	io.Writer
-	style style
+	style terminal.Style
 	// wide asks for more columns.
 	wide bool
 }
@@ -59,14 +61,14 @@ func newViewer(cmd *cobra.Command) *viewer {
 
 // run shows what fetch brings.
 func (v *viewer) run(cmd *cobra.Command, fetch func(context.Context, *client) (shown, error)) error {
-	if err := choice(cmd, "output", v.output, "table", "wide", "json", "yaml"); err != nil {
+	if err := exit.Choice(cmd, "output", v.output, "table", "wide", "json", "yaml"); err != nil {
 		return err
 	}
 	c, err := newClient(*v.server)
 	if err != nil {
 		return err
 	}
-	ctx, w := orBackground(cmd.Context()), cmd.OutOrStdout()
+	ctx, w := exit.OrBackground(cmd.Context()), cmd.OutOrStdout()
 	if v.watch {
 		ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 		defer stop()
@@ -76,14 +78,14 @@ func (v *viewer) run(cmd *cobra.Command, fetch func(context.Context, *client) (s
 	if err != nil {
 		return err
 	}
-	if err := v.print(w, s, styleFor(w)); err != nil {
+	if err := v.print(w, s, terminal.StyleFor(w)); err != nil {
 		return err
 	}
 	return s.end
 }
 
 // print writes s whole.
-func (v *viewer) print(w io.Writer, s shown, st style) error {
+func (v *viewer) print(w io.Writer, s shown, st terminal.Style) error {
 	out := bufio.NewWriter(w)
 	if err := v.encode(out, s, st); err != nil {
 		return err
@@ -91,7 +93,7 @@ func (v *viewer) print(w io.Writer, s shown, st style) error {
 	return out.Flush()
 }
 
-func (v *viewer) encode(w io.Writer, s shown, st style) error {
+func (v *viewer) encode(w io.Writer, s shown, st terminal.Style) error {
 	switch {
 	case v.output == "json" && v.watch:
 		// A line for each document.
@@ -101,26 +103,12 @@ func (v *viewer) encode(w io.Writer, s shown, st style) error {
 		if _, err := io.WriteString(w, "---\n"); err != nil {
 			return err
 		}
-		return writeDocument(w, v.output, s.doc)
+		return terminal.WriteDocument(w, v.output, s.doc)
 	case v.output == "json" || v.output == "yaml":
-		return writeDocument(w, v.output, s.doc)
+		return terminal.WriteDocument(w, v.output, s.doc)
 	}
 	s.write(drawing{Writer: w, style: st, wide: v.output == "wide"})
 	return nil
-}
-
-// writeDocument writes a document of the API, with the names that it has in JSON, as JSON or YAML.
-func writeDocument(w io.Writer, output string, doc any) error {
-	if output == "yaml" {
-		text, err := yaml.Marshal(doc)
-		if err == nil {
-			_, err = w.Write(text)
-		}
-		return err
-	}
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	return enc.Encode(doc)
 }
 
 // follow shows what fetch brings again and again until ctx ends. What goes wrong at first ends it; later it is said, and does
@@ -128,9 +116,9 @@ func writeDocument(w io.Writer, output string, doc any) error {
 func (v *viewer) follow(ctx context.Context, w, stderr io.Writer, fetch func() (shown, error)) error {
 	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
-	st, draws := styleFor(w), isTerminal(w) && v.output != "json" && v.output != "yaml"
+	st, draws := terminal.StyleFor(w), terminal.IsTerminal(w) && v.output != "json" && v.output != "yaml"
 	if draws {
-		st.screen = &screen{}
+		st.Screen = &terminal.Screen{}
 	}
 	last, said, first := "", "", true
 	for {
@@ -162,7 +150,7 @@ func (v *viewer) follow(ctx context.Context, w, stderr io.Writer, fetch func() (
 }
 
 // next draws s, or prints it when it is another document than the last one.
-func (v *viewer) next(w io.Writer, s shown, st style, draws bool, last string) (string, error) {
+func (v *viewer) next(w io.Writer, s shown, st terminal.Style, draws bool, last string) (string, error) {
 	if draws {
 		return "", v.draw(w, s, st)
 	}
@@ -174,22 +162,22 @@ func (v *viewer) next(w io.Writer, s shown, st style, draws bool, last string) (
 }
 
 // draw fills the screen with s, and cuts off what does not fit: the top stays.
-func (v *viewer) draw(w io.Writer, s shown, st style) error {
+func (v *viewer) draw(w io.Writer, s shown, st terminal.Style) error {
 	var text bytes.Buffer
-	columns, rows := sizeOf(w)
+	columns, rows := terminal.SizeOf(w)
 	// The window may have been made larger meanwhile.
-	st.width, st.height = columns, rows
+	st.Width, st.Height = columns, rows
 	if err := v.encode(&text, s, st); err != nil {
 		return err
 	}
-	st.screen.turn()
+	st.Screen.Turn()
 	lines := strings.Split(strings.TrimSuffix(text.String(), "\n"), "\n")
 	if rows > 1 && len(lines) >= rows {
-		more := fmt.Sprintf("and %s that this terminal has no room for", count(len(lines)-rows+2, "line"))
-		lines = append(lines[:rows-2], st.paint(grey, more))
+		more := fmt.Sprintf("and %s that this terminal has no room for", terminal.Count(len(lines)-rows+2, "line"))
+		lines = append(lines[:rows-2], st.Paint(terminal.Grey, more))
 	}
 	for i := range lines {
-		lines[i] = cut(lines[i], columns)
+		lines[i] = terminal.Cut(lines[i], columns)
 	}
 	_, err := io.WriteString(w, cursorHome+strings.Join(lines, clearLine+"\n")+clearLine+"\n"+clearBelow)
 	return err

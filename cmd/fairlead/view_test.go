@@ -18,6 +18,8 @@ import (
 	"github.com/creack/pty"
 	"github.com/stretchr/testify/require"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -97,15 +99,15 @@ func generations(output, text string) string {
 
 // TestScreen: a cell is marked when it differs from the drawing before, and ages are no difference.
 func TestScreen(t *testing.T) {
-	s := style{screen: &screen{}}
+	s := terminal.Style{Screen: &terminal.Screen{}}
 	draw := func(rows ...[]string) string {
-		t := newTable("STATE", "NODE", "HEARD", "NOTE")
+		t := terminal.NewTable("STATE", "NODE", "HEARD", "NOTE")
 		for _, r := range rows {
-			t.add("", r...)
+			t.Add("", r...)
 		}
-		s.screen.turn()
+		s.Screen.Turn()
 		var b strings.Builder
-		t.write(&b, s, "")
+		t.Write(&b, s, "")
 		_, body, _ := strings.Cut(b.String(), "\n")
 		var lines []string
 		for line := range strings.Lines(strings.NewReplacer("\x1b[7m", "<", "\x1b[0m", ">").Replace(body)) {
@@ -121,8 +123,8 @@ func TestScreen(t *testing.T) {
 	require.Equal(t, "down n1 3s x", draw([]string{"down", "n1", "3s", "x"}), "a row that is gone marks nothing")
 }
 
-// A terminal is the other side of a pseudo-terminal on which a command runs.
-type terminal struct {
+// A tty is the other side of a pseudo-terminal on which a command runs.
+type tty struct {
 	*os.File
 	t    *testing.T
 	cmd  *exec.Cmd
@@ -130,18 +132,18 @@ type terminal struct {
 }
 
 // onTerminal runs fairlead on a terminal, as a user does.
-func onTerminal(t *testing.T, args ...string) *terminal {
+func onTerminal(t *testing.T, args ...string) *tty {
 	t.Helper()
 	cmd := exec.Command("fairlead", args...)
 	cmd.Env = append(os.Environ(), "TERM=xterm", "NO_COLOR=")
 	f, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 40, Cols: 200})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = f.Close() })
-	return &terminal{File: f, t: t, cmd: cmd}
+	return &tty{File: f, t: t, cmd: cmd}
 }
 
 // expect reads until text comes, and returns all that came before it since the last call.
-func (x *terminal) expect(text string) string {
+func (x *tty) expect(text string) string {
 	x.t.Helper()
 	require.NoError(x.t, x.SetReadDeadline(time.Now().Add(20*time.Second)))
 	buf := make([]byte, 4096)
@@ -160,20 +162,20 @@ func (x *terminal) expect(text string) string {
 }
 
 // say types a line.
-func (x *terminal) say(text string) {
+func (x *tty) say(text string) {
 	x.t.Helper()
 	_, err := io.WriteString(x.File, text)
 	require.NoError(x.t, err)
 }
 
 // exits waits for the end of the command and returns its exit code.
-func (x *terminal) exits() int {
+func (x *tty) exits() int {
 	_, _ = io.Copy(&x.seen, x.File)
 	_ = x.cmd.Wait()
 	return x.cmd.ProcessState.ExitCode()
 }
 
-// TestWatchTerminal: on a terminal the screen is drawn anew, what changed is marked, and Ctrl-C ends it well.
+// TestWatchTerminal: on a tty the screen is drawn anew, what changed is marked, and Ctrl-C ends it well.
 func TestWatchTerminal(t *testing.T) {
 	var down atomic.Bool
 	parts := testParts()
@@ -196,5 +198,5 @@ func TestWatchTerminal(t *testing.T) {
 	x.expect(cursorHome)
 	require.NotContains(t, x.expect("\x1b[31m■ down"), "\x1b[7m")
 	x.say("\x03")
-	require.Equal(t, exitOK, x.exits())
+	require.Equal(t, exit.OK, x.exits())
 }

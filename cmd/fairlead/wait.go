@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -19,20 +20,20 @@ const (
 // checkWait makes sure that what is to be waited for can come.
 func (f *orderFlags) checkWait(cmd *cobra.Command, kind string) error {
 	if *f.timeout != 0 && f.wait != waitForgotten {
-		return usagef(cmd, "--timeout is for --wait=%s", waitForgotten)
+		return exit.Usagef(cmd, "--timeout is for --wait=%s", waitForgotten)
 	}
 	if f.wait == "" {
 		return nil
 	}
-	if err := choice(cmd, "wait", f.wait, waitNodes, waitForgotten); err != nil {
+	if err := exit.Choice(cmd, "wait", f.wait, waitNodes, waitForgotten); err != nil {
 		return err
 	}
 	switch {
 	case f.wait != waitForgotten:
 	case kind != "drain":
-		return usagef(cmd, "--wait=%s is for drains", waitForgotten)
+		return exit.Usagef(cmd, "--wait=%s is for drains", waitForgotten)
 	case f.service != "":
-		return usagef(cmd, "--wait=%s: other services go on answering what is drained for one; see `fairlead staleness`", waitForgotten)
+		return exit.Usagef(cmd, "--wait=%s: other services go on answering what is drained for one; see `fairlead staleness`", waitForgotten)
 	}
 	return nil
 }
@@ -47,7 +48,7 @@ func (f *orderFlags) awaitForgotten(cmd *cobra.Command, i *api.Intent) error {
 			return nil
 		}
 		if !slices.ContainsFunc(list.Intents, func(o api.Intent) bool { return o.ID == i.ID }) {
-			return &exitError{Code: exitDegraded, Err: fmt.Errorf("%s: the drain has ended", i.ID), Hint: "what was drained may be answered again"}
+			return &exit.Error{Code: exit.Degraded, Err: fmt.Errorf("%s: the drain has ended", i.ID), Hint: "what was drained may be answered again"}
 		}
 		return nil
 	})

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -28,28 +30,28 @@ Exit codes: 0 done, 1 the node cannot be reached or the files have errors, 2 wro
 		Example: `  fairlead what-if --drain az=eu-west-1a
   fairlead what-if --down region=eu-west --weight web-us=10
   fairlead what-if --zones /etc/fairlead/zones.d --down pool=web-eu -o json`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: exit.Args(cobra.NoArgs),
 	}
 	a.flags(cmd)
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, json or yaml")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := choice(cmd, "output", output, "text", "json", "yaml"); err != nil {
+		if err := exit.Choice(cmd, "output", output, "text", "json", "yaml"); err != nil {
 			return err
 		}
 		if len(a.assume.Down)+len(a.assume.Drain)+len(a.assume.Weight) == 0 {
-			return usagef(cmd, "what is to be assumed? give --down, --drain or --weight")
+			return exit.Usagef(cmd, "what is to be assumed? give --down, --drain or --weight")
 		}
 		w, err := a.whatIf(cmd)
 		if err != nil {
 			return err
 		}
 		if output != "text" {
-			err = writeDocument(cmd.OutOrStdout(), output, w)
+			err = terminal.WriteDocument(cmd.OutOrStdout(), output, w)
 		} else {
 			writeWhatIf(cmd.OutOrStdout(), w)
 		}
 		if err == nil && worse(w) {
-			return silent(exitDegraded)
+			return exit.Silent(exit.Degraded)
 		}
 		return err
 	}
@@ -68,7 +70,7 @@ func (a *asker) whatIf(cmd *cobra.Command) (*api.WhatIf, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.WhatIf(orBackground(cmd.Context()), a.assume)
+	return c.WhatIf(exit.OrBackground(cmd.Context()), a.assume)
 }
 
 // worse tells whether a service would be degraded that is not.
@@ -82,25 +84,25 @@ func worse(w *api.WhatIf) bool {
 }
 
 func writeWhatIf(out io.Writer, w *api.WhatIf) {
-	st := styleFor(out)
+	st := terminal.StyleFor(out)
 	m, text := briefMoves(w)
 	writeBrief(out, st, m, text)
 	writeMovesOf(out, st, w)
 }
 
 // writeMovesOf prints what is assumed, and what becomes of each service.
-func writeMovesOf(out io.Writer, st style, w *api.WhatIf) {
+func writeMovesOf(out io.Writer, st terminal.Style, w *api.WhatIf) {
 	for _, line := range assumptionLines(w.Assumptions) {
 		fmt.Fprintln(out, line)
 	}
 	for _, s := range w.Services {
-		name := display(s.Service)
+		name := terminal.Display(s.Service)
 		if s.Class != "" {
 			name += " for " + s.Class
 		}
 		was, is := stateMark(s.Before), stateMark(s.After)
-		fmt.Fprintf(out, "\n%s\n  %s  ttl %ds -> %s  ttl %ds\n", st.paint(bold, name),
-			st.paint(was.colour, was.text()), s.Before.TTLSeconds, st.paint(is.colour, is.text()), s.After.TTLSeconds)
+		fmt.Fprintf(out, "\n%s\n  %s  ttl %ds -> %s  ttl %ds\n", st.Paint(terminal.Bold, name),
+			st.Paint(was.Colour, was.Text()), s.Before.TTLSeconds, st.Paint(is.Colour, is.Text()), s.After.TTLSeconds)
 		for _, f := range groupShares(s.Before.Shares, func(x api.Share) string { return x.Family }) {
 			if !slices.ContainsFunc(s.After.Shares, func(x api.Share) bool { return x.Family == f.key }) {
 				fmt.Fprintf(out, "  %s: nobody, every query would get NODATA\n", f.key)
@@ -111,30 +113,30 @@ func writeMovesOf(out io.Writer, st style, w *api.WhatIf) {
 	if len(w.Services) > 0 {
 		fmt.Fprintln(out)
 	}
-	fmt.Fprintf(out, "%s unchanged\n", count(w.Unchanged, "service"))
+	fmt.Fprintf(out, "%s unchanged\n", terminal.Count(w.Unchanged, "service"))
 }
 
-func stateMark(s api.WhatIfState) mark {
+func stateMark(s api.WhatIfState) terminal.Mark {
 	return serviceMark(api.Service{Source: s.Source, Degraded: s.Degraded, Tier: s.Tier})
 }
 
 // writeMoves prints each member's share before and after.
-func writeMoves(out io.Writer, st style, s api.WhatIfService) {
+func writeMoves(out io.Writer, st terminal.Style, s api.WhatIfService) {
 	type key struct{ family, data string }
 	after := make(map[key]api.Share)
 	for _, x := range s.After.Shares {
 		after[key{x.Family, x.Data}] = x
 	}
-	t := newTable("", "", "", "BEFORE", "AFTER").alignRight(3, 4)
+	t := terminal.NewTable("", "", "", "BEFORE", "AFTER").AlignRight(3, 4)
 	for _, x := range s.Before.Shares {
 		k := key{x.Family, x.Data}
-		t.add("", x.Family, x.Data, x.Pool+"/"+x.Endpoint, share(x.Fraction), share(after[k].Fraction))
+		t.Add("", x.Family, x.Data, x.Pool+"/"+x.Endpoint, share(x.Fraction), share(after[k].Fraction))
 		delete(after, k)
 	}
 	for _, x := range s.After.Shares {
 		if _, ok := after[key{x.Family, x.Data}]; ok {
-			t.add("", x.Family, x.Data, x.Pool+"/"+x.Endpoint, share(0), share(x.Fraction))
+			t.Add("", x.Family, x.Data, x.Pool+"/"+x.Endpoint, share(0), share(x.Fraction))
 		}
 	}
-	t.write(out, st, "    ")
+	t.Write(out, st, "    ")
 }

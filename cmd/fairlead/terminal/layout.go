@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"fmt"
@@ -13,8 +13,8 @@ const (
 	leastCell = 12
 	// leastText is how much room a column of text needs to be wrapped in its place.
 	leastText = 24
-	// belowIndent is how far what stands on lines of its own is indented.
-	belowIndent = 4
+	// BelowIndent is how far what stands on lines of its own is indented.
+	BelowIndent = 4
 )
 
 // explaining are headers of last columns that hold sentences: where there is no room they stand on lines of their own. Those of tables without
@@ -35,23 +35,23 @@ type layout struct {
 }
 
 // layout fits the table into room columns; room <= 0 is as much as it needs.
-func (t *table) layout(room int) layout {
-	l := layout{widths: make([]int, len(t.header)), text: -1, room: room}
-	for _, row := range append([][]string{t.header}, t.rows...) {
+func (t *Table) layout(room int) layout {
+	l := layout{widths: make([]int, len(t.Header)), text: -1, room: room}
+	for _, row := range append([][]string{t.Header}, t.Rows...) {
 		for i, cell := range row {
 			l.widths[i] = max(l.widths[i], utf8.RuneCountInString(cell))
 		}
 	}
-	last := len(t.header) - 1
+	last := len(t.Header) - 1
 	if room <= 0 || l.total() <= room || last < 1 {
 		return l
 	}
-	headed := strings.Join(t.header, "") != ""
-	if headed && (t.header[last] == "" || slices.Contains(explaining, t.header[last])) {
-		l.text, l.hang, l.widths[last] = last, belowIndent, -1
+	headed := strings.Join(t.Header, "") != ""
+	if headed && (t.Header[last] == "" || slices.Contains(explaining, t.Header[last])) {
+		l.text, l.hang, l.widths[last] = last, BelowIndent, -1
 	}
 	for _, word := range expendable {
-		if i := slices.Index(t.header, word); i > 0 && l.widths[i] >= 0 && l.total() > room {
+		if i := slices.Index(t.Header, word); i > 0 && l.widths[i] >= 0 && l.total() > room {
 			l.widths[i] = -1
 		}
 	}
@@ -82,7 +82,7 @@ func (l *layout) total() (sum int) {
 // cell is a cell as far as there is room: of names the end tells more than the beginning.
 func (l *layout) cell(i int, text string) string {
 	if l.text == i {
-		return fold(text, l.widths[i])[0]
+		return Fold(text, l.widths[i])[0]
 	}
 	if r := []rune(text); len(r) > l.widths[i] {
 		return "…" + string(r[len(r)-l.widths[i]+1:])
@@ -95,7 +95,7 @@ func (l *layout) below(row []string) []string {
 	if l.text < 0 || row[l.text] == "" || row[l.text] == "-" {
 		return nil
 	}
-	lines := fold(row[l.text], l.room-l.hang)
+	lines := Fold(row[l.text], l.room-l.hang)
 	if l.widths[l.text] >= 0 {
 		lines = lines[1:]
 	}
@@ -105,8 +105,8 @@ func (l *layout) below(row []string) []string {
 	return lines
 }
 
-// fold breaks text into lines of width characters, between words where it can; width <= 0 is one line.
-func fold(text string, width int) (lines []string) {
+// Fold breaks text into lines of width characters, between words where it can; width <= 0 is one line.
+func Fold(text string, width int) (lines []string) {
 	if width <= 0 {
 		return []string{text}
 	}
@@ -131,18 +131,18 @@ func fold(text string, width int) (lines []string) {
 	return append(lines, line)
 }
 
-// say prints a sentence, on as many lines as the terminal that w is needs for it.
-func say(w io.Writer, format string, args ...any) {
-	for i, line := range fold(fmt.Sprintf(format, args...), columnsLeft(w, belowIndent/2)) {
+// Say prints a sentence, on as many lines as the terminal that w is needs for it.
+func Say(w io.Writer, format string, args ...any) {
+	for i, line := range Fold(fmt.Sprintf(format, args...), ColumnsLeft(w, BelowIndent/2)) {
 		if i > 0 {
-			line = strings.Repeat(" ", belowIndent/2) + line
+			line = strings.Repeat(" ", BelowIndent/2) + line
 		}
 		fmt.Fprintln(w, line)
 	}
 }
 
-// cut is a line of a terminal as far as width characters; escape sequences take no room and are kept.
-func cut(line string, width int) string {
+// Cut is a line of a terminal as far as width characters; escape sequences take no room and are kept.
+func Cut(line string, width int) string {
 	if width <= 0 {
 		return line
 	}

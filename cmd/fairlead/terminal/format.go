@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"fmt"
@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// percent is a fraction for people: "28%", "33.3%", and never "0%" for something that is answered at all.
-func percent(fraction float64) string {
+// Percent is a fraction for people: "28%", "33.3%", and never "0%" for something that is answered at all.
+func Percent(fraction float64) string {
 	p := fraction * 100
 	if p > 0 && p < 0.05 {
 		return "<0.1%"
@@ -15,8 +15,8 @@ func percent(fraction float64) string {
 	return strconv.FormatFloat(float64(int64(p*10+0.5))/10, 'f', -1, 64) + "%"
 }
 
-// age is a duration for people, with two units at most.
-func age(d time.Duration) string {
+// Age is a duration for people, with two units at most.
+func Age(d time.Duration) string {
 	switch d = max(d, 0); {
 	case d < 10*time.Second:
 		return fmt.Sprintf("%.1fs", d.Seconds())
@@ -31,14 +31,14 @@ func age(d time.Duration) string {
 	}
 }
 
-// upTo is an upper limit for people: rounded up to a tenth of a second.
-func upTo(d time.Duration) string {
+// UpTo is an upper limit for people: rounded up to a tenth of a second.
+func UpTo(d time.Duration) string {
 	const tenth = time.Second / 10
 	return ((d + tenth - 1) / tenth * tenth).String()
 }
 
-// clock is a moment in UTC, with the day only where that is not the day of now.
-func clock(t, now time.Time) string {
+// Clock is a moment in UTC, with the day only where that is not the day of now.
+func Clock(t, now time.Time) string {
 	t, now = t.UTC(), now.UTC()
 	if t.Year() == now.Year() && t.YearDay() == now.YearDay() {
 		return t.Format("15:04:05Z")
@@ -46,21 +46,21 @@ func clock(t, now time.Time) string {
 	return t.Format("2006-01-02 15:04Z")
 }
 
-// since is a moment and how long ago that was.
-func since(t, now time.Time) string {
+// Since is a moment and how long ago that was.
+func Since(t, now time.Time) string {
 	if t.IsZero() || t.Unix() == 0 {
 		return "unknown"
 	}
-	return fmt.Sprintf("%s (%s)", clock(t, now), age(now.Sub(t)))
+	return fmt.Sprintf("%s (%s)", Clock(t, now), Age(now.Sub(t)))
 }
 
-// seconds is a number of seconds from the API as a duration, for people.
-func seconds(s float64) string {
+// Seconds is a number of seconds from the API as a duration, for people.
+func Seconds(s float64) string {
 	return time.Duration(s * float64(time.Second)).Round(time.Millisecond).String()
 }
 
-// latency rounds to what a person compares.
-func latency(s float64) string {
+// Latency rounds to what a person compares.
+func Latency(s float64) string {
 	d := time.Duration(s * float64(time.Second))
 	if d < 10*time.Millisecond {
 		return d.Round(100 * time.Microsecond).String()
@@ -68,8 +68,8 @@ func latency(s float64) string {
 	return d.Round(time.Millisecond).String()
 }
 
-// count is "1 endpoint", "2 endpoints".
-func count(n int, noun string) string {
+// Count is "1 endpoint", "2 endpoints".
+func Count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
