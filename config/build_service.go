@@ -31,23 +31,9 @@ func (b *builder) buildServices() {
 		}
 	}
 	for i, p := range b.zone.Pools {
-		p.Failbacks = b.failbacks(p)
+		p.Failbacks = b.zone.failbacks(p)
 		b.checkFence(i, p)
 	}
-}
-
-// failbacks are the distinct ways in which a pool's services let it return.
-func (b *builder) failbacks(p *Pool) []Failback {
-	var all []Failback
-	for _, s := range p.Services {
-		f := b.zone.Services[s].FailbackOf(p)
-		if !slices.ContainsFunc(all, func(g Failback) bool {
-			return f.Mode == g.Mode && f.Hold == g.Hold && f.Step == g.Step && slices.Equal(f.Ramp, g.Ramp)
-		}) {
-			all = append(all, f)
-		}
-	}
-	return all
 }
 
 func (b *builder) service(k, n *yamlNode, at *yamlPath) *Service {

@@ -85,12 +85,12 @@ func (b *builder) hintShared(p *Pool, n *yamlNode, at *yamlPath) {
 // Nested are warnings about zones below others: names of the upper zone at or below the apex of the lower one are never answered, since the
 // lower zone is closer. They stand at the name of the lower zone. What a delegation to it needs is no such name.
 func Nested(zones []*Zone) (problems Problems) {
-	byName := make(map[string]*Zone, len(zones))
+	byName, names := make(map[string]*Zone, len(zones)), make(map[string]bool, len(zones))
 	for _, z := range zones {
-		byName[z.Name] = z
+		byName[z.Name], names[z.Name] = z, true
 	}
 	for _, z := range zones {
-		upper := enclosing(byName, z.Name)
+		upper := byName[Enclosing(names, z.Name)]
 		if upper == nil {
 			continue
 		}
@@ -113,16 +113,6 @@ func Nested(zones []*Zone) (problems Problems) {
 		problems = append(problems, p)
 	}
 	return problems
-}
-
-// enclosing is the closest zone above a name; nil for none.
-func enclosing(byName map[string]*Zone, name string) *Zone {
-	for off, end := dns.NextLabel(name, 0); !end; off, end = dns.NextLabel(name, off) {
-		if z := byName[name[off:]]; z != nil {
-			return z
-		}
-	}
-	return nil
 }
 
 // namesBelow are the owner names of z at or below a name, but for what a delegation of that name has.

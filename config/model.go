@@ -79,6 +79,8 @@ type Zone struct {
 	Checks   []*Check
 	Pools    []*Pool
 	Services []*Service
+	// Nested are the zones of the model that stand below this one and are closest to it, by name, sorted: they answer what is at or below them.
+	Nested []string
 	// Hosts are the host names of endpoints to which SRV records lead.
 	Hosts []Host
 	// AllowShrink lets a new version of the file drop more than Shrinks would let pass.

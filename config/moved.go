@@ -7,7 +7,7 @@ import (
 )
 
 // MovedNames are names that the next version of a zone answers with other addresses, while those that they had are answered for other names:
-// cells with another home, and a name that was a wildcard's.
+// cells with another home, and names that were a wildcard's until they had a service, or a zone, of their own.
 type MovedNames struct {
 	// Before is the service that answered them, and Service the name of the one that does.
 	Before  *Service
@@ -29,6 +29,12 @@ func Moved(was, is *Zone) (moved []MovedNames) {
 			}
 		} else if before = wildcardOf(services, svc.Name); before != nil {
 			moved = append(moved, MovedNames{before, svc.Name, "answers of " + strings.TrimSuffix(before.Name, "."), "the name has a service of its own"})
+		}
+	}
+	for _, zone := range is.Nested {
+		if before := wildcardOf(services, zone); before != nil && !slices.Contains(was.Nested, zone) {
+			name := strings.TrimSuffix(zone, ".")
+			moved = append(moved, MovedNames{before, before.Name, "answers of " + strings.TrimSuffix(before.Name, ".") + " at and below " + name, "zone " + name + " answers there"})
 		}
 	}
 	return moved

@@ -234,8 +234,11 @@ func (s *source) expand() (m *config.Model, moved bool) {
 		before[z.Name] = z
 	}
 	zones := make([]*config.Zone, 0, len(s.base))
-	for _, z := range s.base {
-		z = s.discovery.with(z)
+	expanded := make([]*config.Zone, len(s.base))
+	for i, z := range s.base {
+		expanded[i] = s.discovery.with(z)
+	}
+	for _, z := range config.Visible(expanded) {
 		if was := before[z.Name]; was != nil && was.File == z.File && was.Hash == z.Hash {
 			z = was
 		}

@@ -122,8 +122,9 @@ func (c *client) diff(ctx context.Context, paths []string) (*diffDocument, error
 	if problems.HasErrors() {
 		return nil, exit.WithHint(fmt.Errorf("%s with errors", terminal.Count(problems.Count(config.Error), "place")), "see `fairlead check %s`", exit.OrList(paths))
 	}
-	whole := slices.ContainsFunc(paths, isDir)
 	out, now, fetched := &diffDocument{Node: served.Node, Zones: []zoneDiff{}}, time.Now(), make(map[string]*config.Zone)
+	whole := slices.ContainsFunc(paths, isDir)
+	nested := nestedBy(served.Zones, zones, whole)
 	for _, z := range zones {
 		item := slices.IndexFunc(served.Zones, func(s api.ZoneItem) bool { return s.Name == z.Name })
 		var running *runningZone
@@ -133,7 +134,7 @@ func (c *client) diff(ctx context.Context, paths []string) (*diffDocument, error
 			}
 			fetched[z.Name] = running.zone
 		}
-		out.Zones = append(out.Zones, compareZone(z, running, now))
+		out.Zones = append(out.Zones, compareZone(z, running, nested, now))
 	}
 	for _, s := range served.Zones {
 		if whole && !slices.ContainsFunc(zones, func(z *config.Zone) bool { return z.Name == s.Name }) {
@@ -142,8 +143,16 @@ func (c *client) diff(ctx context.Context, paths []string) (*diffDocument, error
 				return nil, err
 			}
 			fetched[s.Name] = running.zone
-			out.Zones = append(out.Zones, compareZone(nil, running, now))
+			out.Zones = append(out.Zones, compareZone(nil, running, nested, now))
 		}
+	}
+	for _, upper := range nested.above(zones) {
+		// Its file stays as it is, and a zone below it takes names from it.
+		running, err := c.running(ctx, upper, "")
+		if err != nil {
+			return nil, err
+		}
+		out.Zones = append(out.Zones, compareZone(running.zone, running, nested, now))
 	}
 	if out.Dangling, err = c.dangling(ctx, served.Zones, zones, fetched); err != nil {
 		return nil, err
@@ -151,6 +160,34 @@ func (c *client) diff(ctx context.Context, paths []string) (*diffDocument, error
 	slices.SortFunc(out.Zones, func(a, b zoneDiff) int { return bytes.Compare([]byte(a.Zone), []byte(b.Zone)) })
 	out.Differs = slices.ContainsFunc(out.Zones, func(z zoneDiff) bool { return z.differs() })
 	return out, nil
+}
+
+// nesting are the zones below each zone, before a change and after it.
+type nesting struct{ before, after map[string][]string }
+
+// nestedBy is what zones make of those that are served; they are all that is served then where whole is set.
+func nestedBy(served []api.ZoneItem, zones []*config.Zone, whole bool) nesting {
+	var before, after []string
+	for _, s := range served {
+		before = append(before, s.Name)
+	}
+	for _, z := range zones {
+		after = append(after, z.Name)
+	}
+	if !whole {
+		after = append(after, before...)
+	}
+	return nesting{config.Below(before), config.Below(after)}
+}
+
+// above are the zones other than those named that have other zones below them after the change.
+func (n nesting) above(zones []*config.Zone) (upper []string) {
+	for _, name := range slices.Sorted(maps.Keys(n.after)) {
+		if !slices.Equal(n.before[name], n.after[name]) && !slices.ContainsFunc(zones, func(z *config.Zone) bool { return z.Name == name }) {
+			upper = append(upper, name)
+		}
+	}
+	return upper
 }
 
 func (z *zoneDiff) differs() bool {
@@ -237,7 +274,7 @@ func withLocal(files map[string][]byte, local func(string) ([]byte, error), chan
 }
 
 // compareZone compares a zone on disk with the one that runs; one of them may be nil.
-func compareZone(z *config.Zone, running *runningZone, now time.Time) zoneDiff {
+func compareZone(z *config.Zone, running *runningZone, nested nesting, now time.Time) zoneDiff {
 	out := zoneDiff{Changes: []config.Change{}, Names: []explain.NameChange{}, Leaves: []explain.Leave{}}
 	var was *config.Zone
 	if z != nil {
@@ -251,6 +288,12 @@ func compareZone(z *config.Zone, running *runningZone, now time.Time) zoneDiff {
 	if z != nil && was != nil {
 		out.Changes = append(out.Changes, config.Diff(was, z)...)
 		out.Refused = config.Shrinks(was, z)
+	}
+	if was != nil {
+		was = was.Above(nested.before[was.Name])
+	}
+	if z != nil {
+		z = z.Above(nested.after[z.Name])
 	}
 	out.Names = append(out.Names, explain.CompareZones(was, z, now)...)
 	out.Leaves = append(out.Leaves, explain.Leaves(was, z, now)...)

@@ -67,7 +67,7 @@ func (a *asker) offline(cmd *cobra.Command) (*explain.Explainer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("node file %s: geo.databases: %w", a.node, err)
 	}
-	return explain.New(config.NewModel(zones), locator, time.Now()), nil
+	return explain.New(config.NewModel(config.Visible(zones)), locator, time.Now()), nil
 }
 
 func explainCommand() *cobra.Command {
