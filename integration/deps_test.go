@@ -35,6 +35,7 @@ var rows = map[string]int{
 	"cmd/fairlead": 9,
 	// Rooms of the command, each as low as what it needs.
 	"cmd/fairlead/terminal": 2, "cmd/fairlead/exit": 3,
+	"cmd/fairlead/delegation": 4, "cmd/fairlead/dnssec": 5,
 }
 
 // A fence keeps a library where one package at a time has to know it.
@@ -50,15 +51,15 @@ var fences = []fence{
 	{"gopkg.in/yaml.v3", []string{"config", "config/foreign"}, "one strict decoder"},
 	{"go.yaml.in/", nil, "one strict decoder"},
 	{"sigs.k8s.io/yaml", []string{"cmd/fairlead/terminal"}, "it prints documents of the API, by their JSON names; what is read goes through the strict decoder"},
-	{"github.com/miekg/dns", []string{"plugin", "plugin/answer", "plugin/secondary", "plugin/explain", "plugin/fastlane", "cmd/fairlead", "health/probe", "config", "config/foreign"}, "decisions know no DNS wire"},
+	{"github.com/miekg/dns", []string{"plugin", "plugin/answer", "plugin/secondary", "plugin/explain", "plugin/fastlane", "cmd/fairlead/delegation", "cmd/fairlead/dnssec", "health/probe", "config", "config/foreign"}, "decisions know no DNS wire"},
 	{"github.com/oschwald/maxminddb-golang", []string{"plugin/geo"}, "a Place is all that the others know of geo databases"},
 	{"github.com/maxmind/mmdbwriter", []string{"plugin/geo/geomake"}, "databases are made by command, and for tests"},
 	{"k8s.io/", []string{"discover/kube"}, "a Set is all that the others know of clusters"},
 	{"github.com/theory/jsonpath", []string{"config", "health/counter"}, "a number is all that the others know of what endpoints count"},
 	{"github.com/coreos/go-oidc", []string{"plugin/admin/oidc"}, "a Login is all that the others know of tokens of issuers"},
 	{"golang.org/x/oauth2", []string{"plugin/admin/oidc"}, "so it is with their logins"},
-	{"github.com/spf13/cobra", []string{"cmd/fairlead", "cmd/fairlead/exit"}, "a command line is for the command"},
-	{module + "plugin", []string{"client", "node", "plugin", "plugin/steer", "plugin/abuse", "plugin/secondary", "plugin/answer", "plugin/explain", "plugin/drill", "plugin/fastlane", "plugin/geo", "plugin/geo/geomake", "plugin/admin", "plugin/admin/api", "plugin/admin/token", "plugin/admin/oidc", "plugin/admin/openapi", "plugin/admin/headline", "plugin/admin/ui", "cmd/fairlead"}, "health never imports plugin: there is one writer"},
+	{"github.com/spf13/cobra", []string{"cmd/fairlead", "cmd/fairlead/exit", "cmd/fairlead/delegation", "cmd/fairlead/dnssec"}, "a command line is for the command"},
+	{module + "plugin", []string{"client", "node", "plugin", "plugin/steer", "plugin/abuse", "plugin/secondary", "plugin/answer", "plugin/explain", "plugin/drill", "plugin/fastlane", "plugin/geo", "plugin/geo/geomake", "plugin/admin", "plugin/admin/api", "plugin/admin/token", "plugin/admin/oidc", "plugin/admin/openapi", "plugin/admin/headline", "plugin/admin/ui", "cmd/fairlead", "cmd/fairlead/dnssec"}, "health never imports plugin: there is one writer"},
 	{"log", []string{"cmd/fairlead"}, "logs go through slog, or through CoreDNS's logger in plugin"},
 }
 

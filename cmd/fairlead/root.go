@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/delegation"
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/dnssec"
 	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
 )
 
@@ -40,8 +42,8 @@ func commands() []*cobra.Command {
 		initCommand(),
 		checkCommand(),
 		diffCommand(),
-		delegationCommand(),
-		dnssecCommand(),
+		delegation.Command(),
+		dnssec.Command(),
 		schemaCommand(),
 		docsCommand(),
 		importCommand(),

@@ -1,8 +1,9 @@
-package main
+package delegation
 
 import (
 	"bytes"
 	"crypto"
+	"flag"
 	"net"
 	"net/netip"
 	"os"
@@ -15,6 +16,8 @@ import (
 
 	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 )
+
+var rewrite = flag.Bool("update", false, "rewrite the golden files")
 
 // zoneServer answers from records over UDP, with AA, until the test ends.
 func zoneServer(t *testing.T, records ...string) string {
@@ -181,9 +184,9 @@ func TestDelegationText(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer
 			r.write(&b, s)
-			golden := "testdata/delegation/" + name + ".txt"
-			if *update {
-				require.NoError(t, os.MkdirAll("testdata/delegation", 0o755))
+			golden := "testdata/" + name + ".txt"
+			if *rewrite {
+				require.NoError(t, os.MkdirAll("testdata", 0o755))
 				require.NoError(t, os.WriteFile(golden, b.Bytes(), 0o644))
 			}
 			want, err := os.ReadFile(golden)

@@ -1,4 +1,4 @@
-package main
+package dnssec
 
 import (
 	"fmt"
@@ -15,7 +15,7 @@ import (
 	"github.com/fairlead-dns/fairlead/plugin/answer"
 )
 
-func dnssecCommand() *cobra.Command {
+func Command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "dnssec",
 		Short:   "make keys for signed zones, and say what the parent zone must have",

@@ -1,4 +1,4 @@
-package main
+package delegation
 
 import (
 	"fmt"
@@ -70,7 +70,7 @@ func worst(a, b string) string {
 	return resultOK
 }
 
-func delegationCommand() *cobra.Command {
+func Command() *cobra.Command {
 	var parent, resolver, output string
 	q := &querier{}
 	cmd := &cobra.Command{
