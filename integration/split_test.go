@@ -132,7 +132,8 @@ type splitCount struct {
 	qtype      uint16
 }
 
-// splitTally asks n times for each of counts from clients at once, all mixed up, and tallies the members.
+// splitTally asks n times for each of counts from clients at once, all mixed up, and tallies the members. Over the network "mixed" every
+// other client asks over TCP.
 func splitTally(t *testing.T, p *process, network string, n int, counts ...splitCount) map[splitCount]map[string]int {
 	t.Helper()
 	tally, mu := map[splitCount]map[string]int{}, sync.Mutex{}
@@ -142,9 +143,13 @@ func splitTally(t *testing.T, p *process, network string, n int, counts ...split
 	var wg sync.WaitGroup
 	for client := range splitClients {
 		wg.Go(func() {
+			over := network
+			if network == "mixed" {
+				over = []string{"udp", "tcp"}[client%2]
+			}
 			for i := client; i < n; i += splitClients {
 				for k, c := range counts {
-					member, err := splitAsk(p, network, c.from, c.name, c.qtype, (i/splitClients+client+k)%3)
+					member, err := splitAsk(p, over, c.from, c.name, c.qtype, (i/splitClients+client+k)%3)
 					if err != nil {
 						t.Error(err)
 						return
@@ -182,12 +187,15 @@ var (
 	splitBoth = map[string]int{"a": 56, "b": 84, "c": 15, "d": 45}
 )
 
-// TestSplitIsExact: 1,000 answers from 16 clients at once over UDP and over TCP, with and without EDNS and DO, A and AAAA in turn. The
-// declared tolerance is one answer per member.
+// TestSplitIsExact: 1,000 answers from 16 clients at once over UDP, through the fast lane, over TCP, and over both at once, with and without
+// EDNS and DO, A and AAAA in turn. The declared tolerance is one answer per member.
 func TestSplitIsExact(t *testing.T) {
-	for _, network := range []string{"udp", "tcp"} {
+	for _, network := range []string{"udp", "tcp", "mixed"} {
 		t.Run(network, func(t *testing.T) {
 			p := startSplit(t, listenAt(t).port)
+			lanes := p.status().FastLanes
+			require.Len(t, lanes, 1)
+			require.Positive(t, lanes[0].Sockets, lanes[0].Reason)
 			got := splitTally(t, p, network, splitAnswers,
 				splitCount{"127.0.0.1", "www", dns.TypeA}, splitCount{"127.0.0.1", "www", dns.TypeAAAA}, splitCount{"127.0.0.1", "both", dns.TypeA})
 			for c, members := range got {

@@ -123,7 +123,8 @@ func newScaleBed(s scale) (*scaleBed, error) {
 		return nil, err
 	}
 	go acceptAll(b.backend)
-	if b.toggle, err = freeAddress(); err != nil {
+	// An address that nobody else has: a port of 127.0.0.1 may be somebody's by the time that it is opened again.
+	if b.toggle, err = freeAddressOf("127.98.7.6"); err != nil {
 		return nil, err
 	}
 	if b.dns, err = freeAddress(); err != nil {
@@ -155,8 +156,10 @@ func acceptAll(l net.Listener) {
 	}
 }
 
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func freeAddress() (string, error) { return freeAddressOf("127.0.0.1") }
+
+func freeAddressOf(ip string) (string, error) {
+	l, err := net.Listen("tcp", net.JoinHostPort(ip, "0"))
 	if err != nil {
 		return "", err
 	}

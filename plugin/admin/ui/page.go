@@ -14,18 +14,18 @@ import (
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
-// A pageDef is one page. load asks the API for what it shows; live pages follow.
+// A pageDef is one page. load asks the API for what it shows; live pages follow; charts are drawn by what npm brings.
 type pageDef struct {
 	name, title, path string
-	live              bool
+	live, charts      bool
 	load              func(*visit) (any, error)
 }
 
 func pages() []pageDef {
 	return []pageDef{
 		{name: "overview", title: "Overview", path: "/ui/{$}", live: true, load: loadOverview},
-		{name: "service", title: "Service", path: "/ui/services/{name}", live: true, load: loadService},
-		{name: "endpoint", title: "Endpoint", path: "/ui/endpoints/{zone}/{pool}/{endpoint}", live: true, load: loadEndpoint},
+		{name: "service", title: "Service", path: "/ui/services/{name}", live: true, charts: true, load: loadService},
+		{name: "endpoint", title: "Endpoint", path: "/ui/endpoints/{zone}/{pool}/{endpoint}", live: true, charts: true, load: loadEndpoint},
 		{name: "drains", title: "Drains", path: "/ui/drains", live: true, load: loadDrains},
 		{name: "new", title: "New drain", path: "/ui/drains/new", load: loadNewDrain},
 		{name: "drain", title: "Drain", path: "/ui/drains/{id}", live: true, load: loadDrain},

@@ -220,5 +220,5 @@ func probeEndpoint(v *visit) {
 		v.failed(err)
 		return
 	}
-	v.render(http.StatusOK, "endpoint", v.page(pageDef{name: "endpoint", title: p.Name, path: v.r.URL.Path}, p))
+	v.render(http.StatusOK, "endpoint", v.page(pageDef{name: "endpoint", title: p.Name, path: v.r.URL.Path, charts: true}, p))
 }

@@ -187,7 +187,9 @@ type page struct {
 	// Path is the page's, LivePath where its stream is; empty for a page that does not follow.
 	Path, LivePath string
 	Live           bool
-	Data           any
+	// Charts is set where there are some: other pages do not load what draws them.
+	Charts bool
+	Data   any
 	// Status is of the whole node, for the head of the page.
 	Cluster *api.Nodes
 }
@@ -203,7 +205,7 @@ func (v *visit) show(p pageDef) {
 }
 
 func (v *visit) page(p pageDef, data any) *page {
-	out := &page{visit: v, Title: p.title, Name: p.name, Node: v.ui.opts.Node, Version: v.ui.opts.Version, Path: p.path, Live: v.ui.assets.live(), Data: data}
+	out := &page{visit: v, Title: p.title, Name: p.name, Node: v.ui.opts.Node, Version: v.ui.opts.Version, Path: p.path, Live: v.ui.assets.live(), Charts: p.charts, Data: data}
 	if p.live && out.Live {
 		out.LivePath = "/ui/live" + strings.TrimPrefix(v.r.URL.RequestURI(), "/ui")
 	}
