@@ -100,7 +100,7 @@ func (b *builder) completeNameServers() {
 	}
 	for i := range b.zone.NameServers {
 		ns := &b.zone.NameServers[i]
-		if !within(ns.Name, b.zone.Name) || len(ns.Addresses) > 0 {
+		if !Within(ns.Name, b.zone.Name) || len(ns.Addresses) > 0 {
 			continue
 		}
 		for _, t := range []uint16{dns.TypeA, dns.TypeAAAA} {

@@ -31,7 +31,7 @@ func (b *builder) buildNameServers() {
 			continue
 		}
 		lines[ns.Name] = int(n.Line)
-		switch inside := within(ns.Name, b.zone.Name); {
+		switch inside := Within(ns.Name, b.zone.Name); {
 		case inside && ns.Name == b.zone.Name:
 			b.errorf(n, at, "", "the apex cannot be its own name server")
 		case inside && len(ns.Addresses) > 0:
@@ -67,7 +67,7 @@ func (b *builder) nameServer(item *yamlNode, at *yamlPath) (ns NameServer, ok bo
 			ns.Addresses = append(ns.Addresses, addr)
 		}
 	}
-	if list != nil && !within(name, b.zone.Name) {
+	if list != nil && !Within(name, b.zone.Name) {
 		b.errorf(list, at.child("addresses"), "its addresses stand in its own zone", "the name server %s is outside the zone and takes no addresses", name)
 		ns.Addresses = nil
 	}
@@ -81,7 +81,7 @@ func (b *builder) buildSOA() {
 	from := b.imported.soa
 	if from == nil {
 		// What an imported zone file would say.
-		from = &dns.SOA{Refresh: defaultRefresh, Retry: defaultRetry, Expire: defaultExpire, Minttl: defaultNegativeTTL, Serial: serialOf(b.zone.Hash)}
+		from = &dns.SOA{Refresh: defaultRefresh, Retry: defaultRetry, Expire: defaultExpire, Minttl: defaultNegativeTTL, Serial: SerialOf(b.zone.Hash)}
 		from.Mbox = defaultRName + "." + b.zone.Name
 		if len(b.zone.NameServers) > 0 {
 			from.Ns = b.zone.NameServers[0].Name
@@ -113,10 +113,10 @@ func (b *builder) buildSOA() {
 	}
 }
 
-// serialOf makes a serial from the content: the first 32 bits of the hash. It is the same on every node and changes with
+// SerialOf makes a serial from the content: the first 32 bits of the hash. It is the same on every node and changes with
 // the content, but it does not grow: zones that are transferred have serials of another kind. 0 is left out: tools
 // take it for "none".
-func serialOf(h Hash) uint32 { return max(1, binary.BigEndian.Uint32(h[:4])) }
+func SerialOf(h Hash) uint32 { return max(1, binary.BigEndian.Uint32(h[:4])) }
 
 // refusedType says why records of a type cannot stand in a zone file; empty when they can.
 func refusedType(t uint16) string {

@@ -45,13 +45,13 @@ func (b *builder) check(k, n *yamlNode, at *yamlPath) *Check {
 	if a, err := parseAddress(stringOf(field(n, "address"))); err == nil {
 		c.Address = a
 	}
-	if c.Type.takes("port") {
+	if c.Type.Takes("port") {
 		c.Port = uint16(intOf(field(n, "port"), int(defaultPorts[c.Type])))
 	}
 	if c.Type == CheckTCP && field(n, "port") == nil {
 		b.errorf(k, at, "as in port: 5432", "a tcp check needs a port")
 	}
-	if c.Type.takes("interval") {
+	if c.Type.Takes("interval") {
 		b.timing(c, k, n, at)
 	}
 	c.Quorum = b.quorum(field(n, "quorum"))
@@ -102,7 +102,7 @@ func (b *builder) checkKeysOf(n *yamlNode, t CheckType, at *yamlPath) {
 		return
 	}
 	report := func(k *yamlNode, key string, at *yamlPath) {
-		if !t.takes(key) {
+		if !t.Takes(key) {
 			b.errorf(k, at, "", "the key %q does not apply to a %s check", k.Value, t)
 		}
 	}
@@ -111,7 +111,7 @@ func (b *builder) checkKeysOf(n *yamlNode, t CheckType, at *yamlPath) {
 			continue
 		}
 		report(k, k.Value, at.child(k.Value))
-		if k.Value != "expect" || !t.takes("expect") {
+		if k.Value != "expect" || !t.Takes("expect") {
 			continue
 		}
 		for sub := range entries(v) {
@@ -138,7 +138,7 @@ func (b *builder) timing(c *Check, k, n *yamlNode, at *yamlPath) {
 			where = k
 		}
 		b.errorf(where, at.child("timeout"), "probes of one endpoint must not overlap",
-			"the timeout %s is not less than the interval %s", durationString(c.Timeout), durationString(c.Interval))
+			"the timeout %s is not less than the interval %s", DurationText(c.Timeout), DurationText(c.Interval))
 	}
 }
 

@@ -161,7 +161,7 @@ func (b *builder) endpoint(n *yamlNode, at *yamlPath) *Endpoint {
 	case list != nil && target != nil:
 		b.errorf(target, at.child("target"), "", "an endpoint has addresses or a target, not both")
 	}
-	if e.Target, _ = parseHostName(stringOf(target)); e.Target != "" && within(e.Target, b.zone.Name) {
+	if e.Target, _ = parseHostName(stringOf(target)); e.Target != "" && Within(e.Target, b.zone.Name) {
 		b.targetNodes = append(b.targetNodes, targetNode{target, at.child("target"), e.Target})
 	}
 	for i, item := range items(list) {

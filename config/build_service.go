@@ -77,7 +77,7 @@ func (b *builder) owner(n *yamlNode, at *yamlPath, parse func(text, origin strin
 		b.errorf(n, at, "", "%s", err)
 		return ""
 	}
-	if !within(name, b.zone.Name) {
+	if !Within(name, b.zone.Name) {
 		b.errorf(n, at, "a name with a final dot is absolute", "%s is outside the zone %s", shorten(name), b.zone.Name)
 		return ""
 	}

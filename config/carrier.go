@@ -24,7 +24,7 @@ func (c Carrier) String() string { return c.Name + " " + dns.TypeToString[c.Type
 // Carriers calls f for all static records of the zone, addresses of its name servers included, that carry an address or lead to a name.
 func (z *Zone) Carriers(f func(Carrier)) {
 	for _, ns := range z.NameServers {
-		if !within(ns.Name, z.Name) {
+		if !Within(ns.Name, z.Name) {
 			continue
 		}
 		for _, a := range ns.Addresses {

@@ -110,7 +110,7 @@ func (b *builder) checkGlue(name string, cut *claim) {
 			continue
 		}
 		target, err := canonicalName(text)
-		if err != nil || !within(target, name) {
+		if err != nil || !Within(target, name) {
 			continue
 		}
 		if len(b.staticAddresses(target, dns.TypeA))+len(b.staticAddresses(target, dns.TypeAAAA)) == 0 {

@@ -53,7 +53,7 @@ func TestExampleModel(t *testing.T) {
 	z, problems := parseExample(t)
 	require.NotNil(t, z, "%s", problems)
 	assert.Equal(t, "gslb.example.org.", z.Name)
-	assert.Equal(t, SOA{MName: "ns1.gslb.example.org.", RName: "hostmaster.example.org.", Serial: serialOf(z.Hash), SerialMade: true, NegativeTTL: 10,
+	assert.Equal(t, SOA{MName: "ns1.gslb.example.org.", RName: "hostmaster.example.org.", Serial: SerialOf(z.Hash), SerialMade: true, NegativeTTL: 10,
 		Refresh: 7200, Retry: 3600, Expire: 1209600, TTL: 10}, z.SOA)
 	assert.Equal(t, []string{"ns1.gslb.example.org.", "ns2.gslb.example.org."}, []string{z.NameServers[0].Name, z.NameServers[1].Name})
 	assert.Equal(t, []Record{
@@ -210,7 +210,7 @@ func TestCheckKeys(t *testing.T) {
 	for _, name := range checkShape().keyNames() {
 		taken := false
 		for typ := range checkKeys {
-			taken = taken || typ.takes(name)
+			taken = taken || typ.Takes(name)
 		}
 		assert.True(t, taken, name)
 	}

@@ -13,30 +13,36 @@ import (
 
 // files reads what a zone file names, each file once, and hashes all of it.
 type files struct {
+	*Sum
 	read func(name string) ([]byte, error)
-	hash hash.Hash
 	// content and failed hold what was read, by clean name.
 	content map[string][]byte
 	failed  map[string]error
 }
 
 func newFiles(zoneFile []byte, read func(string) ([]byte, error)) *files {
-	f := &files{read: read, hash: sha256.New(), content: make(map[string][]byte), failed: make(map[string]error)}
-	f.add("", zoneFile)
+	f := &files{Sum: NewSum(), read: read, content: make(map[string][]byte), failed: make(map[string]error)}
+	f.Add("", zoneFile)
 	return f
 }
 
-// add writes name and content so that no two lists of files give the same octets.
-func (f *files) add(name string, content []byte) {
-	f.hash.Write(binary.BigEndian.AppendUint64(nil, uint64(len(name))))
-	f.hash.Write([]byte(name))
-	f.hash.Write(binary.BigEndian.AppendUint64(nil, uint64(len(content))))
-	f.hash.Write(content)
+// A Sum hashes files, by name and content.
+type Sum struct{ hash hash.Hash }
+
+// NewSum is the sum of no file.
+func NewSum() *Sum { return &Sum{sha256.New()} }
+
+// Add writes name and content so that no two lists of files give the same octets.
+func (s *Sum) Add(name string, content []byte) {
+	s.hash.Write(binary.BigEndian.AppendUint64(nil, uint64(len(name))))
+	s.hash.Write([]byte(name))
+	s.hash.Write(binary.BigEndian.AppendUint64(nil, uint64(len(content))))
+	s.hash.Write(content)
 }
 
-func (f *files) sum() Hash {
-	var h Hash
-	f.hash.Sum(h[:0])
+// Hash is the sum of what was added.
+func (s *Sum) Hash() (h Hash) {
+	s.hash.Sum(h[:0])
 	return h
 }
 
@@ -58,7 +64,7 @@ func (f *files) get(name string) ([]byte, error) {
 		return nil, err
 	}
 	f.content[clean] = content
-	f.add(clean, content)
+	f.Add(clean, content)
 	return content, nil
 }
 

@@ -105,8 +105,8 @@ func (f *From) String() string {
 	return fmt.Sprintf("%s %s with %s", f.Kind, namespace, f.Selector())
 }
 
-// describe is all that f says, in one line.
-func (f *From) describe(z *Zone) string {
+// Describe is all that f says, in one line.
+func (f *From) Describe(z *Zone) string {
 	text := fmt.Sprintf("%s of %s, at most %d", f, strings.Join(f.Clusters, ", "), f.Max)
 	add := func(what, value string) {
 		if value != "" {

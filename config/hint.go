@@ -104,11 +104,9 @@ func Nested(zones []*Zone) (problems Problems) {
 			names += fmt.Sprintf(" and %d more", more)
 		}
 		msg := fmt.Sprintf("this zone hides names of the zone %s (%s): %s", strings.TrimSuffix(upper.Name, "."), upper.File, names)
-		r := &reading{}
-		r.Path = z.File
 		// Without the file the warning has no place in it.
-		r.Content, _ = os.ReadFile(z.File)
-		p := r.atZone(msg, "names below this zone are answered from its own file: move them there")
+		content, _ := os.ReadFile(z.File)
+		p := AtZone(z.File, content, msg, "names below this zone are answered from its own file: move them there")
 		p.Severity = Warning
 		problems = append(problems, p)
 	}
@@ -118,7 +116,7 @@ func Nested(zones []*Zone) (problems Problems) {
 // namesBelow are the owner names of z at or below a name, but for what a delegation of that name has.
 func (z *Zone) namesBelow(name string) (all []string) {
 	add := func(owner string) {
-		if within(strings.TrimPrefix(owner, "*."), name) && !slices.Contains(all, owner) {
+		if Within(strings.TrimPrefix(owner, "*."), name) && !slices.Contains(all, owner) {
 			all = append(all, owner)
 		}
 	}

@@ -66,7 +66,7 @@ func TestNested(t *testing.T) {
 		text := "nameservers: [{name: ns1.example.net}]\nzone: " + name + "\nregions: {eu: {azs: [a]}}\n" +
 			"pools: {web: {region: eu, endpoints: [{name: e, addresses: [192.0.2.1], az: a}]}}\n" + body
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
-		z, problems := ParseFile(path, GeoUnknown)
+		z, problems := Parse(path, []byte(text), ParseOptions{})
 		require.NotNil(t, z, problems.String())
 		return z
 	}

@@ -25,7 +25,7 @@ func parseImport(t *testing.T, yaml string, files map[string]string) (*Zone, Pro
 func texts(z *Zone) []string {
 	var out []string
 	for _, r := range z.Records {
-		out = append(out, strings.TrimSuffix(r.Name, z.Name)+" "+recordText(&r))
+		out = append(out, strings.TrimSuffix(r.Name, z.Name)+" "+r.Text())
 	}
 	return out
 }
@@ -121,8 +121,8 @@ func TestOwnerNames(t *testing.T) {
 	}
 	assert.Equal(t, "bücher.example.org.", Unicode("xn--bcher-kva.example.org."))
 	assert.Empty(t, Unicode("example.org."))
-	assert.True(t, within(`a\\.example.org.`, "example.org."))
-	assert.False(t, within(`a\.example.org.`, "example.org."))
+	assert.True(t, Within(`a\\.example.org.`, "example.org."))
+	assert.False(t, Within(`a\.example.org.`, "example.org."))
 }
 
 // TestUnicodeNames: names in other scripts are accepted wherever names are.

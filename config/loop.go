@@ -11,7 +11,7 @@ func (b *builder) checkLoops() {
 	any := false
 	for i, p := range b.zone.Pools {
 		for _, e := range p.Endpoints {
-			if e.Target != "" && within(e.Target, b.zone.Name) {
+			if e.Target != "" && Within(e.Target, b.zone.Name) {
 				l.inZone[i] = append(l.inZone[i], e.Target)
 				any = true
 			}

@@ -184,8 +184,8 @@ func Unicode(name string) string {
 	return ""
 }
 
-// within tells whether name is zone or lies below it; both in lower case with the final dot.
-func within(name, zone string) bool {
+// Within tells whether name is zone or lies below it; both in lower case with the final dot.
+func Within(name, zone string) bool {
 	if zone == "." || name == zone {
 		return true
 	}

@@ -67,7 +67,7 @@ func (z *Zone) Above(nested []string) *Zone {
 	fmt.Fprintf(h, "\x00nested %q", nested)
 	h.Sum(out.Hash[:0])
 	hidden := func(owner string) bool {
-		return slices.ContainsFunc(nested, func(n string) bool { return within(strings.TrimPrefix(owner, "*."), n) })
+		return slices.ContainsFunc(nested, func(n string) bool { return Within(strings.TrimPrefix(owner, "*."), n) })
 	}
 	out.Records = slices.DeleteFunc(slices.Clone(z.Records), func(r Record) bool { return hidden(r.Name) && !z.delegates(&r, nested) })
 	out.Hosts = slices.DeleteFunc(slices.Clone(z.Hosts), func(h Host) bool { return hidden(h.Name) })
@@ -107,7 +107,7 @@ func (z *Zone) Above(nested []string) *Zone {
 func (z *Zone) delegates(r *Record, nested []string) bool {
 	for _, n := range nested {
 		switch {
-		case !within(r.Name, n):
+		case !Within(r.Name, n):
 		case r.Name == n && (r.Type == dns.TypeNS || r.Type == dns.TypeDS):
 			return true
 		case r.Type == dns.TypeA || r.Type == dns.TypeAAAA:

@@ -98,7 +98,7 @@ func (b *builder) build(file string) *Zone {
 	b.buildAbuse()
 	b.buildTransfer()
 	b.noteAmplified()
-	b.zone.FileHash = b.files.sum()
+	b.zone.FileHash = b.files.Hash()
 	b.zone.Hash = b.zone.FileHash
 	b.buildSOA()
 	b.warnKeys()

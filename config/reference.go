@@ -28,15 +28,17 @@ type KeyDoc struct {
 	Text, Example string
 	// Holds are the names of the keys below it.
 	Holds []string
-	// plain is set where Default can be written in the file.
-	plain bool
+	// Plain is set where Default can be written in the file.
+	Plain bool
+	// fields are those of the model that the key fills.
+	fields []string
 }
 
 // Name is the last key of the path.
 func (d *KeyDoc) Name() string { return d.Path[strings.LastIndexByte(d.Path, '.')+1:] }
 
-// above is the path of the mapping in which the key stands.
-func (d *KeyDoc) above() string { return d.Path[:max(0, strings.LastIndexByte(d.Path, '.'))] }
+// Above is the path of the mapping in which the key stands.
+func (d *KeyDoc) Above() string { return d.Path[:max(0, strings.LastIndexByte(d.Path, '.'))] }
 
 // KeyDocs are the entries of all keys of zone files and of the node file, in the order of the tables.
 func KeyDocs() []KeyDoc {
@@ -48,6 +50,30 @@ func keyDocs(file string, sh *shape, example []byte) []KeyDoc {
 	// Without an example, as of a key that is none of the file, there is none of what is below either.
 	w.object(sh, "", []*yamlNode{newReport(file, example).parseTree(example)})
 	return w.out
+}
+
+// FieldKeys are the keys of the zone file that fill fields of the model, by Type.Field: their paths below the object that has them, a service,
+// pool, endpoint or check, or below the zone.
+func FieldKeys() map[string]string {
+	out := make(map[string]string)
+	for _, d := range keyDocs("zone", zoneShape(), ZoneExample) {
+		for _, f := range d.fields {
+			out[f] = d.Local()
+		}
+	}
+	return out
+}
+
+// Local is the path below the last name of the user's choice, or entry of a list.
+func (d *KeyDoc) Local() string {
+	steps := strings.Split(d.Path, ".")
+	from := 0
+	for i, step := range steps {
+		if step == strings.ToUpper(step) || strings.HasSuffix(step, "[]") {
+			from = i + 1
+		}
+	}
+	return strings.Join(steps[from:], ".")
 }
 
 type docWalk struct {
@@ -70,7 +96,7 @@ func (w *docWalk) object(sh *shape, path string, at []*yamlNode) {
 		}
 		d := KeyDoc{
 			File: w.file, Path: strings.TrimPrefix(path+"."+k.name, "."), Type: k.shape.kind(), Range: k.shape.span(), Default: k.def,
-			Required: k.required, plain: k.plain, Text: k.doc, Example: exampleOf(k, found),
+			Required: k.required, Plain: k.plain, fields: k.fields, Text: k.doc, Example: exampleOf(k, found),
 		}
 		w.out = append(w.out, d)
 		index := len(w.out) - 1

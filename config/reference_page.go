@@ -52,7 +52,7 @@ relative to the working directory. A duration has a unit, as in 500ms, 5s, 1h30m
 // objectsOf are the paths of the mappings below path that have no key between them and it.
 func objectsOf(docs []KeyDoc, path string) (out []string) {
 	for _, d := range docs {
-		above := d.above()
+		above := d.Above()
 		rest, below := strings.CutPrefix(above, path)
 		if !below || len(out) > 0 && out[len(out)-1] == above || !strings.HasPrefix(d.Path, path) {
 			continue
@@ -68,7 +68,7 @@ func objectsOf(docs []KeyDoc, path string) (out []string) {
 func section(b *strings.Builder, docs []KeyDoc, above string) {
 	b.WriteString("\n| Key | Value | Range | Default | |\n|---|---|---|---|---|\n")
 	for _, d := range docs {
-		if d.above() != above {
+		if d.Above() != above {
 			continue
 		}
 		name := "`" + d.Name() + "`"

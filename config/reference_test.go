@@ -2,7 +2,7 @@ package config
 
 import (
 	"os"
-	"slices"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -40,83 +40,30 @@ func TestKeyTable(t *testing.T) {
 	}
 }
 
-// TestKeyDefaults: a default that can be written has the same effect written out as left out.
-func TestKeyDefaults(t *testing.T) {
-	const zone = `zone: example.org
-nameservers: [ns1.example.net]
-@TOP@
-soa: {@SOA@}
-regions: {eu: {azs: [a]}}
-checks: {c: {type: @TYPE@@CHECK@}}
-pools: {p: {region: eu, check: c, @POOL@ from: [{cluster: c, service: a/b, az: a}], endpoints: [{name: e, addresses: [192.0.2.1], az: a@ENDPOINT@}]}}
-records: [{name: x, type: A, data: 192.0.2.1@RECORD@}]
-delegations: {sub: {nameservers: [ns.example.net]@DELEGATION@}}
-services: {www: {tiers: [{p: 1}]@SERVICE@}}
-`
-	slots := map[string]string{"": "@TOP@", "soa": "@SOA@", "checks.CHECK": "@CHECK@", "pools.POOL": "@POOL@", "pools.POOL.endpoints[]": "@ENDPOINT@",
-		"records[]": "@RECORD@", "delegations.DELEGATION": "@DELEGATION@", "services.SERVICE": "@SERVICE@"}
-	fill := func(slot, text, typ string) *Zone {
-		file := zone
-		for _, s := range slots {
-			if s == slot {
-				file = strings.ReplaceAll(file, s, text)
-			}
-			file = strings.ReplaceAll(file, s, "")
+// TestFieldKeys: every field that a row fills is one of the model's.
+func TestFieldKeys(t *testing.T) {
+	types := make(map[string]reflect.Type)
+	var walk func(v reflect.Type)
+	walk = func(v reflect.Type) {
+		for v.Kind() == reflect.Pointer || v.Kind() == reflect.Slice {
+			v = v.Elem()
 		}
-		z, problems := Parse("z", []byte(strings.ReplaceAll(file, "@TYPE@", typ)), ParseOptions{})
-		require.NotNil(t, z, "%s: %s", text, problems)
-		return z
-	}
-	seen := 0
-	for _, d := range KeyDocs() {
-		if d.File != "zone" || !d.plain {
-			continue
+		if v.Kind() != reflect.Struct || types[v.Name()] != nil {
+			return
 		}
-		above, inner := d.above(), d.Name()+": "+d.Default
-		slot, known := slots[above]
-		for ; !known && above != ""; slot, known = slots[above] {
-			cut := strings.LastIndexByte(above, '.')
-			inner = above[cut+1:] + ": {" + inner + "}"
-			above = above[:max(0, cut)]
-		}
-		if !known || strings.Contains(inner, "[]") || above == "" && inner != d.Name()+": "+d.Default {
-			continue
-		}
-		text := map[string]string{"@POOL@": inner + ",", "@SOA@": inner, "@TOP@": inner}[slot]
-		if text == "" {
-			text = ", " + inner
-		}
-		typ, extra := typeWith(d), map[string]string{"step": "ramp: [50%, 100%], "}[d.Name()]
-		text = strings.Replace(text, "{step:", "{"+extra+"step:", 1)
-		bare := text
-		if extra != "" {
-			bare = ", failback: {ramp: [50%, 100%]}"
-		} else if i := strings.IndexByte(text, '{'); i > 0 && slices.Contains([]string{"sticky", "https", "srv"}, strings.Trim(text[:i], ", :")) {
-			bare = text[:i] + "{}"
-		} else {
-			bare = ""
-		}
-		if strings.Contains(text, "srv: {") {
-			text, bare = strings.Replace(text, "{", "{port: 1, ", 1), ", srv: {port: 1}"
-		}
-		before, after := fill(slot, bare, typ), fill(slot, text, typ)
-		assert.Empty(t, Diff(before, after), d.Path)
-		seen++
-	}
-	t.Log(seen, "defaults")
-	assert.Greater(t, seen, 40)
-}
-
-// typeWith is a type of check that takes the key.
-func typeWith(d KeyDoc) string {
-	name, isCheck := strings.CutPrefix(d.Path, "checks.CHECK.")
-	if !isCheck {
-		return "http"
-	}
-	for _, t := range []CheckType{CheckHTTP, CheckHTTPS, CheckDNS, CheckPush} {
-		if first, _, nested := strings.Cut(name, "."); t.takes(name) || nested && first != "expect" && t.takes(first) {
-			return map[CheckType]string{CheckDNS: "dns, name: example.org"}[t] + map[bool]string{true: string(t)}[t != CheckDNS]
+		types[v.Name()] = v
+		for i := range v.NumField() {
+			walk(v.Field(i).Type)
 		}
 	}
-	return "http"
+	walk(reflect.TypeFor[Zone]())
+	keys := FieldKeys()
+	assert.Greater(t, len(keys), 60)
+	for field, key := range keys {
+		name, sub, _ := strings.Cut(field, ".")
+		if v, known := types[name]; assert.True(t, known, "%s: %s", key, field) {
+			_, known = v.FieldByName(sub)
+			assert.True(t, known, "%s: %s", key, field)
+		}
+	}
 }

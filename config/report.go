@@ -1,6 +1,7 @@
 package config
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -94,4 +95,17 @@ func quoteKey(key string) string {
 		return strconv.Quote(key)
 	}
 	return key
+}
+
+var zoneKey = regexp.MustCompile(`(?m)^["']?zone["']?[ \t]*:[ \t]*`)
+
+// AtZone is an error about the zone's name in a file, at the key `zone` where that stands in a line of its own.
+func AtZone(file string, content []byte, msg, help string) Problem {
+	r := newReport(file, content)
+	line, col := 0, 0
+	if m := zoneKey.FindIndex(content); m != nil {
+		line, col = r.src.place(m[1])
+	}
+	r.at(line, col, Error, "zone", msg, help)
+	return r.finish()[0]
 }

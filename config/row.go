@@ -17,6 +17,8 @@ type key struct {
 	doc, def string
 	// example is one for keys that the example file does not have, without the name.
 	example string
+	// fields are the fields of the model that it fills, as Type.Field: what changes there is told under the key's path.
+	fields []string
 	// plain is set where def is a value that can be written in the file.
 	plain bool
 	// refused says why the key is known and still an error; it is then no part of the JSON Schema.
@@ -36,7 +38,7 @@ func (k key) says(doc string) key {
 func (k key) or(value any) key {
 	switch v := value.(type) {
 	case time.Duration:
-		k.def, k.plain = durationString(v), true
+		k.def, k.plain = DurationText(v), true
 	case string:
 		k.def, k.plain = v, k.shape.takes(v)
 	default:
@@ -54,6 +56,12 @@ func (k key) value(text string) key {
 // as gives an example of a value that the example file does not have.
 func (k key) as(example string) key {
 	k.example = example
+	return k
+}
+
+// fills says which fields of the model the key fills, as Type.Field.
+func (k key) fills(fields ...string) key {
+	k.fields = fields
 	return k
 }
 

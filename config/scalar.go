@@ -111,17 +111,17 @@ func duration(low, high time.Duration) *shape {
 			case !ok:
 				return fmt.Sprintf("want a duration, got %s", valueText(n)), "as in 500ms, 5s, 1h30m or 7d"
 			case d < low || d > high:
-				return fmt.Sprintf("%s is out of range, want %s to %s", n.Value, durationString(low), durationString(high)), ""
+				return fmt.Sprintf("%s is out of range, want %s to %s", n.Value, DurationText(low), DurationText(high)), ""
 			}
 			return "", ""
 		},
 		schema: map[string]any{"type": "string", "pattern": durationPattern, "minLength": 2},
-		span:   durationString(low) + " to " + durationString(high),
+		span:   DurationText(low) + " to " + DurationText(high),
 	}}
 }
 
-// durationString is d as an operator would write it.
-func durationString(d time.Duration) string {
+// DurationText is d as an operator would write it.
+func DurationText(d time.Duration) string {
 	if d >= 24*time.Hour && d%(24*time.Hour) == 0 {
 		return fmt.Sprintf("%dd", d/(24*time.Hour))
 	}

@@ -16,23 +16,23 @@ func serviceShape() *shape {
 // answerKeys are the keys of a service that say what is answered, and to whom.
 func answerKeys() []key {
 	return []key{
-		optional("also", list(enum("region", "az"))).says("Extra names NAME.REGION and NAME.AZ, each for one place alone: for tests."),
-		required("tiers", tiersShape()).says("The failover order: the first tier with an available pool answers, by the weights of its pools."),
-		optional("answers", orWord(integer(1, 1000), "all")).or(defaultAnswers).says("How many records an answer has. Clients reorder them: with more than one the weights are only roughly kept."),
+		optional("also", list(enum("region", "az"))).fills("Service.Also").says("Extra names NAME.REGION and NAME.AZ, each for one place alone: for tests."),
+		required("tiers", tiersShape()).fills("Service.Tiers").says("The failover order: the first tier with an available pool answers, by the weights of its pools."),
+		optional("answers", orWord(integer(1, 1000), "all")).fills("Service.Answers").or(defaultAnswers).says("How many records an answer has. Clients reorder them: with more than one the weights are only roughly kept."),
 		optional("ttl", ttlShape()).says("The TTL of its answers. Both bounds are rungs: 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60 ... seconds."),
 		optional("staleness", object(
-			optional("target", duration(time.Second, maxHold)).or("none").says("`fairlead check` fails when the computed bound exceeds it."),
-			optional("rto", duration(time.Second, maxHold)).or("none").says("How long a whole recovery may take; incidents are measured by it."),
+			optional("target", duration(time.Second, maxHold)).fills("Staleness.Target").or("none").says("`fairlead check` fails when the computed bound exceeds it."),
+			optional("rto", duration(time.Second, maxHold)).fills("Staleness.RTO").or("none").says("How long a whole recovery may take; incidents are measured by it."),
 		)).says("What you want of the bound: how long after a death caches may still hold it."),
 		optional("clients", list(clientShape())).says("Other tiers by who asks: CIDR before geo, the longest prefix first."),
-		optional("order", enum("nearest")).or("by weights").says("Splits each tier by the client's distance to the regions; needs a geo database."),
-		optional("ecs", boolean()).or(false).says("Believes the client subnet that resolvers send (RFC 7871)."),
+		optional("order", enum("nearest")).fills("Service.Nearest").or("by weights").says("Splits each tier by the client's distance to the regions; needs a geo database."),
+		optional("ecs", boolean()).fills("Service.ECS").or(false).says("Believes the client subnet that resolvers send (RFC 7871)."),
 		optional("sticky", object(
-			optional("v4", integer(1, 32)).or(defaultStickyV4).says("How many bits of an IPv4 client's address count."),
-			optional("v6", integer(1, 128)).or(defaultStickyV6).says("How many bits of an IPv6 client's address count."),
+			optional("v4", integer(1, 32)).fills("Sticky.V4").or(defaultStickyV4).says("How many bits of an IPv4 client's address count."),
+			optional("v6", integer(1, 128)).fills("Sticky.V6").or(defaultStickyV6).says("How many bits of an IPv6 client's address count."),
 		)).says("One client prefix gets one endpoint, by weighted hashing, for as long as it is eligible."),
 		optional("cells", object(
-			required("shards", integer(1, maxShards)).says("How many shards there are. A label that is a number below it is that shard; others are hashed."),
+			required("shards", integer(1, maxShards)).fills("Cells.Shards").says("How many shards there are. A label that is a number below it is that shard; others are hashed."),
 			required("home", dict("pool", rangeOf(0, maxShards-1))).says("The shards of each pool, as in 0-511; together all of them, once each."),
 			optional("failover", dict("pool", list(reference("a pool")))).says("Who takes a pool's shards while it cannot answer, in this order."),
 		)).says("SHARD.NAME is answered by the home pool of the shard."),
@@ -54,32 +54,32 @@ func moveKeys() []key {
 		optional("on_all_down", either(enum("last_good", "all", "nodata"), list(address()))).or("last_good").
 			says("What is answered when nothing is up: the last set that had something up, all, nothing, or these addresses. Never what is drained."),
 		optional("failback", object(
-			optional("mode", enum("auto", "manual", "never")).or("auto").says("Who lets a pool or an AZ back that had nothing eligible: time, `fairlead failback`, or a new version of the file."),
-			optional("hold", duration(0, maxHold)).or(defaultFailbackHold).says("How long it must be eligible before it gets traffic."),
-			optional("ramp", list(percent(1, 100))).or("all at once").says("The shares by which it gets traffic again: ascending, the last one 100%."),
-			optional("step", duration(time.Second, 24*time.Hour)).or(defaultRampStep).says("The time between two steps of the ramp."),
+			optional("mode", enum("auto", "manual", "never")).fills("Failback.Mode").or("auto").says("Who lets a pool or an AZ back that had nothing eligible: time, `fairlead failback`, or a new version of the file."),
+			optional("hold", duration(0, maxHold)).fills("Failback.Hold").or(defaultFailbackHold).says("How long it must be eligible before it gets traffic."),
+			optional("ramp", list(percent(1, 100))).fills("Failback.Ramp").or("all at once").says("The shares by which it gets traffic again: ascending, the last one 100%."),
+			optional("step", duration(time.Second, 24*time.Hour)).fills("Failback.Step").or(defaultRampStep).says("The time between two steps of the ramp."),
 		)).says("How a pool or an AZ returns that had nothing eligible."),
 		optional("safety", object(
-			optional("keep_regions", integer(0, 1000)).or(0).says("A drain must leave so many regions."),
-			optional("keep_azs", integer(0, 1000)).or(0).says("A drain must leave so many AZs."),
-			optional("max_drained", percent(1, 100)).or("no limit").says("Drains take away at most this share of the weight."),
+			optional("keep_regions", integer(0, 1000)).fills("Safety.KeepRegions").or(0).says("A drain must leave so many regions."),
+			optional("keep_azs", integer(0, 1000)).fills("Safety.KeepAZs").or(0).says("A drain must leave so many AZs."),
+			optional("max_drained", percent(1, 100)).fills("Safety.MaxDrained").or("no limit").says("Drains take away at most this share of the weight."),
 		)).says("Rules that refuse drains; `never_empty` always holds."),
 		optional("health", object(
-			optional("max_removal", percent(1, 100)).or(fmt.Sprintf("%d%%", defaultMaxRemoval)).says("Within 60 s health alone removes at most this share of the weight, beyond one endpoint per pool, one AZ or one pool."),
-			optional("panic_below", percent(0, 100)).or("0%").says("While less than this of the last eligible tier is up, all of it answers."),
+			optional("max_removal", percent(1, 100)).fills("Limits.MaxRemoval").or(fmt.Sprintf("%d%%", defaultMaxRemoval)).says("Within 60 s health alone removes at most this share of the weight, beyond one endpoint per pool, one AZ or one pool."),
+			optional("panic_below", percent(0, 100)).fills("Limits.PanicBelow").or("0%").says("While less than this of the last eligible tier is up, all of it answers."),
 		)).says("Rules for what health alone may remove."),
 		optional("standby", object(
-			required("trickle", trickle()).says("The share of the second tier in peace, so that it is known to work."),
+			required("trickle", trickle()).fills("Standby.Trickle").says("The share of the second tier in peace, so that it is known to work."),
 		)).says("A little traffic for the second tier."),
 	}
 }
 
 func ttlShape() *shape {
 	return object(
-		optional("mode", enum("ceiling", "horizon")).or("ceiling").
+		optional("mode", enum("ceiling", "horizon")).fills("TTL.Mode").or("ceiling").
 			says("`ceiling`: max in peace, min while something is suspect. `horizon`: never beyond the earliest time at which health could move the answer."),
-		optional("max", ttl(1, maxTTL, true)).or(seconds(defaultTTLMax)).says("The TTL in peace."),
-		optional("min", ttl(1, maxTTL, true)).or(seconds(defaultTTLMin)).says("The floor; where `max` is less than the default, that."),
+		optional("max", ttl(1, maxTTL, true)).fills("TTL.Max").or(seconds(defaultTTLMax)).says("The TTL in peace."),
+		optional("min", ttl(1, maxTTL, true)).fills("TTL.Min").or(seconds(defaultTTLMin)).says("The floor; where `max` is less than the default, that."),
 	)
 }
 

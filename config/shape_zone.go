@@ -32,7 +32,7 @@ func zoneShape() *shape {
 		optional("serial", serial()).or("from the content").says("The SOA serial. Also soa.serial, but not both.").as("2026112901"),
 		optional("soa", soaShape()).says("The SOA record; what it leaves out comes from `zonefile`, else from the defaults."),
 		optional("nameservers", nameServersShape()).says("The NS records of the apex; needed, unless `zonefile` has them."),
-		optional("ns_ttl", ttl(1, math.MaxInt32, false)).or(seconds(defaultNSTTL)).says("The TTL of the apex's NS records and of their addresses."),
+		optional("ns_ttl", ttl(1, math.MaxInt32, false)).fills("Zone.NSTTL").or(seconds(defaultNSTTL)).says("The TTL of the apex's NS records and of their addresses."),
 		optional("dnssec", dnssecShape()).or("not signed").says("Signs the zone. `fairlead dnssec keygen` makes keys."),
 		optional("rrl", rrlShape()).or("no limit").says("Bounds how many replies over UDP a network gets that shows no DNS cookie."),
 		optional("cookies", cookiesShape()).says("What DNS cookies (RFC 7873) are good for."),
@@ -46,7 +46,7 @@ func contentKeys() []key {
 		optional("records", list(recordShape())).says("Static records."),
 		optional("delegations", dict("delegation", delegationShape())).says("Zones below this one that others serve, by their names in this one."),
 		optional("zonefile", text("a file name", lineText)).says("A master file (RFC 1035) to import, below the directory of this file.").as("db.example.org"),
-		optional("allow_shrink", boolean()).or(false).says("Lets a new version drop more than 30 % of the names or endpoints, and at least 10."),
+		optional("allow_shrink", boolean()).fills("Zone.AllowShrink").or(false).says("Lets a new version drop more than 30 % of the names or endpoints, and at least 10."),
 		optional("regions", dict("region", regionShape())).says("Where endpoints stand: `topology.kubernetes.io/region` and its zones."),
 		optional("checks", dict("check", checkShape())).says("How endpoints are probed, by a name of your choice."),
 		optional("pools", dict("pool", poolShape())).says("Endpoints that back services in one region, by a name of your choice."),
@@ -61,22 +61,22 @@ func ttlAny() *shape { return ttl(0, math.MaxInt32, false) }
 
 func soaShape() *shape {
 	return object(
-		optional("mname", text("a host name", hostName)).or("the first name server").says("The primary name server."),
-		optional("rname", text("a mailbox as a domain name", mailbox)).or(defaultRName+".ZONE").says("Who is responsible: a dot stands for the @."),
-		optional("negative_ttl", ttl(1, 86400, false)).or(seconds(defaultNegativeTTL)).says("SOA MINIMUM: how long NXDOMAIN and NODATA are cached (RFC 2308)."),
-		optional("refresh", ttlAny()).or(seconds(defaultRefresh)).says("How often secondaries ask for the serial."),
-		optional("retry", ttlAny()).or(seconds(defaultRetry)).says("How soon they ask again when nobody answered."),
-		optional("expire", ttlAny()).or(seconds(defaultExpire)).says("How long they go on answering without the primary."),
-		optional("ttl", ttlAny()).or("as negative_ttl").says("The TTL of the SOA record itself."),
-		optional("serial", serial()).or("from the content").says("The same as the key `serial` of the zone.").as("2026112901"),
+		optional("mname", text("a host name", hostName)).fills("SOA.MName").or("the first name server").says("The primary name server."),
+		optional("rname", text("a mailbox as a domain name", mailbox)).fills("SOA.RName").or(defaultRName+".ZONE").says("Who is responsible: a dot stands for the @."),
+		optional("negative_ttl", ttl(1, 86400, false)).fills("SOA.NegativeTTL").or(seconds(defaultNegativeTTL)).says("SOA MINIMUM: how long NXDOMAIN and NODATA are cached (RFC 2308)."),
+		optional("refresh", ttlAny()).fills("SOA.Refresh").or(seconds(defaultRefresh)).says("How often secondaries ask for the serial."),
+		optional("retry", ttlAny()).fills("SOA.Retry").or(seconds(defaultRetry)).says("How soon they ask again when nobody answered."),
+		optional("expire", ttlAny()).fills("SOA.Expire").or(seconds(defaultExpire)).says("How long they go on answering without the primary."),
+		optional("ttl", ttlAny()).fills("SOA.TTL").or("as negative_ttl").says("The TTL of the SOA record itself."),
+		optional("serial", serial()).fills("SOA.Serial").or("from the content").says("The same as the key `serial` of the zone.").as("2026112901"),
 	)
 }
 
 func dnssecShape() *shape {
 	return object(
 		required("keys", text("a directory", lineText)).says("The directory of BIND key files, below the zone file's directory."),
-		optional("validity", duration(24*time.Hour, 90*24*time.Hour)).or(defaultValidity).says("How long signatures are valid; they are renewed after a quarter."),
-		optional("ttl", ttl(1, 7*86400, false)).or(seconds(defaultNSTTL)).says("The TTL of DNSKEY, CDS and CDNSKEY."),
+		optional("validity", duration(24*time.Hour, 90*24*time.Hour)).fills("DNSSEC.Validity").or(defaultValidity).says("How long signatures are valid; they are renewed after a quarter."),
+		optional("ttl", ttl(1, 7*86400, false)).fills("DNSSEC.TTL").or(seconds(defaultNSTTL)).says("The TTL of DNSKEY, CDS and CDNSKEY."),
 		optional("csync", boolean()).or(false).says("Publishes a CSYNC record: the parent is to take over name servers and their addresses."),
 	)
 }
@@ -85,8 +85,8 @@ func recordShape() *shape {
 	return object(
 		required("name", text("an owner name", lineText)).says("The owner name, relative to the zone; `@` is the apex."),
 		required("type", text("a record type", lineText)).says("The type: a mnemonic, or TYPE65280 (RFC 3597)."),
-		required("data", either(text("record data", lineText), list(text("record data", lineText)))).says("The data as in a master file, one or several."),
-		optional("ttl", ttlAny()).or(seconds(defaultRecordTTL)).says("The TTL of the RRset; of several entries for one RRset the least."),
+		required("data", either(text("record data", lineText), list(text("record data", lineText)))).fills("Record.RData").says("The data as in a master file, one or several."),
+		optional("ttl", ttlAny()).fills("Record.TTL").or(seconds(defaultRecordTTL)).says("The TTL of the RRset; of several entries for one RRset the least."),
 	)
 }
 
@@ -116,22 +116,22 @@ func nameServersShape() *shape {
 
 func poolShape() *shape {
 	return object(
-		required("region", reference("a region")).says("The region in which all of its endpoints stand."),
-		optional("check", reference("a check")).or("unmonitored: always up").says("How its endpoints are probed."),
-		optional("needs", list(reference("a check"))).says("Checks of what the pool depends on: it is down while one of them is."),
-		optional("az_weights", dict("AZ", weight())).or("the sum of the AZ's eligible endpoints").
+		required("region", reference("a region")).fills("Pool.Region").says("The region in which all of its endpoints stand."),
+		optional("check", reference("a check")).fills("Pool.Check").or("unmonitored: always up").says("How its endpoints are probed."),
+		optional("needs", list(reference("a check"))).fills("Pool.Needs").says("Checks of what the pool depends on: it is down while one of them is."),
+		optional("az_weights", dict("AZ", weight())).fills("Pool.AZWeights").or("the sum of the AZ's eligible endpoints").
 			says("How the pool's share is divided among AZs; 0 is never answered, still probed. Every AZ of the pool has to be named."),
-		optional("min_healthy", orPercent(integer(1, 1_000_000), 1, 100)).or(defaultMinHealthy).says("How many endpoints must be up, or which share, for the pool to answer."),
-		optional("max_share", percent(1, 100)).or("no limit").says("The greatest share of a service's traffic; the rest goes to the next tier."),
-		optional("stateful", boolean()).or(false).says("It holds data: never answered outside its turn, and failback is manual."),
-		optional("fence", boolean()).or(false).says("As stateful, and its shards of `cells` never leave it."),
+		optional("min_healthy", orPercent(integer(1, 1_000_000), 1, 100)).fills("Pool.MinHealthy").or(defaultMinHealthy).says("How many endpoints must be up, or which share, for the pool to answer."),
+		optional("max_share", percent(1, 100)).fills("Pool.MaxShare").or("no limit").says("The greatest share of a service's traffic; the rest goes to the next tier."),
+		optional("stateful", boolean()).fills("Pool.Stateful").or(false).says("It holds data: never answered outside its turn, and failback is manual."),
+		optional("fence", boolean()).fills("Pool.Fence").or(false).says("As stateful, and its shards of `cells` never leave it."),
 		optional("gate", text(`"manual" or a check`, lineText)).or("open").
 			says("Keeps the pool out of service, whatever its health: `manual` until `fairlead ready POOL`, or until a check is up on one of its endpoints."),
-		optional("on_vantages_lost", enum("keep", "down")).or("keep").says("What the pool is once none of the nodes that probe it is heard."),
+		optional("on_vantages_lost", enum("keep", "down")).fills("Pool.OnVantagesLost").or("keep").says("What the pool is once none of the nodes that probe it is heard."),
 		optional("late_hits", hitCounterShape()).says("Where the endpoints' own counts of requests are read, to be laid over the bound."),
 		optional("from", list(fromShape())).says("Endpoints that clusters of Kubernetes give, beside or instead of `endpoints`."),
-		optional("min_endpoints", integer(0, 1000)).or(defaultMinEndpoints).says("What clusters say never takes the pool below it."),
-		optional("settle", duration(0, 24*time.Hour)).or(defaultSettle).says("How long a replaced address stays while no new one is up."),
+		optional("min_endpoints", integer(0, 1000)).fills("Pool.MinEndpoints").or(defaultMinEndpoints).says("What clusters say never takes the pool below it."),
+		optional("settle", duration(0, 24*time.Hour)).fills("Pool.Settle").or(defaultSettle).says("How long a replaced address stays while no new one is up."),
 		optional("endpoints", list(endpointShape())).says("The endpoints; needed, unless `from` gives some."),
 	)
 }
@@ -140,12 +140,12 @@ func endpointShape() *shape {
 	return object(
 		required("name", text("an endpoint name", parseIdentifier)).says("Its name in the pool: commands name it ZONE/POOL/ENDPOINT."),
 		optional("addresses", list(address())).says("At most one IPv4 and one IPv6 address. Either this or `target`."),
-		optional("target", text("a host name", hostName)).says("A host name that is answered as CNAME."),
-		required("az", reference("an AZ")).says("The AZ in which it stands, one of the pool's region."),
-		optional("weight", weight()).or(defaultWeight).says("Its share among the endpoints of its AZ; 0 is never answered, still probed."),
+		optional("target", text("a host name", hostName)).fills("Endpoint.Target").says("A host name that is answered as CNAME."),
+		required("az", reference("an AZ")).fills("Endpoint.AZ").says("The AZ in which it stands, one of the pool's region."),
+		optional("weight", weight()).fills("Endpoint.Weight").or(defaultWeight).says("Its share among the endpoints of its AZ; 0 is never answered, still probed."),
 		optional("probe", object(
 			optional("address", address()).or("each of its addresses").says("What is dialled in the place of its addresses."),
-			optional("port", port()).or("the check's").says("The port that is dialled."),
+			optional("port", port()).fills("Endpoint.ProbePort").or("the check's").says("The port that is dialled."),
 		)).says("Where this endpoint is probed, if not where it is answered."),
 		optional("late_hits", hitCounterShape()).or("the pool's").says("Where this endpoint's own count of requests is read."),
 	)

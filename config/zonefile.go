@@ -118,7 +118,7 @@ func (im *importer) take(rr dns.RR) {
 	case h.Class != dns.ClassINET:
 		im.say(Error, "the class %s of %s is not IN", dns.Class(h.Class), name)
 		return
-	case !within(name, im.zone.Name):
+	case !Within(name, im.zone.Name):
 		im.say(Error, "%s is outside the zone %s", name, im.zone.Name)
 		return
 	case h.Ttl > 1<<31-1:

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/config/zonedir"
 	"github.com/fairlead-dns/fairlead/discover"
 	"github.com/fairlead-dns/fairlead/discover/kube"
 	"github.com/fairlead-dns/fairlead/health"
@@ -44,7 +45,7 @@ type discovery struct {
 	view  func() *health.View
 	apply func(ctx context.Context)
 	// files are all zone files as they are on disk; set before run.
-	files func() []config.FileStatus
+	files func() []zonedir.FileStatus
 	// news tells the other nodes that the sets have changed; set before run.
 	news func()
 	wake chan struct{}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/config/zonedir"
 	"github.com/fairlead-dns/fairlead/health/engine"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -40,7 +41,7 @@ func (s *source) discovered() *config.Model {
 }
 
 // change does something to the file that file names, by its path or, where only one directory has it, by its name.
-func (s *source) change(file string, do func(d *config.Dir, path string) error) (*config.Model, error) {
+func (s *source) change(file string, do func(d *zonedir.Dir, path string) error) (*config.Model, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var dirs []*zoneDir
@@ -54,9 +55,9 @@ func (s *source) change(file string, do func(d *config.Dir, path string) error) 
 	}
 	switch {
 	case len(paths) == 0:
-		return nil, fmt.Errorf("%w: %s", config.ErrNoSuchFile, file)
+		return nil, fmt.Errorf("%w: %s", zonedir.ErrNoSuchFile, file)
 	case len(paths) > 1:
-		return nil, fmt.Errorf("%w: %s is one of %v", config.ErrNoSuchFile, file, paths)
+		return nil, fmt.Errorf("%w: %s is one of %v", zonedir.ErrNoSuchFile, file, paths)
 	}
 	if err := do(dirs[0].dir, paths[0]); err != nil {
 		return nil, err
@@ -173,16 +174,16 @@ func leftByConfig(t *engine.Taken) api.LeftByConfig {
 
 // Rollback has the version of a zone file run that was in force before the present one.
 func (f *zoneFiles) Rollback(ctx context.Context, file, actor, reason string) (api.LeftByConfig, error) {
-	by := config.Rollback{Actor: actor, Reason: reason, At: time.Now()}
-	return f.changeFile(ctx, file, func(d *config.Dir, path string) error { return d.Rollback(path, by) })
+	by := zonedir.Rollback{Actor: actor, Reason: reason, At: time.Now()}
+	return f.changeFile(ctx, file, func(d *zonedir.Dir, path string) error { return d.Rollback(path, by) })
 }
 
 // Forward ends a rollback.
 func (f *zoneFiles) Forward(ctx context.Context, file string) (api.LeftByConfig, error) {
-	return f.changeFile(ctx, file, (*config.Dir).Forward)
+	return f.changeFile(ctx, file, (*zonedir.Dir).Forward)
 }
 
-func (f *zoneFiles) changeFile(ctx context.Context, file string, do func(d *config.Dir, path string) error) (api.LeftByConfig, error) {
+func (f *zoneFiles) changeFile(ctx context.Context, file string, do func(d *zonedir.Dir, path string) error) (api.LeftByConfig, error) {
 	ctx, cancel := context.WithTimeout(ctx, serveTimeout)
 	defer cancel()
 	var failed error

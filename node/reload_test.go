@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/config/zonedir"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -22,16 +23,16 @@ func TestSourceReload(t *testing.T) {
 	require.NoError(t, err)
 	s := newSource(quiet, dirs, nil, nil, nil)
 	back := func(file string) (*config.Model, error) {
-		return s.change(file, func(d *config.Dir, path string) error {
-			return d.Rollback(path, config.Rollback{Actor: "ada", Reason: "INC-1", At: time.Now()})
+		return s.change(file, func(d *zonedir.Dir, path string) error {
+			return d.Rollback(path, zonedir.Rollback{Actor: "ada", Reason: "INC-1", At: time.Now()})
 		})
 	}
 	_, err = back("mars.yaml")
-	require.ErrorIs(t, err, config.ErrNoSuchFile)
+	require.ErrorIs(t, err, zonedir.ErrNoSuchFile)
 	_, err = back("a.yaml")
 	require.ErrorContains(t, err, "is one of ["+one+"/a.yaml "+two+"/a.yaml]")
 	_, err = back("b.yaml")
-	require.ErrorIs(t, err, config.ErrNoVersion)
+	require.ErrorIs(t, err, zonedir.ErrNoVersion)
 
 	writeZone(t, one+"/b.yaml", "b.example", 2)
 	first := s.model
@@ -50,7 +51,7 @@ func TestSourceReload(t *testing.T) {
 	require.Equal(t, shown[1].Hash, shown[1].Kept[1].Hash, "the older one runs")
 	require.Nil(t, shown[0].RolledBack)
 	require.Equal(t, []api.KeptVersion{{Hash: shown[0].Hash, KeptAt: shown[0].Kept[0].KeptAt}}, shown[0].Kept)
-	m, err = s.change("b.yaml", (*config.Dir).Forward)
+	m, err = s.change("b.yaml", (*zonedir.Dir).Forward)
 	require.NoError(t, err)
 	require.NotEqual(t, first.Hash, m.Hash)
 }

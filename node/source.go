@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/config/zonedir"
 	"github.com/fairlead-dns/fairlead/health/event"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -331,7 +332,7 @@ func (s *source) status() []api.File {
 }
 
 // files are those of all directories.
-func (s *source) files() (out []config.FileStatus) {
+func (s *source) files() (out []zonedir.FileStatus) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, d := range s.dirs {
@@ -347,20 +348,20 @@ func (s *source) files() (out []config.FileStatus) {
 }
 
 // text is the text of the file from which z runs.
-func (s *source) text(z *config.Zone) (*config.Text, error) {
+func (s *source) text(z *config.Zone) (*zonedir.Text, error) {
 	for _, d := range s.watched() {
-		if t, err := d.dir.Text(z); err == nil || !errors.Is(err, config.ErrNoText) {
+		if t, err := d.dir.Text(z); err == nil || !errors.Is(err, zonedir.ErrNoText) {
 			return t, err
 		}
 	}
-	return nil, fmt.Errorf("zone %s: %w", z.Name, config.ErrNoText)
+	return nil, fmt.Errorf("zone %s: %w", z.Name, zonedir.ErrNoText)
 }
 
 // pending is the content on disk of the file that t is of, if that is not what is served.
-func (s *source) pending(t *config.Text) []byte {
+func (s *source) pending(t *zonedir.Text) []byte {
 	for _, f := range s.status() {
 		if f.Path == t.Path && (f.LastGood || f.RolledBack != nil) {
-			if b := config.OnDisk(f.Path); !bytes.Equal(b, t.Content) {
+			if b := zonedir.OnDisk(f.Path); !bytes.Equal(b, t.Content) {
 				return b
 			}
 		}
@@ -371,7 +372,7 @@ func (s *source) pending(t *config.Text) []byte {
 // hashDigits is how much of a hash is shown, as config.Hash does.
 const hashDigits = 12
 
-func (s *source) file(f config.FileStatus) api.File {
+func (s *source) file(f zonedir.FileStatus) api.File {
 	out := api.File{Path: f.Path, Zone: f.Zone, Hash: f.Hash[:min(len(f.Hash), hashDigits)], LastGood: f.LastGood}
 	if !f.BrokenSince.IsZero() {
 		since := f.BrokenSince

@@ -13,6 +13,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/config/durable"
+	"github.com/fairlead-dns/fairlead/config/zonedir"
 	"github.com/fairlead-dns/fairlead/discover/kube"
 )
 
@@ -37,7 +38,7 @@ type zoneObjects struct {
 	zones   func() (zones []kube.Zone, known bool, err error)
 	accept  func(ctx context.Context, z *kube.Zone, c kube.Condition, now time.Time) error
 	// files are all zone files of this node; nil before it runs.
-	files func() []config.FileStatus
+	files func() []zonedir.FileStatus
 	// said is the last trouble, by what it is with; told is until when a condition is left alone.
 	said map[string]string
 	told map[string]time.Time
@@ -169,7 +170,7 @@ func (o *zoneObjects) condition(name string, content []byte, failed error) (c ku
 		if absolute(f.Path) != path {
 			continue
 		}
-		if f.Judged != config.FileDigest(name, content) {
+		if f.Judged != zonedir.FileDigest(name, content) {
 			return c, false
 		}
 		var said []string

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/config/zonedir"
 	"github.com/fairlead-dns/fairlead/discover/kube"
 )
 
@@ -24,7 +25,7 @@ const zoneSpec = `{"zone":"example.org","nameservers":["ns1.example.net"],"regio
 type zoneSite struct {
 	*zoneObjects
 	t     *testing.T
-	dir   *config.Dir
+	dir   *zonedir.Dir
 	now   time.Time
 	items []kube.Zone
 	fails error
@@ -33,7 +34,7 @@ type zoneSite struct {
 func newZoneSite(t *testing.T) *zoneSite {
 	s := &zoneSite{t: t, now: time.Now()}
 	path := t.TempDir()
-	s.dir = config.OpenDir(path, config.DirOptions{})
+	s.dir = zonedir.Open(path, zonedir.Options{})
 	_, _, err := s.dir.Load()
 	require.NoError(t, err)
 	s.zoneObjects = &zoneObjects{node: "n1", cluster: "eu-1", want: &config.KubeZones{Directory: path}, logger: quiet, files: s.dir.Files,

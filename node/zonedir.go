@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/config/zonedir"
 )
 
 // A zoneDir is a zones directory of the Corefile.
@@ -24,7 +25,7 @@ type zoneDir struct {
 	origins []string
 	// geo says whether the node has a geo database; set when it is loaded.
 	geo config.GeoDatabase
-	dir *config.Dir
+	dir *zonedir.Dir
 	// failing is the error of the last look, as text; owned by source.
 	failing string
 }
@@ -97,7 +98,7 @@ func (l *loader) reload(wanted, running []*zoneDir) ([]*zoneDir, error) {
 // load reads d for the first time. The error is that of the directory.
 func (d *zoneDir) load(l *loader) (config.Problems, error) {
 	d.geo = l.geo
-	d.dir = config.OpenDir(d.shown, config.DirOptions{State: keptState(l.state, d.path), Origins: d.origins, Geo: d.geo, Served: l.served, Logger: l.logger})
+	d.dir = zonedir.Open(d.shown, zonedir.Options{State: keptState(l.state, d.path), Origins: d.origins, Geo: d.geo, Served: l.served, Logger: l.logger})
 	_, problems, err := d.dir.Load()
 	return problems, err
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/config/zonedir"
 )
 
 // parseNode reads the node file at path; nil without a path, or if it is broken.
@@ -53,13 +54,13 @@ func readPath(path string, geo config.GeoDatabase) ([]*config.Zone, config.Probl
 		return nil, config.Problems{{File: path, Message: "cannot be read: " + plainPathError(err)}}
 	}
 	if !info.IsDir() {
-		z, problems := config.ParseFile(path, geo)
+		z, problems := zonedir.ParseFile(path, geo)
 		if z == nil {
 			return nil, problems
 		}
 		return []*config.Zone{z}, problems
 	}
-	d := config.OpenDir(path, config.DirOptions{Geo: geo})
+	d := zonedir.Open(path, zonedir.Options{Geo: geo})
 	zones, problems, err := d.Load()
 	if err != nil {
 		return nil, config.Problems{{File: path, Message: plainPathError(err)}}

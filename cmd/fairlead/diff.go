@@ -20,6 +20,8 @@ import (
 
 	adminapi "github.com/fairlead-dns/fairlead/client"
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/config/diff"
+	"github.com/fairlead-dns/fairlead/config/zonedir"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/explain"
 )
@@ -101,7 +103,7 @@ type zoneDiff struct {
 	RunningHash string `json:"running_hash,omitempty"`
 	// Refused says why the node would go on with what it serves; empty if it takes the file up.
 	Refused string               `json:"refused,omitempty"`
-	Changes []config.Change      `json:"changes"`
+	Changes []diff.Change        `json:"changes"`
 	Names   []explain.NameChange `json:"names"`
 	// Leaves is what leaves the answers when the file takes the place of what runs.
 	Leaves []explain.Leave `json:"leaves"`
@@ -219,7 +221,7 @@ type runningZone struct {
 	path string
 	hash string
 	// files are the changes of files that are told by digests.
-	files []config.Change
+	files []diff.Change
 }
 
 // running fetches a zone. file is the zone file that it is compared with, beside which secret files are looked for; it may be
@@ -242,10 +244,10 @@ func (c *client) running(ctx context.Context, name, file string) (*runningZone, 
 		}
 		sum := sha256.Sum256(content)
 		if digest := hex.EncodeToString(sum[:]); digest != got.Secret[name] {
-			out.files = append(out.files, config.Change{Object: "file " + name, Key: "content", Old: "sha256 " + got.Secret[name][:12], New: "sha256 " + digest[:12]})
+			out.files = append(out.files, diff.Change{Object: "file " + name, Key: "content", Old: "sha256 " + got.Secret[name][:12], New: "sha256 " + digest[:12]})
 		}
 	}
-	text := config.Text{Path: got.Path, Content: got.Content, Files: got.Files, Secret: got.Secret}
+	text := zonedir.Text{Path: got.Path, Content: got.Content, Files: got.Files, Secret: got.Secret}
 	if len(out.files) > 0 {
 		// A certificate fits its own key alone: both are those on disk, and what they were is said.
 		text.Files = withLocal(text.Files, local, &out.files)
@@ -258,7 +260,7 @@ func (c *client) running(ctx context.Context, name, file string) (*runningZone, 
 }
 
 // withLocal replaces certificates by those on disk, and notes which are others.
-func withLocal(files map[string][]byte, local func(string) ([]byte, error), changes *[]config.Change) map[string][]byte {
+func withLocal(files map[string][]byte, local func(string) ([]byte, error), changes *[]diff.Change) map[string][]byte {
 	out := maps.Clone(files)
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		content, err := local(name)
@@ -266,7 +268,7 @@ func withLocal(files map[string][]byte, local func(string) ([]byte, error), chan
 			continue
 		}
 		was, is := sha256.Sum256(files[name]), sha256.Sum256(content)
-		*changes = append(*changes, config.Change{Object: "file " + name, Key: "content",
+		*changes = append(*changes, diff.Change{Object: "file " + name, Key: "content",
 			Old: "sha256 " + hex.EncodeToString(was[:6]), New: "sha256 " + hex.EncodeToString(is[:6])})
 		out[name] = content
 	}
@@ -275,7 +277,7 @@ func withLocal(files map[string][]byte, local func(string) ([]byte, error), chan
 
 // compareZone compares a zone on disk with the one that runs; one of them may be nil.
 func compareZone(z *config.Zone, running *runningZone, nested nesting, now time.Time) zoneDiff {
-	out := zoneDiff{Changes: []config.Change{}, Names: []explain.NameChange{}, Leaves: []explain.Leave{}}
+	out := zoneDiff{Changes: []diff.Change{}, Names: []explain.NameChange{}, Leaves: []explain.Leave{}}
 	var was *config.Zone
 	if z != nil {
 		out.Zone, out.File, out.FileHash = z.Name, z.File, z.Hash.String()
@@ -286,7 +288,7 @@ func compareZone(z *config.Zone, running *runningZone, nested nesting, now time.
 		out.Changes = append(out.Changes, running.files...)
 	}
 	if z != nil && was != nil {
-		out.Changes = append(out.Changes, config.Diff(was, z)...)
+		out.Changes = append(out.Changes, diff.Zones(was, z)...)
 		out.Refused = config.Shrinks(was, z)
 	}
 	if was != nil {

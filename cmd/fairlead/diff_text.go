@@ -8,6 +8,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/config/diff"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/explain"
 )
@@ -76,7 +77,7 @@ func leave(n int) string {
 }
 
 // writeChanges prints what came, went and changed; the keys of one object stand together.
-func writeChanges(w io.Writer, st terminal.Style, changes []config.Change) {
+func writeChanges(w io.Writer, st terminal.Style, changes []diff.Change) {
 	for i := 0; i < len(changes); {
 		c := changes[i]
 		switch {

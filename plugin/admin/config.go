@@ -5,7 +5,7 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/config/zonedir"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -96,9 +96,9 @@ func (s *Server) changeFile(r *http.Request, do func(context.Context, *api.Rollb
 func configRefused(err error) (int, any) {
 	status := http.StatusInternalServerError
 	switch {
-	case errors.Is(err, config.ErrNoSuchFile):
+	case errors.Is(err, zonedir.ErrNoSuchFile):
 		status = http.StatusNotFound
-	case errors.Is(err, config.ErrNoVersion):
+	case errors.Is(err, zonedir.ErrNoVersion):
 		status = http.StatusConflict
 	}
 	return status, failure(status, err)

@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/config/zonedir"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -158,8 +158,8 @@ func TestConfigRoutes(t *testing.T) {
 		{"forward", api.ForwardPath, `{"actor":"ada","file":"z.yaml"}`, nil, 200, "forward", "z.yaml", "ok", `"path":"z.yaml"`},
 		{"rollback leaves", api.RollbackPath, `{"actor":"ada","file":"z.yaml"}`, nil, 200, "rollback", "z.yaml", "ok", `"left":[{"name":"www.a.example.","data":"192.0.2.1"`},
 		{"no file", api.RollbackPath, `{"actor":"ada"}`, nil, 400, "rollback", "", "failed: file: required", "file: required"},
-		{"no such file", api.RollbackPath, `{"actor":"ada","file":"x"}`, config.ErrNoSuchFile, 404, "rollback", "x", "failed: no such zone file", "no such zone file"},
-		{"no version", api.ForwardPath, `{"actor":"ada","file":"x"}`, config.ErrNoVersion, 409, "forward", "x", "failed: no version to go to", "no version"},
+		{"no such file", api.RollbackPath, `{"actor":"ada","file":"x"}`, zonedir.ErrNoSuchFile, 404, "rollback", "x", "failed: no such zone file", "no such zone file"},
+		{"no version", api.ForwardPath, `{"actor":"ada","file":"x"}`, zonedir.ErrNoVersion, 409, "forward", "x", "failed: no version to go to", "no version"},
 		{"words", api.ForwardPath, `{"actor":"a\nb","file":"x"}`, nil, 400, "forward", "x", "failed: invalid intent: actor and reason hold no control characters", "control"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
 	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/config/zonedir"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
 )
 
@@ -65,7 +66,7 @@ func dsText(z *config.Zone, k *config.Key) string {
 // eachSigned calls f with the zones of files; one that is not signed is an error.
 func eachSigned(files []string, f func(z *config.Zone)) error {
 	for _, file := range files {
-		z, problems := config.ParseFile(file, config.GeoUnknown)
+		z, problems := zonedir.ParseFile(file, config.GeoUnknown)
 		switch {
 		case z == nil:
 			return exit.WithHint(fmt.Errorf("%s: %w", file, problems.Err()), "fairlead check %s says what is wrong", file)

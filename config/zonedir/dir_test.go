@@ -1,4 +1,4 @@
-package config
+package zonedir
 
 import (
 	"bytes"
@@ -15,6 +15,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/config"
 )
 
 // A testDir is a Dir over a temporary directory with a clock that the test moves: one poll is 2 s.
@@ -27,13 +29,13 @@ type testDir struct {
 
 func newTestDir(t *testing.T) *testDir {
 	d := &testDir{t: t, path: t.TempDir(), state: t.TempDir(), clock: time.Now()}
-	d.reopen(DirOptions{State: d.state})
+	d.reopen(Options{State: d.state})
 	return d
 }
 
-func (d *testDir) reopen(opts DirOptions) {
+func (d *testDir) reopen(opts Options) {
 	opts.Now = func() time.Time { return d.clock }
-	d.Dir = OpenDir(d.path, opts)
+	d.Dir = Open(d.path, opts)
 }
 
 // write replaces a file by an atomic rename.
@@ -44,7 +46,7 @@ func (d *testDir) write(name, content string) {
 	require.NoError(d.t, os.Rename(tmp, filepath.Join(d.path, name)))
 }
 
-func (d *testDir) load() Problems {
+func (d *testDir) load() config.Problems {
 	d.t.Helper()
 	_, problems, err := d.Load()
 	require.NoError(d.t, err)
@@ -101,7 +103,7 @@ func TestDirLoad(t *testing.T) {
 	assert.Len(t, d.Files(), 2)
 	assert.False(t, d.Files()[1].BrokenSince.IsZero())
 
-	d.reopen(DirOptions{})
+	d.reopen(Options{})
 	d.Dir.path = filepath.Join(d.path, "missing")
 	_, _, err := d.Load()
 	assert.ErrorContains(t, err, "zones directory")
@@ -186,7 +188,7 @@ func TestDirOrigins(t *testing.T) {
 	d := newTestDir(t)
 	d.write("a.yaml", dirZone("a.example", "www"))
 	d.write("b.yaml", dirZone("notexample", "www"))
-	d.reopen(DirOptions{Origins: []string{"Example."}})
+	d.reopen(Options{Origins: []string{"Example."}})
 	problems := d.load()
 	assert.Equal(t, "a.example. www", d.running())
 	require.Len(t, problems, 1)
@@ -205,7 +207,7 @@ func TestDirLastGood(t *testing.T) {
 
 	d.write("a.yaml", "zone: a.example\nservces: {}\n")
 	require.NoError(t, os.Remove(filepath.Join(d.path, "db.a")))
-	d.reopen(DirOptions{State: d.state})
+	d.reopen(Options{State: d.state})
 	problems := d.load()
 	assert.False(t, problems.HasErrors())
 	assert.Contains(t, problems.String(), "a.yaml: warning: the last good version of the zone a.example. runs instead")
@@ -216,7 +218,7 @@ func TestDirLastGood(t *testing.T) {
 
 	// A broken copy counts as none.
 	require.NoError(t, os.WriteFile(keptPath(d.state, "a.yaml"), []byte("{"), 0o600))
-	d.reopen(DirOptions{State: d.state})
+	d.reopen(Options{State: d.state})
 	assert.True(t, d.load().HasErrors())
 	assert.Empty(t, d.Zones())
 }
@@ -241,14 +243,14 @@ func TestDirShrink(t *testing.T) {
 
 	// The same over a restart, against the version that was kept.
 	d.write("a.yaml", dirZone("a.example", names(18)...))
-	d.reopen(DirOptions{State: d.state})
+	d.reopen(Options{State: d.state})
 	assert.False(t, d.load().HasErrors())
 	assert.Len(t, d.Zones()[0].Services, 28)
-	d.reopen(DirOptions{State: d.state, Force: true})
+	d.reopen(Options{State: d.state, Force: true})
 	assert.Empty(t, d.load())
 	assert.Len(t, d.Zones()[0].Services, 18)
 	d.write("a.yaml", "allow_shrink: true\n"+dirZone("a.example", "z"))
-	d.reopen(DirOptions{State: d.state})
+	d.reopen(Options{State: d.state})
 	assert.Empty(t, d.load())
 	// Fewer than ten are no shrink, whatever their share.
 	for _, names := range [][]string{names(9), {"z"}} {
@@ -261,7 +263,7 @@ func TestDirShrink(t *testing.T) {
 // TestShrinks: endpoints that others replace in their pool, or that are found elsewhere by their addresses, are not dropped.
 func TestShrinks(t *testing.T) {
 	// zone has pools with the endpoints of the given numbers, which are called by prefix and have addresses by number.
-	zone := func(prefix string, pools map[string][]int) *Zone {
+	zone := func(prefix string, pools map[string][]int) *config.Zone {
 		var b strings.Builder
 		b.WriteString("zone: a.example\nnameservers: [{name: ns1.example.net}]\nregions: {eu: {azs: [a]}}\npools:\n")
 		for _, name := range slices.Sorted(maps.Keys(pools)) {
@@ -272,7 +274,7 @@ func TestShrinks(t *testing.T) {
 			b.WriteString("]}\n")
 		}
 		b.WriteString("services: {www: {tiers: [{p: 1}]}}\n")
-		z, problems := Parse("a.yaml", []byte(b.String()), ParseOptions{})
+		z, problems := config.Parse("a.yaml", []byte(b.String()), config.ParseOptions{})
 		require.NotNil(t, z, "%s", problems)
 		return z
 	}
@@ -286,7 +288,7 @@ func TestShrinks(t *testing.T) {
 	old := zone("e", pools(to(0, 20), to(20, 30)))
 	for _, tt := range []struct {
 		name string
-		next *Zone
+		next *config.Zone
 		want string
 	}{
 		{"one out, one in, twenty times", zone("e", pools(to(100, 120), to(20, 30))), ""},
@@ -298,13 +300,13 @@ func TestShrinks(t *testing.T) {
 		{"renamed", zone("f", pools(to(0, 20), to(20, 30))), ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			require.Equal(t, tt.want, Shrinks(old, tt.next))
+			require.Equal(t, tt.want, config.Shrinks(old, tt.next))
 			tt.next.AllowShrink = true
-			require.Empty(t, Shrinks(old, tt.next))
+			require.Empty(t, config.Shrinks(old, tt.next))
 		})
 	}
 	three := zone("e", map[string][]int{"p": to(0, 3)})
-	require.Empty(t, Shrinks(three, zone("e", map[string][]int{"p": to(0, 1)})))
+	require.Empty(t, config.Shrinks(three, zone("e", map[string][]int{"p": to(0, 1)})))
 }
 
 // TestDirIncluded: a change in a file that the zone file names counts like one in the zone file.
@@ -348,7 +350,7 @@ func TestDirRefused(t *testing.T) {
 	require.NoError(t, os.Mkdir(filepath.Join(d.path, "dir.yaml"), 0o755))
 	require.NoError(t, syscall.Mkfifo(filepath.Join(d.path, "fifo.yaml"), 0o644))
 	require.NoError(t, os.Symlink("nowhere", filepath.Join(d.path, "gone.yaml")))
-	require.NoError(t, os.Truncate(mustCreate(t, filepath.Join(d.path, "huge.yaml")), MaxFileBytes+1))
+	require.NoError(t, os.Truncate(mustCreate(t, filepath.Join(d.path, "huge.yaml")), config.MaxFileBytes+1))
 	d.write("ok.yaml", dirZone("a.example", "www"))
 	problems := d.load()
 	assert.Equal(t, "a.example. www", d.running())
@@ -406,9 +408,9 @@ func TestDirQuiet(t *testing.T) {
 }
 
 func TestParseFile(t *testing.T) {
-	zone, problems := ParseFile("testdata/zone.example.yaml", GeoPresent)
+	zone, problems := ParseFile("../testdata/zone.example.yaml", config.GeoPresent)
 	require.NotNil(t, zone, "%s", problems)
-	_, problems = ParseFile("testdata/nothing.yaml", GeoUnknown)
+	_, problems = ParseFile("testdata/nothing.yaml", config.GeoUnknown)
 	assert.Equal(t, "testdata/nothing.yaml: error: cannot be read: no such file or directory\n", problems.String())
 }
 

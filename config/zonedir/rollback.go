@@ -1,4 +1,4 @@
-package config
+package zonedir
 
 import (
 	"encoding/json"
@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/config/durable"
 )
 
@@ -35,8 +36,8 @@ type Rollback struct {
 type pin struct {
 	Rollback
 	// Digest is of the content that does not run.
-	Digest Hash    `json:"digest"`
-	Bundle *bundle `json:"bundle"`
+	Digest config.Hash `json:"digest"`
+	Bundle *bundle     `json:"bundle"`
 }
 
 // previousPath is where the version is kept that was in force before the one at keptPath. No zone file is called so.
@@ -122,7 +123,7 @@ func (d *Dir) Forward(path string) error {
 		return fmt.Errorf("%s: %w: %s", f.path, ErrNoVersion, why.Message)
 	}
 	if r.zone == nil {
-		return fmt.Errorf("%s: %w: the file has %d errors", f.path, ErrNoVersion, r.problems.Count(Error))
+		return fmt.Errorf("%s: %w: the file has %d errors", f.path, ErrNoVersion, r.problems.Count(config.Error))
 	}
 	d.opts.Logger.Info("rollback ended", "file", f.path)
 	f.forward = true
@@ -145,12 +146,12 @@ func (d *Dir) named(path string) (*dirFile, error) {
 }
 
 // pinned is the zone of a rollback, if it may run.
-func (d *Dir) pinned(f *dirFile, p *pin) (*Zone, error) {
+func (d *Dir) pinned(f *dirFile, p *pin) (*config.Zone, error) {
 	p.Bundle.Path = f.path
 	zone, problems := p.Bundle.parse()
 	switch {
 	case zone == nil:
-		return nil, fmt.Errorf("the version has %d errors for this program", problems.Count(Error))
+		return nil, fmt.Errorf("the version has %d errors for this program", problems.Count(config.Error))
 	case !d.covers(zone.Name):
 		return nil, fmt.Errorf("no server block serves its zone %s", zone.Name)
 	case !d.free(zone.Name, f):
@@ -160,12 +161,12 @@ func (d *Dir) pinned(f *dirFile, p *pin) (*Zone, error) {
 }
 
 // runPinned has f run the zone of a rollback.
-func (d *Dir) runPinned(f *dirFile, p *pin, zone *Zone) {
+func (d *Dir) runPinned(f *dirFile, p *pin, zone *config.Zone) {
 	if f.zone == nil || f.zone.Hash != zone.Hash {
 		d.run(f, zone)
 	}
 	f.rolledBack, f.brokenSince, f.lastGood, f.pending = &p.Rollback, time.Time{}, false, nil
-	f.problems = append(f.current.problems[:len(f.current.problems):len(f.current.problems)], Problem{File: f.path, Severity: Warning,
+	f.problems = append(f.current.problems[:len(f.current.problems):len(f.current.problems)], config.Problem{File: f.path, Severity: config.Warning,
 		Message: fmt.Sprintf("rolled back by %s: an earlier version of the zone %s runs instead (%s)", p.Actor, zone.Name, zone.Hash),
 		Help:    "`fairlead config forward " + f.path + "` ends that, and so does another content of the file"})
 }
@@ -215,7 +216,7 @@ func (d *Dir) keepTwo(f *dirFile, r *reading) error {
 
 // A Version is one version of a zone file that is kept.
 type Version struct {
-	Hash Hash
+	Hash config.Hash
 	// At is when it was written down.
 	At time.Time
 }
@@ -260,7 +261,7 @@ func (d *Dir) force(on bool) (end func()) {
 	return func() { d.opts.Force = was }
 }
 
-func hashOf(z *Zone) string {
+func hashOf(z *config.Zone) string {
 	if z == nil {
 		return ""
 	}

@@ -1,4 +1,4 @@
-package config
+package zonedir
 
 import (
 	"fmt"
@@ -34,7 +34,7 @@ func TestLoadMany(t *testing.T) {
 		served map[string]string
 	}{{"first start", nil}, {"a later one", served}} {
 		start, began := suite.CPU(t), time.Now()
-		d := OpenDir(dir, DirOptions{State: state, Served: tt.served})
+		d := Open(dir, Options{State: state, Served: tt.served})
 		zones, problems, err := d.Load()
 		took := suite.CPU(t) - start
 		require.NoError(t, err)
@@ -58,7 +58,7 @@ func TestLoadKeepsTogether(t *testing.T) {
 	}
 	// A directory stands where the copy of b is to be.
 	require.NoError(t, os.MkdirAll(filepath.Join(keptPath(state, "b.yaml"), "sub"), 0o755))
-	d := OpenDir(dir, DirOptions{State: state})
+	d := Open(dir, Options{State: state})
 	zones, problems, err := d.Load()
 	require.NoError(t, err)
 	require.Len(t, zones, 3)

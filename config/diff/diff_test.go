@@ -1,7 +1,8 @@
-package config
+package diff
 
 import (
 	"fmt"
+	"github.com/fairlead-dns/fairlead/config"
 	"os"
 	"reflect"
 	"slices"
@@ -13,16 +14,16 @@ import (
 	"github.com/fairlead-dns/fairlead/integration/suite"
 )
 
-func exampleZone(t *testing.T, edits ...string) *Zone {
+func exampleZone(t *testing.T, edits ...string) *config.Zone {
 	t.Helper()
-	text, err := os.ReadFile("testdata/zone.example.yaml")
+	text, err := os.ReadFile("../testdata/zone.example.yaml")
 	require.NoError(t, err)
 	changed := strings.NewReplacer(edits...).Replace(string(text))
 	if len(edits) > 0 {
 		require.NotEqual(t, string(text), changed, "the edit finds nothing")
 	}
-	z, problems := Parse("zone.example.yaml", []byte(changed), ParseOptions{ReadFile: func(name string) ([]byte, error) {
-		return os.ReadFile("testdata/" + name)
+	z, problems := config.Parse("zone.example.yaml", []byte(changed), config.ParseOptions{ReadFile: func(name string) ([]byte, error) {
+		return os.ReadFile("../testdata/" + name)
 	}})
 	require.NoError(t, problems.Err())
 	return z
@@ -40,14 +41,14 @@ services:
   www: {tiers: [{web: 1}, {spare: 1}], ttl: {min: 2s, max: 30s}}
 `
 
-func parseZone(t *testing.T, text string) *Zone {
+func parseZone(t *testing.T, text string) *config.Zone {
 	t.Helper()
-	z, problems := Parse("a.yaml", []byte(text), ParseOptions{})
+	z, problems := config.Parse("a.yaml", []byte(text), config.ParseOptions{})
 	require.NoError(t, problems.Err())
 	return z
 }
 
-func TestDiff(t *testing.T) {
+func TestZones(t *testing.T) {
 	for _, tt := range []struct {
 		name, old, new string
 		want           []Change
@@ -64,7 +65,7 @@ func TestDiff(t *testing.T) {
 		{name: "an AZ", old: "addresses: [192.0.2.1], az: eu-a", new: "addresses: [192.0.2.1], az: eu-b", want: []Change{
 			{Object: "endpoint web/one", Key: "az", Old: "eu-a", New: "eu-b"}}},
 		{name: "a check", old: "path: /ready, interval: 2s", new: "path: /live, interval: 3s", want: []Change{
-			{Object: "check ready", Key: "http.path", Old: "/ready", New: "/live"}, {Object: "check ready", Key: "interval", Old: "2s", New: "3s"}}},
+			{Object: "check ready", Key: "interval", Old: "2s", New: "3s"}, {Object: "check ready", Key: "path", Old: "/ready", New: "/live"}}},
 		{name: "a check that a pool no longer has", old: "check: ready, ", want: []Change{{Object: "pool web", Key: "check", Old: "ready", New: "none"}}},
 		{name: "an endpoint more", old: "az: eu-b}]", new: "az: eu-b}, {name: three, addresses: [192.0.2.4], az: eu-b}]", want: []Change{{Object: "endpoint web/three", Added: true}}},
 		{name: "a record", old: "data: 192.0.2.10", new: "data: [192.0.2.10, 192.0.2.11]", want: []Change{
@@ -78,7 +79,7 @@ func TestDiff(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			require.Contains(t, diffText, tt.old)
 			a, b := parseZone(t, diffText), parseZone(t, strings.Replace(diffText, tt.old, tt.new, 1))
-			got := Diff(a, b)
+			got := Zones(a, b)
 			for i := range got {
 				if got[i].Key == "soa.serial" {
 					got[i].Old = "-"
@@ -86,7 +87,7 @@ func TestDiff(t *testing.T) {
 			}
 			require.Equal(t, tt.want, got)
 			// The way back has the same objects, the other way round.
-			back := Diff(b, a)
+			back := Zones(b, a)
 			require.Len(t, back, len(got))
 			for i := range back {
 				require.Equal(t, got[i].Object+got[i].Key, back[i].Object+back[i].Key)
@@ -100,7 +101,7 @@ func TestDiff(t *testing.T) {
 func TestDiffSeesAll(t *testing.T) {
 	suite.Large(t)
 	z, whole := exampleZone(t), exampleZone(t)
-	require.Empty(t, Diff(z, whole))
+	require.Empty(t, Zones(z, whole))
 	var blind []string
 	tried := 0
 	eachLeaf(reflect.ValueOf(z).Elem(), "", func(path string, v reflect.Value) {
@@ -112,14 +113,14 @@ func TestDiffSeesAll(t *testing.T) {
 			return
 		}
 		tried++
-		if len(Diff(whole, z)) == 0 {
+		if len(Zones(whole, z)) == 0 {
 			blind = append(blind, path)
 		}
 		v.Set(was)
 	})
 	require.Empty(t, blind)
 	require.Greater(t, tried, 300)
-	require.Empty(t, Diff(whole, z), "all was put back")
+	require.Empty(t, Zones(whole, z), "all was put back")
 }
 
 // unseen follow from other fields.

@@ -1,4 +1,4 @@
-package config
+package zonedir
 
 import (
 	"io"
@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/config/durable"
 )
 
@@ -17,7 +18,7 @@ const loadAhead = 64
 // Load reads the directory for the first time. A broken file for which a last good version was kept runs that version:
 // its errors are returned as warnings, with one more that says so. Any other error among the problems means that a file
 // yields no zone. Load fails when the directory cannot be read.
-func (d *Dir) Load() ([]*Zone, Problems, error) {
+func (d *Dir) Load() ([]*config.Zone, config.Problems, error) {
 	d.keeping = &keeping{files: make(map[string]*dirFile)}
 	defer func() { d.keeping = nil }()
 	var others []loaded
@@ -32,11 +33,11 @@ func (d *Dir) Load() ([]*Zone, Problems, error) {
 	if d.keeping.commit(d) || len(others) > 0 {
 		d.publish()
 	}
-	var problems Problems
+	var problems config.Problems
 	for _, f := range d.files {
 		for _, p := range f.problems {
-			if (f.lastGood || f.rolledBack != nil) && p.Severity == Error {
-				p.Severity = Warning
+			if (f.lastGood || f.rolledBack != nil) && p.Severity == config.Error {
+				p.Severity = config.Warning
 			}
 			problems = append(problems, p)
 		}

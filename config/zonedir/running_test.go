@@ -1,10 +1,12 @@
-package config
+package zonedir
 
 import (
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/config"
 )
 
 // TestDirText: what runs can be shown, also when the file on disk is broken or another version by now.
@@ -40,7 +42,7 @@ func TestDirText(t *testing.T) {
 			}
 			require.Equal(t, text, string(got.Content))
 			require.Equal(t, filepath.Base(z.File), filepath.Base(got.Path))
-			again, problems := got.Parse(nil, GeoUnknown)
+			again, problems := got.Parse(nil, config.GeoUnknown)
 			require.NoError(t, problems.Err())
 			require.Equal(t, z.Hash, again.Hash)
 		})

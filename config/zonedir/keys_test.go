@@ -1,4 +1,4 @@
-package config
+package zonedir
 
 import (
 	"os"
@@ -10,7 +10,14 @@ import (
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/config"
 )
+
+// head is a zone without anything in it.
+const head = `zone: gslb.example.org
+nameservers: [ns1.example.net]
+`
 
 // writeKey writes a key in the form of BIND below dir, with lines behind the private half.
 func writeKey(t *testing.T, dir, zone string, flags uint16, lines string) (base string) {
@@ -18,7 +25,7 @@ func writeKey(t *testing.T, dir, zone string, flags uint16, lines string) (base 
 	k := &dns.DNSKEY{Hdr: dns.RR_Header{Name: zone, Rrtype: dns.TypeDNSKEY, Class: dns.ClassINET, Ttl: 60}, Flags: flags, Protocol: 3, Algorithm: dns.ECDSAP256SHA256}
 	secret, err := k.Generate(256)
 	require.NoError(t, err)
-	base = filepath.Join(dir, KeyFileName(zone, k.Algorithm, k.KeyTag()))
+	base = filepath.Join(dir, config.KeyFileName(zone, k.Algorithm, k.KeyTag()))
 	require.NoError(t, os.MkdirAll(dir, 0o700))
 	require.NoError(t, os.WriteFile(base+".key", []byte(k.String()+"\n"), 0o644))
 	require.NoError(t, os.WriteFile(base+".private", []byte(k.PrivateKeyString(secret)+lines), 0o600))
@@ -29,9 +36,9 @@ func TestKeys(t *testing.T) {
 	dir := t.TempDir()
 	keys := filepath.Join(dir, "keys")
 	file := filepath.Join(dir, "z.yaml")
-	parse := func() (*Zone, string) {
+	parse := func() (*config.Zone, string) {
 		require.NoError(t, os.WriteFile(file, []byte(head+"dnssec: {keys: keys/, validity: 7d}\n"), 0o644))
-		z, problems := ParseFile(file, GeoUnknown)
+		z, problems := ParseFile(file, config.GeoUnknown)
 		return z, strings.ReplaceAll(problems.String(), dir, "")
 	}
 	z, problems := parse()
@@ -74,7 +81,7 @@ func TestKeys(t *testing.T) {
 	root, err := os.OpenRoot(dir)
 	require.NoError(t, err)
 	defer root.Close()
-	reading := newGlance(root, "z.yaml", GeoUnknown).parse(file, time.Now().Add(time.Hour))
+	reading := newGlance(root, "z.yaml", config.GeoUnknown).parse(file, time.Now().Add(time.Hour))
 	require.True(t, reading.rests(root))
 	writeKey(t, keys, "gslb.example.org.", 256, "")
 	require.False(t, reading.rests(root))

@@ -1,6 +1,7 @@
-package config
+package diff
 
 import (
+	"github.com/fairlead-dns/fairlead/config"
 	"maps"
 	"slices"
 	"strings"
@@ -20,11 +21,11 @@ type Change struct {
 	Removed bool `json:"removed,omitempty"`
 }
 
-// Diff are the differences in effect between two versions of a zone: what they do, not how they are written. Comments, order
+// Zones are the differences in effect between two versions of a zone: what they do, not how they are written. Comments, order
 // of keys, anchors and defaults that are spelt out are none. The order is that of kinds, then of names.
-func Diff(before, after *Zone) []Change {
+func Zones(before, after *config.Zone) []Change {
 	was, is := effectsOf(before), effectsOf(after)
-	if before.SOA.Serial == serialOf(before.Hash) && after.SOA.Serial == serialOf(after.Hash) {
+	if before.SOA.Serial == config.SerialOf(before.Hash) && after.SOA.Serial == config.SerialOf(after.Hash) {
 		// Made from the content, of which comments are a part.
 		delete(was["zone"], "soa.serial")
 		delete(is["zone"], "soa.serial")

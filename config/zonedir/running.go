@@ -1,4 +1,4 @@
-package config
+package zonedir
 
 import (
 	"crypto/sha256"
@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/fairlead-dns/fairlead/config"
 )
 
 // ErrNoText says that the text of a running zone is not at hand: it is not kept, and the file on disk is another version.
@@ -26,7 +28,7 @@ type Text struct {
 
 // Text is the text of the file from which z runs: the copy that is kept for the next start, else the file on disk, if it is
 // still that version. It reads the disk, and may be called by anyone.
-func (d *Dir) Text(z *Zone) (*Text, error) {
+func (d *Dir) Text(z *config.Zone) (*Text, error) {
 	for _, f := range d.Files() {
 		if f.Zone != z.Name || f.Path != z.File {
 			continue
@@ -61,18 +63,18 @@ func OnDisk(path string) []byte {
 		return nil
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, MaxFileBytes+1))
-	if err != nil || len(b) > MaxFileBytes || isSecret(b) {
+	b, err := io.ReadAll(io.LimitReader(f, config.MaxFileBytes+1))
+	if err != nil || len(b) > config.MaxFileBytes || isSecret(b) {
 		return nil
 	}
 	return b
 }
 
 // hash is that of the zone which parse would make.
-func (b *bundle) hash() Hash {
+func (b *bundle) hash() config.Hash {
 	zone, _ := b.parse()
 	if zone == nil {
-		return Hash{}
+		return config.Hash{}
 	}
 	return zone.FileHash
 }
@@ -97,8 +99,8 @@ func isSecret(content []byte) bool {
 
 // Parse makes the zone again. Files that are secret come from secret, which may be nil: then a zone that names one cannot be
 // made. The hash is checked by whoever has it.
-func (t *Text) Parse(secret func(name string) ([]byte, error), geo GeoDatabase) (*Zone, Problems) {
-	return Parse(t.Path, t.Content, ParseOptions{Geo: geo, ReadFile: func(name string) ([]byte, error) {
+func (t *Text) Parse(secret func(name string) ([]byte, error), geo config.GeoDatabase) (*config.Zone, config.Problems) {
+	return config.Parse(t.Path, t.Content, config.ParseOptions{Geo: geo, ReadFile: func(name string) ([]byte, error) {
 		if content, ok := t.Files[name]; ok {
 			return content, nil
 		}

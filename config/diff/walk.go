@@ -1,28 +1,28 @@
-package config
+package diff
 
 import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"github.com/fairlead-dns/fairlead/config"
 	"maps"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode"
-
-	"github.com/miekg/dns"
 )
 
 // effects are what a zone does: values in words by object and key.
 type effects map[string]map[string]string
 
 // effectsOf walks the whole of z. Indices become names, so that an order without meaning is no effect.
-func effectsOf(z *Zone) effects {
+func effectsOf(z *config.Zone) effects {
 	w := &effectWalk{zone: z, out: make(effects)}
 	w.object("zone")
-	w.put("soa.m_name", z.SOA.MName)
-	w.put("soa.r_name", z.SOA.RName)
+	w.put("soa.mname", z.SOA.MName)
+	w.put("soa.rname", z.SOA.RName)
 	w.put("soa.serial", strconv.FormatUint(uint64(z.SOA.Serial), 10))
 	w.put("soa.negative_ttl", ttlText(z.SOA.NegativeTTL))
 	w.put("soa.ttl", ttlText(z.SOA.TTL))
@@ -37,7 +37,7 @@ func effectsOf(z *Zone) effects {
 		w.fields("rrl", reflect.ValueOf(*z.RRL))
 	}
 	if sec := z.DNSSEC; sec != nil {
-		w.put("dnssec.validity", durationString(sec.Validity))
+		w.put("dnssec.validity", config.DurationText(sec.Validity))
 		w.put("dnssec.ttl", ttlText(sec.TTL))
 		w.put("dnssec.csync", strconv.FormatBool(sec.CSYNC))
 		for _, k := range sec.Keys {
@@ -54,9 +54,9 @@ func effectsOf(z *Zone) effects {
 		w.walk("addresses", reflect.ValueOf(n.Addresses))
 	}
 	for _, r := range z.Records {
-		w.object("record " + strings.TrimSuffix(r.Name, ".") + " " + dns.Type(r.Type).String())
+		w.object("record " + strings.TrimSuffix(r.Name, ".") + " " + r.TypeName())
 		w.put("ttl", ttlText(r.TTL))
-		w.put("data", recordText(&r))
+		w.put("data", r.Text())
 	}
 	for _, r := range z.Regions {
 		w.object("region " + r.Name)
@@ -87,28 +87,9 @@ func effectsOf(z *Zone) effects {
 
 func ttlText(seconds uint32) string { return strconv.FormatUint(uint64(seconds), 10) + "s" }
 
-// recordText is the RDATA of an RRset as zone files have it.
-func recordText(r *Record) string {
-	var texts []string
-	for _, data := range r.RData {
-		h := dns.RR_Header{Name: r.Name, Rrtype: r.Type, Class: dns.ClassINET, Ttl: r.TTL, Rdlength: uint16(len(data))}
-		rr, _, err := dns.UnpackRRWithHeader(h, data, 0)
-		if err != nil {
-			texts = append(texts, hex.EncodeToString(data))
-			continue
-		}
-		text := strings.TrimPrefix(rr.String(), rr.Header().String())
-		if generic, ok := rr.(*dns.RFC3597); ok {
-			text = fmt.Sprintf(`\# %d %s`, len(data), generic.Rdata)
-		}
-		texts = append(texts, text)
-	}
-	return strings.Join(texts, ", ")
-}
-
 // An effectWalk puts values under the keys of one object after the other.
 type effectWalk struct {
-	zone *Zone
+	zone *config.Zone
 	out  effects
 	at   map[string]string
 }
@@ -126,6 +107,9 @@ var derived = []string{
 	"Check.Name", "Check.Digest", "Endpoint.Name", "Region.Name", "AZ.Name",
 }
 
+// fieldKeys is FieldKeys for those that only read it.
+var fieldKeys = sync.OnceValue(config.FieldKeys)
+
 // fields walks a struct; prefix is the key of it with a dot.
 func (w *effectWalk) fields(prefix string, v reflect.Value) {
 	for i := range v.NumField() {
@@ -134,20 +118,23 @@ func (w *effectWalk) fields(prefix string, v reflect.Value) {
 		if slices.Contains(derived, name) {
 			continue
 		}
-		key := prefix + snake(f.Name)
+		key, known := fieldKeys()[name]
+		if !known {
+			key = prefix + snake(f.Name)
+		}
 		switch name {
 		case "Pool.AZWeights":
-			w.azWeights(key, v.Interface().(Pool))
+			w.azWeights(key, v.Interface().(config.Pool))
 		case "Pool.From":
-			for j, from := range v.Interface().(Pool).From {
-				w.put(fmt.Sprintf("%s.%d", key, j+1), from.describe(w.zone))
+			for j, from := range v.Interface().(config.Pool).From {
+				w.put(fmt.Sprintf("%s.%d", key, j+1), from.Describe(w.zone))
 			}
 		case "Service.Tiers", "ClientRule.Tiers":
-			w.tiers(key, v.Field(i).Interface().([]Tier))
+			w.tiers(key, v.Field(i).Interface().([]config.Tier))
 		case "Cells.Failover":
 			w.failover(key, v.Field(i).Interface().(map[int][]int))
 		case "Gate.Check":
-			if v.Interface().(Gate).ByCheck {
+			if v.Interface().(config.Gate).ByCheck {
 				w.put(key, w.index(name, int(v.Field(i).Int())))
 			}
 		case "AZ.Region", "Pool.Region", "Pool.Check", "Endpoint.AZ", "CellRange.Pool":
@@ -181,7 +168,7 @@ func (w *effectWalk) index(field string, i int) string {
 	return w.zone.Checks[i].Name
 }
 
-func (w *effectWalk) azWeights(key string, p Pool) {
+func (w *effectWalk) azWeights(key string, p config.Pool) {
 	for _, a := range p.AZWeights {
 		if p.Explicit {
 			w.put(key+"."+w.zone.AZs[a.AZ].Name, strconv.Itoa(a.Weight))
@@ -190,7 +177,7 @@ func (w *effectWalk) azWeights(key string, p Pool) {
 }
 
 // tiers puts the weight of each pool, and the pools that a tier has.
-func (w *effectWalk) tiers(key string, tiers []Tier) {
+func (w *effectWalk) tiers(key string, tiers []config.Tier) {
 	for i, t := range tiers {
 		for _, s := range t {
 			w.put(fmt.Sprintf("%s.%d.%s", key, i+1, w.zone.Pools[s.Pool].Name), strconv.Itoa(s.Weight))
@@ -210,12 +197,12 @@ func (w *effectWalk) failover(key string, m map[int][]int) {
 
 // enumWords are the values of the enumerations.
 var enumWords = map[reflect.Type][]string{
-	reflect.TypeFor[TTLMode]():       {Ceiling: "ceiling", Horizon: "horizon"},
-	reflect.TypeFor[AllDownPolicy](): {LastGood: "last_good", AnswerAll: "all", NoData: "nodata", Fixed: "fixed"},
-	reflect.TypeFor[FailbackMode]():  {FailbackAuto: "auto", FailbackManual: "manual", FailbackNever: "never"},
-	reflect.TypeFor[AlsoKind]():      {AlsoRegion: "region", AlsoAZ: "az"},
-	reflect.TypeFor[AnswerKind]():    {Addresses: "addresses", Targets: "targets"},
-	reflect.TypeFor[CompositeOp]():   {OpAll: "all", OpAny: "any", OpNot: "not", OpAtLeast: "at_least"},
+	reflect.TypeFor[config.TTLMode]():       {config.Ceiling: "ceiling", config.Horizon: "horizon"},
+	reflect.TypeFor[config.AllDownPolicy](): {config.LastGood: "last_good", config.AnswerAll: "all", config.NoData: "nodata", config.Fixed: "fixed"},
+	reflect.TypeFor[config.FailbackMode]():  {config.FailbackAuto: "auto", config.FailbackManual: "manual", config.FailbackNever: "never"},
+	reflect.TypeFor[config.AlsoKind]():      {config.AlsoRegion: "region", config.AlsoAZ: "az"},
+	reflect.TypeFor[config.AnswerKind]():    {config.Addresses: "addresses", config.Targets: "targets"},
+	reflect.TypeFor[config.CompositeOp]():   {config.OpAll: "all", config.OpAny: "any", config.OpNot: "not", config.OpAtLeast: "at_least"},
 }
 
 // walk puts a value of any type.
@@ -262,9 +249,9 @@ func inWords(v reflect.Value) (string, bool) {
 		return list[v.Uint()], true
 	}
 	switch x := v.Interface().(type) {
-	case Amount:
+	case config.Amount:
 		return percents(x.N, x.Percent), true
-	case Quorum:
+	case config.Quorum:
 		if x.N == 0 {
 			return "majority", true
 		}
@@ -275,7 +262,7 @@ func inWords(v reflect.Value) (string, bool) {
 		}
 		sum := sha256.Sum256(x)
 		return "sha256 " + hex.EncodeToString(sum[:6]), true
-	case StatusRange:
+	case config.StatusRange:
 		return fmt.Sprintf("%d-%d", x.First, x.Last), true
 	case fmt.Stringer:
 		return x.String(), true

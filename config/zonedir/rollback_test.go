@@ -1,4 +1,4 @@
-package config
+package zonedir
 
 import (
 	"errors"
@@ -31,7 +31,7 @@ func TestRollback(t *testing.T) {
 	require.Equal(t, "example.org. one", d.running())
 
 	for range 2 {
-		d.reopen(DirOptions{State: d.state})
+		d.reopen(Options{State: d.state})
 		require.False(t, d.load().HasErrors())
 		require.Equal(t, "example.org. one", d.running(), "over restarts")
 		require.Equal(t, "INC-1", d.Files()[0].RolledBack.Reason)
@@ -42,7 +42,7 @@ func TestRollback(t *testing.T) {
 	d.poll(2)
 	require.Equal(t, "example.org. one", d.running())
 	require.True(t, d.Files()[0].LastGood)
-	d.reopen(DirOptions{State: d.state})
+	d.reopen(Options{State: d.state})
 	d.load()
 	require.Equal(t, "example.org. one", d.running())
 
@@ -65,7 +65,7 @@ func TestForward(t *testing.T) {
 	require.NoError(t, d.Forward("a.yaml"))
 	require.Equal(t, "example.org. one,two", d.running())
 	require.Nil(t, d.Files()[0].RolledBack)
-	d.reopen(DirOptions{State: d.state})
+	d.reopen(Options{State: d.state})
 	d.load()
 	require.Equal(t, "example.org. one,two", d.running())
 	versions, err := d.Kept("a.yaml")
@@ -101,7 +101,7 @@ func TestRollbackThatCannotBeKept(t *testing.T) {
 	require.ErrorContains(t, err, "rollback not kept")
 	require.Equal(t, "example.org. one,two", d.running())
 	require.Nil(t, d.Files()[0].RolledBack)
-	d.reopen(DirOptions{})
+	d.reopen(Options{})
 	d.load()
 	require.True(t, errors.Is(d.Rollback("a.yaml", Rollback{}), ErrNoVersion), "nothing is kept without a state directory")
 }

@@ -1,4 +1,4 @@
-package config
+package zonedir
 
 import (
 	"cmp"
@@ -12,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/fairlead-dns/fairlead/config"
 )
 
 // A bundle is a zone file with all files that it names: what is parsed, compared and kept as the last good version.
@@ -32,8 +34,8 @@ func (b *bundle) readFile(name string) ([]byte, error) {
 }
 
 // parse does not ask for a geo database: a version that was good once runs on without one, rather than nothing.
-func (b *bundle) parse() (*Zone, Problems) {
-	return Parse(b.Path, b.Content, ParseOptions{ReadFile: b.readFile})
+func (b *bundle) parse() (*config.Zone, config.Problems) {
+	return config.Parse(b.Path, b.Content, config.ParseOptions{ReadFile: b.readFile})
 }
 
 // keptPath is where the last good version of a zone file is kept.

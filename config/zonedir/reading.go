@@ -1,11 +1,12 @@
-package config
+package zonedir
 
 import (
 	"crypto/sha256"
 	"os"
-	"regexp"
 	"slices"
 	"time"
+
+	"github.com/fairlead-dns/fairlead/config"
 )
 
 // A file whose stat does not change is not read again, provided that it was settled when it was read: a write in the
@@ -21,20 +22,20 @@ const (
 type reading struct {
 	bundle
 	// digest covers the content of all files, and the errors of those that cannot be read.
-	digest Hash
+	digest config.Hash
 	// stamps has an entry for each file that was asked for; a zero one stands for an error.
 	stamps map[string]fileStamp
 	at     time.Time
 
-	zone     *Zone
-	problems Problems
+	zone     *config.Zone
+	problems config.Problems
 }
 
 // A glance reads files at most once; it is one poll of one zone file.
 type glance struct {
 	root *os.Root
 	name string
-	geo  GeoDatabase
+	geo  config.GeoDatabase
 	got  map[string]glanced
 }
 
@@ -44,7 +45,7 @@ type glanced struct {
 	err     error
 }
 
-func newGlance(root *os.Root, name string, geo GeoDatabase) *glance {
+func newGlance(root *os.Root, name string, geo config.GeoDatabase) *glance {
 	return &glance{root: root, name: name, geo: geo, got: make(map[string]glanced)}
 }
 
@@ -59,17 +60,17 @@ func (g *glance) read(name string) glanced {
 }
 
 // digest is over the zone file and the files called names.
-func (g *glance) digest(names []string) Hash {
-	f := newFiles(nil, nil)
+func (g *glance) digest(names []string) config.Hash {
+	f := emptySum()
 	for _, name := range append([]string{g.name}, names...) {
 		r := g.read(name)
 		if r.err != nil {
-			f.add("error "+name, []byte(r.err.Error()))
+			f.Add("error "+name, []byte(r.err.Error()))
 			continue
 		}
-		f.add("file "+name, r.content)
+		f.Add("file "+name, r.content)
 	}
-	return f.sum()
+	return f.Hash()
 }
 
 // parse makes a reading. path is the zone file's, for messages.
@@ -79,9 +80,9 @@ func (g *glance) parse(path string, now time.Time) *reading {
 	main := g.read(g.name)
 	r.Content, r.stamps[g.name] = main.content, main.stamp
 	if main.err != nil {
-		r.problems = Problems{{File: path, Message: "cannot be read: " + main.err.Error()}}
+		r.problems = config.Problems{{File: path, Message: "cannot be read: " + main.err.Error()}}
 	} else {
-		r.zone, r.problems = Parse(path, main.content, ParseOptions{Geo: g.geo, ReadFile: func(name string) ([]byte, error) {
+		r.zone, r.problems = config.Parse(path, main.content, config.ParseOptions{Geo: g.geo, ReadFile: func(name string) ([]byte, error) {
 			f := g.read(name)
 			r.stamps[name] = f.stamp
 			if f.err == nil {
@@ -128,17 +129,9 @@ func (r *reading) refresh(g *glance, now time.Time) {
 // release drops what is only needed until the reading was judged: the content is on disk, and kept as last good.
 func (r *reading) release() { r.Content, r.Files, r.zone = nil, nil, nil }
 
-var zoneKey = regexp.MustCompile(`(?m)^["']?zone["']?[ \t]*:[ \t]*`)
-
 // atZone is an error about the zone's name, at the key `zone` where that stands in a line of its own.
-func (r *reading) atZone(msg, help string) Problem {
-	rep := newReport(r.Path, r.Content)
-	line, col := 0, 0
-	if m := zoneKey.FindIndex(r.Content); m != nil {
-		line, col = rep.src.place(m[1])
-	}
-	rep.at(line, col, Error, "zone", msg, help)
-	return rep.finish()[0]
+func (r *reading) atZone(msg, help string) config.Problem {
+	return config.AtZone(r.Path, r.Content, msg, help)
 }
 
 // same tells whether two bundles hold the same octets.

@@ -1,4 +1,4 @@
-package config
+package zonedir
 
 import (
 	"bytes"
@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/fairlead-dns/fairlead/config"
 )
 
 // A fileStamp is what stat says of a file: as long as it stays the same, so does the content, with the exceptions at
@@ -50,8 +52,8 @@ func checkRegular(info fs.FileInfo) error {
 	if !info.Mode().IsRegular() {
 		return fmt.Errorf("not a regular file but a %s", kindOf(info.Mode()))
 	}
-	if info.Size() > MaxFileBytes {
-		return fmt.Errorf("the file has %d octets; at most %d are read", info.Size(), MaxFileBytes)
+	if info.Size() > config.MaxFileBytes {
+		return fmt.Errorf("the file has %d octets; at most %d are read", info.Size(), config.MaxFileBytes)
 	}
 	return nil
 }
@@ -95,11 +97,11 @@ func readRegular(root *os.Root, name string) ([]byte, fileStamp, error) {
 	// In one piece, unless the file grows meanwhile: growing a slice to a big file takes several times its size.
 	var content bytes.Buffer
 	content.Grow(int(info.Size()) + bytes.MinRead)
-	if _, err := content.ReadFrom(io.LimitReader(f, MaxFileBytes+1)); err != nil {
+	if _, err := content.ReadFrom(io.LimitReader(f, config.MaxFileBytes+1)); err != nil {
 		return nil, fileStamp{}, plainError(err)
 	}
-	if content.Len() > MaxFileBytes {
-		return nil, fileStamp{}, fmt.Errorf("the file has more than %d octets", MaxFileBytes)
+	if content.Len() > config.MaxFileBytes {
+		return nil, fileStamp{}, fmt.Errorf("the file has more than %d octets", config.MaxFileBytes)
 	}
 	return content.Bytes(), stampOf(info), nil
 }
@@ -147,13 +149,13 @@ func plainError(err error) error {
 }
 
 // ParseFile reads the zone file at path and what it names, all below its directory. geo is as in ParseOptions.
-func ParseFile(path string, geo GeoDatabase) (*Zone, Problems) {
+func ParseFile(path string, geo config.GeoDatabase) (*config.Zone, config.Problems) {
 	dir, name := filepath.Split(path)
 	if dir == "" {
 		dir = "."
 	}
-	fail := func(err error) (*Zone, Problems) {
-		return nil, Problems{{File: path, Message: "cannot be read: " + plainError(err).Error()}}
+	fail := func(err error) (*config.Zone, config.Problems) {
+		return nil, config.Problems{{File: path, Message: "cannot be read: " + plainError(err).Error()}}
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -164,7 +166,7 @@ func ParseFile(path string, geo GeoDatabase) (*Zone, Problems) {
 	if err != nil {
 		return fail(err)
 	}
-	return Parse(path, content, ParseOptions{Geo: geo, ReadFile: func(name string) ([]byte, error) {
+	return config.Parse(path, content, config.ParseOptions{Geo: geo, ReadFile: func(name string) ([]byte, error) {
 		content, _, err := readRegular(root, name)
 		return content, err
 	}})

@@ -1,4 +1,4 @@
-package config
+package zonedir
 
 import (
 	"cmp"
@@ -10,10 +10,12 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/fairlead-dns/fairlead/config"
 )
 
-// DirOptions are the surroundings of a Dir.
-type DirOptions struct {
+// Options are the surroundings of a Dir.
+type Options struct {
 	// State is the directory for the last good copies; empty means that none are kept.
 	State string
 	// Origins are the names of the server block: a zone not at or below one of them is an error. Empty allows all.
@@ -24,7 +26,7 @@ type DirOptions struct {
 	// Force lets versions pass that Shrinks refuses.
 	Force bool
 	// Geo says whether the node has a geo database.
-	Geo GeoDatabase
+	Geo config.GeoDatabase
 	// Logger gets changes of state; nil means none.
 	Logger *slog.Logger
 	// Now is time.Now unless a test says otherwise.
@@ -35,7 +37,7 @@ type DirOptions struct {
 // Zones, Problems and Files may be called by anyone.
 type Dir struct {
 	path string
-	opts DirOptions
+	opts Options
 	// files are sorted by name; owned by the caller of Load and Poll, with the rest but now.
 	files []*dirFile
 	// runners are the files that run each zone, by its name: one, and those that are gone and did.
@@ -47,8 +49,8 @@ type Dir struct {
 
 // published is what others see; swapped, never mutated.
 type published struct {
-	zones    []*Zone
-	problems Problems
+	zones    []*config.Zone
+	problems config.Problems
 	files    []FileStatus
 }
 
@@ -59,28 +61,35 @@ type FileStatus struct {
 	Zone string `json:"zone,omitempty"`
 	Hash string `json:"hash,omitempty"`
 	// Problems are those of the file as it is on disk, which need not be the version that runs.
-	Problems Problems `json:"problems,omitempty"`
+	Problems config.Problems `json:"problems,omitempty"`
 	// BrokenSince is when the file was first found to be refused or gone; zero while the file on disk is what runs.
 	BrokenSince time.Time `json:"broken_since,omitzero"`
 	// LastGood is set while an earlier version runs than the one on disk.
 	LastGood bool `json:"last_good,omitempty"`
 	// Judged is FileDigest of the version on disk that Problems are of; of a file that needs others it is something else.
-	Judged Hash `json:"-"`
+	Judged config.Hash `json:"-"`
 	// Gone is set while the file is not in the directory any more.
 	Gone bool `json:"gone,omitempty"`
 	// RolledBack is set while an operator has an earlier version run.
 	RolledBack *Rollback `json:"rolled_back,omitempty"`
 }
 
-// FileDigest is what FileStatus.Judged is of a file with this name and content.
-func FileDigest(name string, content []byte) Hash {
-	f := newFiles(nil, nil)
-	f.add("file "+name, content)
-	return f.sum()
+// emptySum is that of no zone file: kept rollbacks hold sums that were made so.
+func emptySum() *config.Sum {
+	s := config.NewSum()
+	s.Add("", nil)
+	return s
 }
 
-// OpenDir makes a Dir; nothing is read before Load.
-func OpenDir(path string, opts DirOptions) *Dir {
+// FileDigest is what FileStatus.Judged is of a file with this name and content.
+func FileDigest(name string, content []byte) config.Hash {
+	f := emptySum()
+	f.Add("file "+name, content)
+	return f.Hash()
+}
+
+// Open makes a Dir; nothing is read before Load.
+func Open(path string, opts Options) *Dir {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
@@ -93,10 +102,10 @@ func OpenDir(path string, opts DirOptions) *Dir {
 }
 
 // Zones are the running zones, sorted by name: the input of NewModel.
-func (d *Dir) Zones() []*Zone { return d.now.Load().zones }
+func (d *Dir) Zones() []*config.Zone { return d.now.Load().zones }
 
 // Problems are those of all files as they are on disk.
-func (d *Dir) Problems() Problems { return d.now.Load().problems }
+func (d *Dir) Problems() config.Problems { return d.now.Load().problems }
 
 // Files are the zone files, sorted by path.
 func (d *Dir) Files() []FileStatus { return d.now.Load().files }
@@ -192,7 +201,7 @@ func (d *Dir) publish() (changed bool) {
 		next.problems = append(next.problems, f.problems...)
 		next.files = append(next.files, s)
 	}
-	slices.SortFunc(next.zones, func(a, b *Zone) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(next.zones, func(a, b *config.Zone) int { return cmp.Compare(a.Name, b.Name) })
 	old := d.now.Swap(next)
 	return !slices.Equal(old.zones, next.zones)
 }

@@ -1,4 +1,4 @@
-package config
+package zonedir
 
 import (
 	"fmt"
@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/fairlead-dns/fairlead/config"
 )
 
 // A dirFile is one zone file of a Dir over time. It is owned by the caller of Dir.Load and Dir.Poll.
@@ -18,8 +20,8 @@ type dirFile struct {
 	polls int
 
 	// zone runs; nil when there never was a good version.
-	zone        *Zone
-	problems    Problems
+	zone        *config.Zone
+	problems    config.Problems
 	brokenSince time.Time
 	lastGood    bool
 	// vanished is set while the file is not in the directory, returned from then until it was judged again.
@@ -41,7 +43,7 @@ func (d *Dir) pollAll(files []*dirFile, root *os.Root) {
 }
 
 // run has f run zone from now on; nil for none.
-func (d *Dir) run(f *dirFile, zone *Zone) {
+func (d *Dir) run(f *dirFile, zone *config.Zone) {
 	if f.zone != nil {
 		name := f.zone.Name
 		if d.runners[name] = slices.DeleteFunc(d.runners[name], func(g *dirFile) bool { return g == f }); len(d.runners[name]) == 0 {
@@ -88,7 +90,7 @@ func (d *Dir) vanish(f *dirFile) {
 	}
 	f.vanished, f.returned, f.conflict = true, true, ""
 	f.broken(d.opts.Now())
-	f.problems = Problems{{File: f.path, Severity: Warning, Message: fmt.Sprintf("the file is gone; the zone %s runs on from its last good version until the next start", f.zone.Name)}}
+	f.problems = config.Problems{{File: f.path, Severity: config.Warning, Message: fmt.Sprintf("the file is gone; the zone %s runs on from its last good version until the next start", f.zone.Name)}}
 	d.opts.Logger.Warn("zone file gone, last good version runs on", "file", f.path, "zone", f.zone.Name)
 }
 
@@ -121,15 +123,15 @@ func (d *Dir) judge(f *dirFile, r *reading) {
 	}
 	f.broken(d.opts.Now())
 	if f.zone == nil {
-		d.opts.Logger.Error("zone file refused", "file", f.path, "errors", f.problems.Count(Error))
+		d.opts.Logger.Error("zone file refused", "file", f.path, "errors", f.problems.Count(config.Error))
 		return
 	}
 	if f.conflict == "" {
-		f.problems = append(f.problems[:len(f.problems):len(f.problems)], Problem{File: f.path, Severity: Warning,
+		f.problems = append(f.problems[:len(f.problems):len(f.problems)], config.Problem{File: f.path, Severity: config.Warning,
 			Message: fmt.Sprintf("the last good version of the zone %s runs instead (%s)", f.zone.Name, f.zone.Hash)})
 	}
 	d.opts.Logger.Error("zone file refused, last good version runs", "file", f.path, "zone", f.zone.Name,
-		"errors", f.problems.Count(Error), "restored", before == nil)
+		"errors", f.problems.Count(config.Error), "restored", before == nil)
 }
 
 // accept makes r what runs, and keeps it as the last good version.
@@ -150,7 +152,7 @@ func (d *Dir) accept(f *dirFile, r *reading) {
 
 // notKept says that the version in force is not kept for the next start.
 func (d *Dir) notKept(f *dirFile, err error) {
-	f.problems = append(f.problems[:len(f.problems):len(f.problems)], Problem{File: f.path, Severity: Warning,
+	f.problems = append(f.problems[:len(f.problems):len(f.problems)], config.Problem{File: f.path, Severity: config.Warning,
 		Message: "the last good version cannot be kept: " + err.Error()})
 	d.opts.Logger.Warn("last good version not kept", "file", f.path, "err", err)
 }
@@ -165,7 +167,7 @@ func (d *Dir) takeOver(f *dirFile) {
 }
 
 // refuse says why a zone without errors of its own does not run.
-func (d *Dir) refuse(f *dirFile, r *reading) (Problem, bool) {
+func (d *Dir) refuse(f *dirFile, r *reading) (config.Problem, bool) {
 	if !d.covers(r.zone.Name) {
 		return r.atZone(fmt.Sprintf("the zone %s is not at or below %s", r.zone.Name, strings.Join(d.opts.Origins, ", ")),
 			"the server block of the Corefile names what it serves"), false
@@ -175,7 +177,7 @@ func (d *Dir) refuse(f *dirFile, r *reading) (Problem, bool) {
 		return r.atZone(fmt.Sprintf("the zone %s runs from %s", r.zone.Name, other.path), "a zone has one file"), false
 	}
 	if d.opts.Force {
-		return Problem{}, true
+		return config.Problem{}, true
 	}
 	old := f.zone
 	if other := d.runner(r.zone.Name, f); old == nil && other != nil {
@@ -185,12 +187,12 @@ func (d *Dir) refuse(f *dirFile, r *reading) (Problem, bool) {
 		old, _ = kept.parse()
 	}
 	if old == nil {
-		return Problem{}, true
+		return config.Problem{}, true
 	}
-	if why := Shrinks(old, r.zone); why != "" {
-		return Problem{File: f.path, Message: "this version " + why, Help: ShrinkHelp}, false
+	if why := config.Shrinks(old, r.zone); why != "" {
+		return config.Problem{File: f.path, Message: "this version " + why, Help: config.ShrinkHelp}, false
 	}
-	return Problem{}, true
+	return config.Problem{}, true
 }
 
 // runner is the file other than f from which a zone runs.
@@ -211,7 +213,7 @@ func (d *Dir) free(zone string, f *dirFile) bool {
 
 func (d *Dir) covers(zone string) bool {
 	for _, o := range d.opts.Origins {
-		if within(zone, strings.ToLower(strings.TrimSuffix(o, ".")+".")) {
+		if config.Within(zone, strings.ToLower(strings.TrimSuffix(o, ".")+".")) {
 			return true
 		}
 	}
@@ -219,7 +221,7 @@ func (d *Dir) covers(zone string) bool {
 }
 
 // lastGood is the kept version of f's zone, if it may run.
-func (d *Dir) lastGood(f *dirFile) *Zone {
+func (d *Dir) lastGood(f *dirFile) *config.Zone {
 	kept := d.recall(f).kept
 	if p := d.recall(f).pin; p != nil {
 		kept = p.Bundle
