@@ -2,8 +2,10 @@ package ui
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -14,13 +16,31 @@ const maxCauses = 5
 // A headline says how things stand: the causes of the API, the worst first.
 type headline struct {
 	Mark mark
-	Text string
+	saying
 	// More are further causes, Hidden counts those that are not listed.
-	More   []api.Cause
+	More   []saying
 	Hidden int
 	// Effect says what clients get all the same, Caches when caches forget what left the answers, in the API's words.
 	Effect string
 	Caches *api.Forgetting
+}
+
+// A saying is a cause as a page says it. Since when it is so stands beside the text, which then is the same for as long as that is: a page
+// that says how many seconds it has been would be another one each second, for all that look at it.
+type saying struct {
+	Text, State string
+	Since       *time.Time
+}
+
+// sinceWords end a text that says for how long.
+var sinceWords = regexp.MustCompile(` since \d+[a-z0-9 ]*$`)
+
+func sayingOf(c *api.Cause) saying {
+	s := saying{Text: sentence(c.Text), State: c.State}
+	if at := sinceWords.FindStringIndex(c.Text); at != nil && c.Since != nil {
+		s.Text, s.Since = strings.TrimSuffix(sentence(c.Text[:at[0]]), "."), c.Since
+	}
+	return s
 }
 
 // headlineOf says what an operator has to know first.
@@ -33,13 +53,15 @@ func headlineOf(l *look, rows []serviceRow) headline {
 		h.Text = sentence(text)
 		return h
 	}
-	h.Mark.Shape, h.Text = markOf(s.Causes[0].State).Shape, sentence(s.Causes[0].Text)
+	h.Mark.Shape, h.saying = markOf(s.Causes[0].State).Shape, sayingOf(&s.Causes[0])
 	if s.Causes[0].State == "up" {
 		h.Mark.Shape = "up"
 	}
-	h.More = s.Causes[1:]
-	h.Hidden = max(0, len(h.More)-maxCauses)
-	h.More = h.More[:len(h.More)-h.Hidden]
+	more := s.Causes[1:]
+	h.Hidden = max(0, len(more)-maxCauses)
+	for i := range more[:len(more)-h.Hidden] {
+		h.More = append(h.More, sayingOf(&more[i]))
+	}
 	return h
 }
 

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -84,4 +85,23 @@ func TestCurve(t *testing.T) {
 	require.Equal(t, "0,20 0.0,0.0 33.3,0.0 33.3,5.0 66.7,5.0 66.7,5.0 100.0,5.0 100,20", points)
 	points, _ = curve(nil)
 	require.Empty(t, points)
+}
+
+// TestOverviewStandsStill: while nothing changes the page is the same, and nothing is sent to those that look at it.
+func TestOverviewStandsStill(t *testing.T) {
+	b := brokenAZ(api.Forgetting{})
+	u := newUI(t, b, OpenSessions("", nil))
+	c := &client{t: t, handler: u.Handler(Door{})}
+	secret, _ := u.opts.Sessions.Link(Login{Role: "viewer"}, time.Now())
+	c.page("/ui/login?link=" + secret)
+	inside := func() string {
+		u.hub.forget()
+		_, text, _ := strings.Cut(c.page("/ui/"), `<div id="live"`)
+		return text
+	}
+	b.status.At = at.Add(49 * time.Second)
+	before := inside()
+	require.Contains(t, before, `down (n1: connection refused) since <time datetime="2026-05-01T12:00:00.000Z"`)
+	b.status.At = at.Add(50 * time.Second)
+	require.Equal(t, before, inside())
 }

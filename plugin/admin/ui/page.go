@@ -76,7 +76,7 @@ func functions(a *assets) template.FuncMap {
 	return template.FuncMap{
 		"asset": a.address, "display": display, "percent": percent, "seconds": seconds, "when": when, "clock": clock, "iso": iso,
 		"servicePath": servicePath, "endpointPath": endpointPath, "join": strings.Join, "mark": markOf, "plural": plural,
-		"dict": dict, "unknown": unknownWords, "query": url.QueryEscape, "orderMark": orderMark, "eventMark": eventMark, "phase": phaseWord, "eventText": eventText, "eventSubject": eventSubject, "eventPath": eventPath, "nav": nav, "kindShape": kindShape, "sentence": sentence, "drillMark": drillMark, "nodeMark": nodeMark, "delayMark": delayMark, "fileMark": fileMark, "sourceWord": sourceWord, "deref": func(b *bool) bool { return b != nil && *b },
+		"dict": dict, "unknown": unknownWords, "query": url.QueryEscape, "orderMark": orderMark, "eventMark": eventMark, "phase": phaseWord, "eventText": eventText, "eventSubject": eventSubject, "eventPath": eventPath, "nav": nav, "kindShape": kindShape, "drillMark": drillMark, "nodeMark": nodeMark, "delayMark": delayMark, "fileMark": fileMark, "sourceWord": sourceWord, "deref": func(b *bool) bool { return b != nil && *b },
 	}
 }
 

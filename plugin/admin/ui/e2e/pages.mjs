@@ -22,6 +22,12 @@ try {
     await p.setViewportSize({ width: 1440, height: 900 });
     await shoot(p, name);
   }
+  await p.goto(`${proxy.base}/ui/`);
+  await p.emulateMedia({ media: 'print', colorScheme: 'dark' });
+  check(await p.locator('.printed').isVisible() && !(await p.locator('nav').isVisible()), 'on paper a page says of which node and when it is, and has nothing to click on');
+  check(await p.evaluate(() => getComputedStyle(document.body).backgroundColor) === 'rgb(255, 255, 255)', 'paper is white, whatever the theme');
+  await shoot(p, 'print');
+  await p.emulateMedia({ media: 'screen', colorScheme: 'light' });
   await p.goto(`${proxy.base}/ui/what-if?az.eu-a=down`);
   check((await p.locator('.changes').innerText()).includes('70 % moves') || (await p.locator('.changes').innerText()).includes('28 % moves'), 'what-if says what would move');
   // Without a reload: the slider keeps its place, and what follows from it is there.

@@ -127,6 +127,9 @@
     try { localStorage.setItem('fairlead-theme', to); } catch { /* storage may be off */ }
   });
 
+  // What follows the node is newer than the page; what does not, or hears nothing, is as old as it is.
+  addEventListener('beforeprint', () => { if (follows) $('printed').textContent = new Date(lastWord - skew).toISOString(); });
+
   locals(document);
   tick();
   setInterval(tick, 1000);
