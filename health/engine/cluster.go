@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/cluster"
+	"github.com/fairlead-dns/fairlead/health/event"
 	"github.com/fairlead-dns/fairlead/health/gone"
 	"github.com/fairlead-dns/fairlead/health/gossip"
 	"github.com/fairlead-dns/fairlead/health/intent"
@@ -57,7 +59,14 @@ type Cluster struct {
 type membership struct {
 	opts Cluster
 	self string
-	peer *gossip.Peer
+	// What it shares with the engine: when that started, what it believes, whom it tells, and the clock of its lease.
+	started  time.Time
+	evidence *table.Evidence
+	clock    *cluster.Lease
+	logger   *slog.Logger
+	events   *event.Log
+	without  health.Guards
+	peer     *gossip.Peer
 	// incarnation is the first of this run; gossip may raise its own.
 	incarnation uint64
 	// nodes is the roster by name, others those of it that are not this node.
@@ -77,6 +86,8 @@ type membership struct {
 	ordered bool
 	// marks are what this node says of its observations.
 	marks *cluster.Marks
+	// lists are those of targets that the marks of other nodes rest on.
+	lists *cluster.Lists
 	// memory is what is remembered as of the last second: it is large when much is out, and no news.
 	memory *round.Memory
 	gate   gate
@@ -172,16 +183,22 @@ func (e *Engine) joinCluster() error {
 	if e.opts.Without.Without(health.GuardOutlive) {
 		o.Outlive = nil
 	}
-	o.Handlers = map[string]gossip.Handler{askIntents: e.handleIntents, askPull: e.handlePull, askMemory: e.handleMemory, askTargets: e.handleTargets, askKeyring: e.handleKeyring}
-	cl := &membership{opts: *c, self: e.opts.Node, peers: make(map[string]*peer), heard: 1, reviving: make(map[health.IntentID]bool), incarnation: incarnation, memory: new(round.Memory)}
+	o.Handlers = map[string]gossip.Handler{askIntents: e.handleIntents, askPull: e.handlePull, askMemory: e.handleMemory, askKeyring: e.handleKeyring}
+	cl := &membership{
+		opts: *c, self: e.opts.Node, started: e.started, evidence: e.evidence, clock: e.lease, logger: e.opts.Logger, events: e.opts.Events, without: e.opts.Without,
+		peers: make(map[string]*peer), heard: 1, reviving: make(map[health.IntentID]bool), incarnation: incarnation, memory: new(round.Memory),
+	}
 	cl.shares = e.newShares(func(ctx context.Context, node, kind string, body []byte) ([]byte, error) {
 		return cl.peer.Ask(ctx, node, kind, body)
 	})
+	cl.lists = &cluster.Lists{Ask: cl.shares[0].Ask, Beside: e.beside, Post: e.post, Command: e.command, Logger: e.opts.Logger}
+	o.Handlers[cluster.AskTargets] = cl.lists.Handle
 	for _, s := range cl.shares {
 		o.Handlers[s.Name] = s.Handle
 	}
 	cl.gate.mark = joinedFile(e.opts.State)
 	cl.marks = cluster.NewMarks(e.evidence)
+	cl.lists.Marks = cl.marks
 	if cl.peer, err = gossip.New(o); err != nil {
 		return err
 	}
@@ -195,10 +212,10 @@ func (e *Engine) joinCluster() error {
 	cl.lease.open()
 	e.cluster = cl
 	cl.rounds.Register(e.parts()...)
-	e.setNodes(c.Nodes)
+	cl.setNodes(c.Nodes)
 	// Nobody has been heard yet, which is no news.
 	cl.isolated = judge.Isolated(1, len(cl.nodes))
-	e.lookAround(time.Now())
+	cl.lookAround(time.Now())
 	e.shutGate(cl.gate.first(cl.others()))
 	return nil
 }
@@ -212,8 +229,7 @@ func (e *Engine) incarnation() uint64 {
 }
 
 // setNodes replaces the roster. What is known of nodes that stay goes on.
-func (e *Engine) setNodes(nodes []judge.Node) {
-	c := e.cluster
+func (c *membership) setNodes(nodes []judge.Node) {
 	c.nodes = slices.SortedFunc(slices.Values(nodes), func(a, b judge.Node) int { return cmp.Compare(a.Name, b.Name) })
 	keep := make(map[string]bool)
 	for _, n := range nodes {
@@ -227,7 +243,7 @@ func (e *Engine) setNodes(nodes []judge.Node) {
 	for _, name := range c.others() {
 		peers = append(peers, c.peers[name].said)
 	}
-	e.evidence.SetVoters(judge.NewBench(c.nodes), peers, c.opts.Allowance)
+	c.evidence.SetVoters(judge.NewBench(c.nodes), peers, c.opts.Allowance)
 }
 
 // others are the names of the roster but this node's, sorted.
@@ -271,8 +287,7 @@ func (c *membership) lacking(configured []string, set intent.Set, id health.Inte
 func (c *membership) relays() bool { return len(c.nodes) > directRoster }
 
 // lookAround finds out who is heard; changed tells whether that, or what follows from it, is new.
-func (e *Engine) lookAround(now time.Time) (changed bool) {
-	c := e.cluster
+func (c *membership) lookAround(now time.Time) (changed bool) {
 	heard := 1
 	for _, h := range c.peer.Heard() {
 		p := c.peers[h.Node]
@@ -291,33 +306,33 @@ func (e *Engine) lookAround(now time.Time) (changed bool) {
 		}
 		fresh := !p.direct.IsZero() && now.Sub(p.direct) < freshFor
 		if !p.direct.IsZero() {
-			e.evidence.Heard(p.name, p.direct)
+			c.evidence.Heard(p.name, p.direct)
 		}
 		if fresh != p.fresh {
 			changed = true
 			if fresh {
-				e.opts.Logger.Info("a node of the cluster is heard", "node", h.Node)
+				c.logger.Info("a node of the cluster is heard", "node", h.Node)
 			} else {
-				e.opts.Logger.Warn("a node of the cluster is not heard any more", "node", h.Node)
+				c.logger.Warn("a node of the cluster is not heard any more", "node", h.Node)
 			}
-			e.opts.Events.Add(either(fresh, "node.heard", "node.silent"), h.Node, either(fresh, "is heard", "is not heard any more"), nil)
+			c.events.Add(either(fresh, "node.heard", "node.silent"), h.Node, either(fresh, "is heard", "is not heard any more"), nil)
 		}
 		if p.fresh = fresh; fresh {
 			heard++
 		}
 	}
-	isolated := judge.Isolated(heard, len(c.nodes)) && !e.opts.Without.Without(health.GuardIsolation)
+	isolated := judge.Isolated(heard, len(c.nodes)) && !c.without.Without(health.GuardIsolation)
 	if isolated != c.isolated {
 		changed = true
-		e.opts.Events.Add(either(isolated, "node.isolated", "node.rejoined"), e.opts.Node, fmt.Sprintf("hears %d of %d nodes", heard, len(c.nodes)), nil)
-		log := e.opts.Logger.Info
+		c.events.Add(either(isolated, "node.isolated", "node.rejoined"), c.self, fmt.Sprintf("hears %d of %d nodes", heard, len(c.nodes)), nil)
+		log := c.logger.Info
 		if isolated {
-			log = e.opts.Logger.Warn
+			log = c.logger.Warn
 		}
 		log(either(isolated, "cut off from most of the cluster", "most of the cluster is heard"), "heard", heard, "roster", len(c.nodes))
 	}
 	c.heard, c.isolated = heard, isolated
-	e.evidence.SetHeard(len(c.peers), heard-1, isolated, changed, now)
+	c.evidence.SetHeard(len(c.peers), heard-1, isolated, changed, now)
 	return changed
 }
 
@@ -331,7 +346,7 @@ func (e *Engine) onClusterTick(now time.Time) (changed bool) {
 		return false
 	}
 	e.endCut(now)
-	if e.lookAround(now) {
+	if c.lookAround(now) {
 		changed = true
 		e.rejudge()
 	}
@@ -341,11 +356,11 @@ func (e *Engine) onClusterTick(now time.Time) (changed bool) {
 		return changed
 	}
 	e.markAll(now)
-	if e.blocksStale(now) {
+	if c.blocksStale(now) {
 		e.rejudge()
 	}
 	changed = e.remember(now) || changed
-	e.gone.Show(e.goneElsewhere(), now)
+	e.gone.Show(c.goneElsewhere(), now)
 	c.memory = e.cur.memory.Of(e.gone.Keys(), now)
 	e.compare(now)
 	e.revive(now)
@@ -362,21 +377,22 @@ func (e *Engine) onClusterTick(now time.Time) (changed bool) {
 }
 
 // goneElsewhere is what the other nodes say of static records that no file of theirs has any more.
-func (e *Engine) goneElsewhere() gone.Others {
+func (c *membership) goneElsewhere() gone.Others {
 	others := make(gone.Others)
-	if e.cluster != nil {
-		for name, p := range e.cluster.peers {
-			for g := range p.memory.Gone() {
-				others.Add(name, g)
-			}
+	if c == nil {
+		return others
+	}
+	for name, p := range c.peers {
+		for g := range p.memory.Gone() {
+			others.Add(name, g)
 		}
 	}
 	return others
 }
 
 // blocksStale tells whether a block of marks of a node that is heard has gone stale, or is heard again, since the last call.
-func (e *Engine) blocksStale(now time.Time) (changed bool) {
-	for _, p := range e.cluster.peers {
+func (c *membership) blocksStale(now time.Time) (changed bool) {
+	for _, p := range c.peers {
 		stale := p.fresh && p.said.StaleBlocks(now.Add(-freshFor)) > 0
 		changed = changed || stale != p.patchy
 		p.patchy = stale

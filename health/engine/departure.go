@@ -92,7 +92,7 @@ func (e *Engine) follow(now time.Time) {
 	var configured []string
 	if e.cluster != nil {
 		configured = e.configuredNames(now)
-		e.mindFences(now)
+		e.cluster.mindFences(now)
 	}
 	w := ledger.NewWhereabouts(e.cur.Model, e.View())
 	stand := make(map[subject]bool, len(i.departures))

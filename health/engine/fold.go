@@ -99,7 +99,7 @@ func (e *Engine) onTick(now time.Time) {
 	}
 	if e.ticks%saveTicks == 0 {
 		e.state.Save(e.view.Load())
-		e.gone.Mind(e.goneElsewhere(), now)
+		e.gone.Mind(e.cluster.goneElsewhere(), now)
 	}
 	if moves := e.cur.Horizons(now); len(moves) > 0 {
 		e.opts.Publisher.MoveHorizons(moves)

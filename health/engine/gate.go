@@ -150,7 +150,7 @@ func (e *Engine) mindGate(now time.Time) {
 	if c == nil {
 		return
 	}
-	e.renew(now)
+	c.renew(now)
 	reason := e.lease.Over()
 	switch {
 	case reason != "":

@@ -29,24 +29,23 @@ func (l *lease) open() {
 }
 
 // heardPart is whom a node hears: what it says is as new as what it had heard.
-func (e *Engine) heardPart() cluster.Part {
-	return cluster.Part{Key: round.PartHeard, Encode: func(now time.Time) ([]byte, any) { return e.encodeHeard(now), nil }, Take: e.takeHeard}
+func (c *membership) heardPart() cluster.Part {
+	return cluster.Part{Key: round.PartHeard, Encode: func(now time.Time) ([]byte, any) { return c.encodeHeard(now), nil }, Take: c.takeHeard}
 }
 
 // takeHeard takes in whom another node hears.
-func (e *Engine) takeHeard(r *gossip.Round, _ time.Time) error {
-	p := e.cluster.peers[r.Node]
+func (c *membership) takeHeard(r *gossip.Round, _ time.Time) error {
+	p := c.peers[r.Node]
 	err := p.heard.Take(r.Data, r.At)
 	if err == nil {
-		p.heardMe(e.cluster.self, e.cluster.lease.boot)
+		p.heardMe(c.self, c.lease.boot)
 	}
 	return err
 }
 
 // encodeHeard is whom this node hears.
-func (e *Engine) encodeHeard(now time.Time) []byte {
-	c := e.cluster
-	pulse := round.Pulse{Boot: c.lease.boot, Clock: now.Sub(e.started), Lease: c.opts.IsolateAfter}
+func (c *membership) encodeHeard(now time.Time) []byte {
+	pulse := round.Pulse{Boot: c.lease.boot, Clock: now.Sub(c.started), Lease: c.opts.IsolateAfter}
 	return round.EncodeHeard(pulse, c.others(), func(name string) round.Hearing {
 		h := &c.peers[name].heard
 		return round.Hearing{Pulse: h.Pulse, Age: now.Sub(h.At)}
@@ -54,33 +53,31 @@ func (e *Engine) encodeHeard(now time.Time) []byte {
 }
 
 // renew finds out until when this node may answer.
-func (e *Engine) renew(now time.Time) {
-	c := e.cluster
+func (c *membership) renew(now time.Time) {
 	if c.opts.IsolateAfter == 0 {
 		return
 	}
 	var heard []time.Time
 	for _, p := range c.peers {
-		if e.opts.Without.Without(health.GuardLease) {
+		if c.without.Without(health.GuardLease) {
 			heard = append(heard, p.at)
 		} else if h, ok := p.heard.Of(c.self); ok && h.Boot == c.lease.boot {
-			heard = append(heard, e.started.Add(h.Clock))
+			heard = append(heard, c.started.Add(h.Clock))
 		}
 	}
-	e.lease.Renew(heard, len(c.nodes), now)
+	c.clock.Renew(heard, len(c.nodes), now)
 }
 
 // fences finds out which other nodes have stopped answering by themselves. One needs half of the roster, itself included, to hear
 // it; once so many others that this cannot be have each not heard it for its lease, and all of that at one instant, it had stopped
 // then.
-func (e *Engine) mindFences(now time.Time) {
-	c := e.cluster
+func (c *membership) mindFences(now time.Time) {
 	c.lease.fences = make(map[string]cluster.Fence)
 	for name, p := range c.peers {
 		if p.heard.Lease == 0 || !c.rosterOf(p) {
 			continue
 		}
-		if f, ok := cluster.Fenced(e.silences(name, p, now), (len(c.nodes)+1)/2); ok {
+		if f, ok := cluster.Fenced(c.silences(name, p, now), (len(c.nodes)+1)/2); ok {
 			c.lease.fences[name] = f
 		}
 	}
@@ -93,8 +90,7 @@ func (c *membership) rosterOf(p *peer) bool {
 }
 
 // silences are who has not heard a node, this one and others, as far as that is known.
-func (e *Engine) silences(name string, p *peer, now time.Time) (list []cluster.Silence) {
-	c := e.cluster
+func (c *membership) silences(name string, p *peer, now time.Time) (list []cluster.Silence) {
 	list = append(list, cluster.Silence{Ended: p.heard.At.Add(ledger.Slow(p.heard.Lease)), Until: now})
 	for other, o := range c.peers {
 		of, ok := o.heard.Of(name)
@@ -103,7 +99,7 @@ func (e *Engine) silences(name string, p *peer, now time.Time) (list []cluster.S
 			continue
 		}
 		// Told at the earliest when it had heard this node say so, and at the latest when it came here.
-		list = append(list, cluster.Silence{Ended: of.At.Add(-of.Age).Add(ledger.Slow(of.Lease)), Until: e.started.Add(me.Clock + me.Age)})
+		list = append(list, cluster.Silence{Ended: of.At.Add(-of.Age).Add(ledger.Slow(of.Lease)), Until: c.started.Add(me.Clock + me.Age)})
 	}
 	return list
 }

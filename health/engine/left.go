@@ -52,7 +52,7 @@ type Taken struct {
 // tellLeft keeps what left by the configuration that was just taken up, and tells of it.
 func (e *Engine) tellLeft(old *config.Model, swap *ledger.Swap, now time.Time) {
 	t := taking{number: e.takings.count + 1}
-	gone := e.gone.TakeUp(e.cur.Model, e.cur.standing, e.goneElsewhere(), now)
+	gone := e.gone.TakeUp(e.cur.Model, e.cur.standing, e.cluster.goneElsewhere(), now)
 	e.takings.count++
 	w := ledger.NewWhereabouts(e.cur.Model, e.view.Load())
 	services := make(map[string]bool)

@@ -111,7 +111,7 @@ func (e *Engine) showCluster(now time.Time) {
 		if p := c.peers[name]; p != nil {
 			p.show(&n, now)
 			n.Fenced = c.lease.fences[name].At
-			n.Delay, n.Hears = e.delayOf(p), p.hearing(names)
+			n.Delay, n.Hears = c.delayOf(p), p.hearing(names)
 		} else if n.Self {
 			n.Hears = c.hearing()
 		}
@@ -140,12 +140,12 @@ func (p *peer) show(n *NodeView, now time.Time) {
 }
 
 // delayOf is half of what the latest round of this node that p echoed took there and back, without the time that it lay there.
-func (e *Engine) delayOf(p *peer) time.Duration {
-	h, ok := p.heard.Of(e.cluster.self)
-	if !ok || h.Boot != e.cluster.lease.boot {
+func (c *membership) delayOf(p *peer) time.Duration {
+	h, ok := p.heard.Of(c.self)
+	if !ok || h.Boot != c.lease.boot {
 		return 0
 	}
-	return max(0, h.At.Sub(e.started)-h.Clock-h.Age) / 2
+	return max(0, h.At.Sub(c.started)-h.Clock-h.Age) / 2
 }
 
 // maxHears is in how large a cluster it is told who hears whom: for people, who see no more in a greater table.
@@ -246,8 +246,8 @@ func (e *Engine) SetRoster(members []gossip.Member, nodes []judge.Node) error {
 		if err := e.cluster.peer.SetRoster(members); err != nil {
 			return err
 		}
-		e.setNodes(nodes)
-		e.lookAround(now)
+		e.cluster.setNodes(nodes)
+		e.cluster.lookAround(now)
 		e.intents.SetAlone(e.cluster.alone())
 		for _, t := range e.tables() {
 			t.ChooseVantages()

@@ -1,12 +1,8 @@
 package engine
 
 import (
-	"context"
-	"encoding/binary"
 	"errors"
-	"fmt"
 	"hash/fnv"
-	"slices"
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
@@ -16,10 +12,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health/round"
 )
 
-const (
-	// askTargets asks for a page of a list of targets.
-	askTargets = "targets"
-)
+const ()
 
 // tellUrgent tells what this turn of the loop brought.
 func (e *Engine) tellUrgent() {
@@ -31,7 +24,7 @@ func (e *Engine) tellUrgent() {
 
 // parts are what rounds are made of, each by its owner.
 func (e *Engine) parts() []cluster.Part {
-	parts := []cluster.Part{e.statusPart(), e.marksPart(), e.detailPart(), e.rosterPart(), e.intentsPart(), e.memoryPart(), e.wordsPart(), e.heardPart(), e.livesPart()}
+	parts := []cluster.Part{e.statusPart(), e.marksPart(), e.detailPart(), e.rosterPart(), e.intentsPart(), e.cluster.memoryPart(), e.wordsPart(), e.cluster.heardPart(), e.livesPart()}
 	for _, s := range e.cluster.shares {
 		parts = append(parts, s.Part())
 	}
@@ -108,7 +101,7 @@ func (e *Engine) takeObserved(r *gossip.Round, now time.Time) error {
 		moved, err = p.said.Take(r.Key, r.Shard, r.Shards, r.Data, r.At, r.Relayed && !e.cluster.relays(), e.cluster.marks.List)
 	})
 	if unknown, ok := errors.AsType[*round.UnknownTargetsError](err); ok {
-		e.fetchList(p.name, unknown.Hash, now)
+		e.cluster.lists.Fetch(p.name, unknown.Hash, now)
 	}
 	for _, prefix := range moved {
 		if id, ok := e.cluster.marks.ID(prefix); ok {
@@ -138,67 +131,12 @@ func (e *Engine) markAll(now time.Time) {
 	}
 }
 
-// fetchList asks a node for its list of targets, unless somebody was asked a moment ago.
-func (e *Engine) fetchList(from string, hash round.ListHash, now time.Time) {
-	if !e.cluster.marks.Asks(hash, now) {
-		return
-	}
-	e.beside(func(ctx context.Context) {
-		list, err := e.askList(ctx, from, hash)
-		if err != nil {
-			e.opts.Logger.Debug("list of targets", "node", from, "err", err)
-			return
-		}
-		e.post(func(time.Time) { e.cluster.marks.Learn(list) })
-	})
-}
-
-func (e *Engine) askList(ctx context.Context, from string, hash round.ListHash) (*round.Targets, error) {
-	var pages [][]byte
-	for {
-		body := binary.AppendUvarint(slices.Clone(hash[:]), uint64(len(pages)))
-		reply, err := e.cluster.peer.Ask(ctx, from, askTargets, body)
-		if err != nil {
-			return nil, err
-		}
-		count, n := binary.Uvarint(reply)
-		if n <= 0 || count > round.MaxPages {
-			return nil, fmt.Errorf("%w: page of a list", round.ErrMalformed)
-		}
-		pages = append(pages, reply[n:])
-		if uint64(len(pages)) >= count {
-			return round.FromPages(hash, pages...)
-		}
-	}
-}
-
-// handleTargets is the reply to askTargets: how many pages there are, and the page.
-func (e *Engine) handleTargets(_ context.Context, _ string, body []byte) (reply []byte, err error) {
-	var hash round.ListHash
-	if len(body) < len(hash) {
-		return nil, round.ErrMalformed
-	}
-	page, n := binary.Uvarint(body[copy(hash[:], body):])
-	if n <= 0 || page > round.MaxPages {
-		return nil, round.ErrMalformed
-	}
-	err = e.command(func(time.Time) error {
-		list := e.cluster.marks.List(hash)
-		if list == nil {
-			return errors.New("no such list any more")
-		}
-		reply = append(binary.AppendUvarint(nil, uint64(list.Pages())), list.Page(int(page))...)
-		return nil
-	})
-	return reply, err
-}
-
 // memoryPart is what a node remembers. News of returns are told at once: what they say of instants is as old as the way is long.
-func (e *Engine) memoryPart() cluster.Part {
+func (c *membership) memoryPart() cluster.Part {
 	return cluster.Part{Key: round.PartMemory, Spare: true, Encode: func(now time.Time) ([]byte, any) {
-		m := e.cluster.memory
+		m := c.memory
 		return m.Encode(now), cluster.ReturnsDigest(m)
-	}, Take: func(r *gossip.Round, _ time.Time) error { return e.cluster.peers[r.Node].memory.Take(r) }}
+	}, Take: func(r *gossip.Round, _ time.Time) error { return c.peers[r.Node].memory.Take(r) }}
 }
 
 // remember brings this node's memory in line with that of most of the nodes that are heard and answer; changed tells whether it was not.
