@@ -274,7 +274,8 @@ func (l *initLayout) writeNext(w io.Writer) {
 		next("%sfairlead serve -conf %s/$n/Corefile & done", each, quoted)
 	}
 	next("export FAIRLEAD_CONTEXTS=%s", shellWord(filepath.Join(l.dir, contextsName)))
-	next("%sfairlead nodes max-ttl 0s --node $n --reason \"first start\"; done", each)
+	// Whoever pastes all of it is faster than the nodes.
+	next("%suntil fairlead nodes max-ttl 0s --node $n --reason \"first start\"; do sleep 1; done; done", each)
 	next("fairlead token create --name ci --role viewer")
 	next("fairlead status")
 	next("dig @%s -p %d www.%s +short", l.nodes[0].DNS.Addr(), l.nodes[0].DNS.Port(), l.zone)
