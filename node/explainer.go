@@ -67,7 +67,7 @@ func (e *explainer) PreviewEnd(ids []health.IntentID, admit bool) (*api.EndPrevi
 	now := time.Now()
 	then := x.ForeseeEnd(e.node.engine.Intents(), ids, admit, now)
 	out := &api.EndPreview{WhatIf: *x.Compare(then.Snapshot, now), Zones: []api.Zone{}}
-	out.ForgottenWithinSeconds = explain.ForgottenWithin(then.Snapshot.View.Model, out.WhatIf.Services, e.allowances(), 0).Seconds()
+	out.ForgottenWithinSeconds = explain.ForgottenWithin(then.Snapshot.View.Model, &out.WhatIf, e.allowances(), 0).Seconds()
 	for zi, zv := range then.Snapshot.View.Zones {
 		if pools := then.Pools(zi); len(pools) > 0 {
 			out.Zones = append(out.Zones, admin.Pools(e.node.parts(), zv, pools, then.Kept, now))

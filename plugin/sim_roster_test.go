@@ -76,6 +76,16 @@ func TestRosterChanges(t *testing.T) {
 		s.wait(20 * time.Second)
 		require.False(t, s.node("n2").shows("n3").Stopped, "it was heard for a moment, in a life that began after the word")
 		require.NoError(t, order(health.IntentRemoved))
+		s.wait(2 * time.Second)
+		require.Len(t, s.node("n2").engine.Intents(), 2)
+		n3.start()
+		s.wait(20 * time.Second)
+		require.Len(t, s.node("n2").engine.Intents(), 1, "it is heard, and so it may be answering: that it was removed is no word any more")
+		require.NotEmpty(t, s.node("n1").shows("n3").Name)
+		n3.kill()
+		s.wait(20 * time.Second)
+
+		require.NoError(t, order(health.IntentRemoved))
 		s.nodes = append(s.nodes[:2:2], n4)
 		for _, n := range s.nodes {
 			require.NoError(t, n.engine.SetRoster(s.members(), s.places()))

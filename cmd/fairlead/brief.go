@@ -47,6 +47,11 @@ func briefMoves(w *api.WhatIf) (terminal.Mark, string) {
 			moves = append(moves, m)
 		}
 	}
+	if n := len(w.Names) + w.MoreNames; n > 0 {
+		moves = append(moves, move{terminal.MarkOf(health.Up, ""), firsts(terminal.Each(w.Names, func(n api.WhatIfName) string {
+			return terminal.Display(n.Name) + " loses " + strings.Join(n.Leaves, ", ")
+		}), " · ")})
+	}
 	if len(moves) == 0 {
 		return terminal.MarkOf(health.Up, ""), "nobody is answered otherwise"
 	}

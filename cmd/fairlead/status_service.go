@@ -144,6 +144,9 @@ func (r report) service(w io.Writer, row serviceRow) {
 	if len(row.down) > 0 && (svc.Source == "tier" || svc.Source == "held" || svc.Source == "below_min_healthy") {
 		r.indented(w, "answered although down, since too much left at once (health.max_removal): "+strings.Join(row.down, ", "))
 	}
+	for _, typ := range svc.Lost {
+		r.indented(w, typ+": nobody, every query gets NODATA: every address of it is dead")
+	}
 	if text := worseText(&svc); text != "" {
 		r.indented(w, text)
 	}

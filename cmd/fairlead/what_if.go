@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -110,8 +111,14 @@ func writeMovesOf(out io.Writer, st terminal.Style, w *api.WhatIf) {
 		}
 		writeMoves(out, st, s)
 	}
-	if len(w.Services) > 0 {
+	if len(w.Services)+len(w.Names) > 0 {
 		fmt.Fprintln(out)
+	}
+	for _, n := range w.Names {
+		fmt.Fprintf(out, "%s loses %s\n", terminal.Display(n.Name), strings.Join(n.Leaves, ", "))
+	}
+	if w.MoreNames > 0 {
+		fmt.Fprintf(out, "and %d more names beside those of services lose something\n", w.MoreNames)
 	}
 	fmt.Fprintf(out, "%s unchanged\n", terminal.Count(w.Unchanged, "service"))
 }

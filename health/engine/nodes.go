@@ -204,10 +204,10 @@ func since(t *time.Time, holds bool, now time.Time) {
 	}
 }
 
-// revive ends the word that a node is stopped once it is heard again.
+// revive ends the word that a node is stopped, or no part of the cluster any more, once it is heard again: it may be answering.
 func (e *Engine) revive(now time.Time) {
 	for _, i := range e.intents.Set().Open(now) {
-		if i.Kind != health.IntentStopped {
+		if i.Kind != health.IntentStopped && i.Kind != health.IntentRemoved {
 			continue
 		}
 		p := e.cluster.peers[i.Scope.Name]
@@ -227,7 +227,7 @@ func (e *Engine) revive(now time.Time) {
 			return func(now time.Time, err error) error {
 				delete(e.cluster.reviving, i.ID)
 				if err == nil {
-					e.opts.Logger.Warn("a node that was declared stopped is heard", "node", i.Scope.Name)
+					e.opts.Logger.Warn("a node that was declared "+i.Kind.String()+" is heard", "node", i.Scope.Name)
 					e.applyIntents(now)
 					e.cluster.urgent = true
 				}

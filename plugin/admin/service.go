@@ -2,7 +2,9 @@ package admin
 
 import (
 	"fmt"
+	"slices"
 
+	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/explain"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
@@ -21,9 +23,29 @@ func (z *zoneStatus) service(i int) api.Service {
 	for _, skip := range plan.Skipped {
 		s.Skipped = append(s.Skipped, fmt.Sprintf("tier %d: %s", skip.Tier.Index+1, skip.Why))
 	}
+	s.Lost = z.lost(plan)
+	s.Degraded = s.Degraded || slices.Contains(s.Lost, typeA)
 	z.worse(&s, i, plan)
 	z.degraded = z.degraded || s.Degraded || plan.Kept > 0
 	return s
+}
+
+const typeA, typeAAAA = "A", "AAAA"
+
+// lost are the record types that a plan has nothing for because what its members have of it is dead.
+func (z *zoneStatus) lost(plan *steer.Plan) (types []string) {
+	for _, f := range []struct {
+		name       string
+		set, other steer.Family
+		family     config.Family
+	}{{typeA, steer.V4, steer.V6, config.IPv4}, {typeAAAA, steer.V6, steer.V4, config.IPv6}} {
+		if len(plan.Sets[f.set]) == 0 && slices.ContainsFunc(plan.Sets[f.other], func(m steer.Member) bool {
+			return z.view.Pools[m.Pool].Endpoints[m.Endpoint].Withheld(f.family)
+		}) {
+			types = append(types, f.name)
+		}
+	}
+	return types
 }
 
 // maxWorse is how many classes of clients are named that get something worse than the others.

@@ -74,11 +74,35 @@ func NewStaleness(n Node, name string, startedAt, now time.Time) *api.Staleness 
 func departuresByService(n Node, startedAt, now time.Time) map[string][]engine.Departure {
 	left := make(map[string][]engine.Departure)
 	for _, d := range shownDepartures(n, startedAt, now) {
-		for _, service := range d.Services {
+		services := d.Services
+		if len(services) == 0 {
+			services = servicesOf(n, d.Label)
+		}
+		for _, service := range services {
 			left[service] = append(left[service], d)
 		}
 	}
 	return left
+}
+
+// servicesOf are the services whose SRV records may lead to an endpoint, whose host name alone it left; its host name, if no service has it now.
+func servicesOf(n Node, l ledger.Label) (services []string) {
+	if snap := n.Snapshot(); snap != nil {
+		for _, zv := range snap.View.Zones {
+			if zv.Zone.Name != l.Zone {
+				continue
+			}
+			for _, svc := range zv.Zone.Services {
+				if svc.SRV != nil && slices.ContainsFunc(svc.Pools, func(p int) bool { return zv.Zone.Pools[p].Name == l.Pool }) {
+					services = append(services, svc.Name)
+				}
+			}
+		}
+	}
+	if services == nil {
+		services = append(services, l.Endpoint+"."+l.Pool+"."+l.Zone)
+	}
+	return services
 }
 
 // shownDepartures are the departures to show.

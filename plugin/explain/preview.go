@@ -28,7 +28,7 @@ func (x *Explainer) Preview(i health.Intent, admissible error, a steer.Allowance
 	if i.TakesOut() {
 		p.Left, p.AnsweredElsewhere = left(then.View, i), answeredElsewhere(then, i)
 	}
-	p.ForgottenWithinSeconds, p.TransitSeconds = ForgottenWithin(then.View.Model, p.WhatIf.Services, a, i.Start.Sub(now)).Seconds(), a.Transit.Seconds()
+	p.ForgottenWithinSeconds, p.TransitSeconds = ForgottenWithin(then.View.Model, &p.WhatIf, a, i.Start.Sub(now)).Seconds(), a.Transit.Seconds()
 	return p, nil
 }
 
@@ -105,12 +105,19 @@ func answeredElsewhere(then *answer.Snapshot, i health.Intent) []api.AnsweredEls
 
 // ForgottenWithin is the longest that an honest cache may hold an answer which one of the services gives no more, from an order
 // on that begins after ahead: until it begins, no answer with what it takes out outlives the beginning, but for the floor.
-func ForgottenWithin(m *config.Model, touched []api.WhatIfService, a steer.Allowances, ahead time.Duration) time.Duration {
+func ForgottenWithin(m *config.Model, w *api.WhatIf, a steer.Allowances, ahead time.Duration) time.Duration {
 	var longest time.Duration
+	touched := make(map[string]bool)
+	for _, s := range w.Services {
+		touched[s.Service] = true
+	}
+	for _, n := range w.Names {
+		touched[n.Service] = true
+	}
 	ahead = max(ahead, 0)
 	for _, z := range m.Zones {
 		for _, svc := range z.Services {
-			if slices.ContainsFunc(touched, func(t api.WhatIfService) bool { return t.Service == svc.Name }) {
+			if touched[svc.Name] {
 				before, after := a.Longest(svc)+a.Gossip, ahead+time.Duration(svc.TTL.Min)*time.Second+a.Gossip
 				if ahead == 0 {
 					after = 0

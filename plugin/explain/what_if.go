@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
@@ -33,7 +34,48 @@ func (x *Explainer) Compare(then *answer.Snapshot, now time.Time) *api.WhatIf {
 			out.Services = append(out.Services, moved...)
 		}
 	}
+	x.names(out, then)
 	return out
+}
+
+// maxNames is how many names beside those of services are told of.
+const maxNames = 50
+
+// names tells which names beside those of services something leaves.
+func (x *Explainer) names(out *api.WhatIf, then *answer.Snapshot) {
+	swap := then.Since(x.Snapshot)
+	at := make(map[string]int)
+	for i := range swap.Left {
+		d := &swap.Left[i]
+		if d.Owner == d.Service {
+			continue
+		}
+		k, known := at[d.Owner]
+		switch {
+		case !known && len(out.Names) == maxNames:
+			k = -1
+			out.MoreNames++
+		case !known:
+			k = len(out.Names)
+			out.Names = append(out.Names, api.WhatIfName{Name: d.Owner, Service: serviceOf(d)})
+		}
+		if at[d.Owner] = k; k >= 0 {
+			out.Names[k].Leaves = append(out.Names[k].Leaves, d.RData)
+		}
+	}
+}
+
+// serviceOf is the service of a holding that left; for the host name of an endpoint the first whose SRV records lead there.
+func serviceOf(d *ledger.Departed) string {
+	if d.Service != "" || d.Pool < 0 {
+		return d.Service
+	}
+	for _, i := range d.Zone.Pools[d.Pool].Services {
+		if d.Zone.Services[i].SRV != nil {
+			return d.Zone.Services[i].Name
+		}
+	}
+	return ""
 }
 
 // A difference is that of one service in two snapshots.

@@ -26,6 +26,7 @@ func withEach(zv *health.ZoneView, pool, i int, letters string) {
 // TestDeadAddress: the address that is dead is withheld and its sister goes on; the weights of a family are shared by those that are
 // left. A tier without any IPv4 left has the next one answer for it, if that keeps no data; for IPv6 nobody stands in.
 func TestDeadAddress(t *testing.T) {
+	held := false
 	for _, tt := range []struct {
 		name, each, standby string
 		edit                func(z *config.Zone)
@@ -38,16 +39,22 @@ func TestDeadAddress(t *testing.T) {
 		{"no IPv4 left", "DU DU", "U", nil, "tier 1 c:1 | 6 a:2 b:3"},
 		{"no IPv4 left, and the standby is down", "DU DU", "O", nil, "tier 1 | 6 a:2 b:3"},
 		{"no IPv4 left, and the standby keeps data", "DU DU", "U", func(z *config.Zone) { z.Pools[1].Stateful = true }, "tier 1 | 6 a:2 b:3"},
+		{"no IPv4 left, and the standby waits for its hold", "DU DU", "U", func(z *config.Zone) { held = true }, "tier 1 c:1 | 6 a:2 b:3 floor"},
+		{"no IPv4 left, and the standby waits for a person", "DU DU", "U", func(z *config.Zone) { held, z.Services[0].Failback.Mode = true, config.FailbackManual }, "tier 1 c:1 | 6 a:2 b:3 floor"},
 		{"both dead everywhere", "DD DD", "U", nil, "tier 2 c:1 | 6 c:1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			zone := &config.Zone{Name: "example.org.", Pools: []*config.Pool{poolOf("main", 1, nil, "a6 40@0", "b6 60@0"), poolOf("spare", 1, nil, "c6 1@1")}}
 			svc := &config.Service{Name: "www.example.org.", Tiers: tiersOf("0:1 | 1:1"), Pools: []int{0, 1}}
 			zone.Services = []*config.Service{svc}
-			if tt.edit != nil {
+			if held = false; tt.edit != nil {
 				tt.edit(zone)
 			}
 			zv := viewOf(zone, "UU "+tt.standby)
+			if held {
+				svc.Failback.Hold = time.Minute
+				zv.Pools[1].Return = health.Return{Since: now.Add(-time.Second)}
+			}
 			withEach(zv, 0, 0, tt.each[:2])
 			withEach(zv, 0, 1, tt.each[3:])
 			got := text(zone, planOf(zv, svc))

@@ -183,14 +183,25 @@ func (p *draft) fill(offers []offer) {
 
 // relieve has the next tier that can answer for IPv4 where that of p, c.steps[at], has lost every IPv4 address and lives by IPv6 alone: most
 // clients have nothing else, while those that have IPv6 alone reach IPv4 too, by NAT64. So no other tier answers for a lost IPv6. Pools that
-// keep data never answer outside their turn.
+// keep data never answer outside their turn. Where nobody else is there, pools answer that wait for their hold, and then those below their
+// min_healthy, as they do for the whole.
 func (c *chooser) relieve(p *draft, at int) {
 	if c.cell || len(p.Sets[V4]) > 0 || !slices.ContainsFunc(p.offers, offer.withholdsIPv4) {
 		return
 	}
-	kept := 0
+	for _, l := range []level{ordinary, evenHeld, evenBelowMin} {
+		if kept := c.relieveAt(p, at, l); len(p.Sets[V4]) > 0 {
+			p.Kept += kept
+			p.Floor = p.Floor || kept > 0 || l != ordinary
+			return
+		}
+	}
+}
+
+// relieveAt is relieve with what pools offer at level l; it returns how many of those that answer the speed limit alone keeps.
+func (c *chooser) relieveAt(p *draft, at int, l level) (kept int) {
 	for next := at + 1; next < len(c.steps); next++ {
-		spare := c.spare(next)
+		spare := c.spare(next, l)
 		set := flatten(spare, V4)
 		// Where the speed limit alone has somebody there, whoever is really up goes before it.
 		if n := c.keptIn(set); n < len(set) || len(p.relief) == 0 && n > 0 {
@@ -200,8 +211,7 @@ func (c *chooser) relieve(p *draft, at int) {
 			break
 		}
 	}
-	p.Kept += kept
-	p.Floor = p.Floor || kept > 0
+	return kept
 }
 
 // keptIn counts the members of a set that are down and answer all the same.

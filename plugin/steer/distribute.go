@@ -26,7 +26,7 @@ func (c *chooser) distribute(at int, offers []offer) []offer {
 	s := &spread{share: make(map[int]*big.Rat)}
 	rest := s.pour(big.NewRat(1, 1), offers)
 	for next := at + 1; next < len(c.steps) && rest.Sign() > 0; next++ {
-		rest = s.pour(rest, s.fresh(c.spare(next)))
+		rest = s.pour(rest, s.fresh(c.spare(next, ordinary)))
 	}
 	for roomy := s.roomy(); rest.Sign() > 0 && roomy != nil; roomy = s.roomy() {
 		rest = s.pour(rest, roomy)
@@ -45,7 +45,7 @@ func (c *chooser) trickle(at int) []offer {
 	}
 	for next := at + 1; next < len(c.steps); next++ {
 		if c.steps[next].ref == (TierRef{Rule: -1, Index: 1}) {
-			if spare := slices.DeleteFunc(c.spare(next), c.inFirst); len(spare) > 0 {
+			if spare := slices.DeleteFunc(c.spare(next, ordinary), c.inFirst); len(spare) > 0 {
 				return spare
 			}
 		}
@@ -60,9 +60,9 @@ func (c *chooser) inFirst(o offer) bool {
 }
 
 // spare are the offers of a later step that may take a part of the traffic before its turn: pools that are judged and really
-// up, and that keep no data.
-func (c *chooser) spare(at int) []offer {
-	offers, _ := c.offers(c.steps[at], ordinary)
+// up at level l, and that keep no data.
+func (c *chooser) spare(at int, l level) []offer {
+	offers, _ := c.offers(c.steps[at], l)
 	var spare []offer
 	for _, o := range offers {
 		if !o.pending && o.kept < len(o.members) && !o.cfg.KeepsData() {

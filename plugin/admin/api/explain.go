@@ -141,6 +141,17 @@ type WhatIf struct {
 	// Services are those whose answers would change, Unchanged counts the others that were looked at.
 	Services  []WhatIfService `json:"services"`
 	Unchanged int             `json:"unchanged"`
+	// Names are names beside those of the services, of also and host names to which SRV records lead, that something leaves, at most 50;
+	// MoreNames counts the others.
+	Names     []WhatIfName `json:"names,omitempty"`
+	MoreNames int          `json:"more_names,omitempty"`
+}
+
+// A WhatIfName is a name beside that of its service, and what its answers carry no more.
+type WhatIfName struct {
+	Name    string   `json:"name"`
+	Service string   `json:"service,omitempty"`
+	Leaves  []string `json:"leaves"`
 }
 
 // A WhatIfService is one class of clients of one service before and after.

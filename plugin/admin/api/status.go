@@ -193,6 +193,8 @@ type Service struct {
 	TargetSeconds float64 `json:"target_seconds,omitempty"`
 	RTOSeconds    float64 `json:"rto_seconds,omitempty"`
 	Shares        []Share `json:"shares"`
+	// Lost are the record types, A or AAAA, that get NODATA because every address of that kind is dead, while the endpoints go on by the other.
+	Lost []string `json:"lost,omitempty"`
 	// Worse are classes of clients, of rules or cells, that get something worse than those of Shares, at most 20; MoreWorse counts the others.
 	Worse     []WorseClass `json:"worse,omitempty"`
 	MoreWorse int          `json:"more_worse,omitempty"`

@@ -31,6 +31,9 @@ func plightOf(s *api.Service, states map[string]string) plight {
 	case "held":
 		return plight{suspect, "held", "on what waits for its hold"}
 	}
+	if slices.Contains(s.Lost, "A") {
+		return plight{down, "no_ipv4", "without an IPv4 answer, every IPv4 address is dead"}
+	}
 	for _, x := range s.Shares {
 		if states[x.Pool+"/"+x.Endpoint] == down {
 			return plight{suspect, "kept", "still on what is down, since too much left at once"}
