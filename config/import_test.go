@@ -135,3 +135,10 @@ records: [{name: ελ, type: CNAME, data: bücher.example.net.}, {name: m, type:
 	assert.Equal(t, "xn--strae-oqa.xn--bcher-kva.example.", z.Services[0].Name)
 	assert.Equal(t, []string{"xn--qxam. xn--bcher-kva.example.net.", "m. 10 xn--bcher-kva.xn--bcher-kva.example."}, texts(z))
 }
+
+// TestSameTwice: a CNAME or DNAME that stands several times is one.
+func TestSameTwice(t *testing.T) {
+	z, problems := parseImport(t, "zone: example.org\nnameservers: [ns1.example.net]\nzonefile: db\n", map[string]string{"db": "a CNAME b\na CNAME b\nd DNAME e\nd DNAME e\nd DNAME e\n"})
+	require.NotNil(t, z, "%s", problems)
+	assert.Equal(t, []string{"a. b.example.org.", "d. e.example.org."}, texts(z))
+}

@@ -111,10 +111,13 @@ func (b *builder) addRecord(r Record, c *claim) {
 		set.TTL = min(set.TTL, r.TTL)
 	}
 	if single := r.Type == typeCNAME || r.Type == dns.TypeDNAME; single && len(set.RData)+len(r.RData) > 1 {
-		if all := append(set.RData, r.RData...); slices.ContainsFunc(all, func(d []byte) bool { return !bytes.Equal(d, all[0]) }) {
+		all := append(set.RData, r.RData...)
+		if slices.ContainsFunc(all, func(d []byte) bool { return !bytes.Equal(d, all[0]) }) {
 			c.errorf("", "more than one %s for %s", dns.Type(r.Type), r.Name)
+			return
 		}
-		return
+		// The same several times is one.
+		set.RData, r.RData = nil, all[:1]
 	}
 	set.RData = append(set.RData, r.RData...)
 	if r.Type == typeCNAME {
