@@ -184,7 +184,7 @@ func TestEventsNamed(t *testing.T) {
 		}
 	}
 	require.Greater(t, len(known), 35)
-	made := regexp.MustCompile(`Events?\.Add\((?:either\([^"]*)?"([a-z]+\.[a-z_]+)"(?:, "([a-z]+\.[a-z_]+)"\))?`)
+	made := regexp.MustCompile(`[eE]vents\.Add\((?:either\([^"]*)?"([a-z]+\.[a-z_]+)"(?:, "([a-z]+\.[a-z_]+)"\))?`)
 	seen := 0
 	for _, root := range []string{"../health", "../plugin", "../node", "../discover", "../config"} {
 		require.NoError(t, filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
@@ -203,7 +203,7 @@ func TestEventsNamed(t *testing.T) {
 			return err
 		}))
 	}
-	require.Greater(t, seen, 15)
+	require.Greater(t, seen, 10)
 }
 
 // TestRoutesNamed: every route that a page names is one of the description of the API.
