@@ -81,7 +81,7 @@ vet:
 	$(GO) mod tidy -diff
 
 # A module file of its own, so that what the linter needs is no dependency of the product; half a minute of a core once it is built.
-lint: ## staticcheck, by staticcheck.conf
+lint: vet ## what CI holds against a commit before any test: vet, and staticcheck by staticcheck.conf
 	$(GO) tool -modfile=.ci/lint.mod staticcheck ./...
 
 bench: build test-deps ## figures against their targets; minutes

@@ -8,9 +8,6 @@ import (
 	"time"
 )
 
-// notSupported is said of keys that the design names and that this version refuses, rather than "unknown key".
-const notSupported = "not supported by this version"
-
 // The ranges of durations. The low end keeps probes from becoming an attack, the high end catches slips of the unit.
 const (
 	minInterval = 100 * time.Millisecond

@@ -27,11 +27,10 @@ services:
   "*.apps": {tiers: [{web: 1}]}
 `
 
-// asker asks one path, with a cookie once it has one.
+// asker asks one path.
 type asker struct {
-	t      *testing.T
-	conn   net.Conn
-	cookie string
+	t    *testing.T
+	conn net.Conn
 }
 
 // ask sends a question; the reply is nil if none comes within a second.

@@ -31,7 +31,7 @@ func TestClusterPage(t *testing.T) {
 	require.Contains(t, text, "2 keys")
 	require.Contains(t, text, `last changed <time datetime="2026-05-01T11:00:00.000Z"`)
 	require.Contains(t, text, "over the allowance")
-	var n api.Nodes = b.replies["GET "+api.NodesPath].(api.Nodes)
+	n := b.replies["GET "+api.NodesPath].(api.Nodes)
 	words := func(row hearingRow) (out []string) {
 		for _, cell := range row.Cells {
 			if cell.Self {
