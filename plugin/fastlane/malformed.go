@@ -30,8 +30,9 @@ func Refusable(p []byte) []byte {
 	return append(out, 0, 0, byte(dns.TypeOPT), 0x04, 0xd0, 0, 0, 0, 0, 0, 8, 0, byte(dns.EDNS0SUBNET), 0, 4, 0, 1, 0, 1)
 }
 
-// wellFormed tells whether the records of a query with one question are where its header says. question is where its question ends, 0 where
-// that is cut off; edns is set where an OPT record was seen.
+// wellFormed tells whether the records of a query with one question are where its header says, or miekg's server sees by itself that they
+// are not, as where one is cut off in its middle. question is where its question ends, 0 where that is cut off; edns is set where an OPT
+// record was seen.
 func wellFormed(p []byte) (question int, edns, ok bool) {
 	at := skipName(p, headerLen)
 	if at < 0 || at+4 > len(p) {
@@ -41,12 +42,15 @@ func wellFormed(p []byte) (question int, edns, ok bool) {
 	question = at
 	left := int(binary.BigEndian.Uint16(p[6:])) + int(binary.BigEndian.Uint16(p[8:])) + int(binary.BigEndian.Uint16(p[10:]))
 	for ; left > 0; left-- {
-		if at = skipName(p, at); at < 0 || at+rrFixed > len(p) {
+		if at == len(p) {
 			return question, edns, false
+		}
+		if at = skipName(p, at); at < 0 || at+rrFixed > len(p) {
+			return question, edns, true
 		}
 		typ, n := binary.BigEndian.Uint16(p[at:]), int(binary.BigEndian.Uint16(p[at+rrFixed-2:]))
 		if at += rrFixed; at+n > len(p) {
-			return question, edns, false
+			return question, edns, true
 		}
 		switch typ {
 		case dns.TypeOPT:
