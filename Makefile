@@ -52,7 +52,7 @@ test-long: test-deps ## what takes hours; each line can be given alone
 	FAIRLEAD_PLANS=1000000 $(GO) test -count=1 -timeout 2h -run '^TestTwinAgrees$$' ./plugin/steer
 	FAIRLEAD_LONG=1 $(GO) test -v -count=1 -timeout 2h -run '^(TestConvergence|TestTraffic)$$' ./health/gossip
 	FAIRLEAD_LONG=1 $(GO) test -v -count=1 -timeout 30m -run '^TestSession' ./integration
-	FAIRLEAD_TRIALS=20 FAIRLEAD_STORM=50 $(GO) test -v -count=1 -timeout 4h ./integration
+	FAIRLEAD_TRIALS=20 FAIRLEAD_STORM=50 FAIRLEAD_VALIDATE=120 $(GO) test -v -count=1 -timeout 4h ./integration
 
 # A minute or two once the tools are built, which is seven minutes of a core.
 test-deploy: ui test-deps ## makes a release twice and compares it, installs the deb, runs the image, tries chart and manifests
