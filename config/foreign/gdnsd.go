@@ -131,7 +131,7 @@ func (g *gdnsd) resource(z *zone, s *service, plugin, resource string, l line) b
 		if v == nil {
 			break
 		}
-		return g.simple(z, s, plugin, resource, v.with(conf, conf.keysThatAreHashes()...), l)
+		return g.simple(z, s, plugin, resource, v.labelled().with(conf, conf.keysThatAreHashes()...), l)
 	case "metafo", "geoip":
 		name, only, one := strings.Cut(resource, "/")
 		v := conf.get("resources").get(name)

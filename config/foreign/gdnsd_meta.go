@@ -88,7 +88,7 @@ func (g *gdnsd) datacenter(z *zone, plugin, name, dc string, v *vscf, l line) (*
 			g.note(l.file, l.at, "%s: the datacenter %s, %s, is not carried over", l.owner, dc, text)
 			return nil, "", nil
 		}
-		res = res.with(conf, conf.keysThatAreHashes()...)
+		res = res.labelled().with(conf, conf.keysThatAreHashes()...)
 		return g.pool(z, kind, resource, dc, res, "", l), kind, res
 	}
 	if strings.HasSuffix(text, ".") {
