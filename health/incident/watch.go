@@ -237,6 +237,13 @@ func (h *happening) departed(d *ledger.Departed) {
 			h.join(cause, zv.Zone, zv.Zone.Pools[at.Pool], zv.Zone.Pools[at.Pool].Endpoints[at.Endpoint], d.Service, health.EndpointView{})
 			return
 		}
+		if weighsNothing(zv.Pools[at.Pool], at.Endpoint) {
+			// A drain by another name.
+			if cause := h.order(zv.Zone, zv.Zone.Pools[at.Pool], zv.Zone.Pools[at.Pool].Endpoints[at.Endpoint], ""); cause.Intent != "" {
+				h.join(cause, zv.Zone, zv.Zone.Pools[at.Pool], zv.Zone.Pools[at.Pool].Endpoints[at.Endpoint], d.Service, health.EndpointView{})
+				return
+			}
+		}
 		if h.where.DrainedFor(&ledger.Standing{Holding: d.Holding, Service: d.Service, Label: ledger.LabelOf(d.Zone, d.Pool, d.Endpoint)}) {
 			if cause := h.order(zv.Zone, zv.Zone.Pools[at.Pool], zv.Zone.Pools[at.Pool].Endpoints[at.Endpoint], d.Service); cause.Intent != "" {
 				h.join(cause, zv.Zone, zv.Zone.Pools[at.Pool], zv.Zone.Pools[at.Pool].Endpoints[at.Endpoint], d.Service, health.EndpointView{})
@@ -263,6 +270,12 @@ func (h *happening) departed(d *ledger.Departed) {
 		}
 	}
 	h.w.Log.Join(&Cause{Kind: ledger.ByConfig, Zone: d.Zone.Name, Text: text, At: h.w.model}, m, h.now)
+}
+
+// weighsNothing tells whether orders make the weight of a pool, or of an endpoint of it, 0.
+func weighsNothing(v *health.PoolView, endpoint int) bool {
+	weight, ordered := v.EndpointWeights[endpoint]
+	return v.Weight != nil && *v.Weight == 0 || ordered && weight == 0
 }
 
 // gate is the cause that takes a pool out of the answers though its endpoints are well: its gate, which an operator or a check has closed. It is nil

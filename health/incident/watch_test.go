@@ -226,3 +226,18 @@ func TestWatchGate(t *testing.T) {
 		})
 	}
 }
+
+// TestWatchWeight: an order for weight 0 takes out what it names, as a drain does.
+func TestWatchWeight(t *testing.T) {
+	w := newWatching(t)
+	zone := w.view.Zones[0].Zone
+	w.orders = []health.Intent{{ID: health.IntentID{Node: "n1", Counter: 1}, Kind: health.IntentWeight, Scope: health.Scope{Kind: health.ScopePool, Zone: zone.Name, Pool: "web"},
+		Actor: "ada", Reason: "kernel", Start: at(5), Forever: true}}
+	delete(w.answers, "192.0.2.1")
+	w.view.Zones[0].Pools[0].Weight = new(int)
+	left := ledger.Departed{Holding: ledger.Holding{Owner: "www.example.org.", RData: "192.0.2.1"}, Zone: zone, Service: "www.example.org."}
+	w.becomes(0, 10, func(*health.EndpointView) {}, left)
+	require.Len(t, w.Incidents(), 1)
+	i := w.Incidents()[0]
+	require.Equal(t, []any{ledger.ByIntent, "weight pool example.org/web", "ada", "www.example.org."}, []any{i.Kind, i.Title, i.Actor, i.Endpoints[0].Service})
+}

@@ -37,8 +37,8 @@ func TestStatusOfForces(t *testing.T) {
 	n := &fakeNode{snap: answer.NewCompiler("n1", now).Compile(nil, view), intents: []health.IntentState{force("one", "ada", health.Up, 1), planned, suspended, forever}}
 	endpoints := NewStatus(n.parts(), "v1", now, now).Zones[0].Pools[0].Endpoints
 	end := now.Add(time.Hour)
-	require.Equal(t, &api.Force{State: "up", Intent: "n1-1-1", Actor: "ada", Reason: "x", EndsAt: &end}, endpoints[0].Forced)
+	require.Equal(t, &api.Force{State: "up", Intent: "n1-1-1", Actor: "ada", Reason: "x", Since: &now, EndsAt: &end}, endpoints[0].Forced)
 	require.Equal(t, []string{"up", "down", "refused"}, []string{endpoints[0].State, endpoints[0].Health, endpoints[0].Reason})
-	require.Equal(t, &api.Force{State: "down", Intent: "n1-1-4", Actor: "bob", Reason: "x"}, endpoints[1].Forced)
+	require.Equal(t, &api.Force{State: "down", Intent: "n1-1-4", Actor: "bob", Reason: "x", Since: &now}, endpoints[1].Forced)
 	require.Equal(t, []string{"drained", "up"}, []string{endpoints[1].State, endpoints[1].Health})
 }

@@ -147,7 +147,7 @@ func NewCertificate(i *ledger.Incident, n Node, now time.Time) (*ledger.Certific
 		TransitSeconds: caches.Transit.Seconds(), LastAnswerAt: i.LastAnswerAt, IssuedAt: now, Endpoints: []string{}, Addresses: []string{},
 	}
 	for _, e := range stillOut(i) {
-		c.Endpoints, c.Addresses = append(c.Endpoints, e.Name), unique(c.Addresses, e.Addresses)
+		c.Endpoints, c.Addresses = unique(c.Endpoints, []string{e.Name}), unique(c.Addresses, e.Addresses)
 	}
 	c.NotCovered = append(staticRecords(n, c.Addresses), secondaries(n, c.Addresses)...)
 	for _, g := range n.Gone.Of(c.Addresses...) {

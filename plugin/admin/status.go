@@ -215,7 +215,7 @@ func (z *zoneStatus) force(pool *config.Pool, cfg *config.Endpoint, state health
 	for _, i := range z.node.Intents() {
 		if i.Kind == health.IntentForce && i.Intent.State == state && i.Suspended == nil && !i.Planned && judge.Names(z.view.Zone, pool, cfg, &i.Intent) {
 			f.Intent, f.Actor, f.Reason = i.ID.String(), i.Actor, i.Reason
-			f.EndsAt = instant(i.End)
+			f.Since, f.EndsAt = instant(i.Start), instant(i.End)
 		}
 	}
 	return f
@@ -257,6 +257,10 @@ func (z *zoneStatus) endpoint(pool *config.Pool, check *config.Check, cfg *confi
 	}
 	if view.Forced != health.Unknown {
 		e.Forced = z.force(pool, cfg, view.Forced)
+		if e.Forced.Since != nil && e.State != e.Health {
+			// It is so by order, and no longer than that.
+			e.Since = *e.Forced.Since
+		}
 	}
 	if view.Drained {
 		e.Drained = z.drained(pool, cfg)

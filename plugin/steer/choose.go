@@ -128,6 +128,9 @@ func (c *chooser) offers(st step, l level) ([]offer, SkipReason) {
 	for _, share := range st.tier {
 		weight := c.zv.PoolWeight(c.index, share.Pool, share.Weight)
 		if weight == 0 {
+			if share.Weight > 0 {
+				why = max(why, SkipWeight)
+			}
 			continue
 		}
 		o, w := c.usable(share.Pool, l, c.eldest)

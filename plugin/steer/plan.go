@@ -84,9 +84,11 @@ const (
 	SkipHeld
 	SkipGate
 	SkipDrained
+	SkipWeight
 )
 
-var skipNames = [...]string{SkipNothingUp: "nothing up", SkipBelowMin: "below min_healthy", SkipHeld: "failback hold", SkipGate: "gate closed", SkipDrained: "drained"}
+var skipNames = [...]string{SkipNothingUp: "nothing up", SkipBelowMin: "below min_healthy", SkipHeld: "failback hold", SkipGate: "gate closed", SkipDrained: "drained",
+	SkipWeight: "weight 0 by order"}
 
 // String is the reason in words.
 func (r SkipReason) String() string { return skipNames[r] }

@@ -149,9 +149,10 @@ type WhatIf struct {
 
 // A WhatIfName is a name beside that of its service, and what its answers carry no more.
 type WhatIfName struct {
-	Name    string   `json:"name"`
-	Service string   `json:"service,omitempty"`
-	Leaves  []string `json:"leaves"`
+	Name    string `json:"name"`
+	Service string `json:"service,omitempty"`
+	// Leaves are the addresses, or names, that its answers carry no more.
+	Leaves []string `json:"leaves"`
 }
 
 // A WhatIfService is one class of clients of one service before and after.

@@ -173,7 +173,8 @@ type Force struct {
 	Intent string `json:"intent,omitempty"`
 	Actor  string `json:"actor,omitempty"`
 	Reason string `json:"reason,omitempty"`
-	// EndsAt is by this node's clock; without it the force is forever.
+	// Since is when it began. EndsAt is by this node's clock; without it the force is forever.
+	Since  *time.Time `json:"since,omitempty"`
 	EndsAt *time.Time `json:"ends_at,omitempty"`
 }
 

@@ -186,6 +186,11 @@ func (t *teller) inForce(c *api.Cause, o *api.Intent) bool {
 	switch o.Kind {
 	case "drain":
 		c.Kind, verb = "drained", "drained"
+	case "weight":
+		if o.Weight == nil || *o.Weight > 0 {
+			return false
+		}
+		c.Kind, verb = "weighed_out", "out by weight 0"
 	case "force":
 		c.Kind, verb, c.Command = "forced", "forced "+o.Forced, ""
 	default:

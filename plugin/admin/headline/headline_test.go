@@ -60,6 +60,9 @@ func TestNeverWell(t *testing.T) {
 		{"a class of clients gets NODATA", func(s *api.Status) {
 			s.Zones[0].Services[0].Worse = []api.WorseClass{{Class: "rule 2", Source: "last_good", Tier: 1}, {Class: "rule 1", Source: "nodata"}}
 		}, "■ pay without an answer (NODATA) for rule 1, and 1 more worse off", true},
+		{"a pool weighs nothing by order", func(s *api.Status) {
+			s.Intents = []api.Intent{{ID: "n1-1-1", Kind: "weight", Weight: new(int), Scope: api.Scope{Kind: "pool", Name: "example.org/us"}, State: api.IntentInForce, Actor: "ann", StartsAt: *ago(time.Minute)}}
+		}, "⏸ pool example.org/us out by weight 0 by ann since 1m (n1-1-1)", false},
 		{"no IPv4 left", func(s *api.Status) { s.Zones[0].Services[1].Lost = []string{"A"} }, "■ www without an IPv4 answer, every IPv4 address is dead", true},
 		{"what is frozen is dead", func(s *api.Status) {
 			s.Freeze = &api.Freeze{Frozen: true, Actor: "ada", Since: now.Add(-time.Minute), Otherwise: []string{"example.org/eu/a"}}

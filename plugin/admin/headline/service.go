@@ -93,7 +93,7 @@ func gravity(p plight) int {
 // ordered tells whether orders alone keep a service from the tiers before its own.
 func ordered(s *api.Service) bool {
 	for _, why := range s.Skipped {
-		if !strings.HasSuffix(why, ": drained") {
+		if !strings.HasSuffix(why, ": drained") && !strings.HasSuffix(why, ": weight 0 by order") {
 			return false
 		}
 	}
