@@ -10,8 +10,8 @@ import (
 // Refusable is p, or a query in its place that gets FORMERR on CoreDNS's path, with the same id, question and EDNS: miekg's server takes
 // counts that lie for right ones, ends a question that is cut off, and pads or cuts the address of a client subnet.
 func Refusable(p []byte) []byte {
-	if len(p) < headerLen || p[2]>>3&0xf != dns.OpcodeQuery || p[2]&0x80 != 0 || binary.BigEndian.Uint16(p[4:]) != 1 {
-		// Its rules for headers are right.
+	if len(p) < headerLen || p[2]>>3&0xf != dns.OpcodeQuery || dns.DefaultMsgAcceptFunc(headerOf(p)) != dns.MsgAccept {
+		// Its rules for headers are right: no answers, one question, few records.
 		return p
 	}
 	question, edns, ok := wellFormed(p)
@@ -28,6 +28,14 @@ func Refusable(p []byte) []byte {
 	out = append(out, p[headerLen:question]...)
 	// A scope in a query is refused (RFC 7871 section 6).
 	return append(out, 0, 0, byte(dns.TypeOPT), 0x04, 0xd0, 0, 0, 0, 0, 0, 8, 0, byte(dns.EDNS0SUBNET), 0, 4, 0, 1, 0, 1)
+}
+
+// headerOf is the header of p.
+func headerOf(p []byte) (h dns.Header) {
+	for i, to := range []*uint16{&h.Id, &h.Bits, &h.Qdcount, &h.Ancount, &h.Nscount, &h.Arcount} {
+		*to = binary.BigEndian.Uint16(p[2*i:])
+	}
+	return h
 }
 
 // wellFormed tells whether the records of a query with one question are where its header says, or miekg's server sees by itself that they
