@@ -15,7 +15,8 @@ func Refusable(p []byte) []byte {
 		return p
 	}
 	question, edns, ok := wellFormed(p)
-	if ok {
+	if ok || new(dns.Msg).Unpack(p) != nil {
+		// What it cannot read it refuses by itself.
 		return p
 	}
 	out := slices.Clone(p[:headerLen])
