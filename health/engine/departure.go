@@ -133,9 +133,13 @@ func (e *Engine) brought(of subject, left time.Time, configured []string, now ti
 	}
 	b := ledger.Compose(e.said(of, configured, now), now, e.opts.Transit, e.opts.Without)
 	if d.bound.Final {
-		// What was is certain. What a node does after its word is a new fact.
-		d.again = answering(d.again[:0:0], &b, now)
-		return
+		// What was is certain. What a node does after its word is a new fact: it leaves anew once that node lets go of it.
+		back := d.again != nil
+		d.again = answering(nil, &b, now)
+		if d.again != nil || !back || b.Final {
+			return
+		}
+		d.finalAt, d.asked = time.Time{}, false
 	}
 	if d.bound.Known && b.Void {
 		d.void = answering(d.void, &b, now)
