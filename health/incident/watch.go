@@ -228,28 +228,8 @@ func (h *happening) departed(d *ledger.Departed) {
 	p := d.Zone.Pools[d.Pool]
 	of := p.Endpoints[d.Endpoint]
 	at, known := h.where.Find(ledger.LabelOf(d.Zone, d.Pool, d.Endpoint))
-	if known && h.where.HasRData(at, d.RData) {
-		zv, v := h.where.At(at)
-		if v.Drained || !v.InService() && !v.Pending() || v.Withholds() {
-			return
-		}
-		if cause := h.gate(zv.Zone, zv.Zone.Pools[at.Pool], zv.Pools[at.Pool]); cause != nil {
-			h.join(cause, zv.Zone, zv.Zone.Pools[at.Pool], zv.Zone.Pools[at.Pool].Endpoints[at.Endpoint], d.Service, health.EndpointView{})
-			return
-		}
-		if weighsNothing(zv.Pools[at.Pool], at.Endpoint) {
-			// A drain by another name.
-			if cause := h.order(zv.Zone, zv.Zone.Pools[at.Pool], zv.Zone.Pools[at.Pool].Endpoints[at.Endpoint], ""); cause.Intent != "" {
-				h.join(cause, zv.Zone, zv.Zone.Pools[at.Pool], zv.Zone.Pools[at.Pool].Endpoints[at.Endpoint], d.Service, health.EndpointView{})
-				return
-			}
-		}
-		if h.where.DrainedFor(&ledger.Standing{Holding: d.Holding, Service: d.Service, Label: ledger.LabelOf(d.Zone, d.Pool, d.Endpoint)}) {
-			if cause := h.order(zv.Zone, zv.Zone.Pools[at.Pool], zv.Zone.Pools[at.Pool].Endpoints[at.Endpoint], d.Service); cause.Intent != "" {
-				h.join(cause, zv.Zone, zv.Zone.Pools[at.Pool], zv.Zone.Pools[at.Pool].Endpoints[at.Endpoint], d.Service, health.EndpointView{})
-			}
-			return
-		}
+	if known && h.where.HasRData(at, d.RData) && h.takenOut(d, at) {
+		return
 	}
 	if !d.Gone || h.w.Log.Out(d.Zone.Name, p.Name+"/"+of.Name, d.Service) {
 		// It lives, and has no turn; or it is told already.
@@ -272,19 +252,41 @@ func (h *happening) departed(d *ledger.Departed) {
 	h.w.Log.Join(&Cause{Kind: ledger.ByConfig, Zone: d.Zone.Name, Text: text, At: h.w.model}, m, h.now)
 }
 
+// takenOut tells of what left though the files have it: by a gate or by an order. It is true, too, where a verdict took it out, which is told
+// already, and false where none of these did.
+func (h *happening) takenOut(d *ledger.Departed, at ledger.Place) bool {
+	zv, v := h.where.At(at)
+	z, p, view := zv.Zone, zv.Zone.Pools[at.Pool], zv.Pools[at.Pool]
+	e := p.Endpoints[at.Endpoint]
+	cause := new(Cause)
+	switch {
+	case v.Drained || !v.InService() && !v.Pending() || v.Withholds():
+		return true
+	case view.GateClosed:
+		cause = h.gate(z, p)
+	case weighsNothing(view, at.Endpoint):
+		// A drain by another name.
+		cause = h.order(z, p, e, "")
+	case h.where.DrainedFor(&ledger.Standing{Holding: d.Holding, Service: d.Service, Label: ledger.LabelOf(d.Zone, d.Pool, d.Endpoint)}):
+		cause = h.order(z, p, e, d.Service)
+	default:
+		return false
+	}
+	if cause.Kind == ledger.ByHealth || cause.Title != "" {
+		h.join(cause, z, p, e, d.Service, health.EndpointView{})
+	}
+	return true
+}
+
 // weighsNothing tells whether orders make the weight of a pool, or of an endpoint of it, 0.
 func weighsNothing(v *health.PoolView, endpoint int) bool {
 	weight, ordered := v.EndpointWeights[endpoint]
 	return v.Weight != nil && *v.Weight == 0 || ordered && weight == 0
 }
 
-// gate is the cause that takes a pool out of the answers though its endpoints are well: its gate, which an operator or a check has closed. It is nil
-// while the gate is open.
-func (h *happening) gate(z *config.Zone, p *config.Pool, v *health.PoolView) *Cause {
-	switch {
-	case !v.GateClosed:
-		return nil
-	case p.Gate.ByCheck:
+// gate is the cause of what leaves by a gate that an operator or a check has closed, though the endpoints behind it are well.
+func (h *happening) gate(z *config.Zone, p *config.Pool) *Cause {
+	if p.Gate.ByCheck {
 		return &Cause{Kind: ledger.ByHealth, Zone: z.Name, Title: "gate of pool " + p.Name + " closed", Text: "by check " + z.Checks[p.Gate.Check].Name, At: h.now, VerdictAt: h.now}
 	}
 	return &Cause{Kind: ledger.ByIntent, Zone: z.Name, Text: "the gate of pool " + p.Name + " is closed", Title: "unready pool " + p.Name, At: h.now}
