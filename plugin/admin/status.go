@@ -8,6 +8,7 @@ import (
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/judge"
+	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/admin/headline"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
@@ -277,11 +278,25 @@ func (z *zoneStatus) endpoint(pool *config.Pool, check *config.Check, cfg *confi
 		at := o.At
 		e.ProbedAt, e.LatencySeconds = &at, o.Latency.Seconds()
 		e.Failures, e.Successes, e.Warning = o.Failures, o.Successes, o.Warning
+		if e.State == health.Suspect.String() {
+			e.Since = suspectSince(check, &o, &view)
+		}
 	}
 	if z.clustered {
 		e.Vantages = vantages(z.node, target)
 	}
 	return e
+}
+
+// suspectSince is since when something speaks against an endpoint in service, as far as it is known: verdicts remember when it came into service.
+func suspectSince(check *config.Check, o *health.Observation, view *health.EndpointView) time.Time {
+	since := view.SuspectSince
+	if o.Failures > 0 {
+		if first := o.At.Add(-time.Duration(o.Failures-1) * check.Interval); since.IsZero() || first.Before(since) {
+			since = first
+		}
+	}
+	return ledger.Later(view.Since, since)
 }
 
 // addressStates are those of an endpoint of which each address is probed for itself.
