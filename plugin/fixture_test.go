@@ -92,8 +92,20 @@ func allUp(z *config.Zone) *health.View {
 // newTestHandler serves example.org with everything up.
 func newTestHandler(t testing.TB) *Handler {
 	t.Helper()
+	return handlerOf(testZone(t))
+}
+
+// newGenerousHandler is newTestHandler without a limit to how much larger than its query an answer is.
+func newGenerousHandler(t testing.TB) *Handler {
+	t.Helper()
+	z := *testZone(t)
+	z.Amplification = 0
+	return handlerOf(&z)
+}
+
+func handlerOf(z *config.Zone) *Handler {
 	n := &testBackend{compiler: answer.NewCompiler("n1", time.Now()), current: new(answer.Current)}
-	n.current.Swap(n.compiler.Compile(nil, allUp(testZone(t))))
+	n.current.Swap(n.compiler.Compile(nil, allUp(z)))
 	h := &Handler{directive: &directive{origins: []string{"example.org."}, fall: fall.F{}}}
 	h.serve(n)
 	return h

@@ -83,7 +83,7 @@ func TestAnswers(t *testing.T) {
 }
 
 func TestSizes(t *testing.T) {
-	h := newTestHandler(t)
+	h := newGenerousHandler(t)
 	for _, tt := range []struct {
 		name      string
 		tcp       bool
