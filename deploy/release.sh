@@ -59,7 +59,7 @@ gzip -9n "$work"/man/*.1
 # nfpm writes the times of scripts into an apk.
 tree=$work/tree
 mkdir -p "$tree"
-cp -r --parents deploy/packages deploy/systemd deploy/prometheus deploy/grafana docs plugin/README.md config/testdata/zone.example.yaml node.example.yaml LICENSE README.md CHANGELOG.md "$tree"
+cp -r --parents deploy/packages deploy/systemd deploy/prometheus deploy/grafana docs plugin/README.md config/testdata/zone.example.yaml config/testdata/node.example.yaml LICENSE README.md CHANGELOG.md "$tree"
 find "$tree" -exec touch -hd "@$SOURCE_DATE_EPOCH" {} +
 
 for arch in $ARCHS; do
