@@ -45,7 +45,7 @@ func rrlShape() *shape {
 func cookiesShape() *shape {
 	return object(
 		optional("amplification", integer(0, 1000)).or(defaultAmplification).says(
-			"Without a cookie an answer of a service over UDP has at most so many times the octets of its query, signatures aside; else TC. 0 is no bound."),
+			"Without a cookie an answer of a service over UDP has at most so many times the octets of its query, or 512, signatures aside; else TC. 0 is no bound."),
 	)
 }
 
@@ -67,6 +67,10 @@ func (b *builder) buildAbuse() {
 	}
 	b.zone.RRL = r
 }
+
+// PlainOctets is what every client takes over UDP (RFC 1035 section 2.3.4). Some of them never ask over TCP, so that no answer of that length is
+// truncated for being longer than its query.
+const PlainOctets = 512
 
 // The octets of a message with one question, without the name, and of address records whose owner is a pointer.
 const (
@@ -91,9 +95,9 @@ func (b *builder) noteAmplified() {
 			octets int
 		}{{IPv4, v4Octets}, {IPv6, v6Octets}} {
 			n := b.greatestAnswer(svc, f.family)
-			if reply := query + n*f.octets; reply > most*query {
+			if reply := query + n*f.octets; reply > max(most*query, PlainOctets) {
 				b.node(b.serviceNodes[i], Notice, (*yamlPath)(nil).at("services", b.serviceNodes[i].Value).String(), fmt.Sprintf(
-					"%d %s addresses in one answer are %d octets, more than %d times the query: clients without a DNS cookie ask again over TCP", n, f.family, reply, most),
+					"%d %s addresses in one answer are %d octets, more than 512 and than %d times the query: clients without a DNS cookie ask again over TCP", n, f.family, reply, most),
 					"fewer `answers`, or a greater cookies.amplification")
 				break
 			}

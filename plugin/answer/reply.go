@@ -448,7 +448,7 @@ func (r *reply) room(octets int) bool {
 // Signatures do not count: who asks for them cannot do without, and every one of them is longer than its query.
 func (r *reply) amplifies(octets int) bool {
 	most := r.z.cfg.Amplification * r.q.Length
-	return most > 0 && len(r.buf)-r.start-r.sealed+octets+r.opt() > most
+	return most > 0 && len(r.buf)-r.start-r.sealed+octets+r.opt() > max(most, config.PlainOctets)
 }
 
 // finish writes OPT and header, and empties the message if it is too long.
