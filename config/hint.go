@@ -6,8 +6,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-
-	"github.com/miekg/dns"
 )
 
 // noReserve is what a weight of 0 beside others is taken for, and is not.
@@ -116,7 +114,7 @@ func Nested(zones []*Zone) (problems Problems) {
 // namesBelow are the owner names of z at or below a name, but for what a delegation of that name has.
 func (z *Zone) namesBelow(name string) (all []string) {
 	add := func(owner string) {
-		if Within(strings.TrimPrefix(owner, "*."), name) && !slices.Contains(all, owner) {
+		if atOrBelow(owner, name) && !slices.Contains(all, owner) {
 			all = append(all, owner)
 		}
 	}
@@ -126,13 +124,10 @@ func (z *Zone) namesBelow(name string) (all []string) {
 			add(p.Name)
 		}
 	}
-	delegated := slices.ContainsFunc(z.Records, func(r Record) bool { return r.Name == name && r.Type == dns.TypeNS })
-	for _, r := range z.Records {
-		glue := delegated && (r.Type == dns.TypeA || r.Type == dns.TypeAAAA)
-		if r.Name == name && (r.Type == dns.TypeNS || r.Type == dns.TypeDS) || glue {
-			continue
+	for i := range z.Records {
+		if r := &z.Records[i]; !z.delegates(r, []string{name}) {
+			add(r.Name)
 		}
-		add(r.Name)
 	}
 	for _, h := range z.Hosts {
 		add(h.Name)

@@ -67,7 +67,7 @@ func (z *Zone) Above(nested []string) *Zone {
 	fmt.Fprintf(h, "\x00nested %q", nested)
 	h.Sum(out.Hash[:0])
 	hidden := func(owner string) bool {
-		return slices.ContainsFunc(nested, func(n string) bool { return Within(strings.TrimPrefix(owner, "*."), n) })
+		return slices.ContainsFunc(nested, func(n string) bool { return atOrBelow(owner, n) })
 	}
 	out.Records = slices.DeleteFunc(slices.Clone(z.Records), func(r Record) bool { return hidden(r.Name) && !z.delegates(&r, nested) })
 	out.Hosts = slices.DeleteFunc(slices.Clone(z.Hosts), func(h Host) bool { return hidden(h.Name) })
@@ -102,6 +102,9 @@ func (z *Zone) Above(nested []string) *Zone {
 	}
 	return &out
 }
+
+// atOrBelow tells whether an owner name, which may be a wildcard, stands at or below a zone.
+func atOrBelow(owner, zone string) bool { return Within(strings.TrimPrefix(owner, "*."), zone) }
 
 // delegates tells whether a record belongs to a delegation of one of the zones below z: NS and DS at its apex, glue at or below it.
 func (z *Zone) delegates(r *Record, nested []string) bool {

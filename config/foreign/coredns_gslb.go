@@ -288,13 +288,7 @@ func (b *gslbRecord) checks(be tree) string {
 			names = append(names, c)
 		}
 	}
-	switch len(names) {
-	case 0:
-		return ""
-	case 1:
-		return names[0]
-	}
-	return b.z.addCheck(strings.Join(names, "-and-"), "all: "+words(names))
+	return b.z.allOf(names)
 }
 
 // check is one health check.

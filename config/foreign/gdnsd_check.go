@@ -38,13 +38,7 @@ func (g *gdnsd) check(z *zone, types []string, l line) string {
 			names = append(names, name)
 		}
 	}
-	switch len(names) {
-	case 0:
-		return ""
-	case 1:
-		return names[0]
-	}
-	return z.addCheck(strings.Join(names, "-and-"), "all: "+words(names))
+	return z.allOf(names)
 }
 
 // serviceType is the check of one service type; empty if it cannot be.

@@ -150,6 +150,17 @@ func (z *zone) place(name, az string) *region {
 	return r
 }
 
+// allOf is the name of the check that is up while all of those named are; empty for none.
+func (z *zone) allOf(names []string) string {
+	switch len(names) {
+	case 0:
+		return ""
+	case 1:
+		return names[0]
+	}
+	return z.addCheck(strings.Join(names, "-and-"), "all: "+words(names))
+}
+
 // addCheck adds a check, unless one of its text is there, and gives its name.
 func (z *zone) addCheck(name, text string) string {
 	for _, c := range z.checks {

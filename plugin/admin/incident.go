@@ -73,11 +73,7 @@ func shownIncidents(n Node) []*ledger.Incident {
 	}
 	carriers := carriersOf(n, every)
 	for k, i := range all {
-		var found []string
-		for _, a := range out[k] {
-			found = unique(found, carriers[a])
-		}
-		if len(found) > 0 {
+		if found := recordsOf(carriers, out[k]); len(found) > 0 {
 			shown := *i
 			shown.NotCovered, all[k] = found, &shown
 		}
@@ -283,8 +279,12 @@ func stillOut(i *ledger.Incident) []ledger.IncidentEndpoint {
 const maxOwners = 3
 
 // staticRecords are the static records, as OWNER TYPE, that hold one of the addresses: nobody counts how long caches hold them.
-func staticRecords(n Node, addresses []string) (found []string) {
-	carriers := carriersOf(n, addresses)
+func staticRecords(n Node, addresses []string) []string {
+	return recordsOf(carriersOf(n, addresses), addresses)
+}
+
+// recordsOf are those of the carriers that hold one of the addresses, each once.
+func recordsOf(carriers map[string][]string, addresses []string) (found []string) {
 	for _, a := range addresses {
 		found = unique(found, carriers[a])
 	}

@@ -55,7 +55,7 @@ func plightOf(s *api.Service, states map[string]string) plight {
 	return plight{}
 }
 
-// worst is plightOf, or what is the matter with what most of the classes of clients get that get something worse.
+// worst is plightOf, or the gravest that is the matter with what a class of clients gets that gets something worse.
 func worst(s *api.Service, states map[string]string) plight {
 	own := plightOf(s, states)
 	if len(s.Worse) == 0 || own.state == down {
