@@ -5,7 +5,11 @@ import { enter, follows, open, page, ui } from './browser.mjs';
 const browser = await open();
 const proxy = await ui();
 const out = { first: [], follows: [], least: [] };
-const painted = (p) => p.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0].startTime);
+// A page that has loaded may not have painted yet.
+const painted = (p) => p.evaluate(() => new Promise((resolve) => {
+  new PerformanceObserver((list) => list.getEntriesByName('first-contentful-paint').forEach((entry) => resolve(entry.startTime)))
+    .observe({ type: 'paint', buffered: true });
+}));
 try {
   const p = await page(browser);
   await enter(p, proxy.link);
