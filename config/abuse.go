@@ -86,7 +86,7 @@ func (b *builder) noteAmplified() {
 		return
 	}
 	for i, svc := range b.zone.Services {
-		if i >= len(b.serviceNodes) || b.serviceNodes[i] == nil || svc.Kind != Addresses {
+		if i >= len(b.serviceNodes) || b.serviceNodes[i] == nil || svc.Kind == Targets {
 			continue
 		}
 		query := questionOctets + nameOctets(svc.Name)

@@ -57,6 +57,30 @@ func (b *builder) standby(s *Service, n *yamlNode, at *yamlPath) {
 				"a trickle into the pool %q, which is stateful or fenced and never answered outside its turn", p.Name)
 		}
 	}
+	if first, second := b.kindOf(s.Tiers[0]), b.kindOf(s.Tiers[1]); first >= 0 && second >= 0 && first != second {
+		b.errorf(v, at.child("trickle"), "a second tier of the first one's kind takes it", "a trickle between addresses and CNAME targets: a name never has both")
+	}
+}
+
+// kindOf is the kind of a tier's pools; -1 where they have no endpoints.
+func (b *builder) kindOf(t Tier) int {
+	for _, share := range t {
+		if p := b.zone.Pools[share.Pool]; p.hasMembers() {
+			return int(p.Kind())
+		}
+	}
+	return -1
+}
+
+// hintKinds says of a service whose tiers are of several kinds what a ramp, or a max_share, cannot do.
+func (b *builder) hintKinds(s *Service, n *yamlNode, at *yamlPath) {
+	if s.Kind != Mixed {
+		return
+	}
+	if ramp, _ := fieldOf(field(n, "failback"), "ramp"); ramp != nil {
+		b.node(ramp, Notice, at.at("failback", "ramp").String(),
+			"a ramp shares traffic among addresses, or among CNAME targets: from one to the other the service goes in one step, after the hold", "")
+	}
 }
 
 // extras reads the keys that stand alone.
@@ -86,7 +110,8 @@ func (b *builder) extras(s *Service, n *yamlNode, at *yamlPath) {
 		}
 	}
 	for key, set := range map[string]bool{"srv": s.SRV != nil, "https": s.HTTPS != nil} {
-		if set && s.Kind == Targets {
+		// HTTPS records are asked for under the name that may be a CNAME, and clients follow it (RFC 9460 section 3). SRV clients do not.
+		if set && (s.Kind == Targets || s.Kind == Mixed && key == "srv") {
 			k, _ := fieldOf(n, key)
 			b.errorf(k, at.child(key), "use pools with addresses", "%s next to CNAME targets: a CNAME stands alone", key)
 		}

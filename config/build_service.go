@@ -60,6 +60,7 @@ func (b *builder) service(k, n *yamlNode, at *yamlPath) *Service {
 	b.rules(s, n, at)
 	b.standby(s, field(n, "standby"), at.child("standby"))
 	b.extras(s, n, at)
+	b.hintKinds(s, n, at)
 	return s
 }
 
@@ -110,6 +111,7 @@ func (b *builder) tiers(n *yamlNode, at *yamlPath) []Tier {
 			b.errorf(item, at, "", "all weights of the tier are 0")
 		}
 		b.hintZeroShares(tier, item, at)
+		b.oneKind(tier, item, at)
 		tiers = append(tiers, tier)
 	}
 	return tiers
@@ -149,28 +151,38 @@ func (b *builder) poolsOf(s *Service) []int {
 
 // kind sets what the service answers and reports what does not go together.
 func (b *builder) kind(s *Service, k *yamlNode, at *yamlPath) {
-	var of [2]string
+	var of [2]bool
 	for _, i := range s.Pools {
-		p := b.zone.Pools[i]
-		if len(p.Endpoints) == 0 && len(p.From) == 0 {
-			continue
-		}
-		kind := Addresses
-		if len(p.Endpoints) > 0 && p.Endpoints[0].Target != "" || len(p.From) > 0 && p.From[0].Target {
-			kind = Targets
-		}
-		if of[kind] == "" {
-			of[kind] = p.Name
+		if p := b.zone.Pools[i]; p.hasMembers() {
+			of[p.Kind()] = true
 		}
 	}
 	switch {
-	case of[Addresses] != "" && of[Targets] != "":
-		b.errorf(k, at, "a service answers addresses or CNAMEs", "mixed answer kinds: the pool %q has addresses, the pool %q has targets", of[Addresses], of[Targets])
-	case of[Targets] != "":
+	case of[Addresses] && of[Targets]:
+		s.Kind = Mixed
+	case of[Targets]:
 		s.Kind = Targets
 	}
-	if s.Kind == Targets && s.Name == b.zone.Name {
-		b.errorf(k, at, "use a pool with addresses", "a CNAME at the apex: it would hide SOA and NS (RFC 1034 section 3.6.2)")
+	if s.Kind != Addresses && s.Name == b.zone.Name {
+		b.errorf(k, at, "use pools with addresses", "a CNAME at the apex: it would hide SOA and NS (RFC 1034 section 3.6.2)")
+	}
+}
+
+// hasMembers tells whether p has endpoints, now or once something gives them: only then its Kind says something.
+func (p *Pool) hasMembers() bool { return len(p.Endpoints) > 0 || len(p.From) > 0 }
+
+// oneKind reports a tier with addresses and CNAME targets: at any instant a name has addresses or one CNAME, and what caches keep of the one
+// and of the other follows no weights.
+func (b *builder) oneKind(tier Tier, n *yamlNode, at *yamlPath) {
+	var of [2]string
+	for _, share := range tier {
+		if p := b.zone.Pools[share.Pool]; p.hasMembers() && of[p.Kind()] == "" {
+			of[p.Kind()] = p.Name
+		}
+	}
+	if of[Addresses] != "" && of[Targets] != "" {
+		b.errorf(n, at, "pools of another kind stand in a tier of their own",
+			"mixed answer kinds in one tier: the pool %q has addresses, the pool %q has targets", of[Addresses], of[Targets])
 	}
 }
 

@@ -42,7 +42,7 @@ func (c *claim) takes(t uint16) bool {
 		return true
 	case c.ns != nil:
 		return c.ns.owns(t)
-	case c.service.Kind == Targets:
+	case c.service.Kind != Addresses:
 		return true
 	case t == dns.TypeSRV:
 		return c.service.SRV != nil && !c.also

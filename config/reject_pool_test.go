@@ -5,9 +5,26 @@ import "testing"
 // TestRejectContent is about pools, checks, records and contradictions.
 func TestRejectContent(t *testing.T) {
 	runRejects(t, []rejectCase{
-		{"mixed answer kinds in a service", withPools, `services:
-  www: {tiers: [{web: 1, names: 1}]}
-`, []string{":11:3: error: services.www: mixed answer kinds: the pool \"web\" has addresses, the pool \"names\" has targets"}},
+		{"mixed answer kinds in a tier", withPools, `services:
+  www: {tiers: [{web-us: 1}, {web: 1, names: 1}]}
+  api: {clients: [{match: {cidr: [192.0.2.0/24]}, tiers: [{names: 1, web: 1}]}], tiers: [{web: 1}]}
+`, []string{
+			":11:30: error: services.www.tiers[1]: mixed answer kinds in one tier: the pool \"web\" has addresses, the pool \"names\" has targets",
+			":12:59: error: services.api.clients[0].tiers[0]: mixed answer kinds in one tier: the pool \"web\" has addresses, the pool \"names\" has targets",
+		}},
+		{"a CNAME in a later tier of the apex", withPools, `services:
+  "@": {tiers: [{web: 1}, {names: 1}]}
+`, []string{":11:3: error: services.@: a CNAME at the apex: it would hide SOA and NS (RFC 1034 section 3.6.2)"}},
+		{"a trickle between kinds", withPools, `services:
+  www: {tiers: [{web: 1}, {names: 1}], standby: {trickle: 1%}}
+`, []string{":11:59: error: services.www.standby.trickle: a trickle between addresses and CNAME targets: a name never has both"}},
+		{"SRV beside a later CNAME", withPools, `services:
+  www: {tiers: [{web: 1}, {names: 1}], srv: {port: 25}, https: {alpn: [h2]}}
+`, []string{":11:40: error: services.www.srv: srv next to CNAME targets: a CNAME stands alone"}},
+		{"data beside a later CNAME", withPools + `records: [{name: www, type: TXT, data: hello}]
+`, `services:
+  www: {tiers: [{web: 1}, {names: 1}]}
+`, []string{":10:18: error: records[0].name: duplicate owner name www.gslb.example.org.: a service at line 12 does not go with a static TXT record"}},
 		{"mixed answer kinds in a pool", withChecks, `pools:
   web: {region: eu, endpoints: [{name: a, addresses: [192.0.2.1], az: eu-a}, {name: b, target: b.example.net, az: eu-a}]}
 `, []string{":6:3: error: pools.web: mixed answer kinds: 1 endpoints have addresses, 1 have a target"}},

@@ -17,7 +17,7 @@ func serviceShape() *shape {
 func answerKeys() []key {
 	return []key{
 		optional("also", list(enum("region", "az"))).fills("Service.Also").says("Extra names NAME.REGION and NAME.AZ, each for one place alone: for tests."),
-		required("tiers", tiersShape()).fills("Service.Tiers").says("The failover order: the first tier with an available pool answers, by the weights of its pools."),
+		required("tiers", tiersShape()).fills("Service.Tiers").says("The failover order: the first tier with an available pool answers, by the weights of its pools. A tier has addresses or CNAME targets; tiers may differ."),
 		optional("answers", orWord(integer(1, 1000), "all")).fills("Service.Answers").or(defaultAnswers).says("How many records an answer has. Clients reorder them: with more than one the weights are only roughly kept."),
 		optional("ttl", ttlShape()).says("The TTL of its answers. Both bounds are rungs: 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60 ... seconds."),
 		optional("staleness", object(

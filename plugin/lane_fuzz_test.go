@@ -62,6 +62,7 @@ services:
   www: {tiers: [{web: 1}], ttl: {max: 30s, min: 2s}}
   large: {tiers: [{large: 1}], ttl: {max: 30s, min: 2s}, answers: all}
   edge: {tiers: [{edges: 1}], ttl: {max: 30s, min: 2s}}
+  mixed: {tiers: [{web: 1}, {edges: 1}], ttl: {max: 30s, min: 2s}, clients: [{match: {cidr: [198.51.100.0/24]}, tiers: [{edges: 1}]}], ecs: true, https: {}}
   near: {ecs: true, clients: [{match: {cidr: [198.51.100.0/24, "2001:db8:1::/48"]}, tiers: [{far: 1}]}], tiers: [{web: 1}], ttl: {max: 30s, min: 2s}}
   "*.apps": {tiers: [{web: 1}], ttl: {max: 30s, min: 2s}}
 `
@@ -115,7 +116,7 @@ func (w *twin) ask(c net.Conn, packet []byte) []byte {
 // laneSeeds are packets of every kind that the lane answers, and of some that it does not.
 func laneSeeds(t testing.TB) (out [][]byte) {
 	t.Helper()
-	names := []string{"www.example.org.", "wWw.eXample.ORG.", "large.example.org.", "edge.example.org.", "near.example.org.", "x.y.apps.example.org.", "apps.example.org.",
+	names := []string{"www.example.org.", "wWw.eXample.ORG.", "large.example.org.", "edge.example.org.", "mixed.example.org.", "near.example.org.", "x.y.apps.example.org.", "apps.example.org.",
 		"alias.example.org.", "away.example.org.", "deep.example.org.", "example.org.", "nope.example.org.", "org.", ".", "example.net.", `a\.b\000c.example.org.`, "_explain.www.example.org."}
 	types := []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeHTTPS, dns.TypeSRV, dns.TypeSOA, dns.TypeNS, dns.TypeTXT, dns.TypeANY, dns.TypeCNAME, dns.TypeDS, dns.TypeAXFR, dns.TypeOPT, 65280}
 	for i, name := range names {

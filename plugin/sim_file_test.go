@@ -41,7 +41,7 @@ var simQuestions = []simQuestion{
 	{"www.example.org.", dns.TypeA}, {"www.example.org.", dns.TypeHTTPS}, {"api.example.org.", dns.TypeA}, {"safe.example.org.", dns.TypeA},
 	{"www.eu.example.org.", dns.TypeA}, {"www.us.example.org.", dns.TypeA}, {"_mail._tcp.example.org.", dns.TypeSRV}, {"_mail._tcp.example.org.", dns.TypeA},
 	{"a.eu.example.org.", dns.TypeA}, {"b.eu.example.org.", dns.TypeA}, {"a.us.example.org.", dns.TypeA}, {"b.us.example.org.", dns.TypeA},
-	{"x.cells.example.org.", dns.TypeA}, {"any.wild.example.org.", dns.TypeA},
+	{"x.cells.example.org.", dns.TypeA}, {"mixed.example.org.", dns.TypeA}, {"any.wild.example.org.", dns.TypeA},
 }
 
 // text is the file.
@@ -67,10 +67,12 @@ checks: {ready: {type: tcp, port: 80, interval: 5s, timeout: 1s, fall: 2, rise: 
 pools:
   eu: {region: eu, check: ready, endpoints: %s}
   us: {region: us, check: ready, endpoints: %s}
+  sorry: {region: us, endpoints: [{name: page, target: sorry.example.net, az: us-a}]}
 services:
   www: {tiers: [{eu: 1, us: 1}], also: [region], https: {alpn: [h2]}, failback: {hold: 5s}, %[3]s}
   api: {tiers: %[4]s, failback: {hold: %[6]ds}, ttl: {mode: horizon}, on_all_down: %[5]s}
   cells: {tiers: [{eu: 1, us: 1}], cells: {shards: 4, home: {eu: 0-1, us: 2-3}, failover: {eu: [us], us: [eu]}}, %[3]s}
+  mixed: {tiers: [{eu: 1}, {sorry: 1}], failback: {hold: 5s}, %[3]s}
   "*.wild": {tiers: [{us: 1}], answers: all, health: {panic_below: 60%%}, %[3]s}
 `, pool(f.endpoints[:2], "eu"), pool(f.endpoints[2:], "us"), ttl, api, f.lastResort, f.hold)
 	if f.safe {

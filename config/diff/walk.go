@@ -201,7 +201,7 @@ var enumWords = map[reflect.Type][]string{
 	reflect.TypeFor[config.AllDownPolicy](): {config.LastGood: "last_good", config.AnswerAll: "all", config.NoData: "nodata", config.Fixed: "fixed"},
 	reflect.TypeFor[config.FailbackMode]():  {config.FailbackAuto: "auto", config.FailbackManual: "manual", config.FailbackNever: "never"},
 	reflect.TypeFor[config.AlsoKind]():      {config.AlsoRegion: "region", config.AlsoAZ: "az"},
-	reflect.TypeFor[config.AnswerKind]():    {config.Addresses: "addresses", config.Targets: "targets"},
+	reflect.TypeFor[config.AnswerKind]():    {config.Addresses: "addresses", config.Targets: "targets", config.Mixed: "addresses or targets, by tier"},
 	reflect.TypeFor[config.CompositeOp]():   {config.OpAll: "all", config.OpAny: "any", config.OpNot: "not", config.OpAtLeast: "at_least"},
 }
 

@@ -121,7 +121,7 @@ func serviceStaleness(n Node, z *config.Zone, svc *config.Service, left []engine
 		TargetSeconds: svc.Staleness.Target.Seconds(), RTOSeconds: svc.Staleness.RTO.Seconds(), Departures: departureRows(left, caches, now),
 	}
 	out.Forgetting = together(out.Departures)
-	out.Lines = Lines(&out.Forgetting, len(left) > 0, caches, svc.Kind == config.Targets)
+	out.Lines = Lines(&out.Forgetting, len(left) > 0, caches, svc.Kind != config.Addresses)
 	if len(left) == 0 && (why != "" || clear.After(now)) {
 		// That there is nothing is a claim too.
 		out.Lines[0] = "honest caches: nothing that left these answers is known here; " + unclear(clear, why)

@@ -125,10 +125,10 @@ func hostTypes(z *config.Zone, h config.Host) (types []uint16) {
 	return types
 }
 
-// sign makes and signs the record of d, without the type but, which is 0 for none.
-func (d *denial) sign(s *signer, ttl uint32, but uint16) (rr, sigs []byte) {
+// sign makes and signs the record of d, without the types but.
+func (d *denial) sign(s *signer, ttl uint32, but ...uint16) (rr, sigs []byte) {
 	types := append([]uint16{dns.TypeNSEC, dns.TypeRRSIG}, d.types...)
-	types = slices.DeleteFunc(types, func(t uint16) bool { return t == but })
+	types = slices.DeleteFunc(types, func(t uint16) bool { return slices.Contains(but, t) })
 	data := append(slices.Clone(d.next), typeBitmap(types)...)
 	return appendRR(nil, dns.TypeNSEC, ttl, data), s.sign(s.data, d.name, dns.TypeNSEC, ttl, [][]byte{data})
 }

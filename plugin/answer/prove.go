@@ -70,6 +70,9 @@ func (r *reply) proveType(name []byte, f *found, s *service) {
 		return
 	}
 	if seal := s.sealFor(f.cell != nil); seal != nil {
+		if seal.other != nil {
+			r.proofs.lack, r.proofs.lackAt = seal.other, int32(i)
+		}
 		for k := range seal.lacks {
 			if seal.lacks[k].typ == r.typ {
 				r.proofs.lack, r.proofs.lackAt = &seal.lacks[k], int32(i)
@@ -98,9 +101,12 @@ func (r *reply) putProofs() {
 		if p.lack != nil && at == p.lackAt {
 			rr, sigs = p.lack.rr, p.lack.sigs
 		}
+		ttl := r.deniedFor(ttlOf(rr))
 		r.putName(d.name)
+		at := len(r.buf)
 		r.putRecord(rr)
-		r.authority += 1 + r.ownedSigs(d.name, sigs)
+		binary.BigEndian.PutUint32(r.buf[at+ttlOffset-2:], ttl)
+		r.authority += 1 + r.ownedSigs(d.name, sigs, ttl)
 	}
 }
 
@@ -113,7 +119,7 @@ func (r *reply) denial(name []byte) bool {
 	d := &r.sec.chain[i]
 	r.putName(d.name)
 	r.putRecord(d.rr)
-	r.answers += 1 + r.ownedSigs(d.name, d.sigs)
+	r.answers += 1 + r.ownedSigs(d.name, d.sigs, ttlOf(d.rr))
 	r.outcome = Static
 	return true
 }
@@ -133,11 +139,13 @@ func (r *reply) sigs(sigs []byte, ttl uint32, owner uint16) (n uint16) {
 }
 
 // ownedSigs is sigs for another owner than the one that was asked for.
-func (r *reply) ownedSigs(name, sigs []byte) (n uint16) {
+func (r *reply) ownedSigs(name, sigs []byte, ttl uint32) (n uint16) {
 	for len(sigs) > 0 {
 		end := 2 + rrFixed + int(binary.BigEndian.Uint16(sigs[rrFixed:]))
 		r.putName(name)
+		at := len(r.buf)
 		r.buf = append(r.buf, sigs[2:end]...)
+		binary.BigEndian.PutUint32(r.buf[at+ttlOffset-2:], ttl)
 		sigs = sigs[end:]
 		n++
 	}

@@ -22,7 +22,7 @@ func (r *reply) referral(cut *owner) {
 	}
 	if ds := cut.set(dns.TypeDS); ds != nil {
 		r.owned([]byte(cut.name), ds)
-		r.authority += ds.count + r.ownedSigs([]byte(cut.name), r.sec.sets[ds.id])
+		r.authority += ds.count + r.ownedSigs([]byte(cut.name), r.sec.sets[ds.id], ttlOf(ds.rrs))
 		return
 	}
 	// No DS: the zone is not signed (RFC 4035 section 3.1.4.1).
@@ -69,7 +69,7 @@ func (r *reply) redirect(d *owner, name []byte, ownerAt uint16) (target []byte, 
 	r.owned([]byte(d.name), set)
 	r.answers++
 	if r.signed {
-		r.answers += r.ownedSigs([]byte(d.name), r.sec.sets[set.id])
+		r.answers += r.ownedSigs([]byte(d.name), r.sec.sets[set.id], ttlOf(set.rrs))
 	}
 	r.outcome = Static
 	prefix := name[:len(name)-len(d.name)]

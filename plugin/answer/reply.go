@@ -55,6 +55,8 @@ type reply struct {
 	sec    *security
 	signed bool
 	proofs proofs
+	// denialTTL bounds the TTLs of what denies a type; 0 for no bound.
+	denialTTL uint32
 	// ns are name servers whose addresses the reply is to have; referral is set when it ends in a referral.
 	ns       *staticSet
 	referred bool
@@ -315,6 +317,10 @@ func (r *reply) service(s *service, cell []byte, owner uint16) (target []byte, a
 	}
 	set := c.plan.set(r.typ)
 	if set == nil {
+		if s.cfg != nil && s.cfg.Kind == config.Mixed {
+			// The name may be a CNAME next: that it has no such type is believed as long as what it has.
+			r.denialTTL, _, _ = s.ttl.at(r.z, &r.now)
+		}
 		r.negative(dns.RcodeSuccess, NoData)
 		return nil, 0
 	}
@@ -348,7 +354,7 @@ func (r *reply) service(s *service, cell []byte, owner uint16) (target []byte, a
 	if c.plan.plan.Source.Degraded() {
 		r.outcome = Degraded
 	}
-	if set.typ == dns.TypeCNAME && r.typ != dns.TypeCNAME {
+	if set.typ == dns.TypeCNAME && r.typ != dns.TypeCNAME && r.q.Type != dns.TypeANY {
 		return set.more.targets[first], at
 	}
 	return nil, 0
@@ -431,12 +437,22 @@ func (r *reply) empty() {
 // negative writes the zone's SOA into the authority section (RFC 2308 section 3).
 func (r *reply) negative(rcode int, o Outcome) {
 	r.rcode, r.outcome = rcode, o
+	at, ttl := len(r.buf), r.deniedFor(ttlOf(r.z.index.soa.rrs))
 	r.named(&r.z.index.soa, 0xC000|r.apexAt)
+	binary.BigEndian.PutUint32(r.buf[at+ttlOffset:], ttl)
 	r.putSerial()
 	r.authority++
 	if r.signed {
-		r.authority += r.sigs(r.sec.soa, ttlOf(r.z.index.soa.rrs), 0xC000|r.apexAt)
+		r.authority += r.sigs(r.sec.soa, ttl, 0xC000|r.apexAt)
 	}
+}
+
+// deniedFor is the TTL of a record of a denial, which has ttl elsewhere.
+func (r *reply) deniedFor(ttl uint32) uint32 {
+	if r.denialTTL > 0 {
+		return min(ttl, r.denialTTL)
+	}
+	return ttl
 }
 
 // room tells whether so many octets more fit into the message.

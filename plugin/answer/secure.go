@@ -37,8 +37,9 @@ type seal struct {
 	era era
 	// plans stand in the order of service.plans.
 	plans [][]setSeal
-	// lacks are by type.
+	// lacks are by type. other denies types that the name never has; nil where that is for the chain.
 	lacks []lack
+	other *lack
 }
 
 // A setSeal is the signatures of one RRset: for each member that begins a reply, or one for all.
@@ -88,7 +89,7 @@ func (z *zone) secure(s *signer) *security {
 		}
 	})
 	sec.signSOA(z, z.serialNow())
-	parallel(len(sec.chain), func(i int) { sec.chain[i].rr, sec.chain[i].sigs = sec.chain[i].sign(s, sec.ttl, 0) })
+	parallel(len(sec.chain), func(i int) { sec.chain[i].rr, sec.chain[i].sigs = sec.chain[i].sign(s, sec.ttl) })
 	return sec
 }
 
@@ -176,7 +177,7 @@ func (sec *security) seal(z *config.Zone, s *service, owner []byte, types []uint
 	for i := range s.plans {
 		p := &s.plans[i]
 		for _, t := range types {
-			if set := p.set(t); set == nil || set.typ != t {
+			if set := p.set(t); set == nil || set.typ != t && set.typ != dns.TypeCNAME {
 				lacking[t] = true
 			}
 		}
@@ -188,9 +189,16 @@ func (sec *security) seal(z *config.Zone, s *service, owner []byte, types []uint
 	if at < 0 {
 		return out
 	}
+	but := []uint16{}
+	if s.cfg != nil && s.cfg.Kind == config.Mixed {
+		// What proves that a name lacks a type says that it is no CNAME (RFC 6840 section 4.3), while it is none.
+		but = append(but, dns.TypeCNAME)
+		rr, sigs := sec.chain[at].sign(sg, sec.ttl, but...)
+		out.other = &lack{rr: rr, sigs: sigs}
+	}
 	for _, t := range types {
 		if lacking[t] {
-			rr, sigs := sec.chain[at].sign(sg, sec.ttl, t)
+			rr, sigs := sec.chain[at].sign(sg, sec.ttl, append(but, t)...)
 			out.lacks = append(out.lacks, lack{typ: t, rr: rr, sigs: sigs})
 		}
 	}

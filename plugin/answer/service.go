@@ -139,6 +139,10 @@ func typesOf(svc *config.Service) []uint16 {
 	if svc.HTTPS != nil {
 		types = append(types, dns.TypeHTTPS)
 	}
+	if svc.Kind == config.Mixed {
+		// A plan has members of one kind.
+		types = append(types, dns.TypeCNAME)
+	}
 	return types
 }
 

@@ -93,7 +93,8 @@ func (c *chooser) allDown() *draft {
 		if offers == nil {
 			offers = c.everyone(c.joined(c.inTurn), anyHealth)
 		}
-		p.fill(offers)
+		// Of several kinds the one of the earlier tier: a name never has both.
+		p.fill(slices.DeleteFunc(offers, func(o offer) bool { return o.cfg.Kind() != offers[0].cfg.Kind() }))
 	default:
 		c.lastGood(p)
 	}

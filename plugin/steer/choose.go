@@ -170,10 +170,10 @@ func (c *chooser) planFrom(at int, offers []offer, l level) *draft {
 	return p
 }
 
-// fill flattens the offers into the sets of p.
+// fill flattens the offers, all of one kind, into the sets of p.
 func (p *draft) fill(offers []offer) {
 	p.offers = offers
-	if p.Service.Kind == config.Targets {
+	if len(offers) > 0 && offers[0].cfg.Kind() == config.Targets {
 		p.Sets[Target] = flatten(offers, Target)
 		return
 	}
@@ -204,7 +204,7 @@ func (c *chooser) relieve(p *draft, at int) {
 // relieveAt is relieve with what pools offer at level l; it returns how many of those that answer the speed limit alone keeps.
 func (c *chooser) relieveAt(p *draft, at int, l level) (kept int) {
 	for next := at + 1; next < len(c.steps); next++ {
-		spare := c.spare(next, l)
+		spare := c.spare(next, l, config.Addresses)
 		set := flatten(spare, V4)
 		// Where the speed limit alone has somebody there, whoever is really up goes before it.
 		if n := c.keptIn(set); n < len(set) || len(p.relief) == 0 && n > 0 {

@@ -11,11 +11,11 @@ import (
 // distribute sets the weights of the offers of c.steps[at] to what they get of the service's traffic, and adds those of
 // later steps that get the rest: what max_share leaves over goes to the next tiers; what a pool on its way back may not have
 // yet goes to the others of its tier, else to the next ones; the standby trickle goes to the second tier. A pool that stands
-// in several tiers has what the first of them gives it. What no later tier takes goes to those with room below their
+// in several tiers has what the first of them gives it. A tier of another kind takes nothing: a name has addresses or a CNAME, never both. What no later tier takes goes to those with room below their
 // max_share, and only where nobody has any do all share it. Cells know no max_share, and no parts of a pool: a shard's data is in
 // one place.
 func (c *chooser) distribute(at int, offers []offer) []offer {
-	trickle := c.trickle(at)
+	trickle := c.trickle(at, offers[0].cfg.Kind())
 	simple := trickle == nil
 	for _, o := range offers {
 		simple = simple && o.percent == health.Whole && o.cfg.MaxShare == 0
@@ -26,7 +26,7 @@ func (c *chooser) distribute(at int, offers []offer) []offer {
 	s := &spread{share: make(map[int]*big.Rat)}
 	rest := s.pour(big.NewRat(1, 1), offers)
 	for next := at + 1; next < len(c.steps) && rest.Sign() > 0; next++ {
-		rest = s.pour(rest, s.fresh(c.spare(next, ordinary)))
+		rest = s.pour(rest, s.fresh(c.spare(next, ordinary, offers[0].cfg.Kind())))
 	}
 	for roomy := s.roomy(); rest.Sign() > 0 && roomy != nil; roomy = s.roomy() {
 		rest = s.pour(rest, roomy)
@@ -39,13 +39,13 @@ func (c *chooser) distribute(at int, offers []offer) []offer {
 
 // trickle are the offers of the second tier that get the standby trickle while the first one answers; nil for none. A pool
 // that stands in the first tier too has its share there.
-func (c *chooser) trickle(at int) []offer {
+func (c *chooser) trickle(at int, kind config.AnswerKind) []offer {
 	if c.svc.Standby.Trickle == 0 || c.cell || c.steps[at].ref != (TierRef{Rule: -1}) {
 		return nil
 	}
 	for next := at + 1; next < len(c.steps); next++ {
 		if c.steps[next].ref == (TierRef{Rule: -1, Index: 1}) {
-			if spare := slices.DeleteFunc(c.spare(next, ordinary), c.inFirst); len(spare) > 0 {
+			if spare := slices.DeleteFunc(c.spare(next, ordinary, kind), c.inFirst); len(spare) > 0 {
 				return spare
 			}
 		}
@@ -60,12 +60,12 @@ func (c *chooser) inFirst(o offer) bool {
 }
 
 // spare are the offers of a later step that may take a part of the traffic before its turn: pools that are judged and really
-// up at level l, and that keep no data.
-func (c *chooser) spare(at int, l level) []offer {
+// up at level l, that are of the kind of those whose turn it is, and that keep no data.
+func (c *chooser) spare(at int, l level, kind config.AnswerKind) []offer {
 	offers, _ := c.offers(c.steps[at], l)
 	var spare []offer
 	for _, o := range offers {
-		if !o.pending && o.kept < len(o.members) && !o.cfg.KeepsData() {
+		if !o.pending && o.kept < len(o.members) && !o.cfg.KeepsData() && o.cfg.Kind() == kind {
 			spare = append(spare, o)
 		}
 	}

@@ -91,6 +91,8 @@ func (t *dumbTwin) allDown(tiers []twinTier) (shares, Source) {
 				}
 			}
 			if pools := t.everybody(all, anybody); pools != nil {
+				first := t.target(pools[0].pool)
+				pools = slices.DeleteFunc(pools, func(p twinPool) bool { return t.target(p.pool) != first })
 				return t.split(byWeight(pools), pools), FromAll
 			}
 		}

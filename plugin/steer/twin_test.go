@@ -281,7 +281,7 @@ func (t *dumbTwin) pourAll(tiers []twinTier, at int, pools []twinPool) (map[int]
 	rest := t.pour(big.NewRat(1, 1), pools, given)
 	for next := at + 1; next < len(tiers); next++ {
 		var fresh []twinPool
-		for _, p := range t.standby(tiers[next].tier) {
+		for _, p := range t.standby(tiers[next].tier, pools[0]) {
 			if given[p.pool] == nil {
 				fresh = append(fresh, p)
 			}
@@ -312,7 +312,7 @@ func (t *dumbTwin) pourAll(tiers []twinTier, at int, pools []twinPool) (map[int]
 	if part := t.svc.Standby.Trickle; part > 0 && tiers[at].own == 0 {
 		for next := at + 1; next < len(tiers); next++ {
 			// Who has a share of the first tier needs no trickle.
-			standby := slices.DeleteFunc(t.standby(tiers[next].tier), func(p twinPool) bool {
+			standby := slices.DeleteFunc(t.standby(tiers[next].tier, pools[0]), func(p twinPool) bool {
 				return slices.ContainsFunc(t.svc.Tiers[0], func(s config.Share) bool { return s.Pool == p.pool && t.poolWeight(s) > 0 })
 			})
 			if tiers[next].own == 1 && len(standby) > 0 {
@@ -333,10 +333,15 @@ func (t *dumbTwin) pourAll(tiers []twinTier, at int, pools []twinPool) (map[int]
 	return given, all
 }
 
-// standby are the pools of a later tier that may take traffic before its turn.
-func (t *dumbTwin) standby(tier config.Tier) []twinPool {
-	return slices.DeleteFunc(t.tier(tier, 0), func(p twinPool) bool { return p.pending || t.keepsData(p.pool) })
+// standby are the pools of a later tier that may take traffic before its turn, which is that of pools of the same kind.
+func (t *dumbTwin) standby(tier config.Tier, turn twinPool) []twinPool {
+	return slices.DeleteFunc(t.tier(tier, 0), func(p twinPool) bool {
+		return p.pending || t.keepsData(p.pool) || t.target(p.pool) != t.target(turn.pool)
+	})
 }
+
+// target tells whether a pool is answered as CNAME.
+func (t *dumbTwin) target(p int) bool { return t.cfg(p).Endpoints[0].Target != "" }
 
 // pour gives amount to the pools and returns what is left of it.
 func (t *dumbTwin) pour(amount *big.Rat, pools []twinPool, given map[int]*big.Rat) *big.Rat {
@@ -451,6 +456,8 @@ func (t *dumbTwin) has(p, e int) bool {
 		return t.cfg(p).Endpoints[e].V4.IsValid()
 	case V6:
 		return t.cfg(p).Endpoints[e].V6.IsValid()
+	case Target:
+		return t.cfg(p).Endpoints[e].Target != ""
 	}
 	return true
 }

@@ -30,7 +30,7 @@ func TestTwinAgrees(t *testing.T) {
 	}
 	const chunks = 20
 	bySource := map[Source]int{}
-	done := 0
+	done, targets := 0, 0
 	for chunk := range uint64(chunks) {
 		for seed := uint64(0); done < plans*int(chunk+1)/chunks; seed++ {
 			w := newTwinWorld(chunk, seed)
@@ -38,13 +38,14 @@ func TestTwinAgrees(t *testing.T) {
 				w.turn()
 				w.compare(t, bySource)
 			}
-			done += w.compared
+			done, targets = done+w.compared, targets+w.targets
 			if t.Failed() {
 				return
 			}
 		}
 	}
-	t.Logf("%d plans agree, by source: %v", done, bySource)
+	t.Logf("%d plans agree, %d of them with CNAMEs, by source: %v", done, targets, bySource)
+	require.Greater(t, targets, done/20)
 	for _, s := range []Source{FromTier, FromPending, FromHeld, FromBelowMin, FromPanic, FromLastGood, FromAll, FromFixed, FromNothing} {
 		require.Greater(t, bySource[s], done/5000, "plans from %v", s)
 	}
@@ -52,12 +53,15 @@ func TestTwinAgrees(t *testing.T) {
 
 // A twinWorld is a random zone with one service, and a view of it.
 type twinWorld struct {
-	seed     string
-	r        *rand.Rand
-	zone     *config.Zone
-	svc      *config.Service
-	zv       *health.ZoneView
-	compared int
+	seed string
+	r    *rand.Rand
+	zone *config.Zone
+	svc  *config.Service
+	zv   *health.ZoneView
+	// mixed is set where some pools are CNAME targets.
+	mixed bool
+	// compared counts the plans, targets those with CNAMEs.
+	compared, targets int
 }
 
 var twinClients = []netip.Addr{
@@ -78,6 +82,7 @@ func (w *twinWorld) chance(n int) bool { return w.r.IntN(n) == 0 }
 
 func newTwinWorld(chunk, seed uint64) *twinWorld {
 	w := &twinWorld{seed: fmt.Sprintf("chunk %d seed %d", chunk, seed), r: rand.New(rand.NewPCG(chunk, seed)), zone: &config.Zone{Name: "example.org."}}
+	w.mixed = w.chance(3)
 	for i := range 2 + w.r.IntN(2) {
 		w.zone.Regions = append(w.zone.Regions, config.Region{Name: fmt.Sprintf("r%d", i), Latitude: 0, Longitude: float64(90 * w.r.IntN(4)), HasLocation: !w.chance(8)})
 		for a := range 2 {
@@ -117,6 +122,11 @@ func (w *twinWorld) pool(i int) {
 		}
 	}
 	p := poolOf(fmt.Sprintf("p%d", i), 1, azs, words...)
+	if w.mixed && w.chance(2) {
+		for _, e := range p.Endpoints {
+			e.V4, e.V6, e.Target = netip.Addr{}, netip.Addr{}, e.Name+"."+p.Name+".example.net."
+		}
+	}
 	p.Region, p.Stateful = region, w.chance(6)
 	if w.chance(4) {
 		p.MaxShare = 1 + w.r.IntN(100)
@@ -133,7 +143,11 @@ func (w *twinWorld) tiers(most int) []config.Tier {
 	var tiers []config.Tier
 	for range 1 + w.r.IntN(most) {
 		var tier config.Tier
-		for _, p := range w.r.Perm(len(w.zone.Pools))[:1+w.r.IntN(min(3, len(w.zone.Pools)))] {
+		pools := w.r.Perm(len(w.zone.Pools))[:1+w.r.IntN(min(3, len(w.zone.Pools)))]
+		for _, p := range pools {
+			if w.zone.Pools[p].Kind() != w.zone.Pools[pools[0]].Kind() {
+				continue
+			}
 			tier = append(tier, config.Share{Pool: p, Weight: w.weight()})
 		}
 		tiers = append(tiers, tier)
@@ -276,7 +290,11 @@ func (w *twinWorld) compare(t *testing.T, bySource map[Source]int) {
 	twin := &dumbTwin{zv: w.zv, svc: w.svc}
 	check := func(what string, p *Plan, answer func() (shares, Source)) {
 		t.Helper()
-		for _, f := range []Family{V4, V6} {
+		if len(p.Sets[Target]) > 0 {
+			w.targets++
+			require.Empty(t, slices.Concat(p.Sets[V4], p.Sets[V6], p.Sets[Any]), "addresses beside a CNAME\n%s", w)
+		}
+		for _, f := range []Family{V4, V6, Target} {
 			twin.f = f
 			want, source := answer()
 			if why := differ(p.Sets[f], want); why != "" || p.Source != source {
