@@ -37,8 +37,10 @@ type simCaches struct {
 	// stalls is how many of a thousand writes take long.
 	stalls int
 	// held are the answers of the last minutes, by what they carried.
-	held    map[ledger.Holding][]cached
-	checked int
+	held map[ledger.Holding][]cached
+	// answered is when a node was last seen to answer something.
+	answered map[ledger.Holding]time.Time
+	checked  int
 	// only is the one node that is asked; nil for all.
 	only *simNode
 	// questions are what is asked for.
@@ -53,12 +55,13 @@ type simQuestion struct {
 // cached is an answer in a cache.
 type cached struct {
 	node             *simNode
+	process          int64
 	written, expires time.Time
 	ttl              time.Duration
 }
 
 func newCaches(s *sim) *simCaches {
-	c := &simCaches{sim: s, r: rand.New(rand.NewPCG(s.seed, 11)), stalls: 20, held: make(map[ledger.Holding][]cached)}
+	c := &simCaches{sim: s, r: rand.New(rand.NewPCG(s.seed, 11)), stalls: 20, held: make(map[ledger.Holding][]cached), answered: make(map[ledger.Holding]time.Time)}
 	for _, svc := range s.zone.Services {
 		c.questions = append(c.questions, simQuestion{svc.Name, dns.TypeA})
 	}
@@ -97,8 +100,8 @@ func (c *simCaches) take(from *simClient, b []byte) {
 		now := time.Now()
 		ttl := time.Duration(rr.Header().Ttl) * time.Second
 		for _, rdata := range carriedBy(rr) {
-			h := ledger.Holding{Owner: rr.Header().Name, RData: rdata}
-			c.held[h] = append(c.held[h], cached{from.node, now, now.Add(from.late + ttl), ttl})
+			h := ledger.Holding{Owner: simOwner(rr.Header().Name), RData: rdata}
+			c.held[h] = append(c.held[h], cached{from.node, from.process, now, now.Add(from.late + ttl), ttl})
 		}
 	}
 }
@@ -195,10 +198,12 @@ func (c *simCaches) look() {
 			delete(c.held, h)
 		}
 	}
+	c.noteAnswered(now)
 	for _, p := range all {
 		for i := range p.left {
 			c.hold(p.node, &p.left[i])
 		}
+		c.missed(now, p.node, p.left)
 	}
 }
 

@@ -136,6 +136,8 @@ type peer struct {
 	joining, older bool
 	// drift and divergent are since when its configuration, or its plans, differ from this node's; zero while they do not.
 	drift, divergent time.Time
+	// askedLeft is when it was last asked for the names of what left its answers and is not known here.
+	askedLeft time.Time
 }
 
 // holds tells whether the node is known to have on disk what set says of an intent: that it is over, or goes on for so long.
@@ -183,7 +185,8 @@ func (e *Engine) joinCluster() error {
 	if e.opts.Without.Without(health.GuardOutlive) {
 		o.Outlive = nil
 	}
-	o.Handlers = map[string]gossip.Handler{askIntents: e.handleIntents, askPull: e.handlePull, askMemory: e.handleMemory, askKeyring: e.handleKeyring}
+	o.Handlers = map[string]gossip.Handler{askIntents: e.handleIntents, askPull: e.handlePull, askMemory: e.handleMemory, askKeyring: e.handleKeyring,
+		askLeft: e.handleLeft}
 	cl := &membership{
 		opts: *c, self: e.opts.Node, started: e.started, evidence: e.evidence, clock: e.lease, logger: e.opts.Logger, events: e.opts.Events, without: e.opts.Without,
 		peers: make(map[string]*peer), heard: 1, reviving: make(map[health.IntentID]bool), incarnation: incarnation, memory: new(round.Memory),
@@ -360,6 +363,7 @@ func (e *Engine) onClusterTick(now time.Time) (changed bool) {
 		e.rejudge()
 	}
 	changed = e.remember(now) || changed
+	e.nameForeign(now)
 	e.gone.Show(c.goneElsewhere(), now)
 	c.memory = e.cur.memory.Of(e.gone.Keys(), now)
 	e.compare(now)

@@ -194,6 +194,9 @@ func (e *Engine) clears(configured []string, now time.Time) *clearing {
 		case p.joining || p.older || p.statusAt.IsZero():
 			c.why = name + " joins the cluster, or is being compared"
 		default:
+			if until, open := e.foreign(p, now); open || !until.IsZero() {
+				c.why = name + " lets something go that this node never answered and does not know the name of"
+			}
 			began := p.statusAt.Add(-p.status.Uptime)
 			c.at = ledger.Later(c.at, began.Add(ledger.Slow(e.greatestOf(name))+e.opts.Transit+time.Second))
 		}

@@ -144,19 +144,8 @@ func (e *Engine) nameable(configured []string, now time.Time) (at time.Time, unk
 // foreign is until when caches may hold what has left a node's own answers and is not known to this one; open is set while the node has not
 // said until when.
 func (e *Engine) foreign(p *peer, now time.Time) (until time.Time, open bool) {
-	p.words.EachOwn(time.Time{}, func(k ledger.RDataKey, _ []ledger.OwnerKey) {
-		if e.issued.book.Absences()[k] != nil || e.issued.book.Answered(k) {
-			return
-		}
-		g, ok := p.words.RData(k)
-		switch {
-		case !ok:
-		case g.Verb != ledger.Out:
-			// What it has not spoken of for long it has forgotten, or answers again: then it stands in the files, which are the same.
-			open = open || now.Sub(g.At) < freshFor
-		default:
-			until = ledger.Later(until, g.At.Add(ledger.Slow(g.Left)+e.opts.Transit))
-		}
+	e.eachForeign(p, now, func(h foreignHolding) {
+		until, open = ledger.Later(until, h.until), open || h.until.IsZero()
 	})
 	return until, open
 }

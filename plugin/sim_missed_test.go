@@ -1,0 +1,123 @@
+package fairlead
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/miekg/dns"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/health/ledger"
+)
+
+const (
+	// missedAfter is when what nobody answers any more stands on every node's list: two rounds, and the second in which a node looks.
+	missedAfter = 3 * time.Second
+	// missedCalm is for how long the cluster must have been well: what a node that was cut off answered has been heard of by then.
+	missedCalm = 15 * time.Second
+)
+
+// wildcardOf are the names that stand for others in what nodes print, by a name that caches ask for.
+var wildcardOf = map[string]string{"any.wild.example.org.": "*.wild.example.org.", "x.cells.example.org.": "cells.example.org."}
+
+// missed holds what nodes leave out against what is in the caches: while the cluster is well, what a cache holds and nobody answers any more
+// stands on every node's list, with no instant before the cache forgets it, unless the node says that it does not know all. The caller holds sim.mu.
+func (c *simCaches) missed(now time.Time, by *simNode, left []engine.Departure) {
+	if c.sim.calmFor() < missedCalm || c.sim.without != 0 {
+		return
+	}
+	clear, why := by.engine.Clear()
+	if why != "" {
+		return
+	}
+	for h, list := range c.held {
+		if last := c.answered[h]; now.Sub(last) < missedAfter {
+			continue
+		}
+		for i := range list {
+			a := &list[i]
+			if a.process != a.node.process.Load() || !a.expires.After(now.Add(time.Second)) || !a.expires.After(clear) || listed(left, h, a.expires) {
+				continue
+			}
+			if len(c.sim.faults) < 20 {
+				c.sim.faults = append(c.sim.faults, fmt.Sprintf("at %s: %s does not list %s %s, which %s wrote at %s, nobody answers since %s, and a cache holds until %s",
+					elapsed(now), by.name, h.Owner, h.RData, a.node.name, elapsed(a.written), elapsed(c.answered[h]), elapsed(a.expires)))
+			}
+			break
+		}
+	}
+}
+
+// listed tells whether a node's list has a holding that a cache forgets at an instant, with no earlier one beside it.
+func listed(left []engine.Departure, h ledger.Holding, expires time.Time) bool {
+	for i := range left {
+		d := &left[i]
+		if d.RData == h.RData && (d.Owner == "" || d.Owner == h.Owner) && (!d.Bound.Known || !d.Bound.SafeAt.Before(expires)) {
+			return true
+		}
+	}
+	return false
+}
+
+// noteAnswered notes what each node answers now. The caller holds sim.mu.
+func (c *simCaches) noteAnswered(now time.Time) {
+	for _, n := range c.sim.nodes {
+		if !n.runs {
+			continue
+		}
+		if s := n.current.Load(); s != nil {
+			s.Holdings(func(h ledger.Holding, _ string, _, _ int) {
+				c.answered[h] = now
+			})
+		}
+	}
+}
+
+// simOwner is the owner name that nodes print for one that was asked for.
+func simOwner(asked string) string {
+	name := dns.CanonicalName(asked)
+	if w, ok := wildcardOf[name]; ok {
+		return w
+	}
+	return name
+}
+
+// TestLeftElsewhere: what two nodes answered for a moment, by a version of the file that the third one never had, is on its list too, by name,
+// and is forgotten at the same instant.
+func TestLeftElsewhere(t *testing.T) {
+	root := simRoot(t)
+	synctest.Test(t, func(t *testing.T) {
+		s := calmSim(t, 17, root)
+		s.caches.questions = simQuestions
+		f := newSimFile()
+		s.layFile(f, s.nodes...)
+		s.wait(80 * time.Second)
+		other := f
+		other.endpoints[0].address = "192.0.2.23"
+		s.layFile(other, s.nodes[:2]...)
+		s.wait(10 * time.Second)
+		require.NotEmpty(t, s.caches.of("192.0.2.23"))
+		s.layFile(f, s.nodes[:2]...)
+		s.wait(4 * time.Second)
+		for _, n := range s.nodes {
+			d := n.departed("192.0.2.23")
+			require.True(t, d.Bound.Known, "%s: %+v", n.name, d)
+			require.Equal(t, "eu/a", d.Label.Name())
+			require.Contains(t, d.Services, "www.example.org.")
+			_, why := n.engine.Clear()
+			require.Empty(t, why)
+		}
+		first, third := s.nodes[0].departed("192.0.2.23"), s.nodes[2].departed("192.0.2.23")
+		require.InDelta(t, 0, third.Bound.SafeAt.Sub(first.Bound.SafeAt).Seconds(), 1)
+		require.InDelta(t, 0, third.Since.Sub(first.Since).Seconds(), 1)
+		// Nodes that name it to one another do not keep it alive.
+		s.wait(11*time.Minute + 30*time.Second)
+		for _, n := range s.nodes {
+			require.Nil(t, n.departed("192.0.2.23"), n.name)
+		}
+		require.Empty(t, s.end())
+	})
+}
