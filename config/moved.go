@@ -7,7 +7,7 @@ import (
 )
 
 // MovedNames are names that the next version of a zone answers with other addresses, while those that they had are answered for other names:
-// cells with another home, and names that were a wildcard's until they had a service, or a zone, of their own.
+// cells with another home, and names that were a wildcard's until something of their own stood there.
 type MovedNames struct {
 	// Before is the service that answered them, and Service the name of the one that does.
 	Before  *Service
@@ -27,30 +27,85 @@ func Moved(was, is *Zone) (moved []MovedNames) {
 			if cells := movedCells(was, before.Cells, is, svc.Cells); cells != "" {
 				moved = append(moved, MovedNames{before, svc.Name, cells, "they have another home"})
 			}
-		} else if before = wildcardOf(services, svc.Name); before != nil {
-			moved = append(moved, MovedNames{before, svc.Name, "answers of " + strings.TrimSuffix(before.Name, "."), "the name has a service of its own"})
 		}
 	}
-	for _, zone := range is.Nested {
-		if before := wildcardOf(services, zone); before != nil && !slices.Contains(was.Nested, zone) {
-			name := strings.TrimSuffix(zone, ".")
-			moved = append(moved, MovedNames{before, before.Name, "answers of " + strings.TrimSuffix(before.Name, ".") + " at and below " + name, "zone " + name + " answers there"})
+	return append(moved, movedFromWildcards(was, is)...)
+}
+
+// movedFromWildcards are the names that wildcards of was answered, and that stand in is themselves: a wildcard answers no name that exists, nor
+// one below it (RFC 4592).
+func movedFromWildcards(was, is *Zone) (moved []MovedNames) {
+	wildcards := make(map[string]*Service)
+	for _, svc := range was.Services {
+		if parent, ok := strings.CutPrefix(svc.Name, "*."); ok {
+			wildcards[parent] = svc
 		}
 	}
+	if len(wildcards) == 0 {
+		return nil
+	}
+	before := was.standing(wildcards)
+	for name, first := range is.standing(wildcards) {
+		if before[name] != "" {
+			continue
+		}
+		_, parent, _ := strings.Cut(name, ".")
+		wildcard := wildcards[parent]
+		m := MovedNames{
+			Before: wildcard, Service: wildcard.Name, Why: strings.TrimSuffix(first, ".") + " stands in the file",
+			What: "answers of " + strings.TrimSuffix(wildcard.Name, ".") + " at and below " + strings.TrimSuffix(name, "."),
+		}
+		switch {
+		case slices.Contains(is.Nested, first):
+			m.Why = "zone " + strings.TrimSuffix(first, ".") + " answers there"
+		case slices.ContainsFunc(is.Services, func(svc *Service) bool { return svc.Name == name }):
+			m.Service, m.Why = name, "the name has a service of its own"
+		}
+		moved = append(moved, m)
+	}
+	slices.SortFunc(moved, func(a, b MovedNames) int { return strings.Compare(a.What, b.What) })
 	return moved
 }
 
-// wildcardOf is the service, by name, whose wildcard answered a name that had none of its own: the nearest; nil for none.
-func wildcardOf(services map[string]*Service, name string) *Service {
-	for {
-		_, parent, ok := strings.Cut(name, ".")
-		if !ok {
-			return nil
+// standing are the names of z one label below parents at or below which something stands, with what does: the shortest name, and of those the
+// first.
+func (z *Zone) standing(parents map[string]*Service) map[string]string {
+	out := make(map[string]string)
+	z.eachOwner(func(owner string) {
+		for name := owner; ; {
+			_, parent, ok := strings.Cut(name, ".")
+			if !ok {
+				return
+			}
+			if first := out[name]; parents[parent] != nil && !strings.HasPrefix(name, "*.") &&
+				(first == "" || len(owner) < len(first) || len(owner) == len(first) && owner < first) {
+				out[name] = owner
+			}
+			name = parent
 		}
-		if svc := services["*."+parent]; svc != nil {
-			return svc
+	})
+	return out
+}
+
+// eachOwner calls f for the names under which something of z stands, or that other zones have of it.
+func (z *Zone) eachOwner(f func(owner string)) {
+	for i := range z.Records {
+		f(z.Records[i].Name)
+	}
+	for i := range z.Hosts {
+		f(z.Hosts[i].Name)
+	}
+	for i := range z.NameServers {
+		f(z.NameServers[i].Name)
+	}
+	for _, s := range z.Services {
+		f(s.Name)
+		for i := range s.Places {
+			f(s.Places[i].Name)
 		}
-		name = parent
+	}
+	for _, zone := range z.Nested {
+		f(zone)
 	}
 }
 

@@ -20,6 +20,7 @@ pools:
 services:
   ord: {cells: {shards: 100, home: {%s}}, tiers: [{eu: 1, us: 1, same: 1}]}
   "*.apps": {tiers: [{eu: 1}]}
+  a.old.apps: {tiers: [{eu: 1}]}
 %s`, home, more), ParseOptions{})
 		require.NotNil(t, z, problems.String())
 		return z
@@ -30,18 +31,23 @@ services:
 		want             []string
 	}{
 		{"the same", before, "", nil},
-		{"some cells", "eu: 0-19, us: 20-98, same: 99-99", "", []string{"ord.example.org. cells 20-49"}},
-		{"one cell", "eu: 0-48, us: 49-98, same: 99-99", "", []string{"ord.example.org. cells 49"}},
-		{"all of two", "us: 0-49, eu: 50-98, same: 99-99", "", []string{"ord.example.org. cells 0-98"}},
+		{"some cells", "eu: 0-19, us: 20-98, same: 99-99", "", []string{"ord.example.org. cells 20-49: they have another home"}},
+		{"one cell", "eu: 0-48, us: 49-98, same: 99-99", "", []string{"ord.example.org. cells 49: they have another home"}},
+		{"all of two", "us: 0-49, eu: 50-98, same: 99-99", "", []string{"ord.example.org. cells 0-98: they have another home"}},
 		{"to a pool with the same address", "eu: 0-49, us: 50-50, same: 51-99", "", nil},
-		{"a name of the wildcard", before, "  x.apps: {tiers: [{us: 1}]}\n", []string{"x.apps.example.org. answers of *.apps.example.org"}},
-		{"a name below it", before, "  x.y.apps: {tiers: [{us: 1}]}\n", []string{"x.y.apps.example.org. answers of *.apps.example.org"}},
+		{"a name of the wildcard", before, "  x.apps: {tiers: [{us: 1}]}\n", []string{"x.apps.example.org. answers of *.apps.example.org at and below x.apps.example.org: the name has a service of its own"}},
+		{"a name below it", before, "  x.y.apps: {tiers: [{us: 1}]}\n", []string{"*.apps.example.org. answers of *.apps.example.org at and below y.apps.example.org: x.y.apps.example.org stands in the file"}},
+		{"a static record", before, "records: [{name: x.apps, type: TXT, data: x}]\n", []string{"*.apps.example.org. answers of *.apps.example.org at and below x.apps.example.org: x.apps.example.org stands in the file"}},
+		{"one below a name", before, "records: [{name: a.x.apps, type: TXT, data: x}]\n", []string{"*.apps.example.org. answers of *.apps.example.org at and below x.apps.example.org: a.x.apps.example.org stands in the file"}},
+		{"a DNAME", before, "records: [{name: x.apps, type: DNAME, data: example.net.}]\n", []string{"*.apps.example.org. answers of *.apps.example.org at and below x.apps.example.org: x.apps.example.org stands in the file"}},
+		{"a delegation", before, "delegations: {x.apps: {nameservers: [ns.example.net]}}\n", []string{"*.apps.example.org. answers of *.apps.example.org at and below x.apps.example.org: x.apps.example.org stands in the file"}},
+		{"below a name that stood there", before, "records: [{name: b.old.apps, type: TXT, data: x}]\n", nil},
 		{"a name that nobody answered", before, "  x: {tiers: [{us: 1}]}\n", nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var got []string
 			for _, m := range Moved(parse(before, ""), parse(tt.home, tt.more)) {
-				got = append(got, m.Service+" "+m.What)
+				got = append(got, m.Service+" "+m.What+": "+m.Why)
 			}
 			require.Equal(t, tt.want, got)
 		})

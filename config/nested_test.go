@@ -61,8 +61,11 @@ records:
 	}
 	require.ElementsMatch(t, []string{"sub.example.org. NS", "ns.sub.example.org. A", "win.example.org. TXT"}, records)
 
-	moved := Moved(upper, z)
-	require.Len(t, moved, 2)
-	require.Equal(t, "answers of *.example.org at and below in.example.org", moved[0].What)
+	require.Empty(t, Moved(upper, z), "where something stood below, the wildcard answered nothing")
+	fresh := parse("zone: fresh.example.org\nnameservers: [{name: ns1.example.net}]\n")
+	moved := Moved(upper, Visible([]*Zone{upper, fresh})[0])
+	require.Len(t, moved, 1)
+	require.Equal(t, "answers of *.example.org at and below fresh.example.org", moved[0].What)
+	require.Equal(t, "zone fresh.example.org answers there", moved[0].Why)
 	require.Empty(t, Moved(z, z))
 }
