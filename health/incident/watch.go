@@ -292,7 +292,8 @@ func (h *happening) gate(z *config.Zone, p *config.Pool) *Cause {
 	return &Cause{Kind: ledger.ByIntent, Zone: z.Name, Text: "the gate of pool " + p.Name + " is closed", Title: "unready pool " + p.Name, At: h.now}
 }
 
-// back notes of an endpoint that is out in an incident that it may be answered again, or that no file has it any more.
+// back notes of an endpoint that is out in an incident that it is answered again, or would be if its tier were in its turn; or that no file has it
+// any more.
 func (h *happening) back(zone string, out *ledger.IncidentEndpoint) {
 	pool, endpoint, _ := strings.Cut(out.Name, "/")
 	at, ok := h.where.Find(ledger.Label{Zone: zone, Pool: pool, Endpoint: endpoint, Region: out.Region, AZ: out.AZ})
@@ -306,7 +307,7 @@ func (h *happening) back(zone string, out *ledger.IncidentEndpoint) {
 		return
 	}
 	zv, v := h.where.At(at)
-	eligible := v.Eligible() && answeredAgain(zv.Zone.Pools[at.Pool].Endpoints[at.Endpoint], v, out.Addresses)
+	eligible := v.Eligible() && answeredAgain(zv.Zone.Pools[at.Pool].Endpoints[at.Endpoint], v, out.Addresses) && !h.held(zv, at, out.Addresses)
 	if out.Service != "" {
 		eligible = true
 		for _, rdata := range out.Addresses {
@@ -319,6 +320,29 @@ func (h *happening) back(zone string, out *ledger.IncidentEndpoint) {
 	case out.Removed:
 		log.Reappeared(zone, out.Name, out.Service, h.now)
 	}
+}
+
+// held tells whether nobody is answered any of the addresses of an endpoint that may be in service, since its pool or AZ is held back from every
+// service: by a hold, or until somebody lets it in.
+func (h *happening) held(zv *health.ZoneView, at ledger.Place, addresses []string) bool {
+	for _, rdata := range addresses {
+		if h.w.answers.Book.Answered(ledger.RDataKeyOf(rdata)) {
+			return false
+		}
+	}
+	p, view := zv.Zone.Pools[at.Pool], zv.Pools[at.Pool]
+	returns := []health.Return{view.Return}
+	for i, w := range p.AZWeights {
+		if w.AZ == p.Endpoints[at.Endpoint].AZ && i < len(view.ReturnAZ) {
+			returns = append(returns, view.ReturnAZ[i])
+		}
+	}
+	for _, f := range p.Failbacks {
+		if !slices.ContainsFunc(returns, func(r health.Return) bool { percent, _ := r.Share(f, h.now); return percent == 0 }) {
+			return false
+		}
+	}
+	return len(p.Failbacks) > 0
 }
 
 // AnswersOf is how many answers of this process for services carried an endpoint.

@@ -241,3 +241,38 @@ func TestWatchWeight(t *testing.T) {
 	i := w.Incidents()[0]
 	require.Equal(t, []any{ledger.ByIntent, "weight pool example.org/web", "ada", "www.example.org."}, []any{i.Kind, i.Title, i.Actor, i.Endpoints[0].Service})
 }
+
+// TestHeldIsOut: an endpoint whose pool waits for its hold is not answered again until somebody is answered with it, or the hold ends.
+func TestHeldIsOut(t *testing.T) {
+	up := func(e *health.EndpointView) { e.Verdict = health.Verdict{State: health.Up} }
+	for _, tt := range []struct {
+		name  string
+		after func(w *watching)
+	}{
+		{"the hold ends, and its tier is not in its turn", func(w *watching) { w.hold(health.Return{}) }},
+		{"it is answered", func(w *watching) { w.answers["192.0.2.1"] = 41 }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWatching(t)
+			delete(w.answers, "192.0.2.1")
+			w.becomes(0, 10, down, ledger.Departed{
+				Holding: ledger.Holding{Owner: "www.example.org.", RData: "192.0.2.1"}, Service: "www.example.org.", Zone: w.view.Zones[0].Zone,
+			})
+			require.Len(t, w.Incidents(), 1)
+			w.hold(health.Return{Since: at(20)})
+			w.becomes(0, 20, up)
+			require.Zero(t, w.Incidents()[0].ReturnedAt)
+			tt.after(w)
+			w.becomes(0, 25, up)
+			w.Show()
+			require.Equal(t, at(25), w.Incidents()[0].ReturnedAt)
+		})
+	}
+}
+
+// hold has the pool come back so from the next publication on.
+func (w *watching) hold(r health.Return) {
+	pool := *w.view.Zones[0].Pools[0]
+	pool.Return = r
+	w.view = &health.View{Model: w.view.Model, Zones: []*health.ZoneView{{Zone: w.view.Zones[0].Zone, Pools: []*health.PoolView{&pool}}}}
+}
