@@ -194,16 +194,12 @@ func (b *builder) checkDetails(c *Check, k, n *yamlNode, at *yamlPath) {
 	case CheckDNS:
 		c.DNS = b.dnsCheck(n, expect, k, at)
 	case CheckExec:
-		c.Exec = &ExecCheck{}
-		for i, word := range items(field(n, "command")) {
-			if s := stringOf(word); i == 0 && !strings.HasPrefix(s, "/") {
-				b.errorf(word, at.at("command", 0), "", "the program %q is not an absolute path", shorten(s))
-			}
-			c.Exec.Command = append(c.Exec.Command, stringOf(word))
-		}
+		c.Exec = b.execCheck(n, at)
 		if field(n, "command") == nil {
 			b.errorf(k, at, "", "an exec check needs a command")
 		}
+	case CheckLag:
+		b.lagCheck(c, k, n, at)
 	case CheckPush:
 		c.Push = &PushCheck{Lease: durationOf(field(n, "lease"), defaultLease), OnExpiry: SilenceDown}
 		if stringOf(field(n, "on_expiry")) == "keep" {
@@ -213,6 +209,17 @@ func (b *builder) checkDetails(c *Check, k, n *yamlNode, at *yamlPath) {
 	if tls := field(n, "tls"); c.Type == CheckHTTPS || c.Type == CheckTLS || c.Type == CheckGRPC && tls != nil {
 		c.TLS = b.tlsCheck(tls, host, at.child("tls"))
 	}
+}
+
+func (b *builder) execCheck(n *yamlNode, at *yamlPath) *ExecCheck {
+	e := &ExecCheck{}
+	for i, word := range items(field(n, "command")) {
+		if s := stringOf(word); i == 0 && !strings.HasPrefix(s, "/") {
+			b.errorf(word, at.at("command", 0), "", "the program %q is not an absolute path", shorten(s))
+		}
+		e.Command = append(e.Command, stringOf(word))
+	}
+	return e
 }
 
 func (b *builder) httpCheck(n, expect *yamlNode, host string, at *yamlPath) *HTTPCheck {

@@ -55,6 +55,7 @@ func (b *builder) service(k, n *yamlNode, at *yamlPath) *Service {
 	s.TTL = b.serviceTTL(field(n, "ttl"), at.child("ttl"))
 	st := field(n, "staleness")
 	s.Staleness = Staleness{Target: durationOf(field(st, "target"), 0), RTO: durationOf(field(st, "rto"), 0)}
+	b.rpo(s, n, at)
 	s.OnAllDown = b.onAllDown(s, field(n, "on_all_down"), at.child("on_all_down"))
 	s.Failback = b.failback(field(n, "failback"), at.child("failback"))
 	b.rules(s, n, at)

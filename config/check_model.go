@@ -20,6 +20,7 @@ const (
 	CheckICMP      CheckType = "icmp"
 	CheckExec      CheckType = "exec"
 	CheckPush      CheckType = "push"
+	CheckLag       CheckType = "lag"
 	CheckComposite CheckType = "composite"
 )
 
@@ -50,6 +51,7 @@ type Check struct {
 	DNS       *DNSCheck
 	Exec      *ExecCheck
 	Push      *PushCheck
+	Lag       *LagCheck
 	Composite *Composite
 }
 

@@ -156,6 +156,9 @@ type Pool struct {
 	Stateful bool
 	Fence    bool
 	Gate     Gate
+	// Lag indexes Zone.Checks where HasLag is set: the check of type lag that says how far the data of the pool is behind.
+	Lag    int
+	HasLag bool
 	// OnVantagesLost says what the endpoints are once none of the nodes that probe one of them is heard.
 	OnVantagesLost SilencePolicy
 	// Endpoints are those of the file, and behind them those that clusters give.
@@ -288,6 +291,7 @@ type Service struct {
 	Answers   int
 	TTL       TTL
 	Staleness Staleness
+	RPO       RPO
 	OnAllDown OnAllDown
 	Failback  Failback
 	Safety    Safety

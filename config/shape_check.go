@@ -18,7 +18,7 @@ func checkShape() *shape {
 // dialKeys are the keys of a check that say what is sent, and what must come back.
 func dialKeys() []key {
 	return []key{
-		optional("type", enum("http", "https", "tcp", "tls", "grpc", "dns", "icmp", "exec", "push")).fills("Check.Type").says("How it probes. Either this, or one of all, any, not, at_least."),
+		optional("type", enum("http", "https", "tcp", "tls", "grpc", "dns", "icmp", "exec", "push", "lag")).fills("Check.Type").says("How it probes. Either this, or one of all, any, not, at_least."),
 		optional("address", address()).fills("Check.Address").or("each address of the endpoint").says("What is dialled instead of the endpoint: of what many endpoints depend on."),
 		optional("port", port()).fills("Check.Port").or("80 for http, 443 for https, tls and grpc, 53 for dns; required for tcp").says("The port that is dialled; `probe.port` of an endpoint goes before it."),
 		optional("method", enum("GET", "HEAD", "POST", "PUT", "OPTIONS")).fills("HTTPCheck.Method").value(defaultMethod).says("The method of http and https."),
@@ -40,7 +40,10 @@ func dialKeys() []key {
 		optional("tcp", boolean()).fills("DNSCheck.TCP").or(false).says("dns asks by TCP."),
 		optional("command", list(text("a word of the command", anyText))).fills("ExecCheck.Command").
 			says("The program of exec, by its absolute path, and its arguments; {address} and the like stand for the endpoint's. The node file has to allow it."),
-		optional("lease", duration(time.Second, 24*time.Hour)).fills("PushCheck.Lease").or(defaultLease).says("How long a report is good that push was told."),
+		optional("source", hitCounterShape()).says("Where lag finds its number: in what a Prometheus server or a JSON document says. Either this, or `command`, or `lease` for reports. Of the words in braces {address} alone stands for something.").as("{json: \"http://{address}:8008/lag\", path: $.seconds}"),
+		optional("unit", enum("seconds", "bytes")).fills("LagCheck.Unit").or("it is in seconds").says("What the number of lag counts.").as("bytes"),
+		optional("age", duration(0, time.Hour)).fills("LagCheck.Age").or("1m for Prometheus, 0s for the others").says("How old what lag reads may be by itself: the scrape interval of Prometheus.").as("15s"),
+		optional("lease", duration(time.Second, 24*time.Hour)).fills("PushCheck.Lease").or(defaultLease).says("How long a report is good that push, or lag, was told."),
 		optional("on_expiry", enum("down", "keep")).fills("PushCheck.OnExpiry").or("down").says("What a target is that has reported and whose lease has run out."),
 	}
 }
@@ -102,6 +105,7 @@ var checkKeys = map[CheckType][]string{
 	CheckICMP:      {},
 	CheckExec:      {"port", "command"},
 	CheckPush:      {"lease", "on_expiry"},
+	CheckLag:       {"port", "source", "command", "lease", "unit", "age"},
 	CheckComposite: {"all", "any", "not", "at_least"},
 }
 

@@ -124,6 +124,7 @@ func poolShape() *shape {
 		optional("fence", boolean()).fills("Pool.Fence").or(false).says("As stateful, and its shards of `cells` never leave it."),
 		optional("gate", text(`"manual" or a check`, lineText)).or("open").
 			says("Keeps the pool out of service, whatever its health: `manual` until `fairlead ready POOL`, or until a check is up on one of its endpoints."),
+		optional("lag", reference("a check")).fills("Pool.Lag", "Pool.HasLag").or("not known").says("The check of type lag that says how far its data is behind: what `rpo` of a service is held against.").as("replication"),
 		optional("on_vantages_lost", enum("keep", "down")).fills("Pool.OnVantagesLost").or("keep").says("What the pool is once none of the nodes that probe it is heard."),
 		optional("late_hits", hitCounterShape()).says("Where the endpoints' own counts of requests are read, to be laid over the bound."),
 		optional("from", list(fromShape())).says("Endpoints that clusters of Kubernetes give, beside or instead of `endpoints`."),

@@ -24,6 +24,8 @@ type Observation struct {
 	LatencyEWMA time.Duration
 	// Reduction is how many percent of its weight the target asks to be relieved of (push); 0 is its full weight.
 	Reduction int
+	// Lag is the latest number that a check of type lag has read, however long ago; zero where none was.
+	Lag Lag
 	// Reason says in words what the latest failure was; empty after a success.
 	Reason string
 	// Warning says in words what will fail soon (a certificate near its end).

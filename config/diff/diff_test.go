@@ -126,8 +126,8 @@ func TestDiffSeesAll(t *testing.T) {
 // unseen follow from other fields.
 var unseen = []string{
 	".Zone.Name", ".File", ".Hash", ".Hosts", ".Serial", ".SerialMade", ".Digest", ".Services", ".Failbacks", ".Places", ".Line", ".Service.Pools",
-	// Without N, and without ByCheck, these say nothing.
-	".Quorum.Percent", ".Gate.Check",
+	// Without N, ByCheck and HasLag these say nothing.
+	".Quorum.Percent", ".Gate.Check", ".Pool.Lag",
 	// Where the pool has no az_weights an AZ weighs the sum of its endpoints.
 	".AZWeights",
 }

@@ -20,11 +20,14 @@ const (
 // A Leaf gives the verdict on what check dials for the endpoint in question; check indexes Zone.Checks.
 type Leaf func(check int) health.Verdict
 
-// Leaves are the checks that dial something for an endpoint of p: those of its verdict and that of its gate.
+// Leaves are the checks that dial something for an endpoint of p: those of its verdict, that of its gate, and that of its lag.
 func Leaves(z *config.Zone, p *config.Pool) []int {
 	checks := p.Watched()
 	if p.Gate.ByCheck {
 		checks = append(slices.Clip(checks), p.Gate.Check)
+	}
+	if p.HasLag {
+		checks = append(slices.Clip(checks), p.Lag)
 	}
 	if len(checks) == 0 {
 		return nil

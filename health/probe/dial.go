@@ -78,6 +78,11 @@ func control(fence *fence, source Source, address string, raw syscall.RawConn) e
 // DialContext reaches the network as probes do, for others that read what zone files name: names are looked up, and addresses refused,
 // as for them.
 func (p *Prober) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	return p.dial.context(ctx, network, address)
+}
+
+// context is reach for an address with a port.
+func (d *dialer) context(ctx context.Context, network, address string) (net.Conn, error) {
 	host, text, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, err
@@ -86,7 +91,7 @@ func (p *Prober) DialContext(ctx context.Context, network, address string) (net.
 	if err != nil {
 		return nil, err
 	}
-	return p.dial.reach(ctx, network, health.Target{Host: host, Port: uint16(port)})
+	return d.reach(ctx, network, health.Target{Host: host, Port: uint16(port)})
 }
 
 // open connects to target by network, which is tcp or udp, and records the phase and the failure in r. The link is

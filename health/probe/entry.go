@@ -43,6 +43,8 @@ type entry struct {
 	damper  damper
 	// latency is the EWMA of Observation.LatencyEWMA.
 	latency time.Duration
+	// lag is the latest number that was read of it.
+	lag health.Lag
 	// push is set where nothing is dialled: the entry is due when its lease ends.
 	push *lease
 }
@@ -54,7 +56,7 @@ func (e *entry) pushed() bool { return e.check.check.Push != nil }
 // before that are in flight do not count here.
 func (e *entry) inherit(before *entry, pushed bool) {
 	e.counter, e.probed, e.latency = before.counter, before.probed, before.latency
-	e.damper = before.damper.clone()
+	e.damper, e.lag = before.damper.clone(), before.lag
 	if before.push != nil && pushed {
 		copied := *before.push
 		e.push = &copied

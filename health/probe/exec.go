@@ -41,15 +41,20 @@ func newExecChecker(check *config.Check, dial *dialer) (checker, error) {
 }
 
 func (c *execChecker) probe(ctx context.Context, target health.Target, r *Result) {
+	var out tail
+	c.run(ctx, target, r, &out, &out)
+}
+
+// run runs the program; out gets what it prints, and says what of it, in words, goes into reasons.
+func (c *execChecker) run(ctx context.Context, target health.Target, r *Result, out, says *tail) {
 	host, port := strings.TrimSuffix(target.Host, "."), strconv.Itoa(int(target.Port))
 	fill := strings.NewReplacer("{address}", host, "{port}", port)
 	argv := make([]string, len(c.command))
 	for i, word := range c.command {
 		argv[i] = fill.Replace(word)
 	}
-	var out tail
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.Stdout, cmd.Stderr = out, says
 	cmd.Dir = "/"
 	cmd.Env = []string{"PATH=" + execPath, "LANG=C.UTF-8", "FAIRLEAD_ADDRESS=" + host, "FAIRLEAD_PORT=" + port}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -63,16 +68,16 @@ func (c *execChecker) probe(ctx context.Context, target health.Target, r *Result
 	// What the program left behind in its group; mostly nothing.
 	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 	if ctx.Err() != nil {
-		r.fail(because(NoAnswer, "killed after %v%s", target.Check.Timeout, out.say()))
+		r.fail(because(NoAnswer, "killed after %v%s", target.Check.Timeout, says.say()))
 		return
 	}
 	var exit *exec.ExitError
 	switch {
 	case err == nil, errors.Is(err, exec.ErrWaitDelay):
 	case errors.As(err, &exit) && exit.Exited():
-		r.fail(because(Exit, "exit status %d%s", exit.ExitCode(), out.say()))
+		r.fail(because(Exit, "exit status %d%s", exit.ExitCode(), says.say()))
 	default:
-		r.fail(because(Exit, "%v%s", err, out.say()))
+		r.fail(because(Exit, "%v%s", err, says.say()))
 	}
 }
 

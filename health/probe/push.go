@@ -19,6 +19,8 @@ type Report struct {
 	State health.State
 	// Weight is how many percent of its configured weight the endpoint wants, 0..100; nil means all.
 	Weight *int
+	// Lag is how far it is behind, for checks of type lag, in the check's unit; nil where it does not say.
+	Lag *float64
 	// Lease is for how long the report is good, at most the check's. *Default*: the check's.
 	Lease time.Duration
 	// Reason may say why; it becomes part of the observation's.
@@ -30,6 +32,7 @@ var (
 	ErrNoTarget   = errors.New("no such target")
 	ErrNotPushed  = errors.New("the check of this target is not of type push")
 	ErrNotRunning = errors.New("the prober has stopped")
+	ErrLag        = errors.New("a report has a lag for a check of type lag, and for no other")
 	ErrLease      = errors.New("a report is good for the lease of its check at most")
 )
 
@@ -75,6 +78,8 @@ func (r Report) validate() error {
 		return fmt.Errorf("report: state %v: want up or down", r.State)
 	case r.Weight != nil && (*r.Weight < 0 || *r.Weight > 100):
 		return fmt.Errorf("report: weight %d %%: want 0..100", *r.Weight)
+	case r.Lag != nil && !(*r.Lag >= 0 && *r.Lag <= maxLag):
+		return fmt.Errorf("report: lag %v: want a number from 0 on", *r.Lag)
 	case r.Lease < 0 || r.Lease > maxLease:
 		return fmt.Errorf("report: lease %v: want at most %v", r.Lease, maxLease)
 	}
@@ -91,6 +96,8 @@ func (p *Prober) reported(id health.TargetID, report Report, now time.Time) (o h
 		return o, nil, fmt.Errorf("report on %v: %w", id, ErrNoTarget)
 	case e.check.check.Push == nil:
 		return o, nil, fmt.Errorf("report on %v: %w", id, ErrNotPushed)
+	case (e.check.check.Lag != nil) != (report.Lag != nil):
+		return o, nil, fmt.Errorf("report on %v: %w", id, ErrLag)
 	case p.stopped:
 		return o, nil, fmt.Errorf("report on %v: %w", id, ErrNotRunning)
 	}
@@ -104,6 +111,9 @@ func (p *Prober) reported(id health.TargetID, report Report, now time.Time) (o h
 	}
 	e.push = &lease{heard: now, length: length, reported: true}
 	e.probed = true
+	if report.Lag != nil {
+		e.lag = e.lag.Next(*report.Lag, now.Add(-e.check.check.Lag.Age))
+	}
 	before := e.counter.state
 	e.counter = e.counter.after(report.State == health.Up, now, 1, 1)
 	if e.counter.state != before && before != health.Unknown {
@@ -126,7 +136,7 @@ func (p *Prober) reported(id health.TargetID, report Report, now time.Time) (o h
 	o = health.Observation{
 		State: e.counter.state, Since: e.counter.since,
 		Failures: e.counter.failures(), Successes: e.counter.successes(),
-		At: now, Next: now.Add(length), Reason: reason.Text,
+		At: now, Next: now.Add(length), Lag: e.lag, Reason: reason.Text,
 	}
 	if report.Weight != nil {
 		o.Reduction = 100 - *report.Weight
@@ -175,7 +185,7 @@ func (p *Prober) unheard(e *entry, now time.Time) (health.Observation, []health.
 		e.counter = counter{since: now}
 	}
 	o := health.Observation{
-		State: health.Unknown, Since: e.counter.since, At: now, Next: e.next.Add(e.push.length),
+		State: health.Unknown, Since: e.counter.since, At: now, Next: e.next.Add(e.push.length), Lag: e.lag,
 		Reason: fmt.Sprintf("no report for %v", e.push.length),
 	}
 	if e.push.reported {

@@ -50,6 +50,8 @@ const (
 	Exit
 	// Reported is an endpoint that said down of itself.
 	Reported
+	// NoNumber is a lag that could not be read.
+	NoNumber
 	// Resource means that this node lacks what a probe needs; it says nothing about the target.
 	Resource
 	// Panic is a fault of ours, recovered.
@@ -66,7 +68,7 @@ var kindLabels = [kinds]string{
 	CertificateExpired: "certificate_expired", CertificateNotYetValid: "certificate_not_yet_valid",
 	UnknownAuthority: "unknown_authority", WrongName: "wrong_name", TLSError: "tls", Closed: "closed",
 	Protocol: "protocol", Forbidden: "forbidden", NoAnswer: "no_answer", RCode: "rcode", NoRecord: "no_record",
-	NotServing: "not_serving", GRPCStatus: "grpc_status", Exit: "exit", Reported: "reported", Resource: "resource", Panic: "panic", Unsupported: "unsupported",
+	NotServing: "not_serving", GRPCStatus: "grpc_status", Exit: "exit", Reported: "reported", NoNumber: "no_number", Resource: "resource", Panic: "panic", Unsupported: "unsupported",
 }
 
 // String is the word for the kind, as in metrics and JSON.

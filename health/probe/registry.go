@@ -31,6 +31,7 @@ var makers = map[config.CheckType]maker{
 	config.CheckICMP:  newICMPChecker,
 	config.CheckExec:  newExecChecker,
 	config.CheckPush:  newPushChecker,
+	config.CheckLag:   newLagChecker,
 }
 
 // types lists what can be probed, for labels.

@@ -12,6 +12,9 @@ type Result struct {
 	// Reason is zero when OK is set.
 	Reason Reason
 	Phases Phases
+	// Number is what a check of type lag read; Numbered is set where it read one.
+	Number   float64
+	Numbered bool
 	// Warning says in words what will fail soon.
 	Warning string
 	// CertificateExpiry is when the peer's certificate chain ends; zero without TLS or without a valid chain.

@@ -71,6 +71,9 @@ func (p *Prober) conclude(
 		}
 		return health.Observation{State: e.counter.state, Since: e.counter.since, Next: e.next, Warning: warning}, e.ids
 	}
+	if r.Numbered {
+		e.lag = e.lag.Next(r.Number, start.Add(-check.check.Lag.Age))
+	}
 	before := e.counter.state
 	e.counter = e.counter.after(r.OK, end, check.check.Rise, check.check.Fall)
 	e.probed = true
@@ -87,7 +90,7 @@ func (p *Prober) conclude(
 	return e.damper.apply(check.check.Flap, health.Observation{
 		State: e.counter.state, Since: e.counter.since,
 		Failures: e.counter.failures(), Successes: e.counter.successes(),
-		At: end, Next: e.next, Latency: r.Phases.Total, LatencyEWMA: e.latency, Reason: r.Reason.Text, Warning: r.Warning,
+		At: end, Next: e.next, Latency: r.Phases.Total, LatencyEWMA: e.latency, Lag: e.lag, Reason: r.Reason.Text, Warning: r.Warning,
 		Phases: r.observed(),
 	}), e.ids
 }
