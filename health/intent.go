@@ -241,10 +241,14 @@ const (
 	RuleKeepRegions = "keep_regions"
 	RuleKeepAZs     = "keep_azs"
 	RuleMaxDrained  = "max_drained"
+	// RuleRPO: a service is not moved to a pool that keeps data and is further behind than its rpo.
+	RuleRPO = "rpo"
 )
 
 // Rules are all rules, in the order in which they are applied.
-func Rules() []string { return []string{RuleNeverEmpty, RuleKeepRegions, RuleKeepAZs, RuleMaxDrained} }
+func Rules() []string {
+	return []string{RuleNeverEmpty, RuleKeepRegions, RuleKeepAZs, RuleMaxDrained, RuleRPO}
+}
 
 // An Intent is what an operator asked for. It is never written after it was made, but for its merge with what other nodes
 // know of the same one.

@@ -114,6 +114,8 @@ type PoolView struct {
 	ReturnAZ []Return
 	// At is the instant for which holds were reckoned: a hold has passed when At is not before its end.
 	At time.Time
+	// RPO says how a pool that keeps data stands to the rpo of its services, by index of Zone.Services; nil where none has one.
+	RPO map[int]RPOView
 	// GateClosed is set while the pool's gate keeps it out of service.
 	GateClosed bool
 	// Weight is what an operator's override makes of the pool's weight in every tier; nil without one. EndpointWeights are
@@ -149,6 +151,9 @@ func (p *PoolView) SameSteering(q *PoolView, failbacks []config.Failback) bool {
 		return false
 	}
 	if !equalInts(p.Weight, q.Weight) || !maps.Equal(p.EndpointWeights, q.EndpointWeights) {
+		return false
+	}
+	if !maps.Equal(p.RPO, q.RPO) {
 		return false
 	}
 	for i, e := range p.Endpoints {

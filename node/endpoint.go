@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -57,7 +58,11 @@ func (p *endpoints) find(name string) (namedEndpoint, error) {
 // targets are what the checks behind the endpoint dial.
 func (e namedEndpoint) targets() []health.Target {
 	var targets []health.Target
-	for _, leaf := range e.zone.Leaves(e.pool.Watched()...) {
+	checks := e.pool.Watched()
+	if e.pool.HasLag {
+		checks = append(slices.Clip(checks), e.pool.Lag)
+	}
+	for _, leaf := range e.zone.Leaves(checks...) {
 		targets = append(targets, health.TargetsOf(e.zone.Name, e.zone.Checks[leaf], e.endpoint)...)
 	}
 	return targets
@@ -71,7 +76,7 @@ func (p *endpoints) Probe(ctx context.Context, endpoint string) ([]api.ProbeResu
 	}
 	results := []api.ProbeResult{}
 	for _, t := range e.targets() {
-		if t.Check.Type == config.CheckPush {
+		if t.Check.Push != nil {
 			continue
 		}
 		r := probe.Once(ctx, t, p.probing)
@@ -83,6 +88,9 @@ func (p *endpoints) Probe(ctx context.Context, endpoint string) ([]api.ProbeResu
 		out.Sent, out.Received = r.Transcript.Sent, r.Transcript.Received
 		if !r.OK {
 			out.Kind, out.Reason = r.Reason.Kind.String(), r.Reason.Text
+		}
+		if r.Numbered {
+			out.Lag, out.Unit = &r.Number, t.Check.Lag.Unit.String()
 		}
 		if !r.CertificateExpiry.IsZero() {
 			out.CertificateExpires = &r.CertificateExpiry
@@ -98,13 +106,13 @@ func (p *endpoints) Report(req api.ReportRequest) error {
 	if err != nil {
 		return err
 	}
-	r := probe.Report{Weight: req.Weight, Lease: time.Duration(req.LeaseSeconds * float64(time.Second)), Reason: req.Reason}
+	r := probe.Report{Weight: req.Weight, Lag: req.Lag, Lease: time.Duration(req.LeaseSeconds * float64(time.Second)), Reason: req.Reason}
 	if err := r.State.UnmarshalText([]byte(req.State)); err != nil {
 		return fmt.Errorf("%w: %w", admin.ErrInvalid, err)
 	}
 	done := false
 	for _, t := range e.targets() {
-		if t.Check.Type != config.CheckPush || req.Check != "" && t.Check.Name != req.Check {
+		if t.Check.Push == nil || (t.Check.Lag != nil) != (req.Lag != nil) || req.Check != "" && t.Check.Name != req.Check {
 			continue
 		}
 		if err := p.prober.Report(t.ID, r); err != nil {
@@ -116,7 +124,7 @@ func (p *endpoints) Report(req api.ReportRequest) error {
 		done = true
 	}
 	if !done {
-		return fmt.Errorf("%w: no check of type push %s stands behind %s", admin.ErrNoEndpoint, req.Check, req.Endpoint)
+		return fmt.Errorf("%w: no check of type push, or lag with a lease, %s stands behind %s", admin.ErrNoEndpoint, req.Check, req.Endpoint)
 	}
 	return nil
 }

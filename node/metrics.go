@@ -39,6 +39,8 @@ var (
 	statelessDesc  = desc("endpoint_state_left_out", "Endpoints that have no series endpoint_state, since metrics.endpoints of the node file is less.")
 	warningsDesc   = desc("endpoint_warnings", "Endpoints whose latest probe by this node succeeded with a warning, as of a certificate that expires soon.", "zone")
 	servicesDesc   = desc("services", "Services by why their members answer; all but tier and pending need a look.", "zone", "source")
+	lagDesc        = desc("pool_lag", "How far the data of a pool is behind, by the latest measurement that counts, in the unit; absent while that is not known.", "zone", "pool", "unit")
+	rpoDesc        = desc("pool_rpo_state", "1 for how the lag of a pool stands to the rpo of a service: unknown, within or exceeds; held is 1 while it keeps the service from moving there.", "zone", "pool", "service", "state")
 	repliesDesc    = desc("replies_total", "Replies by outcome.", "zone", "outcome")
 	problemsDesc   = desc("config_problems", "Problems in a zone file as it is on disk.", "file", "severity")
 	brokenDesc     = desc("config_file_broken", "1 while a zone file as it is on disk is not what is served.", "file")
@@ -75,7 +77,7 @@ func newMetrics(reg prometheus.Registerer, n *Node) *nodeMetrics {
 // Describe names what Collect collects.
 func (m *nodeMetrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		endpointsDesc, stateDesc, statelessDesc, warningsDesc, servicesDesc, repliesDesc, problemsDesc, brokenDesc, configDesc, generationDesc, ageDesc, readyDesc,
+		endpointsDesc, stateDesc, statelessDesc, warningsDesc, servicesDesc, lagDesc, rpoDesc, repliesDesc, problemsDesc, brokenDesc, configDesc, generationDesc, ageDesc, readyDesc,
 		auditEntries, auditBytes, auditFailures, auditBroken, tcpOpen, tcpClosed, limitedDesc, buildDesc,
 	} {
 		ch <- d
@@ -121,6 +123,7 @@ func (m *nodeMetrics) Collect(ch chan<- prometheus.Metric) {
 			}
 		})
 		gauge(warningsDesc, float64(m.node.warnings(zv)), zv.Zone.Name)
+		m.collectLags(gauge, zv)
 		count := make(map[steer.Source]int)
 		for i := range zv.Zone.Services {
 			count[snap.Plan(zv.Zone, i).Source]++

@@ -30,6 +30,9 @@ func drawService(s sheet, d *api.ServiceDetail) {
 	}
 	s.fact("ttl", "%s", ttl)
 	s.fact("bound", "%s", boundText(d))
+	if d.RPO != "" {
+		s.fact("rpo", "%s (on_rpo: %s)", d.RPO, d.RPOPolicy)
+	}
 	s.members("WHAT IS NOT UP", d.Members, d.MoreMembers, d.At)
 	s.shares("WHAT CLIENTS GET NOW", d.Shares, states)
 	for _, c := range d.Classes {

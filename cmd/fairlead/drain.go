@@ -34,7 +34,8 @@ all zones. A cluster is one of Kubernetes: what it gives the pools is drained, a
 nodes leaves it out.
 
 The safety rules of each service refuse what would leave too little: never_empty, keep_regions, keep_azs, max_drained. They look
-at the configuration and the other drains, never at health. --dry-run changes nothing: it shows which answers would change, before
+at the configuration and the other drains, never at health. The rule rpo refuses what would move a service to a pool that keeps data
+and is further behind than the service's rpo. --dry-run changes nothing: it shows which answers would change, before
 and after, what a rule would refuse, and when honest caches would have forgotten.
 
 ` + confirmHelp + "\n\n" + serverHelp + "\n\n" + orderExits,

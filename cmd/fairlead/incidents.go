@@ -215,6 +215,9 @@ func writeIncident(w io.Writer, i *ledger.Incident, now time.Time, st terminal.S
 	for _, line := range i.HitLines() {
 		fmt.Fprintln(w, "  "+line)
 	}
+	for _, line := range i.LossLines() {
+		fmt.Fprintln(w, "  "+line)
+	}
 	for _, s := range i.Services {
 		if s.WithinRTO != nil && !*s.WithinRTO {
 			fmt.Fprintln(w, "  "+st.Paint(terminal.Red, fmt.Sprintf("%s missed its RTO of %s", s.Service, terminal.Seconds(s.RTOSeconds))))

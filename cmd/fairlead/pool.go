@@ -26,12 +26,16 @@ type poolOrder struct {
 // command is a command that takes one pool.
 func (o poolOrder) command() *cobra.Command {
 	var reason string
+	var override []string
 	cmd := &cobra.Command{
 		Use: o.use, Short: o.short, Long: o.long + "\n\nPOOL is POOL or ZONE/POOL.\n\n" + serverHelp + "\n\n" + orderExits, Example: o.example,
 		Args: exit.Args(cobra.ExactArgs(1)),
 	}
 	server, output := addServerFlag(cmd), addOutputFlag(cmd)
 	cmd.Flags().StringVar(&reason, "reason", "", "why; shown to everybody who looks at the status")
+	if o.give != nil {
+		cmd.Flags().StringSliceVar(&override, "override", nil, "rule that shall not refuse it, with --reason: rpo")
+	}
 	dryRun := addDryRunFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := output.check(cmd); err != nil {
@@ -55,9 +59,9 @@ func (o poolOrder) command() *cobra.Command {
 			}
 			return output.tell(w, ordered(err), ended, name+": "+o.done(name))
 		case *dryRun:
-			return c.dryRun(cmd, output)(o.preview(c.Client, ctx, zone, pool, api.PoolRequest{Actor: actor(), Reason: reason}))
+			return c.dryRun(cmd, output)(o.preview(c.Client, ctx, zone, pool, api.PoolRequest{Actor: actor(), Reason: reason, Override: override}))
 		}
-		i, err := o.give(c.Client, ctx, zone, pool, api.PoolRequest{Actor: actor(), Reason: reason})
+		i, err := o.give(c.Client, ctx, zone, pool, api.PoolRequest{Actor: actor(), Reason: reason, Override: override})
 		return output.tell(w, ordered(err), i, name+": "+o.done(name))
 	}
 	return cmd

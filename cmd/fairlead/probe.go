@@ -12,6 +12,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
 	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
+	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -82,6 +83,13 @@ func writeProbe(w io.Writer, reply *api.ProbeReply) {
 			state, why = health.Down, ": "+r.Reason
 		}
 		fmt.Fprintf(w, "\n%s %s: check %s (%s) %s%s\n", state.Shape(), map[bool]string{true: "passed", false: "failed"}[r.OK], r.Check, r.Type, r.Address, why)
+		if r.Lag != nil {
+			unit := config.LagSeconds
+			if r.Unit == config.LagOctets.String() {
+				unit = config.LagOctets
+			}
+			fmt.Fprintf(w, "  lag %s\n", config.LagText(*r.Lag, unit))
+		}
 		if r.Warning != "" {
 			fmt.Fprintf(w, "  warning: %s\n", r.Warning)
 		}

@@ -243,6 +243,7 @@ func (r report) poolNote(z api.Zone, p api.Pool) string {
 	if p.Weight != nil {
 		notes = append(notes, fmt.Sprintf("weight %d by order", *p.Weight))
 	}
+	notes = append(notes, lagNotes(p, r.status.At)...)
 	return strings.Join(notes, "; ")
 }
 

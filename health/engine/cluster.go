@@ -122,6 +122,8 @@ type peer struct {
 	intents map[int]intent.Set
 	held    intent.Set
 	memory  cluster.HeardMemory
+	// entered are the services that it has moved to pools which keep data, by shard of its part.
+	entered map[int]map[round.MemoryKey]bool
 	// incarnation is the latest that was heard, and born when it first was.
 	incarnation uint64
 	born        time.Time
@@ -214,6 +216,7 @@ func (e *Engine) joinCluster() error {
 	e.evidence.Listen(time.Now())
 	cl.lease.open()
 	e.cluster = cl
+	e.evidence.SetEntered(cl.enteredElsewhere)
 	cl.rounds.Register(e.parts()...)
 	cl.setNodes(c.Nodes)
 	// Nobody has been heard yet, which is no news.

@@ -256,7 +256,7 @@ func New(opts Options) (*Engine, error) {
 		return nil, fmt.Errorf("state of the engine: %w", err)
 	}
 	e.incidents = incident.NewWatch(incidents, incident.Answers{
-		Book: e.issued.book, Ledger: opts.Ledger, Serves: opts.Publisher.Serves,
+		Book: e.issued.book, Ledger: opts.Ledger, Serves: opts.Publisher.Serves, Loss: e.loss,
 		Orders: func(now time.Time) []health.Intent { return e.intents.Set().Open(now) },
 	}, now)
 	e.gone = gone.Open(gone.Options{State: opts.State, Transit: opts.Transit, Logger: opts.Logger, Damaged: e.state.Damage}, opts.Model, now)

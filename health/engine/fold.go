@@ -49,6 +49,7 @@ func (e *Engine) foldOwn(now time.Time) (looked bool) {
 		e.incidents.Probed(id, was, known, o)
 		before := e.evidence.Restored(id)
 		e.evidence.BearOut(o)
+		e.evidence.Lags.Note(id, table.Measured{Lag: o.Lag})
 		moved[id] = !known || before != e.evidence.Restored(id) || was.State != o.State || was.Suspect() != o.Suspect() || o.Reason != was.Reason || o.Reduction != was.Reduction || e.standingMoved(id, was, o)
 	}
 	e.evidence.Put(batch)
@@ -176,6 +177,7 @@ func (e *Engine) takeUp(t *version, now time.Time) {
 	e.markAll(now)
 	e.setTargets(t.Table)
 	e.evidence.Forget(e.wants)
+	e.evidence.Lags.Forget(func(id health.TargetID) bool { _, ok := t.Target(id); return ok })
 	e.applyIntents(now)
 	changes := t.Judge(now)
 	e.incidents.TakenUp(now)

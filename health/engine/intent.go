@@ -139,7 +139,12 @@ func (e *Engine) admissible(i *health.Intent, now time.Time, replaced ...health.
 			return fmt.Errorf("%w: %s has no gate that waits for `ready`", health.ErrIntentConflict, i.Scope)
 		}
 	case health.IntentFailback:
-		return e.canReturn(i)
+		if err := e.canReturn(i); err != nil {
+			return err
+		}
+	}
+	if err := e.cur.Behind(i, now); err != nil {
+		return err
 	}
 	if !i.TakesOut() {
 		return nil

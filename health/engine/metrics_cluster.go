@@ -16,7 +16,7 @@ type clusterMetrics struct {
 	drift, divergent             *prometheus.GaugeVec
 	refused                      map[string]prometheus.Counter
 	lost                         prometheus.Counter
-	untold, unsaid               prometheus.Gauge
+	untold, unsaid, lagsUntold   prometheus.Gauge
 	shown                        map[string]bool
 }
 
@@ -66,7 +66,10 @@ func newClusterMetrics(reg prometheus.Registerer) *clusterMetrics {
 	m.unsaid = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "fairlead_cluster_words_untold", Help: "Holdings that left the answers of a node and of which nothing is said, since it does not fit into a round.",
 	})
-	reg.MustRegister(vec, m.lost, m.untold, m.unsaid)
+	m.lagsUntold = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "fairlead_cluster_lags_untold", Help: "Measurements of lags that do not fit into a round.",
+	})
+	reg.MustRegister(vec, m.lost, m.untold, m.unsaid, m.lagsUntold)
 	m.nodes.Set(1)
 	m.heard.Set(1)
 	return m

@@ -24,7 +24,7 @@ func (e *Engine) tellUrgent() {
 
 // parts are what rounds are made of, each by its owner.
 func (e *Engine) parts() []cluster.Part {
-	parts := []cluster.Part{e.statusPart(), e.marksPart(), e.detailPart(), e.rosterPart(), e.intentsPart(), e.cluster.memoryPart(), e.wordsPart(), e.cluster.heardPart(), e.livesPart()}
+	parts := []cluster.Part{e.statusPart(), e.marksPart(), e.detailPart(), e.rosterPart(), e.intentsPart(), e.cluster.memoryPart(), e.wordsPart(), e.cluster.heardPart(), e.livesPart(), e.lagsPart()}
 	for _, s := range e.cluster.shares {
 		parts = append(parts, s.Part())
 	}

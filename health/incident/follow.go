@@ -112,6 +112,11 @@ func (l *Log) service(i *ledger.Incident, s *ledger.IncidentService, w World, no
 	case s.AnsweredAt.IsZero():
 		s.AnsweredAt = now
 	}
+	if s.Loss != nil && s.Loss.SwitchAt.IsZero() && !s.AnsweredAt.IsZero() {
+		switched := *s.Loss
+		switched.SwitchAt = s.AnsweredAt
+		s.Loss = &switched
+	}
 	if s.Final {
 		return
 	}

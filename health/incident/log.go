@@ -267,8 +267,13 @@ func concern(i *ledger.Incident, s ledger.IncidentService) {
 	switch {
 	case k < 0 && len(i.Services) < ledger.MaxIncidentEndpoints:
 		i.Services = append(i.Services, s)
-	case k >= 0 && s.Since.Before(i.Services[k].Since):
-		i.Services[k].Since = s.Since
+	case k >= 0:
+		if s.Since.Before(i.Services[k].Since) {
+			i.Services[k].Since = s.Since
+		}
+		if s.Loss != nil {
+			i.Services[k].Loss = s.Loss
+		}
 	}
 }
 

@@ -39,6 +39,9 @@ type Answers struct {
 	Ledger interface{ AnswersOf(k ledger.Key) uint64 }
 	// Serves tells whether a service of a zone, both by name, answers with something that is up.
 	Serves func(zone, service string) bool
+	// Loss is what a service may have lost that leaves a pool at now for another one: what was written until failed and had not reached that. It is
+	// nil where nothing measures it.
+	Loss func(z *config.Zone, p *config.Pool, svc *config.Service, failed, now time.Time) *ledger.Loss
 	// Orders are those in force or planned.
 	Orders func(now time.Time) []health.Intent
 }
@@ -197,7 +200,9 @@ func (h *happening) joinNoted(
 	}
 	for _, k := range p.Services {
 		if svc := z.Services[k]; (service == "" || svc.Name == service) && len(m.Services) < ledger.MaxIncidentEndpoints {
-			m.Services = append(m.Services, h.declaredOf(z, svc, since))
+			s := h.declaredOf(z, svc, since)
+			s.Loss = h.loss(z, p, svc, cause.Kind)
+			m.Services = append(m.Services, s)
 		}
 	}
 	h.w.Join(cause, m, h.now)

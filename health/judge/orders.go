@@ -21,6 +21,8 @@ type Orders struct {
 	// pool return, which concerns returns that began before; zero for never.
 	Ready    bool
 	Admitted time.Time
+	// Regardless is set while somebody has let the pool in whatever its lag: by an order that overrides the rpo.
+	Regardless bool
 	// Planned is when the first order begins that is to take a member out; zero for none.
 	Planned time.Time
 }
@@ -45,7 +47,7 @@ func (o *Orders) Or() *Orders {
 // Equal tells whether both make the same of a pool.
 func (o *Orders) Equal(p *Orders) bool {
 	return maps.Equal(o.Drained, p.Drained) && maps.EqualFunc(o.Forced, p.Forced, Force.equal) && maps.Equal(o.Weights, p.Weights) &&
-		o.Ready == p.Ready && o.Admitted.Equal(p.Admitted) && o.Planned.Equal(p.Planned) &&
+		o.Ready == p.Ready && o.Regardless == p.Regardless && o.Admitted.Equal(p.Admitted) && o.Planned.Equal(p.Planned) &&
 		(o.Weight == p.Weight || o.Weight != nil && p.Weight != nil && *o.Weight == *p.Weight)
 }
 
@@ -53,6 +55,8 @@ func (f Force) equal(g Force) bool { return f.State == g.State && f.Until.Equal(
 
 // add adds what an order makes of an endpoint.
 func (o *Orders) add(endpoint int, i *health.Intent) {
+	// Not Overrides: that every node has confirmed an order overrides nothing that the pool lacks.
+	o.Regardless = o.Regardless || !i.TakesOut() && slices.Contains(i.Override, health.RuleRPO)
 	switch {
 	case i.Kind == health.IntentDrain:
 		if o.Drained == nil {

@@ -45,6 +45,9 @@ func Pool(in PoolInput) (view *health.PoolView, wake time.Time) {
 		Endpoints: make([]health.EndpointView, len(in.Pool.Endpoints)), At: in.Now, Calm: true,
 		Weight: orders.Weight, EndpointWeights: orders.Weights, Planned: orders.Planned,
 	}
+	if in.Prev != nil {
+		p.RPO = in.Prev.RPO
+	}
 	for i := range p.Endpoints {
 		e := &p.Endpoints[i]
 		in.judge(i, e)

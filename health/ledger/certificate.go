@@ -32,6 +32,8 @@ type Certificate struct {
 	IssuedAt       time.Time `json:"issued_at"`
 	// Lines are the three things to know of caches (docs/design.md section 8).
 	Lines []string `json:"lines"`
+	// Losses are what services may have lost of what was written, in words, where a lag was measured.
+	Losses []string `json:"losses,omitempty"`
 }
 
 // ErrNotKnown: there is nothing to certify.

@@ -118,7 +118,9 @@ type IncidentService struct {
 	// TotalSeconds is from Since until both; absent while one has not come or is not known.
 	TotalSeconds *float64 `json:"total_seconds,omitempty"`
 	WithinRTO    *bool    `json:"within_rto,omitempty"`
-	WithinTarget *bool    `json:"within_target,omitempty"`
+	// Loss is what it may have lost of what was written; absent where nothing measures that.
+	Loss         *Loss `json:"loss,omitempty"`
+	WithinTarget *bool `json:"within_target,omitempty"`
 }
 
 // A VoidWord is a node that served an endpoint again.
@@ -185,6 +187,7 @@ func (i *Incident) Derive(now time.Time) {
 // derive reckons total and verdicts of a service. What has not ended is missed once it can't be kept any more.
 func (s *IncidentService) derive(now time.Time) {
 	s.TotalSeconds = nil
+	s.Loss = s.Loss.derived()
 	elapsed := between(s.Since, now)
 	if !s.AnsweredAt.IsZero() && !s.ForgottenAt.IsZero() {
 		s.TotalSeconds = between(s.Since, Later(s.AnsweredAt, s.ForgottenAt))

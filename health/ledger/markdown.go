@@ -48,6 +48,9 @@ func (i *Incident) Markdown() string {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s |\n", s.Service, stamp(s.AnsweredAt), stamp(s.ForgottenAt), s.Total(), limit(s.RTOSeconds),
 			kept(s.WithinRTO), limit(s.TargetSeconds), kept(s.WithinTarget))
 	}
+	for _, line := range i.LossLines() {
+		fmt.Fprintf(&b, "\n%s.\n", strings.ToUpper(line[:1])+line[1:])
+	}
 	if i.Relapses > 0 {
 		fmt.Fprintf(&b, "\nRelapses: %d\n", i.Relapses)
 	}

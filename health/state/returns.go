@@ -31,6 +31,8 @@ type savedReturn struct {
 	Doubled         int         `json:"doubled,omitempty"`
 	AdmittedSeconds *float64    `json:"admitted_seconds,omitempty"`
 	ReloadedSeconds *float64    `json:"reloaded_seconds,omitempty"`
+	// RPO tells of each service, by name, whether it had moved to the pool, where the pool's lag is held against the rpo of that.
+	RPO map[string]bool `json:"rpo,omitempty"`
 }
 
 // returnsFile is what an earlier run left in dir, and what this one is going to.
@@ -52,11 +54,20 @@ func returnsOf(v *health.View, now time.Time) savedReturns {
 func (s *savedReturns) add(z *config.Zone, p *config.Pool, view *health.PoolView, now time.Time) {
 	put := func(key string, r health.Return, az int) {
 		out := isOut(p, view, az)
-		if !out && r.IsZero() {
+		if !out && r.IsZero() && (az >= 0 || len(view.RPO) == 0) {
 			return
 		}
 		saved := savedReturn{Zone: z.FileHash, Out: out, Unclaimed: out && r.Unclaimed, Doubled: r.Doubled}
 		saved.SinceSeconds, saved.AdmittedSeconds, saved.ReloadedSeconds = ageOf(r.Since, now), ageOf(r.Admitted, now), ageOf(r.Reloaded, now)
+		for si, v := range view.RPO {
+			if az >= 0 {
+				break
+			}
+			if saved.RPO == nil {
+				saved.RPO = make(map[string]bool)
+			}
+			saved.RPO[z.Services[si].Name] = v.Entered
+		}
 		for _, retry := range r.Retries {
 			saved.RetriesSeconds = append(saved.RetriesSeconds, now.Sub(retry).Seconds())
 		}
@@ -165,6 +176,16 @@ func (s *File) Returns(z *config.Zone, p *config.Pool, view *health.PoolView, no
 	}
 	if saved, ok := s.returns[returnKey(z, p, "")]; ok {
 		made().Return = saved.restored(z, now)
+		for si, svc := range z.Services {
+			entered, known := saved.RPO[svc.Name]
+			if !known || !svc.RPO.On() {
+				continue
+			}
+			if view.RPO == nil {
+				view.RPO = make(map[int]health.RPOView)
+			}
+			view.RPO[si] = health.RPOView{Entered: entered}
+		}
 		if saved.Out {
 			out(-1)
 		}

@@ -78,7 +78,7 @@ func (b *poolsBefore) carry(z *config.Zone, p *config.Pool, pt *poolTable, memor
 		return memory.Returns(z, p, view, now)
 	}
 	was := b.table.pools[pi].view
-	view.At, view.Return = was.At, was.Return
+	view.At, view.Return, view.RPO = was.At, was.Return, b.rpo(was, z)
 	if was.ReturnAZ != nil {
 		view.ReturnAZ = b.returnAZ(b.zone.Pools[pi], was, z, p)
 	}
@@ -176,4 +176,20 @@ func (b *poolsBefore) returnAZ(old *config.Pool, was *health.PoolView, z *config
 		returned[i] = byName[z.AZs[w.AZ].Name]
 	}
 	return returned
+}
+
+// rpo carries over how the pool stood to the rpo of services, by their names.
+func (b *poolsBefore) rpo(was *health.PoolView, z *config.Zone) map[int]health.RPOView {
+	var out map[int]health.RPOView
+	for si, v := range was.RPO {
+		at := slices.IndexFunc(z.Services, func(s *config.Service) bool { return s.Name == b.zone.Services[si].Name })
+		if at < 0 {
+			continue
+		}
+		if out == nil {
+			out = make(map[int]health.RPOView)
+		}
+		out[at] = v
+	}
+	return out
 }

@@ -43,7 +43,8 @@ func (t *Table) turnTaken(ref Ref) bool {
 		svc := z.Services[si]
 		own, earlier, taken := tierIn(svc, ref.Pool), false, false
 		for _, pi := range svc.Pools {
-			if pi == ref.Pool || !t.couldAnswer(z.Pools[pi], t.zones[ref.Zone].pools[pi].view) {
+			view := t.zones[ref.Zone].pools[pi].view
+			if pi == ref.Pool || !t.couldAnswer(z.Pools[pi], view) || view.RPO[si].Held {
 				continue
 			}
 			earlier = earlier || tierIn(svc, pi) < own

@@ -49,6 +49,10 @@ type Evidence struct {
 	isolatedSince time.Time
 	// Frozen is set while an operator has every verdict stand still.
 	Frozen bool
+	// Lags are how far data is behind; their own lock guards them. entered tells whether another node that is heard says that a service has moved
+	// to a pool; nil for a node alone.
+	Lags    Lags
+	entered func(z *config.Zone, p *config.Pool, svc *config.Service) bool
 	// Late is set while probes that time out do not count, since this node is late by itself. The prober leaves them out; what it
 	// saw in time counts.
 	Late bool
@@ -132,6 +136,14 @@ func (e *Evidence) SetVoters(voters *judge.Bench, peers []Vantage, allowance tim
 	e.voters, e.allowance = voters, allowance
 	e.Change(func() { e.peers = peers })
 }
+
+// SetEntered sets how to ask whether another node that is heard says that a service has moved to a pool.
+func (e *Evidence) SetEntered(entered func(z *config.Zone, p *config.Pool, svc *config.Service) bool) {
+	e.entered = entered
+}
+
+// Allowance is how late a peer may learn of an observation.
+func (e *Evidence) Allowance() time.Duration { return e.allowance }
 
 // Heard notes that another node was heard straight, last at the given instant.
 func (e *Evidence) Heard(name string, at time.Time) { e.heardAt[name] = at }

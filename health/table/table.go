@@ -30,6 +30,8 @@ type Table struct {
 	wakes map[Ref]time.Time
 	// unclaimed are pools that keep data and are out, in part or as a whole, while no other pool has taken their turn.
 	unclaimed map[Ref]bool
+	// lagging are the pools whose lag an rpo is held against.
+	lagging []Ref
 	// now is the instant for which horizons are reckoned.
 	now time.Time
 	// moved are pools with a horizon that may have moved since the last horizons.
@@ -99,7 +101,7 @@ func New(m *config.Model, old *Table, e *Evidence, memory Memory, now time.Time)
 		dirty:   make(map[Ref]bool),
 		wakes:   make(map[Ref]time.Time), unclaimed: make(map[Ref]bool),
 		moved: make(map[Ref]bool),
-		sent:  make(map[Ref]time.Time),
+		sent:  make(map[Ref]time.Time), lagging: keptBehind(m),
 	}
 	defer t.ChooseVantages()
 	for zi, z := range m.Zones {
@@ -328,6 +330,7 @@ func (t *Table) Judge(now time.Time) []health.Transition {
 			t.moves(ref)
 		}
 	}
+	changes = append(changes, t.weighLags(now)...)
 	t.claim()
 	// Not cleared: after a model was taken up it holds every pool, and would be as large ever after.
 	t.dirty = make(map[Ref]bool)

@@ -163,7 +163,7 @@ func NewCertificate(i *ledger.Incident, n Node, now time.Time) (*ledger.Certific
 	}
 	b := ledger.Bound{Known: true, Final: true, SafeAt: c.SafeAt, Quiet: c.LastAnswerAt, Confirmed: c.Confirmed}
 	f := ForgettingOf(&b, caches, now)
-	c.Lines = Lines(&f, true, caches, false)
+	c.Lines, c.Losses = Lines(&f, true, caches, false), i.LossLines()
 	return c, nil
 }
 

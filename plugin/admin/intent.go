@@ -134,7 +134,10 @@ func (s *Server) poolIntent(r *http.Request, i health.Intent) (int, any) {
 	if i.Scope, err = poolOf(r); err != nil {
 		return invalid(err)
 	}
-	i.Actor, i.Reason = req.Actor, req.Reason
+	i.Actor, i.Reason, i.Override = req.Actor, req.Reason, req.Override
+	if len(i.Override) > 0 && i.Reason == "" {
+		return invalid(errReason)
+	}
 	if req.DryRun {
 		rec.dryRun = true
 		return s.preview(i)

@@ -11,6 +11,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health/gone"
 	"github.com/fairlead-dns/fairlead/health/history"
 	"github.com/fairlead-dns/fairlead/health/ledger"
+	tables "github.com/fairlead-dns/fairlead/health/table"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
@@ -87,6 +88,8 @@ type Verdicts interface {
 	// Observation is the latest one of this node on a target, Observations what every vantage last said of one, by name.
 	Observation(health.TargetID) (health.Observation, bool)
 	Observations(health.Target) []health.Observation
+	// Lag is how far a pool that has a check of its lag is behind; view is that of the pool.
+	Lag(z *config.Zone, p *config.Pool, view *health.PoolView, now time.Time) tables.PoolLag
 }
 
 // Members are the nodes of the cluster.

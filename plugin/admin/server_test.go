@@ -26,6 +26,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health/gone"
 	"github.com/fairlead-dns/fairlead/health/history"
 	"github.com/fairlead-dns/fairlead/health/ledger"
+	tables "github.com/fairlead-dns/fairlead/health/table"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/admin/token"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
@@ -159,6 +160,10 @@ func (n *fakeNode) Safety(health.Scope) (engine.Safety, error) { return n.safety
 func (n *fakeNode) Caches() config.Caches { return config.DefaultNode().Caches }
 
 func (n *fakeNode) CutOff(time.Duration, string, string) error { return n.waiveErr }
+
+func (n *fakeNode) Lag(*config.Zone, *config.Pool, *health.PoolView, time.Time) (lag tables.PoolLag) {
+	return lag
+}
 
 func (n *fakeNode) Observations(t health.Target) []health.Observation { return n.seen[t.ID] }
 

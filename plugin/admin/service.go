@@ -20,6 +20,7 @@ func (z *zoneStatus) service(i int) api.Service {
 		TargetSeconds: cfg.Staleness.Target.Seconds(), RTOSeconds: cfg.Staleness.RTO.Seconds(),
 		Shares: explain.Shares(z.view.Zone, plan),
 	}
+	s.RPO, s.RPOPolicy = rpoOf(cfg)
 	for _, skip := range plan.Skipped {
 		s.Skipped = append(s.Skipped, fmt.Sprintf("tier %d: %s", skip.Tier.Index+1, skip.Why))
 	}

@@ -147,6 +147,7 @@ func (z *zoneStatus) poolAlone(i int) api.Pool {
 		p.Check = z.view.Zone.Checks[cfg.Check].Name
 	}
 	z.returning(&p, cfg, view)
+	z.lagging(&p, cfg, view)
 	return p
 }
 

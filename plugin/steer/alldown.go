@@ -125,7 +125,7 @@ func (c *chooser) inTurn(at int) config.Tier {
 	var tier config.Tier
 	for _, share := range c.steps[at].tier {
 		cfg, view := c.zv.Zone.Pools[share.Pool], c.zv.Pools[share.Pool]
-		if cfg.KeepsData() && (at > 0 || c.returned(cfg, view, &view.Return, evenBelowMin) == 0) {
+		if cfg.KeepsData() && (at > 0 || view.RPO[c.index].Held || c.returned(cfg, view, &view.Return, evenBelowMin) == 0) {
 			continue
 		}
 		if view.GateClosed && (cfg.Gate.Manual || !c.allGated()) {

@@ -239,6 +239,9 @@ func (s *subject) usable(pool int, l level, free eldest) (offer, SkipReason) {
 	if view.GateClosed {
 		return offer{}, SkipGate
 	}
+	if view.RPO[s.index].Held {
+		return offer{}, SkipLag
+	}
 	o.percent = s.returned(cfg, view, &view.Return, l)
 	if o.free = free.pool == pool; o.free {
 		o.early, o.percent = o.percent == 0, health.Whole

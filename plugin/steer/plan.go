@@ -85,10 +85,11 @@ const (
 	SkipGate
 	SkipDrained
 	SkipWeight
+	SkipLag
 )
 
 var skipNames = [...]string{SkipNothingUp: "nothing up", SkipBelowMin: "below min_healthy", SkipHeld: "failback hold", SkipGate: "gate closed", SkipDrained: "drained",
-	SkipWeight: "weight 0 by order"}
+	SkipWeight: "weight 0 by order", SkipLag: "lag over rpo"}
 
 // String is the reason in words.
 func (r SkipReason) String() string { return skipNames[r] }

@@ -31,6 +31,9 @@ type ProbeResult struct {
 	Kind    string `json:"kind,omitempty"`
 	Reason  string `json:"reason,omitempty"`
 	Warning string `json:"warning,omitempty"`
+	// Lag is what a check of type lag has read, and Unit its unit.
+	Lag  *float64 `json:"lag,omitempty"`
+	Unit string   `json:"unit,omitempty"`
 
 	ConnectSeconds   float64 `json:"connect_seconds"`
 	TLSSeconds       float64 `json:"tls_seconds"`
@@ -52,6 +55,8 @@ type ReportRequest struct {
 	State string `json:"state" enum:"up|down"`
 	// Weight is how many percent of its configured weight the endpoint wants, 0..100; absent means all.
 	Weight *int `json:"weight,omitempty"`
+	// Lag is how far it is behind, in the unit of a check of type lag that waits for reports.
+	Lag *float64 `json:"lag,omitempty"`
 	// LeaseSeconds is for how long the report is good, at most the check's lease; 0 means that.
 	LeaseSeconds float64 `json:"lease_seconds,omitempty"`
 	Reason       string  `json:"reason,omitempty"`

@@ -106,10 +106,39 @@ type Pool struct {
 	// next step.
 	RampPercent int        `json:"ramp_percent,omitempty"`
 	RampNext    *time.Time `json:"ramp_next,omitempty"`
+	// Lag is how far its data is behind; absent where no check measures that.
+	Lag *PoolLag `json:"lag,omitempty"`
+	// RPO says how its lag stands to the rpo of each service that has one.
+	RPO []PoolRPO `json:"rpo,omitempty"`
 	// Weight is an operator's override of the pool's weight in every tier.
 	Weight *int `json:"weight,omitempty"`
 	// Endpoints are left out of lists of pools.
 	Endpoints []Endpoint `json:"endpoints,omitempty"`
+}
+
+// A PoolLag is how far the data of a pool is behind, by the latest measurement of any node.
+type PoolLag struct {
+	// Check is the check of type lag.
+	Check string `json:"check"`
+	// Unit is seconds or bytes. Value is absent where nothing was measured; Known is unset where nothing that counts was.
+	Unit  string   `json:"unit" enum:"seconds|bytes"`
+	Value *float64 `json:"value,omitempty"`
+	Known bool     `json:"known"`
+	// MeasuredAt is the instant that Value is of, Vantage the node that measured it.
+	MeasuredAt *time.Time `json:"measured_at,omitempty"`
+	Vantage    string     `json:"vantage,omitempty"`
+}
+
+// A PoolRPO is how the lag of a pool stands to the rpo of one service.
+type PoolRPO struct {
+	Service string `json:"service"`
+	// Max is the rpo, in the unit of the lag.
+	Max float64 `json:"max"`
+	// State is within, exceeds or unknown: as of now, or of the last look before what answers before the pool began to fail.
+	State string `json:"state" enum:"unmeasured|unknown|within|exceeds"`
+	// Entered is set once the service has moved to the pool, Held while health would move it there and the lag holds it back.
+	Entered bool `json:"entered,omitempty"`
+	Held    bool `json:"held,omitempty"`
 }
 
 // An Endpoint is one endpoint: the verdict and what it rests on.
@@ -193,7 +222,10 @@ type Service struct {
 	BoundSeconds  float64 `json:"bound_seconds"`
 	TargetSeconds float64 `json:"target_seconds,omitempty"`
 	RTOSeconds    float64 `json:"rto_seconds,omitempty"`
-	Shares        []Share `json:"shares"`
+	// RPO is the declared loss, as the file has it, and RPOPolicy what becomes of a pool that is further behind: hold or enter_and_report.
+	RPO       string  `json:"rpo,omitempty"`
+	RPOPolicy string  `json:"rpo_policy,omitempty" enum:"hold|enter_and_report"`
+	Shares    []Share `json:"shares"`
 	// Lost are the record types, A or AAAA, that get NODATA because every address of that kind is dead, while the endpoints go on by the other.
 	Lost []string `json:"lost,omitempty"`
 	// Worse are classes of clients, of rules or cells, that get something worse than those of Shares, at most 20; MoreWorse counts the others.
