@@ -56,7 +56,7 @@ func (b *builder) pool(k, n *yamlNode, at *yamlPath) *Pool {
 	b.azWeights(p, field(n, "az_weights"), at.child("az_weights"))
 	m := field(n, "min_healthy")
 	p.MinHealthy = amountOf(m, defaultMinHealthy)
-	if count := len(p.Endpoints); !p.MinHealthy.Percent && p.MinHealthy.N > count && count > 0 && m != nil && len(p.From) == 0 {
+	if count := len(p.Endpoints); !p.MinHealthy.Percent && p.MinHealthy.N > count && count > 0 && m != nil && !p.Given() {
 		b.errorf(m, at.child("min_healthy"), "", "%d endpoints are never up in a pool of %d", p.MinHealthy.N, count)
 	}
 	b.checkPool(p, k, at)
@@ -72,7 +72,8 @@ func (b *builder) needsMembers(n *yamlNode, at *yamlPath) {
 		b.errorf(n, at, "", "the key %q is missing", "endpoints")
 	}
 	for _, only := range []string{"min_endpoints", "settle"} {
-		if v := field(n, only); v != nil && field(n, "from") == nil {
+		resolved := only == "settle" && slices.ContainsFunc(items(field(n, "endpoints")), isNamed)
+		if v := field(n, only); v != nil && field(n, "from") == nil && !resolved {
 			b.errorf(v, at.child(only), "", "%s without `from`: nothing takes endpoints away", only)
 		}
 	}
@@ -105,6 +106,10 @@ func (b *builder) checkPool(p *Pool, k *yamlNode, at *yamlPath) {
 		}
 		weight += e.Weight
 	}
+	for _, n := range p.Named {
+		addresses++
+		weight += n.Weight
+	}
 	for _, f := range p.From {
 		if f.Target {
 			targets++
@@ -118,7 +123,7 @@ func (b *builder) checkPool(p *Pool, k *yamlNode, at *yamlPath) {
 		b.errorf(k, at, "a pool has endpoints with addresses, or endpoints with a target",
 			"mixed answer kinds: %d endpoints have addresses, %d have a target", addresses, targets)
 	}
-	if len(p.Endpoints) > 0 && weight == 0 {
+	if len(p.Endpoints)+len(p.Named) > 0 && weight == 0 {
 		b.node(k, Warning, at.String(), "all endpoints have weight 0: the pool never answers", "")
 	}
 }
@@ -131,24 +136,35 @@ func (b *builder) endpoints(p *Pool, n *yamlNode, at *yamlPath) {
 			continue
 		}
 		at := at.item(i)
-		e := b.endpoint(item, at)
 		name := field(item, "name")
-		if line, dup := lines[e.Name]; dup && e.Name != "" {
-			b.errorf(name, at.child("name"), "", "duplicate endpoint %q; it stands at line %d already", shorten(e.Name), line)
+		if line, dup := lines[stringOf(name)]; dup && stringOf(name) != "" {
+			b.errorf(name, at.child("name"), "", "duplicate endpoint %q; it stands at line %d already", shorten(name.Value), line)
 		} else if name != nil {
-			lines[e.Name] = int(name.Line)
+			lines[name.Value] = int(name.Line)
 		}
+		if isNamed(item) {
+			n := b.named(item, at)
+			b.inRegion(p, n.AZ, item, at)
+			p.Named = append(p.Named, n)
+			continue
+		}
+		e := b.endpoint(item, at)
 		for _, a := range []netip.Addr{e.V4, e.V6} {
 			if other, dup := addresses[a]; dup && a.IsValid() {
 				b.node(item, Warning, at.String(), "the address "+a.String()+" is also that of the endpoint "+other, "")
 			}
 			addresses[a] = e.Name
 		}
-		if e.AZ >= 0 && p.Region >= 0 && b.zone.AZs[e.AZ].Region != p.Region {
-			b.errorf(field(item, "az"), at.child("az"), "", "the AZ %q is in the region %q, the pool in %q",
-				b.zone.AZs[e.AZ].Name, b.zone.Regions[b.zone.AZs[e.AZ].Region].Name, b.zone.Regions[p.Region].Name)
-		}
+		b.inRegion(p, e.AZ, item, at)
 		p.Endpoints = append(p.Endpoints, e)
+	}
+}
+
+// inRegion reports an item whose AZ is not in the region of its pool.
+func (b *builder) inRegion(p *Pool, az int, item *yamlNode, at *yamlPath) {
+	if az >= 0 && p.Region >= 0 && b.zone.AZs[az].Region != p.Region {
+		b.errorf(field(item, "az"), at.child("az"), "", "the AZ %q is in the region %q, the pool in %q",
+			b.zone.AZs[az].Name, b.zone.Regions[b.zone.AZs[az].Region].Name, b.zone.Regions[p.Region].Name)
 	}
 }
 
@@ -158,7 +174,7 @@ func (b *builder) endpoint(n *yamlNode, at *yamlPath) *Endpoint {
 	list, target := field(n, "addresses"), field(n, "target")
 	switch {
 	case list == nil && target == nil:
-		b.errorf(n, at, "", "an endpoint needs addresses or a target")
+		b.errorf(n, at, "", "an endpoint needs addresses, a target or a host")
 	case list != nil && target != nil:
 		b.errorf(target, at.child("target"), "", "an endpoint has addresses or a target, not both")
 	}
@@ -183,6 +199,9 @@ func (b *builder) endpoint(n *yamlNode, at *yamlPath) *Endpoint {
 			e.ProbeAddr = a
 		}
 	}
+	if v := field(n, "family"); v != nil {
+		b.errorf(v, at.child("family"), "", "a family without `host`: the addresses say it")
+	}
 	probe := field(n, "probe")
 	if a, err := parseAddress(stringOf(field(probe, "address"))); err == nil {
 		e.ProbeAddr, e.ProbeGiven = a, true
@@ -196,7 +215,7 @@ func (b *builder) endpoint(n *yamlNode, at *yamlPath) *Endpoint {
 func (b *builder) azWeights(p *Pool, n *yamlNode, at *yamlPath) {
 	p.Explicit = n != nil
 	inPool := func(az int) bool {
-		return slices.ContainsFunc(p.Endpoints, func(e *Endpoint) bool { return e.AZ == az })
+		return slices.ContainsFunc(p.Endpoints, func(e *Endpoint) bool { return e.AZ == az }) || slices.ContainsFunc(p.Named, func(n *Named) bool { return n.AZ == az })
 	}
 	given := make(map[int]bool)
 	sum := 0
@@ -220,6 +239,13 @@ func (b *builder) azWeights(p *Pool, n *yamlNode, at *yamlPath) {
 		return
 	}
 	missing := false
+	for _, named := range p.Named {
+		if named.AZ >= 0 && !given[named.AZ] && !slices.ContainsFunc(p.AZWeights, func(w AZWeight) bool { return w.AZ == named.AZ }) {
+			missing = true
+			b.errorf(n, at, "write 0 for an AZ that is never to answer", "the weight of the AZ %q is missing", b.zone.AZs[named.AZ].Name)
+			break
+		}
+	}
 	for _, w := range p.AZWeights {
 		if !given[w.AZ] {
 			missing = true

@@ -31,6 +31,11 @@ func (b *builder) places(s *Service) (regions, azs map[int]bool) {
 		for _, w := range b.zone.Pools[p].AZWeights {
 			azs[w.AZ] = true
 		}
+		for _, n := range b.zone.Pools[p].Named {
+			if n.AZ >= 0 {
+				azs[n.AZ] = true
+			}
+		}
 		// What clusters give may stand in any AZ of the region.
 		for i, az := range b.zone.AZs {
 			if len(b.zone.Pools[p].From) > 0 && az.Region == b.zone.Pools[p].Region {

@@ -170,7 +170,7 @@ func (b *builder) kind(s *Service, k *yamlNode, at *yamlPath) {
 }
 
 // hasMembers tells whether p has endpoints, now or once something gives them: only then its Kind says something.
-func (p *Pool) hasMembers() bool { return len(p.Endpoints) > 0 || len(p.From) > 0 }
+func (p *Pool) hasMembers() bool { return len(p.Endpoints) > 0 || p.Given() }
 
 // oneKind reports a tier with addresses and CNAME targets: at any instant a name has addresses or one CNAME, and what caches keep of the one
 // and of the other follows no weights.

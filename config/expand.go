@@ -10,10 +10,11 @@ import (
 	"strings"
 )
 
-// A Member is an endpoint that a cluster gives a pool.
+// A Member is an endpoint that a cluster, or a host name, gives a pool.
 type Member struct {
-	// Name is CLUSTER.ADDRESS: it outlives every order of the objects.
-	Name, Cluster string
+	// Name is CLUSTER.ADDRESS, or ENDPOINT.ADDRESS for those of a host name: it outlives every order of the objects. Cluster and Of are as
+	// those of an Endpoint.
+	Name, Cluster, Of string
 	// Addr is invalid for a Target, which is a host name with the final dot.
 	Addr   netip.Addr
 	Target string
@@ -22,9 +23,11 @@ type Member struct {
 	Weight int
 	// Port is where it is probed; 0 for the check's own.
 	Port uint16
+	// LateHits is where requests are counted that reach it after it has left; nil for where the pool says.
+	LateHits *HitCounter
 }
 
-// With is z with the members of its pools that clusters give, by index of the pool: the same members, the same zone and the same Hash, in whatever
+// With is z with the members of its pools that something outside of the file gives, by index of the pool: the same members, the same zone and the same Hash, in whatever
 // order they come. A member whose name or address an endpoint of the file has already is left out.
 func (z *Zone) With(members map[int][]Member) *Zone {
 	count := 0
@@ -39,13 +42,13 @@ func (z *Zone) With(members map[int][]Member) *Zone {
 	h := sha256.New()
 	h.Write(z.Hash[:])
 	for i, p := range z.Pools {
-		if len(members[i]) == 0 || len(p.From) == 0 {
+		if len(members[i]) == 0 || !p.Given() {
 			continue
 		}
 		out.Pools[i] = p.with(z, members[i])
 		fmt.Fprintf(h, "\x00%s", p.Name)
 		for _, e := range out.Pools[i].Endpoints[len(p.Endpoints):] {
-			fmt.Fprintf(h, "\x00%s\x00%v\x00%s\x00%s", e.Name, e.RData(), z.AZs[e.AZ].Name, e.Cluster)
+			fmt.Fprintf(h, "\x00%s\x00%v\x00%s\x00%s\x00%s", e.Name, e.RData(), z.AZs[e.AZ].Name, e.Cluster, e.Of)
 			_ = binary.Write(h, binary.BigEndian, [2]uint32{uint32(e.Weight), uint32(e.ProbePort)})
 		}
 	}
@@ -70,7 +73,7 @@ func (p *Pool) with(z *Zone, members []Member) *Pool {
 		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Target, b.Target), strings.Compare(a.Addr.String(), b.Addr.String()))
 	})
 	for _, m := range sorted {
-		e := &Endpoint{Name: m.Name, Cluster: m.Cluster, Target: m.Target, AZ: m.AZ, Weight: m.Weight, ProbePort: m.Port}
+		e := &Endpoint{Name: m.Name, Cluster: m.Cluster, Of: m.Of, Target: m.Target, AZ: m.AZ, Weight: m.Weight, ProbePort: m.Port}
 		if m.Addr.Is4() {
 			e.V4, e.ProbeAddr = m.Addr, m.Addr
 		} else if m.Addr.Is6() {
@@ -81,7 +84,11 @@ func (p *Pool) with(z *Zone, members []Member) *Pool {
 			continue
 		}
 		names[e.Name], addresses[data[0]] = true, true
-		e.LateHits = p.lateHits.of(e, z.AZs[e.AZ].Name)
+		hits := m.LateHits
+		if hits == nil {
+			hits = p.lateHits
+		}
+		e.LateHits = hits.of(e, z.AZs[e.AZ].Name)
 		out.Endpoints = append(out.Endpoints, e)
 	}
 	out.AZWeights = out.weighAZs()

@@ -246,22 +246,13 @@ func (b *builder) fromParts(p *Pool, n *yamlNode, at *yamlPath) {
 		}
 		b.fromObject(f, item, at)
 		f.Addresses = AddressSource(stringOf(field(item, "addresses")))
-		f.Families = []Family{IPv4, IPv6}
-		switch stringOf(field(item, "family")) {
-		case "ipv4":
-			f.Families = []Family{IPv4}
-		case "ipv6":
-			f.Families = []Family{IPv6}
-		}
+		f.Families = familiesOf(field(item, "family"))
 		f.Target = stringOf(field(item, "hostname")) == "target"
 		w := field(item, "weight")
 		f.Ready, f.Weight = stringOf(w) == "ready", intOf(w, defaultWeight)
 		if az := field(item, "az"); az != nil {
 			f.AZ = b.refer(az, at.child("az"), "AZ", b.azs)
-			if f.AZ >= 0 && p.Region >= 0 && b.zone.AZs[f.AZ].Region != p.Region {
-				b.errorf(az, at.child("az"), "", "the AZ %q is in the region %q, the pool in %q",
-					b.zone.AZs[f.AZ].Name, b.zone.Regions[b.zone.AZs[f.AZ].Region].Name, b.zone.Regions[p.Region].Name)
-			}
+			b.inRegion(p, f.AZ, item, at)
 		}
 		b.checkFrom(f, item, at)
 		p.From = append(p.From, f)

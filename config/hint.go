@@ -6,6 +6,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"gopkg.in/yaml.v3"
 )
 
 // noReserve is what a weight of 0 beside others is taken for, and is not.
@@ -16,7 +18,7 @@ const (
 
 // hintZeros says of the endpoints of a pool that weigh nothing while others do that they are no reserve, once.
 func (b *builder) hintZeros(p *Pool, n *yamlNode, at *yamlPath) {
-	live := slices.ContainsFunc(p.Endpoints, func(e *Endpoint) bool { return e.Weight > 0 })
+	live := slices.ContainsFunc(p.Endpoints, func(e *Endpoint) bool { return e.Weight > 0 }) || slices.ContainsFunc(p.Named, func(n *Named) bool { return n.Weight > 0 })
 	for i, item := range items(n) {
 		if w := field(item, "weight"); live && w != nil && intOf(w, 1) == 0 {
 			b.node(w, Notice, at.item(i).child("weight").String(), noReserve, noReserveHelp)
@@ -51,11 +53,15 @@ func (b *builder) hintShared(p *Pool, n *yamlNode, at *yamlPath) {
 	}
 	with := make(map[string]*shared)
 	var order []string
+	own := -1
 	for i, item := range items(n) {
-		if i >= len(p.Endpoints) {
+		if item.Kind != yaml.MappingNode || isNamed(item) {
+			continue
+		}
+		if own++; own >= len(p.Endpoints) {
 			break
 		}
-		for _, a := range []netip.Addr{p.Endpoints[i].V4, p.Endpoints[i].V6} {
+		for _, a := range []netip.Addr{p.Endpoints[own].V4, p.Endpoints[own].V6} {
 			other, taken := b.addressIn[a]
 			switch {
 			case !a.IsValid():

@@ -161,10 +161,12 @@ type Pool struct {
 	HasLag bool
 	// OnVantagesLost says what the endpoints are once none of the nodes that probe one of them is heard.
 	OnVantagesLost SilencePolicy
-	// Endpoints are those of the file, and behind them those that clusters give.
+	// Endpoints are those of the file, and behind them those that clusters give and those that are resolved.
 	Endpoints []*Endpoint
+	// Named are the endpoints of the file that are resolved.
+	Named []*Named
 	// From are the parts that clusters give. MinEndpoints is what they never take the pool below, Settle how long an address stays that a
-	// cluster replaced while no new one is up.
+	// cluster, or a host name, replaced while no new one is up.
 	From         []*From
 	MinEndpoints int
 	Settle       time.Duration
@@ -234,8 +236,9 @@ type Endpoint struct {
 	ProbePort uint16
 	// LateHits is where requests are counted that reach it after it has left the answers; nil for nowhere.
 	LateHits *HitCounter
-	// Cluster is the one that gave the endpoint; empty for those of the file.
-	Cluster string
+	// Cluster is the one that gave the endpoint; empty for others. Of is the name of the endpoint of the file, one of Pool.Named, of which this
+	// is an address; empty for others.
+	Cluster, Of string
 }
 
 // Dual tells whether e has an address of each family, and each is dialled for itself.

@@ -50,6 +50,8 @@ type Node struct {
 	Hooks []Hook
 	// Kubernetes are the clusters that the node reads, in the order of the file.
 	Kubernetes []KubeCluster
+	// Resolvers are asked for the addresses of host names, in this order; none means those of /etc/resolv.conf.
+	Resolvers []netip.AddrPort
 }
 
 // Metrics bounds what Prometheus is told.
@@ -143,6 +145,8 @@ func nodeShape() *shape {
 		optional("state_max_age", duration(0, maxHold)).or(defaultStateMaxAge).says("How old kept verdicts may be at a start."),
 		optional("references", list(text("an address with a port, as in 192.0.2.1:443", referenceText))).
 			says("Hosts that are up whenever this node's own network is: while none accepts a connection and most probes fail, the node abstains."),
+		optional("resolvers", &shape{list: text("an address, alone or with a port", resolverText), least: 1, most: MaxResolvers}).or("those of /etc/resolv.conf").
+			says("Who is asked for the addresses of host names (`host` of endpoints, `alias` of services), in this order."),
 		optional("geo", object(
 			required("databases", &shape{list: text("a path", lineText), least: 1, most: MaxGeoDatabases}).
 				says("Files in MaxMind's format, the one that is believed first. `fairlead geo make` makes small ones."),
@@ -221,6 +225,11 @@ func ParseNode(file string, content []byte) (*Node, Problems) {
 	for _, item := range items(field(root, "references")) {
 		if a, err := netip.ParseAddrPort(stringOf(item)); err == nil {
 			n.References = append(n.References, a)
+		}
+	}
+	for _, item := range items(field(root, "resolvers")) {
+		if a, err := parseResolver(stringOf(item)); err == nil {
+			n.Resolvers = append(n.Resolvers, a)
 		}
 	}
 	for _, item := range items(field(probe, "allow")) {

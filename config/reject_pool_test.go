@@ -132,7 +132,7 @@ func TestRejectContent(t *testing.T) {
 `, []string{":6:75: error: pools.web.endpoints[0].target: an endpoint has addresses or a target, not both"}},
 		{"neither addresses nor target", withChecks, `pools:
   web: {region: eu, endpoints: [{name: a, az: eu-a}]}
-`, []string{":6:33: error: pools.web.endpoints[0]: an endpoint needs addresses or a target"}},
+`, []string{":6:33: error: pools.web.endpoints[0]: an endpoint needs addresses, a target or a host"}},
 		{"endpoint AZ of another region", withChecks, `pools:
   web: {region: eu, endpoints: [{name: a, addresses: [192.0.2.1], az: us-a}]}
 `, []string{":6:71: error: pools.web.endpoints[0].az: the AZ \"us-a\" is in the region \"us\", the pool in \"eu\""}},

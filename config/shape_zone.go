@@ -129,7 +129,7 @@ func poolShape() *shape {
 		optional("late_hits", hitCounterShape()).says("Where the endpoints' own counts of requests are read, to be laid over the bound."),
 		optional("from", list(fromShape())).says("Endpoints that clusters of Kubernetes give, beside or instead of `endpoints`."),
 		optional("min_endpoints", integer(0, 1000)).fills("Pool.MinEndpoints").or(defaultMinEndpoints).says("What clusters say never takes the pool below it."),
-		optional("settle", duration(0, 24*time.Hour)).fills("Pool.Settle").or(defaultSettle).says("How long a replaced address stays while no new one is up."),
+		optional("settle", duration(0, 24*time.Hour)).fills("Pool.Settle").or(defaultSettle).says("How long an address stays that a cluster, or a `host`, replaced while no new one is up."),
 		optional("endpoints", list(endpointShape())).says("The endpoints; needed, unless `from` gives some."),
 	)
 }
@@ -137,10 +137,12 @@ func poolShape() *shape {
 func endpointShape() *shape {
 	return object(
 		required("name", text("an endpoint name", parseIdentifier)).says("Its name in the pool: commands name it ZONE/POOL/ENDPOINT."),
-		optional("addresses", list(address())).says("At most one IPv4 and one IPv6 address. Either this or `target`."),
+		optional("addresses", list(address())).says("At most one IPv4 and one IPv6 address. Either this, `target` or `host`."),
 		optional("target", text("a host name", hostName)).fills("Endpoint.Target").says("A host name that is answered as CNAME."),
+		optional("host", text("a host name", hostName)).says("A host name that the nodes resolve: each of its addresses is probed, and answered, as an endpoint NAME.ADDRESS."),
+		optional("family", enum("ipv4", "ipv6")).or("both").says("With `host`: the addresses of one family alone."),
 		required("az", reference("an AZ")).fills("Endpoint.AZ").says("The AZ in which it stands, one of the pool's region."),
-		optional("weight", weight()).fills("Endpoint.Weight").or(defaultWeight).says("Its share among the endpoints of its AZ; 0 is never answered, still probed."),
+		optional("weight", weight()).fills("Endpoint.Weight").or(defaultWeight).says("Its share among the endpoints of its AZ; 0 is never answered, still probed. Each address of a `host` has it."),
 		optional("probe", object(
 			optional("address", address()).or("each of its addresses").says("What is dialled in the place of its addresses."),
 			optional("port", port()).fills("Endpoint.ProbePort").or("the check's").says("The port that is dialled."),

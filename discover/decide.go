@@ -33,8 +33,8 @@ type Ground struct {
 	AnyUp  func(zone, pool string) bool
 	// Others is how many endpoints the pool has that are not of this cluster.
 	Others func(zone, pool string) int
-	// Accept lets everything go that the cluster does not name, as an operator ordered.
-	Accept bool
+	// Accept lets everything go that the cluster does not name, as an operator ordered. Unguarded lets any number go at once, in their turn.
+	Accept, Unguarded bool
 }
 
 // Decide folds what the cluster says into s. Without a change next is s itself. Parts of which not everything is known stay as they are.
@@ -225,7 +225,7 @@ func (d *decision) leave() {
 		}
 	}
 	loses := len(d.left) + len(due) - joined
-	guarded := !d.Accept && loses >= config.ShrinkLeast && loses*100 > config.ShrinkLimit*(total+len(d.left))
+	guarded := !d.Accept && !d.Unguarded && loses >= config.ShrinkLeast && loses*100 > config.ShrinkLimit*(total+len(d.left))
 	for _, e := range due {
 		p := pools[e]
 		if !d.Accept && (guarded || d.remains(p, e) < p.want.MinEndpoints) {

@@ -90,6 +90,7 @@ func TestExpressionsNameWhatIsExported(t *testing.T) {
 	known["fairlead_config_problems"] = true
 	// Known only of clusters that are read.
 	known["fairlead_discovery_read"], known["fairlead_discovery_endpoints"] = true, true
+	known["fairlead_resolve_success"], known["fairlead_resolve_addresses"] = true, true
 	for _, r := range regexp.MustCompile(`record: (\S+)`).FindAllStringSubmatch(readRules(t), -1) {
 		known[r[1]] = true
 	}

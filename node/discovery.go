@@ -404,55 +404,11 @@ func (m discoveryMetrics) set(cluster string, s *discover.Set, read bool) {
 	}
 }
 
-// verdicts are those of a pool in what is served, by name of the endpoint; nil for none.
-func (d *discovery) verdicts(zone, pool string) map[string]health.Verdict {
-	v := d.view()
-	if v == nil {
-		return nil
-	}
-	for _, zv := range v.Zones {
-		if zv.Zone.Name != zone {
-			continue
-		}
-		for i, p := range zv.Zone.Pools {
-			if p.Name != pool {
-				continue
-			}
-			out := make(map[string]health.Verdict, len(p.Endpoints))
-			for j, e := range p.Endpoints {
-				out[e.Name] = zv.Pools[i].Endpoints[j].Verdict
-			}
-			return out
-		}
-	}
-	return nil
-}
-
 // ground is what is decided by besides what a cluster says.
 func (d *discovery) ground(cluster string, now time.Time) discover.Ground {
-	// It is asked for each endpoint of a pool.
-	known := make(map[[2]string]map[string]health.Verdict)
-	verdicts := func(zone, pool string) map[string]health.Verdict {
-		key := [2]string{zone, pool}
-		if _, ok := known[key]; !ok {
-			known[key] = d.verdicts(zone, pool)
-		}
-		return known[key]
-	}
-	verdict := func(k discover.Key, endpoint string) health.State { return verdicts(k.Zone, k.Pool)[endpoint].State }
-	return discover.Ground{
-		Now: now, Others: d.others(cluster),
-		Up:     func(k discover.Key, endpoint string) bool { return verdict(k, endpoint) == health.Up },
-		Judged: func(k discover.Key, endpoint string) bool { return verdict(k, endpoint) != health.Unknown },
-		AnyUp: func(zone, pool string) bool {
-			for _, v := range verdicts(zone, pool) {
-				if v.State == health.Up {
-					return true
-				}
-			}
-			return false
-		},
-	}
+	g := groundOf(d.view, now)
+	g.Others = d.others(cluster)
+	return g
 }
 
 // view is what is believed now; nil before the first snapshot.

@@ -77,7 +77,7 @@ func TestDiscoveredModel(t *testing.T) {
 	l := &loader{state: state, logger: quiet}
 	dirs, err := l.start([]*zoneDir{dir})
 	require.NoError(t, err)
-	src := newSource(quiet, dirs, nil, nil, d)
+	src := newSource(quiet, dirs, nil, nil, d, nil)
 	z := src.model.Zones[0]
 	require.Len(t, z.Pools[0].Endpoints, 1)
 	assert.NotEqual(t, z.FileHash, z.Hash)

@@ -69,8 +69,9 @@ type Node struct {
 	// audit is what operators did; set before anything runs.
 	audit  *audit.Log
 	source *source
-	// discovery reads clusters; set before anything runs.
+	// discovery reads clusters, names resolves host names; set before anything runs.
 	discovery *discovery
+	names     *naming
 	engine    *engine.Engine
 	admin     *admin.Server
 	// day keeps the history of the last day.
@@ -159,7 +160,9 @@ func (n *Node) prepare(c *Corefile) (err error) {
 	n.disk = newDiskTrial(n.state, n.Name, n.events, n.logger, n.scope)
 	n.discovery = newDiscovery(c.config.Name, n.opts.Version, n.state, c.config.Kubernetes, n.logger, n.events, n.scope)
 	n.discovery.view, n.discovery.apply = n.view, n.applyDiscovered
-	n.source = newSource(n.logger, c.dirs, served, n.events, n.discovery)
+	n.names = newNaming(n.state, c.config, n.logger, n.events, n.scope)
+	n.names.view, n.names.apply = n.view, n.applyDiscovered
+	n.source = newSource(n.logger, c.dirs, served, n.events, n.discovery, n.names)
 	n.discovery.files = n.source.files
 	n.metrics = newMetrics(n.scope, n)
 	n.tokens = n.openTokens()
@@ -183,7 +186,7 @@ func (n *Node) prepare(c *Corefile) (err error) {
 func (n *Node) parts() admin.Node {
 	return admin.Node{
 		Self: n, Assumptions: n, Orders: n.engine, Holders: n.engine, Verdicts: n.engine, Members: n.engine, Memory: n.engine, IncidentLog: n.engine,
-		Gone: n.engine.Gone(), Files: &zoneFiles{n}, Discovery: n.discovery, Drills: n.drills, Endpoints: n.endpoints, Explainer: &explainer{n}, History: n.day.log,
+		Gone: n.engine.Gone(), Files: &zoneFiles{n}, Discovery: n.discovery, Resolved: n.names, Drills: n.drills, Endpoints: n.endpoints, Explainer: &explainer{n}, History: n.day.log,
 	}
 }
 
@@ -252,6 +255,7 @@ func (n *Node) makeEngine() error {
 		n.tokens.OnChange(n.engine.TellShared)
 		n.discovery.news = n.engine.TellShared
 	}
+	n.names.expire = n.compiler.SetExpiry
 	n.endpoints = &endpoints{view: n.engine.View, prober: prober, probing: probing}
 	n.lateHits = latehit.New(latehit.Options{Incidents: n.engine, Caches: n.Caches, Dial: prober.DialContext, Logger: n.logger, Registerer: n.scope})
 	return err
@@ -275,7 +279,7 @@ func (n *Node) socket(cfg *config.Node) string {
 func (n *Node) run(ctx context.Context) {
 	defer close(n.done)
 	var g errgroup.Group
-	parts := []func(context.Context) error{n.engine.Run, n.admin.Run, n.geo.Run, n.watchDrills, n.events.Run, n.hooks.Run, n.readLateHits, n.echo.Run, n.disk.run, n.day.run, n.resign, n.discovery.run, n.shareCookies, n.secondaries.Run}
+	parts := []func(context.Context) error{n.engine.Run, n.admin.Run, n.geo.Run, n.watchDrills, n.events.Run, n.hooks.Run, n.readLateHits, n.echo.Run, n.disk.run, n.day.run, n.resign, n.discovery.run, n.names.run, n.shareCookies, n.secondaries.Run}
 	if path := n.config.Load().Probe.Reports; path != "" {
 		d := &reportDir{path: path, logger: n.logger, report: n.endpoints.Report, lease: n.endpoints.pushLease}
 		parts = append(parts, d.run)
@@ -359,6 +363,7 @@ func (n *Node) Take(c *Corefile) {
 	n.config.Store(c.config)
 	n.geo.Use(c.geo)
 	n.discovery.configure(c.config.Kubernetes)
+	n.names.configure(c.config)
 	if roster != nil {
 		if err := n.engine.SetRoster(rosterOf(roster)); err != nil {
 			n.logger.Error("roster not taken up", "err", err)

@@ -21,7 +21,7 @@ func TestSourceReload(t *testing.T) {
 	dirs := []*zoneDir{{path: one, shown: one}, {path: two, shown: two}}
 	dirs, err := (&loader{state: state, logger: quiet}).start(dirs)
 	require.NoError(t, err)
-	s := newSource(quiet, dirs, nil, nil, nil)
+	s := newSource(quiet, dirs, nil, nil, nil, nil)
 	back := func(file string) (*config.Model, error) {
 		return s.change(file, func(d *zonedir.Dir, path string) error {
 			return d.Rollback(path, zonedir.Rollback{Actor: "ada", Reason: "INC-1", At: time.Now()})

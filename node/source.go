@@ -24,6 +24,8 @@ type source struct {
 	events *event.Log
 	// discovery gives zones the endpoints that clusters give; it may be nil.
 	discovery *discovery
+	// names gives them the addresses of their host names; it may be nil.
+	names *naming
 
 	// idle says why no zone is served; nil while one is. Swapped under mu.
 	idle atomic.Pointer[error]
@@ -51,8 +53,8 @@ type refusal struct {
 func (r refusal) String() string { return fmt.Sprintf("the zone %s runs from %s", r.zone, r.by) }
 
 // newSource makes the source of the directories that a first Corefile named.
-func newSource(logger *slog.Logger, dirs []*zoneDir, served *servings, events *event.Log, discovery *discovery) *source {
-	s := &source{logger: logger, dirs: dirs, served: served, discovery: discovery, model: config.NewModel(nil), said: make(map[string]string), broken: make(map[string]bool)}
+func newSource(logger *slog.Logger, dirs []*zoneDir, served *servings, events *event.Log, discovery *discovery, names *naming) *source {
+	s := &source{logger: logger, dirs: dirs, served: served, discovery: discovery, names: names, model: config.NewModel(nil), said: make(map[string]string), broken: make(map[string]bool)}
 	s.take(s.join())
 	s.notice()
 	// What loading had to say has been said.
@@ -224,11 +226,12 @@ func (s *source) join() (m *config.Model, moved bool) {
 	if !slices.Equal(zones, s.base) {
 		s.base = zones
 		s.discovery.want(zones)
+		s.names.want(zones)
 	}
 	return s.expand()
 }
 
-// expand makes the model of base and what clusters give. A zone to which they give what they gave keeps its value.
+// expand makes the model of base and what clusters and host names give. A zone to which they give what they gave keeps its value.
 func (s *source) expand() (m *config.Model, moved bool) {
 	before := make(map[string]*config.Zone, len(s.model.Zones))
 	for _, z := range s.model.Zones {
@@ -237,7 +240,7 @@ func (s *source) expand() (m *config.Model, moved bool) {
 	zones := make([]*config.Zone, 0, len(s.base))
 	expanded := make([]*config.Zone, len(s.base))
 	for i, z := range s.base {
-		expanded[i] = s.discovery.with(z)
+		expanded[i] = s.names.with(s.discovery.with(z))
 	}
 	for _, z := range config.Visible(expanded) {
 		if was := before[z.Name]; was != nil && was.File == z.File && was.Hash == z.Hash {

@@ -53,7 +53,7 @@ func TestSourceJoinsDirectories(t *testing.T) {
 	dirs := func() []*zoneDir { return []*zoneDir{{path: one, shown: one}, {path: two, shown: two}} }
 	loaded, err := (&loader{state: state, logger: quiet}).start(dirs())
 	require.NoError(t, err)
-	s := newSource(quiet, loaded, nil, nil, nil)
+	s := newSource(quiet, loaded, nil, nil, nil, nil)
 	require.Equal(t, []string{"a.example.", "b.example."}, names(s.model), "sorted over directories")
 	require.Nil(t, pollTwice(s), "nothing changed")
 
@@ -95,7 +95,7 @@ func TestSourceKeepsZonesThatDidNotChange(t *testing.T) {
 		require.NoError(t, err)
 		return d
 	}
-	s := newSource(quiet, load(), nil, nil, nil)
+	s := newSource(quiet, load(), nil, nil, nil, nil)
 	require.Nil(t, s.replace(load()), "another watch read the same files")
 }
 
@@ -105,7 +105,7 @@ func TestSourceWithoutItsDirectory(t *testing.T) {
 	writeZone(t, filepath.Join(dir, "a.yaml"), "a.example", 1)
 	d, err := (&loader{state: filepath.Join(root, "state"), logger: quiet}).start([]*zoneDir{{path: dir, shown: dir}})
 	require.NoError(t, err)
-	s := newSource(quiet, d, nil, nil, nil)
+	s := newSource(quiet, d, nil, nil, nil, nil)
 	require.NoError(t, os.Rename(dir, dir+".away"))
 	require.Nil(t, pollTwice(s), "all goes on")
 	require.Contains(t, s.status()[0].Problems[0], "no such file")
@@ -125,7 +125,7 @@ func TestSourceEvents(t *testing.T) {
 	dirs, err := (&loader{state: filepath.Join(root, "state"), logger: quiet}).start([]*zoneDir{{path: one, shown: one}, {path: two, shown: two}})
 	require.NoError(t, err)
 	log := event.Open(event.Options{Node: "n1"})
-	s := newSource(quiet, dirs, nil, log, nil)
+	s := newSource(quiet, dirs, nil, log, nil, nil)
 	// told are the events since the last call, with their texts.
 	var seq uint64
 	told := func() (out []string) {
@@ -188,7 +188,7 @@ func TestSourceAtStart(t *testing.T) {
 		served := loadServed(state, quiet)
 		dirs, err := (&loader{state: state, served: served.files, logger: quiet}).start([]*zoneDir{{path: one, shown: one}, {path: two, shown: two}})
 		require.NoError(t, err)
-		return newSource(quiet, dirs, served, nil, nil)
+		return newSource(quiet, dirs, served, nil, nil, nil)
 	}
 	served := func(s *source) (out []string) {
 		for _, z := range s.model.Zones {

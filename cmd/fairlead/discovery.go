@@ -80,8 +80,15 @@ func discoveryOrder(use, short, long, example string, give func(*adminapi.Client
 // writeDiscovery prints the clusters, and below them their endpoints.
 func writeDiscovery(d drawing, got *api.Discovery) {
 	now := time.Now()
+	if len(got.Hosts) > 0 {
+		writeHosts(d, got.Hosts, now)
+		if len(got.Clusters) == 0 {
+			return
+		}
+		fmt.Fprintln(d)
+	}
 	if len(got.Clusters) == 0 {
-		fmt.Fprintln(d, "no zone file takes endpoints from a cluster, and the node file names none")
+		fmt.Fprintln(d, "no zone file takes endpoints from a cluster or a host name, and the node file names no cluster")
 		return
 	}
 	t := terminal.NewTable("CLUSTER", "", "ENDPOINTS", "READ", "WHAT IS WRONG")
@@ -97,6 +104,44 @@ func writeDiscovery(d drawing, got *api.Discovery) {
 		for _, x := range c.Endpoints {
 			m := discoveredMark(&x)
 			e.Add(m.Colour, m.Text(), x.Name, strings.TrimSuffix(x.Zone, ".")+"/"+x.Pool, x.AZ, x.Object, terminal.Clock(x.Since, now))
+		}
+	}
+	t.Write(d, d.style, "")
+	if len(e.Rows) > 0 {
+		fmt.Fprintln(d)
+		e.Write(d, d.style, "")
+	}
+}
+
+// writeHosts prints the host names that this node resolves, and below them their addresses.
+func writeHosts(d drawing, hosts []api.ResolvedHost, now time.Time) {
+	t := terminal.NewTable("HOST", "", "ADDRESSES", "LOOKED UP", "EXPIRES", "WHAT IS WRONG")
+	e := terminal.NewTable("", "ENDPOINT", "POOL", "ADDRESS", "SINCE")
+	at := func(when *time.Time) string {
+		if when == nil {
+			return "-"
+		}
+		return terminal.Clock(*when, now)
+	}
+	for i := range hosts {
+		h := &hosts[i]
+		m, wrong := terminal.MarkOf(health.Up, h.State), ""
+		switch {
+		case h.Since != nil:
+			m, wrong = terminal.MarkOf(health.Suspect, h.State), "since "+terminal.Clock(*h.Since, now)+": "+h.Failure
+		case h.State == "waiting":
+			m = terminal.MarkOf(health.Unknown, h.State)
+		}
+		t.Add(m.Colour, h.Host, m.Text(), fmt.Sprint(len(h.Addresses)), at(h.LookedAt), at(h.ExpiresAt), wrong)
+		for _, a := range h.Addresses {
+			m := terminal.MarkOf(health.Up, a.State)
+			switch {
+			case a.State != "named":
+				m = terminal.MarkOf(health.Suspect, a.State)
+			case !a.Probed:
+				m = terminal.MarkOf(health.Unknown, "not probed yet")
+			}
+			e.Add(m.Colour, m.Text(), a.Name, strings.TrimSuffix(h.Zone, ".")+"/"+h.Pool, a.Data, terminal.Clock(a.Since, now))
 		}
 	}
 	t.Write(d, d.style, "")

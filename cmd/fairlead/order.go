@@ -51,7 +51,11 @@ func (c *client) qualify(ctx context.Context, kind, name string) (string, error)
 			if kind == "endpoint" {
 				names = names[:0]
 				for _, e := range p.Endpoints {
-					names = append(names, terminal.Display(z.Name)+"/"+p.Name+"/"+e.Name)
+					for _, name := range []string{e.Name, e.Of} {
+						if full := terminal.Display(z.Name) + "/" + p.Name + "/" + name; name != "" && !slices.Contains(names, full) {
+							names = append(names, full)
+						}
+					}
 				}
 			}
 			all = append(all, names...)

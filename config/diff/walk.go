@@ -129,6 +129,10 @@ func (w *effectWalk) fields(prefix string, v reflect.Value) {
 			for j, from := range v.Interface().(config.Pool).From {
 				w.put(fmt.Sprintf("%s.%d", key, j+1), from.Describe(w.zone))
 			}
+		case "Pool.Named":
+			for _, n := range v.Interface().(config.Pool).Named {
+				w.put("endpoints."+n.Name, n.Describe(w.zone))
+			}
 		case "Service.Tiers", "ClientRule.Tiers":
 			w.tiers(key, v.Field(i).Interface().([]config.Tier))
 		case "Cells.Failover":

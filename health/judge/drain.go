@@ -145,7 +145,7 @@ func mayName(z *config.Zone, p *config.Pool, scope health.Scope) bool {
 func namesIn(z *config.Zone, p *config.Pool, e *config.Endpoint, scope health.Scope) bool {
 	switch scope.Kind {
 	case health.ScopeEndpoint:
-		return e.Name == scope.Endpoint
+		return e.Name == scope.Endpoint || e.Of == scope.Endpoint
 	case health.ScopeAZ:
 		return z.AZs[e.AZ].Name == scope.Name
 	case health.ScopeRegion:

@@ -14,7 +14,7 @@ var ErrNoCluster = errors.New("nothing here names the cluster")
 func (s *Server) discoveryRoutes() []route {
 	const cluster = api.DiscoveryPath + "/{cluster}"
 	return []route{
-		{method: http.MethodGet, path: api.DiscoveryPath, role: viewer, doc: "What clusters of Kubernetes give the pools.", reply: api.Discovery{}, handle: s.discovery},
+		{method: http.MethodGet, path: api.DiscoveryPath, role: viewer, doc: "What clusters of Kubernetes, and host names, give the pools.", reply: api.Discovery{}, handle: s.discovery},
 		{
 			method: http.MethodPost, path: cluster + "/accept", role: operator, action: "discovery accept", doc: "Lets go of the endpoints that a cluster does not name any more.",
 			body: api.DiscoveryRequest{}, reply: api.Discovery{}, handle: s.acceptDiscovery,
@@ -31,7 +31,15 @@ func (s *Server) discovery(*http.Request) (int, any) {
 }
 
 func (s *Server) discovered() *api.Discovery {
-	return &api.Discovery{Node: s.opts.Node.Name(), Clusters: s.opts.Node.Discovery.Status()}
+	return &api.Discovery{Node: s.opts.Node.Name(), Clusters: s.opts.Node.Discovery.Status(), Hosts: s.opts.Node.hosts()}
+}
+
+// hosts are the host names that are resolved.
+func (n Node) hosts() []api.ResolvedHost {
+	if n.Resolved == nil {
+		return nil
+	}
+	return n.Resolved.Status()
 }
 
 func (s *Server) acceptDiscovery(r *http.Request) (int, any) {

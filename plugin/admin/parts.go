@@ -30,6 +30,7 @@ type Node struct {
 	Gone      GoneRecords
 	Files     ZoneFiles
 	Discovery Discovery
+	Resolved  Resolved
 	Drills    Drills
 	Endpoints Endpoints
 	Explainer Explainer
@@ -147,6 +148,11 @@ type Discovery interface {
 	// Accept lets go of what a cluster does not name any more, Adopt takes another one for it; they may fail with ErrNoCluster.
 	Accept(cluster string) error
 	Adopt(cluster string) error
+}
+
+// Resolved are the host names that endpoints stand for; nil is none.
+type Resolved interface {
+	Status() []api.ResolvedHost
 }
 
 // Drills are rehearsals.

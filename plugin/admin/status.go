@@ -46,6 +46,11 @@ func NewStatus(n Node, version string, startedAt, now time.Time) *api.Status {
 		out.Discovery = append(out.Discovery, c)
 		out.Degraded = out.Degraded || c.Stranger || c.Since != nil || !c.Configured || c.Held > 0
 	}
+	for _, h := range n.hosts() {
+		h.Addresses = nil
+		out.Hosts = append(out.Hosts, h)
+		out.Degraded = out.Degraded || h.Since != nil
+	}
 	snap := n.Snapshot()
 	if snap == nil {
 		return out
@@ -244,7 +249,7 @@ func (z *zoneStatus) drained(pool *config.Pool, cfg *config.Endpoint) (d *api.Dr
 
 func (z *zoneStatus) endpoint(pool *config.Pool, check *config.Check, cfg *config.Endpoint, view health.EndpointView) api.Endpoint {
 	e := api.Endpoint{
-		Name: cfg.Name, AZ: z.view.Zone.AZs[cfg.AZ].Name, Target: cfg.Target, Weight: cfg.Weight,
+		Name: cfg.Name, Of: cfg.Of, AZ: z.view.Zone.AZs[cfg.AZ].Name, Target: cfg.Target, Weight: cfg.Weight,
 		State: view.Shown().String(), Health: view.State.String(),
 		Stale: view.Stale, Unmonitored: view.Unmonitored, Since: view.Since, Reason: view.Reason,
 	}

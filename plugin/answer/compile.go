@@ -31,6 +31,8 @@ type Compiler struct {
 
 	mu        sync.Mutex
 	sequences map[string]*steer.Sequence // guarded by mu
+	// expiries are those of pools, by zone and name; guarded by mu.
+	expiries map[[2]string]*atomic.Int64
 	// serials are those of zones that are transferred, by name; guarded by mu.
 	serials map[string]*atomic.Uint32
 	// signing is held while the security of a zone is replaced.
@@ -74,6 +76,8 @@ type zone struct {
 	// planned is when the first order begins that is to take a member of a pool out, in nanoseconds since the base, never for
 	// none; nil where there are no such orders.
 	planned []int64
+	// resolves is set where endpoints of some pool are resolved.
+	resolves bool
 	// hash is the sum of the services' hashes.
 	hash uint64
 	// lots are where services begin to count; the same as long as the file is.
@@ -161,6 +165,9 @@ func (c *Compiler) whole(old *zone, zv *health.ZoneView, at time.Time) *zone {
 		z.pools[i], z.troubled[i] = new(poolCell), !zv.Pools[i].Calm
 		if len(p.Watched()) == 0 {
 			z.pools[i].flip.Store(never)
+		}
+		if len(p.Named) > 0 {
+			z.pools[i].expires, z.resolves = c.expiry(cfg.Name, p.Name), true
 		}
 	}
 	if cfg.Transfer != config.NoTransfer {

@@ -19,6 +19,9 @@ type poolCell struct {
 	flip atomic.Int64
 	// first is the endpoint that could go then, -1 for the gate. It is for explanations: the two may differ for an instant.
 	first atomic.Int32
+	// expires is when the records end that addresses of the pool were resolved from, in nanoseconds since the compiler's base; nil where none
+	// are resolved. It belongs to the compiler.
+	expires *atomic.Int64
 }
 
 // A ttlRule is how the TTL of one service follows its pools. All RRsets of the name share it: one TTL per owner name and
@@ -51,6 +54,8 @@ const (
 	TTLHorizon
 	// TTLPlanned: an order begins then that takes a member out.
 	TTLPlanned
+	// TTLResolved: the records end then that an address was resolved from, or have ended.
+	TTLResolved
 	// TTLGreatest: no greater one is on disk, or remembered by another node.
 	TTLGreatest
 )
@@ -87,16 +92,45 @@ func (r *ttlRule) at(z *zone, c *clock) (ttl uint32, why TTLReason, pool int) {
 	return ttl, why, pool
 }
 
+// SetExpiry says until when records live that addresses of a pool were resolved from: in every snapshot, present and to come.
+func (c *Compiler) SetExpiry(zone, pool string, at time.Time) {
+	c.expiry(zone, pool).Store(int64(at.Sub(c.base)))
+}
+
+// expiry is that of a pool, which begins with the base: in the past.
+func (c *Compiler) expiry(zone, pool string) *atomic.Int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := [2]string{zone, pool}
+	e := c.expiries[key]
+	if e == nil {
+		e = new(atomic.Int64)
+		if c.expiries == nil {
+			c.expiries = make(map[[2]string]*atomic.Int64)
+		}
+		c.expiries[key] = e
+	}
+	return e
+}
+
 // unlimited is at without what the disk allows.
 func (r *ttlRule) unlimited(z *zone, c *clock) (ttl uint32, why TTLReason, pool int) {
 	ttl, why, pool = r.unplanned(z, c)
-	if z.planned == nil {
+	if z.planned == nil && !z.resolves {
 		return ttl, why, pool
 	}
 	for _, p := range r.pools {
 		// What is in no cache any more at the beginning need not be waited for (docs/design.md section 5).
-		if t := r.until(z.planned[p], c); t < ttl {
-			ttl, why, pool = t, TTLPlanned, p
+		if z.planned != nil {
+			if t := r.until(z.planned[p], c); t < ttl {
+				ttl, why, pool = t, TTLPlanned, p
+			}
+		}
+		// Whoever asks the name itself keeps its address until then.
+		if e := z.pools[p].expires; e != nil {
+			if t := r.until(e.Load(), c); t < ttl {
+				ttl, why, pool = t, TTLResolved, p
+			}
 		}
 	}
 	return ttl, why, pool

@@ -276,6 +276,9 @@ func (e *explanation) ttl(svc *config.Service) {
 	case answer.TTLPlanned:
 		t.Why = "time to the beginning of an order that takes a member out"
 		t.ForcedBy = []string{e.zone.Pools[l.TTLPool].Name}
+	case answer.TTLResolved:
+		t.Why = "time to the end of the records that an address was resolved from; the floor once they have ended, or do not have it any more"
+		t.ForcedBy = []string{e.zone.Pools[l.TTLPool].Name}
 	case answer.TTLHorizon:
 		t.Why = "time to the earliest instant at which health could take a member out"
 		pool := e.zone.Pools[l.TTLPool]

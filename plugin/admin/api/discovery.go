@@ -23,10 +23,43 @@ type DiscoveryRequest struct {
 	Reason string `json:"reason"`
 }
 
-// A Discovery is what clusters of Kubernetes give the pools of this node.
+// A Discovery is what clusters of Kubernetes, and host names, give the pools of this node.
 type Discovery struct {
 	Node     string              `json:"node"`
 	Clusters []DiscoveredCluster `json:"clusters"`
+	// Hosts are the host names that this node resolves; other nodes resolve for themselves.
+	Hosts []ResolvedHost `json:"hosts,omitempty"`
+}
+
+// A ResolvedHost is a host name that stands for an endpoint of a zone file.
+type ResolvedHost struct {
+	// Host is the name, without the final dot.
+	Host     string `json:"host"`
+	Zone     string `json:"zone"`
+	Pool     string `json:"pool"`
+	Endpoint string `json:"endpoint"`
+	// State is resolved, waiting (for the first lookup), failing (nobody answers: the addresses that it had stay) or denied (it has no address, or
+	// does not exist: those that it had stay for an hour).
+	State string `json:"state" enum:"resolved|waiting|failing|denied"`
+	// LookedAt is the last lookup, ExpiresAt when the records that were found end: no answer with them lives longer, but for ttl.min.
+	LookedAt  *time.Time `json:"looked_at,omitempty"`
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+	// Since is when State began and Failure why, while it is failing or denied.
+	Since   *time.Time `json:"since,omitempty"`
+	Failure string     `json:"failure,omitempty"`
+	// Addresses are absent in a Status.
+	Addresses []ResolvedAddress `json:"addresses,omitempty"`
+}
+
+// A ResolvedAddress is an address of a host name: an endpoint of its pool.
+type ResolvedAddress struct {
+	Name string `json:"name"`
+	Data string `json:"data"`
+	// State is named, replaced (the name has others now) or kept (it has none).
+	State string    `json:"state"`
+	Since time.Time `json:"since"`
+	// Probed is unset while it waits for its first probe, and is not answered.
+	Probed bool `json:"probed"`
 }
 
 // A DiscoveredCluster is one cluster.

@@ -36,6 +36,8 @@ type Status struct {
 	Unwritable *Unwritable `json:"unwritable,omitempty"`
 	// Discovery are the clusters of Kubernetes that endpoints come from.
 	Discovery []DiscoveredCluster `json:"discovery,omitempty"`
+	// Hosts are the host names that endpoints stand for.
+	Hosts []ResolvedHost `json:"hosts,omitempty"`
 	// OIDC is how the issuer is whose tokens are logins; nil where none are.
 	OIDC *OIDC `json:"oidc,omitempty"`
 	// Cluster is what is known of the other nodes; nil for a node alone.
@@ -143,7 +145,9 @@ type PoolRPO struct {
 
 // An Endpoint is one endpoint: the verdict and what it rests on.
 type Endpoint struct {
-	Name      string   `json:"name"`
+	Name string `json:"name"`
+	// Of is the endpoint of the zone file of whose host name this is an address; orders about it are about all of its addresses.
+	Of        string   `json:"of,omitempty"`
 	AZ        string   `json:"az"`
 	Addresses []string `json:"addresses,omitempty"`
 	Target    string   `json:"target,omitempty"`

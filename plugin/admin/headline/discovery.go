@@ -31,6 +31,21 @@ func (t *teller) clusters() {
 	}
 }
 
+// hosts tells of host names that are not resolved.
+func (t *teller) hosts() {
+	for i := range t.status.Hosts {
+		h := &t.status.Hosts[i]
+		if h.Since == nil {
+			continue
+		}
+		text := h.Host + " not resolved" + t.since(*h.Since) + ", the addresses that it had stay: "
+		if h.State == "denied" {
+			text = h.Host + " has no address" + t.since(*h.Since) + ", those that it had stay for an hour: "
+		}
+		t.add(api.Cause{Level: api.LevelCluster, State: suspect, Kind: "host_not_resolved", Name: h.Host, Since: h.Since, Command: "fairlead discovery", Text: text + short(h.Failure)})
+	}
+}
+
 // short is the end of a text whose beginning is context: what went wrong stands last.
 func short(text string) string {
 	const most = 100

@@ -62,6 +62,7 @@ func Causes(s *api.Status) []api.Cause {
 	t.cluster()
 	t.files()
 	t.clusters()
+	t.hosts()
 	t.orders()
 	t.services()
 	t.areas()
