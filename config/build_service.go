@@ -42,12 +42,13 @@ func (b *builder) service(k, n *yamlNode, at *yamlPath) *Service {
 		ECS: boolOf(field(n, "ecs")),
 	}
 	s.Tiers = b.tiers(field(n, "tiers"), at.child("tiers"))
+	b.alias(s, n, at)
 	b.clients(s, field(n, "clients"), at.child("clients"))
 	b.cells(s, field(n, "cells"), at.child("cells"))
 	s.Pools = b.poolsOf(s)
 	b.nearest(s, n, at)
 	b.kind(s, k, at)
-	if a := field(n, "answers"); stringOf(a) == "all" {
+	if a := field(n, "answers"); stringOf(a) == "all" || a == nil && field(n, "alias") != nil {
 		s.Answers = 0
 	} else {
 		s.Answers = intOf(a, defaultAnswers)

@@ -64,16 +64,21 @@ func (b *builder) named(n *yamlNode, at *yamlPath) *Named {
 		Name: stringOf(field(n, "name")), Weight: intOf(field(n, "weight"), defaultWeight), ProbePort: uint16(intOf(field(field(n, "probe"), "port"), 0)),
 		AZ: b.refer(field(n, "az"), at.child("az"), "AZ", b.azs), Families: familiesOf(field(n, "family")), LateHits: b.hitCounter(field(n, "late_hits"), at.child("late_hits")),
 	}
-	if _, err := netip.ParseAddr(stringOf(host)); err == nil {
-		b.errorf(host, at.child("host"), "`addresses` takes it", "%s is an address, no host name", shorten(host.Value))
-		return out
+	b.host(out, host, at.child("host"))
+	return out
+}
+
+// host reads the host name of out; it stays empty where that is none.
+func (b *builder) host(out *Named, n *yamlNode, at *yamlPath) {
+	if _, err := netip.ParseAddr(stringOf(n)); err == nil {
+		b.errorf(n, at, "`addresses` of an endpoint takes it", "%s is an address, no host name", shorten(n.Value))
+		return
 	}
-	out.Host, _ = parseHostName(stringOf(host))
+	out.Host, _ = parseHostName(stringOf(n))
 	if out.Host != "" && Within(out.Host, b.zone.Name) {
-		b.node(host, Warning, at.child("host").String(), fmt.Sprintf("%s lies in this zone: what it resolves to depends on the node that resolves it", strings.TrimSuffix(out.Host, ".")),
+		b.node(n, Warning, at.String(), fmt.Sprintf("%s lies in this zone: what it resolves to depends on the node that resolves it", strings.TrimSuffix(out.Host, ".")),
 			"the pools of that service are what answers here too")
 	}
-	return out
 }
 
 // familiesOf reads a key `family`.

@@ -17,8 +17,10 @@ func serviceShape() *shape {
 func answerKeys() []key {
 	return []key{
 		optional("also", list(enum("region", "az"))).fills("Service.Also").says("Extra names NAME.REGION and NAME.AZ, each for one place alone: for tests."),
-		required("tiers", tiersShape()).fills("Service.Tiers").says("The failover order: the first tier with an available pool answers, by the weights of its pools. A tier has addresses or CNAME targets; tiers may differ."),
-		optional("answers", orWord(integer(1, 1000), "all")).fills("Service.Answers").or(defaultAnswers).says("How many records an answer has. Clients reorder them: with more than one the weights are only roughly kept."),
+		optional("tiers", tiersShape()).fills("Service.Tiers").says(
+			"The failover order: the first tier with an available pool answers, by the weights of its pools; needed, unless there is an `alias`. A tier has addresses or CNAME targets; tiers may differ."),
+		optional("alias", aliasShape()).says("A host name in the place of `tiers`, at the apex too: the nodes resolve it, and answer its addresses, or those that are up."),
+		optional("answers", orWord(integer(1, 1000), "all")).fills("Service.Answers").or("1; all of an `alias`").says("How many records an answer has. Clients reorder them: with more than one the weights are only roughly kept."),
 		optional("ttl", ttlShape()).says("The TTL of its answers. Both bounds are rungs: 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60 ... seconds."),
 		optional("staleness", object(
 			optional("target", duration(time.Second, maxHold)).fills("Staleness.Target").or("none").says("`fairlead check` fails when the computed bound exceeds it."),

@@ -40,6 +40,7 @@ pools:
   sorry: {region: eu, endpoints: [{name: page, target: sorry.example.net, az: eu-a}]}
 services:
   www: {tiers: [{own: 1}, {sorry: 1}], ttl: {max: 10s, min: 1s}, answers: all, failback: {hold: 0s}, health: {max_removal: 100%%}}
+  "@": {alias: lb.example.net}
 `
 
 // balancer is the zone file of the host name's own zone.
@@ -98,6 +99,23 @@ func TestHostNames(t *testing.T) {
 		await(t, fmt.Sprint(want), func() bool { got = own(); return slices.Equal(got, want) })
 	}
 	answers("127.7.7.1", "127.7.7.2")
+	apex := func(typ uint16) (out []string) {
+		m, _, err := ask("udp", p.dns, "storm.example.org.", typ)
+		require.NoError(t, err)
+		for _, rr := range m.Answer {
+			switch rr := rr.(type) {
+			case *dns.A:
+				out = append(out, rr.A.String())
+			default:
+				out = append(out, dns.Type(rr.Header().Rrtype).String())
+			}
+		}
+		slices.Sort(out)
+		return out
+	}
+	require.Equal(t, []string{"127.7.7.1", "127.7.7.2"}, apex(dns.TypeA), "the alias, without a check")
+	require.Equal(t, []string{"SOA"}, apex(dns.TypeSOA))
+	require.Equal(t, []string{"NS"}, apex(dns.TypeNS))
 
 	host, nodePort, _ := net.SplitHostPort(p.dns)
 	stub := func(zone, at string) string {
@@ -156,6 +174,7 @@ func TestHostNames(t *testing.T) {
 	require.NoError(t, os.Chtimes(filepath.Join(nsd.dir, "example.net.db"), later, later))
 	signal(syscall.SIGHUP)
 	answers("127.7.7.3")
+	await(t, "the alias to follow", func() bool { return slices.Equal(apex(dns.TypeA), []string{"127.7.7.3"}) })
 
 	signal(syscall.SIGTERM)
 	found := func() (d api.Discovery) {
@@ -165,8 +184,8 @@ func TestHostNames(t *testing.T) {
 		}
 		return d
 	}
-	await(t, "the trouble to be told", func() bool { d := found(); return len(d.Hosts) == 1 && d.Hosts[0].State == "failing" })
-	h := found().Hosts[0]
+	await(t, "the trouble to be told", func() bool { d := found(); return len(d.Hosts) == 2 && d.Hosts[1].State == "failing" })
+	h := found().Hosts[1]
 	require.Equal(t, "lb.example.net", h.Host)
 	require.NotEmpty(t, h.Failure)
 	require.Len(t, h.Addresses, 1)

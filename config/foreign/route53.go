@@ -305,9 +305,6 @@ func (b *route53Service) poolsOf(set tree, depth int) []*pool {
 				return out
 			}
 			values = b.plain[target]
-		} else if b.owner == b.z.name {
-			b.note(b.f.Name, set.line(), "%s is an alias of %s: at the apex there is no CNAME, so name its addresses", b.owner, target)
-			return nil
 		} else {
 			values = []string{target}
 		}
@@ -334,7 +331,12 @@ func (b *route53Service) fill(p *pool, values []string) {
 		}
 		a, err := netip.ParseAddr(v)
 		if err != nil {
-			p.endpoints = append(p.endpoints, endpoint{name: fmt.Sprintf("e%d", len(p.endpoints)+1), az: orMain(p.region), target: strings.TrimSuffix(v, ".") + "."})
+			e := endpoint{name: fmt.Sprintf("e%d", len(p.endpoints)+1), az: orMain(p.region), target: strings.TrimSuffix(v, ".") + "."}
+			if b.owner == b.z.name {
+				// There is no CNAME at the apex.
+				e.target, e.host = "", e.target
+			}
+			p.endpoints = append(p.endpoints, e)
 			continue
 		}
 		if i < len(p.endpoints) && len(p.endpoints[i].addresses) == 1 {

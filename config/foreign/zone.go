@@ -59,7 +59,9 @@ type pool struct {
 
 type endpoint struct {
 	name, az, target string
-	addresses        []string
+	// host stands in the place of target where its addresses are answered.
+	host      string
+	addresses []string
 	// weight is that of the file; 0 stands for the default.
 	weight int
 	never  bool
@@ -274,7 +276,9 @@ func (z *zone) steering(line func(format string, args ...any)) {
 
 func (e *endpoint) text() string {
 	out := "name: " + word(e.name)
-	if e.target != "" {
+	if e.host != "" {
+		out += ", host: " + word(e.host)
+	} else if e.target != "" {
 		out += ", target: " + word(e.target)
 	} else {
 		out += ", addresses: " + words(e.addresses)

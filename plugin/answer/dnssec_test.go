@@ -59,6 +59,7 @@ services:
   cdn: {tiers: [{edge: 1}], ttl: {max: 30s}}
   "*.apps": {tiers: [{web: 1}], ttl: {max: 30s}, also: [az]}
   near: {tiers: [{web: 1}], ttl: {max: 30s}, also: [region], srv: {port: 443}, https: {alpn: [h2]}}
+  far: {alias: far.example.net}
   mix: {tiers: [{four: 1}, {edge: 1}], ttl: {max: 30s}, https: {alpn: [h2]}}
   shards: {tiers: [{four: 1}], cells: {shards: 2, home: {four: 0-1}, failover: {four: [edge]}}, ttl: {max: 30s}}
   cells: {tiers: [{web: 1}], cells: {shards: 4, home: {web: 0-1, four: 2-3}}, ttl: {max: 30s}}
@@ -201,7 +202,7 @@ func signedQuestions() (out [][2]string) {
 			out = append(out, [2]string{tt.name, tt.qtype})
 		}
 	}
-	for _, name := range []string{"www", "all", "cdn", "near", "eu.near", "a.apps", "b.a.apps", "apps", "*.apps", "cells", "3.cells", "x.3.cells", "mix", "shards", "1.shards", "one.web", "two.web", "web", "nope", "a.nope", "zzz", "0"} {
+	for _, name := range []string{"www", "all", "cdn", "near", "eu.near", "a.apps", "b.a.apps", "apps", "*.apps", "cells", "3.cells", "x.3.cells", "mix", "shards", "1.shards", "far", "one.web", "two.web", "web", "nope", "a.nope", "zzz", "0"} {
 		for _, qtype := range []string{"A", "AAAA", "SRV", "HTTPS", "TXT", "CNAME", "DS", "ANY", "NSEC"} {
 			out = append(out, [2]string{name + ".example.org.", qtype})
 		}

@@ -110,6 +110,10 @@ func serviceTypes(z *config.Zone, svc *config.Service) []uint16 {
 		for _, e := range z.Pools[p].Endpoints {
 			v4, v6 = v4 || e.V4.IsValid(), v6 || e.V6.IsValid()
 		}
+		// What is not in the file may come any time.
+		for _, n := range z.Pools[p].Named {
+			v4, v6 = v4 || slices.Contains(n.Families, config.IPv4), v6 || slices.Contains(n.Families, config.IPv6)
+		}
 	}
 	return slices.DeleteFunc(typesOf(svc), func(t uint16) bool { return t == dns.TypeA && !v4 || t == dns.TypeAAAA && !v6 })
 }
