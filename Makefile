@@ -4,7 +4,7 @@ GO        ?= go
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS   := -s -w -X main.version=$(VERSION)
 # The Debian packages that the tests use; installed by `make test-deps`.
-PACKAGES  := bind9 bind9-dnsutils knot-dnsutils dnsperf iproute2 nftables mandoc unbound chromium prometheus knot-resolver dnsmasq-base pdns-recursor systemd rpm tmux nsd knot
+PACKAGES  := bind9 bind9-dnsutils knot-dnsutils dnsperf iproute2 nftables mandoc unbound chromium prometheus knot-resolver dnsmasq-base pdns-recursor systemd rpm tmux nsd knot postgresql
 # The servers that `make bench-peers` compares with.
 PEERS     := gdnsd pdns-server pdns-backend-geoip pdns-backend-bind knot knot-module-geoip nsd bind9 util-linux
 # Random histories of whole clusters that the simulator goes through: 2 s of a core each.
@@ -52,7 +52,7 @@ test-long: test-deps ## what takes hours; each line can be given alone
 	FAIRLEAD_PLANS=1000000 $(GO) test -count=1 -timeout 2h -run '^TestTwinAgrees$$' ./plugin/steer
 	FAIRLEAD_LONG=1 $(GO) test -v -count=1 -timeout 2h -run '^(TestConvergence|TestTraffic)$$' ./health/gossip
 	FAIRLEAD_LONG=1 $(GO) test -v -count=1 -timeout 30m -run '^TestSession' ./integration
-	FAIRLEAD_TRIALS=20 FAIRLEAD_STORM=50 FAIRLEAD_VALIDATE=120 $(GO) test -v -count=1 -timeout 4h ./integration
+	FAIRLEAD_TRIALS=20 FAIRLEAD_STORM=50 FAIRLEAD_VALIDATE=120 FAIRLEAD_SWITCHES=30 $(GO) test -v -count=1 -timeout 4h ./integration
 
 # A minute or two once the tools are built, which is seven minutes of a core.
 test-deploy: ui test-deps ## makes a release twice and compares it, installs the deb, runs the image, tries chart and manifests

@@ -163,7 +163,7 @@ func nodeProbeShape() *shape {
 	return object(
 		optional("max_in_flight", integer(0, maxInFlight)).or(0).says("How many probes run at once; 0: by the limit of open files."),
 		optional("allow", list(prefix())).says("Opens what is refused: link-local addresses, metadata services, multicast."),
-		optional("exec", boolean()).or(false).says("Checks of type exec may run programs, as the node's user."),
+		optional("exec", boolean()).or(false).says("Checks of type exec and lag may run programs, as the node's user."),
 		optional("reports", text("a path", lineText)).or("none").says("A directory of report files for checks of type push."),
 		optional("source", list(address())).or("the system's choice").says("Where probes come from: at most one address of each family."),
 	)

@@ -244,6 +244,12 @@ func (l *Log) relapse(c *Cause, m *Member, now time.Time) string {
 			for s := range i.Services {
 				i.Services[s].Final = false
 			}
+			for _, s := range m.Services {
+				if s.Loss != nil {
+					// What may be lost is that of the last time.
+					concern(i, s)
+				}
+			}
 		})
 		return i.ID
 	}
