@@ -111,6 +111,11 @@ func (c *Client) Zone(ctx context.Context, zone string) (*api.ZoneDetail, error)
 	return get[api.ZoneDetail](ctx, c, api.ItemPath(api.ZonesPath, zone), nil)
 }
 
+// ZoneKeys is what the keys of a zone do, what is to be done about them, and when that is safe.
+func (c *Client) ZoneKeys(ctx context.Context, zone string) (*api.ZoneKeys, error) {
+	return get[api.ZoneKeys](ctx, c, api.KeysPath(zone), nil)
+}
+
 // Services are the services of all zones.
 func (c *Client) Services(ctx context.Context, p Page) (*api.Services, error) {
 	return get[api.Services](ctx, c, api.ServicesPath, p.values())

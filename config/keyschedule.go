@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,7 +14,7 @@ const keyTransit = 5 * time.Second
 
 // LongestTTL is the greatest TTL of an RRset of the zone: so long caches may hold what an old key signed.
 func (z *Zone) LongestTTL() time.Duration {
-	longest := max(z.NSTTL, z.SOA.TTL)
+	longest := max(z.NSTTL, z.SOA.TTL, z.SOA.NegativeTTL)
 	if z.DNSSEC != nil {
 		longest = max(longest, z.DNSSEC.TTL)
 	}
@@ -66,6 +67,23 @@ func (z *Zone) hasOther(k *Key) bool {
 		}
 	}
 	return false
+}
+
+// Signed tells whether z is answered with signatures at now. A nil zone is not.
+func (z *Zone) Signed(now time.Time) bool {
+	return z != nil && z.DNSSEC != nil && slices.ContainsFunc(z.DNSSEC.Keys, func(k *Key) bool { return k.KSK() && k.Active(now) })
+}
+
+// SigningChange says what has to be true in the parent when is takes the place of was; empty where neither begins or ceases to be signed.
+func SigningChange(was, is *Zone, now time.Time) string {
+	switch {
+	case was == nil || is == nil:
+	case was.Signed(now) && !is.Signed(now):
+		return "it would be answered without signatures, which validators refuse for as long as the parent, or a cache, has its DS: that has to go first, for at least its TTL in the parent"
+	case !was.Signed(now) && is.Signed(now):
+		return "it would be signed for the first time: the parent may have its DS when caches have forgotten what is not signed, as `fairlead dnssec status " + strings.TrimSuffix(is.Name, ".") + "` says then"
+	}
+	return ""
 }
 
 // warnKeys says of the times of keys what breaks the zone for somebody.

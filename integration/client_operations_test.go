@@ -198,6 +198,9 @@ func readOperations() []operation {
 		{id: "getZones", do: does(func(ctx context.Context, c *client.Client) (*api.Zones, error) {
 			return c.Zones(ctx, client.Page{Limit: 1})
 		})},
+		{id: "getZonesZoneKeys", do: does(func(ctx context.Context, c *client.Client) (*api.ZoneKeys, error) {
+			return c.ZoneKeys(ctx, "example.org")
+		})},
 		{id: "getZonesZone", do: does(func(ctx context.Context, c *client.Client) (*api.ZoneDetail, error) {
 			return c.Zone(ctx, "example.org")
 		})},

@@ -28,7 +28,7 @@ var rows = map[string]int{
 	"health/report": 2, "plugin/abuse": 2,
 	"health/round": 3, "health/incident": 3, "health/latehit": 3, "health/table": 3, "health/state": 3, "client": 3,
 	"health/cluster": 4, "health/gone": 4, "plugin/answer": 4, "plugin/admin/ui": 4,
-	"health/engine": 5, "plugin/fastlane": 5, "plugin/explain": 5, "plugin/secondary": 5,
+	"health/engine": 5, "plugin/fastlane": 5, "plugin/explain": 5, "plugin/secondary": 5, "plugin/rollover": 5,
 	"plugin/admin": 6, "plugin/drill": 6,
 	"node":         7,
 	"plugin":       8,
@@ -59,7 +59,7 @@ var fences = []fence{
 	{"github.com/coreos/go-oidc", []string{"plugin/admin/oidc"}, "a Login is all that the others know of tokens of issuers"},
 	{"golang.org/x/oauth2", []string{"plugin/admin/oidc"}, "so it is with their logins"},
 	{"github.com/spf13/cobra", []string{"cmd/fairlead", "cmd/fairlead/exit", "cmd/fairlead/delegation", "cmd/fairlead/dnssec"}, "a command line is for the command"},
-	{module + "plugin", []string{"client", "node", "plugin", "plugin/steer", "plugin/abuse", "plugin/secondary", "plugin/answer", "plugin/explain", "plugin/drill", "plugin/fastlane", "plugin/geo", "plugin/geo/geomake", "plugin/admin", "plugin/admin/api", "plugin/admin/token", "plugin/admin/oidc", "plugin/admin/openapi", "plugin/admin/headline", "plugin/admin/ui", "cmd/fairlead", "cmd/fairlead/dnssec"}, "health never imports plugin: there is one writer"},
+	{module + "plugin", []string{"client", "node", "plugin", "plugin/steer", "plugin/abuse", "plugin/secondary", "plugin/rollover", "plugin/answer", "plugin/explain", "plugin/drill", "plugin/fastlane", "plugin/geo", "plugin/geo/geomake", "plugin/admin", "plugin/admin/api", "plugin/admin/token", "plugin/admin/oidc", "plugin/admin/openapi", "plugin/admin/headline", "plugin/admin/ui", "cmd/fairlead", "cmd/fairlead/dnssec"}, "health never imports plugin: there is one writer"},
 	{"log", []string{"cmd/fairlead"}, "logs go through slog, or through CoreDNS's logger in plugin"},
 }
 

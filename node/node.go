@@ -19,6 +19,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health/audit"
 	"github.com/fairlead-dns/fairlead/health/engine"
 	"github.com/fairlead-dns/fairlead/health/event"
+	"github.com/fairlead-dns/fairlead/health/gossip"
 	"github.com/fairlead-dns/fairlead/health/hook"
 	"github.com/fairlead-dns/fairlead/health/latehit"
 	"github.com/fairlead-dns/fairlead/health/probe"
@@ -30,6 +31,7 @@ import (
 	"github.com/fairlead-dns/fairlead/plugin/answer"
 	"github.com/fairlead-dns/fairlead/plugin/drill"
 	"github.com/fairlead-dns/fairlead/plugin/geo"
+	"github.com/fairlead-dns/fairlead/plugin/rollover"
 	"github.com/fairlead-dns/fairlead/plugin/secondary"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
 	"github.com/fairlead-dns/fairlead/plugin/stream"
@@ -88,6 +90,8 @@ type Node struct {
 	// secondaries are what zones have for those who transfer them, guards the cookies and limits; set before anything runs.
 	secondaries *secondary.Zones
 	guards      abuse.Guards
+	// rollover is with which keys zones were answered; set before anything runs.
+	rollover *rollover.Record
 
 	// echo measures how late this process is.
 	echo *probe.Echo
@@ -186,7 +190,7 @@ func (n *Node) prepare(c *Corefile) (err error) {
 func (n *Node) parts() admin.Node {
 	return admin.Node{
 		Self: n, Assumptions: n, Orders: n.engine, Holders: n.engine, Verdicts: n.engine, Members: n.engine, Memory: n.engine, IncidentLog: n.engine,
-		Gone: n.engine.Gone(), Files: &zoneFiles{n}, Discovery: n.discovery, Resolved: n.names, Drills: n.drills, Endpoints: n.endpoints, Explainer: &explainer{n}, History: n.day.log,
+		Gone: n.engine.Gone(), Files: &zoneFiles{n}, Keys: &zoneKeys{n}, Discovery: n.discovery, Resolved: n.names, Drills: n.drills, Endpoints: n.endpoints, Explainer: &explainer{n}, History: n.day.log,
 	}
 }
 
@@ -240,11 +244,16 @@ func (n *Node) makeEngine() error {
 	if n.state != "" {
 		copied = engine.CopiedState(n.state)
 	}
+	n.rollover = rollover.Open(rollover.Options{
+		Path: filepath.Join(n.state, rollover.FileName), Current: n.current, Restored: copied != "", Logger: n.logger,
+		Earlier: func() (time.Time, string) { return n.engine.Earlier() },
+	})
 	n.engine, err = engine.New(engine.Options{
-		Publisher: &answer.Publisher{Compiler: n.compiler, Current: n.current, Events: n.events, Logger: n.logger, Moves: n.moves}, Prober: prober,
+		Publisher: &answer.Publisher{Compiler: n.compiler, Current: n.current, Events: n.events, Logger: n.logger, Moves: n.moves, Around: n.rollover.Around}, Prober: prober,
 		Model: n.source.model, Source: n.source, State: n.state, StateMaxAge: cfg.StateMaxAge,
 		References: referenceTargets(cfg.References), Node: cfg.Name, Cluster: cluster, Ledger: n.compiler.Ledger(), Transit: cfg.Caches.Transit, Events: n.events, Hooks: len(cfg.Hooks) > 0,
 		Logger: n.logger, Registerer: n.scope, Restored: copied, Shared: n.tokens, Discovered: n.discovery,
+		Handlers: map[string]gossip.Handler{askKeys: n.handleKeys},
 	})
 	out.engine = n.engine
 	if err == nil {
@@ -279,7 +288,7 @@ func (n *Node) socket(cfg *config.Node) string {
 func (n *Node) run(ctx context.Context) {
 	defer close(n.done)
 	var g errgroup.Group
-	parts := []func(context.Context) error{n.engine.Run, n.admin.Run, n.geo.Run, n.watchDrills, n.events.Run, n.hooks.Run, n.readLateHits, n.echo.Run, n.disk.run, n.day.run, n.resign, n.discovery.run, n.names.run, n.shareCookies, n.secondaries.Run}
+	parts := []func(context.Context) error{n.engine.Run, n.admin.Run, n.geo.Run, n.watchDrills, n.events.Run, n.hooks.Run, n.readLateHits, n.echo.Run, n.disk.run, n.day.run, n.resign, n.discovery.run, n.names.run, n.shareCookies, n.secondaries.Run, n.rollover.Run}
 	if path := n.config.Load().Probe.Reports; path != "" {
 		d := &reportDir{path: path, logger: n.logger, report: n.endpoints.Report, lease: n.endpoints.pushLease}
 		parts = append(parts, d.run)

@@ -118,7 +118,7 @@ func (f *zoneFiles) configHash() string {
 
 // Reload looks at the zone files now and says what came of each.
 func (f *zoneFiles) Reload(ctx context.Context, force bool) (*api.ReloadResult, error) {
-	before := f.Status()
+	before, signed := f.Status(), f.node.rollover.SignedZones()
 	ctx, cancel := context.WithTimeout(ctx, serveTimeout)
 	defer cancel()
 	taken, err := f.node.engine.Look(ctx, func() *config.Model {
@@ -139,7 +139,7 @@ func (f *zoneFiles) Reload(ctx context.Context, force bool) (*api.ReloadResult, 
 	if err != nil {
 		return nil, err
 	}
-	out := &api.ReloadResult{Served: taken.Served, ConfigHash: f.configHash(), Files: []api.ReloadedFile{}, LeftByConfig: leftByConfig(&taken)}
+	out := &api.ReloadResult{Served: taken.Served, ConfigHash: f.configHash(), Files: []api.ReloadedFile{}, LeftByConfig: f.leftByConfig(&taken, signed)}
 	for _, file := range f.Status() {
 		i := slices.IndexFunc(before, func(b api.File) bool { return b.Path == file.Path })
 		r := api.ReloadedFile{File: file, Outcome: api.ReloadUnchanged}
@@ -156,9 +156,15 @@ func (f *zoneFiles) Reload(ctx context.Context, force bool) (*api.ReloadResult, 
 	return out, nil
 }
 
-// leftByConfig is what left the answers by a configuration, as the API has it.
-func leftByConfig(t *engine.Taken) api.LeftByConfig {
+// leftByConfig is what left the answers by a configuration, as the API has it. signed are the zones that were signed before.
+func (f *zoneFiles) leftByConfig(t *engine.Taken, signed []string) api.LeftByConfig {
 	out := api.LeftByConfig{More: t.More}
+	still := f.node.rollover.SignedZones()
+	for _, zone := range signed {
+		if !slices.Contains(still, zone) && f.node.rollover.Serves(zone) {
+			out.Unsigned = append(out.Unsigned, zone)
+		}
+	}
 	for _, l := range t.Left {
 		one := api.LeftHolding{
 			Name: l.Owner, Data: l.RData, Service: l.Service, Endpoint: l.Label.Name(), Zone: l.Zone, Why: l.Why,
@@ -187,6 +193,7 @@ func (f *zoneFiles) changeFile(ctx context.Context, file string, do func(d *zone
 	ctx, cancel := context.WithTimeout(ctx, serveTimeout)
 	defer cancel()
 	var failed error
+	signed := f.node.rollover.SignedZones()
 	taken, err := f.node.engine.Look(ctx, func() (m *config.Model) {
 		m, failed = f.node.source.change(file, do)
 		return m
@@ -194,5 +201,5 @@ func (f *zoneFiles) changeFile(ctx context.Context, file string, do func(d *zone
 	if err == nil {
 		err = failed
 	}
-	return leftByConfig(&taken), err
+	return f.leftByConfig(&taken, signed), err
 }

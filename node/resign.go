@@ -12,7 +12,12 @@ const resignInterval = time.Minute
 // resign makes signatures anew, in the background, until ctx ends.
 func (n *Node) resign(ctx context.Context) error {
 	return every(ctx, resignInterval, func(now time.Time) {
-		if zones := n.compiler.Resign(n.current.Load(), now); zones > 0 {
+		zones := 0
+		n.rollover.Around(func() <-chan struct{} {
+			zones = n.compiler.Resign(n.current.Load(), now)
+			return n.current.Renew()
+		})
+		if zones > 0 {
 			n.logger.Info("zones signed anew", "zones", zones, "seconds", time.Since(now).Seconds())
 		}
 	})

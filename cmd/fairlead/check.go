@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -153,6 +154,11 @@ func (r *checkResult) compare(ctx context.Context, server access) error {
 		fetched[z.zone.Name] = running.zone
 		if why := config.Shrinks(running.zone, z.zone); why != "" {
 			r.inFiles = append(r.inFiles, config.Problem{File: z.zone.File, Message: fmt.Sprintf("node %s refuses this version: it %s", served.Node, why), Help: config.ShrinkHelp})
+		}
+		if !z.zone.Signed(time.Now()) {
+			if why := config.SigningChange(running.zone, z.zone, time.Now()); why != "" {
+				r.inFiles = append(r.inFiles, config.Problem{File: z.zone.File, Severity: config.Warning, Path: "dnssec", Message: why})
+			}
 		}
 	}
 	dangling, err := c.dangling(ctx, served.Zones, zones, fetched)

@@ -96,6 +96,10 @@ const maxLeftRows = 20
 
 // writeLeftByConfig prints what left the answers by a configuration, and until when caches hold it.
 func writeLeftByConfig(w io.Writer, st terminal.Style, l *api.LeftByConfig) {
+	for _, zone := range l.Unsigned {
+		fmt.Fprintf(w, "%s: zone %s is answered without signatures now: validators refuse it for as long as the parent, or a cache, has its DS\n",
+			st.Paint(terminal.Red, "warning"), terminal.Display(zone))
+	}
 	if len(l.Left) == 0 {
 		return
 	}

@@ -102,7 +102,9 @@ type zoneDiff struct {
 	FileHash    string `json:"file_hash,omitempty"`
 	RunningHash string `json:"running_hash,omitempty"`
 	// Refused says why the node would go on with what it serves; empty if it takes the file up.
-	Refused string               `json:"refused,omitempty"`
+	Refused string `json:"refused,omitempty"`
+	// Signing says what the parent has to have, or must not, where the zone begins or ceases to be signed.
+	Signing string               `json:"signing,omitempty"`
 	Changes []diff.Change        `json:"changes"`
 	Names   []explain.NameChange `json:"names"`
 	// Leaves is what leaves the answers when the file takes the place of what runs.
@@ -290,6 +292,7 @@ func compareZone(z *config.Zone, running *runningZone, nested nesting, now time.
 	if z != nil && was != nil {
 		out.Changes = append(out.Changes, diff.Zones(was, z)...)
 		out.Refused = config.Shrinks(was, z)
+		out.Signing = config.SigningChange(was, z, now)
 	}
 	if was != nil {
 		was = was.Above(nested.before[was.Name])

@@ -36,6 +36,9 @@ func writeDiff(w io.Writer, d *diffDocument) {
 		if z.Refused != "" {
 			fmt.Fprintf(w, "  %s: it %s\n  help: %s\n", st.Paint(terminal.Red, "refused"), z.Refused, config.ShrinkHelp)
 		}
+		if z.Signing != "" {
+			fmt.Fprintf(w, "  %s: %s\n", st.Paint(terminal.Yellow, "DNSSEC"), z.Signing)
+		}
 		writeChanges(w, st, z.Changes)
 		writeNames(w, st, z.Names)
 		writeLeaves(w, st, z.Leaves)

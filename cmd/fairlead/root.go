@@ -43,7 +43,7 @@ func commands() []*cobra.Command {
 		checkCommand(),
 		diffCommand(),
 		delegation.Command(),
-		dnssec.Command(),
+		dnssec.Command(dnssecStatusCommand()),
 		schemaCommand(),
 		docsCommand(),
 		importCommand(),

@@ -201,6 +201,7 @@ func (e *Engine) joinCluster() error {
 	for _, s := range cl.shares {
 		o.Handlers[s.Name] = s.Handle
 	}
+	maps.Copy(o.Handlers, e.opts.Handlers)
 	cl.gate.mark = joinedFile(e.opts.State)
 	cl.marks = cluster.NewMarks(e.evidence)
 	cl.lists.Marks = cl.marks

@@ -172,6 +172,9 @@ func answering(list []Void, b *ledger.Bound, now time.Time) []Void {
 type clearing struct {
 	at  time.Time
 	why string
+	// own and ownWhy are the part of this node.
+	own    time.Time
+	ownWhy string
 }
 
 // Clear is from when on nothing that the nodes answered before their last starts can be in caches; why says why that is not known.
@@ -183,6 +186,9 @@ func (e *Engine) Clear() (at time.Time, why string) {
 // clears finds out from when on "nothing to forget" is more than a guess.
 func (e *Engine) clears(configured []string, now time.Time) *clearing {
 	c := &clearing{at: e.issued.book.Earlier().Add(e.opts.Transit), why: e.issued.greatest.unnamed}
+	if c.own, c.ownWhy = c.at, c.why; e.issued.asks {
+		c.ownWhy = "it asks the other nodes what it answered before"
+	}
 	for _, name := range configured {
 		p := e.cluster.peers[name]
 		switch {

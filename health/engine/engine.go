@@ -17,6 +17,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health/cluster"
 	"github.com/fairlead-dns/fairlead/health/event"
 	"github.com/fairlead-dns/fairlead/health/gone"
+	"github.com/fairlead-dns/fairlead/health/gossip"
 	"github.com/fairlead-dns/fairlead/health/incident"
 	"github.com/fairlead-dns/fairlead/health/intent"
 	"github.com/fairlead-dns/fairlead/health/ledger"
@@ -95,6 +96,8 @@ type Options struct {
 	Shared cluster.Shared
 	// Discovered is what clusters give, which nodes tell each other; nil for nothing.
 	Discovered cluster.Shared
+	// Handlers reply to what other nodes ask for by AskEach, by kind; nil for nothing.
+	Handlers map[string]gossip.Handler
 	// References are probed only to tell a broken vantage from a broken world; none means that it never abstains.
 	References []health.Target
 	// MaxTTL is an operator's word for the greatest TTL that an earlier process of this node gave; nil for none. Restored, where it is not

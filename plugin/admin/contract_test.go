@@ -38,6 +38,7 @@ var contract = map[string]call{
 	"GET /api/v1/what-if":                            {role: viewer, path: "/api/v1/what-if?drain=az%3Deu-a", status: 200},
 	"GET /api/v1/zones":                              {role: viewer, status: 200},
 	"GET /api/v1/zones/{zone}":                       {role: viewer, path: "/api/v1/zones/a.example", status: 200},
+	"GET /api/v1/zones/{zone}/keys":                  {role: viewer, path: "/api/v1/zones/a.example/keys", status: 200},
 	"GET /api/v1/services":                           {role: viewer, status: 200},
 	"GET /api/v1/services/{name}":                    {role: viewer, path: "/api/v1/services/www.a.example", status: 200},
 	"GET /api/v1/pools":                              {role: viewer, status: 200},

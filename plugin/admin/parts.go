@@ -29,6 +29,7 @@ type Node struct {
 	IncidentLog
 	Gone      GoneRecords
 	Files     ZoneFiles
+	Keys      Keys
 	Discovery Discovery
 	Resolved  Resolved
 	Drills    Drills
@@ -140,6 +141,12 @@ type ZoneFiles interface {
 	Forward(ctx context.Context, file string) (api.LeftByConfig, error)
 	// Running is the text of the file from which a zone runs; page and zone are left to the caller.
 	Running(*config.Zone) (*api.RunningZone, error)
+}
+
+// Keys are those that sign zones.
+type Keys interface {
+	// ZoneKeys is what is to be done about the keys of a zone that is served, by what all nodes answered.
+	ZoneKeys(context.Context, *health.ZoneView) (*api.ZoneKeys, error)
 }
 
 // Discovery are the clusters of Kubernetes that endpoints come from.

@@ -35,6 +35,7 @@ func (s *Server) partRoutes() []route {
 	return []route{
 		get(api.ZonesPath, "The zones.", api.Zones{}, s.listZones, list()...),
 		get(api.ZonesPath+"/{zone}", "One zone.", api.ZoneDetail{}, s.showZone),
+		get(api.ZonesPath+"/{zone}/keys", "What the keys of a zone do, what is to be done about them, and when that is safe.", api.ZoneKeys{}, s.showKeys),
 		get(api.ServicesPath, "What each service answers now.", api.Services{}, s.listServices, list(zone, parameter{"degraded", "true or false: only those that answer on a last resort, or that do not"})...),
 		get(api.ServicesPath+"/{name}", "One service and what its answers rest on.", api.ServiceDetail{}, s.showService),
 		get(api.PoolsPath, "The pools.", api.Pools{}, s.listPools, list(zone, parameter{"region", "only those of a region"})...),

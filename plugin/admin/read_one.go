@@ -27,6 +27,22 @@ func (s *Server) showZone(req *http.Request) (int, any) {
 	return http.StatusOK, api.ZoneDetail{Page: r.head(), ZoneItem: r.zoneItem(zv, r.node.Files.Status())}
 }
 
+func (s *Server) showKeys(req *http.Request) (int, any) {
+	r, err := s.read(req)
+	if err != nil {
+		return unread(err)
+	}
+	zv := r.zoneNamed(req.PathValue("zone"))
+	if zv == nil {
+		return missing("zone", req.PathValue("zone"))
+	}
+	out, err := r.node.Keys.ZoneKeys(req.Context(), zv)
+	if err != nil {
+		return http.StatusServiceUnavailable, failure(http.StatusServiceUnavailable, err)
+	}
+	return http.StatusOK, out
+}
+
 func (s *Server) showService(req *http.Request) (int, any) {
 	r, err := s.read(req)
 	if err != nil {

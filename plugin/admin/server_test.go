@@ -116,6 +116,23 @@ func (n *fakeNode) ChangeKeyring(context.Context, cluster.KeyringOrder) (map[str
 
 func (n *fakeNode) Allowances() steer.Allowances { return steer.DefaultAllowances() }
 
+// fakeKeys has a step for each way to be safe.
+type fakeKeys struct{}
+
+func (fakeKeys) ZoneKeys(_ context.Context, zv *health.ZoneView) (*api.ZoneKeys, error) {
+	at := time.Unix(1000, 0).UTC()
+	return &api.ZoneKeys{
+		Node: "n1", At: at, Zone: zv.Zone.Name, Signed: true, ValiditySeconds: 60,
+		Keys: []api.ZoneKey{{Tag: 1, Role: "KSK", Algorithm: "ED25519", State: "active"}, {Tag: 2, Role: "ZSK", Algorithm: "ED25519", State: "retired", NextChangeAt: &at}},
+		Steps: []api.KeyStep{
+			{Step: api.KeyStepDS, Tag: 1, Role: "KSK", Safe: api.KeySafeFrom, SafeAt: &at, DS: "a.example. 3600 IN DS 1 15 2 00"},
+			{Step: api.KeyStepLeave, Tag: 2, Role: "ZSK", Safe: api.KeySafeUnknown, Why: "n2 is not heard"},
+		},
+		Trouble: []string{"node n3 does not answer the zone"},
+		Nodes:   []api.KeyNode{{Node: "n1", Said: true, Served: true}, {Node: "n2", Why: "is not heard"}, {Node: "n3", Said: true}},
+	}, nil
+}
+
 type fakeDrills struct{ *fakeNode }
 
 func (n fakeDrills) Start(req *api.DrillRequest, _ health.Intent) (*api.Drill, error) {
@@ -249,7 +266,7 @@ func tokens(t testing.TB) *token.Store {
 // parts is n as the parts of a node.
 func (n *fakeNode) parts() Node {
 	return Node{
-		Self: n, Assumptions: n, Orders: n, Holders: n, Verdicts: n, Members: n, Memory: n, IncidentLog: n, Gone: fakeGone{}, Files: fakeFiles{n}, Discovery: fakeClusters{}, Drills: fakeDrills{n},
+		Self: n, Assumptions: n, Orders: n, Holders: n, Verdicts: n, Members: n, Memory: n, IncidentLog: n, Gone: fakeGone{}, Files: fakeFiles{n}, Keys: fakeKeys{}, Discovery: fakeClusters{}, Drills: fakeDrills{n},
 		Endpoints: n, Explainer: n, History: n,
 	}
 }

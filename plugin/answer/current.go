@@ -21,6 +21,8 @@ type held struct {
 		n atomic.Int64
 		_ [56]byte
 	}
+	// next is set, before retired is, where Renew put the same snapshot in this one's place: this one is a reader of it until it is quiet.
+	next    *held
 	retired atomic.Bool
 	once    sync.Once
 	quiet   chan struct{}
@@ -72,7 +74,12 @@ func (h *held) closeIfQuiet() {
 			return
 		}
 	}
-	h.once.Do(func() { close(h.quiet) })
+	h.once.Do(func() {
+		close(h.quiet)
+		if h.next != nil {
+			h.next.leave(0)
+		}
+	})
 }
 
 // Load is the snapshot in force for readers that write no answers (status, metrics); nil before the first Swap.
@@ -94,4 +101,25 @@ func (c *Current) Swap(s *Snapshot) <-chan struct{} {
 	old.retired.Store(true)
 	old.closeIfQuiet()
 	return old.quiet
+}
+
+// Renew returns a channel that closes when all who use the snapshot in force now have left it; the snapshot stays in force. It is for what a
+// snapshot's zones swap in place. Swap waits for these readers as before.
+func (c *Current) Renew() <-chan struct{} {
+	for {
+		old := c.p.Load()
+		if old == nil {
+			quiet := make(chan struct{})
+			close(quiet)
+			return quiet
+		}
+		next := &held{snap: old.snap, quiet: make(chan struct{})}
+		next.readers[0].n.Store(1)
+		if c.p.CompareAndSwap(old, next) {
+			old.next = next
+			old.retired.Store(true)
+			old.closeIfQuiet()
+			return old.quiet
+		}
+	}
 }

@@ -24,6 +24,8 @@ type Publisher struct {
 	Logger *slog.Logger
 	// Moves counts them; nil counts nothing.
 	Moves *Moves
+	// Around does a swap for somebody who watches what is served; nil for nobody.
+	Around func(swap func() (quiet <-chan struct{})) (quiet <-chan struct{})
 	// prepared is what Prepare made last, until it is published or overtaken.
 	prepared atomic.Pointer[Snapshot]
 }
@@ -44,7 +46,11 @@ func (p *Publisher) Publish(v *health.View, lower []health.PoolHorizon) ledger.S
 	next, served := p.Compiler.Compile(base, v), p.Current.Load()
 	next.MoveHorizons(lower)
 	swap := next.Since(served)
-	swap.Quiet = p.Current.Swap(next)
+	if p.Around == nil {
+		swap.Quiet = p.Current.Swap(next)
+	} else {
+		swap.Quiet = p.Around(func() <-chan struct{} { return p.Current.Swap(next) })
+	}
 	if served != nil {
 		p.tell(served, next)
 	}

@@ -3,6 +3,7 @@ package answer
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"net/netip"
 	"runtime"
 	"slices"
@@ -65,6 +66,29 @@ func (s *seal) of(plan int, typ uint16, first int) []byte {
 		}
 	}
 	return nil
+}
+
+// A Signing is what signs the answers of a zone now. The zero Signing is that of a zone that is answered without signatures.
+type Signing struct {
+	// Published are the keys in the DNSKEY RRset, Entry those that sign it, and Data those that sign all else.
+	Published, Entry, Data []*config.Key
+	sec                    *security
+}
+
+// Same tells whether nothing has been signed anew between the two.
+func (s Signing) Same(other Signing) bool { return s.sec == other.sec }
+
+// Signing is what signs the zone that stands at that place in View.Zones.
+func (s *Snapshot) Signing(zone int) Signing {
+	z := s.zones[zone]
+	if z.sec == nil {
+		return Signing{}
+	}
+	sec := z.sec.Load()
+	if sec == nil {
+		return Signing{}
+	}
+	return Signing{sec.signer.published, sec.signer.entry, sec.signer.data, sec}
 }
 
 // secure signs the static part of a zone.
@@ -167,6 +191,12 @@ func DSData(zone string, k *config.Key) []byte {
 	h.Write(k.Data)
 	out := binary.BigEndian.AppendUint16(nil, k.Tag)
 	return h.Sum(append(out, k.Algorithm, dns.SHA256))
+}
+
+// DSText is the DS record that the parent of a zone is to have for a key, as a zone file has it.
+func DSText(z *config.Zone, k *config.Key) string {
+	data := DSData(z.Name, k)
+	return fmt.Sprintf("%s %d IN DS %d %d %d %X", z.Name, z.DNSSEC.TTL, k.Tag, k.Algorithm, data[3], data[4:])
 }
 
 // seal signs what s answers under a name. before is what the name had before, nil for nothing: most replies of one record are as they were.

@@ -13,10 +13,12 @@ import (
 	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/config/zonedir"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
 )
 
-func Command() *cobra.Command {
+// Command is `fairlead dnssec`; status is the command below it that asks nodes.
+func Command(status *cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "dnssec",
 		Short:   "make keys for signed zones, and say what the parent zone must have",
@@ -26,11 +28,12 @@ signs, as the times in its .private file say. Files that come or go are seen as 
 
 A zone-signing key is replaced by dropping in a new one that is published before it signs (keygen --zsk --publish --activate) and by
 giving the old one its Inactive and Delete; a key-signing key by a new one, its DS in the parent beside the old one, and the removal
-of the old one once the parent has forgotten its DS. "fairlead dnssec status" says from when on each step is safe.
+of the old one once the parent has forgotten its DS. "fairlead dnssec status ZONE" says from when on each step is safe: by what the nodes
+answered. Before a file loses its key "dnssec", its zone's DS must have left the parent, and caches.
 
 ` + exit.LocalHelp,
 	}
-	cmd.AddCommand(keygenCommand(), dsCommand(), dnssecStatusCommand())
+	cmd.AddCommand(keygenCommand(), dsCommand(), status)
 	return cmd
 }
 
@@ -49,18 +52,12 @@ records, for parents that look for them (RFC 7344).
 				now := time.Now()
 				for _, k := range z.DNSSEC.Keys {
 					if k.KSK() && k.Published(now) {
-						fmt.Fprintln(cmd.OutOrStdout(), dsText(z, k))
+						fmt.Fprintln(cmd.OutOrStdout(), answer.DSText(z, k))
 					}
 				}
 			})
 		},
 	}
-}
-
-// dsText is the DS record of a key.
-func dsText(z *config.Zone, k *config.Key) string {
-	data := answer.DSData(z.Name, k)
-	return fmt.Sprintf("%s %d IN DS %d %d %d %X", z.Name, z.DNSSEC.TTL, k.Tag, k.Algorithm, data[3], data[4:])
 }
 
 // eachSigned calls f with the zones of files; one that is not signed is an error.
@@ -78,39 +75,49 @@ func eachSigned(files []string, f func(z *config.Zone)) error {
 	return nil
 }
 
-func dnssecStatusCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "status FILE...",
-		Short: "what the keys of zones do, and what is to be done next, and from when on it is safe",
-		Long: `Status prints, of each zone file, its keys with their roles and states, the next change of each, and below what a person has to do:
-in the parent zone, and for a key that is to follow or to leave. A step is safe once every honest cache has forgotten what speaks
-against it: TTLs of this zone, and how late a resolver may still accept an answer. How long the parent's DS records live, the
-parent says.
-
-` + exit.LocalHelp,
-		Example: "  fairlead dnssec status /etc/fairlead/zones.d/example.org.yaml",
-		Args:    exit.Args(cobra.MinimumNArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return eachSigned(args, func(z *config.Zone) { keyStatus(cmd.OutOrStdout(), z, time.Now()) })
-		},
-	}
+// FileStatus writes what the files of zones say of their keys.
+func FileStatus(w io.Writer, files []string) error {
+	return eachSigned(files, func(z *config.Zone) { fileKeys(w, z, time.Now()) })
 }
 
-// keyStatus writes the keys of a zone.
-func keyStatus(w io.Writer, z *config.Zone, now time.Time) {
-	fmt.Fprintf(w, "zone %s: signatures are valid for %s, and made anew after a quarter of that\n", terminal.Spelled(z.Name), keyDuration(z.DNSSEC.Validity))
-	t := terminal.NewTable("KEY", "ROLE", "ALGORITHM", "STATE", "NEXT")
+// fileKeys writes the keys of a zone's file. When a step is safe is not in there.
+func fileKeys(w io.Writer, z *config.Zone, now time.Time) {
+	head(w, z.Name, z.DNSSEC.Validity)
+	t := newTable()
+	active := 0
 	for _, k := range z.DNSSEC.Keys {
-		next := "-"
-		if at := k.NextChange(now); !at.IsZero() {
-			next = at.UTC().Format(time.RFC3339)
+		t.Add("", fmt.Sprint(k.Tag), k.Role(), k.AlgorithmName(), k.State(now), next(k.NextChange(now)))
+		if k.KSK() && k.Active(now) {
+			active++
 		}
-		t.Add("", fmt.Sprint(k.Tag), k.Role(), k.AlgorithmName(), k.State(now), next)
 	}
 	t.Write(w, terminal.Style{}, "  ")
-	for _, line := range keySteps(z, now) {
-		fmt.Fprintln(w, "  "+line)
+	say := func(format string, args ...any) { fmt.Fprintf(w, "  "+format+"\n", args...) }
+	for _, k := range z.DNSSEC.Keys {
+		for _, what := range z.KeyTrouble(k) {
+			say("%s %d: %s", k.Role(), k.Tag, what)
+		}
 	}
+	if active == 0 {
+		say("no key-signing key is active: with these files the zone is answered without signatures, and the parent must have no DS of it")
+	}
+	say("These are files: when a step is safe, only nodes know that answer the zone: `fairlead dnssec status %s`", terminal.Display(z.Name))
+}
+
+func head(w io.Writer, zone string, validity time.Duration) {
+	fmt.Fprintf(w, "zone %s: signatures are valid for %s, and made anew after a quarter of that\n", terminal.Spelled(zone), keyDuration(validity))
+}
+
+func newTable() *terminal.Table {
+	return terminal.NewTable("KEY", "ROLE", "ALGORITHM", "STATE", "NEXT")
+}
+
+// next is an instant as the table has it.
+func next(at time.Time) string {
+	if at.IsZero() {
+		return "-"
+	}
+	return at.UTC().Format(time.RFC3339)
 }
 
 func keyDuration(d time.Duration) string {
@@ -120,39 +127,81 @@ func keyDuration(d time.Duration) string {
 	return d.String()
 }
 
-// keySteps is what is to be done about the keys of a zone.
-func keySteps(z *config.Zone, now time.Time) (lines []string) {
-	say := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
-	when := func(t time.Time) string {
-		if !t.After(now) {
-			return "now"
+// WriteStatus writes what the nodes say of the keys of a zone.
+func WriteStatus(w io.Writer, st terminal.Style, z *api.ZoneKeys) {
+	if len(z.Keys) > 0 {
+		head(w, z.Zone, time.Duration(z.ValiditySeconds*float64(time.Second)))
+		t := newTable()
+		for _, k := range z.Keys {
+			var at time.Time
+			if k.NextChangeAt != nil {
+				at = *k.NextChangeAt
+			}
+			t.Add("", fmt.Sprint(k.Tag), k.Role, k.Algorithm, k.State, next(at))
 		}
-		return "from " + t.UTC().Format(time.RFC3339) + " on"
+		t.Write(w, st, "  ")
+	} else {
+		fmt.Fprintf(w, "zone %s: not signed\n", terminal.Spelled(z.Zone))
 	}
-	active := 0
-	for _, k := range z.DNSSEC.Keys {
-		if k.KSK() && k.Active(now) {
-			active++
-		}
-		switch state := k.State(now); {
-		case k.KSK() && (state == "active" || state == "published"):
-			say("KSK %d: the parent may have its DS, safe %s:", k.Tag, when(z.KnownAt(k)))
-			say("  %s", dsText(z, k))
-		case k.KSK() && (state == "retired" || state == "removed"):
-			say("KSK %d: the parent must have no DS of it; its files may go once the parent's DS has expired in caches", k.Tag)
-		case state == "published":
-			say("ZSK %d: it may sign, safe %s", k.Tag, when(z.KnownAt(k)))
-		case state == "retired" || state == "removed":
-			say("ZSK %d: it may leave the zone, and its files may go, safe %s", k.Tag, when(z.ForgottenAt(k)))
-		}
-		for _, what := range z.KeyTrouble(k) {
-			say("%s %d: %s", k.Role(), k.Tag, what)
+	for i := range z.Steps {
+		s := &z.Steps[i]
+		fmt.Fprintf(w, "  %s\n", stepText(s, st))
+		if s.DS != "" {
+			fmt.Fprintf(w, "    %s\n", s.DS)
 		}
 	}
-	if active == 0 {
-		say("no key-signing key is active: the zone is answered without signatures, so the parent must have no DS of it")
+	for _, what := range z.Trouble {
+		fmt.Fprintf(w, "  %s\n", st.Paint(terminal.Red, what))
 	}
-	return lines
+	if z.BeforeUntil != nil {
+		fmt.Fprintf(w, "  what was answered before these nodes began to answer the zone, or to keep a record of that, counts until %s\n", sharp(*z.BeforeUntil))
+	}
+	fmt.Fprintf(w, "  by the word of %s\n", said(z.Nodes))
+}
+
+// said are the nodes that have said how they answered.
+func said(nodes []api.KeyNode) string {
+	var names []string
+	for _, n := range nodes {
+		if n.Said {
+			names = append(names, n.Node)
+		}
+	}
+	if len(names) == len(nodes) {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%d of %d nodes", len(names), len(nodes))
+}
+
+// stepTexts are what is to be done, by step. The name of the key stands before them.
+var stepTexts = map[string]string{
+	api.KeyStepDS: "the parent may have its DS", api.KeyStepDSBeside: "it does not sign yet: the parent may have its DS beside that of a key that does",
+	api.KeyStepNoDS: "the parent must have no DS of it, nor caches: what its TTL in the parent is, the parent says", api.KeyStepSign: "it may sign",
+	api.KeyStepLeave: "it may leave the zone, and its files may go",
+}
+
+// sharp is an instant in words, not a second too early.
+func sharp(at time.Time) string {
+	return at.Add(time.Second - time.Nanosecond).Truncate(time.Second).UTC().Format(time.RFC3339)
+}
+
+func stepText(s *api.KeyStep, st terminal.Style) string {
+	if s.Step == api.KeyStepNoDS {
+		if s.Tag == 0 {
+			return "the zone is answered without signatures: the parent must have no DS of it"
+		}
+		return fmt.Sprintf("%s %d: %s", s.Role, s.Tag, stepTexts[s.Step])
+	}
+	text := fmt.Sprintf("%s %d: %s: ", s.Role, s.Tag, stepTexts[s.Step])
+	switch {
+	case s.Safe == api.KeySafeNow:
+		return text + st.Paint(terminal.Green, "safe now")
+	case s.Safe == api.KeySafeFrom && s.SafeAt != nil:
+		return text + st.Paint(terminal.Yellow, "safe from "+sharp(*s.SafeAt)+" on")
+	case s.Safe == api.KeySafeNotYet:
+		return text + st.Paint(terminal.Yellow, "not yet: "+s.Why)
+	}
+	return text + st.Paint(terminal.Yellow, "unknown: "+s.Why)
 }
 
 // algorithms are those that keygen makes keys of.

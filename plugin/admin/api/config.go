@@ -44,6 +44,9 @@ type LeftByConfig struct {
 	// Left names at most 200 holdings; More is how many more there are.
 	Left []LeftHolding `json:"left,omitempty"`
 	More int           `json:"left_more,omitempty"`
+	// Unsigned are zones that were answered with signatures, and are not any more: validators refuse them for as long as the parent, or a cache,
+	// has a DS of them.
+	Unsigned []string `json:"unsigned,omitempty"`
 }
 
 // A LeftHolding is an address, or a name, that answers to an owner name carried.
