@@ -44,6 +44,7 @@ func (b *builder) pool(k, n *yamlNode, at *yamlPath) *Pool {
 		p.Gate.ByCheck = true
 		p.Gate.Check = b.refer(g, at.child("gate"), "check", b.checks)
 	}
+	p.Capacity = intOf(field(n, "capacity"), 0)
 	b.poolLag(p, n, at)
 	if stringOf(field(n, "on_vantages_lost")) == "down" {
 		p.OnVantagesLost = SilenceDown

@@ -57,6 +57,7 @@ func (b *builder) service(k, n *yamlNode, at *yamlPath) *Service {
 	st := field(n, "staleness")
 	s.Staleness = Staleness{Target: durationOf(field(st, "target"), 0), RTO: durationOf(field(st, "rto"), 0)}
 	b.rpo(s, n, at)
+	b.demand(s, n, at)
 	s.OnAllDown = b.onAllDown(s, field(n, "on_all_down"), at.child("on_all_down"))
 	s.Failback = b.failback(field(n, "failback"), at.child("failback"))
 	b.rules(s, n, at)

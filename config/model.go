@@ -153,6 +153,8 @@ type Pool struct {
 	MinHealthy Amount
 	// MaxShare is the greatest share of a service's traffic in percent; 0 means no limit.
 	MaxShare int
+	// Capacity is how many requests a second its endpoints carry together; 0 means that it is not known.
+	Capacity int
 	Stateful bool
 	Fence    bool
 	Gate     Gate
@@ -295,6 +297,8 @@ type Service struct {
 	TTL       TTL
 	Staleness Staleness
 	RPO       RPO
+	// Demand is how many requests a second the service gets at its peak; 0 means that it is not known.
+	Demand    int
 	OnAllDown OnAllDown
 	Failback  Failback
 	Safety    Safety

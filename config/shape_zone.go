@@ -120,6 +120,7 @@ func poolShape() *shape {
 			says("How the pool's share is divided among AZs; 0 is never answered, still probed. Every AZ of the pool has to be named."),
 		optional("min_healthy", orPercent(integer(1, 1_000_000), 1, 100)).fills("Pool.MinHealthy").or(defaultMinHealthy).says("How many endpoints must be up, or which share, for the pool to answer."),
 		optional("max_share", percent(1, 100)).fills("Pool.MaxShare").or("no limit").says("The greatest share of a service's traffic; the rest goes to the next tier."),
+		optional("capacity", integer(1, maxRequests)).fills("Pool.Capacity").or("not known").says("How many requests a second its endpoints carry together: of a service with a `demand` it gets no greater share than that, and the rest goes to the next tier.").as("1000"),
 		optional("stateful", boolean()).fills("Pool.Stateful").or(false).says("It holds data: never answered outside its turn, and failback is manual."),
 		optional("fence", boolean()).fills("Pool.Fence").or(false).says("As stateful, and its shards of `cells` never leave it."),
 		optional("gate", text(`"manual" or a check`, lineText)).or("open").

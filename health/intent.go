@@ -243,11 +243,13 @@ const (
 	RuleMaxDrained  = "max_drained"
 	// RuleRPO: a service is not moved to a pool that keeps data and is further behind than its rpo.
 	RuleRPO = "rpo"
+	// RuleCapacity: what a drain leaves carries the demand of each service.
+	RuleCapacity = "capacity"
 )
 
 // Rules are all rules, in the order in which they are applied.
 func Rules() []string {
-	return []string{RuleNeverEmpty, RuleKeepRegions, RuleKeepAZs, RuleMaxDrained, RuleRPO}
+	return []string{RuleNeverEmpty, RuleKeepRegions, RuleKeepAZs, RuleMaxDrained, RuleRPO, RuleCapacity}
 }
 
 // An Intent is what an operator asked for. It is never written after it was made, but for its merge with what other nodes

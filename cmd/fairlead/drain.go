@@ -35,7 +35,7 @@ nodes leaves it out.
 
 The safety rules of each service refuse what would leave too little: never_empty, keep_regions, keep_azs, max_drained. They look
 at the configuration and the other drains, never at health. The rule rpo refuses what would move a service to a pool that keeps data
-and is further behind than the service's rpo. --dry-run changes nothing: it shows which answers would change, before
+and is further behind than the service's rpo, capacity what leaves less than carries the demand of a service. --dry-run changes nothing: it shows which answers would change, before
 and after, what a rule would refuse, and when honest caches would have forgotten.
 
 ` + confirmHelp + "\n\n" + serverHelp + "\n\n" + orderExits,

@@ -108,7 +108,7 @@ func (f *orderFlags) add(cmd *cobra.Command) {
 	cmd.Flags().Lookup("wait").NoOptDefVal = waitNodes
 	f.timeout = addTimeoutFlag(cmd)
 	dryRunVar(cmd, &f.dryRun)
-	cmd.Flags().StringSliceVar(&f.override, "override", nil, "safety rule that shall not refuse it: never_empty, keep_regions, keep_azs, max_drained or rpo")
+	cmd.Flags().StringSliceVar(&f.override, "override", nil, "safety rule that shall not refuse it: never_empty, keep_regions, keep_azs, max_drained, rpo or capacity")
 }
 
 // request is the order that the flags make.

@@ -27,7 +27,8 @@ would change, with shares before and after. Nothing changes.
 
 ` + serverHelp + `
 
-Exit codes: 0 done, 1 the node cannot be reached or the files have errors, 2 wrong usage, 3 a service would be degraded.`,
+Exit codes: 0 done, 1 the node cannot be reached or the files have errors, 2 wrong usage, 3 a service would be degraded, or a pool get more
+than its capacity.`,
 		Example: `  fairlead what-if --drain az=eu-west-1a
   fairlead what-if --down region=eu-west --weight web-us=10
   fairlead what-if --zones /etc/fairlead/zones.d --down pool=web-eu -o json`,
@@ -74,6 +75,11 @@ func (a *asker) whatIf(cmd *cobra.Command) (*api.WhatIf, error) {
 	return c.WhatIf(exit.OrBackground(cmd.Context()), a.assume)
 }
 
+// overloadText says how much of its capacity a pool would get.
+func overloadText(o *api.Overload) string {
+	return fmt.Sprintf("%s would get %.0f %% of its capacity: %.0f of %.0f requests/s", o.Pool, o.Percent, o.Requests, o.Capacity)
+}
+
 // worse tells whether a service would be degraded that is not.
 func worse(w *api.WhatIf) bool {
 	for _, s := range w.Services {
@@ -81,7 +87,7 @@ func worse(w *api.WhatIf) bool {
 			return true
 		}
 	}
-	return false
+	return len(w.Overloads) > 0
 }
 
 func writeWhatIf(out io.Writer, w *api.WhatIf) {
@@ -116,6 +122,9 @@ func writeMovesOf(out io.Writer, st terminal.Style, w *api.WhatIf) {
 	}
 	for _, n := range w.Names {
 		fmt.Fprintf(out, "%s loses %s\n", terminal.Display(n.Name), strings.Join(n.Leaves, ", "))
+	}
+	for _, o := range w.Overloads {
+		terminal.Say(out, "%s: %s", st.Paint(terminal.Yellow, "▲ warning"), overloadText(&o))
 	}
 	if w.MoreNames > 0 {
 		fmt.Fprintf(out, "and %d more names beside those of services lose something\n", w.MoreNames)

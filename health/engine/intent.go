@@ -149,6 +149,9 @@ func (e *Engine) admissible(i *health.Intent, now time.Time, replaced ...health.
 	if !i.TakesOut() {
 		return nil
 	}
+	if err := e.cur.Short(i, now); err != nil {
+		return err
+	}
 	// With the ids that are given now it is the last one: only its own fate can be new.
 	last := *i
 	last.ID, last.Confirmed = health.IntentID{Node: "\U0010FFFF"}, false

@@ -9,16 +9,16 @@ import (
 )
 
 // distribute sets the weights of the offers of c.steps[at] to what they get of the service's traffic, and adds those of
-// later steps that get the rest: what max_share leaves over goes to the next tiers; what a pool on its way back may not have
+// later steps that get the rest: what max_share, or the capacity, leaves over goes to the next tiers; what a pool on its way back may not have
 // yet goes to the others of its tier, else to the next ones; the standby trickle goes to the second tier. A pool that stands
 // in several tiers has what the first of them gives it. A tier of another kind takes nothing: a name has addresses or a CNAME, never both. What no later tier takes goes to those with room below their
-// max_share, and only where nobody has any do all share it. Cells know no max_share, and no parts of a pool: a shard's data is in
+// limit, and only where nobody has any do all share it. Cells know no max_share, and no parts of a pool: a shard's data is in
 // one place.
 func (c *chooser) distribute(at int, offers []offer) []offer {
 	trickle := c.trickle(at, offers[0].cfg.Kind())
 	simple := trickle == nil
 	for _, o := range offers {
-		simple = simple && o.percent == health.Whole && o.cfg.MaxShare == 0
+		simple = simple && o.percent == health.Whole && o.limit() == nil
 	}
 	if simple || c.cell {
 		return offers
@@ -84,12 +84,12 @@ func (s *spread) fresh(offers []offer) []offer {
 	return slices.DeleteFunc(offers, func(o offer) bool { return s.share[o.pool] != nil })
 }
 
-// roomy are the pools that may take more: wholly there, and below their max_share.
+// roomy are the pools that may take more: wholly there, and below their limit.
 func (s *spread) roomy() []offer {
 	var roomy []offer
 	for _, o := range s.given {
-		limit := o.cfg.MaxShare
-		if o.percent == health.Whole && (limit == 0 || s.share[o.pool].Cmp(ratio(uint64(limit), 100)) < 0) {
+		limit := o.limit()
+		if o.percent == health.Whole && (limit == nil || s.share[o.pool].Cmp(limit) < 0) {
 			roomy = append(roomy, o)
 		}
 	}
@@ -137,8 +137,8 @@ func (s *spread) give(o offer, want *big.Rat) (over *big.Rat) {
 		s.given = append(s.given, o)
 	}
 	over = new(big.Rat)
-	if limit := o.cfg.MaxShare; limit > 0 {
-		room := new(big.Rat).Sub(ratio(uint64(limit), 100), has)
+	if limit := o.limit(); limit != nil {
+		room := new(big.Rat).Sub(limit, has)
 		if want.Cmp(room) > 0 {
 			over.Sub(want, room)
 			want = room

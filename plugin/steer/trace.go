@@ -36,7 +36,7 @@ type PoolTrace struct {
 	Why       SkipReason
 	// Returned is how many percent of its share a pool on its way back may have.
 	Returned int
-	// Capped is set when the share stands at the pool's max_share, or above it because nobody else can take the rest.
+	// Capped is set when the share stands at the pool's max_share or capacity, or above it because nobody else can take the rest.
 	Capped bool
 	AZs    []AZTrace
 }
@@ -153,7 +153,10 @@ func (c *chooser) tracePool(share config.Share, st step, shares map[health.Endpo
 		az.Share += e.Share
 		az.Endpoints = append(az.Endpoints, e)
 	}
-	pt.Capped = !c.cell && cfg.MaxShare > 0 && pt.Share > 0 && pt.Share*100 >= float64(cfg.MaxShare)-1e-9
+	if limit := o.limit(); limit != nil && !c.cell && pt.Share > 0 {
+		most, _ := limit.Float64()
+		pt.Capped = pt.Share >= most-1e-9
+	}
 	return pt
 }
 

@@ -145,6 +145,20 @@ type WhatIf struct {
 	// MoreNames counts the others.
 	Names     []WhatIfName `json:"names,omitempty"`
 	MoreNames int          `json:"more_names,omitempty"`
+	// Overloads are the pools that would get more than they carry, by their `capacity` and the `demand` of the services, and more than now.
+	Overloads []Overload `json:"overloads,omitempty"`
+}
+
+// An Overload is a pool that would get more requests than it carries.
+type Overload struct {
+	// Pool is ZONE/POOL.
+	Pool string `json:"pool"`
+	// Requests is what it would get at the peak, Capacity what is left of it carries, both a second; Percent is the one of the other, and
+	// PercentBefore what that is now.
+	Requests      float64 `json:"requests"`
+	Capacity      float64 `json:"capacity"`
+	Percent       float64 `json:"percent"`
+	PercentBefore float64 `json:"percent_before"`
 }
 
 // A WhatIfName is a name beside that of its service, and what its answers carry no more.

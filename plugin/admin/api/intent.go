@@ -43,7 +43,7 @@ type IntentRequest struct {
 	State  string `json:"state,omitempty" enum:"up|down"`
 	Actor  string `json:"actor,omitempty"`
 	Reason string `json:"reason"`
-	// Override names safety rules that shall not refuse it: never_empty, keep_regions, keep_azs, max_drained, rpo.
+	// Override names safety rules that shall not refuse it: never_empty, keep_regions, keep_azs, max_drained, rpo, capacity.
 	Override []string `json:"override,omitempty"`
 	// StartsInSeconds plans a start; 0 is now. ForSeconds is how long it is in force, an hour unless it or Forever says.
 	StartsInSeconds float64 `json:"starts_in_seconds,omitempty"`
