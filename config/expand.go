@@ -28,7 +28,7 @@ type Member struct {
 }
 
 // With is z with the members of its pools that something outside of the file gives, by index of the pool: the same members, the same zone and the same Hash, in whatever
-// order they come. A member whose name or address an endpoint of the file has already is left out.
+// order they come. Those of host names are covered by Resolved instead. A member whose name or address an endpoint of the file has already is left out.
 func (z *Zone) With(members map[int][]Member) *Zone {
 	count := 0
 	for _, list := range members {
@@ -39,20 +39,32 @@ func (z *Zone) With(members map[int][]Member) *Zone {
 	}
 	out := *z
 	out.Pools = slices.Clone(z.Pools)
-	h := sha256.New()
-	h.Write(z.Hash[:])
+	given, resolved := sha256.New(), sha256.New()
+	given.Write(z.Hash[:])
+	resolved.Write(z.Resolved[:])
+	clusters, names := false, false
 	for i, p := range z.Pools {
 		if len(members[i]) == 0 || !p.Given() {
 			continue
 		}
 		out.Pools[i] = p.with(z, members[i])
-		fmt.Fprintf(h, "\x00%s", p.Name)
 		for _, e := range out.Pools[i].Endpoints[len(p.Endpoints):] {
-			fmt.Fprintf(h, "\x00%s\x00%v\x00%s\x00%s\x00%s", e.Name, e.RData(), z.AZs[e.AZ].Name, e.Cluster, e.Of)
+			h := given
+			if e.Of != "" {
+				h, names = resolved, true
+			} else {
+				clusters = true
+			}
+			fmt.Fprintf(h, "\x00%s\x00%s\x00%v\x00%s\x00%s\x00%s", p.Name, e.Name, e.RData(), z.AZs[e.AZ].Name, e.Cluster, e.Of)
 			_ = binary.Write(h, binary.BigEndian, [2]uint32{uint32(e.Weight), uint32(e.ProbePort)})
 		}
 	}
-	h.Sum(out.Hash[:0])
+	if clusters {
+		given.Sum(out.Hash[:0])
+	}
+	if names {
+		resolved.Sum(out.Resolved[:0])
+	}
 	out.addHosts(z)
 	return &out
 }

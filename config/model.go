@@ -59,6 +59,9 @@ type Zone struct {
 	// FileHash is the SHA-256 of the file's content and of every file that it names (zone file, certificates). Hash covers what clusters give its
 	// pools, too; it is the same where they give nothing.
 	FileHash, Hash Hash
+	// Resolved covers the addresses that host names give its pools; zero for none. Nodes resolve for themselves: it is no part of Hash, by which they
+	// tell whether they serve the same.
+	Resolved Hash
 
 	SOA         SOA
 	NameServers []NameServer

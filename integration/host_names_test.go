@@ -34,7 +34,7 @@ const hostNamesCorefile = `storm.example.org:PORT {
 const hostNamesZone = `zone: storm.example.org
 nameservers: [{name: ns1.storm.example.org, addresses: [192.0.2.53]}]
 regions: {eu: {azs: [eu-a]}}
-checks: {ready: {type: tcp, port: %d, interval: 200ms, timeout: 100ms, fall: 2, rise: 1}}
+checks: {ready: {type: tcp, port: %d, interval: 1s, timeout: 900ms, fall: 1, rise: 1}}
 pools:
   own: {region: eu, check: ready, endpoints: [{name: lb, host: lb.example.net, az: eu-a}]}
   sorry: {region: eu, endpoints: [{name: page, target: sorry.example.net, az: eu-a}]}

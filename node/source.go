@@ -243,7 +243,7 @@ func (s *source) expand() (m *config.Model, moved bool) {
 		expanded[i] = s.names.with(s.discovery.with(z))
 	}
 	for _, z := range config.Visible(expanded) {
-		if was := before[z.Name]; was != nil && was.File == z.File && was.Hash == z.Hash {
+		if was := before[z.Name]; was != nil && was.File == z.File && was.Hash == z.Hash && was.Resolved == z.Resolved {
 			z = was
 		}
 		zones = append(zones, z)

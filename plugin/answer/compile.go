@@ -120,7 +120,8 @@ func (c *Compiler) Compile(prev *Snapshot, v *health.View) *Snapshot {
 // Ledger is where the snapshot's answers are to be stamped, and whose clock is that of its TTLs.
 func (s *Snapshot) Ledger() *ledger.Ledger { return s.ledger }
 
-// PlanHash is the same for two snapshots of one model that decide the same for every service: members, weights and last resorts.
+// PlanHash is the same for two snapshots of one model that decide the same for every service: members, weights and last resorts. Services with
+// resolved addresses are no part of it.
 // It says nothing of TTLs, nor of whose turn it is.
 func (s *Snapshot) PlanHash() (hash uint64) {
 	if s == nil {

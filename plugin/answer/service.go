@@ -61,7 +61,11 @@ func (p *compiledPlan) set(typ uint16) *rrset {
 func (c *Compiler) service(z *zone, zv *health.ZoneView, i int, old *service, at time.Time) *service {
 	svc := zv.Zone.Services[i]
 	d := steer.Decide(zv, svc, i)
-	s := &service{cfg: svc, decision: d, plans: make([]compiledPlan, len(d.Plans)), hash: d.Hash()}
+	s := &service{cfg: svc, decision: d, plans: make([]compiledPlan, len(d.Plans))}
+	if !slices.ContainsFunc(svc.Pools, func(p int) bool { return len(z.cfg.Pools[p].Named) > 0 }) {
+		// What each node resolves for itself is not compared.
+		s.hash = d.Hash()
+	}
 	if old != nil && old.cfg == svc {
 		s.chooser, s.seed = old.chooser, old.seed
 	} else {
