@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -69,6 +70,40 @@ func (z *Zone) hasOther(k *Key) bool {
 	return false
 }
 
+// An OtherKey is a DNSKEY record of another signer of the zone (RFC 8901).
+type OtherKey struct {
+	Flags     uint16
+	Algorithm uint8
+	Tag       uint16
+	// Data is the RDATA.
+	Data []byte
+}
+
+// OtherKeys are those that stand under records.
+func (z *Zone) OtherKeys() (keys []OtherKey) {
+	for i := range z.Records {
+		r := &z.Records[i]
+		if r.Name != z.Name || r.Type != dns.TypeDNSKEY {
+			continue
+		}
+		for _, data := range r.RData {
+			if len(data) > 4 {
+				keys = append(keys, OtherKey{binary.BigEndian.Uint16(data), data[3], keyTag(data), data})
+			}
+		}
+	}
+	return keys
+}
+
+// keyTag is that of RFC 4034 appendix B.
+func keyTag(data []byte) uint16 {
+	var sum uint32
+	for i, b := range data {
+		sum += uint32(b) << (8 * ((i + 1) % 2))
+	}
+	return uint16(sum + sum>>16)
+}
+
 // Signed tells whether z is answered with signatures at now. A nil zone is not.
 func (z *Zone) Signed(now time.Time) bool {
 	return z != nil && z.DNSSEC != nil && slices.ContainsFunc(z.DNSSEC.Keys, func(k *Key) bool { return k.KSK() && k.Active(now) })
@@ -108,12 +143,20 @@ func (k *Key) Role() string {
 }
 
 // AlgorithmName is the mnemonic of the key's algorithm.
-func (k *Key) AlgorithmName() string {
-	if name, ok := dns.AlgorithmToString[k.Algorithm]; ok {
+func (k *Key) AlgorithmName() string { return algorithmName(k.Algorithm) }
+
+// AlgorithmName is the mnemonic of the key's algorithm.
+func (k *OtherKey) AlgorithmName() string { return algorithmName(k.Algorithm) }
+
+func algorithmName(algorithm uint8) string {
+	if name, ok := dns.AlgorithmToString[algorithm]; ok {
 		return name
 	}
-	return fmt.Sprint(k.Algorithm)
+	return fmt.Sprint(algorithm)
 }
+
+// KSK tells whether the key is an entry point.
+func (k *OtherKey) KSK() bool { return k.Flags&dns.SEP != 0 }
 
 // State is what the key is doing at now, in a word: waiting, published, active, retired, removed.
 func (k *Key) State(now time.Time) string {

@@ -35,9 +35,11 @@ func ofKeys(mark string) bool {
 }
 
 // idOf names a key on every node: tags are not one to one.
-func idOf(k *config.Key) string {
-	sum := sha256.Sum256(k.Data)
-	return fmt.Sprintf("%d/%d/%x", k.Algorithm, k.Tag, sum[:6])
+func idOf(k *config.Key) string { return idIn(k.Algorithm, k.Tag, k.Data) }
+
+func idIn(algorithm uint8, tag uint16, data []byte) string {
+	sum := sha256.Sum256(data)
+	return fmt.Sprintf("%d/%d/%x", algorithm, tag, sum[:6])
 }
 
 // faceOf is the face of a zone that is signed so.
@@ -45,6 +47,11 @@ func faceOf(z *config.Zone, by answer.Signing) *Face {
 	marks := make(map[string]bool)
 	for _, k := range by.Published {
 		marks[inSet(idOf(k))] = true
+	}
+	if len(by.Published) > 0 {
+		for _, k := range z.OtherKeys() {
+			marks[inSet(idIn(k.Algorithm, k.Tag, k.Data))] = true
+		}
 	}
 	for _, k := range by.Entry {
 		marks[entry(idOf(k))] = true

@@ -142,6 +142,15 @@ func Judge(z *config.Zone, signed bool, nodes []Node, transit time.Duration, now
 				out.Trouble = append(out.Trouble, fmt.Sprintf("%s %d: %s", k.Role(), k.Tag, what))
 			}
 		}
+		for _, k := range z.OtherKeys() {
+			one := api.ZoneKey{Tag: k.Tag, Role: "ZSK", Algorithm: k.AlgorithmName(), State: "published", Other: true}
+			if k.KSK() {
+				one.Role = "KSK"
+			} else {
+				out.Steps = append(out.Steps, j.step(k.Tag, one.Role, api.KeyStepSign, "", j.known(idIn(k.Algorithm, k.Tag, k.Data))))
+			}
+			out.Keys = append(out.Keys, one)
+		}
 	}
 	if !signed {
 		out.Steps = append(out.Steps, api.KeyStep{Step: api.KeyStepNoDS, Safe: api.KeySafeNow})
@@ -154,23 +163,23 @@ func Judge(z *config.Zone, signed bool, nodes []Node, transit time.Duration, now
 func (j *judge) steps(z *config.Zone, k *config.Key) []api.KeyStep {
 	switch state := k.State(j.now); {
 	case k.KSK() && state == "active":
-		return []api.KeyStep{j.step(k, api.KeyStepDS, answer.DSText(z, k), j.trusted(k))}
+		return []api.KeyStep{j.step(k.Tag, k.Role(), api.KeyStepDS, answer.DSText(z, k), j.trusted(k))}
 	case k.KSK() && state == "published":
-		return []api.KeyStep{j.step(k, api.KeyStepDSBeside, answer.DSText(z, k), j.known(idOf(k)))}
+		return []api.KeyStep{j.step(k.Tag, k.Role(), api.KeyStepDSBeside, answer.DSText(z, k), j.known(idOf(k)))}
 	case state == "published":
-		return []api.KeyStep{j.step(k, api.KeyStepSign, "", j.known(idOf(k)))}
+		return []api.KeyStep{j.step(k.Tag, k.Role(), api.KeyStepSign, "", j.known(idOf(k)))}
 	case state == "retired" || state == "removed":
-		leave := j.step(k, api.KeyStepLeave, "", j.forgotten(idOf(k)))
+		leave := j.step(k.Tag, k.Role(), api.KeyStepLeave, "", j.forgotten(idOf(k)))
 		if k.KSK() {
-			return []api.KeyStep{j.step(k, api.KeyStepNoDS, "", when{}), leave}
+			return []api.KeyStep{j.step(k.Tag, k.Role(), api.KeyStepNoDS, "", when{}), leave}
 		}
 		return []api.KeyStep{leave}
 	}
 	return nil
 }
 
-func (j *judge) step(k *config.Key, what, ds string, w when) api.KeyStep {
-	s := api.KeyStep{Step: what, Tag: k.Tag, Role: k.Role(), DS: ds}
+func (j *judge) step(tag uint16, role, what, ds string, w when) api.KeyStep {
+	s := api.KeyStep{Step: what, Tag: tag, Role: role, DS: ds}
 	switch {
 	case w.notYet != "":
 		s.Safe, s.Why = api.KeySafeNotYet, w.notYet

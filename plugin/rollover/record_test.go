@@ -360,3 +360,29 @@ func TestGone(t *testing.T) {
 		require.Zero(t, kept())
 	})
 }
+
+// TestOtherSigner: a key of another signer may sign once caches know it.
+func TestOtherSigner(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t)
+		defer func() { s.stop() }()
+		a, other := newKey(t, true, ""), newKey(t, false, "")
+		s.serve(zoneOf(t, 20, 1, a))
+		time.Sleep(time.Hour)
+		z := zoneOf(t, 20, 1, a)
+		rr, err := dns.NewRR(other.public)
+		require.NoError(t, err)
+		buf := make([]byte, 512)
+		n, err := dns.PackRR(rr, buf, 0, nil, false)
+		require.NoError(t, err)
+		data := buf[n-int(rr.Header().Rdlength) : n]
+		z.Records = append(z.Records, config.Record{Name: z.Name, Type: dns.TypeDNSKEY, TTL: 20, RData: [][]byte{data}})
+		s.serve(z)
+		require.Equal(t, "not_yet: n1 answers the DNSKEY RRset without it", s.step(other, api.KeyStepSign))
+		time.Sleep(time.Second)
+		require.Equal(t, "25", s.step(other, api.KeyStepSign))
+		time.Sleep(25 * time.Second)
+		require.Equal(t, "now", s.step(other, api.KeyStepSign))
+		require.Empty(t, s.trouble())
+	})
+}

@@ -137,6 +137,9 @@ func WriteStatus(w io.Writer, st terminal.Style, z *api.ZoneKeys) {
 			if k.NextChangeAt != nil {
 				at = *k.NextChangeAt
 			}
+			if k.Other {
+				k.State += ", another signer's"
+			}
 			t.Add("", fmt.Sprint(k.Tag), k.Role, k.Algorithm, k.State, next(at))
 		}
 		t.Write(w, st, "  ")

@@ -55,6 +55,8 @@ type ZoneKey struct {
 	// State is by the times in the key's files, which nodes follow within a minute; NextChangeAt is when it becomes another one, absent for never.
 	State        string     `json:"state" enum:"waiting|published|active|retired|removed"`
 	NextChangeAt *time.Time `json:"next_change_at,omitempty"`
+	// Other is set for a key of another signer of the zone, whose DNSKEY record stands in the file: what it signs is not known here.
+	Other bool `json:"other,omitempty"`
 }
 
 // A KeyStep is something to be done about a key, or about all (then it has no tag).
