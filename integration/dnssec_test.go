@@ -23,7 +23,10 @@ soa: {negative_ttl: 1s}
 regions: {eu: {azs: [eu-a, eu-b]}}
 pools:
   web: {region: eu, endpoints: [{name: one, addresses: [192.0.2.1], az: eu-a}, {name: two, addresses: [192.0.2.2, "2001:db8::2"], az: eu-b}]}
+  solo: {region: eu, endpoints: [{name: one, addresses: [192.0.2.9], az: eu-a}]}
+  page: {region: eu, endpoints: [{name: page, target: page.example.org, az: eu-b}]}
 services:
+  mix: {tiers: [{solo: 1}, {page: 1}], ttl: {max: 2s, min: 1s}, failback: {hold: 0s}}
   www: {tiers: [{web: 1}], ttl: {max: 2s, min: 1s}, failback: {hold: 0s}}
 LADDER  all: {tiers: [{web: 1}], ttl: {max: 2s, min: 1s}, answers: all, failback: {hold: 0s}}
   "*.apps": {tiers: [{web: 1}], ttl: {max: 2s, min: 1s}}
@@ -33,6 +36,8 @@ records:
   - {name: alias, type: CNAME, data: x.apps}
   - {name: d, type: DNAME, data: apps}
   - {name: "*.w", type: MX, data: 10 Mail}
+  - {name: page, type: A, data: 192.0.2.80}
+  - {name: page, type: AAAA, data: "2001:db8::80"}
 `
 
 // signedQuestions are questions of signedZone, each with what delv says of a reply that is valid.
@@ -42,6 +47,7 @@ var signedQuestions = []struct{ name, qtype, want string }{
 	{"a.nope", "MX", "; negative response, fully validated"}, {"c", "TXT", "; negative response, fully validated"}, {"b.c", "A", "; negative response, fully validated"},
 	{"a.b.c", "TXT", "; fully validated"}, {"alias", "A", "; fully validated"}, {"x.d", "A", "; fully validated"}, {"q.w", "MX", "; fully validated"},
 	{"q.w", "A", "; negative response, fully validated"}, {"safe", "DS", "; fully validated"}, {"child", "DS", "; negative response, fully validated"},
+	{"mix", "A", "; fully validated"}, {"mix", "AAAA", "; negative response, fully validated"}, {"mix", "TXT", "; negative response, fully validated"},
 	{"@", "DNSKEY", "; fully validated"}, {"@", "SOA", "; fully validated"}, {"@", "CDS", "; fully validated"}, {"@", "NS", "; fully validated"}, {"www", "ANY", "; fully validated"},
 }
 
@@ -165,7 +171,7 @@ func TestValidatingResolvers(t *testing.T) {
 	require.Zero(t, code, out)
 	host, port, _ := strings.Cut(p.dns, ":")
 	v := &validation{t: t, p: p, names: map[string]int{"www": dns.RcodeSuccess, "all": dns.RcodeSuccess, "x.apps": dns.RcodeSuccess, "y.apps": dns.RcodeSuccess, "alias": dns.RcodeSuccess,
-		"x.d": dns.RcodeSuccess, "nope": dns.RcodeNameError, "aaa": dns.RcodeNameError, "zzz": dns.RcodeNameError, "www.nope": dns.RcodeNameError}}
+		"x.d": dns.RcodeSuccess, "mix": dns.RcodeSuccess, "mix AAAA": dns.RcodeSuccess, "mix TXT": dns.RcodeSuccess, "mix CNAME": dns.RcodeSuccess, "nope": dns.RcodeNameError, "aaa": dns.RcodeNameError, "zzz": dns.RcodeNameError, "www.nope": dns.RcodeNameError}}
 	for _, ttl := range validatedTTLs {
 		v.names[fmt.Sprintf("t%d", ttl)] = dns.RcodeSuccess
 	}
@@ -228,8 +234,9 @@ type validation struct {
 	t      *testing.T
 	p      *process
 	at, by []string
-	names  map[string]int
-	asked  int
+	// names are what is asked for, A unless a type stands behind a blank, and the RCODEs.
+	names map[string]int
+	asked int
 }
 
 // look asks each validator for each name.
@@ -237,7 +244,11 @@ func (v *validation) look() {
 	v.t.Helper()
 	for i, at := range v.at {
 		for name, want := range v.names {
-			m := new(dns.Msg).SetQuestion(fullName(name)+".", dns.TypeA).SetEdns0(1232, true)
+			short, qtype, typed := strings.Cut(name, " ")
+			if !typed {
+				qtype = "A"
+			}
+			m := new(dns.Msg).SetQuestion(fullName(short)+".", dns.StringToType[qtype]).SetEdns0(1232, true)
 			r, _, err := (&dns.Client{Timeout: 20 * time.Second}).Exchange(m, at)
 			require.NoError(v.t, err, "%s asks for %s", v.by[i], name)
 			require.Equal(v.t, dns.RcodeToString[want], dns.RcodeToString[r.Rcode], "%s: %s", v.by[i], name)
@@ -247,7 +258,8 @@ func (v *validation) look() {
 	}
 }
 
-// flips drains and undrains an endpoint for so long, every two seconds, and looks all the time.
+// flips drains and undrains an AZ for so long, every two seconds, and looks all the time: an endpoint of several leaves, and an address makes room for
+// a CNAME.
 func (v *validation) flips(length time.Duration) {
 	v.t.Helper()
 	order := func(args ...string) {
@@ -255,7 +267,7 @@ func (v *validation) flips(length time.Duration) {
 		require.Zero(v.t, code, out)
 	}
 	for end := time.Now().Add(length); time.Now().Before(end); {
-		for _, args := range [][]string{{"drain", "endpoint", "web/one", "--reason", "test", "--yes"}, {"undrain", "endpoint", "web/one"}} {
+		for _, args := range [][]string{{"drain", "az", "eu-a", "--reason", "test", "--yes"}, {"undrain", "az", "eu-a"}} {
 			order(args...)
 			for next := time.Now().Add(2 * time.Second); time.Now().Before(next); {
 				v.look()
