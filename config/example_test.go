@@ -174,6 +174,7 @@ func TestSchema(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) { assert.Error(t, schema.Validate(asJSON(t, []byte(tt.yaml)))) })
 	}
 	compileSchema(t, NodeSchema())
+	assert.NoError(t, compileSchema(t, PlanSchema()).Validate(asJSON(t, PlanExample)))
 }
 
 // TestSchemaKeys: the schema has each key of the shape, and no other, at each level.

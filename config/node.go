@@ -52,6 +52,8 @@ type Node struct {
 	Kubernetes []KubeCluster
 	// Resolvers are asked for the addresses of host names, in this order; none means those of /etc/resolv.conf.
 	Resolvers []netip.AddrPort
+	// Plans are what to do when a site is left.
+	Plans NodePlans
 }
 
 // Metrics bounds what Prometheus is told.
@@ -142,6 +144,7 @@ func nodeShape() *shape {
 			optional("endpoints", integer(0, maxEndpointSeries)).or(0).
 				says("How many endpoints at most have a series `fairlead_endpoint_state` of their own, those that are not up first."),
 		)).says("Bounds of what Prometheus is told."),
+		optional("plans", nodePlansShape()).or("none").says("Plans for disaster recovery, which this node can start and carry on."),
 		optional("state_max_age", duration(0, maxHold)).or(defaultStateMaxAge).says("How old kept verdicts may be at a start."),
 		optional("references", list(text("an address with a port, as in 192.0.2.1:443", referenceText))).
 			says("Hosts that are up whenever this node's own network is: while none accepts a connection and most probes fail, the node abstains."),
@@ -242,6 +245,7 @@ func ParseNode(file string, content []byte) (*Node, Problems) {
 	n.cluster(r, field(root, "cluster"))
 	n.hooks(r, items(field(root, "hooks")))
 	n.kubernetes(r, field(root, "kubernetes"))
+	n.plans(field(root, "plans"))
 	n.databases(r, items(field(field(root, "geo"), "databases")))
 	problems := r.finish()
 	if problems.HasErrors() {

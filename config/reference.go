@@ -9,17 +9,19 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// ZoneExample and NodeExample have every key once.
+// ZoneExample, NodeExample and PlanExample have every key once.
 var (
 	//go:embed testdata/zone.example.yaml
 	ZoneExample []byte
 	//go:embed testdata/node.example.yaml
 	NodeExample []byte
+	//go:embed testdata/plan.example.yaml
+	PlanExample []byte
 )
 
 // A KeyDoc is the entry of one key in the reference.
 type KeyDoc struct {
-	// File is zone or node. Path is the keys from the top, with NAMES for free keys and [] for entries of lists.
+	// File is zone, node or plan. Path is the keys from the top, with NAMES for free keys and [] for entries of lists.
 	File, Path string
 	// Type and Range say what may stand there, Default what holds without it; the latter two may be empty.
 	Type, Range, Default string
@@ -40,9 +42,9 @@ func (d *KeyDoc) Name() string { return d.Path[strings.LastIndexByte(d.Path, '.'
 // Above is the path of the mapping in which the key stands.
 func (d *KeyDoc) Above() string { return d.Path[:max(0, strings.LastIndexByte(d.Path, '.'))] }
 
-// KeyDocs are the entries of all keys of zone files and of the node file, in the order of the tables.
+// KeyDocs are the entries of all keys of zone files, of the node file and of plan files, in the order of the tables.
 func KeyDocs() []KeyDoc {
-	return append(keyDocs("zone", zoneShape(), ZoneExample), keyDocs("node", nodeShape(), NodeExample)...)
+	return slices.Concat(keyDocs("zone", zoneShape(), ZoneExample), keyDocs("node", nodeShape(), NodeExample), keyDocs("plan", planShape(), PlanExample))
 }
 
 func keyDocs(file string, sh *shape, example []byte) []KeyDoc {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// ReferencePage is the page of all keys of a file, zone or node, in Markdown.
+// ReferencePage is the page of all keys of a file, zone, node or plan, in Markdown.
 func ReferencePage(file string) string {
 	var docs []KeyDoc
 	for _, d := range KeyDocs() {
@@ -43,7 +43,12 @@ of a list. What does not fit is an error with file, line and column, and changes
 `,
 	"node": `What is particular to one running node; the Corefile names it as ` + "`node`" + `. ` + "`config/testdata/node.example.yaml`" + ` has every key once. Relative paths are
 relative to the working directory. A duration has a unit, as in 500ms, 5s, 1h30m or 7d. A change takes effect when the Corefile is reloaded, that of
-` + "`name`, `user`, `admin`, `references`, `probe`, `hooks`, `caches.transit` and `cluster`" + ` but for its ` + "`nodes`" + ` in a new process.
+` + "`name`, `user`, `admin`, `references`, `probe`, `hooks`, `plans`, `caches.transit` and `cluster`" + ` but for its ` + "`nodes`" + ` in a new process.
+
+` + referenceMade + `
+`,
+	"plan": `One file per plan, in the directory that the node file names as ` + "`plans.directory`" + `: [plans](plans.md) says how runs go. ` + "`config/testdata/plan.example.yaml`" + ` has
+every key once; ` + "`fairlead check`" + ` and ` + "`fairlead plan check`" + ` find every mistake. A duration has a unit, as in 500ms, 5s, 1h30m or 7d.
 
 ` + referenceMade + `
 `,

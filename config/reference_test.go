@@ -12,7 +12,7 @@ import (
 
 // TestReference: the pages in docs/ are what the table says.
 func TestReference(t *testing.T) {
-	for _, file := range []string{"zone", "node"} {
+	for _, file := range []string{"zone", "node", "plan"} {
 		path := "../docs/" + file + "-reference.md"
 		page := ReferencePage(file)
 		if *update {

@@ -20,6 +20,9 @@ func Schema() []byte {
 // NodeSchema is the JSON Schema of the node file.
 func NodeSchema() []byte { return printSchema("Fairlead node file", nodeShape().schema()) }
 
+// PlanSchema is the JSON Schema of a plan file.
+func PlanSchema() []byte { return printSchema("Fairlead plan file", planShape().schema()) }
+
 func printSchema(title string, doc map[string]any) []byte {
 	doc["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	doc["title"] = title

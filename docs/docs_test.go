@@ -92,6 +92,11 @@ func TestBlocks(t *testing.T) {
 				if !strings.Contains(m[3], "\nzone:") && !strings.HasPrefix(m[3], "zone:") {
 					continue
 				}
+				if config.IsPlan([]byte(m[3])) {
+					_, problems := config.ParsePlan(path, []byte(m[3]), nil)
+					assert.Empty(t, problems, path)
+					continue
+				}
 				zones++
 				_, problems := config.Parse(path, []byte(m[3]), config.ParseOptions{Geo: config.GeoPresent})
 				assert.False(t, problems.HasErrors(), "%s: %s", path, problems)

@@ -46,6 +46,9 @@ With --node the zones are for the node of that node file, which is checked too: 
 subdivision or asn, and order: nearest, are errors if it names no geo database. Without --node they are a warning. A quorum and
 vantages that the roster of its cluster cannot provide are errors.
 
+A PATH that is a plan file, or a directory called plans.d, is checked as such: with zone files beside it, or as the node file names it,
+what its steps name must be in them.
+
 With --running the versions that a running node serves are asked for, and what that node would refuse is an error: a version that
 drops more than 30 % of the names or endpoints, and at least 10, without ` + "`allow_shrink: true`" + `. Orders that would name nothing any more are
 a warning. See ` + "`fairlead diff`" + ` for all that would change.
@@ -59,6 +62,7 @@ names nothing, and an address that no AZ of the zone file has, are warnings.
 Exit codes: 0 no error, 1 errors, 2 wrong usage; with --running also 1 if the node cannot be reached.`,
 		Example: `  fairlead check /etc/fairlead/zones.d
   fairlead check gslb.yaml shop.yaml
+  fairlead check /etc/fairlead/zones.d /etc/fairlead/plans.d
   fairlead check --node /etc/fairlead/node.yaml /etc/fairlead/zones.d
   fairlead check --running /etc/fairlead/zones.d
   fairlead check --node /etc/fairlead/node.yaml --cluster /etc/fairlead/zones.d
@@ -119,6 +123,8 @@ type checkResult struct {
 	inFiles, computed config.Problems
 	zones             []checkedZone
 	clusters          []checkedCluster
+	// plans are those without errors.
+	plans []*config.Plan
 }
 
 // A checkedZone is a zone without errors of its own.
@@ -170,6 +176,7 @@ func (r *checkResult) compare(ctx context.Context, server access) error {
 
 // checkPaths reads and judges everything at paths, for the node with the node file at node; an empty path means any node.
 func checkPaths(paths []string, node string, a steer.Allowances) *checkResult {
+	planFiles, paths := planPaths(paths)
 	paths, nodeFiles, inCluster := clusterPaths(paths)
 	if node == "" && len(nodeFiles) > 0 {
 		node, nodeFiles = nodeFiles[0], nodeFiles[1:]
@@ -185,7 +192,11 @@ func checkPaths(paths []string, node string, a steer.Allowances) *checkResult {
 		geo, a = n.GeoDatabase(), a.For(n)
 	}
 	zones, problems := readZones(paths, geo)
-	r := &checkResult{allowances: a, inFiles: append(inNode, problems...)}
+	if n != nil && isDir(n.Plans.Directory) && !slices.ContainsFunc(planFiles, func(path string) bool { return sameFile(path, n.Plans.Directory) }) {
+		planFiles = append(planFiles, n.Plans.Directory)
+	}
+	plans, inPlans := readPlans(planFiles, zones)
+	r := &checkResult{allowances: a, inFiles: slices.Concat(inNode, problems, inPlans), plans: plans}
 	for _, z := range zones {
 		c := checkedZone{zone: z}
 		for _, svc := range z.Services {

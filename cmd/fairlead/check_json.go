@@ -17,6 +17,14 @@ type checkDocument struct {
 	Zones      []checkZone     `json:"zones"`
 	// Clusters are those that were asked.
 	Clusters []checkedCluster `json:"clusters,omitempty"`
+	// Plans are the plan files without errors.
+	Plans []checkPlan `json:"plans,omitempty"`
+}
+
+type checkPlan struct {
+	Name  string `json:"name"`
+	File  string `json:"file"`
+	Steps int    `json:"steps"`
 }
 
 type checkAllowances struct {
@@ -82,6 +90,9 @@ func (r *checkResult) document() checkDocument {
 			z.Services = append(z.Services, serviceDocument(svc, c.bounds[i]))
 		}
 		d.Zones = append(d.Zones, z)
+	}
+	for _, p := range r.plans {
+		d.Plans = append(d.Plans, checkPlan{Name: p.Name, File: p.File, Steps: len(p.Steps)})
 	}
 	return d
 }

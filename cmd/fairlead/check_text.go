@@ -32,6 +32,12 @@ func (r *checkResult) writeText(w io.Writer) {
 		}
 		c.write(w)
 	}
+	for i, p := range r.plans {
+		if i == 0 && len(problems)+len(shown)+len(r.zones) > 0 {
+			fmt.Fprintln(w)
+		}
+		fmt.Fprintf(w, "plan %s (%s): %s\n", p.Name, p.File, terminal.Count(len(p.Steps), "step"))
+	}
 	if len(r.zones) > 0 {
 		a := r.allowances
 		fmt.Fprintf(w, "\nallowances: gossip G %s, quiesce Q %s, transit X %s, probe lag %s\n", a.Gossip, a.Quiesce, a.Transit, a.ProbeLag)
@@ -57,7 +63,11 @@ func (r *checkResult) summary(w io.Writer) {
 		services += len(c.zone.Services)
 	}
 	all := r.problems()
-	fmt.Fprintf(w, "%s, %s: %s, %s, %s\n", terminal.Count(len(r.zones), "good zone"), terminal.Count(services, "service"),
+	good := terminal.Count(len(r.zones), "good zone") + ", " + terminal.Count(services, "service")
+	if len(r.plans) > 0 {
+		good += ", " + terminal.Count(len(r.plans), "good plan")
+	}
+	fmt.Fprintf(w, "%s: %s, %s, %s\n", good,
 		terminal.Count(all.Count(config.Error), "error"), terminal.Count(all.Count(config.Warning), "warning"), terminal.Count(all.Count(config.Notice), "notice"))
 }
 

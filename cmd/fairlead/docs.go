@@ -16,10 +16,10 @@ func docsCommand() *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
 		Use:   "docs KEY",
-		Short: "what a key of the zone file or the node file does: its range, default and an example",
+		Short: "what a key of a zone, node or plan file does: its range, default and an example",
 		Long: `Docs prints the entries of a key. KEY is its name, as in hold, or more of its path, as in failback.hold or services.SERVICE.ttl;
-names of your choice can be left out. A name that several keys have prints all of them. docs/zone-reference.md and docs/node-reference.md in
-the repository have all keys.
+names of your choice can be left out. A name that several keys have prints all of them. docs/zone-reference.md, docs/node-reference.md and
+docs/plan-reference.md in the repository have all keys.
 
 ` + exit.LocalHelp,
 		Example: `  fairlead docs failback
@@ -28,10 +28,10 @@ the repository have all keys.
 		Args:              exit.Args(cobra.ExactArgs(1)),
 		ValidArgsFunction: completeKeys,
 	}
-	cmd.Flags().StringVar(&file, "file", "", "zone or node: keys of that file alone")
+	cmd.Flags().StringVar(&file, "file", "", "zone, node or plan: keys of that file alone")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if file != "" && file != "zone" && file != "node" {
-			return exit.Usagef(cmd, "--file %s: want zone or node", file)
+		if file != "" && file != "zone" && file != "node" && file != "plan" {
+			return exit.Usagef(cmd, "--file %s: want zone, node or plan", file)
 		}
 		found := keysNamed(args[0], file)
 		if len(found) == 0 {

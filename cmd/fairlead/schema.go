@@ -9,9 +9,9 @@ import (
 
 func schemaCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "schema zone|node|crd",
-		Short: "the JSON Schema of a zone file or of the node file, or the CRD of zones in Kubernetes",
-		Long: `Schema prints the JSON Schema (draft 2020-12) of a zone file or of the node file, for editors that complete and check YAML.
+		Use:   "schema zone|node|plan|crd",
+		Short: "the JSON Schema of a zone, node or plan file, or the CRD of zones in Kubernetes",
+		Long: `Schema prints the JSON Schema (draft 2020-12) of a zone, node or plan file, for editors that complete and check YAML.
 References between parts of a file, sums and ranges of durations are beyond a schema: ` + "`fairlead check`" + ` checks those.
 
 crd is the manifest of the kind Zone (fairlead.dev/v1alpha1), whose spec is a zone file; deploy/kubernetes/zones.yaml has it with the role of
@@ -23,12 +23,14 @@ the nodes that read it.
   # then, as the first line of a zone file:
   # yaml-language-server: $schema=zone.schema.json`,
 		Args:      exit.Args(cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs)),
-		ValidArgs: []string{"zone", "node", "crd"},
+		ValidArgs: []string{"zone", "node", "plan", "crd"},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			text := config.Schema()
 			switch args[0] {
 			case "node":
 				text = config.NodeSchema()
+			case "plan":
+				text = config.PlanSchema()
 			case "crd":
 				text = config.CRD()
 			}
