@@ -98,6 +98,8 @@ type Options struct {
 	Discovered cluster.Shared
 	// Handlers reply to what other nodes ask for by AskEach, by kind; nil for nothing.
 	Handlers map[string]gossip.Handler
+	// Runs are those of plans; nil for none.
+	Runs cluster.Shared
 	// References are probed only to tell a broken vantage from a broken world; none means that it never abstains.
 	References []health.Target
 	// MaxTTL is an operator's word for the greatest TTL that an earlier process of this node gave; nil for none. Restored, where it is not

@@ -93,7 +93,7 @@ type shownIntents struct {
 // Intents are the intents in force and those planned, by id, as of the latest change.
 func (e *Engine) Intents() []health.IntentState { return e.shownIntents.Load().states }
 
-// replace begins an order that is filled, in the place of others.
+// replace begins an order that is filled, in the place of others: one without an id gets one.
 func (e *Engine) replace(i health.Intent, now time.Time, replaced ...health.IntentID) (id health.IntentID, then intent.Finish, err error) {
 	if err := i.Validate(); err != nil {
 		return i.ID, nil, err
@@ -108,7 +108,12 @@ func (e *Engine) replace(i health.Intent, now time.Time, replaced ...health.Inte
 		i.Bound = i.Bound.Union(judge.Bind(e.cur.Model.Zones, &i))
 	}
 	wrapped := func(err error) error { return fmt.Errorf("%s %s: %w", i.Kind, i.Scope, err) }
-	if id, err = e.intents.Put(i, now, replaced...); err != nil {
+	if id = i.ID; id != (health.IntentID{}) {
+		err = e.intents.PutAs(i, now, replaced...)
+	} else {
+		id, err = e.intents.Put(i, now, replaced...)
+	}
+	if err != nil {
 		return id, nil, wrapped(err)
 	}
 	return id, func(now time.Time, err error) error {

@@ -7,12 +7,15 @@ import (
 	"github.com/fairlead-dns/fairlead/health/cluster"
 )
 
-// newShares are the sets that nodes have in common besides orders: Options.Shared first, then Options.Discovered.
+// shareRuns is where newShares has Options.Runs.
+const shareRuns = 2
+
+// newShares are the sets that nodes have in common besides orders: Options.Shared first, then Options.Discovered and Options.Runs.
 func (e *Engine) newShares(ask func(ctx context.Context, node, kind string, body []byte) ([]byte, error)) (shares []*cluster.Share) {
 	for _, s := range []struct {
 		name string
 		set  cluster.Shared
-	}{{"shared", e.opts.Shared}, {"discovered", e.opts.Discovered}} {
+	}{{"shared", e.opts.Shared}, {"discovered", e.opts.Discovered}, {"runs", e.opts.Runs}} {
 		shares = append(shares, &cluster.Share{Name: s.name, Set: s.set, Ask: ask, Beside: e.beside, Changed: e.TellShared, Logger: e.opts.Logger})
 	}
 	return shares
@@ -27,7 +30,7 @@ func (e *Engine) beside(do func(ctx context.Context)) {
 	})
 }
 
-// TellShared tells the others at once that Options.Shared or Options.Discovered has changed.
+// TellShared tells the others at once that Options.Shared, Discovered or Runs has changed.
 func (e *Engine) TellShared() {
 	e.post(func(time.Time) {
 		if e.cluster != nil {

@@ -108,20 +108,30 @@ func (s *Store) Raise(incarnation uint64) { s.incarnation = max(s.incarnation, i
 
 // Put gives i an id and has it kept, and ends the intents that it replaces, in one step. One order at a time waits for the disk.
 func (s *Store) Put(i health.Intent, now time.Time, replaces ...health.IntentID) (health.IntentID, error) {
-	if n := len(s.set.Open(now)); n >= MaxOpen || s.full(s.set, now) {
-		return health.IntentID{}, fmt.Errorf("%w: %d intents are open already", ErrFull, n)
-	}
 	i.ID = health.IntentID{Node: s.node, Incarnation: s.incarnation, Counter: s.counter + 1}
+	if err := s.PutAs(i, now, replaces...); err != nil {
+		return health.IntentID{}, err
+	}
+	s.counter++
+	return i.ID, nil
+}
+
+// PutAs is Put of an intent that has an id already, which no node gives by itself.
+func (s *Store) PutAs(i health.Intent, now time.Time, replaces ...health.IntentID) error {
+	if n := len(s.set.Open(now)); n >= MaxOpen || s.full(s.set, now) {
+		return fmt.Errorf("%w: %d intents are open already", ErrFull, n)
+	}
 	if s.set.Bound()+i.Bound.Len() > health.MaxBound {
 		// The order is what matters; its names hold.
 		i.Bound = health.Binding{}
 	}
 	end := End{Actor: i.Actor, Reason: "replaced by " + i.ID.String(), At: now}
-	if err := s.await(func(set Set) Set { return set.Add(i).End(end, replaces...) }, now); err != nil {
-		return health.IntentID{}, err
-	}
-	s.counter++
-	return i.ID, nil
+	return s.await(func(set Set) Set { return set.Add(i).End(end, replaces...) }, now)
+}
+
+// EndAs has ids ended as Put has one kept, those included that nothing is known of.
+func (s *Store) EndAs(e End, ids ...health.IntentID) error {
+	return s.await(func(set Set) Set { return set.End(e, ids...) }, e.At)
 }
 
 // await has an order wait for the disk.

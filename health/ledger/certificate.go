@@ -59,10 +59,12 @@ func (c *Certificate) Sign(key ed25519.PrivateKey) (*Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Envelope{
-		PayloadType: CertificateType, Payload: payload,
-		Signatures: []Signature{{KeyID: c.Node, Sig: ed25519.Sign(key, encoding(CertificateType, payload))}},
-	}, nil
+	return Seal(CertificateType, c.Node, payload, key), nil
+}
+
+// Seal makes an envelope around a payload of a type, signed by a node.
+func Seal(kind, node string, payload []byte, key ed25519.PrivateKey) *Envelope {
+	return &Envelope{PayloadType: kind, Payload: payload, Signatures: []Signature{{KeyID: node, Sig: ed25519.Sign(key, encoding(kind, payload))}}}
 }
 
 // encoding is DSSE's pre-authentication encoding.
@@ -72,16 +74,25 @@ func encoding(kind string, payload []byte) []byte {
 
 // Verify is the certificate in e if the key's owner signed it.
 func (e *Envelope) Verify(key ed25519.PublicKey) (*Certificate, error) {
-	if e.PayloadType != CertificateType {
-		return nil, fmt.Errorf("payload of type %q, want %q", e.PayloadType, CertificateType)
+	payload, err := e.Open(CertificateType, key)
+	if err != nil {
+		return nil, err
+	}
+	c := new(Certificate)
+	if err := json.Unmarshal(payload, c); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Open is the payload, which is to be of a type, if the key's owner signed it.
+func (e *Envelope) Open(kind string, key ed25519.PublicKey) ([]byte, error) {
+	if e.PayloadType != kind {
+		return nil, fmt.Errorf("payload of type %q, want %q", e.PayloadType, kind)
 	}
 	for _, s := range e.Signatures {
 		if len(key) == ed25519.PublicKeySize && ed25519.Verify(key, encoding(e.PayloadType, e.Payload), s.Sig) {
-			c := new(Certificate)
-			if err := json.Unmarshal(e.Payload, c); err != nil {
-				return nil, err
-			}
-			return c, nil
+			return e.Payload, nil
 		}
 	}
 	return nil, errors.New("no signature by that key")
