@@ -38,7 +38,7 @@ func mkdir(t *testing.T, path string) { require.NoError(t, os.MkdirAll(path, 0o7
 
 // operations are all, in an order in which each finds what it needs: those that make something before those that read or end it.
 func operations(p *process) []operation {
-	var intent, drill string
+	var intent, drill, planned string
 	incident := "latest"
 	why, over := "client test", api.EndRequest{Actor: "ada", Reason: "over"}
 	node := api.NodeRequest{Actor: "ada", Reason: why}
@@ -97,6 +97,50 @@ func operations(p *process) []operation {
 		one("postIntentsIdResume", does(func(ctx context.Context, c *client.Client) (*api.Intent, error) {
 			return c.Resume(ctx, intent, api.ResumeRequest{Actor: "ada", Reason: why})
 		}), 409),
+		one("getPlans", func(ctx context.Context, c *client.Client) error {
+			for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+				list, err := c.Plans(ctx)
+				if err != nil || len(list.Plans) == 1 && list.Plans[0].Foresight != nil || time.Now().After(deadline) {
+					return err
+				}
+			}
+		}),
+		one("getPlansName", does(func(ctx context.Context, c *client.Client) (*api.Plan, error) { return c.Plan(ctx, "p") })),
+		one("postPlansNameStart", func(ctx context.Context, c *client.Client) error {
+			req := api.PlanStartRequest{Actor: "ada", Reason: why}
+			if _, err := c.ForeseePlan(ctx, "p", req); err != nil {
+				return err
+			}
+			begun, err := c.StartPlan(ctx, "p", req)
+			if err == nil {
+				planned = begun.ID
+			}
+			return err
+		}),
+		one("getRuns", does(func(ctx context.Context, c *client.Client) (*api.Runs, error) { return c.Runs(ctx) })),
+		one("getRunsId", func(ctx context.Context, c *client.Client) error {
+			for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+				u, err := c.Run(ctx, planned)
+				if err != nil || u.Status == "waiting" || time.Now().After(deadline) {
+					return err
+				}
+			}
+		}),
+		one("postRunsIdApprove", does(func(ctx context.Context, c *client.Client) (*api.Run, error) {
+			return c.ApproveRun(ctx, planned, api.RunRequest{Actor: "ada", Step: "word"})
+		})),
+		one("postRunsIdPause", does(func(ctx context.Context, c *client.Client) (*api.Run, error) {
+			return c.PauseRun(ctx, planned, api.RunRequest{Actor: "ada"})
+		})),
+		one("postRunsIdResume", does(func(ctx context.Context, c *client.Client) (*api.Run, error) {
+			return c.ResumeRun(ctx, planned, api.RunRequest{Actor: "ada"})
+		})),
+		one("getRunsIdEvidence", does(func(ctx context.Context, c *client.Client) (*ledger.Envelope, error) {
+			return c.RunEvidence(ctx, planned)
+		})),
+		one("postRunsIdAbort", does(func(ctx context.Context, c *client.Client) (*api.Run, error) {
+			return c.AbortRun(ctx, planned, api.RunRequest{Actor: "ada", Reason: why})
+		})),
 		one("getSafe", does(func(ctx context.Context, c *client.Client) (*api.Safe, error) { return c.Safe(ctx, scope) })),
 		one("getStaleness", does(func(ctx context.Context, c *client.Client) (*api.Staleness, error) {
 			return c.Staleness(ctx, "www.example.org")

@@ -82,9 +82,10 @@ func startClientNode(t *testing.T) (*process, *recorder, *client.Client) {
 	serveNothing(t, endpoints)
 	p := &process{bin: binary(t, true), dir: t.TempDir(), dns: fmt.Sprintf("127.0.0.1:%d", suite.FreePort(t))}
 	p.socket = filepath.Join(p.dir, "admin.sock")
-	for _, dir := range []string{"zones", "state"} {
+	for _, dir := range []string{"zones", "state", "plans.d"} {
 		mkdir(t, filepath.Join(p.dir, dir))
 	}
+	p.replace(filepath.Join(p.dir, "plans.d", "p.yaml"), "plan: p\nsteps:\n- {name: word, approve: {role: admin}}\n- {name: long, wait: {for: 1h}}\n")
 	p.writeZone("a.yaml", strings.ReplaceAll(clientZone, "CHECK", fmt.Sprint(endpoints)))
 	keyring := filepath.Join(p.dir, "gossip.keys")
 	require.NoError(t, config.WriteKeyring(keyring, [][]byte{make([]byte, 32)}))
@@ -96,12 +97,13 @@ func startClientNode(t *testing.T) (*process, *recorder, *client.Client) {
 	require.NoError(t, err)
 	p.replace(filepath.Join(p.dir, "node.yaml"), fmt.Sprintf(`name: n1
 admin: {socket: %q}
+plans: {directory: %q}
 hooks: [{name: pager, url: "http://127.0.0.1:9/", insecure: true, events: [none.none]}]
 cluster:
   name: test
   nodes: [{name: n1, address: "127.0.0.1:%d", public_key: %q}, {name: n2, address: "127.0.0.2:%d", public_key: %q}]
   gossip: {listen: "127.0.0.1:%d", keyring: %q, identity: %q}
-`, p.socket, gossip, base64.StdEncoding.EncodeToString(public), gossip, base64.StdEncoding.EncodeToString(other), gossip, keyring, identity))
+`, p.socket, filepath.Join(p.dir, "plans.d"), gossip, base64.StdEncoding.EncodeToString(public), gossip, base64.StdEncoding.EncodeToString(other), gossip, keyring, identity))
 	p.writeCorefile(clientCorefile)
 	start(t, p, "serve", "-conf", filepath.Join(p.dir, "Corefile"))
 	c, err := client.New(client.Options{Server: "unix:" + p.socket, Timeout: patience})

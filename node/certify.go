@@ -24,6 +24,15 @@ func (n *Node) Certify(c *ledger.Certificate) (*ledger.Envelope, error) {
 	return c.Sign(key)
 }
 
+// seal signs a payload of another type.
+func (n *Node) seal(kind string, payload []byte) (*ledger.Envelope, error) {
+	key, err := n.signingKey()
+	if err != nil {
+		return nil, err
+	}
+	return ledger.Seal(kind, n.Name(), payload, key), nil
+}
+
 // signingKey is the node's identity in its cluster, or a key of its own that is made when it is first needed.
 func (n *Node) signingKey() (ed25519.PrivateKey, error) {
 	if c := n.config.Load().Cluster; c != nil {

@@ -23,6 +23,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health/hook"
 	"github.com/fairlead-dns/fairlead/health/latehit"
 	"github.com/fairlead-dns/fairlead/health/probe"
+	"github.com/fairlead-dns/fairlead/health/run"
 	"github.com/fairlead-dns/fairlead/plugin/abuse"
 	"github.com/fairlead-dns/fairlead/plugin/admin"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
@@ -32,6 +33,7 @@ import (
 	"github.com/fairlead-dns/fairlead/plugin/drill"
 	"github.com/fairlead-dns/fairlead/plugin/geo"
 	"github.com/fairlead-dns/fairlead/plugin/rollover"
+	"github.com/fairlead-dns/fairlead/plugin/runner"
 	"github.com/fairlead-dns/fairlead/plugin/secondary"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
 	"github.com/fairlead-dns/fairlead/plugin/stream"
@@ -82,8 +84,11 @@ type Node struct {
 	disk    *diskTrial
 	scope   *scope
 	drills  *drill.Drills
-	events  *event.Log
-	hooks   *hook.Sender
+	// runs are those of plans, which runner carries out; set before anything runs.
+	runs   *run.Store
+	runner *runner.Runner
+	events *event.Log
+	hooks  *hook.Sender
 	// tokens are those of the whole cluster; set before anything runs.
 	tokens *token.Store
 
@@ -170,6 +175,7 @@ func (n *Node) prepare(c *Corefile) (err error) {
 	n.discovery.files = n.source.files
 	n.metrics = newMetrics(n.scope, n)
 	n.tokens = n.openTokens()
+	n.runs = n.openRuns()
 	if err := n.makeEngine(); err != nil {
 		return err
 	}
@@ -178,6 +184,7 @@ func (n *Node) prepare(c *Corefile) (err error) {
 		return err
 	}
 	n.drills = drill.Open(drill.Options{Node: c.config.Name, State: n.state, Orders: n.engine, Explainer: n.Explainer, Logger: n.logger})
+	n.makeRunner()
 	n.day = newDayLog(n, time.Now())
 	n.admin, err = admin.New(admin.Options{
 		Node: n.parts(), Journal: n.audit, Events: n.events, Hooks: n.hooks, Tokens: n.tokens, Sessions: ui.OpenSessions(filepath.Join(n.state, sessionsName), n.logger), Socket: n.socket(c.config), Listen: c.config.Admin.Listen, TLS: c.config.Admin.TLS, OIDC: c.config.Admin.OIDC,
@@ -190,7 +197,7 @@ func (n *Node) prepare(c *Corefile) (err error) {
 func (n *Node) parts() admin.Node {
 	return admin.Node{
 		Self: n, Assumptions: n, Orders: n.engine, Holders: n.engine, Verdicts: n.engine, Members: n.engine, Memory: n.engine, IncidentLog: n.engine,
-		Gone: n.engine.Gone(), Files: &zoneFiles{n}, Keys: &zoneKeys{n}, Discovery: n.discovery, Resolved: n.names, Drills: n.drills, Endpoints: n.endpoints, Explainer: &explainer{n}, History: n.day.log,
+		Gone: n.engine.Gone(), Files: &zoneFiles{n}, Keys: &zoneKeys{n}, Discovery: n.discovery, Resolved: n.names, Drills: n.drills, Plans: n.runner, Endpoints: n.endpoints, Explainer: &explainer{n}, History: n.day.log,
 	}
 }
 
@@ -252,7 +259,7 @@ func (n *Node) makeEngine() error {
 		Publisher: &answer.Publisher{Compiler: n.compiler, Current: n.current, Events: n.events, Logger: n.logger, Moves: n.moves, Around: n.rollover.Around}, Prober: prober,
 		Model: n.source.model, Source: n.source, State: n.state, StateMaxAge: cfg.StateMaxAge,
 		References: referenceTargets(cfg.References), Node: cfg.Name, Cluster: cluster, Ledger: n.compiler.Ledger(), Transit: cfg.Caches.Transit, Events: n.events, Hooks: len(cfg.Hooks) > 0,
-		Logger: n.logger, Registerer: n.scope, Restored: copied, Shared: n.tokens, Discovered: n.discovery,
+		Logger: n.logger, Registerer: n.scope, Restored: copied, Shared: n.tokens, Discovered: n.discovery, Runs: n.runs,
 		Handlers: map[string]gossip.Handler{askKeys: n.handleKeys},
 	})
 	out.engine = n.engine
@@ -288,7 +295,7 @@ func (n *Node) socket(cfg *config.Node) string {
 func (n *Node) run(ctx context.Context) {
 	defer close(n.done)
 	var g errgroup.Group
-	parts := []func(context.Context) error{n.engine.Run, n.admin.Run, n.geo.Run, n.watchDrills, n.events.Run, n.hooks.Run, n.readLateHits, n.echo.Run, n.disk.run, n.day.run, n.resign, n.discovery.run, n.names.run, n.shareCookies, n.secondaries.Run, n.rollover.Run}
+	parts := []func(context.Context) error{n.engine.Run, n.admin.Run, n.geo.Run, n.watchDrills, n.runner.Run, n.events.Run, n.hooks.Run, n.readLateHits, n.echo.Run, n.disk.run, n.day.run, n.resign, n.discovery.run, n.names.run, n.shareCookies, n.secondaries.Run, n.rollover.Run}
 	if path := n.config.Load().Probe.Reports; path != "" {
 		d := &reportDir{path: path, logger: n.logger, report: n.endpoints.Report, lease: n.endpoints.pushLease}
 		parts = append(parts, d.run)

@@ -9,7 +9,7 @@ var groups = []struct {
 }{
 	{"Look", []string{"status", "get", "describe", "explain", "staleness", "safe", "incidents", "events", "intents", "probe", "ui"}},
 	{"Act", []string{"drain", "undrain", "force", "weight", "extend", "ready", "unready", "failback", "freeze", "unfreeze"}},
-	{"Plan", []string{"what-if", "drill"}},
+	{"Plan", []string{"what-if", "drill", "plan"}},
 	{"Files", []string{"init", "check", "diff", "reload", "config", "delegation", "dnssec", "schema", "docs", "import", "geo"}},
 	{"Cluster", []string{"serve", "nodes", "discovery", "hooks", "demo"}},
 	{"Access", []string{"context", "token", "audit"}},

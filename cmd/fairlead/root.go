@@ -58,6 +58,7 @@ func commands() []*cobra.Command {
 		safeCommand(),
 		incidentsCommand(),
 		drillCommand(),
+		planCommand(),
 		eventsCommand(),
 		hooksCommand(),
 		probeCommand(),

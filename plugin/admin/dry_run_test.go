@@ -26,6 +26,10 @@ var notDry = map[string]string{
 	"POST /api/v1/incidents/{id}/late-hits":   "it adds to a report",
 	"POST /api/v1/discovery/{cluster}/accept": "what is held stands in the status",
 	"POST /api/v1/discovery/{cluster}/adopt":  "what another cluster would bring is not read before it is adopted",
+	"POST /api/v1/runs/{id}/approve":          "the run shows which steps follow",
+	"POST /api/v1/runs/{id}/pause":            "it changes no answer",
+	"POST /api/v1/runs/{id}/resume":           "the run shows which steps follow",
+	"POST /api/v1/runs/{id}/abort":            "the run shows what it did, which is undone",
 	"POST /api/v1/ui/links":                   "it changes no answer",
 }
 

@@ -33,6 +33,7 @@ type Node struct {
 	Discovery Discovery
 	Resolved  Resolved
 	Drills    Drills
+	Plans     Plans
 	Endpoints Endpoints
 	Explainer Explainer
 	History   History
@@ -168,6 +169,24 @@ type Drills interface {
 	Start(*api.DrillRequest, health.Intent) (*api.Drill, error)
 	Abort(id, actor, reason string) (*api.Drill, error)
 	List() []api.Drill
+}
+
+// Plans are what is to be done when a site is left, and the runs of them. Errors are those of package health, and run.ErrNotYours.
+type Plans interface {
+	List() api.Plans
+	// Foresee is what a run would come to, Start begins one.
+	Foresee(name string, req *api.PlanStartRequest) (*api.PlanForesight, error)
+	Start(ctx context.Context, name string, req *api.PlanStartRequest) (*api.Run, error)
+	// Runs are those that are kept, ShowRun one of them.
+	Runs() api.Runs
+	ShowRun(id string) (*api.Run, error)
+	// Approve lets one go on that waits for a person, here one of a name, who has the role admin or not.
+	Approve(id, name string, admin bool, req *api.RunRequest) (*api.Run, error)
+	Pause(id string, req *api.RunRequest) (*api.Run, error)
+	Resume(id string, req *api.RunRequest) (*api.Run, error)
+	Abort(id string, req *api.RunRequest) (*api.Run, error)
+	// Evidence is what a run did, signed.
+	Evidence(id string) (*ledger.Envelope, error)
 }
 
 // Endpoints are asked for by name, zone/pool/endpoint. Errors are ErrNoEndpoint and ErrInvalid.

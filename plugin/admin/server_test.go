@@ -35,6 +35,8 @@ import (
 
 // fakeNode shows what a test put in.
 type fakeNode struct {
+	// said are words on runs; nil where nobody asks.
+	said  *[]string
 	snap  *answer.Snapshot
 	files []api.File
 	ready error
@@ -266,7 +268,7 @@ func tokens(t testing.TB) *token.Store {
 // parts is n as the parts of a node.
 func (n *fakeNode) parts() Node {
 	return Node{
-		Self: n, Assumptions: n, Orders: n, Holders: n, Verdicts: n, Members: n, Memory: n, IncidentLog: n, Gone: fakeGone{}, Files: fakeFiles{n}, Keys: fakeKeys{}, Discovery: fakeClusters{}, Drills: fakeDrills{n},
+		Self: n, Assumptions: n, Orders: n, Holders: n, Verdicts: n, Members: n, Memory: n, IncidentLog: n, Gone: fakeGone{}, Files: fakeFiles{n}, Keys: fakeKeys{}, Discovery: fakeClusters{}, Drills: fakeDrills{n}, Plans: fakePlans{n.said},
 		Endpoints: n, Explainer: n, History: n,
 	}
 }
