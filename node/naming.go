@@ -78,9 +78,10 @@ func (n *naming) want(zones []*config.Zone) {
 	n.wants = discover.NameWants(zones)
 	first, missing := !n.begun, false
 	n.begun = true
-	var hosts []string
+	hosts := make(map[string]dnsname.Families)
 	for _, w := range n.wants {
-		hosts = append(hosts, w.Host)
+		f := hosts[w.Host]
+		hosts[w.Host] = dnsname.Families{V4: f.V4 || slices.Contains(w.Families, config.IPv4), V6: f.V6 || slices.Contains(w.Families, config.IPv6)}
 		missing = missing || n.names[w.NameKey] == nil
 	}
 	n.mu.Unlock()

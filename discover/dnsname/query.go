@@ -56,8 +56,8 @@ func (f *found) ttl() time.Duration {
 	return time.Duration(ttl) * time.Second
 }
 
-// lookup asks for both families at once.
-func lookup(ctx context.Context, servers []netip.AddrPort, name string) (f found) {
+// lookup asks for the families that are wanted, for both at once. One that is not wanted has no addresses.
+func lookup(ctx context.Context, servers []netip.AddrPort, name string, wanted Families) (f found) {
 	if len(servers) == 0 {
 		var err error
 		if servers, err = systemServers(resolvConf); err != nil {
@@ -67,8 +67,13 @@ func lookup(ctx context.Context, servers []netip.AddrPort, name string) (f found
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
 	var both sync.WaitGroup
-	both.Go(func() { f.v4 = lookupType(ctx, servers, name, dns.TypeA) })
-	both.Go(func() { f.v6 = lookupType(ctx, servers, name, dns.TypeAAAA) })
+	f.v4.denied, f.v6.denied = true, true
+	if wanted.V4 {
+		both.Go(func() { f.v4 = lookupType(ctx, servers, name, dns.TypeA) })
+	}
+	if wanted.V6 {
+		both.Go(func() { f.v6 = lookupType(ctx, servers, name, dns.TypeAAAA) })
+	}
 	both.Wait()
 	return f
 }

@@ -60,15 +60,21 @@ type Resolver struct {
 	hosts   map[string]*host
 }
 
+// Families are those whose addresses of a name are wanted.
+type Families struct{ V4, V6 bool }
+
 // A host is a name that is wanted.
 type host struct {
 	Answer
+	families Families
 	// v4 and v6 are the addresses of the last lookup of each family that succeeded.
 	v4, v6 []netip.Addr
-	// next is when it is looked up; busy while it is. failures counts those in a row.
+	// next is when it is looked up; busy while it is. failures counts those in a row; found is set where the last lookup found addresses, maybe of
+	// one family alone.
 	next     time.Time
 	busy     bool
 	failures int
+	found    bool
 }
 
 // New makes a Resolver. Nothing is asked before Run or Look.
@@ -90,12 +96,15 @@ func (r *Resolver) Configure(servers []netip.AddrPort) {
 }
 
 // Want says which names, FQDNs in lower case, are looked up from now on. Others are forgotten.
-func (r *Resolver) Want(names []string) {
+func (r *Resolver) Want(names map[string]Families) {
 	r.mu.Lock()
-	maps.DeleteFunc(r.hosts, func(name string, _ *host) bool { return !slices.Contains(names, name) })
-	for _, name := range names {
-		if r.hosts[name] == nil {
-			r.hosts[name] = new(host)
+	maps.DeleteFunc(r.hosts, func(name string, _ *host) bool { _, wanted := names[name]; return !wanted })
+	for name, families := range names {
+		switch h := r.hosts[name]; {
+		case h == nil:
+			r.hosts[name] = &host{families: families}
+		case h.families != families:
+			h.families, h.next = families, time.Time{}
 		}
 	}
 	r.mu.Unlock()
@@ -186,9 +195,12 @@ func (r *Resolver) look(ctx context.Context, name string) {
 		return
 	}
 	r.mu.Lock()
-	servers := r.servers
+	servers, families := r.servers, Families{}
+	if h := r.hosts[name]; h != nil {
+		families = h.families
+	}
 	r.mu.Unlock()
-	found := lookup(ctx, servers, name)
+	found := lookup(ctx, servers, name, families)
 	if ctx.Err() != nil {
 		r.give(name)
 		return
@@ -222,9 +234,10 @@ func (h *host) take(f found, now time.Time) (changed bool) {
 	was := h.Answer
 	h.Looked = now
 	none := len(f.v4.addresses)+len(f.v6.addresses) == 0
+	h.found = !none
 	switch {
 	case none && f.v4.denied && f.v6.denied:
-		h.Problem, h.Denied = f.v4.err, true
+		h.Problem, h.Denied = firstOf(f.v4.err, f.v6.err), true
 	case none:
 		h.Problem, h.Denied = firstOf(f.v4.failure(), f.v6.failure()), false
 	default:
@@ -256,7 +269,12 @@ func (h *host) take(f found, now time.Time) (changed bool) {
 // due is when it is to be looked up next.
 func (h *host) due(name string, now time.Time) time.Time {
 	if h.Problem != nil {
-		return now.Add(jittered(min(retryMost, floor<<min(h.failures-1, 8))))
+		retry := min(retryMost, floor<<min(h.failures-1, 8))
+		if h.found {
+			// Of the other family it is known when they end.
+			retry = min(retry, max(h.Expires.Sub(now), floor))
+		}
+		return now.Add(jittered(retry))
 	}
 	hash := fnv.New32a()
 	hash.Write([]byte(name))

@@ -104,6 +104,8 @@ func (s *server) fill(m *dns.Msg, q dns.Question) {
 	}
 }
 
+var bothFamilies = Families{true, true}
+
 func addresses(texts ...string) (out []netip.Addr) {
 	for _, t := range texts {
 		out = append(out, netip.MustParseAddr(t))
@@ -143,7 +145,7 @@ func TestLookup(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			h := new(host)
-			h.take(lookup(t.Context(), []netip.AddrPort{s.at}, tt.name), time.Now())
+			h.take(lookup(t.Context(), []netip.AddrPort{s.at}, tt.name, bothFamilies), time.Now())
 			assert.Equal(t, tt.want, h.Addresses)
 			assert.Equal(t, tt.denied, h.Denied)
 			if tt.problem != "" {
@@ -161,19 +163,19 @@ func TestServers(t *testing.T) {
 	records := map[string][]string{"www.example.net.": {"60 IN A 192.0.2.1"}}
 	bad, good := newServer(t, records), newServer(t, records)
 	bad.change(func(s *server) { s.rcode = dns.RcodeServerFailure })
-	f := lookup(t.Context(), []netip.AddrPort{bad.at, good.at}, "www.example.net.")
+	f := lookup(t.Context(), []netip.AddrPort{bad.at, good.at}, "www.example.net.", bothFamilies)
 	require.Equal(t, addresses("192.0.2.1"), f.v4.addresses)
 	good.change(func(s *server) { s.large = true })
-	f = lookup(t.Context(), []netip.AddrPort{bad.at, good.at}, "www.example.net.")
+	f = lookup(t.Context(), []netip.AddrPort{bad.at, good.at}, "www.example.net.", bothFamilies)
 	require.Equal(t, addresses("192.0.2.1"), f.v4.addresses)
 	good.change(func(s *server) { require.Positive(t, s.tcp); s.rcode = dns.RcodeRefused })
-	f = lookup(t.Context(), []netip.AddrPort{bad.at, good.at}, "www.example.net.")
+	f = lookup(t.Context(), []netip.AddrPort{bad.at, good.at}, "www.example.net.", bothFamilies)
 	require.ErrorContains(t, f.v4.failure(), "REFUSED")
 	require.ErrorContains(t, f.v6.failure(), "www.example.net. AAAA from "+good.at.String())
 	good.change(func(s *server) { s.rcode, s.silent = 0, true })
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	f = lookup(ctx, []netip.AddrPort{good.at}, "www.example.net.")
+	f = lookup(ctx, []netip.AddrPort{good.at}, "www.example.net.", bothFamilies)
 	require.ErrorContains(t, f.v4.failure(), "no answer in time")
 
 	path := filepath.Join(t.TempDir(), "resolv.conf")
@@ -183,6 +185,19 @@ func TestServers(t *testing.T) {
 	require.Equal(t, []netip.AddrPort{netip.MustParseAddrPort("192.0.2.53:53"), netip.MustParseAddrPort("[2001:db8::53]:53")}, servers)
 	_, err = systemServers(filepath.Join(t.TempDir(), "none"))
 	require.Error(t, err)
+}
+
+// TestFamilies: what is not wanted is not asked for, and no trouble.
+func TestFamilies(t *testing.T) {
+	s := newServer(t, map[string][]string{"www.example.net.": {"60 IN A 192.0.2.1", "60 IN AAAA 2001:db8::1"}, "six.example.net.": {"60 IN AAAA 2001:db8::1"}})
+	h := new(host)
+	h.take(lookup(t.Context(), []netip.AddrPort{s.at}, "www.example.net.", Families{V4: true}), time.Now())
+	require.NoError(t, h.Problem)
+	require.Equal(t, addresses("192.0.2.1"), h.Addresses)
+	s.change(func(s *server) { require.Equal(t, 1, s.asked) })
+	h.take(lookup(t.Context(), []netip.AddrPort{s.at}, "six.example.net.", Families{V4: true}), time.Now())
+	require.True(t, h.Denied)
+	require.ErrorContains(t, h.Problem, "six.example.net.: no A")
 }
 
 // TestLastGood: what a lookup that fails, or a denial, says of the addresses is nothing; of two families each has its own.
@@ -233,6 +248,8 @@ func TestDue(t *testing.T) {
 		assert.GreaterOrEqual(t, d, tt.least)
 		assert.LessOrEqual(t, d, tt.most)
 	}
+	d := after(&host{Answer: Answer{Problem: assert.AnError, Expires: now.Add(20 * time.Second)}, failures: 9, found: true})
+	assert.InDelta(t, 20*time.Second, d, float64(2*time.Second), "the addresses of the other family end then")
 	for failures, want := range map[int]time.Duration{1: floor, 2: 2 * floor, 3: 4 * floor, 5: retryMost, 60: retryMost} {
 		d := after(&host{Answer: Answer{Problem: assert.AnError}, failures: failures})
 		assert.InDelta(t, want, d, float64(want)/10, failures)
@@ -244,14 +261,14 @@ func TestRun(t *testing.T) {
 	s := newServer(t, map[string][]string{"a.example.net.": {"0 IN A 192.0.2.1"}, "b.example.net.": {"60 IN A 192.0.2.2"}})
 	told := make(chan struct{}, 100)
 	r := New(Options{Servers: []netip.AddrPort{s.at}, Changed: func() { told <- struct{}{} }})
-	r.Want([]string{"a.example.net."})
+	r.Want(map[string]Families{"a.example.net.": bothFamilies})
 	r.Look(t.Context())
 	require.Equal(t, addresses("192.0.2.1"), r.Answers()["a.example.net."].Addresses)
 	<-told
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- r.Run(ctx) }()
-	r.Want([]string{"b.example.net."})
+	r.Want(map[string]Families{"b.example.net.": {V4: true}})
 	await(t, told)
 	require.Equal(t, addresses("192.0.2.2"), r.Answers()["b.example.net."].Addresses)
 	require.NotContains(t, r.Answers(), "a.example.net.")

@@ -49,6 +49,10 @@ services:
 	require.Equal(t, TTLResolved, look.TTLReason)
 	require.Equal(t, 0, look.TTLPool)
 	f.compiler.SetExpiry("example.org.", "far", now.Add(10*time.Second))
+	differs := f.zone.With(map[int][]config.Member{0: {{Name: "lb.192-0-2-2", Of: "lb", Addr: netip.MustParseAddr("192.0.2.2"), Weight: 1}}})
+	elsewhere := NewCompiler("n2", base).Compile(nil, viewOf(differs, config.NewModel([]*config.Zone{differs}), nil, base, "UU", "U"))
+	require.Equal(t, f.snap.PlanHash(), elsewhere.PlanHash(), "what another node resolves is its own affair")
+	require.NotZero(t, f.snap.PlanHash())
 	other := f.compiler.Compile(nil, viewOf(z, f.model, nil, now, "U", "U"))
 	f.snap = other
 	require.EqualValues(t, 10, ttl("www.example.org."), "in other snapshots too")
