@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"gopkg.in/yaml.v3"
 )
@@ -60,6 +61,7 @@ func (b *builder) service(k, n *yamlNode, at *yamlPath) *Service {
 	b.demand(s, n, at)
 	s.OnAllDown = b.onAllDown(s, field(n, "on_all_down"), at.child("on_all_down"))
 	s.Failback = b.failback(field(n, "failback"), at.child("failback"))
+	s.Failover = b.failover(field(n, "failover"), at.child("failover"))
 	b.rules(s, n, at)
 	b.standby(s, field(n, "standby"), at.child("standby"))
 	b.extras(s, n, at)
@@ -233,6 +235,28 @@ func (b *builder) onAllDown(s *Service, n *yamlNode, at *yamlPath) OnAllDown {
 func (b *builder) failback(n *yamlNode, at *yamlPath) Failback {
 	f := Failback{Hold: durationOf(field(n, "hold"), defaultFailbackHold)}
 	f.Mode = map[string]FailbackMode{"manual": FailbackManual, "never": FailbackNever}[stringOf(field(n, "mode"))]
+	f.Ramp, f.Step = b.ramp(n, at)
+	return f
+}
+
+// failover reads how a pool of a later tier takes over.
+func (b *builder) failover(n *yamlNode, at *yamlPath) (f Failover) {
+	if n == nil {
+		return f
+	}
+	f.Ramp, f.Step = b.ramp(n, at)
+	if v := field(n, "while"); v != nil {
+		f.While = b.refer(v, at.child("while"), "check", b.checks)
+		f.ByCheck = f.While >= 0
+		if f.ByCheck && b.zone.Checks[f.While].Type == CheckLag {
+			b.errorf(v, at.child("while"), "", "the check %q is of type lag: it says how far data is behind, and not what is up", b.zone.Checks[f.While].Name)
+		}
+	}
+	return f
+}
+
+// ramp reads the steps of a ramp and the time between them; nil without one.
+func (b *builder) ramp(n *yamlNode, at *yamlPath) (percents []int, between time.Duration) {
 	ramp, step := field(n, "ramp"), field(n, "step")
 	last := 0
 	for i, item := range items(ramp) {
@@ -244,15 +268,15 @@ func (b *builder) failback(n *yamlNode, at *yamlPath) Failback {
 			b.errorf(item, at.at("ramp", i), "", "the ramp does not ascend: %d%% after %d%%", v, last)
 		}
 		last = v
-		f.Ramp = append(f.Ramp, v)
+		percents = append(percents, v)
 		if i == len(ramp.Content)-1 && v != 100 {
 			b.errorf(item, at.at("ramp", i), "", "the ramp ends at %d%%, it must end at 100%%", v)
 		}
 	}
 	if ramp != nil {
-		f.Step = durationOf(step, defaultRampStep)
+		between = durationOf(step, defaultRampStep)
 	} else if step != nil {
 		b.errorf(step, at.child("step"), "", "a step without a ramp")
 	}
-	return f
+	return percents, between
 }

@@ -304,6 +304,7 @@ type Service struct {
 	Demand    int
 	OnAllDown OnAllDown
 	Failback  Failback
+	Failover  Failover
 	Safety    Safety
 	Health    Limits
 	Standby   Standby
@@ -396,6 +397,16 @@ type Failback struct {
 func (f Failback) RampTime() time.Duration {
 	// The last step is the whole share.
 	return time.Duration(max(0, len(f.Ramp)-1)) * f.Step
+}
+
+// Failover is how a pool of a later tier takes over. Without a Ramp it does so at once.
+type Failover struct {
+	// Ramp is ascending percents that end at 100, Step the time between them.
+	Ramp []int
+	Step time.Duration
+	// While indexes Zone.Checks where ByCheck is set: the next step waits until it is up on every endpoint of the pool that is in service.
+	While   int
+	ByCheck bool
 }
 
 // FailbackOf is how pool p returns to service s: a pool that holds data waits for a person unless the file says never.

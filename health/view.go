@@ -116,6 +116,8 @@ type PoolView struct {
 	At time.Time
 	// RPO says how a pool that keeps data stands to the rpo of its services, by index of Zone.Services; nil where none has one.
 	RPO map[int]RPOView
+	// Forward is how far the pool has taken services over whose turn it has, by index of Zone.Services; nil where it takes none over by steps.
+	Forward map[int]Forward
 	// GateClosed is set while the pool's gate keeps it out of service.
 	GateClosed bool
 	// Weight is what an operator's override makes of the pool's weight in every tier; nil without one. EndpointWeights are
@@ -153,7 +155,7 @@ func (p *PoolView) SameSteering(q *PoolView, failbacks []config.Failback) bool {
 	if !equalInts(p.Weight, q.Weight) || !maps.Equal(p.EndpointWeights, q.EndpointWeights) {
 		return false
 	}
-	if !maps.Equal(p.RPO, q.RPO) {
+	if !maps.Equal(p.RPO, q.RPO) || !maps.EqualFunc(p.Forward, q.Forward, func(a, b Forward) bool { return a.Percent == b.Percent }) {
 		return false
 	}
 	for i, e := range p.Endpoints {

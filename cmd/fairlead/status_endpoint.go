@@ -240,6 +240,9 @@ func (r report) poolNote(z api.Zone, p api.Pool) string {
 	if p.RampNext != nil {
 		notes = append(notes, fmt.Sprintf("comes back by steps: %d%% now, more at %s (in %s)", p.RampPercent, terminal.Clock(*p.RampNext, r.status.At), terminal.Age(p.RampNext.Sub(r.status.At))))
 	}
+	if p.ForwardNext != nil {
+		notes = append(notes, fmt.Sprintf("takes over by steps: %d%% now, more from %s on", p.ForwardPercent, terminal.Clock(*p.ForwardNext, r.status.At)))
+	}
 	if p.Weight != nil {
 		notes = append(notes, fmt.Sprintf("weight %d by order", *p.Weight))
 	}

@@ -127,7 +127,7 @@ func TestDiffSeesAll(t *testing.T) {
 var unseen = []string{
 	".Zone.Name", ".File", ".Hash", ".Hosts", ".Serial", ".SerialMade", ".Digest", ".Services", ".Failbacks", ".Places", ".Line", ".Service.Pools",
 	// Without N, ByCheck and HasLag these say nothing.
-	".Quorum.Percent", ".Gate.Check", ".Pool.Lag",
+	".Quorum.Percent", ".Gate.Check", ".Pool.Lag", ".Failover.While",
 	// Where the pool has no az_weights an AZ weighs the sum of its endpoints.
 	".AZWeights",
 }

@@ -69,7 +69,7 @@ services: {www: {tiers: [{p: 1}]@SERVICE@}}
 		text = strings.Replace(text, "{step:", "{"+extra+"step:", 1)
 		bare := text
 		if extra != "" {
-			bare = ", failback: {ramp: [50%, 100%]}"
+			bare = text[:strings.IndexByte(text, '{')] + "{ramp: [50%, 100%]}"
 		} else if i := strings.IndexByte(text, '{'); i > 0 && slices.Contains([]string{"sticky", "https", "srv"}, strings.Trim(text[:i], ", :")) {
 			bare = text[:i] + "{}"
 		} else {

@@ -145,7 +145,11 @@ func (w *effectWalk) fields(prefix string, v reflect.Value) {
 			if v.Interface().(config.Pool).HasLag {
 				w.put(key, w.index(name, int(v.Field(i).Int())))
 			}
-		case "Pool.HasLag":
+		case "Failover.While":
+			if v.Interface().(config.Failover).ByCheck {
+				w.put(key, w.index(name, int(v.Field(i).Int())))
+			}
+		case "Pool.HasLag", "Failover.ByCheck":
 		case "AZ.Region", "Pool.Region", "Pool.Check", "Endpoint.AZ", "CellRange.Pool":
 			w.put(key, w.index(name, int(v.Field(i).Int())))
 		case "Pool.Needs", "Composite.Of":

@@ -20,7 +20,7 @@ const (
 // A Leaf gives the verdict on what check dials for the endpoint in question; check indexes Zone.Checks.
 type Leaf func(check int) health.Verdict
 
-// Leaves are the checks that dial something for an endpoint of p: those of its verdict, that of its gate, and that of its lag.
+// Leaves are the checks that dial something for an endpoint of p: those of its verdict, that of its gate, that of its lag, and those for which its takeover waits.
 func Leaves(z *config.Zone, p *config.Pool) []int {
 	checks := p.Watched()
 	if p.Gate.ByCheck {
@@ -28,6 +28,11 @@ func Leaves(z *config.Zone, p *config.Pool) []int {
 	}
 	if p.HasLag {
 		checks = append(slices.Clip(checks), p.Lag)
+	}
+	for _, si := range p.Services {
+		if f := &z.Services[si].Failover; f.ByCheck && !p.KeepsData() && !slices.Contains(checks, f.While) {
+			checks = append(slices.Clip(checks), f.While)
+		}
 	}
 	if len(checks) == 0 {
 		return nil

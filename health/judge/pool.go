@@ -46,7 +46,7 @@ func Pool(in PoolInput) (view *health.PoolView, wake time.Time) {
 		Weight: orders.Weight, EndpointWeights: orders.Weights, Planned: orders.Planned,
 	}
 	if in.Prev != nil {
-		p.RPO = in.Prev.RPO
+		p.RPO, p.Forward = in.Prev.RPO, in.Prev.Forward
 	}
 	for i := range p.Endpoints {
 		e := &p.Endpoints[i]

@@ -78,7 +78,7 @@ func (b *poolsBefore) carry(z *config.Zone, p *config.Pool, pt *poolTable, memor
 		return memory.Returns(z, p, view, now)
 	}
 	was := b.table.pools[pi].view
-	view.At, view.Return, view.RPO = was.At, was.Return, b.rpo(was, z)
+	view.At, view.Return, view.RPO, view.Forward = was.At, was.Return, b.rpo(was, z), b.forward(was, z)
 	if was.ReturnAZ != nil {
 		view.ReturnAZ = b.returnAZ(b.zone.Pools[pi], was, z, p)
 	}
@@ -178,16 +178,24 @@ func (b *poolsBefore) returnAZ(old *config.Pool, was *health.PoolView, z *config
 	return returned
 }
 
-// rpo carries over how the pool stood to the rpo of services, by their names.
+// rpo carries over how the pool stood to the rpo of services, and forward how far it had taken them over, by their names.
 func (b *poolsBefore) rpo(was *health.PoolView, z *config.Zone) map[int]health.RPOView {
-	var out map[int]health.RPOView
-	for si, v := range was.RPO {
-		at := slices.IndexFunc(z.Services, func(s *config.Service) bool { return s.Name == b.zone.Services[si].Name })
+	return byService(b.zone, z, was.RPO)
+}
+
+func (b *poolsBefore) forward(was *health.PoolView, z *config.Zone) map[int]health.Forward {
+	return byService(b.zone, z, was.Forward)
+}
+
+// byService has what is said of services of one version of a zone under their places in another one; nil where nothing is.
+func byService[T any](from, to *config.Zone, was map[int]T) (out map[int]T) {
+	for si, v := range was {
+		at := slices.IndexFunc(to.Services, func(s *config.Service) bool { return s.Name == from.Services[si].Name })
 		if at < 0 {
 			continue
 		}
 		if out == nil {
-			out = make(map[int]health.RPOView)
+			out = make(map[int]T)
 		}
 		out[at] = v
 	}

@@ -32,6 +32,10 @@ type Table struct {
 	unclaimed map[Ref]bool
 	// lagging are the pools whose lag an rpo is held against.
 	lagging []Ref
+	// forward are the pools that take a service over by steps, by that service.
+	forward []takeover
+	// judgedOnce is set once all pools have been judged.
+	judgedOnce bool
 	// now is the instant for which horizons are reckoned.
 	now time.Time
 	// moved are pools with a horizon that may have moved since the last horizons.
@@ -101,7 +105,7 @@ func New(m *config.Model, old *Table, e *Evidence, memory Memory, now time.Time)
 		dirty:   make(map[Ref]bool),
 		wakes:   make(map[Ref]time.Time), unclaimed: make(map[Ref]bool),
 		moved: make(map[Ref]bool),
-		sent:  make(map[Ref]time.Time), lagging: keptBehind(m),
+		sent:  make(map[Ref]time.Time), lagging: keptBehind(m), forward: takeovers(m),
 	}
 	defer t.ChooseVantages()
 	for zi, z := range m.Zones {
@@ -331,7 +335,9 @@ func (t *Table) Judge(now time.Time) []health.Transition {
 		}
 	}
 	changes = append(changes, t.weighLags(now)...)
+	changes = append(changes, t.takeOver(now)...)
 	t.claim()
+	t.judgedOnce = true
 	// Not cleared: after a model was taken up it holds every pool, and would be as large ever after.
 	t.dirty = make(map[Ref]bool)
 	return changes

@@ -153,6 +153,11 @@ func (z *zoneStatus) poolAlone(i int) api.Pool {
 	}
 	z.returning(&p, cfg, view)
 	z.lagging(&p, cfg, view)
+	for _, f := range view.Forward {
+		if f.Percent < health.Whole && (p.ForwardPercent == 0 || f.Percent < p.ForwardPercent) {
+			p.ForwardPercent, p.ForwardNext = f.Percent, instant(f.Next)
+		}
+	}
 	return p
 }
 

@@ -249,6 +249,9 @@ func (s *subject) usable(pool int, l level, free eldest) (offer, SkipReason) {
 	if o.percent == 0 {
 		return offer{}, SkipHeld
 	}
+	if f, ok := view.Forward[s.index]; ok && l == ordinary {
+		o.percent = min(o.percent, f.Percent)
+	}
 	up, drained, held := 0, 0, 0
 	for i, e := range view.Endpoints {
 		ref := health.EndpointRef{Pool: pool, Endpoint: i}

@@ -135,6 +135,9 @@ func (c *chooser) tracePool(share config.Share, st step, shares map[health.Endpo
 	o, why := c.usable(share.Pool, l, c.eldest)
 	pt.Available, pt.Why = o.members != nil, why
 	pt.Returned = c.returned(cfg, view, &view.Return, ordinary)
+	if f, ok := view.Forward[c.index]; ok {
+		pt.Returned = min(pt.Returned, f.Percent)
+	}
 	here := p.standsIn(share.Pool, st)
 	if o.members == nil {
 		o = offer{subject: c.subject, pool: share.Pool, cfg: cfg, view: view}

@@ -108,6 +108,10 @@ type Pool struct {
 	// next step.
 	RampPercent int        `json:"ramp_percent,omitempty"`
 	RampNext    *time.Time `json:"ramp_next,omitempty"`
+	// ForwardPercent is the least share of a service that it has taken over so far, while it does by steps; ForwardNext is when the next step is
+	// due. Absent otherwise.
+	ForwardPercent int        `json:"forward_percent,omitempty"`
+	ForwardNext    *time.Time `json:"forward_next,omitempty"`
 	// Lag is how far its data is behind; absent where no check measures that.
 	Lag *PoolLag `json:"lag,omitempty"`
 	// RPO says how its lag stands to the rpo of each service that has one.
