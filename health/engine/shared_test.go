@@ -29,7 +29,7 @@ type sharing struct {
 	addrs  []netip.AddrPort
 }
 
-func startSharing(t *testing.T) *sharing {
+func startSharing(t *testing.T, handlers map[string]map[string]gossip.Handler) *sharing {
 	const size = 3
 	s := &sharing{net: gossiptest.New(1)}
 	// It runs after the nodes have ended: those that end later still dial those that ended first.
@@ -52,7 +52,8 @@ func startSharing(t *testing.T) *sharing {
 		store, err := token.Open(s.paths[i])
 		require.NoError(t, err)
 		b := start(t, Options{
-			Model: &config.Model{Zones: []*config.Zone{testZone("example.org.", "192.0.2.1")}}, State: dir, Node: members[i].Name, Shared: store,
+			Model: &config.Model{Zones: []*config.Zone{testZone("example.org.", "192.0.2.1")}}, State: dir, Node: members[i].Name, Shared: store, MaxTTL: new(time.Duration),
+			Handlers: handlers[members[i].Name],
 			Cluster: &Cluster{Nodes: nodes, Allowance: time.Second, Gossip: gossip.Options{
 				Cluster: "c", Node: members[i].Name, SigningKey: key(i), Roster: members, Bind: s.addrs[i].String(), Keyring: gossip.Keyring{Primary: make([]byte, 32)},
 				Transport: s.net.Transport(s.addrs[i].String()),
@@ -74,7 +75,7 @@ func (s *sharing) missing(t *testing.T, i int, within time.Duration) []string {
 // TestTokensOfACluster: a token that one node made is a login on all of them, and none once any node has revoked it, whoever was cut off.
 func TestTokensOfACluster(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := startSharing(t)
+		s := startSharing(t, nil)
 		time.Sleep(20 * time.Second) // in a bubble
 		good := func(secret string) (list []bool) {
 			for _, store := range s.stores {
