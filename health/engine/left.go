@@ -83,6 +83,9 @@ func (e *Engine) tellLeft(old *config.Model, swap *ledger.Swap, now time.Time) {
 	e.takings.last = append(e.takings.last[max(0, len(e.takings.last)+1-keptTakings):], t)
 	data := map[string]any{"old": old.Hash.String(), "new": e.cur.Model.Hash.String(), "zones": len(e.cur.Model.Zones)}
 	text := fmt.Sprintf("configuration %s takes the place of %s", e.cur.Model.Hash, old.Hash)
+	if old.Hash == e.cur.Model.Hash {
+		text = fmt.Sprintf("host names of the configuration %s have other addresses", old.Hash)
+	}
 	if n := len(t.left) + t.more; n > 0 {
 		text += "; " + leftText(&t)
 		data["left"] = n

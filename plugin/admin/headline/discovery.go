@@ -33,11 +33,13 @@ func (t *teller) clusters() {
 
 // hosts tells of host names that are not resolved.
 func (t *teller) hosts() {
+	told := make(map[string]bool)
 	for i := range t.status.Hosts {
 		h := &t.status.Hosts[i]
-		if h.Since == nil {
+		if h.Since == nil || told[h.Host] {
 			continue
 		}
+		told[h.Host] = true
 		text := h.Host + " not resolved" + t.since(*h.Since) + ", the addresses that it had stay: "
 		if h.State == "denied" {
 			text = h.Host + " has no address" + t.since(*h.Since) + ", those that it had stay for an hour: "

@@ -64,6 +64,13 @@ func TestNeverWell(t *testing.T) {
 			s.Intents = []api.Intent{{ID: "n1-1-1", Kind: "weight", Weight: new(int), Scope: api.Scope{Kind: "pool", Name: "example.org/us"}, State: api.IntentInForce, Actor: "ann", StartsAt: *ago(time.Minute)}}
 		}, "⏸ pool example.org/us out by weight 0 by ann since 1m (n1-1-1)", false},
 		{"no IPv4 left", func(s *api.Status) { s.Zones[0].Services[1].Lost = []string{"A"} }, "■ www without an IPv4 answer, every IPv4 address is dead", true},
+		{"a host name that two endpoints have", func(s *api.Status) {
+			h := api.ResolvedHost{Host: "lb.example.net", State: "failing", Since: ago(time.Minute), Failure: "no answer in time"}
+			s.Hosts = []api.ResolvedHost{h, h, {Host: "b.example.net", State: "resolved"}}
+		}, "▲ lb.example.net not resolved since 1m, the addresses that it had stay: no answer in time", true},
+		{"a host name that is denied", func(s *api.Status) {
+			s.Hosts = []api.ResolvedHost{{Host: "lb.example.net", State: "denied", Since: ago(time.Minute), Failure: "lb.example.net.: NXDOMAIN from 192.0.2.53:53"}}
+		}, "▲ lb.example.net has no address since 1m, those that it had stay for an hour: lb.example.net.: NXDOMAIN from 192.0.2.53:53", true},
 		{"what is frozen is dead", func(s *api.Status) {
 			s.Freeze = &api.Freeze{Frozen: true, Actor: "ada", Since: now.Add(-time.Minute), Otherwise: []string{"example.org/eu/a"}}
 		}, "▲ frozen by ada since 1m; probes of n1 see otherwise: example.org/eu/a", true},
