@@ -136,6 +136,9 @@ type PlanCondition struct {
 	Least    int
 	// Check is a check of Zone whose endpoints are all up.
 	Check, Zone string
+	// Lag has data that is behind its source by RPO at most; nothing is asked where RPO.Max is 0.
+	Lag PlanPool
+	RPO RPO
 	// Bound is how long after their order caches may hold what the run took out, by what the nodes know; 0 asks nothing. Forgotten asks that
 	// every node has said that no honest cache holds it.
 	Bound     time.Duration

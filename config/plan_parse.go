@@ -222,15 +222,43 @@ func (b *planBuilder) condition(n *yamlNode, at *yamlPath) *PlanCondition {
 	if c.Check != "" {
 		c.Zone = b.checkIn(field(n, "check"), at.child("check"), b.plan.Zone)
 	}
+	b.lag(c, n, at)
 	if c.Empty() {
 		b.errorf(n, at, "", "it asks for nothing")
 	}
 	return c
 }
 
+// lag reads how far the data of a pool may be behind.
+func (b *planBuilder) lag(c *PlanCondition, n *yamlNode, at *yamlPath) {
+	lag, rpo := field(n, "lag"), field(n, "rpo")
+	if (lag == nil) != (rpo == nil) {
+		b.errorf(n, at, "", "lag and rpo go together: of which pool, and how much")
+		return
+	}
+	if lag == nil {
+		return
+	}
+	c.Lag = b.pool(lag, at.child("lag"))
+	c.RPO.Max, c.RPO.Unit, _ = parseLoss(stringOf(rpo))
+	p := b.poolOf(c.Lag)
+	if p == nil {
+		return
+	}
+	if !p.HasLag {
+		b.errorf(lag, at.child("lag"), "give it a `lag` in its zone file", "nothing measures how far pool %s is behind", c.Lag)
+		return
+	}
+	for _, z := range b.zones {
+		if z.Name == c.Lag.Zone && z.Checks[p.Lag].Lag.Unit != c.RPO.Unit {
+			b.errorf(rpo, at.child("rpo"), "", "the lag of pool %s is in %s, the rpo in %s", c.Lag, z.Checks[p.Lag].Lag.Unit, c.RPO.Unit)
+		}
+	}
+}
+
 // Empty tells whether nothing is asked for.
 func (c *PlanCondition) Empty() bool {
-	return c.For == 0 && c.Up.Pool == "" && c.Down.Pool == "" && c.Check == "" && c.Bound == 0 && !c.Forgotten
+	return c.For == 0 && c.Up.Pool == "" && c.Down.Pool == "" && c.Check == "" && !c.RPO.On() && c.Bound == 0 && !c.Forgotten
 }
 
 func (b *planBuilder) drain(n *yamlNode, at *yamlPath) *PlanDrain {

@@ -130,6 +130,8 @@ func planConditionShape(wait bool) *shape {
 		optional("least", percent(1, 100)).or("100%").says("How many endpoints of `up` must be.").as("80%"),
 		optional("down", planPool()).says("A pool of which no endpoint is up.").as("web-eu"),
 		optional("check", reference("a check")).says("A check of the zone, all of whose endpoints that are not drained are up.").as("http"),
+		optional("lag", planPool()).says("A pool with a `lag` whose data is behind by `rpo` at most.").as("db-us"),
+		optional("rpo", lossShape()).says("How far `lag` may be behind: a duration, or octets as in 16MiB. What was measured is in the evidence.").as("30s"),
 	}
 	if wait {
 		keys = append([]key{optional("for", duration(time.Second, maxStepTimeout)).says("A time to pass.")}, keys...)

@@ -35,8 +35,8 @@ func TestPlanExample(t *testing.T) {
 	require.Empty(t, problems)
 	assert.Equal(t, "eu-out", p.Name)
 	assert.Equal(t, &PlanPractice{Day: time.Tuesday, At: 9*time.Hour + 30*time.Minute, Window: 2 * time.Hour, Hold: 30 * time.Minute}, p.Practice)
-	require.Len(t, p.Steps, 11)
-	approve, scale, wait, move, out := p.Steps[0], p.Steps[1], p.Steps[2], p.Steps[5], p.Steps[6]
+	require.Len(t, p.Steps, 12)
+	approve, scale, wait, move, out := p.Steps[0], p.Steps[1], p.Steps[2], p.Steps[6], p.Steps[7]
 	assert.Equal(t, &PlanApproval{Role: "operator", Person: "ada", Other: true}, approve.Approve)
 	assert.False(t, approve.Practised)
 	assert.True(t, scale.Practised)
@@ -47,7 +47,7 @@ func TestPlanExample(t *testing.T) {
 	assert.Equal(t, &PlanCondition{Up: PlanPool{"gslb.example.org.", "web-us"}, Least: 80, Check: "http-api", Zone: "gslb.example.org."}, wait.Wait)
 	assert.Equal(t, "www.gslb.example.org.", move.Shift.Service)
 	assert.Equal(t, &PlanDrain{Kind: "region", Name: "eu-west", Service: "www.gslb.example.org.", Override: []string{"max_drained"}}, out.Drain)
-	assert.Equal(t, "gslb.example.org/db-us", p.Steps[9].Pool.String())
+	assert.Equal(t, "gslb.example.org/db-us", p.Steps[10].Pool.String())
 }
 
 func TestPlanRejects(t *testing.T) {
@@ -73,6 +73,8 @@ func TestPlanRejects(t *testing.T) {
 		{"two drains", top + "- drain: {pool: web, az: eu-a}\n", "a second thing to drain, beside pool"},
 		{"nothing waited for", top + "- wait: {}\n", "it asks for nothing"},
 		{"nothing to forget", top + "- verify: {bound: 1m}\n", "no step before this one takes anything out"},
+		{"lag without rpo", top + "- verify: {lag: data}\n", "lag and rpo go together"},
+		{"no lag", top + "- verify: {lag: data, rpo: 30s}\n", "nothing measures how far pool gslb.example.org/data is behind"},
 		{"foreign freeze", top + "- freeze: false\n", "no step before this one stops verdicts"},
 		{"hook of two kinds", top + "- hook: {url: 'https://a.example.org', run: [a]}\n", "want url or run, one of them"},
 		{"hook in clear", top + "- hook: {url: 'http://a.example.org'}\n", "in clear: everybody on the way could read it"},

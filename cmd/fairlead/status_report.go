@@ -64,6 +64,14 @@ func (r report) node(w io.Writer) {
 		fmt.Fprintf(w, "cluster %s: all %s are heard and agree\n", c.Cluster, terminal.Count(c.Roster, "node"))
 	}
 	r.fastLanes(w)
+	for _, p := range s.Plans {
+		if p.StopsAt > 0 {
+			fmt.Fprintln(w, r.style.Paint(terminal.Yellow, plain(p.Text)))
+		}
+		if p.Run != "" {
+			fmt.Fprintf(w, "%s is %s: `fairlead plan show %s`\n", p.Run, p.RunStatus, p.Run)
+		}
+	}
 }
 
 // oneByOne is how many columns a terminal needs to show full names beside all else.

@@ -72,6 +72,9 @@ func condition(c *config.PlanCondition) string {
 	if c.Check != "" {
 		parts = append(parts, "that the check "+c.Check+" is up")
 	}
+	if c.RPO.On() {
+		parts = append(parts, "that "+c.Lag.String()+" is behind by "+c.RPO.Text()+" at most")
+	}
 	if c.Bound > 0 {
 		parts = append(parts, "that caches forget within "+config.DurationText(c.Bound))
 	}

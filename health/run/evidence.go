@@ -165,7 +165,12 @@ func (t *turn) figures(e *Evidence) {
 			}
 		}
 	}
-	if e.RPOSeconds == nil {
+	for i := range t.st.Steps {
+		if s := &t.st.Steps[i]; e.RPOSeconds == nil && s.Ended != nil && s.Ended.Data[dataLag] != "" {
+			e.RPOText = s.Ended.Data[dataLag]
+		}
+	}
+	if e.RPOSeconds == nil && e.RPOText == "" {
 		e.RPOText = "no step measured it"
 	}
 	worst, out := time.Duration(0), false

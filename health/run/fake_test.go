@@ -24,6 +24,8 @@ type fake struct {
 	traces  map[health.IntentID]Trace
 	refuse  error
 	trouble string
+	// lag is how far data is behind, in seconds; nil for not known.
+	lag *float64
 	// placed counts how often an order took effect, by id.
 	placed map[health.IntentID]int
 	// called are the keys of the hooks that were called.
@@ -34,6 +36,13 @@ type fake struct {
 func (f *fake) Since(e *Entry) time.Duration               { return f.store.Since(f.run, e, f.now) }
 func (f *fake) Pool(_, pool string) PoolState              { return f.pools[pool] }
 func (f *fake) Failing(_, check string) ([]string, string) { return f.failing[check], "" }
+func (f *fake) Lag(_, pool string) (float64, bool, string) {
+	if f.lag == nil {
+		return 0, false, "how far pool " + pool + " is behind is not known"
+	}
+	return *f.lag, true, "pool " + pool + " is " + config.LagText(*f.lag, config.LagSeconds) + " behind"
+}
+
 func (f *fake) Order(id health.IntentID) OrderState {
 	_, open := f.orders[id]
 	return OrderState{Open: open, Ended: f.ended[id], Kept: open}

@@ -2,6 +2,7 @@ package run
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -174,10 +175,22 @@ func (t *turn) holds(i int, c *config.PlanCondition) (text string, data map[stri
 	if why := Unmet(c, t.w); why != "" {
 		return "", nil, why
 	}
-	if c.Bound == 0 && !c.Forgotten {
-		return "", nil, ""
+	if c.RPO.On() {
+		value, _, said := t.w.Lag(c.Lag.Zone, c.Lag.Pool)
+		text, data = said, map[string]string{dataLag: config.LagText(value, c.RPO.Unit)}
+		if c.RPO.Unit == config.LagSeconds {
+			data[DataRPO] = fmt.Sprintf("%.3f", value)
+		}
 	}
-	return t.traces(i, c)
+	if c.Bound == 0 && !c.Forgotten {
+		return text, data, ""
+	}
+	bound, more, why := t.traces(i, c)
+	if more == nil {
+		more = data
+	}
+	maps.Copy(more, data)
+	return strings.TrimPrefix(text+"; "+bound, "; "), more, why
 }
 
 // Unmet says what keeps the part of a condition from holding that is about the world as it is; empty if nothing does.
@@ -200,6 +213,13 @@ func Unmet(c *config.PlanCondition, w World) string {
 			return "there is no pool " + c.Down.String()
 		case p.Up > 0:
 			return fmt.Sprintf("%s: %d of %d endpoints are up", c.Down.Pool, p.Up, p.Endpoints)
+		}
+	}
+	if c.RPO.On() {
+		if value, known, text := w.Lag(c.Lag.Zone, c.Lag.Pool); !known {
+			return text
+		} else if value > c.RPO.Max {
+			return text + ", more than " + c.RPO.Text()
 		}
 	}
 	if c.Check != "" {
@@ -239,6 +259,9 @@ func (t *turn) traces(i int, c *config.PlanCondition) (text string, data map[str
 	}
 	return fmt.Sprintf("no honest cache holds it %s after its order", worst.Round(time.Millisecond)), data, ""
 }
+
+// dataLag is how far data was behind, in words.
+const dataLag = "lag"
 
 // DataBound is how long after its order caches held what a run took out at most, in seconds, in the entry of a verify step.
 const DataBound = "bound_seconds"

@@ -264,6 +264,24 @@ func TestPractice(t *testing.T) {
 	}
 }
 
+// Data that is further behind than the rpo stops a run, and what was measured is in the evidence.
+func TestLag(t *testing.T) {
+	f := begin(t, "plan: p\nzone: example.org\nsteps:\n- verify: {lag: us, rpo: 30s}\n", nil)
+	step, why := Stops(Foresee(f.plan, f.store.Run(f.run), f))
+	assert.Equal(t, 1, step)
+	assert.Contains(t, why, "how far pool us is behind is not known")
+	f.lag = new(float64)
+	*f.lag = 90
+	assert.Equal(t, "pool us is 90 s behind, more than 30 s", f.through(t))
+	*f.lag = 2.5
+	f.through(t)
+	require.Equal(t, Succeeded, f.state().Status())
+	e := EvidenceOf(f.plan, f.store.Run(f.run), f, "n1", f.now)
+	require.NotNil(t, e.RPOSeconds)
+	assert.InDelta(t, 2.5, *e.RPOSeconds, 0)
+	assert.Contains(t, e.Markdown(), "| RPO | 2.500 s |")
+}
+
 func TestVariants(t *testing.T) {
 	f := begin(t, "plan: p\nsteps:\n- {name: a, only: graceful, wait: {for: 1h}}\n- {name: b, only: ungraceful, freeze: true}\n", func(r *Run) { r.Variant = config.PlanUngraceful })
 	assert.Equal(t, "it is over", f.through(t))

@@ -14,6 +14,8 @@ type World interface {
 	Pool(zone, pool string) PoolState
 	// Failing are the endpoints of a check that are not up and not drained, as POOL/ENDPOINT; why says that there is no such check.
 	Failing(zone, check string) (names []string, why string)
+	// Lag is how far the data of a pool is behind its source, and that in words; unset where it is not known.
+	Lag(zone, pool string) (value float64, known bool, text string)
 	// Order is what has become of an order.
 	Order(id health.IntentID) OrderState
 	// Ready are the orders that hold the gate of a pool open, and Freezes those that stop verdicts, of whomever.

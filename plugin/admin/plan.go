@@ -34,6 +34,28 @@ func (s *Server) planRoutes() []route {
 	}
 }
 
+// plansInBrief are the plans that want somebody to look.
+func plansInBrief(n Node) (out []api.PlanBrief) {
+	if n.Plans == nil {
+		return nil
+	}
+	for _, p := range n.Plans.List().Plans {
+		b := api.PlanBrief{Name: p.Name, Run: p.Run}
+		if p.Foresight != nil {
+			b.Text, b.StopsAt = p.Foresight.Text, p.Foresight.StopsAt
+		}
+		if p.Run != "" {
+			if u, err := n.Plans.ShowRun(p.Run); err == nil {
+				b.RunStatus = u.Status
+			}
+		}
+		if b.StopsAt > 0 || b.Run != "" {
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
 func (s *Server) listPlans(*http.Request) (int, any) { return http.StatusOK, s.opts.Node.Plans.List() }
 
 func (s *Server) showPlan(r *http.Request) (int, any) {

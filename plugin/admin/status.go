@@ -51,6 +51,7 @@ func NewStatus(n Node, version string, startedAt, now time.Time) *api.Status {
 		out.Hosts = append(out.Hosts, h)
 		out.Degraded = out.Degraded || h.Since != nil
 	}
+	out.Plans = plansInBrief(n)
 	snap := n.Snapshot()
 	if snap == nil {
 		return out

@@ -15,6 +15,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health/event"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/health/run"
+	"github.com/fairlead-dns/fairlead/health/table"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
 )
 
@@ -37,6 +38,8 @@ type Orders interface {
 	Admissible(health.Intent) error
 	Members() ([]run.Member, error)
 	Incidents() []*ledger.Incident
+	// Lag is how far a pool that has a check of its lag is behind.
+	Lag(z *config.Zone, p *config.Pool, view *health.PoolView, now time.Time) table.PoolLag
 }
 
 // Options are what a Runner needs; all but Client, Clock and Events are required.

@@ -115,6 +115,16 @@ func watches(z *config.Zone, p *config.Pool, check string) bool {
 	return false
 }
 
+// Lag is how far the data of a pool is behind.
+func (w *world) Lag(zone, pool string) (value float64, known bool, text string) {
+	zv, p, v := w.find(zone, pool)
+	if p == nil || !p.HasLag {
+		return 0, false, "nothing measures how far pool " + pool + " is behind"
+	}
+	lag := w.runner.opts.Orders.Lag(zv.Zone, p, v, w.now)
+	return lag.Value, lag.Known() && !lag.Unknown, lag.Text(pool, zv.Zone.Checks[p.Lag].Lag.Unit, w.now)
+}
+
 // Order is what has become of an order.
 func (w *world) Order(id health.IntentID) run.OrderState {
 	states, err := w.runner.opts.Orders.Orders([]health.IntentID{id})

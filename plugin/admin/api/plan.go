@@ -51,6 +51,18 @@ type Plan struct {
 	Run string `json:"run,omitempty"`
 }
 
+// A PlanBrief is a plan that wants somebody to look.
+type PlanBrief struct {
+	Name string `json:"name"`
+	// Text says where a run would stop, StopsAt at which step, counted from 1; 0 for nowhere.
+	Text    string `json:"text"`
+	StopsAt int    `json:"stops_at"`
+	// Run is the run that has not ended, RunStatus how it is.
+	Run string `json:"run,omitempty"`
+	// RunStatus is the status of the run.
+	RunStatus string `json:"run_status,omitempty"`
+}
+
 // A PlanStep is one step of a plan.
 type PlanStep struct {
 	Name string `json:"name"`

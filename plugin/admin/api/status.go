@@ -38,6 +38,8 @@ type Status struct {
 	Discovery []DiscoveredCluster `json:"discovery,omitempty"`
 	// Hosts are the host names that endpoints stand for.
 	Hosts []ResolvedHost `json:"hosts,omitempty"`
+	// Plans are those that would stop, and those of which a run has not ended.
+	Plans []PlanBrief `json:"plans,omitempty"`
 	// OIDC is how the issuer is whose tokens are logins; nil where none are.
 	OIDC *OIDC `json:"oidc,omitempty"`
 	// Cluster is what is known of the other nodes; nil for a node alone.
