@@ -1,6 +1,9 @@
 package steer
 
 import (
+	"fmt"
+	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -58,6 +61,39 @@ func TestDeadAddress(t *testing.T) {
 			withEach(zv, 0, 0, tt.each[:2])
 			withEach(zv, 0, 1, tt.each[3:])
 			got := text(zone, planOf(zv, svc))
+			require.Equal(t, tt.want, got)
+		})
+	}
+}
+
+// TestDeaf: a tier without any IPv4 left, for which no other one with addresses answers, makes room for a CNAME, past others with addresses; without one
+// that is up it lives by IPv6.
+func TestDeaf(t *testing.T) {
+	for _, tt := range []struct{ name, tiers, each, states, want string }{
+		{"all live", "0:1 | 2:1", "UU", "U", "tier 1 a:1 | 6 a:1"},
+		{"one of two", "0:1 | 2:1", "DU", "U", "tier 2 CNAME s:1"},
+		{"IPv6 dead", "0:1 | 2:1", "UD", "U", "tier 1 a:1"},
+		{"both dead", "0:1 | 2:1", "DD", "U", "tier 2 CNAME s:1"},
+		{"the page is down", "0:1 | 2:1", "DU", "O", "tier 1 | 6 a:1"},
+		{"IPv6 alone in between", "0:1 | 1:1 | 2:1", "DU", "U", "tier 3 CNAME s:1"},
+		{"another tier relieves it", "0:1 | 3:1 | 2:1", "DU", "U", "tier 1 c:1 | 6 a:1"},
+		{"the page first", "2:1 | 0:1", "DU", "U", "tier 1 CNAME s:1"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			zone := &config.Zone{Name: "example.org.", Pools: []*config.Pool{
+				poolOf("main", 1, nil, "a6 1@0"), poolOf("six", 1, nil, "b+ 1@0"), poolOf("page", 1, nil, "s 1@0"), poolOf("spare", 1, nil, "c 1@1")}}
+			page := zone.Pools[2].Endpoints[0]
+			page.V4, page.Target = netip.Addr{}, "page.example.net."
+			svc := &config.Service{Name: "www.example.org.", Kind: config.Mixed, Tiers: tiersOf(tt.tiers), Pools: []int{0, 1, 2, 3}}
+			zone.Services = []*config.Service{svc}
+			zv := viewOf(zone, "U U "+tt.states+" U")
+			withEach(zv, 0, 0, tt.each)
+			p := planOf(zv, svc)
+			got := text(zone, p)
+			if set := p.Sets[Target]; len(set) > 0 {
+				require.Empty(t, slices.Concat(p.Sets[V4], p.Sets[V6]))
+				got = fmt.Sprintf("tier %d CNAME %s:%d", p.Tier.Index+1, zone.Pools[set[0].Pool].Endpoints[set[0].Endpoint].Name, set[0].Weight)
+			}
 			require.Equal(t, tt.want, got)
 		})
 	}

@@ -84,10 +84,15 @@ func (c *chooser) plan() *draft {
 // tier in which nobody is up but for the speed limit waits in c.last: whoever is really up goes before it.
 func (c *chooser) firstTier(source Source, l level) (*draft, int) {
 	c.skipped = nil
+	away := false
 	for at, st := range c.steps {
 		offers, why := c.offers(st, l)
 		if offers == nil {
 			c.skip(st.ref, why)
+			continue
+		}
+		if away && offers[0].cfg.Kind() != config.Targets {
+			c.skip(st.ref, SkipNoIPv4)
 			continue
 		}
 		p := c.planFrom(at, offers, l)
@@ -107,9 +112,27 @@ func (c *chooser) firstTier(source Source, l level) (*draft, int) {
 		}
 		p.Floor = p.Floor || p.Source != FromTier
 		c.relieve(p, at)
+		if away = c.deaf(p, at, l); away {
+			c.skip(st.ref, SkipNoIPv4)
+			continue
+		}
 		return p, at
 	}
 	return nil, 0
+}
+
+// deaf tells whether p, the plan of c.steps[at], has lost every IPv4 address, nobody relieves it, and a later tier has CNAME targets: a name has
+// addresses or a CNAME, so that tier answers whole, to those too who still reached an IPv6 address.
+func (c *chooser) deaf(p *draft, at int, l level) bool {
+	if c.cell || len(p.Sets[V4]) > 0 || !slices.ContainsFunc(p.offers, offer.withholdsIPv4) {
+		return false
+	}
+	for next := at + 1; next < len(c.steps); next++ {
+		if len(c.spare(next, l, config.Targets)) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // skip notes why a tier is passed over. A tier that is split by distance is noted once.

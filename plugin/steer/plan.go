@@ -86,10 +86,11 @@ const (
 	SkipDrained
 	SkipWeight
 	SkipLag
+	SkipNoIPv4
 )
 
 var skipNames = [...]string{SkipNothingUp: "nothing up", SkipBelowMin: "below min_healthy", SkipHeld: "failback hold", SkipGate: "gate closed", SkipDrained: "drained",
-	SkipWeight: "weight 0 by order", SkipLag: "lag over rpo"}
+	SkipWeight: "weight 0 by order", SkipLag: "lag over rpo", SkipNoIPv4: "every IPv4 address is dead"}
 
 // String is the reason in words.
 func (r SkipReason) String() string { return skipNames[r] }

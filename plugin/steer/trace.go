@@ -87,6 +87,9 @@ func (c *chooser) trace(p *draft, f Family) *Trace {
 	for _, st := range c.steps {
 		tt := TierTrace{Ref: st.ref, Reached: reached}
 		_, tt.Why = c.offers(st, l)
+		if i := slices.IndexFunc(p.Skipped, func(s Skip) bool { return s.Tier == st.ref && s.Why == SkipNoIPv4 }); i >= 0 {
+			tt.Why = SkipNoIPv4
+		}
 		for _, share := range st.tier {
 			pt := c.tracePool(share, st, shares, p, l)
 			if seen[share.Pool] && p.Source > FromBelowMin {
