@@ -48,7 +48,7 @@ func (k *zoneKeys) ZoneKeys(ctx context.Context, zv *health.ZoneView) (*api.Zone
 		}
 		nodes = append(nodes, one)
 	}
-	out := rollover.Judge(zv.Zone, own.Word.Signed(), nodes, n.Caches().Transit, now)
+	out := rollover.Judge(zv.Zone, own.Word.Signed, nodes, n.Caches().Transit, now)
 	out.Node = n.Name()
 	return out, nil
 }

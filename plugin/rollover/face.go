@@ -67,6 +67,11 @@ func faceOf(z *config.Zone, by answer.Signing) *Face {
 	return f
 }
 
+// signs tells whether the zone is answered with signatures. A nil Face, of a zone that is not served, is not.
+func (f *Face) signs() bool {
+	return f != nil && slices.ContainsFunc(f.Marks, func(m string) bool { return strings.HasPrefix(m, "data ") })
+}
+
 func (f *Face) has(mark string) bool {
 	_, found := slices.BinarySearch(f.Marks, mark)
 	return found

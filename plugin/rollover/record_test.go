@@ -140,7 +140,7 @@ func (s *server) node() Node {
 func (s *server) step(k keyFile, step string, others ...Node) string {
 	s.t.Helper()
 	nodes := append([]Node{s.node()}, others...)
-	out := Judge(s.zone, nodes[0].Word.Signed(), nodes, transit, time.Now())
+	out := Judge(s.zone, nodes[0].Word.Signed, nodes, transit, time.Now())
 	for _, one := range out.Steps {
 		if one.Tag != k.tag || one.Step != step {
 			continue
@@ -158,7 +158,7 @@ func (s *server) step(k keyFile, step string, others ...Node) string {
 
 func (s *server) trouble(others ...Node) string {
 	nodes := append([]Node{s.node()}, others...)
-	return strings.Join(Judge(s.zone, nodes[0].Word.Signed(), nodes, transit, time.Now()).Trouble, "; ")
+	return strings.Join(Judge(s.zone, nodes[0].Word.Signed, nodes, transit, time.Now()).Trouble, "; ")
 }
 
 // TestLate: files of a key that come to a node long after the key was made: what counts is when the node answered without it for the last time.
@@ -221,6 +221,12 @@ func TestFirst(t *testing.T) {
 		require.Equal(t, "125", s.step(a, api.KeyStepDS))
 		time.Sleep(125 * time.Second)
 		require.Equal(t, "now", s.step(a, api.KeyStepDS))
+
+		// And back, while an older answer is still being written.
+		lease := s.current.Enter(0)
+		defer lease.Leave()
+		s.serve(zoneOf(t, 0, 120))
+		require.Equal(t, []api.KeyStep{{Step: api.KeyStepNoDS, Safe: api.KeySafeNow}}, Judge(s.zone, s.node().Word.Signed, []Node{s.node()}, transit, time.Now()).Steps)
 	})
 }
 

@@ -2,14 +2,14 @@ package rollover
 
 import (
 	"slices"
-	"strings"
 	"time"
 )
 
 // A Word is what a node says of how it answered one zone, to another node. Durations travel; they do not have the transit allowance.
 type Word struct {
-	// Served is set while the node answers the zone.
+	// Served is set while the node answers the zone, Signed while it does so with signatures.
 	Served bool `json:"served"`
+	Signed bool `json:"signed"`
 	// Unknown says why the node does not know what it answered; empty where it does.
 	Unknown string `json:"unknown,omitempty"`
 	// Keys and All stand for marks that are not named: none that is given now has them.
@@ -36,7 +36,7 @@ type Mark struct {
 func (r *Record) Word(zone string, now time.Time) *Word {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	w := &Word{Served: r.faces.of[zone] != nil || r.changing(zone), Marks: []Mark{}}
+	w := &Word{Served: r.faces.of[zone] != nil || r.changing(zone), Signed: r.faces.of[zone].signs(), Marks: []Mark{}}
 	var floor time.Time
 	if r.young && r.opts.Earlier != nil {
 		floor, w.Unknown = r.opts.Earlier()
@@ -64,17 +64,12 @@ func (r *Record) Word(zone string, now time.Time) *Word {
 	return w
 }
 
-// Signed tells whether answers with signatures are given.
-func (w *Word) Signed() bool {
-	return slices.ContainsFunc(w.Marks, func(m Mark) bool { return m.Has && strings.HasPrefix(m.Name, "data ") })
-}
-
 // SignedZones are the zones that are answered with signatures, sorted.
 func (r *Record) SignedZones() (zones []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for name, f := range r.faces.of {
-		if slices.ContainsFunc(f.Marks, func(m string) bool { return strings.HasPrefix(m, "data ") }) {
+		if f.signs() {
 			zones = append(zones, name)
 		}
 	}
