@@ -100,6 +100,15 @@ func endpointsGone(old, next *Zone) (gone int) {
 	return gone
 }
 
+// Carried is what answers for one service can carry of an endpoint: its RData, and the host name to which SRV records of the service lead.
+func (z *Zone) Carried(svc *Service, pool, endpoint int) []string {
+	out := z.Pools[pool].Endpoints[endpoint].RData()
+	if svc.SRV != nil {
+		out = append(out, z.HostName(pool, endpoint))
+	}
+	return out
+}
+
 // RData are the addresses of e as netip.Addr prints them, or its CNAME target: what answers for services can carry of it.
 func (e *Endpoint) RData() (out []string) {
 	for _, a := range []netip.Addr{e.V4, e.V6} {

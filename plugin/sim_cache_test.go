@@ -204,6 +204,7 @@ func (c *simCaches) look() {
 			c.hold(p.node, &p.left[i])
 		}
 		c.missed(now, p.node, p.left)
+		c.incidents(p.node)
 	}
 }
 

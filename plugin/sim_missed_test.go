@@ -2,6 +2,8 @@ package fairlead
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -120,4 +122,41 @@ func TestLeftElsewhere(t *testing.T) {
 		}
 		require.Empty(t, s.end())
 	})
+}
+
+// hostNameOf is the host name of an endpoint of an incident that left one service, which SRV records of that lead to; empty for one that left all.
+func hostNameOf(e *ledger.IncidentEndpoint, zone string) string {
+	if e.Service == "" {
+		return ""
+	}
+	pool, endpoint, _ := strings.Cut(e.Name, "/")
+	return endpoint + "." + pool + "." + zone
+}
+
+// incidents holds what a node prints of incidents against what is in the caches: what is forgotten of an endpoint under one name, or under all, no
+// cache holds after that instant, unless a node answered it after its word. The caller holds sim.mu.
+func (c *simCaches) incidents(by *simNode) {
+	for _, i := range by.engine.Incidents() {
+		if !i.Forgotten() {
+			continue
+		}
+		for k := range i.Endpoints {
+			e := &i.Endpoints[k]
+			for h, list := range c.held {
+				// One that has other addresses keeps its host name.
+				host := h.RData == hostNameOf(e, i.Zone) && !c.answered[h].After(i.ForgottenAt)
+				if e.Service != "" && h.Owner != e.Service || !slices.Contains(e.Addresses, h.RData) && !host {
+					continue
+				}
+				for n := range list {
+					a := &list[n]
+					c.checked++
+					if a.written.Before(i.OpenedAt) && a.expires.After(i.ForgottenAt) && len(c.sim.faults) < 20 {
+						c.sim.faults = append(c.sim.faults, fmt.Sprintf("at %s: %s has incident %q as forgotten at %s; %s wrote %s %s at %s, which lives until %s", elapsed(time.Now()), by.name,
+							i.Title, elapsed(i.ForgottenAt), a.node.name, h.Owner, h.RData, elapsed(a.written), elapsed(a.expires)))
+					}
+				}
+			}
+		}
+	}
 }

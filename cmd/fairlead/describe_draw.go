@@ -42,6 +42,7 @@ func drawService(s sheet, d *api.ServiceDetail) {
 	t := terminal.NewTable("STATE", "POOL", "REGION", "UP", "CHECK", "NOTE")
 	words := []string{d.Name, terminal.Display(d.Name)}
 	for _, p := range d.Pools {
+		p.Returns = returnsFor(&p.Pool, d.Name)
 		m := statesMark(p.States)
 		t.Add(m.Colour, m.Text(), p.Name, p.Region, upOf(p.States), checkOf(p.Check), terminal.Dash(noteOf(p, d.At)))
 		words = append(words, terminal.Display(d.Zone)+"/"+p.Name)

@@ -80,6 +80,10 @@ func statesMark(s api.States) terminal.Mark {
 		return terminal.MarkOf(health.Drained, "")
 	case s.Unknown == total:
 		return terminal.MarkOf(health.Unknown, "")
+	case s.Up+s.Suspect == 0 && s.Down > 0:
+		return terminal.MarkOf(health.Down, "")
+	case s.Up+s.Suspect == 0:
+		return terminal.MarkOf(health.Unknown, "")
 	}
 	return terminal.MarkOf(health.Suspect, "partly up")
 }

@@ -229,16 +229,11 @@ func (r report) poolNote(z api.Zone, p api.Pool) string {
 		notes = append(notes, "gate closed: waits for `fairlead ready "+name+"`")
 	case "check":
 		notes = append(notes, "gate closed: waits for check "+p.GateCheck)
-	case "failback":
-		notes = append(notes, "back, and waits for `fairlead failback "+name+"`")
-	case "config":
-		notes = append(notes, "back, and waits for a new version of its zone file (failback.mode: never)")
 	}
-	if p.HeldUntil != nil && p.HeldUntil.After(r.status.At) {
-		notes = append(notes, fmt.Sprintf("held back until %s (%s left)", terminal.Clock(*p.HeldUntil, r.status.At), terminal.Age(p.HeldUntil.Sub(r.status.At))))
-	}
-	if p.RampNext != nil {
-		notes = append(notes, fmt.Sprintf("comes back by steps: %d%% now, more at %s (in %s)", p.RampPercent, terminal.Clock(*p.RampNext, r.status.At), terminal.Age(p.RampNext.Sub(r.status.At))))
+	for _, one := range returnsOf(&p) {
+		if text := returnText(&one, name, r.status.At); text != "" {
+			notes = append(notes, text)
+		}
 	}
 	if p.ForwardNext != nil {
 		notes = append(notes, fmt.Sprintf("takes over by steps: %d%% now, more from %s on", p.ForwardPercent, terminal.Clock(*p.ForwardNext, r.status.At)))
@@ -260,8 +255,9 @@ func poolMark(p api.Pool) terminal.Mark {
 			worst = st
 		}
 	}
+	someUp := slices.ContainsFunc(p.Endpoints, func(e api.Endpoint) bool { return terminal.ParseState(e.State) == health.Up })
 	switch {
-	case same || worst == health.Suspect:
+	case same || worst == health.Suspect || !someUp:
 		return terminal.MarkOf(worst, "")
 	default:
 		return terminal.MarkOf(health.Suspect, "partly up")

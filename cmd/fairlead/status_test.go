@@ -74,7 +74,7 @@ func nightStatus() *api.Status {
 		Pools: []api.Pool{
 			{Name: "sorry", Region: "us-east", Endpoints: []api.Endpoint{{Name: "sorry", AZ: "us-east-1a", Addresses: []string{"198.51.100.80"},
 				State: "up", Health: "up", Unmonitored: true, Since: testEarly}}},
-			{Name: "web-us", Region: "us-east", Check: "ready", HeldUntil: moment(-20 * time.Second), Endpoints: []api.Endpoint{cert}},
+			{Name: "web-us", Region: "us-east", Check: "ready", HeldUntil: moment(-20 * time.Second), Returns: []api.PoolReturn{{All: true, Next: moment(-20 * time.Second)}}, Endpoints: []api.Endpoint{cert}},
 			{Name: "ledger-us", Region: "us-east", Check: "ready", Endpoints: []api.Endpoint{stale}},
 			{Name: "web-eu", Region: "eu-west", Check: "ready", Endpoints: []api.Endpoint{
 				downEndpoint("web-1a", "eu-west-1a", "203.0.113.10"), upEndpoint("web-1b", "eu-west-1b", "203.0.113.20"), suspect, drained}},
@@ -132,7 +132,7 @@ func TestReport(t *testing.T) {
 	zone := &ordered.Zones[0]
 	seven := 7
 	zone.Pools[0].WaitsFor, zone.Pools[0].Weight = "ready", &seven
-	for _, p := range []api.Pool{{Name: "ledger", WaitsFor: "failback"}, {Name: "old", WaitsFor: "config"}, {Name: "replica", WaitsFor: "check", GateCheck: "caught-up"}, {Name: "ramps", RampPercent: 30, RampNext: moment(-40 * time.Second)}} {
+	for _, p := range []api.Pool{{Name: "ledger", WaitsFor: "failback", Returns: []api.PoolReturn{{All: true, WaitsFor: "failback"}}}, {Name: "old", WaitsFor: "config", Returns: []api.PoolReturn{{All: true, WaitsFor: "config"}}}, {Name: "replica", WaitsFor: "check", GateCheck: "caught-up"}, {Name: "ramps", RampPercent: 30, RampNext: moment(-40 * time.Second), Returns: []api.PoolReturn{{All: true, Percent: 30, Next: moment(-40 * time.Second)}}}} {
 		p.Region, p.Check, p.Endpoints = "eu-west", "ready", []api.Endpoint{upEndpoint("e", "eu-west-1a", "203.0.113.99")}
 		zone.Pools = append(zone.Pools, p)
 	}

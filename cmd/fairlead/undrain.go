@@ -152,16 +152,27 @@ func backWhen(s *api.Status, p *api.Pool, of []api.Endpoint) string {
 		return "its gate is closed"
 	case down == len(of):
 		return "down by health: back once it is up"
-	case p.WaitsFor == "failback":
-		return "waits for `fairlead failback`"
-	case p.WaitsFor == "config":
-		return "waits for a new version of its zone file (failback.mode: never)"
-	case p.HeldUntil != nil && p.HeldUntil.After(s.At):
-		return fmt.Sprintf("back at %s (hold %s); `fairlead failback` does not wait", terminal.Clock(*p.HeldUntil, s.At), terminal.Age(p.HeldUntil.Sub(s.At)))
-	case p.RampNext != nil:
-		return fmt.Sprintf("back by steps: %d%% now, more at %s", p.RampPercent, terminal.Clock(*p.RampNext, s.At))
 	}
-	return "back now"
+	var all []string
+	for _, r := range returnsOf(p) {
+		if r.AZ != "" && !slices.ContainsFunc(of, func(e api.Endpoint) bool { return e.AZ == r.AZ }) {
+			continue
+		}
+		switch {
+		case r.WaitsFor == "failback":
+			all = append(all, returnOf(&r)+"waits for `fairlead failback`")
+		case r.WaitsFor == "config":
+			all = append(all, returnOf(&r)+"waits for a new version of its zone file (failback.mode: never)")
+		case r.Percent == 0 && r.Next != nil && r.Next.After(s.At):
+			all = append(all, returnOf(&r)+fmt.Sprintf("back at %s (hold %s); `fairlead failback` does not wait", terminal.Clock(*r.Next, s.At), terminal.Age(r.Next.Sub(s.At))))
+		case r.Percent > 0 && r.Next != nil:
+			all = append(all, returnOf(&r)+fmt.Sprintf("back by steps: %d%% now, more at %s", r.Percent, terminal.Clock(*r.Next, s.At)))
+		}
+	}
+	if all == nil {
+		return "back now"
+	}
+	return strings.Join(all, "; ")
 }
 
 // scopeNames tells whether a scope is about an endpoint.

@@ -314,7 +314,7 @@ func (e *Engine) claim(now time.Time) {
 					if (ev.InService() || ev.Pending()) && !zv.Drained(si, ref) {
 						continue
 					}
-					for _, rdata := range zv.Zone.Pools[pool].Endpoints[ei].RData() {
+					for _, rdata := range zv.Zone.Carried(svc, pool, ei) {
 						e.issued.book.Claim(ledger.Holding{Owner: svc.Name, RData: rdata}, svc.Name, ledger.LabelOf(zv.Zone, pool, ei), e.started)
 					}
 				}

@@ -106,6 +106,16 @@ func (w *world) Ramping(zone, pool string) bool {
 func (w *world) Answers(of *ledger.IncidentEndpoint, zone string) (total uint64, curve ledger.Curve, left bool) {
 	book := w.e.issued.book
 	for _, rdata := range of.Addresses {
+		if of.Service != "" {
+			key := ledger.Holding{Owner: of.Service, RData: rdata}.Key()
+			if book.Word(key, w.now).Verb != ledger.Out {
+				return 0, nil, false
+			}
+			if s := book.Standing(key); s != nil {
+				curve = curve.Plus(book.Curve(s))
+			}
+			continue
+		}
 		k := ledger.RDataKeyOf(rdata)
 		if book.WordOf(k, w.now).Verb != ledger.Out {
 			return 0, nil, false
@@ -115,6 +125,9 @@ func (w *world) Answers(of *ledger.IncidentEndpoint, zone string) (total uint64,
 				curve = curve.Plus(book.Curve(s))
 			}
 		}
+	}
+	if of.Service != "" {
+		return w.e.incidents.AnswersFor(of.Service, of.Addresses), curve, true
 	}
 	pool, endpoint, _ := strings.Cut(of.Name, "/")
 	if at, ok := w.where.Find(ledger.Label{Zone: zone, Pool: pool, Endpoint: endpoint, Region: of.Region, AZ: of.AZ}); ok {

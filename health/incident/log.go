@@ -344,6 +344,27 @@ func (l *Log) Reappeared(zone, name, service string, now time.Time) {
 	}
 }
 
+// Carried notes that answers for a service carried one more thing of an endpoint that is out: what caches hold of all of it is to be forgotten.
+// counted is how many did.
+func (l *Log) Carried(zone, name, service, rdata string, counted uint64, now time.Time) {
+	for _, i := range slices.Clone(l.all) {
+		k := slices.IndexFunc(i.Endpoints, func(e ledger.IncidentEndpoint) bool {
+			return e.Name == name && e.Service == service && e.ReturnedAt.IsZero()
+		})
+		if !i.Open() || i.Zone != zone || k < 0 || slices.Contains(i.Endpoints[k].Addresses, rdata) {
+			continue
+		}
+		l.change(i.ID, now, func(i *ledger.Incident) {
+			e := &i.Endpoints[k]
+			e.Addresses = union(e.Addresses, []string{rdata})
+			if at := (countKey{i.ID, key(e)}); i.LeftAt.Equal(now) {
+				l.counted[at] += counted
+			}
+			i.ForgottenAt = time.Time{}
+		})
+	}
+}
+
 // Out tells whether an endpoint is out in an open incident.
 func (l *Log) Out(zone, name, service string) bool {
 	return slices.ContainsFunc(l.all, func(i *ledger.Incident) bool {

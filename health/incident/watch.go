@@ -194,6 +194,11 @@ func (h *happening) joinNoted(
 	}
 	delete(h.w.suspects, name)
 	m.Counted = counted
+	if svc := serviceOf(z, p, service); svc != nil {
+		// The others go on with it.
+		m.Endpoint.Addresses = carried(z, svc, p, of)
+		m.Counted = h.w.AnswersFor(service, m.Endpoint.Addresses)
+	}
 	since := cause.At
 	if cause.Kind == ledger.ByHealth && !m.Good.IsZero() {
 		since = m.Good
@@ -236,8 +241,13 @@ func (h *happening) departed(d *ledger.Departed) {
 	if known && h.where.HasRData(at, d.RData) && h.takenOut(d, at) {
 		return
 	}
-	if !d.Gone || h.w.Log.Out(d.Zone.Name, p.Name+"/"+of.Name, d.Service) {
-		// It lives, and has no turn; or it is told already.
+	if !d.Gone {
+		// It lives, and has no turn.
+		return
+	}
+	if h.w.Log.Out(d.Zone.Name, p.Name+"/"+of.Name, d.Service) {
+		// That it is out is told already.
+		h.w.Log.Carried(d.Zone.Name, p.Name+"/"+of.Name, d.Service, d.RData, h.w.AnswersFor(d.Service, []string{d.RData}), h.now)
 		return
 	}
 	text := "the new version of the file does not answer it for " + strings.TrimSuffix(d.Service, ".")
@@ -246,7 +256,7 @@ func (h *happening) departed(d *ledger.Departed) {
 	} else if !h.where.HasRData(at, d.RData) {
 		text = "its addresses changed"
 	}
-	m := &Member{Endpoint: noteOf(d.Zone, p, of, h.now), Counted: h.w.AnswersOf(d.Zone, p, of)}
+	m := &Member{Endpoint: noteOf(d.Zone, p, of, h.now), Counted: h.w.AnswersFor(d.Service, []string{d.RData})}
 	m.Endpoint.Addresses, m.Endpoint.Removed = []string{d.RData}, !known
 	m.Endpoint.Service = d.Service
 	for _, k := range p.Services {
@@ -314,10 +324,9 @@ func (h *happening) back(zone string, out *ledger.IncidentEndpoint) {
 	zv, v := h.where.At(at)
 	eligible := v.Eligible() && answeredAgain(zv.Zone.Pools[at.Pool].Endpoints[at.Endpoint], v, out.Addresses) && !h.held(zv, at, out.Addresses)
 	if out.Service != "" {
-		eligible = true
-		for _, rdata := range out.Addresses {
-			eligible = eligible && h.w.answers.Book.Answers(ledger.Holding{Owner: out.Service, RData: rdata}.Key())
-		}
+		eligible = slices.ContainsFunc(out.Addresses, func(rdata string) bool {
+			return h.w.answers.Book.Answers(ledger.Holding{Owner: out.Service, RData: rdata}.Key())
+		})
 	}
 	switch {
 	case eligible:
@@ -350,15 +359,33 @@ func (h *happening) held(zv *health.ZoneView, at ledger.Place, addresses []strin
 	return len(p.Failbacks) > 0
 }
 
+// serviceOf is the service of a pool that has a name; nil for none.
+func serviceOf(z *config.Zone, p *config.Pool, name string) *config.Service {
+	for _, k := range p.Services {
+		if z.Services[k].Name == name {
+			return z.Services[k]
+		}
+	}
+	return nil
+}
+
+// carried is what answers for a service can carry of an endpoint of a pool.
+func carried(z *config.Zone, svc *config.Service, p *config.Pool, of *config.Endpoint) []string {
+	return z.Carried(svc, slices.Index(z.Pools, p), slices.Index(p.Endpoints, of))
+}
+
+// AnswersFor is how many answers of this process for one service carried any of RDATA.
+func (w *Watch) AnswersFor(service string, rdata []string) (n uint64) {
+	for _, r := range rdata {
+		n += w.answers.Ledger.AnswersOf(ledger.Holding{Owner: service, RData: r}.Key())
+	}
+	return n
+}
+
 // AnswersOf is how many answers of this process for services carried an endpoint.
 func (w *Watch) AnswersOf(z *config.Zone, p *config.Pool, of *config.Endpoint) (n uint64) {
-	for i, k := range p.Services {
-		if i == maxCounted {
-			break
-		}
-		for _, rdata := range of.RData() {
-			n += w.answers.Ledger.AnswersOf(ledger.Holding{Owner: z.Services[k].Name, RData: rdata}.Key())
-		}
+	for _, k := range p.Services[:min(len(p.Services), maxCounted)] {
+		n += w.AnswersFor(z.Services[k].Name, of.RData())
 	}
 	return n
 }

@@ -276,3 +276,19 @@ func (w *watching) hold(r health.Return) {
 	pool.Return = r
 	w.view = &health.View{Model: w.view.Model, Zones: []*health.ZoneView{{Zone: w.view.Zones[0].Zone, Pools: []*health.PoolView{&pool}}}}
 }
+
+// TestOutForOneService: what one service lets go is its own addresses and host names, in whatever order they leave, and its own answers are counted.
+func TestOutForOneService(t *testing.T) {
+	w := newWatching(t)
+	zone := w.view.Zones[0].Zone
+	left := func(rdata string) ledger.Departed {
+		return ledger.Departed{Holding: ledger.Holding{Owner: "www.example.org.", RData: rdata}, Service: "www.example.org.", Zone: zone, Gone: true}
+	}
+	zone.Services[0].SRV = &config.SRV{Port: 25}
+	require.Equal(t, []string{"192.0.2.1", "one.web.example.org."}, zone.Carried(zone.Services[0], 0, 0))
+	other := *w.view.Zones[0].Pools[0]
+	w.becomes(0, 10, func(*health.EndpointView) {}, left("192.0.2.1"), left("one.web.example.org."))
+	require.Len(t, w.Incidents(), 1)
+	require.Equal(t, []string{"192.0.2.1", "one.web.example.org."}, w.Incidents()[0].Endpoints[0].Addresses)
+	require.Equal(t, &other, w.view.Zones[0].Pools[0])
+}

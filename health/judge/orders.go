@@ -93,7 +93,7 @@ func (o *Orders) show(i int, e *health.EndpointView) {
 }
 
 // On changes p, which is the view of the pool cfg and nobody else's, as orders alone would: what health and failback make of that is as it
-// was. An order that lets a pool in lets it in.
+// was. An order that lets a pool in ends its hold.
 func (o *Orders) On(cfg *config.Pool, p *health.PoolView) {
 	for i := range p.Endpoints {
 		e := &p.Endpoints[i]
@@ -116,7 +116,20 @@ func (o *Orders) On(cfg *config.Pool, p *health.PoolView) {
 	}
 	p.GateClosed = p.GateClosed && !o.Ready
 	if !o.Admitted.IsZero() {
-		p.Return, p.ReturnAZ = health.Return{}, nil
+		Admit(p, o.Admitted)
+	}
+}
+
+// Admit changes p, which is nobody else's, as `fairlead failback` at an instant does: holds end, ramps begin, and what returns only with a new
+// version of its zone file goes on waiting.
+func Admit(p *health.PoolView, at time.Time) {
+	if p.At.Before(at) {
+		p.At = at
+	}
+	p.Return = p.Return.Let(at, time.Time{})
+	p.ReturnAZ = slices.Clone(p.ReturnAZ)
+	for i, r := range p.ReturnAZ {
+		p.ReturnAZ[i] = r.Let(at, time.Time{})
 	}
 }
 

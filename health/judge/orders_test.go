@@ -92,7 +92,7 @@ func TestOrdersMeet(t *testing.T) {
 	(&Orders{Weights: map[int]int{1: 2}, Admitted: now}).On(z.Pools[0], view)
 	require.Equal(t, map[int]int{1: 2, 3: 9}, view.EndpointWeights)
 	require.Equal(t, map[int]int{3: 9}, was, "what was published is not written")
-	require.True(t, view.Return.IsZero())
+	require.Equal(t, health.Return{Since: now, Admitted: now}, view.Return, "its hold is over, and its ramp begins")
 	require.True(t, view.GateClosed)
 }
 

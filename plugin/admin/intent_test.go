@@ -122,6 +122,24 @@ func TestIntentsShown(t *testing.T) {
 	require.NotEmpty(t, intentShown(&health.IntentState{NoEffect: "x"}).Note)
 }
 
+// TestReturnsOfServices: services wait for a pool each in its own way, and for an AZ only where the pool does not hold it back.
+func TestReturnsOfServices(t *testing.T) {
+	now := time.Now()
+	hold, ramp, manual := config.Failback{Hold: time.Minute}, config.Failback{Ramp: []int{10, 100}, Step: time.Minute}, config.Failback{Mode: config.FailbackManual}
+	zone := &config.Zone{AZs: []config.AZ{{Name: "a"}}, Services: []*config.Service{
+		{Name: "one", Failback: hold}, {Name: "two", Failback: hold}, {Name: "db", Failback: manual}, {Name: "fast", Failback: ramp},
+	}}
+	z := zoneStatus{now: now, view: &health.ZoneView{Zone: zone}}
+	pool := &config.Pool{Services: []int{0, 1, 2, 3}, Failbacks: []config.Failback{hold, manual, ramp}, AZWeights: []config.AZWeight{{AZ: 0}}}
+	r := health.Return{Since: now.Add(-10 * time.Second)}
+	held, next := r.Since.Add(time.Minute), r.Since.Add(time.Minute)
+	require.Equal(t, []api.PoolReturn{
+		{Services: []string{"one", "two"}, Next: &held}, {Services: []string{"db"}, WaitsFor: "failback"},
+		{Services: []string{"fast"}, Percent: 10, Next: &next}, {AZ: "a", Services: []string{"fast"}, Percent: 10, Next: &next},
+	}, z.returns(pool, &health.PoolView{Return: r, ReturnAZ: []health.Return{r}}))
+	require.Empty(t, z.returns(pool, &health.PoolView{}))
+}
+
 // TestReturning: what a pool waits for, and how far its ramp is.
 func TestReturning(t *testing.T) {
 	now := time.Now()
@@ -145,9 +163,9 @@ func TestReturning(t *testing.T) {
 		{name: "a gate first", failback: config.Failback{Mode: config.FailbackManual}, gate: true, r: health.Return{Since: now}, waits: "ready", degraded: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			z := zoneStatus{now: now, view: &health.ZoneView{Zone: &config.Zone{Checks: []*config.Check{{Name: "replica"}}}}}
+			z := zoneStatus{now: now, view: &health.ZoneView{Zone: &config.Zone{Checks: []*config.Check{{Name: "replica"}}, Services: []*config.Service{{Name: "www", Failback: tt.failback}}}}}
 			var p api.Pool
-			z.returning(&p, &config.Pool{Failbacks: []config.Failback{tt.failback}, Gate: config.Gate{Manual: !tt.byCheck, ByCheck: tt.byCheck}}, &health.PoolView{GateClosed: tt.gate, Return: tt.r})
+			z.returning(&p, &config.Pool{Services: []int{0}, Failbacks: []config.Failback{tt.failback}, Gate: config.Gate{Manual: !tt.byCheck, ByCheck: tt.byCheck}}, &health.PoolView{GateClosed: tt.gate, Return: tt.r})
 			require.Equal(t, []any{tt.waits, tt.percent, tt.degraded}, []any{p.WaitsFor, p.RampPercent, z.degraded})
 			require.Equal(t, tt.byCheck, p.GateCheck == "replica")
 			require.Equal(t, tt.percent > 0, p.RampNext != nil)

@@ -148,7 +148,7 @@ func (z *zoneStatus) pool(i int) api.Pool {
 // poolAlone is the pool without its endpoints.
 func (z *zoneStatus) poolAlone(i int) api.Pool {
 	cfg, view := z.view.Zone.Pools[i], z.view.Pools[i]
-	p := api.Pool{Name: cfg.Name, Region: z.view.Zone.Regions[cfg.Region].Name, HeldUntil: z.heldUntil(cfg, view), Weight: view.Weight}
+	p := api.Pool{Name: cfg.Name, Region: z.view.Zone.Regions[cfg.Region].Name, Weight: view.Weight}
 	if cfg.Check >= 0 {
 		p.Check = z.view.Zone.Checks[cfg.Check].Name
 	}
@@ -172,23 +172,7 @@ func (z *zoneStatus) endpointOf(i, j int) api.Endpoint {
 	return z.endpoint(pool, check, pool.Endpoints[j], z.view.Pools[i].Endpoints[j])
 }
 
-// heldUntil is the end of the longest hold that still runs.
-func (z *zoneStatus) heldUntil(cfg *config.Pool, view *health.PoolView) *time.Time {
-	var last time.Time
-	for _, r := range append([]health.Return{view.Return}, view.ReturnAZ...) {
-		for _, f := range cfg.Failbacks {
-			if percent, next := r.Share(f, z.now); percent == 0 && next.After(last) {
-				last = next
-			}
-		}
-	}
-	if last.IsZero() {
-		return nil
-	}
-	return &last
-}
-
-// returning says what the pool waits for, and how far its ramp is.
+// returning says what the pool waits for, how far its ramp is, and for which services.
 func (z *zoneStatus) returning(p *api.Pool, cfg *config.Pool, view *health.PoolView) {
 	switch {
 	case view.GateClosed && cfg.Gate.Manual:
@@ -196,22 +180,63 @@ func (z *zoneStatus) returning(p *api.Pool, cfg *config.Pool, view *health.PoolV
 	case view.GateClosed:
 		p.WaitsFor, p.GateCheck = waitsCheck, z.view.Zone.Checks[cfg.Gate.Check].Name
 	}
-	for _, r := range append([]health.Return{view.Return}, view.ReturnAZ...) {
-		for _, f := range cfg.Failbacks {
-			percent, next := r.Share(f, z.now)
-			switch {
-			case percent == 0 && next.IsZero():
-				z.degraded = true
-				if f.Mode == config.FailbackManual && !view.GateClosed {
-					p.WaitsFor = waitsFailback
-				} else if p.WaitsFor == "" {
-					p.WaitsFor = waitsConfig
-				}
-			case r.Ramping(f, z.now) && (p.RampPercent == 0 || percent < p.RampPercent):
-				p.RampPercent, p.RampNext = percent, &next
+	p.Returns = z.returns(cfg, view)
+	for i := range p.Returns {
+		r := &p.Returns[i]
+		switch {
+		case r.WaitsFor == waitsFailback && !view.GateClosed:
+			p.WaitsFor = waitsFailback
+		case r.WaitsFor != "" && p.WaitsFor == "":
+			p.WaitsFor = waitsConfig
+		case r.Percent == 0 && r.Next != nil && (p.HeldUntil == nil || r.Next.After(*p.HeldUntil)):
+			p.HeldUntil = r.Next
+		case r.Percent > 0 && (p.RampPercent == 0 || r.Percent < p.RampPercent):
+			p.RampPercent, p.RampNext = r.Percent, r.Next
+		}
+		z.degraded = z.degraded || r.WaitsFor != ""
+	}
+}
+
+// returns are how the services of a pool wait for it and for its AZs.
+func (z *zoneStatus) returns(cfg *config.Pool, view *health.PoolView) (list []api.PoolReturn) {
+	if !view.Waits(cfg.Failbacks, z.now) {
+		return nil
+	}
+	add := func(az string, r health.Return, svc *config.Service) (held bool) {
+		f := svc.FailbackOf(cfg)
+		percent, next := r.Share(f, z.now)
+		if percent == health.Whole {
+			return false
+		}
+		one := api.PoolReturn{AZ: az, Services: []string{svc.Name}, Percent: percent, Next: instant(next)}
+		if percent == 0 && next.IsZero() {
+			if one.WaitsFor = waitsFailback; f.Mode == config.FailbackNever {
+				one.WaitsFor = waitsConfig
 			}
 		}
+		k := slices.IndexFunc(list, func(o api.PoolReturn) bool {
+			return o.AZ == az && o.Percent == percent && o.WaitsFor == one.WaitsFor && (o.Next == nil) == (one.Next == nil) && (o.Next == nil || o.Next.Equal(next))
+		})
+		if k < 0 {
+			list = append(list, one)
+		} else {
+			list[k].Services = append(list[k].Services, svc.Name)
+		}
+		return percent == 0
 	}
+	for _, si := range cfg.Services {
+		svc := z.view.Zone.Services[si]
+		if add("", view.Return, svc) {
+			continue
+		}
+		for i, r := range view.ReturnAZ {
+			add(z.view.Zone.AZs[cfg.AZWeights[i].AZ].Name, r, svc)
+		}
+	}
+	for i := range list {
+		list[i].All = len(list[i].Services) == len(cfg.Services)
+	}
+	return list
 }
 
 // The values of api.Pool.WaitsFor.

@@ -29,7 +29,7 @@ func (e *Ended) Pools(zone int) (pools []int) {
 }
 
 // ForeseeEnd is what would be answered after the end of orders, those with the ids of all: the other orders are applied anew, as they would
-// be, and what comes back waits for its failback unless admit is set, which lets pools in at once.
+// be, and what comes back waits for its failback unless admit is set, which lets pools in as `fairlead failback` does.
 func (x *Explainer) ForeseeEnd(all []health.IntentState, ids []health.IntentID, admit bool, now time.Time) *Ended {
 	e := &ending{world: world{view: *x.Snapshot.View}, touched: make(map[poolAt]bool), admit: admit, now: now}
 	e.world.view.Zones = slices.Clone(x.Snapshot.View.Zones)
@@ -100,7 +100,7 @@ func (e *ending) end() {
 		next := e.world.pool(at.zone, at.pool)
 		judge.Foresee(z, z.Pools[at.pool], before[at.zone].Pools[at.pool], next, e.now)
 		if e.admit {
-			next.Return, next.ReturnAZ = health.Return{}, nil
+			judge.Admit(next, e.now)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package explain
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,7 +18,7 @@ import (
 // every class of clients gets once they have ended, record by record.
 func TestPreviewOfAnEnd(t *testing.T) {
 	models := int(suite.Cases(300, 50))
-	moved, rrsets, held := 0, 0, 0
+	moved, rrsets, held, admitted := 0, 0, 0, 0
 	for seed := range uint64(models) {
 		synctest.Test(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 22))
@@ -54,9 +55,13 @@ func TestPreviewOfAnEnd(t *testing.T) {
 				return
 			}
 			x, now := explainer(n), time.Now()
-			then := x.ForeseeEnd(n.Intents(), ends, false, now)
+			admit := seed%2 == 0
+			then := x.ForeseeEnd(n.Intents(), ends, admit, now)
 			foreseen, p := then.Snapshot, x.Compare(then.Snapshot, now)
 			require.NoError(t, n.EndIntent(ends, "ada", "over"))
+			if admit {
+				admitted += letIn(t, n, then)
+			}
 			got := x.Compare(n.Current.Load(), now)
 			moved += len(got.Services)
 			require.Len(t, p.Services, len(got.Services), "seed %d: %v", seed, ends)
@@ -74,8 +79,24 @@ func TestPreviewOfAnEnd(t *testing.T) {
 			}
 		})
 	}
-	t.Logf("%d models, %d plans moved, %d RRsets compared, %d pools on their way back", models, moved, rrsets, held)
+	t.Logf("%d models, %d plans moved, %d RRsets compared, %d pools on their way back, %d let in", models, moved, rrsets, held, admitted)
+	require.Positive(t, admitted)
 	require.Greater(t, moved, models/2)
 	require.Greater(t, rrsets, 50*models)
 	require.Greater(t, held, models/20)
+}
+
+// letIn lets in the pools that orders which ended were about, as an operator would who does not wait; it returns how many.
+func letIn(t *testing.T, n *answertest.Node, then *Ended) (admitted int) {
+	for at := range then.touched {
+		z := then.Snapshot.View.Zones[at.zone].Zone
+		view := then.Snapshot.View.Zones[at.zone].Pools[at.pool]
+		if slices.ContainsFunc(append([]health.Return{view.Return}, view.ReturnAZ...), func(r health.Return) bool { return r.On() }) {
+			scope := health.Scope{Kind: health.ScopePool, Zone: z.Name, Pool: z.Pools[at.pool].Name}
+			_, err := n.Intend(health.Intent{Kind: health.IntentFailback, Scope: scope, Actor: "ada", Reason: "now"})
+			require.NoError(t, err)
+			admitted++
+		}
+	}
+	return admitted
 }

@@ -89,7 +89,7 @@ const (
 	SkipNoIPv4
 )
 
-var skipNames = [...]string{SkipNothingUp: "nothing up", SkipBelowMin: "below min_healthy", SkipHeld: "failback hold", SkipGate: "gate closed", SkipDrained: "drained",
+var skipNames = [...]string{SkipNothingUp: "nothing up", SkipBelowMin: "below min_healthy", SkipHeld: "held back by its failback", SkipGate: "gate closed", SkipDrained: "drained",
 	SkipWeight: "weight 0 by order", SkipLag: "lag over rpo", SkipNoIPv4: "every IPv4 address is dead"}
 
 // String is the reason in words.

@@ -118,6 +118,8 @@ type Pool struct {
 	Lag *PoolLag `json:"lag,omitempty"`
 	// RPO says how its lag stands to the rpo of each service that has one.
 	RPO []PoolRPO `json:"rpo,omitempty"`
+	// Returns are how services wait for the pool, or for one of its AZs, while it comes back: one entry for those that wait alike.
+	Returns []PoolReturn `json:"returns,omitempty"`
 	// Weight is an operator's override of the pool's weight in every tier.
 	Weight *int `json:"weight,omitempty"`
 	// Endpoints are left out of lists of pools.
@@ -147,6 +149,20 @@ type PoolRPO struct {
 	// Entered is set once the service has moved to the pool, Held while health would move it there and the lag holds it back.
 	Entered bool `json:"entered,omitempty"`
 	Held    bool `json:"held,omitempty"`
+}
+
+// A PoolReturn is how some services of a pool wait for it, or for one of its AZs. A pool that is held back from a service holds its AZs back too.
+type PoolReturn struct {
+	// AZ is the one that they wait for; empty for the whole pool.
+	AZ string `json:"az,omitempty"`
+	// Services are those that wait so; All is set where these are all of the pool's.
+	Services []string `json:"services"`
+	All      bool     `json:"all,omitempty"`
+	// Percent is the part of its share that they give it now: 0 in a hold. Next is when that changes by itself.
+	Percent int        `json:"percent"`
+	Next    *time.Time `json:"next,omitempty"`
+	// WaitsFor is what else they wait for: failback (`fairlead failback POOL`), or config (a new version of the zone file).
+	WaitsFor string `json:"waits_for,omitempty"`
 }
 
 // An Endpoint is one endpoint: the verdict and what it rests on.

@@ -210,20 +210,59 @@ func (t *teller) pools() {
 func (t *teller) pool(z *api.Zone, p *api.Pool) {
 	name := display(z.Name) + "/" + p.Name
 	short := t.short(z.Name, name)
-	c := api.Cause{Level: api.LevelEndpoint, State: suspect, Kind: "waits", Name: name}
-	switch {
-	case p.WaitsFor == "failback":
-		c.Text, c.Command = "pool "+short+" is back and waits for `fairlead failback`", "fairlead failback "+name
-	case p.WaitsFor == "config":
-		c.Text = "pool " + short + " is back and waits for a new version of its file"
-	case p.HeldUntil != nil && p.HeldUntil.After(t.status.At):
-		c.State, c.Kind, c.Until, c.Text = up, "hold", p.HeldUntil, "pool "+short+" back at "+clock(*p.HeldUntil)+" (hold)"
-	case p.RampNext != nil:
-		c.State, c.Kind, c.Until, c.Text = up, "ramp", p.RampNext, fmt.Sprintf("pool %s comes back by steps, %d%% now", short, p.RampPercent)
-	default:
+	if len(p.Returns) == 0 {
 		return
 	}
+	c := api.Cause{Level: api.LevelEndpoint, State: up, Kind: "ramp", Name: name}
+	var parts []string
+	for i := range p.Returns {
+		r := &p.Returns[i]
+		switch {
+		case r.WaitsFor != "":
+			c.State, c.Kind = suspect, "waits"
+			if r.WaitsFor == "failback" {
+				c.Command = "fairlead failback " + name
+			}
+		case r.Percent == 0 && c.Kind == "ramp":
+			c.Kind = "hold"
+		}
+		if r.Next != nil && (c.Until == nil || r.Next.After(*c.Until)) {
+			c.Until = r.Next
+		}
+		parts = append(parts, t.returning(z, r))
+	}
+	if c.Kind == "waits" {
+		c.Until = nil
+	}
+	c.Text = "pool " + short + " " + list(parts)
 	t.add(c)
+}
+
+// returning is how some services wait for a pool, in words that go on after its name.
+func (t *teller) returning(z *api.Zone, r *api.PoolReturn) (text string) {
+	switch {
+	case r.WaitsFor == "failback":
+		text = "is back and waits for `fairlead failback`"
+	case r.WaitsFor == "config":
+		text = "is back and waits for a new version of its file"
+	case r.Next == nil:
+		text = "comes back"
+	case r.Percent == 0:
+		text = "back at " + clock(*r.Next) + " (hold)"
+	default:
+		text = fmt.Sprintf("comes back by steps, %d%% now", r.Percent)
+	}
+	if r.AZ != "" {
+		text = "in az " + r.AZ + " " + text
+	}
+	if !r.All {
+		names := make([]string, 0, len(r.Services))
+		for _, s := range r.Services {
+			names = append(names, t.short(z.Name, s))
+		}
+		text += " for " + list(names)
+	}
+	return text
 }
 
 // gates tells which pools wait behind a closed gate, where nothing else explains that the node calls itself degraded: a gate that is closed

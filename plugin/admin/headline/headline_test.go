@@ -131,7 +131,14 @@ func TestNeverWell(t *testing.T) {
 			s.Caches = &api.Forgetting{Unknown: []api.UnknownNode{{Node: "n3"}}, AtLeast: ago(-time.Minute)}
 		},
 			"● all is up: 5 endpoints, 2 services · when caches forget is unknown, no word of n3, not before 18:43:00", false},
-		{"a hold", func(s *api.Status) { s.Zones[0].Pools[0].HeldUntil = ago(-20 * time.Second) }, "● pool eu back at 18:42:20 (hold)", false},
+		{"a hold", func(s *api.Status) {
+			s.Zones[0].Pools[0].Returns = []api.PoolReturn{{All: true, Next: ago(-20 * time.Second)}}
+		}, "● pool eu back at 18:42:20 (hold)", false},
+		{"services that wait otherwise", func(s *api.Status) {
+			s.Zones[0].Pools[0].Returns = []api.PoolReturn{
+				{Services: []string{"www." + s.Zones[0].Name}, Next: ago(-20 * time.Second)}, {AZ: "eu-a", Services: []string{"db." + s.Zones[0].Name}, WaitsFor: "failback"},
+			}
+		}, "▲ pool eu back at 18:42:20 (hold) for www, in az eu-a is back and waits for `fairlead failback` for db", true},
 		{"not ready", func(s *api.Status) { s.Ready, s.NotReady = false, "no verdict yet" }, "▲ n1 not ready: no verdict yet", true},
 		{"degraded for a reason that nobody names", func(s *api.Status) { s.Degraded = true }, "▲ n1 is degraded", true},
 		{"a gate that was closed as configured", func(s *api.Status) { s.Zones[0].Pools[0].WaitsFor = "ready" }, "● all is well: 5 endpoints, 2 services", false},
