@@ -54,6 +54,7 @@ func (w *world) add(out *incident.Forgetting, of subject, endpoint *ledger.Incid
 	d := e.issued.departures[of]
 	if d != nil {
 		b = d.bound
+		b.Confirmed = w.sinceSaid(b.Confirmed, of)
 		for _, v := range d.void {
 			out.Void = append(out.Void, ledger.VoidWord{Node: v.Node, Endpoint: endpoint.Name, At: v.At})
 		}
@@ -76,6 +77,23 @@ func (w *world) add(out *incident.Forgetting, of subject, endpoint *ledger.Incid
 	out.SafeAt, out.Quiet = ledger.Later(out.SafeAt, b.SafeAt), ledger.Later(out.Quiet, b.Quiet)
 	out.Confirmed = append(out.Confirmed, b.Confirmed...)
 	out.Unknown = append(out.Unknown, b.Unknown...)
+}
+
+// sinceSaid is what nodes confirmed, as of their latest words: what is final is so by words that were given before other things were, and all of an
+// incident is to be confirmed after the latest instant of any of it.
+func (w *world) sinceSaid(confirmed []ledger.Confirmation, of subject) []ledger.Confirmation {
+	var configured []string
+	if w.e.cluster != nil {
+		configured = w.e.configuredNames(w.now)
+	}
+	confirmed = slices.Clone(confirmed)
+	for _, s := range w.e.said(of, configured, w.now) {
+		k := slices.IndexFunc(confirmed, func(c ledger.Confirmation) bool { return c.Node == s.Node })
+		if k >= 0 && s.Verb == ledger.Out && s.After.After(confirmed[k].Given) {
+			confirmed[k].Given = s.After
+		}
+	}
+	return confirmed
 }
 
 // Serves tells whether a service answers with something that is up.

@@ -69,6 +69,8 @@ func (l *Log) forgetting(i *ledger.Incident, w World, now time.Time) {
 		return
 	}
 	i.SafeAt = safe
+	// All of it is confirmed by words that were given after the latest instant of any of it.
+	final = final && !slices.ContainsFunc(i.Confirmed, func(c ledger.Confirmation) bool { return c.Given.Before(safe) })
 	if i.KnownAt.IsZero() {
 		i.KnownAt = now
 	}

@@ -39,7 +39,7 @@ func known(until int) Forgetting {
 
 func final(until int) Forgetting {
 	f := known(until)
-	f.Final = true
+	f.Final, f.Confirmed[0].Given = true, at(until)
 	return f
 }
 
@@ -175,4 +175,24 @@ func TestTitleCountsEndpoints(t *testing.T) {
 	require.Equal(t, "endpoint web/a taken out by the file", titleOf(i))
 	i.Endpoints = append(i.Endpoints, ledger.IncidentEndpoint{Name: "web/b", AZ: "eu-a"})
 	require.Equal(t, "az eu-a: 2 endpoints taken out by the file", titleOf(i))
+}
+
+// TestForgottenByLaterWords: two endpoints that are forgotten one after the other are forgotten together once every node has said so after the later
+// instant, and not by words from before it.
+func TestForgottenByLaterWords(t *testing.T) {
+	w := &fakeWorld{of: map[string]Forgetting{"web/one": final(20), "web/two": final(30)}, serves: map[string]bool{}}
+	l := Open(Options{Node: "n1"})
+	cause := &Cause{Kind: ledger.ByHealth, Zone: "example.org.", At: at(1)}
+	for _, name := range []string{"web/one", "web/two"} {
+		l.Join(cause, &Member{Endpoint: ledger.IncidentEndpoint{Name: name, LeftAt: at(1), Addresses: []string{"192.0.2.1"}}}, at(1))
+	}
+	l.Follow(w, at(31))
+	require.Zero(t, l.Incidents()[0].ForgottenAt)
+	require.Equal(t, at(30), l.Incidents()[0].SafeAt)
+	again := final(20)
+	again.Confirmed[0].Given = at(31)
+	w.of["web/one"] = again
+	l.Follow(w, at(32))
+	require.Equal(t, at(30), l.Incidents()[0].ForgottenAt)
+	require.Equal(t, at(30), l.Incidents()[0].Confirmed[0].Given)
 }
