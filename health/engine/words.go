@@ -106,9 +106,12 @@ func (e *Engine) tellsOf(k ledger.RDataKey, now time.Time) bool {
 	return d == nil || !d.bound.Final || len(e.issued.departures) < manyOut || int(k[0])%restEvery == int(e.clock(now)/time.Second)%restEvery
 }
 
-// apart tells whether names are to be told apart: some node answers the RDATA under one of them.
+// fewOut is up to how many departures names are always told apart, so that each service has its own times.
+const fewOut = 200
+
+// apart tells whether names are to be told apart: some node answers the RDATA under one of them, or there is room for all.
 func (e *Engine) apart(k ledger.RDataKey, own ledger.Verb, now time.Time) bool {
-	if own != ledger.Out {
+	if own != ledger.Out || len(e.issued.departures) <= fewOut {
 		return true
 	}
 	for _, p := range e.cluster.peers {

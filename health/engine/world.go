@@ -18,28 +18,40 @@ type world struct {
 	where *ledger.Whereabouts
 }
 
-// Forgetting is how far caches have forgotten an endpoint.
+// Forgetting is how far caches have forgotten an endpoint: under all names, or under those of one service.
 func (w *world) Forgetting(of *ledger.IncidentEndpoint, zone, service string) incident.Forgetting {
 	out := incident.Forgetting{Bound: ledger.Bound{Known: len(of.Addresses) > 0, Final: len(of.Addresses) > 0}}
+	hosts := service != "" && w.leadsToHosts(zone, service)
 	for _, rdata := range of.Addresses {
-		for _, s := range w.subjects(rdata, service) {
+		for _, s := range w.subjects(rdata, service, hosts) {
 			w.add(&out, s, of, rdata)
 		}
 	}
 	return out
 }
 
-// subjects are what is to be forgotten of RDATA: under all names, or, where others answer it, under those of a service.
-func (w *world) subjects(rdata, service string) []subject {
+// leadsToHosts tells whether answers for a service lead to host names; for one that no file has any more nobody knows.
+func (w *world) leadsToHosts(zone, service string) bool {
+	zv := w.where.Zone(zone)
+	if zv == nil {
+		return true
+	}
+	k := slices.IndexFunc(zv.Zone.Services, func(svc *config.Service) bool { return svc.Name == service })
+	return k < 0 || zv.Zone.Services[k].SRV != nil
+}
+
+// subjects are what is to be forgotten of RDATA: under all names, or under those of a service, and under host names, whose answers are of no
+// service, where those of the service lead there.
+func (w *world) subjects(rdata, service string, hosts bool) []subject {
 	whole := subject{RData: ledger.RDataKeyOf(rdata)}
 	book := w.e.issued.book
-	if service == "" || !book.Answered(whole.RData) {
+	if service == "" {
 		return []subject{whole}
 	}
 	all := []subject{ledger.Holding{Owner: service, RData: rdata}.Key()}
 	if a := book.Absences()[whole.RData]; a != nil {
 		for owner, s := range a.Names {
-			if s.Service == service && owner != all[0].Owner {
+			if (s.Service == service || s.Service == "" && hosts) && owner != all[0].Owner {
 				all = append(all, subject{Owner: owner, RData: whole.RData})
 			}
 		}
