@@ -23,8 +23,8 @@ func aliasShape() *shape {
 	))
 }
 
-// alias gives s the tier of its alias, if it has one: a pool called like the host name, with the one endpoint that stands for it. Services with
-// the same alias share it.
+// alias gives s the tier of its alias, if it has one: a pool called like the host name, with the one endpoint that stands for it. Services
+// with the same alias share it.
 func (b *builder) alias(s *Service, n *yamlNode, at *yamlPath) {
 	a := field(n, "alias")
 	tiers := field(n, "tiers")
@@ -100,7 +100,8 @@ func (b *builder) aliasPool(n *Named, check int, at *yamlNode, path *yamlPath) i
 		return i
 	}
 	p := &Pool{
-		Name: name, Region: b.zone.AZs[n.AZ].Region, Check: check, Named: []*Named{n}, MinHealthy: Amount{N: defaultMinHealthy}, MinEndpoints: defaultMinEndpoints, Settle: defaultSettle,
+		Name: name, Region: b.zone.AZs[n.AZ].Region, Check: check, Named: []*Named{n},
+		MinHealthy: Amount{N: defaultMinHealthy}, MinEndpoints: defaultMinEndpoints, Settle: defaultSettle,
 	}
 	b.pools[name] = len(b.zone.Pools)
 	b.zone.Pools = append(b.zone.Pools, p)

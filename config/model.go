@@ -184,14 +184,6 @@ type Pool struct {
 	Failbacks []Failback
 }
 
-// Kind is what all endpoints of p are, or will be once something gives them: Addresses or Targets.
-func (p *Pool) Kind() AnswerKind {
-	if len(p.Endpoints) > 0 && p.Endpoints[0].Target != "" || len(p.From) > 0 && p.From[0].Target {
-		return Targets
-	}
-	return Addresses
-}
-
 // An AZWeight is the weight of one AZ inside a pool, 0..65535; 0 means never answered, still probed.
 type AZWeight struct {
 	// AZ indexes Zone.AZs.
@@ -276,18 +268,6 @@ func (f Family) String() string {
 
 // Families are both.
 func Families() [2]Family { return [...]Family{IPv4, IPv6} }
-
-// AnswerKind is what the endpoints of a pool or of a service are.
-type AnswerKind uint8
-
-// The kinds of answers.
-const (
-	Addresses AnswerKind = iota
-	// Targets are CNAME targets.
-	Targets
-	// Mixed is of services alone: some of their tiers have addresses, others CNAME targets. No answer has both.
-	Mixed
-)
 
 // A Service is one owner name that we answer.
 type Service struct {

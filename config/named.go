@@ -11,8 +11,8 @@ import (
 // MaxNamed is how many addresses of one host name are taken.
 const MaxNamed = 64
 
-// A Named is an endpoint of a zone file that stands for the addresses of a host name. The nodes resolve Host, and each of its addresses is an
-// endpoint of the pool: see Zone.With.
+// A Named is an endpoint of a zone file that stands for the addresses of a host name. The nodes resolve Host, and each of its addresses is
+// an endpoint of the pool: see Zone.With.
 type Named struct {
 	// Name is that of the endpoint in the file, which those of its addresses have in Endpoint.Of. Host has the final dot.
 	Name, Host string
@@ -61,8 +61,10 @@ func (b *builder) named(n *yamlNode, at *yamlPath) *Named {
 		b.errorf(v, at.at("probe", "address"), "", "one probe.address for the addresses of a host: each of them is probed")
 	}
 	out := &Named{
-		Name: stringOf(field(n, "name")), Weight: intOf(field(n, "weight"), defaultWeight), ProbePort: uint16(intOf(field(field(n, "probe"), "port"), 0)),
-		AZ: b.refer(field(n, "az"), at.child("az"), "AZ", b.azs), Families: familiesOf(field(n, "family")), LateHits: b.hitCounter(field(n, "late_hits"), at.child("late_hits")),
+		Name: stringOf(field(n, "name")), Weight: intOf(field(n, "weight"), defaultWeight), Families: familiesOf(field(n, "family")),
+		AZ:        b.refer(field(n, "az"), at.child("az"), "AZ", b.azs),
+		ProbePort: uint16(intOf(field(field(n, "probe"), "port"), 0)),
+		LateHits:  b.hitCounter(field(n, "late_hits"), at.child("late_hits")),
 	}
 	b.host(out, host, at.child("host"))
 	return out
@@ -76,7 +78,8 @@ func (b *builder) host(out *Named, n *yamlNode, at *yamlPath) {
 	}
 	out.Host, _ = parseHostName(stringOf(n))
 	if out.Host != "" && Within(out.Host, b.zone.Name) {
-		b.node(n, Warning, at.String(), fmt.Sprintf("%s lies in this zone: what it resolves to depends on the node that resolves it", strings.TrimSuffix(out.Host, ".")),
+		b.node(n, Warning, at.String(),
+			fmt.Sprintf("%s lies in this zone: what it resolves to depends on the node that resolves it", strings.TrimSuffix(out.Host, ".")),
 			"the pools of that service are what answers here too")
 	}
 }
