@@ -103,6 +103,10 @@ func briefStaleness(s *api.Staleness) (terminal.Mark, string) {
 	var unknown, nodes []string
 	for i := range s.Services {
 		svc := &s.Services[i]
+		if len(svc.Departures) > 0 && len(svc.Secondaries) > 0 {
+			return terminal.MarkOf(health.Unknown, ""), fmt.Sprintf("%s may answer what %s does not any more: which version of the zone they hold nobody says, says node %s at %s",
+				firsts(svc.Secondaries, ", "), terminal.Display(svc.Service), s.Node, terminal.Clock(s.At, s.At))
+		}
 		switch {
 		case len(svc.Departures) == 0:
 		case svc.SafeAt == nil:

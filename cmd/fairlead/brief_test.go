@@ -128,7 +128,11 @@ func TestBriefStaleness(t *testing.T) {
 		})
 	}
 	nothing := []api.ServiceStaleness{{Service: "www."}}
-	_, text := briefStaleness(&api.Staleness{Node: "n1", At: at, Services: nothing, EarlierSafeAt: instant(9 * time.Second)})
+	behind := api.ServiceStaleness{Service: "www.example.org.", Departures: []api.DepartureStaleness{{}}, Secondaries: []string{"secondaries of example.org"}}
+	m, text := briefStaleness(&api.Staleness{Node: "n1", At: at, Services: []api.ServiceStaleness{behind}})
+	require.Equal(t, "unknown", m.Word)
+	require.Contains(t, text, "secondaries of example.org may answer what www.example.org does not any more")
+	_, text = briefStaleness(&api.Staleness{Node: "n1", At: at, Services: nothing, EarlierSafeAt: instant(9 * time.Second)})
 	assert.Equal(t, "nothing that left the answers is known; what was answered before the last start of a node is forgotten by 03:12:49Z (in 9.0s), says node n1 at 03:12:40Z", text)
 	_, text = briefStaleness(&api.Staleness{Node: "n1", At: at, Services: nothing, EarlierUnknown: "n3 is not heard"})
 	assert.Equal(t, "nothing that left the answers is known; when caches forget what was answered before is unknown: n3 is not heard, says node n1 at 03:12:40Z", text)

@@ -17,9 +17,10 @@ func freezeCommand() *cobra.Command {
 	var reason string
 	cmd := &cobra.Command{
 		Use:   "freeze --reason TEXT",
-		Short: "stop every automatic verdict of the cluster: nothing moves by health until unfreeze",
+		Short: "stop every automatic verdict of the cluster until unfreeze",
 		Long: `Freeze keeps every verdict as it is, on every node: no endpoint leaves or returns by health until ` + "`fairlead unfreeze`" + `. Probing
-goes on, and what was seen meanwhile counts at once afterwards. It outlives restarts, and status shows it as degraded.
+goes on, and what was seen meanwhile counts at once afterwards. What was judged before goes its way: holds and ramps of pools on their way
+back go on, and so do orders. It outlives restarts, and status shows it as degraded.
 
 Use it when probes are wrong and endpoints are right.
 

@@ -52,7 +52,9 @@ Exit codes: 0 every bound is known, 1 the node cannot be reached, 2 wrong usage,
 				return shown{}, c.suggest(ctx, err, "service", strings.Join(args, ""))
 			}
 			out := shown{doc: s, write: func(d drawing) { writeStaleness(d, s, d.style) }}
-			if slices.ContainsFunc(s.Services, func(svc api.ServiceStaleness) bool { return svc.SafeAt == nil && len(svc.Departures) > 0 }) {
+			if slices.ContainsFunc(s.Services, func(svc api.ServiceStaleness) bool {
+				return len(svc.Departures) > 0 && (svc.SafeAt == nil || len(svc.Secondaries) > 0)
+			}) {
 				out.end = exit.Silent(exit.Degraded)
 			}
 			return out, nil

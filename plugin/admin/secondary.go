@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health/engine"
 )
 
 // secondaries are the zones with one of the addresses, as "secondaries of ZONE", whose secondaries hold what services answered last
@@ -21,6 +22,15 @@ func secondaries(n Node, addresses []string) (found []string) {
 		}
 	}
 	return found
+}
+
+// secondariesOf are those that may answer what left, while a file has it.
+func secondariesOf(n Node, left []engine.Departure) []string {
+	var rdata []string
+	for i := range left {
+		rdata = append(rdata, left[i].RData)
+	}
+	return secondaries(n, rdata)
 }
 
 func holdsAny(p *config.Pool, addresses []string) bool {

@@ -122,6 +122,10 @@ func serviceStaleness(n Node, z *config.Zone, svc *config.Service, left []engine
 	}
 	out.Forgetting = together(out.Departures)
 	out.Lines = Lines(&out.Forgetting, len(left) > 0, caches, svc.Kind != config.Addresses)
+	out.Secondaries = secondariesOf(n, left)
+	for _, who := range out.Secondaries {
+		out.Lines[2] += ", " + who + " (transfer.view: last)"
+	}
 	if len(left) == 0 && (why != "" || clear.After(now)) {
 		// That there is nothing is a claim too.
 		out.Lines[0] = "honest caches: nothing that left these answers is known here; " + unclear(clear, why)

@@ -28,6 +28,9 @@ type ServiceStaleness struct {
 	TargetSeconds float64 `json:"target_seconds,omitempty"`
 	RTOSeconds    float64 `json:"rto_seconds,omitempty"`
 	Forgetting
+	// Secondaries are those, as "secondaries of ZONE", that may go on answering what left: which version of the zone they hold nobody says
+	// (`transfer: {view: last}`).
+	Secondaries []string `json:"secondaries,omitempty"`
 	// Removed is set for a service that no file has any more.
 	Removed bool `json:"removed,omitempty"`
 	// Departures are the endpoints of the service's pools that are out of its answers.
