@@ -148,7 +148,7 @@ func TestHostNames(t *testing.T) {
 	two.Close()
 	answers("sorry.example.net.")
 	cached("127.7.7.9")
-	two = listen("127.7.7.2")
+	listen("127.7.7.2")
 	answers("127.7.7.2")
 	cached("127.7.7.2")
 
