@@ -49,7 +49,7 @@ func briefMoves(w *api.WhatIf) (terminal.Mark, string) {
 	}
 	if n := len(w.Names) + w.MoreNames; n > 0 {
 		moves = append(moves, move{terminal.MarkOf(health.Up, ""), firsts(terminal.Each(w.Names, func(n api.WhatIfName) string {
-			return terminal.Display(n.Name) + " loses " + strings.Join(n.Leaves, ", ")
+			return nameText(&n)
 		}), " · ")})
 	}
 	if len(moves) == 0 {
@@ -57,6 +57,18 @@ func briefMoves(w *api.WhatIf) (terminal.Mark, string) {
 	}
 	slices.SortStableFunc(moves, func(a, b move) int { return markRank(a.mark) - markRank(b.mark) })
 	return moves[0].mark, firsts(terminal.Each(moves, func(m move) string { return m.text }), " · ")
+}
+
+// nameText is what becomes of a name beside that of its service.
+func nameText(n *api.WhatIfName) string {
+	var parts []string
+	if len(n.Leaves) > 0 {
+		parts = append(parts, "loses "+strings.Join(n.Leaves, ", "))
+	}
+	if len(n.Comes) > 0 {
+		parts = append(parts, "has "+strings.Join(n.Comes, ", ")+" then")
+	}
+	return terminal.Display(n.Name) + " " + strings.Join(parts, ", ")
 }
 
 // moveOf is what becomes of one service; nothing if its shares stay.

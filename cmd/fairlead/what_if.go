@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -121,7 +120,7 @@ func writeMovesOf(out io.Writer, st terminal.Style, w *api.WhatIf) {
 		fmt.Fprintln(out)
 	}
 	for _, n := range w.Names {
-		fmt.Fprintf(out, "%s loses %s\n", terminal.Display(n.Name), strings.Join(n.Leaves, ", "))
+		fmt.Fprintln(out, nameText(&n))
 	}
 	for _, o := range w.Overloads {
 		terminal.Say(out, "%s: %s", st.Paint(terminal.Yellow, "▲ warning"), overloadText(&o))

@@ -18,7 +18,7 @@ import (
 // every class of clients gets once they have ended, record by record.
 func TestPreviewOfAnEnd(t *testing.T) {
 	models := int(suite.Cases(300, 50))
-	moved, rrsets, held, admitted := 0, 0, 0, 0
+	moved, rrsets, held, admitted, comes := 0, 0, 0, 0, 0
 	for seed := range uint64(models) {
 		synctest.Test(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 22))
@@ -69,6 +69,8 @@ func TestPreviewOfAnEnd(t *testing.T) {
 				require.Equal(t, got.Services[k].After.Shares, p.Services[k].After.Shares, "seed %d: %s", seed, got.Services[k].Service)
 				require.Equal(t, got.Services[k].After.Source, p.Services[k].After.Source, "seed %d", seed)
 			}
+			require.Equal(t, got.Names, p.Names, "seed %d", seed)
+			comes += len(p.Names)
 			sameRRsets(t, seed, foreseen, n.Current.Load(), &rrsets)
 			for at := range then.touched {
 				want := n.Current.Load().View.Zones[at.zone].Pools[at.pool].Return
@@ -81,6 +83,7 @@ func TestPreviewOfAnEnd(t *testing.T) {
 	}
 	t.Logf("%d models, %d plans moved, %d RRsets compared, %d pools on their way back, %d let in", models, moved, rrsets, held, admitted)
 	require.Positive(t, admitted)
+	require.Positive(t, comes, "names beside those of services")
 	require.Greater(t, moved, models/2)
 	require.Greater(t, rrsets, 50*models)
 	require.Greater(t, held, models/20)

@@ -112,7 +112,7 @@ func ForgottenWithin(m *config.Model, w *api.WhatIf, a steer.Allowances, ahead t
 		touched[s.Service] = true
 	}
 	for _, n := range w.Names {
-		touched[n.Service] = true
+		touched[n.Service] = touched[n.Service] || len(n.Leaves) > 0
 	}
 	ahead = max(ahead, 0)
 	for _, z := range m.Zones {

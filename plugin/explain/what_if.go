@@ -42,28 +42,31 @@ func (x *Explainer) Compare(then *answer.Snapshot, now time.Time) *api.WhatIf {
 // maxNames is how many names beside those of services are told of.
 const maxNames = 50
 
-// names tells which names beside those of services something leaves.
+// names tells which names beside those of services something leaves, and which something comes to.
 func (x *Explainer) names(out *api.WhatIf, then *answer.Snapshot) {
-	swap := then.Since(x.Snapshot)
 	at := make(map[string]int)
-	for i := range swap.Left {
-		d := &swap.Left[i]
-		if d.Owner == d.Service {
-			continue
-		}
-		k, known := at[d.Owner]
-		switch {
-		case !known && len(out.Names) == maxNames:
-			k = -1
-			out.MoreNames++
-		case !known:
-			k = len(out.Names)
-			out.Names = append(out.Names, api.WhatIfName{Name: d.Owner, Service: serviceOf(d)})
-		}
-		if at[d.Owner] = k; k >= 0 {
-			out.Names[k].Leaves = append(out.Names[k].Leaves, d.RData)
+	note := func(swap ledger.Swap, add func(n *api.WhatIfName, rdata string)) {
+		for i := range swap.Left {
+			d := &swap.Left[i]
+			if d.Owner == d.Service {
+				continue
+			}
+			k, known := at[d.Owner]
+			switch {
+			case !known && len(out.Names) == maxNames:
+				k = -1
+				out.MoreNames++
+			case !known:
+				k = len(out.Names)
+				out.Names = append(out.Names, api.WhatIfName{Name: d.Owner, Service: serviceOf(d)})
+			}
+			if at[d.Owner] = k; k >= 0 {
+				add(&out.Names[k], d.RData)
+			}
 		}
 	}
+	note(then.Since(x.Snapshot), func(n *api.WhatIfName, rdata string) { n.Leaves = append(n.Leaves, rdata) })
+	note(x.Snapshot.Since(then), func(n *api.WhatIfName, rdata string) { n.Comes = append(n.Comes, rdata) })
 }
 
 // serviceOf is the service of a holding that left; for the host name of an endpoint the first whose SRV records lead there.

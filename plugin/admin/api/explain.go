@@ -141,7 +141,7 @@ type WhatIf struct {
 	// Services are those whose answers would change, Unchanged counts the others that were looked at.
 	Services  []WhatIfService `json:"services"`
 	Unchanged int             `json:"unchanged"`
-	// Names are names beside those of the services, of also and host names to which SRV records lead, that something leaves, at most 50;
+	// Names are names beside those of the services, of also and host names to which SRV records lead, that something leaves or comes to, at most 50;
 	// MoreNames counts the others.
 	Names     []WhatIfName `json:"names,omitempty"`
 	MoreNames int          `json:"more_names,omitempty"`
@@ -161,12 +161,13 @@ type Overload struct {
 	PercentBefore float64 `json:"percent_before"`
 }
 
-// A WhatIfName is a name beside that of its service, and what its answers carry no more.
+// A WhatIfName is a name beside that of its service, and what its answers carry no more, or carry then.
 type WhatIfName struct {
 	Name    string `json:"name"`
 	Service string `json:"service,omitempty"`
-	// Leaves are the addresses, or names, that its answers carry no more.
-	Leaves []string `json:"leaves"`
+	// Leaves are the addresses, or names, that its answers carry no more; Comes those that they carry then and do not now.
+	Leaves []string `json:"leaves,omitempty"`
+	Comes  []string `json:"comes,omitempty"`
 }
 
 // A WhatIfService is one class of clients of one service before and after.
