@@ -111,7 +111,7 @@ const fewOut = 200
 
 // apart tells whether names are to be told apart: some node answers the RDATA under one of them, or there is room for all.
 func (e *Engine) apart(k ledger.RDataKey, own ledger.Verb, now time.Time) bool {
-	if own != ledger.Out || len(e.issued.departures) <= fewOut {
+	if own != ledger.Out || len(e.issued.departures) <= fewOut && !e.opts.Without.Without(health.GuardNames) {
 		return true
 	}
 	for _, p := range e.cluster.peers {
