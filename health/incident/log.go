@@ -197,7 +197,10 @@ func (l *Log) Join(c *Cause, m *Member, now time.Time) {
 	i := l.of(c, now)
 	l.counted[countKey{i.ID, key(&m.Endpoint)}] = m.Counted
 	l.change(i.ID, now, func(i *ledger.Incident) {
-		i.LeftAt, i.ReturnedAt, i.ForgottenAt = m.Endpoint.LeftAt, time.Time{}, time.Time{}
+		i.LeftAt, i.ReturnedAt, i.ForgottenAt, i.KnownAt = m.Endpoint.LeftAt, time.Time{}, time.Time{}, time.Time{}
+		if i.FirstLeftAt.IsZero() {
+			i.FirstLeftAt = i.LeftAt
+		}
 		if len(i.Endpoints) < ledger.MaxIncidentEndpoints {
 			i.Endpoints = append(i.Endpoints, m.Endpoint)
 		} else {
@@ -238,9 +241,12 @@ func (l *Log) relapse(c *Cause, m *Member, now time.Time) string {
 			if again {
 				i.Relapses++
 			}
-			i.Endpoints[k].ReturnedAt, i.Endpoints[k].LeftAt = time.Time{}, m.Endpoint.LeftAt
+			e := &i.Endpoints[k]
+			if e.ReturnedAt = (time.Time{}); again {
+				e.LeftAgainAt = m.Endpoint.LeftAt
+			}
 			i.Endpoints[k].Addresses = union(i.Endpoints[k].Addresses, m.Endpoint.Addresses)
-			i.LeftAt, i.ReturnedAt, i.ForgottenAt = m.Endpoint.LeftAt, time.Time{}, time.Time{}
+			i.LeftAt, i.ReturnedAt, i.ForgottenAt, i.KnownAt = m.Endpoint.LeftAt, time.Time{}, time.Time{}, time.Time{}
 			for s := range i.Services {
 				i.Services[s].Final = false
 			}

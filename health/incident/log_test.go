@@ -196,3 +196,28 @@ func TestForgottenByLaterWords(t *testing.T) {
 	require.Equal(t, at(30), l.Incidents()[0].ForgottenAt)
 	require.Equal(t, at(30), l.Incidents()[0].Confirmed[0].Given)
 }
+
+// TestTimesOfARelapse: an incident with two deaths and a relapse has the times of the first of each, and of the last.
+func TestTimesOfARelapse(t *testing.T) {
+	l := Open(Options{Node: "n1"})
+	cause := &Cause{Kind: ledger.ByHealth, Zone: "example.org.", At: at(10), VerdictAt: at(10)}
+	out := func(name string, second int) {
+		l.Join(cause, &Member{Endpoint: ledger.IncidentEndpoint{Name: name, LeftAt: at(second), Addresses: []string{"192.0.2.1"}}}, at(second))
+	}
+	out("web/one", 10)
+	out("web/two", 18)
+	l.Follow(&fakeWorld{of: map[string]Forgetting{"web/one": known(40), "web/two": known(40)}, serves: map[string]bool{}}, at(19))
+	require.Equal(t, at(19), l.all[0].KnownAt)
+	l.Returned("example.org.", "web/one", "", false, at(25))
+	out("web/one", 34)
+	i := l.all[0]
+	require.Equal(t, []any{at(10), at(34), at(10), at(34), 1}, []any{i.FirstLeftAt, i.LeftAt, i.Endpoints[0].LeftAt, i.Endpoints[0].LeftAgainAt, i.Relapses})
+	require.Zero(t, *i.Phases.Decision)
+	require.Zero(t, i.KnownAt, "what left again has its own")
+	var moments []string
+	for _, m := range i.Timeline() {
+		moments = append(moments, m.What)
+	}
+	require.Contains(t, moments, "the last of it out of this node's answers")
+	require.Contains(t, i.Markdown(), ", again 2026-01-01 00:00:34")
+}

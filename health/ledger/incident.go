@@ -40,8 +40,9 @@ type Incident struct {
 	FirstFailedProbe time.Time `json:"first_failed_probe,omitzero"`
 	SuspectAt        time.Time `json:"suspect_at,omitzero"`
 	VerdictAt        time.Time `json:"verdict_at,omitzero"`
-	// LeftAt is when the last of the endpoints was in no new answer of this node.
-	LeftAt time.Time `json:"left_at,omitzero"`
+	// LeftAt is when the last of the endpoints was in no new answer of this node, FirstLeftAt when the first was.
+	LeftAt      time.Time `json:"left_at,omitzero"`
+	FirstLeftAt time.Time `json:"first_left_at,omitzero"`
 	// Confirmed is when each node's last answer with one of them had been written; Unknown are the nodes that have not said.
 	Confirmed []Confirmation `json:"confirmed"`
 	Unknown   []Silent       `json:"unknown,omitempty"`
@@ -84,11 +85,13 @@ type Incident struct {
 type IncidentEndpoint struct {
 	Name string `json:"name"`
 	// Service is the one that alone does not answer with it; empty where none does.
-	Service    string    `json:"service,omitempty"`
-	Region     string    `json:"region"`
-	AZ         string    `json:"az"`
-	LeftAt     time.Time `json:"left_at"`
-	ReturnedAt time.Time `json:"returned_at,omitzero"`
+	Service string `json:"service,omitempty"`
+	Region  string `json:"region"`
+	AZ      string `json:"az"`
+	// LeftAt is when it left first, LeftAgainAt when it did for the last time, after it had come back.
+	LeftAt      time.Time `json:"left_at"`
+	LeftAgainAt time.Time `json:"left_again_at,omitzero"`
+	ReturnedAt  time.Time `json:"returned_at,omitzero"`
 	// Addresses is what answers carried of it. Removed is set once no zone file has it.
 	Addresses []string `json:"addresses,omitempty"`
 	Removed   bool     `json:"removed,omitempty"`
@@ -132,8 +135,8 @@ type VoidWord struct {
 
 // Phases are how long each part took, in seconds; a part that is not over, or that there was none of, is absent.
 type Phases struct {
-	// Detection is from the first failed probe to the verdict, Decision from there until this node's answers changed, Propagation
-	// from there until the last node's last answer, CacheResidue from there until the last honest cache forgot. Total is from the last
+	// Detection is from the first failed probe to the verdict, Decision from there until this node's answers first changed, Propagation
+	// from the last such change until the last node's last answer, CacheResidue from there until the last honest cache forgot. Total is from the last
 	// good probe, or from the order, until then: the endpoint cannot have died earlier.
 	Detection    *float64 `json:"detection_seconds,omitempty"`
 	Decision     *float64 `json:"decision_seconds,omitempty"`
@@ -164,11 +167,11 @@ func (i *Incident) Derive(now time.Time) {
 		begin = i.OpenedAt
 	}
 	i.Phases = Phases{
-		Detection: between(i.FirstFailedProbe, i.VerdictAt), Decision: between(i.VerdictAt, i.LeftAt),
+		Detection: between(i.FirstFailedProbe, i.VerdictAt), Decision: between(i.VerdictAt, i.firstLeft()),
 		Propagation: between(i.LeftAt, i.LastAnswerAt), CacheResidue: between(i.LastAnswerAt, i.SafeAt), Total: between(begin, i.SafeAt),
 	}
 	if i.Kind != ByHealth {
-		i.Phases.Decision = between(i.OpenedAt, i.LeftAt)
+		i.Phases.Decision = between(i.OpenedAt, i.firstLeft())
 	}
 	for k := range i.Services {
 		s := &i.Services[k]
@@ -182,6 +185,14 @@ func (i *Incident) Derive(now time.Time) {
 			i.Phases.Total = s.TotalSeconds
 		}
 	}
+}
+
+// firstLeft is when the first of the endpoints left; incidents of older versions know the last alone.
+func (i *Incident) firstLeft() time.Time {
+	if i.FirstLeftAt.IsZero() {
+		return i.LeftAt
+	}
+	return i.FirstLeftAt
 }
 
 // derive reckons total and verdicts of a service. What has not ended is missed once it can't be kept any more.

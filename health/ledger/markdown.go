@@ -56,7 +56,11 @@ func (i *Incident) Markdown() string {
 	}
 	b.WriteString("\n| endpoint | AZ | left | returned |\n|---|---|---|---|\n")
 	for _, e := range i.Endpoints {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", e.Name, e.AZ, stamp(e.LeftAt), stamp(e.ReturnedAt))
+		left := stamp(e.LeftAt)
+		if !e.LeftAgainAt.IsZero() {
+			left += ", again " + stamp(e.LeftAgainAt)
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", e.Name, e.AZ, left, stamp(e.ReturnedAt))
 	}
 	if i.More > 0 {
 		fmt.Fprintf(&b, "\nand %d more\n", i.More)
@@ -79,7 +83,10 @@ func (i *Incident) Timeline() []Moment {
 	if i.Kind == ByIntent {
 		rows = append(rows, Moment{i.OpenedAt, "order in force"})
 	}
-	rows = append(rows, Moment{i.LeftAt, "out of this node's answers"})
+	rows = append(rows, Moment{i.firstLeft(), "out of this node's answers"})
+	if i.firstLeft().Before(i.LeftAt) {
+		rows = append(rows, Moment{i.LeftAt, "the last of it out of this node's answers"})
+	}
 	for _, c := range i.Confirmed {
 		what := "last answer of " + c.Node
 		if c.Stopped {

@@ -100,6 +100,9 @@ func stepsOf(i *ledger.Incident) []step {
 	if i.Kind != ledger.ByHealth {
 		add(i.OpenedAt, "drained", "ordered")
 	}
+	if i.FirstLeftAt.Before(i.LeftAt) {
+		add(i.FirstLeftAt, "note", "the first of it in no new answer of this node")
+	}
 	add(i.LeftAt, "note", "in no new answer of this node")
 	for _, c := range i.Confirmed {
 		add(c.Quiet, "note", c.Node+" answers it no more, for certain")
