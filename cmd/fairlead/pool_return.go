@@ -15,7 +15,7 @@ func returnsOf(p *api.Pool) (list []api.PoolReturn) {
 	if p.Returns != nil {
 		return p.Returns
 	}
-	if p.WaitsFor == "failback" || p.WaitsFor == "config" {
+	if p.WaitsFor == "failback" || p.WaitsFor == "config" || p.WaitsFor == "cluster" {
 		list = append(list, api.PoolReturn{All: true, WaitsFor: p.WaitsFor})
 	}
 	if p.HeldUntil != nil {
@@ -52,6 +52,8 @@ func returnText(r *api.PoolReturn, name string, at time.Time) string {
 		text = "back, and waits for `fairlead failback " + name + "`"
 	case r.WaitsFor == "config":
 		text = "back, and waits for a new version of its zone file (failback.mode: never)"
+	case r.WaitsFor == "cluster":
+		text = fmt.Sprintf("on its way back, at %d%%: that stands still while this node is isolated", r.Percent)
 	case r.Next == nil || r.Percent == 0 && !r.Next.After(at):
 		return ""
 	case r.Percent == 0:

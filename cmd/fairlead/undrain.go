@@ -163,6 +163,8 @@ func backWhen(s *api.Status, p *api.Pool, of []api.Endpoint) string {
 			all = append(all, returnOf(&r)+"waits for `fairlead failback`")
 		case r.WaitsFor == "config":
 			all = append(all, returnOf(&r)+"waits for a new version of its zone file (failback.mode: never)")
+		case r.WaitsFor == "cluster":
+			all = append(all, returnOf(&r)+"waits until this node is not isolated any more")
 		case r.Percent == 0 && r.Next != nil && r.Next.After(s.At):
 			all = append(all, returnOf(&r)+fmt.Sprintf("back at %s (hold %s); `fairlead failback` does not wait", terminal.Clock(*r.Next, s.At), terminal.Age(r.Next.Sub(s.At))))
 		case r.Percent > 0 && r.Next != nil:

@@ -14,6 +14,7 @@ import (
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+	"github.com/fairlead-dns/fairlead/plugin/answer"
 )
 
 // send returns the status and the body.
@@ -138,6 +139,13 @@ func TestReturnsOfServices(t *testing.T) {
 		{Services: []string{"fast"}, Percent: 10, Next: &next}, {AZ: "a", Services: []string{"fast"}, Percent: 10, Next: &next},
 	}, z.returns(pool, &health.PoolView{Return: r, ReturnAZ: []health.Return{r}}))
 	require.Empty(t, z.returns(pool, &health.PoolView{}))
+
+	// While the node is isolated nothing of it moves.
+	z.snap = &answer.Snapshot{View: &health.View{Isolated: true}}
+	for _, got := range z.returns(pool, &health.PoolView{Return: r, At: r.Since.Add(5 * time.Second)}) {
+		require.Nil(t, got.Next)
+		require.Contains(t, []string{waitsCluster, waitsFailback}, got.WaitsFor)
+	}
 }
 
 // TestReturning: what a pool waits for, and how far its ramp is.

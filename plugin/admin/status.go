@@ -187,7 +187,8 @@ func (z *zoneStatus) returning(p *api.Pool, cfg *config.Pool, view *health.PoolV
 		case r.WaitsFor == waitsFailback && !view.GateClosed:
 			p.WaitsFor = waitsFailback
 		case r.WaitsFor != "" && p.WaitsFor == "":
-			p.WaitsFor = waitsConfig
+			p.WaitsFor = r.WaitsFor
+		case r.WaitsFor != "":
 		case r.Percent == 0 && r.Next != nil && (p.HeldUntil == nil || r.Next.After(*p.HeldUntil)):
 			p.HeldUntil = r.Next
 		case r.Percent > 0 && (p.RampPercent == 0 || r.Percent < p.RampPercent):
@@ -199,12 +200,17 @@ func (z *zoneStatus) returning(p *api.Pool, cfg *config.Pool, view *health.PoolV
 
 // returns are how the services of a pool wait for it and for its AZs.
 func (z *zoneStatus) returns(cfg *config.Pool, view *health.PoolView) (list []api.PoolReturn) {
-	if !view.Waits(cfg.Failbacks, z.now) {
+	// What stands still is as it was when this node made the view.
+	at, still := z.now, z.snap != nil && z.snap.View.Isolated
+	if still {
+		at = view.At
+	}
+	if !view.Waits(cfg.Failbacks, at) {
 		return nil
 	}
 	add := func(az string, r health.Return, svc *config.Service) (held bool) {
 		f := svc.FailbackOf(cfg)
-		percent, next := r.Share(f, z.now)
+		percent, next := r.Share(f, at)
 		if percent == health.Whole {
 			return false
 		}
@@ -213,6 +219,8 @@ func (z *zoneStatus) returns(cfg *config.Pool, view *health.PoolView) (list []ap
 			if one.WaitsFor = waitsFailback; f.Mode == config.FailbackNever {
 				one.WaitsFor = waitsConfig
 			}
+		} else if still {
+			one.WaitsFor, one.Next, next = waitsCluster, nil, time.Time{}
 		}
 		k := slices.IndexFunc(list, func(o api.PoolReturn) bool {
 			return o.AZ == az && o.Percent == percent && o.WaitsFor == one.WaitsFor && (o.Next == nil) == (one.Next == nil) && (o.Next == nil || o.Next.Equal(next))
@@ -245,6 +253,7 @@ const (
 	waitsCheck    = "check"
 	waitsFailback = "failback"
 	waitsConfig   = "config"
+	waitsCluster  = "cluster"
 )
 
 // force says who forces an endpoint, why and until when.

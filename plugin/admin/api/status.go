@@ -102,7 +102,7 @@ type Pool struct {
 	// HeldUntil is the end of the longest failback hold that runs, of the pool or of one of its AZs.
 	HeldUntil *time.Time `json:"held_until,omitempty"`
 	// WaitsFor is what the pool, or one of its AZs, waits for that no time brings: ready (`fairlead ready POOL`), check (its gate, which
-	// GateCheck names), failback (`fairlead failback POOL`) or config (a new version of the zone file).
+	// GateCheck names), failback (`fairlead failback POOL`), config (a new version of the zone file) or cluster (the node is isolated).
 	WaitsFor string `json:"waits_for,omitempty"`
 	// GateCheck is the check that keeps the gate closed; empty while it is open, and for a gate that waits for a person.
 	GateCheck string `json:"gate_check,omitempty"`
@@ -161,7 +161,8 @@ type PoolReturn struct {
 	// Percent is the part of its share that they give it now: 0 in a hold. Next is when that changes by itself.
 	Percent int        `json:"percent"`
 	Next    *time.Time `json:"next,omitempty"`
-	// WaitsFor is what else they wait for: failback (`fairlead failback POOL`), or config (a new version of the zone file).
+	// WaitsFor is what else they wait for: failback (`fairlead failback POOL`), config (a new version of the zone file), or cluster: the node is
+	// isolated, and holds and ramps stand still there.
 	WaitsFor string `json:"waits_for,omitempty"`
 }
 

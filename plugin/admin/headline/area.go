@@ -245,6 +245,8 @@ func (t *teller) returning(z *api.Zone, r *api.PoolReturn) (text string) {
 		text = "is back and waits for `fairlead failback`"
 	case r.WaitsFor == "config":
 		text = "is back and waits for a new version of its file"
+	case r.WaitsFor == "cluster":
+		text = "is on its way back, which stands still here"
 	case r.Next == nil:
 		text = "comes back"
 	case r.Percent == 0:

@@ -223,16 +223,14 @@ func severityOf(r *serviceRow) (int, mark) {
 	return sevWell, mark{"up", "up"}
 }
 
-// azShares are the parts of the AZs of the first family that has any.
+// azShares are the parts of the AZs: the mean over the record types that are answered, so that an AZ with the only AAAA is not an empty one.
 func azShares(shares []api.Share, tone map[string]int) []azShare {
 	var out []azShare
-	if len(shares) == 0 {
-		return nil
+	families := make(map[string]bool)
+	for _, s := range shares {
+		families[s.Family] = true
 	}
 	for _, s := range shares {
-		if s.Family != shares[0].Family {
-			continue
-		}
 		name := s.AZ
 		if name == "" {
 			name = s.Data
@@ -242,7 +240,7 @@ func azShares(shares []api.Share, tone map[string]int) []azShare {
 			k = len(out)
 			out = append(out, azShare{AZ: name, Tone: tone[s.AZ]})
 		}
-		out[k].Fraction += s.Fraction
+		out[k].Fraction += s.Fraction / float64(len(families))
 	}
 	from := 0.0
 	for i := range out {

@@ -241,3 +241,12 @@ func TestAssets(t *testing.T) {
 		require.Equal(t, http.StatusNotFound, c.do(http.MethodGet, assetPath+"000000000000/"+name, nil).Code, "another version")
 	}
 }
+
+// TestSharesOfFamilies: an AZ that alone answers AAAA has half of a service of two record types.
+func TestSharesOfFamilies(t *testing.T) {
+	got := azShares([]api.Share{
+		{Family: "A", AZ: "e2", Fraction: 1}, {Family: "AAAA", AZ: "e1", Fraction: 1},
+	}, map[string]int{})
+	require.Equal(t, []azShare{{AZ: "e2", Fraction: 0.5, Width: 50}, {AZ: "e1", Fraction: 0.5, From: 50, Width: 50}}, got)
+	require.Nil(t, azShares(nil, nil))
+}
