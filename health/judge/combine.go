@@ -125,9 +125,12 @@ func (e *eval) check(i int, named bool) truth {
 func (e *eval) composite(c *config.Composite) truth {
 	least := yes
 	certain, possible, silent := 0, 0, 0
+	told := len(e.reasons)
 	for _, of := range c.Of {
 		t := e.check(of, true)
-		least = min(least, t)
+		if least = min(least, t); c.Op == config.OpNot && t == yes {
+			e.reasons = append(e.reasons, e.zone.Checks[of].Name+" passes")
+		}
 		if t == yes {
 			certain++
 		}
@@ -143,6 +146,10 @@ func (e *eval) composite(c *config.Composite) truth {
 	case config.OpAll:
 		return least
 	case config.OpNot:
+		if least == no {
+			// What fails is as it should be.
+			e.reasons = e.reasons[:told]
+		}
 		return -least
 	case config.OpAny:
 		n = 1
