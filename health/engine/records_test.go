@@ -97,7 +97,10 @@ func TestGoneElsewhere(t *testing.T) {
 		time.Sleep(time.Minute) // in a bubble
 		n2 := gone.Open(gone.Options{}, new(config.Model), time.Now())
 		others := make(gone.Others)
-		others.Add("n1", n1.gone.Keys())
+		require.NoError(t, n1.command(func(time.Time) error {
+			others.Add("n1", n1.gone.Keys())
+			return nil
+		}))
 		n2.Show(others, time.Now())
 		own, elsewhere := n1.gone.Of("192.0.2.1"), n2.Of("192.0.2.1")
 		require.Len(t, own, 1)
