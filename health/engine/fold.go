@@ -122,6 +122,9 @@ func (e *Engine) publish(now time.Time, always bool) {
 func (e *Engine) serve(changes []health.Transition, now time.Time) ledger.Swap {
 	e.generation++
 	v := e.cur.View(e.generation, now)
+	if e.generation > 1 {
+		e.reporter.Forward(v)
+	}
 	swap := e.opts.Publisher.Publish(v, e.cur.Lowered(now))
 	e.view.Store(v)
 	if moves := e.cur.Horizons(now); len(moves) > 0 {

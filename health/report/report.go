@@ -26,6 +26,8 @@ type Reporter struct {
 	logger      *slog.Logger
 	transitions map[health.State]prometheus.Counter
 	flaps       flaps
+	// forward is how far the pools have taken services over that do so by steps, in percent, as it was told; nil where none does.
+	forward map[forwardKey]int
 }
 
 // New makes a Reporter. events may be nil.
