@@ -142,6 +142,10 @@ func (c *simCaches) incidents(by *simNode) {
 		}
 		for k := range i.Endpoints {
 			e := &i.Endpoints[k]
+			if !e.Removed && !e.ReturnedAt.IsZero() && !e.ReturnedAt.After(i.ForgottenAt) {
+				// It had come back when the rest was forgotten.
+				continue
+			}
 			for h, list := range c.held {
 				// One that has other addresses keeps its host name.
 				host := h.RData == hostNameOf(e, i.Zone) && !c.answered[h].After(i.ForgottenAt)

@@ -42,11 +42,12 @@ func (l *Log) follow(i *ledger.Incident, w World, now time.Time) {
 // forgetting takes in what the nodes say of the endpoints that are out.
 func (l *Log) forgetting(i *ledger.Incident, w World, now time.Time) {
 	known, final := true, true
-	var safe time.Time
+	var safe, back time.Time
 	asked := 0
 	for k := range i.Endpoints {
 		e := &i.Endpoints[k]
 		if !e.ReturnedAt.IsZero() && !e.Removed {
+			back = ledger.Later(back, e.ReturnedAt)
 			continue
 		}
 		asked++
@@ -67,6 +68,10 @@ func (l *Log) forgetting(i *ledger.Incident, w World, now time.Time) {
 	case !known:
 		i.SafeAt, i.ForgottenAt = time.Time{}, time.Time{}
 		return
+	}
+	if final {
+		// It speaks of what was out then, and not of what came back before: caches may have held that until it did.
+		safe = ledger.Later(safe, back)
 	}
 	i.SafeAt = safe
 	// All of it is confirmed by words that were given after the latest instant of any of it.

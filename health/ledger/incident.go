@@ -151,6 +151,13 @@ func (i *Incident) Known() bool { return !i.SafeAt.IsZero() }
 // Forgotten tells whether no honest cache holds anything of it: that was certain at ForgottenAt.
 func (i *Incident) Forgotten() bool { return !i.ForgottenAt.IsZero() }
 
+// PartlyBack tells whether something of it had come back when the rest was forgotten: ForgottenAt does not speak of that.
+func (i *Incident) PartlyBack() bool {
+	return i.Forgotten() && slices.ContainsFunc(i.Endpoints, func(e IncidentEndpoint) bool {
+		return !e.Removed && !e.ReturnedAt.IsZero() && !e.ReturnedAt.After(i.ForgottenAt)
+	})
+}
+
 // CameBack tells whether all of it may be answered again although it was never certain that caches had forgotten it: nobody waits for that
 // any more.
 func (i *Incident) CameBack() bool {

@@ -106,6 +106,8 @@ func (i *Incident) Timeline() []Moment {
 		back = "in no file any more"
 	}
 	switch {
+	case i.PartlyBack():
+		rows = append(rows, Moment{i.ForgottenAt, "last honest cache has forgotten what had not come back, as every node has said since"})
 	case i.Forgotten():
 		rows = append(rows, Moment{i.ForgottenAt, "last honest cache has forgotten" + i.Under() + ", as every node has said since"})
 	case i.CameBack():

@@ -136,8 +136,12 @@ func TestReturnsOfServices(t *testing.T) {
 	held, next := r.Since.Add(time.Minute), r.Since.Add(time.Minute)
 	require.Equal(t, []api.PoolReturn{
 		{Services: []string{"one", "two"}, Next: &held}, {Services: []string{"db"}, WaitsFor: "failback"},
-		{Services: []string{"fast"}, Percent: 10, Next: &next}, {AZ: "a", Services: []string{"fast"}, Percent: 10, Next: &next},
-	}, z.returns(pool, &health.PoolView{Return: r, ReturnAZ: []health.Return{r}}))
+		{Services: []string{"fast"}, Percent: 10, Next: &next},
+	}, z.returns(pool, &health.PoolView{Return: r, ReturnAZ: []health.Return{r}}), "an AZ that gives no less than its pool is nothing apart")
+	require.Equal(t, []api.PoolReturn{
+		{AZ: "a", Services: []string{"one", "two"}, Next: &held}, {AZ: "a", Services: []string{"db"}, WaitsFor: "failback"},
+		{AZ: "a", Services: []string{"fast"}, Percent: 10, Next: &next},
+	}, z.returns(pool, &health.PoolView{ReturnAZ: []health.Return{r}}))
 	require.Empty(t, z.returns(pool, &health.PoolView{}))
 
 	// While the node is isolated nothing of it moves.

@@ -208,11 +208,12 @@ func (z *zoneStatus) returns(cfg *config.Pool, view *health.PoolView) (list []ap
 	if !view.Waits(cfg.Failbacks, at) {
 		return nil
 	}
-	add := func(az string, r health.Return, svc *config.Service) (held bool) {
+	// most is what the pool gives the service: an AZ that gives no less is nothing apart.
+	add := func(az string, r health.Return, svc *config.Service, most int) (gives int) {
 		f := svc.FailbackOf(cfg)
 		percent, next := r.Share(f, at)
-		if percent == health.Whole {
-			return false
+		if percent >= most {
+			return percent
 		}
 		one := api.PoolReturn{AZ: az, Services: []string{svc.Name}, Percent: percent, Next: instant(next)}
 		if percent == 0 && next.IsZero() {
@@ -230,15 +231,13 @@ func (z *zoneStatus) returns(cfg *config.Pool, view *health.PoolView) (list []ap
 		} else {
 			list[k].Services = append(list[k].Services, svc.Name)
 		}
-		return percent == 0
+		return percent
 	}
 	for _, si := range cfg.Services {
 		svc := z.view.Zone.Services[si]
-		if add("", view.Return, svc) {
-			continue
-		}
+		gives := add("", view.Return, svc, health.Whole)
 		for i, r := range view.ReturnAZ {
-			add(z.view.Zone.AZs[cfg.AZWeights[i].AZ].Name, r, svc)
+			add(z.view.Zone.AZs[cfg.AZWeights[i].AZ].Name, r, svc, gives)
 		}
 	}
 	for i := range list {

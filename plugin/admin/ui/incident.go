@@ -108,6 +108,8 @@ func stepsOf(i *ledger.Incident) []step {
 		add(c.Quiet, "note", c.Node+" answers it no more, for certain")
 	}
 	switch {
+	case i.PartlyBack():
+		add(i.ForgottenAt, "up", "no honest cache held what had not come back: each node has said so since")
 	case i.Forgotten():
 		add(i.ForgottenAt, "up", "no honest cache held it: each node has said so since")
 	case !i.CameBack():
