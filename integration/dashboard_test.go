@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fairlead-dns/fairlead/integration/suite"
 	"github.com/fairlead-dns/fairlead/plugin/admin/oidc/oidctest"
 )
 
@@ -115,4 +116,39 @@ func TestDashboardLogin(t *testing.T) {
 			issuer.Person("2", map[string]any{"email": "bob@example.org"}, "all")
 		}
 	}, "FAIRLEAD_URL=https://"+s.addr)
+}
+
+// practiceZone has nothing that is probed, and practicePlan a step that practice waits at for a person.
+const (
+	practiceZone = `zone: storm.example.org
+nameservers: [{name: ns1.storm.example.org, addresses: [192.0.2.53]}]
+regions: {eu: {azs: [eu-a]}}
+pools: {web: {region: eu, endpoints: [{name: one, addresses: [192.0.2.1], az: eu-a}]}}
+services: {www: {tiers: [{web: 1}], ttl: {max: 5s, min: 1s}}}
+`
+	practicePlan = `plan: small
+says: the least that there is to practise
+zone: storm.example.org
+steps:
+- {name: word, approve: {role: operator}, practice: true}
+- {name: still, freeze: true}
+`
+)
+
+// A practice run of a plan is started, approved and seen to its end; a viewer may look, and say nothing on it.
+func TestDashboardPlans(t *testing.T) {
+	waits(t)
+	needsBrowser(t)
+	dir := t.TempDir()
+	p := &process{bin: binary(t, false), dir: dir, socket: filepath.Join(dir, "state", "admin.sock"), dns: fmt.Sprintf("127.0.0.1:%d", suite.FreePort(t))}
+	for _, sub := range []string{"zones", "state", "plans.d"} {
+		require.NoError(t, os.Mkdir(filepath.Join(dir, sub), 0o755))
+	}
+	p.writeZone("storm.yaml", practiceZone)
+	p.replace(filepath.Join(dir, "plans.d", "small.yaml"), practicePlan)
+	p.replace(filepath.Join(dir, "node.yaml"), fmt.Sprintf("name: n1\nplans: {directory: %q}\n", filepath.Join(dir, "plans.d")))
+	p.writeCorefile(strings.Replace(corefile, "zones DIR/zones", "zones DIR/zones\n\t\tnode DIR/node.yaml", 1))
+	start(t, p, "serve", "-conf", filepath.Join(dir, "Corefile"))
+	await(t, "the node", func() bool { s := p.status(); return s != nil && s.Ready })
+	browse(t, p, "plans.mjs", nil)
 }

@@ -130,6 +130,16 @@ func (d *dashboard) Incidents() []*ledger.Incident {
 	return list
 }
 
+// HasPlans also tells of runs alone: those of other nodes are here too.
+func (d *dashboard) HasPlans() bool {
+	plans := d.server.opts.Node.Plans
+	if plans == nil {
+		return false
+	}
+	list := plans.List()
+	return len(list.Plans)+len(list.Problems) > 0 || len(plans.Runs().Runs) > 0
+}
+
 func (d *dashboard) Events(limit int) []api.Event {
 	var out []api.Event
 	for _, e := range d.server.opts.Events.Last(limit, eventQuery{}.filter) {

@@ -36,6 +36,8 @@ type look struct {
 	Status    *api.Status
 	Staleness *api.Staleness
 	Incidents []*ledger.Incident
+	// Plans is set where there are plans, or runs of some.
+	Plans bool
 }
 
 // A hub has one room for each page that is open, with what the page says now.
@@ -68,7 +70,7 @@ func (h *hub) look() *look {
 	defer h.lookMu.Unlock()
 	if h.latest == nil || time.Since(h.latest.At) > freshFor {
 		b := h.ui.opts.Backend
-		h.latest = &look{At: time.Now(), Status: b.Status(), Staleness: b.Staleness(), Incidents: b.Incidents()}
+		h.latest = &look{At: time.Now(), Status: b.Status(), Staleness: b.Staleness(), Incidents: b.Incidents(), Plans: b.HasPlans()}
 	}
 	return h.latest
 }

@@ -30,6 +30,11 @@ func pages() []pageDef {
 		{name: "new", title: "New drain", path: "/ui/drains/new", load: loadNewDrain},
 		{name: "drain", title: "Drain", path: "/ui/drains/{id}", live: true, load: loadDrain},
 		{name: "incident", title: "Incident", path: "/ui/incidents/{id}", live: true, load: loadIncident},
+		{name: "plans", title: "Plans and runs", path: "/ui/plans", live: true, load: loadPlans},
+		{name: "plan", title: "Plan", path: "/ui/plans/{name}", live: true, load: loadPlan},
+		{name: "start", title: "Start a run", path: "/ui/plans/{name}/start", load: loadStart},
+		{name: "run", title: "Run", path: "/ui/runs/{id}", live: true, load: loadRun},
+		{name: "abort", title: "Abort a run", path: "/ui/runs/{id}/abort", load: loadAbort},
 		{name: "timeline", title: "Timeline", path: "/ui/timeline", live: true, load: loadTimeline},
 		{name: "cluster", title: "Cluster", path: "/ui/cluster", live: true, load: loadCluster},
 		{name: "config", title: "Config", path: "/ui/config", load: loadConfig},
@@ -41,7 +46,8 @@ func pages() []pageDef {
 func actions() map[string]func(*visit) {
 	return map[string]func(*visit){
 		"/ui/drains": createDrain, "/ui/drains/{id}/end": endDrain, "/ui/drains/{id}/extend": extendDrain, "/ui/drills": createDrill,
-		"/ui/endpoints/{zone}/{pool}/{endpoint}/probe": probeEndpoint,
+		"/ui/endpoints/{zone}/{pool}/{endpoint}/probe": probeEndpoint, "/ui/plans/{name}/start": startRun, "/ui/runs/{id}/approve": sayOfRun("approve"),
+		"/ui/runs/{id}/pause": sayOfRun("pause"), "/ui/runs/{id}/resume": sayOfRun("resume"), "/ui/runs/{id}/abort": abortRun,
 	}
 }
 
@@ -77,6 +83,8 @@ func functions(a *assets) template.FuncMap {
 		"asset": a.address, "display": display, "percent": percent, "seconds": seconds, "when": when, "clock": clock, "iso": iso,
 		"servicePath": servicePath, "endpointPath": endpointPath, "join": strings.Join, "mark": markOf, "plural": plural,
 		"dict": dict, "unknown": unknownWords, "query": url.QueryEscape, "orderMark": orderMark, "eventMark": eventMark, "phase": phaseWord, "eventText": eventText, "eventSubject": eventSubject, "eventPath": eventPath, "nav": nav, "kindShape": kindShape, "drillMark": drillMark, "nodeMark": nodeMark, "delayMark": delayMark, "fileMark": fileMark, "sourceWord": sourceWord, "deref": func(b *bool) bool { return b != nil && *b },
+		"planPath": planPath, "runPath": runPath, "wouldMark": wouldMark, "prospectMark": prospectMark, "runMark": runMark, "stepMark": stepMark,
+		"runKind": func(u api.Run) string { return runKind(&u) }, "atStep": func(u api.Run) int { return atStep(&u) }, "inc": func(i int) int { return i + 1 },
 	}
 }
 
@@ -119,7 +127,7 @@ func eventMark(e *api.Event) string {
 	switch {
 	case what == "down" || what == "dark" || what == "isolated" || what == "rejected" || what == "broken":
 		return "down"
-	case what == "suspect" || what == "void" || what == "stale" || what == "unknown":
+	case what == "suspect" || what == "void" || what == "stale" || what == "unknown" || what == "would_stop" || what == "stopped" || what == "incomplete":
 		return "suspect"
 	case what == "up":
 		return "up"
@@ -157,6 +165,8 @@ func eventPath(e *api.Event) string {
 		return servicePath(e.Subject)
 	case kind == "endpoint" && len(parts) == 3:
 		return endpointPath(parts[0], parts[1], parts[2])
+	case kind == "plan":
+		return planPath(e.Subject)
 	}
 	return ""
 }
@@ -277,15 +287,21 @@ func phaseWord(f *api.Forgetting, left bool) string {
 // A navItem is one entry of the head of each page.
 type navItem struct{ Name, Title, Path string }
 
-func nav() []navItem {
-	return []navItem{
+// nav are the entries; plans is set where the node has some, or runs of them.
+func nav(plans bool) []navItem {
+	items := []navItem{
 		{"overview", "Overview", "/ui/"},
 		{"drains", "Drains", "/ui/drains"},
+		{"plans", "Plans", "/ui/plans"},
 		{"timeline", "Timeline", "/ui/timeline"},
 		{"cluster", "Cluster", "/ui/cluster"},
 		{"config", "Config", "/ui/config"},
 		{"whatif", "What if", "/ui/what-if"},
 	}
+	if !plans {
+		items = slices.DeleteFunc(items, func(i navItem) bool { return i.Name == "plans" })
+	}
+	return items
 }
 
 // kindShape is the shape of a kind of incident.

@@ -14,7 +14,7 @@ import (
 
 // eventKinds are the filters of the timeline: what a type begins with, and what it is called.
 var eventKinds = []choice{
-	{"", "everything"}, {"endpoint.", "endpoints"}, {"service.", "services"}, {"pool.", "pools"}, {"intent.", "orders"}, {"incident.", "incidents"},
+	{"", "everything"}, {"endpoint.", "endpoints"}, {"service.", "services"}, {"pool.", "pools"}, {"intent.", "orders"}, {"incident.", "incidents"}, {"plan.", "plans"},
 	{"node.", "nodes"}, {"config.", "files"},
 }
 

@@ -24,6 +24,8 @@ type Backend interface {
 	Staleness() *api.Staleness
 	Incidents() []*ledger.Incident
 	Events(limit int) []api.Event
+	// HasPlans tells whether there are plans on this node, or runs of some.
+	HasPlans() bool
 	// Call carries out a request of the API for a login: its role decides, its name is recorded. r is the request of the page.
 	Call(r *http.Request, l Login, method, path string, body any) (status int, media string, reply []byte)
 	// TokenGood tells whether the token with a digest is still a login.
@@ -123,6 +125,8 @@ func (u *UI) Handler(d Door) http.Handler {
 	mux.Handle("GET /ui/ping", in(func(v *visit) { v.w.WriteHeader(http.StatusNoContent) }))
 	mux.Handle("GET /ui/incidents/{id}/certificate", in(download(func(id string) string { return api.IncidentPath(id) + api.CertificateSuffix }, "-certificate.json")))
 	mux.Handle("GET /ui/incidents/{id}/report.md", in(download(func(id string) string { return api.IncidentPath(id) + api.MarkdownSuffix }, ".md")))
+	mux.Handle("GET /ui/runs/{id}/evidence", in(download(func(id string) string { return api.RunPath(id) + evidenceSuffix }, "-evidence.json")))
+	mux.Handle("GET /ui/runs/{id}/evidence.md", in(runMarkdown))
 	mux.Handle("GET /ui/history.json", in(serveHistory))
 	mux.Handle("GET /ui/timeline.md", in(timelineMarkdown))
 	for path, act := range actions() {
@@ -187,6 +191,8 @@ type page struct {
 	// Path is the page's, LivePath where its stream is; empty for a page that does not follow.
 	Path, LivePath string
 	Live           bool
+	// Plans is set where the node has some.
+	Plans bool
 	// Charts is set where there are some: other pages do not load what draws them.
 	Charts bool
 	Data   any
@@ -206,6 +212,8 @@ func (v *visit) show(p pageDef) {
 
 func (v *visit) page(p pageDef, data any) *page {
 	out := &page{visit: v, Title: p.title, Name: p.name, Node: v.ui.opts.Node, Version: v.ui.opts.Version, Path: p.path, Live: v.ui.assets.live(), Charts: p.charts, Data: data}
+	// Who is not logged in has the node look at nothing.
+	out.Plans = v.Login.Role != "" && v.ui.hub.look().Plans
 	if p.live && out.Live {
 		out.LivePath = "/ui/live" + strings.TrimPrefix(v.r.URL.RequestURI(), "/ui")
 	}

@@ -24,6 +24,7 @@ type fakeBackend struct {
 	staleness api.Staleness
 	incidents []*ledger.Incident
 	events    []api.Event
+	plans     bool
 	// replies are by method and path without its query; revoked tokens are no logins.
 	replies map[string]any
 	status4 map[string]int
@@ -46,6 +47,7 @@ func (b *fakeBackend) Status() *api.Status {
 func (b *fakeBackend) Staleness() *api.Staleness     { return &b.staleness }
 func (b *fakeBackend) Incidents() []*ledger.Incident { return b.incidents }
 func (b *fakeBackend) Events(int) []api.Event        { return b.events }
+func (b *fakeBackend) HasPlans() bool                { return b.plans }
 
 func (b *fakeBackend) TokenGood(name, _ string) bool { return !b.revoked[name] }
 

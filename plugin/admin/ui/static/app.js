@@ -105,7 +105,7 @@
     const row = e.target.closest('.row');
     if (go && Date.now() - go < 1500) {
       go = 0;
-      const to = { o: '/ui/', d: '/ui/drains', t: '/ui/timeline', c: '/ui/cluster' }[e.key];
+      const to = { o: '/ui/', d: '/ui/drains', t: '/ui/timeline', c: '/ui/cluster', p: '/ui/plans' }[e.key];
       if (to) { location.href = to; e.preventDefault(); return; }
     }
     switch (e.key) {
