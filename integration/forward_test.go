@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -328,7 +329,13 @@ func (r *forwardRun) carryOut() {
 	require.NoError(r.t, errors.Join(r.eu.server.Close(), r.euCold.server.Close()))
 	await(r.t, "the first request at the standby", func() bool { got, _, _ := r.us.totals(); return got > 0 })
 	r.first = time.Now()
-	await(r.t, "the whole share", func() bool { _, r.whole = r.scaler.told(); return !r.whole.IsZero() })
+	for _, percent := range r.story.ramp {
+		await(r.t, fmt.Sprintf("the step of %d%%", percent), func() bool {
+			steps, whole := r.scaler.told()
+			r.whole = whole
+			return slices.Contains(steps, percent)
+		})
+	}
 	// Some at the full share: what is under way to the page by then ends, and the standby has to bear the rest.
 	before, _, _ := r.us.totals()
 	await(r.t, "requests at the full share", func() bool { got, _, _ := r.us.totals(); return got > before+2*r.story.rate })
