@@ -80,6 +80,17 @@ func TestPlansAreInTheNavigation(t *testing.T) {
 	require.NotContains(t, page, `class="mark down"`, "what waits is not down")
 }
 
+// TestPlansOnTheOverview: those that want somebody to look, and nothing where none does.
+func TestPlansOnTheOverview(t *testing.T) {
+	require.NotContains(t, enter(t, planned(t, nil), "viewer").page("/ui/"), "h-plans")
+	b := planned(t, nil)
+	b.status.Plans = []api.PlanBrief{{Name: "eu-out", Text: "plan eu-out would stop at step 3: lag", StopsAt: 3}, {Name: "us-out", Run: testRun, RunStatus: "stopped"}}
+	page := enter(t, b, "viewer").page("/ui/")
+	require.Contains(t, page, `<a href="/ui/plans/eu-out">plan eu-out would stop at step 3: lag</a>`)
+	require.Contains(t, page, `<span>stopped</span></span> <a href="/ui/runs/`+testRun+`"`)
+	require.NotContains(t, page, `href="/ui/plans/us-out"`, "nothing is wrong with it but its run")
+}
+
 func TestPlanPage(t *testing.T) {
 	page := enter(t, planned(t, nil), "viewer").page("/ui/plans/eu-out")
 	for _, want := range []string{"Plan eu-out would stop at step 3", "waits for a person", "drains pool eu", "the run stops and waits for a person", testRun} {

@@ -44,6 +44,8 @@ try {
 
   const v = await page(browser);
   await enter(v, reading.link);
+  await until('the overview names the run that waits', async () => (await v.locator('section[aria-labelledby=h-plans]').innerText()).includes('waiting'));
+  check((await violations(v)).length === 0, 'axe finds nothing on the overview with it');
   await v.goto(run.replace(proxy.base, reading.base));
   await v.waitForSelector('[aria-current=step]');
   check((await v.locator('main button:not([data-copy]), main form, main .button').count()) === 0, 'a viewer sees no buttons on a run');
