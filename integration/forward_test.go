@@ -377,7 +377,7 @@ func (r *forwardRun) print() {
 	r.t.Logf("%d requests/s for each service, ramp %v%% every %v, capacity twice as much every %v\n"+
 		"| | by steps | at once |\n|---|---|---|\n"+
 		"| requests at the standby | %d | %d |\n| shed by it (503) | %d | %d |\n| its busiest second, of its capacity | %.0f %% | %.0f %% |\n"+
-		"| answered by the page meanwhile | %d | 0 |\n| lost until the primary was known to be dead | %d | %d |\n"+
+		"| answered by the page meanwhile | %d | 0 |\n| failed before the primary was known to be dead | %d | %d |\n"+
 		"| first request at the standby after the kill | %.1f s | |\n| full share after the kill | %.1f s | |",
 		r.story.rate, r.story.ramp, r.story.step, r.story.grows, got, gotCold, shed, shedCold, 100*use, 100*useCold,
 		page, r.ramped.count("unreached"), r.cold.count("unreached"), r.first.Sub(r.killed).Seconds(), r.whole.Sub(r.killed).Seconds())
