@@ -200,8 +200,13 @@ func (imp *importer) add(z *zone, rr dns.RR, l line) {
 	h := rr.Header()
 	switch rr := rr.(type) {
 	case *dns.SOA:
+		// RFC 2308 section 5: the lesser of the two.
+		negative := rr.Minttl
+		if h.Ttl > 0 {
+			negative = min(negative, h.Ttl)
+		}
 		z.soa = []string{
-			"mname: " + word(rr.Ns), "rname: " + word(rr.Mbox), fmt.Sprintf("negative_ttl: %ds", min(max(rr.Minttl, 1), 86400)),
+			"mname: " + word(rr.Ns), "rname: " + word(rr.Mbox), fmt.Sprintf("negative_ttl: %ds", min(max(negative, 1), 86400)),
 			fmt.Sprintf("refresh: %ds, retry: %ds, expire: %ds", rr.Refresh, rr.Retry, rr.Expire),
 		}
 		return

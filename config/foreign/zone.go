@@ -180,6 +180,13 @@ func (z *zone) complete(imp *importer) {
 	if len(z.nameservers) == 0 {
 		z.nameservers = []nameserver{{name: "ns1." + z.name, addresses: []string{"192.0.2.53"}}}
 		imp.note("", 0, "%s: the input has no name servers: ns1 with the address 192.0.2.53 stands there to be replaced", strings.TrimSuffix(z.name, "."))
+	} else {
+		names := make([]string, 0, len(z.nameservers))
+		for _, ns := range z.nameservers {
+			names = append(names, strings.TrimSuffix(ns.name, "."))
+		}
+		imp.note("", 0, "%s: its name servers, and the SOA's mname, are those of the input (%s): yours are to stand there before the zone is delegated to your nodes",
+			strings.TrimSuffix(z.name, "."), strings.Join(names, ", "))
 	}
 	// Addresses of name servers in the zone stand with them.
 	for i := range z.nameservers {

@@ -84,6 +84,13 @@ func (a *asks) stop() {
 
 func (a *asks) wait() { a.wg.Wait() }
 
+// renamed forgets the requests of a node whose name another one has now: that begins with lower numbers than the old one had.
+func (a *asks) renamed(node string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.seen, node)
+}
+
 // do runs f on a goroutine that Run waits for, if a slot is free.
 func (a *asks) do(slots chan struct{}, f func(ctx context.Context)) error {
 	a.mu.Lock()

@@ -2,8 +2,10 @@ package gossip
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -148,6 +150,40 @@ func TestAskReplay(t *testing.T) {
 		require.NoError(t, c.nodes[2].list.SendToAddress(to, raw))
 		time.Sleep(time.Second)
 		require.EqualValues(t, 1, calls.Load())
+	})
+}
+
+// TestAskOfAnother: a node that has lost its disk, identity included, is heard under its old name once the rosters have its new key, although its
+// numbers are lower than those of the node before it.
+func TestAskOfAnother(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		net := gossiptest.New(23)
+		net.SetLink(lan)
+		another := false
+		c := newCluster(t, net, 3, func(o *Options) {
+			o.Handlers = map[string]Handler{"echo": func(_ context.Context, _ string, body []byte) ([]byte, error) { return body, nil }}
+			if another && o.Node == "n3" {
+				o.SigningKey = testKey("another n3")
+			}
+		})
+		time.Sleep(5 * time.Second)
+		c.nodes[2].stop()
+		c.nodes[2] = c.start(2, testAddress(2), 7)
+		time.Sleep(5 * time.Second)
+		_, err := c.nodes[2].Ask(t.Context(), "n1", "echo", nil)
+		require.NoError(t, err)
+		c.nodes[2].stop()
+		another = true
+		c.roster = slices.Clone(c.roster)
+		c.roster[2].PublicKey = testKey("another n3").Public().(ed25519.PublicKey)
+		c.nodes[2] = c.start(2, testAddress(2), 1)
+		for _, n := range c.nodes[:2] {
+			require.NoError(t, n.SetRoster(c.roster))
+		}
+		time.Sleep(5 * time.Second)
+		reply, err := c.nodes[2].Ask(t.Context(), "n1", "echo", []byte("here"))
+		require.NoError(t, err)
+		require.Equal(t, "here", string(reply))
 	})
 }
 

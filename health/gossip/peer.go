@@ -170,6 +170,7 @@ func (p *Peer) SetRoster(list []Member) error {
 		if ok && !before.PublicKey.Equal(m.PublicKey) {
 			// Another node under the same name: nothing of the old one is newer.
 			delete(p.known, name)
+			p.asks.renamed(name)
 		}
 		if addr, err := netip.ParseAddrPort(m.Address); err == nil {
 			p.resolved[name] = []netip.AddrPort{unmap(addr)}
