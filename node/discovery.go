@@ -166,28 +166,34 @@ func (d *discovery) run(ctx context.Context) error {
 		if changed || heard {
 			d.apply(ctx)
 		}
-		pause := time.NewTimer(discoverPause)
-		select {
-		case <-ctx.Done():
-			pause.Stop()
-			return nil
-		case <-pause.C:
-		}
-		idle := discoverIdle
-		if waits {
-			idle = discoverHeld
-		}
-		timer := time.NewTimer(idle)
-		select {
-		case <-ctx.Done():
-		case <-d.wake:
-		case <-timer.C:
-		}
-		timer.Stop()
-		if ctx.Err() != nil {
+		if !rest(ctx, d.wake, waits) {
 			return nil
 		}
 	}
+}
+
+// rest waits for a pause, so that news come together, and then until there is some or it is time to look; sooner where something waits. It is false
+// once ctx has ended.
+func rest(ctx context.Context, wake <-chan struct{}, waits bool) bool {
+	pause := time.NewTimer(discoverPause)
+	defer pause.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-pause.C:
+	}
+	idle := discoverIdle
+	if waits {
+		idle = discoverHeld
+	}
+	timer := time.NewTimer(idle)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-wake:
+	case <-timer.C:
+	}
+	return ctx.Err() == nil
 }
 
 // arrange has one reader for each cluster of the node file, and tells it what the zones want.

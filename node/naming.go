@@ -116,25 +116,7 @@ func (n *naming) run(ctx context.Context) error {
 		if changed {
 			n.apply(ctx)
 		}
-		pause := time.NewTimer(discoverPause)
-		select {
-		case <-ctx.Done():
-			pause.Stop()
-			return nil
-		case <-pause.C:
-		}
-		idle := discoverIdle
-		if waits {
-			idle = discoverHeld
-		}
-		timer := time.NewTimer(idle)
-		select {
-		case <-ctx.Done():
-		case <-n.wake:
-		case <-timer.C:
-		}
-		timer.Stop()
-		if ctx.Err() != nil {
+		if !rest(ctx, n.wake, waits) {
 			return nil
 		}
 	}

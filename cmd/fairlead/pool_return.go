@@ -39,11 +39,6 @@ func returnsFor(p *api.Pool, service string) []api.PoolReturn {
 	return list
 }
 
-// holdText is until when a hold goes on.
-func holdText(until, at time.Time) string {
-	return fmt.Sprintf("held back until %s (%s left)", terminal.Clock(until, at), terminal.Age(until.Sub(at)))
-}
-
 // returnText is how services wait for a pool, whose full name is name, in words; empty for a hold that is over.
 func returnText(r *api.PoolReturn, name string, at time.Time) string {
 	var text string
@@ -57,7 +52,7 @@ func returnText(r *api.PoolReturn, name string, at time.Time) string {
 	case r.Next == nil || r.Percent == 0 && !r.Next.After(at):
 		return ""
 	case r.Percent == 0:
-		text = holdText(*r.Next, at)
+		text = fmt.Sprintf("held back until %s (%s left)", terminal.Clock(*r.Next, at), terminal.Age(r.Next.Sub(at)))
 	default:
 		text = fmt.Sprintf("comes back by steps: %d%% now, more at %s (in %s)", r.Percent, terminal.Clock(*r.Next, at), terminal.Age(r.Next.Sub(at)))
 	}

@@ -245,7 +245,7 @@ func (l *Log) relapse(c *Cause, m *Member, now time.Time) string {
 			if e.ReturnedAt = (time.Time{}); again {
 				e.LeftAgainAt = m.Endpoint.LeftAt
 			}
-			i.Endpoints[k].Addresses = union(i.Endpoints[k].Addresses, m.Endpoint.Addresses)
+			e.Addresses = union(e.Addresses, m.Endpoint.Addresses)
 			i.LeftAt, i.ReturnedAt, i.ForgottenAt, i.KnownAt = m.Endpoint.LeftAt, time.Time{}, time.Time{}, time.Time{}
 			for s := range i.Services {
 				i.Services[s].Final = false
