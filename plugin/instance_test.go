@@ -177,5 +177,18 @@ func usage(t *testing.T) (goroutines, files int) {
 	return runtime.NumGoroutine(), len(list)
 }
 
+// settled is the usage once it has been the same for a second: CoreDNS starts some of its goroutines after a restart has returned.
+func settled(t *testing.T) (goroutines, files int) {
+	t.Helper()
+	since := time.Now()
+	eventually(t, "goroutines and files that stay", func() bool {
+		if g, f := usage(t); g != goroutines || f != files {
+			goroutines, files, since = g, f, time.Now()
+		}
+		return time.Since(since) > time.Second
+	})
+	return goroutines, files
+}
+
 // server is the site's address as CoreDNS writes it.
 func (s *site) server() string { return fmt.Sprintf("dns://127.0.0.1:%d", s.port) }

@@ -50,7 +50,7 @@ func TestReloads(t *testing.T) {
 		17: {s.corefile("rewrite ttl example.org 1-2", ""), "breaks the bound"},
 	}
 	require.NoError(t, s.restart(good))
-	goroutines, files := usage(t)
+	goroutines, files := settled(t)
 	for i := range 20 {
 		if b, ok := broken[i]; ok {
 			require.ErrorContains(t, s.restart(b.corefile), b.err, "restart %d", i)
