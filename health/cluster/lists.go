@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fairlead-dns/fairlead/health/loop"
 	"github.com/fairlead-dns/fairlead/health/round"
 )
 
@@ -18,13 +19,10 @@ const AskTargets = "targets"
 // Lists bring the lists of targets here that the marks of other nodes rest on. Its owner is that of the Marks.
 type Lists struct {
 	Marks *Marks
-	// Ask asks another node. Beside runs something beside the owner, until ctx ends; Post and Command have the owner do something, and Command
-	// waits for it.
-	Ask     func(ctx context.Context, node, kind string, body []byte) ([]byte, error)
-	Beside  func(do func(ctx context.Context))
-	Post    func(do func(now time.Time))
-	Command func(do func(now time.Time) error) error
-	Logger  *slog.Logger
+	// Ask asks another node. Loop is the owner's.
+	Ask    func(ctx context.Context, node, kind string, body []byte) ([]byte, error)
+	Loop   *loop.Loop
+	Logger *slog.Logger
 }
 
 // Fetch asks a node for its list of targets, unless somebody was asked a moment ago.
@@ -32,13 +30,13 @@ func (l *Lists) Fetch(from string, hash round.ListHash, now time.Time) {
 	if !l.Marks.Asks(hash, now) {
 		return
 	}
-	l.Beside(func(ctx context.Context) {
+	l.Loop.Beside(askTimeout, func(ctx context.Context) {
 		list, err := l.fetch(ctx, from, hash)
 		if err != nil {
 			l.Logger.Debug("list of targets", "node", from, "err", err)
 			return
 		}
-		l.Post(func(time.Time) { l.Marks.Learn(list) })
+		l.Loop.Post(func(time.Time) { l.Marks.Learn(list) })
 	})
 }
 
@@ -71,7 +69,7 @@ func (l *Lists) Handle(_ context.Context, _ string, body []byte) (reply []byte, 
 	if n <= 0 || page > round.MaxPages {
 		return nil, round.ErrMalformed
 	}
-	err = l.Command(func(time.Time) error {
+	err = l.Loop.Do(func(time.Time) error {
 		list := l.Marks.List(hash)
 		if list == nil {
 			return errors.New("no such list any more")

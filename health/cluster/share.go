@@ -9,8 +9,12 @@ import (
 	"time"
 
 	"github.com/fairlead-dns/fairlead/health/gossip"
+	"github.com/fairlead-dns/fairlead/health/loop"
 	"github.com/fairlead-dns/fairlead/health/round"
 )
+
+// askTimeout bounds one request to another node: a lost packet of TCP's handshake costs a second, two cost three.
+const askTimeout = 4 * time.Second
 
 // shareRetry is the pause before a node is asked again for what is not the same there and here.
 const shareRetry = time.Second
@@ -36,9 +40,9 @@ type Share struct {
 	Name string
 	// Set is nil for none.
 	Set Shared
-	// Ask asks another node. Beside runs something beside the owner, until ctx ends. Changed is told that the set has become another one.
+	// Ask asks another node. Loop is the owner's. Changed is told that the set has become another one.
 	Ask     func(ctx context.Context, node, kind string, body []byte) ([]byte, error)
-	Beside  func(do func(ctx context.Context))
+	Loop    *loop.Loop
 	Changed func()
 	Logger  *slog.Logger
 
@@ -85,7 +89,7 @@ func (s *Share) take(r *gossip.Round, now time.Time) error {
 	case now.Sub(s.asked[r.Node]) >= shareRetry:
 		s.asked[r.Node] = now
 		from := r.Node
-		s.Beside(func(ctx context.Context) { s.fetch(ctx, from) })
+		s.Loop.Beside(askTimeout, func(ctx context.Context) { s.fetch(ctx, from) })
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ func (e *Engine) AskEach(ctx context.Context, kind string, body []byte) ([]Reply
 		return nil, nil
 	}
 	var replies []Reply
-	err := e.command(func(now time.Time) error {
+	err := e.loop.Do(func(now time.Time) error {
 		for _, name := range e.configuredNames(now) {
 			if name != e.cluster.self {
 				replies = append(replies, Reply{Node: name, Why: e.mute(name)})

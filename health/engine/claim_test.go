@@ -105,7 +105,7 @@ func TestUnclaimedOnce(t *testing.T) {
 		b.report(z, 0, health.Up, 0)
 		b.report(z, 0, health.Down, 3)
 		// The node is told that the turn was taken, as by another pool.
-		require.NoError(t, b.command(func(time.Time) error {
+		require.NoError(t, b.loop.Do(func(time.Time) error {
 			view := *b.cur.Pool(table.Ref{})
 			view.Return.Unclaimed = false
 			b.cur.Amend(table.Ref{}, &view)

@@ -180,7 +180,7 @@ func (e *Engine) joinCluster() error {
 	o.Outlive = func(above uint64) (uint64, error) {
 		next, err := gossip.RaiseIncarnation(path, above)
 		if err == nil {
-			e.post(func(time.Time) { e.intents.Raise(next) })
+			e.loop.Post(func(time.Time) { e.intents.Raise(next) })
 		}
 		return next, err
 	}
@@ -196,7 +196,7 @@ func (e *Engine) joinCluster() error {
 	cl.shares = e.newShares(func(ctx context.Context, node, kind string, body []byte) ([]byte, error) {
 		return cl.peer.Ask(ctx, node, kind, body)
 	})
-	cl.lists = &cluster.Lists{Ask: cl.shares[0].Ask, Beside: e.beside, Post: e.post, Command: e.command, Logger: e.opts.Logger}
+	cl.lists = &cluster.Lists{Ask: cl.shares[0].Ask, Loop: e.loop, Logger: e.opts.Logger}
 	o.Handlers[cluster.AskTargets] = cl.lists.Handle
 	for _, s := range cl.shares {
 		o.Handlers[s.Name] = s.Handle
@@ -421,7 +421,7 @@ func (e *Engine) collect(now time.Time) {
 // deliver takes what gossip heard.
 func (e *Engine) deliver(r gossip.Round) {
 	e.cluster.rounds.Deliver(r)
-	e.poke()
+	e.loop.Wake()
 }
 
 // hear takes in what was delivered since the last time. The pools that it concerns are judged by the next judge; changed
@@ -458,7 +458,7 @@ func (e *Engine) ChangeKeyring(ctx context.Context, o cluster.KeyringOrder) (fai
 		return nil, err
 	}
 	var names []string
-	if err := e.command(func(time.Time) error { names = e.cluster.others(); return nil }); err != nil {
+	if err := e.loop.Do(func(time.Time) error { names = e.cluster.others(); return nil }); err != nil {
 		return nil, err
 	}
 	return e.cluster.keyring.Change(ctx, o, e.cluster.self, names)

@@ -21,6 +21,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health/incident"
 	"github.com/fairlead-dns/fairlead/health/intent"
 	"github.com/fairlead-dns/fairlead/health/ledger"
+	"github.com/fairlead-dns/fairlead/health/loop"
 	"github.com/fairlead-dns/fairlead/health/report"
 	"github.com/fairlead-dns/fairlead/health/state"
 	"github.com/fairlead-dns/fairlead/health/table"
@@ -163,23 +164,16 @@ type Engine struct {
 	shut         atomic.Pointer[string]       // swapped, never mutated: why service names are not answered
 	lease        *cluster.Lease               // may be asked by anybody; renewed by Run's goroutine
 
-	mu     sync.Mutex
-	inbox  map[health.TargetID]health.Observation // guarded by mu: the latest one per target since the last fold
-	model  *config.Model                          // guarded by mu: to be taken up
-	posted []func(time.Time)                      // guarded by mu: for Run's goroutine
-	taken  chan struct{}                          // guarded by mu: closed when the next model is served
-	wake   chan struct{}                          // holds at most one token
+	mu    sync.Mutex
+	inbox map[health.TargetID]health.Observation // guarded by mu: the latest one per target since the last fold
+	model *config.Model                          // guarded by mu: to be taken up
+	taken chan struct{}                          // guarded by mu: closed when the next model is served
 
-	orders chan order    // taken by Run's goroutine
-	ended  chan struct{} // closed when the loop has ended
+	loop   *loop.Loop    // turned by Run's goroutine
 	untidy chan struct{} // holds at most one token, for tidy
 	pulls  chan struct{} // holds at most one token: ask the other nodes what they hold
 	pulled chan struct{} // another node has answered
 	looks  chan looking  // taken by the goroutine that watches the files
-
-	// running ends with Run; set before anything else runs. shares are what is under way to other nodes.
-	running context.Context
-	shares  sync.WaitGroup
 
 	evidence *table.Evidence // its observations are read by anybody; written by Run's goroutine alone
 
@@ -223,10 +217,8 @@ func New(opts Options) (*Engine, error) {
 		metrics:  newMetrics(opts.Registerer),
 		reporter: report.New(opts.Events, opts.Logger, opts.Registerer),
 		inbox:    make(map[health.TargetID]health.Observation),
-		wake:     make(chan struct{}, 1),
+		loop:     loop.New(),
 		prepared: make(chan *version, 1),
-		orders:   make(chan order),
-		ended:    make(chan struct{}),
 		untidy:   make(chan struct{}, 1),
 		pulls:    make(chan struct{}, 1),
 		pulled:   make(chan struct{}),
@@ -373,7 +365,7 @@ func (e *Engine) Observe(o health.Observation) {
 	e.mu.Lock()
 	e.inbox[o.Target] = o
 	e.mu.Unlock()
-	e.poke()
+	e.loop.Wake()
 }
 
 // SetModel takes a new model; a model that still waits is replaced.
@@ -381,20 +373,13 @@ func (e *Engine) SetModel(m *config.Model) {
 	e.mu.Lock()
 	e.model = m
 	e.mu.Unlock()
-	e.poke()
-}
-
-func (e *Engine) poke() {
-	select {
-	case e.wake <- struct{}{}:
-	default:
-	}
+	e.loop.Wake()
 }
 
 // Run folds until ctx ends. It returns nil then, with no goroutine left and the last verdicts on disk.
 func (e *Engine) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	e.running = ctx
+	e.loop.Run(ctx)
 	g.Go(func() error { return e.opts.Prober.Run(ctx) })
 	if e.cluster != nil {
 		e.pokePull()
@@ -404,7 +389,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	g.Go(func() error { return e.state.Run(ctx) })
 	g.Go(func() error { return e.tidy(ctx) })
-	g.Go(func() error { e.kept.Run(e.ended); return nil })
+	g.Go(func() error { e.kept.Run(e.loop.Ended()); return nil })
 	g.Go(func() error { return e.incidents.Run(ctx) })
 	if e.issued.writer != nil {
 		g.Go(func() error { return e.issued.writer.Run(ctx) })
@@ -413,17 +398,17 @@ func (e *Engine) Run(ctx context.Context) error {
 	if e.opts.Source != nil {
 		g.Go(func() error { return e.poll(ctx) })
 	}
-	g.Go(func() error { return e.loop(ctx, g) })
+	g.Go(func() error { return e.turns(ctx) })
 	err := g.Wait()
-	e.shares.Wait()
+	e.loop.Wait()
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("engine: %w", err)
 	}
 	return nil
 }
 
-func (e *Engine) loop(ctx context.Context, g *errgroup.Group) error {
-	defer close(e.ended)
+func (e *Engine) turns(ctx context.Context) error {
+	defer e.loop.Close()
 	defer e.kept.End()
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
@@ -432,18 +417,18 @@ func (e *Engine) loop(ctx context.Context, g *errgroup.Group) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-e.wake:
+		case <-e.loop.Woken():
 			e.turned(time.Now())
-			e.doPosted(time.Now())
+			e.loop.DoPosted(time.Now())
 			e.fold(time.Now())
-			e.takeModel(g, time.Now())
+			e.takeModel(time.Now())
 		case t := <-e.prepared:
 			e.turned(time.Now())
 			e.takeUp(t, time.Now())
-			e.takeModel(g, time.Now())
-		case o := <-e.orders:
+			e.takeModel(time.Now())
+		case c := <-e.loop.Commands():
 			e.turned(time.Now())
-			o.done <- o.do(time.Now())
+			c.Do(time.Now())
 		case w := <-e.kept.Results():
 			e.kept.Take(w, time.Now())
 		case <-ticker.C:

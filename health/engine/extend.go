@@ -39,7 +39,7 @@ func (e *Engine) Extend(id health.IntentID, end time.Time, actor, reason string)
 
 // Extendable tells whether Extend would move the end of an intent there, and changes nothing.
 func (e *Engine) Extendable(id health.IntentID, end time.Time) error {
-	return e.command(func(now time.Time) error {
+	return e.loop.Do(func(now time.Time) error {
 		_, err := e.extendable(id, end, now)
 		return err
 	})

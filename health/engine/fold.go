@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/gone"
 	"github.com/fairlead-dns/fairlead/health/judge"
@@ -145,7 +143,7 @@ func (e *Engine) serve(changes []health.Transition, now time.Time) ledger.Swap {
 }
 
 // takeModel starts to compile the model that waits, unless one is being compiled.
-func (e *Engine) takeModel(g *errgroup.Group, now time.Time) {
+func (e *Engine) takeModel(now time.Time) {
 	if e.next != nil {
 		return
 	}
@@ -163,12 +161,11 @@ func (e *Engine) takeModel(g *errgroup.Group, now time.Time) {
 	e.next = t
 	e.setTargets(e.cur.Table, t.Table)
 	keep := e.gone.Keep(now)
-	g.Go(func() error {
+	e.loop.Go(func() {
 		e.opts.Publisher.Prepare(v)
 		t.standing = gone.StandingOf(t.Model)
-		keep(e.running, t.standing)
+		keep(e.loop.Context(), t.standing)
 		e.prepared <- t
-		return nil
 	})
 }
 

@@ -79,7 +79,7 @@ func (e *Engine) nameForeign(now time.Time) {
 			continue
 		}
 		p.askedLeft = now
-		e.beside(func(ctx context.Context) { e.fetchLeft(ctx, name, keys) })
+		e.loop.Beside(pullTimeout, func(ctx context.Context) { e.fetchLeft(ctx, name, keys) })
 	}
 }
 
@@ -115,7 +115,7 @@ func (e *Engine) fetchLeft(ctx context.Context, node string, keys []ledger.RData
 		e.opts.Logger.Debug("what left the answers of another node not fetched", "node", node, "err", err)
 		return
 	}
-	e.post(func(now time.Time) {
+	e.loop.Post(func(now time.Time) {
 		for i := range list {
 			if l := &list[i]; slices.Contains(keys, ledger.RDataKeyOf(l.RData)) {
 				label := ledger.Label{Zone: l.Zone, Pool: l.Pool, Endpoint: l.Endpoint, Region: l.Region, AZ: l.AZ}
@@ -132,7 +132,7 @@ func (e *Engine) handleLeft(_ context.Context, _ string, body []byte) (reply []b
 		return nil, round.ErrMalformed
 	}
 	list := []namedLeft{}
-	err = e.command(func(now time.Time) error {
+	err = e.loop.Do(func(now time.Time) error {
 		for k := range slices.Chunk(body, len(ledger.RDataKey{})) {
 			a := e.issued.book.Absences()[ledger.RDataKey(k)]
 			if a == nil {

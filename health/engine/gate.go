@@ -203,7 +203,7 @@ func (e *Engine) markJoined() {
 	}
 	g.marking = true
 	g.mark.Save(joinedMark{Cluster: e.cluster.opts.Gossip.Cluster}, func(err error) {
-		e.post(func(now time.Time) {
+		e.loop.Post(func(now time.Time) {
 			g.marking = false
 			if err != nil {
 				e.shutGate("cannot keep that it joined the cluster: " + err.Error())
@@ -261,7 +261,7 @@ func (e *Engine) rejoin() {
 // Waive lets this node join without the answers of the nodes named; without names, of all. before is the greatest TTL that it may have
 // given in an earlier life, 0 for none; nil leaves that unknown.
 func (e *Engine) Waive(before *time.Duration, names ...string) error {
-	return e.command(func(now time.Time) error {
+	return e.loop.Do(func(now time.Time) error {
 		c := e.cluster
 		if c == nil {
 			return errNoCluster
@@ -323,7 +323,7 @@ func (e *Engine) pullAll(ctx context.Context) {
 	for {
 		var wanted []string
 		var open, ended bool
-		err := e.command(func(now time.Time) error {
+		err := e.loop.Do(func(now time.Time) error {
 			e.mindGate(now)
 			open, ended = e.cluster.gate.open && !e.cluster.lease.ended, e.cluster.lease.ended
 			wanted = slices.DeleteFunc(e.missing(now), func(name string) bool { return e.cluster.peers[name] == nil })
@@ -338,7 +338,7 @@ func (e *Engine) pullAll(ctx context.Context) {
 		for _, name := range wanted {
 			if !asked[name] {
 				asked[name] = true
-				e.shares.Go(func() { e.pullFrom(ctx, name) })
+				e.loop.Go(func() { e.pullFrom(ctx, name) })
 			}
 		}
 		maps.DeleteFunc(asked, func(name string, _ bool) bool { return !slices.Contains(wanted, name) })
@@ -348,7 +348,7 @@ func (e *Engine) pullAll(ctx context.Context) {
 		case <-again.C:
 		case <-e.pulled:
 		case <-deadline.C:
-			_ = e.command(func(now time.Time) error {
+			_ = e.loop.Do(func(now time.Time) error {
 				if e.cluster.gate.joined && !e.cluster.lease.ended {
 					e.openGate(now)
 				}

@@ -244,7 +244,7 @@ func (e *Engine) nameTTL() {
 
 // NameMaxTTL takes an operator's word for the greatest TTL that an earlier process of this node gave; 0 says that there was none.
 func (e *Engine) NameMaxTTL(ttl time.Duration) error {
-	return e.command(func(now time.Time) error {
+	return e.loop.Do(func(now time.Time) error {
 		if e.issued.greatest.unnamed == "" {
 			return fmt.Errorf("%w: what this node answered before is known", health.ErrIntentConflict)
 		}

@@ -26,7 +26,7 @@ func (e *Engine) Intend(i health.Intent) (id health.IntentID, err error) {
 
 // Admissible tells whether Intend would take an order, and changes nothing.
 func (e *Engine) Admissible(i health.Intent) error {
-	return e.command(func(now time.Time) error {
+	return e.loop.Do(func(now time.Time) error {
 		i.Fill(now)
 		if err := i.Validate(); err != nil {
 			return err

@@ -4,24 +4,25 @@ import (
 	"time"
 
 	"github.com/fairlead-dns/fairlead/health/intent"
+	"github.com/fairlead-dns/fairlead/health/loop"
 )
 
 // keep carries an order out: what begin asks the store to keep is on disk, and in force, when keep returns nil.
 func (e *Engine) keep(begin func(now time.Time) (intent.Finish, error)) error {
 	o := intent.NewOrder(begin)
-	if err := e.command(func(now time.Time) error { e.kept.Add(o, now); return nil }); err != nil {
+	if err := e.loop.Do(func(now time.Time) error { e.kept.Add(o, now); return nil }); err != nil {
 		return err
 	}
 	select {
 	case err := <-o.Done():
 		return err
-	case <-e.ended:
+	case <-e.loop.Ended():
 	}
 	select {
 	case err := <-o.Done():
 		return err
 	default:
-		return errEnded
+		return loop.ErrEnded
 	}
 }
 

@@ -11,11 +11,12 @@ import (
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/intent"
+	"github.com/fairlead-dns/fairlead/health/loop"
 )
 
 // stall has each write of orders take a time from now on.
 func (b *bed) stall(t *testing.T, d time.Duration, err error) {
-	require.NoError(t, b.command(func(time.Time) error {
+	require.NoError(t, b.loop.Do(func(time.Time) error {
 		b.kept.SlowDown(func(j *intent.Job) error {
 			time.Sleep(d) // in a bubble
 			return errors.Join(err, j.Write())
@@ -57,7 +58,7 @@ func TestSlowDisk(t *testing.T) {
 		require.True(t, b.publisher.flips[0].Before(flip) || b.publisher.flips[0].After(flip), "a horizon moves")
 		another := drainOf(health.Scope{Kind: health.ScopeEndpoint, Zone: "example.org.", Pool: z.Pools[0].Name, Endpoint: z.Pools[0].Endpoints[2].Name})
 		another.ID, another.Start, another.End = health.IntentID{Node: "n2", Incarnation: 1, Counter: 1}, begun, begun.Add(time.Hour)
-		require.NoError(t, b.command(func(now time.Time) error {
+		require.NoError(t, b.loop.Do(func(now time.Time) error {
 			_, err := b.takeSet(intent.Set{}.Add(another), now)
 			b.applyIntents(now)
 			b.publish(now, true)
@@ -112,7 +113,7 @@ func TestEndWhileWriting(t *testing.T) {
 		synctest.Wait()
 		end()
 		require.NoError(t, <-taken)
-		require.ErrorIs(t, <-late, errEnded)
+		require.ErrorIs(t, <-late, loop.ErrEnded)
 	})
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Minute)

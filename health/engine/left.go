@@ -167,7 +167,7 @@ func (e *Engine) awaitWritten(ctx context.Context, left []Left) ([]Left, error) 
 	defer tick.Stop()
 	for {
 		var leaving bool
-		err := e.command(func(now time.Time) error {
+		err := e.loop.Do(func(now time.Time) error {
 			for i := range left {
 				l := &left[i]
 				if l.key == (ledger.Key{}) || l.Expires.IsZero() {

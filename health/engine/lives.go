@@ -94,7 +94,7 @@ func (e *Engine) save(saved *savedLedger, done func(error)) {
 	}
 	nodes, writes := maps.Clone(e.lives.nodes), e.lives.writes
 	e.issued.writer.Save(saved, func(err error) {
-		e.post(func(time.Time) {
+		e.loop.Post(func(time.Time) {
 			if err == nil {
 				e.lives.told, e.lives.written = nodes, max(e.lives.written, writes)
 			}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health/loop"
 )
 
 var errNoSource = errors.New("engine: nobody watches the zone files")
@@ -23,7 +24,7 @@ func (e *Engine) Look(ctx context.Context, do func() *config.Model) (t Taken, er
 		return t, errNoSource
 	}
 	var before uint64
-	if err := e.command(func(time.Time) error { before = e.takings.count; return nil }); err != nil {
+	if err := e.loop.Do(func(time.Time) error { before = e.takings.count; return nil }); err != nil {
 		return t, err
 	}
 	l := looking{do: do, done: make(chan *config.Model, 1)}
@@ -31,17 +32,17 @@ func (e *Engine) Look(ctx context.Context, do func() *config.Model) (t Taken, er
 	case e.looks <- l:
 	case <-ctx.Done():
 		return t, ctx.Err()
-	case <-e.ended:
-		return t, errEnded
+	case <-e.loop.Ended():
+		return t, loop.ErrEnded
 	}
 	var m *config.Model
 	select {
 	case m = <-l.done:
-	case <-e.ended:
-		return t, errEnded
+	case <-e.loop.Ended():
+		return t, loop.ErrEnded
 	}
 	t.Served = e.awaitModel(ctx, m)
-	if err := e.command(func(time.Time) error { t.Left, t.More = e.takings.since(before); return nil }); err != nil {
+	if err := e.loop.Do(func(time.Time) error { t.Left, t.More = e.takings.since(before); return nil }); err != nil {
 		return t, err
 	}
 	t.Left, err = e.awaitWritten(ctx, t.Left)
@@ -62,7 +63,7 @@ func (e *Engine) awaitModel(ctx context.Context, m *config.Model) bool {
 	for m != nil {
 		var taken chan struct{}
 		waits := false
-		err := e.command(func(time.Time) error {
+		err := e.loop.Do(func(time.Time) error {
 			e.mu.Lock()
 			defer e.mu.Unlock()
 			taken = e.taken
@@ -78,7 +79,7 @@ func (e *Engine) awaitModel(ctx context.Context, m *config.Model) bool {
 		select {
 		case <-ctx.Done():
 			return false
-		case <-e.ended:
+		case <-e.loop.Ended():
 			return false
 		case <-taken:
 		}

@@ -239,7 +239,7 @@ func (e *Engine) revive(now time.Time) {
 
 // SetRoster replaces the nodes of the cluster. They are those that the node file names; this one is among them.
 func (e *Engine) SetRoster(members []gossip.Member, nodes []judge.Node) error {
-	return e.command(func(now time.Time) error {
+	return e.loop.Do(func(now time.Time) error {
 		if e.cluster == nil {
 			return errNoCluster
 		}

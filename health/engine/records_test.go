@@ -97,7 +97,7 @@ func TestGoneElsewhere(t *testing.T) {
 		time.Sleep(time.Minute) // in a bubble
 		n2 := gone.Open(gone.Options{}, new(config.Model), time.Now())
 		others := make(gone.Others)
-		require.NoError(t, n1.command(func(time.Time) error {
+		require.NoError(t, n1.loop.Do(func(time.Time) error {
 			others.Add("n1", n1.gone.Keys())
 			return nil
 		}))

@@ -19,7 +19,7 @@ func (e *Engine) CutOff(d time.Duration, actor, reason string) error {
 	if err := health.ValidateWords(actor, reason); err != nil {
 		return err
 	}
-	return e.command(func(now time.Time) error {
+	return e.loop.Do(func(now time.Time) error {
 		c := e.cluster
 		switch {
 		case c == nil:

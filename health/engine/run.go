@@ -72,7 +72,7 @@ func (e *Engine) EndAs(ids []health.IntentID, actor, reason string) error {
 
 // Orders is what has become of orders, in their order.
 func (e *Engine) Orders(ids []health.IntentID) (out []run.OrderState, err error) {
-	err = e.command(func(now time.Time) error {
+	err = e.loop.Do(func(now time.Time) error {
 		set := e.intents.Set()
 		suspended := make(map[health.IntentID]string)
 		for _, i := range e.Intents() {
@@ -97,7 +97,7 @@ func (e *Engine) Orders(ids []health.IntentID) (out []run.OrderState, err error)
 
 // Members are the nodes that are configured, as they are now for who carries runs of plans on.
 func (e *Engine) Members() (out []run.Member, err error) {
-	err = e.command(func(now time.Time) error {
+	err = e.loop.Do(func(now time.Time) error {
 		c := e.cluster
 		if c == nil {
 			out = append(out, run.Member{Name: e.opts.Node, Heard: true, Agrees: true})

@@ -49,7 +49,7 @@ type SafetyItem struct {
 // Safety finds out whether anybody can still be sent to what a scope names. It claims nothing for what a node does after its word, and what
 // has never been answered by this process is asked about: the other nodes say a word about it in their next rounds.
 func (e *Engine) Safety(scope health.Scope) (s Safety, err error) {
-	err = e.command(func(now time.Time) error {
+	err = e.loop.Do(func(now time.Time) error {
 		s = e.safety(scope, now)
 		return nil
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health/cluster"
 	"github.com/fairlead-dns/fairlead/health/gossip"
 	"github.com/fairlead-dns/fairlead/health/intent"
+	"github.com/fairlead-dns/fairlead/health/loop"
 	"github.com/fairlead-dns/fairlead/health/round"
 )
 
@@ -69,7 +70,7 @@ func (e *Engine) takeSet(s intent.Set, now time.Time) (changed bool, err error) 
 // nothing is taken if it fails.
 func (e *Engine) takeSetKept(ctx context.Context, s intent.Set, what func(now time.Time) error) error {
 	kept := make(chan error, 1)
-	err := e.command(func(now time.Time) error {
+	err := e.loop.Do(func(now time.Time) error {
 		if err := what(now); err != nil {
 			return err
 		}
@@ -93,8 +94,8 @@ func (e *Engine) takeSetKept(ctx context.Context, s intent.Set, what func(now ti
 		return err
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-e.ended:
-		return errEnded
+	case <-e.loop.Ended():
+		return loop.ErrEnded
 	}
 }
 
@@ -129,23 +130,19 @@ func (e *Engine) share(ids []health.IntentID, now time.Time) {
 			// It pulls when it is back; and rounds go on.
 			continue
 		}
-		e.shares.Add(1)
-		go func() {
-			defer e.shares.Done()
-			ctx, cancel := context.WithTimeout(e.running, shareTimeout)
-			defer cancel()
+		e.loop.Beside(shareTimeout, func(ctx context.Context) {
 			_, err := e.cluster.peer.Ask(ctx, name, askIntents, body)
 			if err != nil {
 				e.opts.Logger.Debug("intents not confirmed", "node", name, "err", err)
 				return
 			}
-			e.post(func(now time.Time) {
+			e.loop.Post(func(now time.Time) {
 				if p := e.cluster.peers[name]; p != nil {
 					p.held = p.held.Merge(sent)
 				}
 				e.confirm(now)
 			})
-		}()
+		})
 	}
 }
 
@@ -237,7 +234,7 @@ func (e *Engine) AwaitHolding(ctx context.Context, ids []health.IntentID, done f
 	for {
 		var h Holding
 		shown := e.shownIntents.Load().moved
-		if err := e.command(func(now time.Time) error { h = e.holding(ids, now); return nil }); err != nil {
+		if err := e.loop.Do(func(now time.Time) error { h = e.holding(ids, now); return nil }); err != nil {
 			return h
 		}
 		if done(&h) {
@@ -246,7 +243,7 @@ func (e *Engine) AwaitHolding(ctx context.Context, ids []health.IntentID, done f
 		select {
 		case <-ctx.Done():
 			return h
-		case <-e.ended:
+		case <-e.loop.Ended():
 			return h
 		case <-shown:
 		}
@@ -259,7 +256,7 @@ func (e *Engine) handlePull(_ context.Context, from string, body []byte) (reply 
 	if len(body) != len(gate{}.nonce) {
 		return nil, errors.New("not a nonce")
 	}
-	err = e.command(func(now time.Time) error {
+	err = e.loop.Do(func(now time.Time) error {
 		reply = append(reply, body...)
 		reply = binary.AppendUvarint(reply, e.intents.Set().Incarnation(from))
 		reply = append(reply, e.intents.Kept().Encode(now)...)
@@ -276,7 +273,7 @@ func (e *Engine) handleMemory(ctx context.Context, from string, body []byte) (re
 		return nil, err
 	}
 	kept := make(chan error, 1)
-	err = e.command(func(time.Time) error {
+	err = e.loop.Do(func(time.Time) error {
 		l := &e.lives
 		if l.names[from] {
 			kept <- nil
@@ -315,7 +312,7 @@ func (e *Engine) takeMemoryOf(name string, reply []byte) (rest []byte, blank boo
 	if err != nil {
 		return nil, false, err
 	}
-	err = e.command(func(time.Time) error {
+	err = e.loop.Do(func(time.Time) error {
 		l := &e.lives
 		m, ok := said.Of(e.cluster.self)
 		if !ok || m.Boot == l.boot {
@@ -377,7 +374,7 @@ func (e *Engine) takePull(ctx context.Context, name string, reply []byte, rememb
 	if err != nil {
 		return fmt.Errorf("not kept: %w", err)
 	}
-	return e.command(func(now time.Time) error {
+	return e.loop.Do(func(now time.Time) error {
 		if p := e.cluster.peers[name]; p != nil {
 			p.held = p.held.Merge(s)
 		}
@@ -388,23 +385,4 @@ func (e *Engine) takePull(ctx context.Context, name string, reply []byte, rememb
 		e.mindGate(now)
 		return nil
 	})
-}
-
-// post has Run's goroutine do something soon, and does not wait for it.
-func (e *Engine) post(do func(now time.Time)) {
-	e.mu.Lock()
-	e.posted = append(e.posted, do)
-	e.mu.Unlock()
-	e.poke()
-}
-
-// doPosted does what was posted.
-func (e *Engine) doPosted(now time.Time) {
-	e.mu.Lock()
-	posted := e.posted
-	e.posted = nil
-	e.mu.Unlock()
-	for _, do := range posted {
-		do(now)
-	}
 }

@@ -16,23 +16,14 @@ func (e *Engine) newShares(ask func(ctx context.Context, node, kind string, body
 		name string
 		set  cluster.Shared
 	}{{"shared", e.opts.Shared}, {"discovered", e.opts.Discovered}, {"runs", e.opts.Runs}} {
-		shares = append(shares, &cluster.Share{Name: s.name, Set: s.set, Ask: ask, Beside: e.beside, Changed: e.TellShared, Logger: e.opts.Logger})
+		shares = append(shares, &cluster.Share{Name: s.name, Set: s.set, Ask: ask, Loop: e.loop, Changed: e.TellShared, Logger: e.opts.Logger})
 	}
 	return shares
 }
 
-// beside runs what asks another node beside Run's goroutine, which waits for it as it ends.
-func (e *Engine) beside(do func(ctx context.Context)) {
-	e.shares.Go(func() {
-		ctx, cancel := context.WithTimeout(e.running, pullTimeout)
-		defer cancel()
-		do(ctx)
-	})
-}
-
 // TellShared tells the others at once that Options.Shared, Discovered or Runs has changed.
 func (e *Engine) TellShared() {
-	e.post(func(time.Time) {
+	e.loop.Post(func(time.Time) {
 		if e.cluster != nil {
 			e.cluster.urgent = true
 		}
@@ -45,14 +36,14 @@ func (e *Engine) SharedMissing(ctx context.Context) (missing []string) {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		err := e.command(func(now time.Time) error { missing = e.sharedMissing(now); return nil })
+		err := e.loop.Do(func(now time.Time) error { missing = e.sharedMissing(now); return nil })
 		if err != nil || len(missing) == 0 {
 			return missing
 		}
 		select {
 		case <-ctx.Done():
 			return missing
-		case <-e.ended:
+		case <-e.loop.Ended():
 			return missing
 		case <-tick.C:
 		}

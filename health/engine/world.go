@@ -178,7 +178,7 @@ func (e *Engine) Incidents() []*ledger.Incident { return e.incidents.Incidents()
 
 // Amend changes what others know of an incident: what was seen to arrive late. amend must replace what it changes.
 func (e *Engine) Amend(id string, amend func(*ledger.Incident)) (made *ledger.Incident, err error) {
-	err = e.command(func(now time.Time) error {
+	err = e.loop.Do(func(now time.Time) error {
 		made, err = e.incidents.Amend(id, now, amend)
 		return err
 	})
