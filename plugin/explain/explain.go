@@ -260,47 +260,49 @@ func (e *explanation) ttl(svc *config.Service) {
 	if svc.TTL.Mode == config.Horizon {
 		t.Mode = "horizon"
 	}
-	switch l.TTLReason {
-	case answer.TTLPeace:
-		t.Why = "nothing asks for less than ttl.max"
+	t.Why, t.ForcedBy = ttlReason(l.Zone, svc, l.TTLReason, l.TTLPool, l.TTLEndpoint)
+	e.out.TTL = t
+}
+
+// ttlReason is why a service's TTL is what it is, in words, and who forces it: POOL or POOL/ENDPOINT. pool and endpoint are as in answer.Look.
+func ttlReason(zv *health.ZoneView, svc *config.Service, reason answer.TTLReason, pool, endpoint int) (why string, forcedBy []string) {
+	switch reason {
 	case answer.TTLPlan:
-		t.Why = "the floor: an answer of this name rests on no good evidence"
-		t.ForcedBy = e.members(svc.Pools, func(v health.EndpointView) bool {
+		return "the floor: an answer of this name rests on no good evidence", members(zv, svc.Pools, func(v health.EndpointView) bool {
 			return v.Pending() || v.State == health.Down || v.Forced == health.Down
 		})
 	case answer.TTLChange:
-		t.Why = fmt.Sprintf("the floor: what is answered changed less than ttl.max (%d s) ago", svc.TTL.Max)
+		return fmt.Sprintf("the floor: what is answered changed less than ttl.max (%d s) ago", svc.TTL.Max), nil
 	case answer.TTLTrouble:
-		t.Why = "the floor: a member is suspect, never judged, judged long ago, or forced up while health says down"
-		t.ForcedBy = e.members(svc.Pools, health.EndpointView.Uneasy)
+		return "the floor: a member is suspect, never judged, judged long ago, or forced up while health says down", members(zv, svc.Pools, health.EndpointView.Uneasy)
 	case answer.TTLPlanned:
-		t.Why = "time to the beginning of an order that takes a member out"
-		t.ForcedBy = []string{e.zone.Pools[l.TTLPool].Name}
+		return "time to the beginning of an order that takes a member out", []string{zv.Zone.Pools[pool].Name}
 	case answer.TTLResolved:
-		t.Why = "time to the end of the records that an address was resolved from; the floor once they have ended, or do not have it any more"
-		t.ForcedBy = []string{e.zone.Pools[l.TTLPool].Name}
+		return "time to the end of the records that an address was resolved from; the floor once they have ended, or do not have it any more", []string{zv.Zone.Pools[pool].Name}
 	case answer.TTLHorizon:
-		t.Why = "time to the earliest instant at which health could take a member out"
-		pool := e.zone.Pools[l.TTLPool]
-		if l.TTLEndpoint >= 0 && l.TTLEndpoint < len(pool.Endpoints) {
-			t.ForcedBy = []string{pool.Name + "/" + pool.Endpoints[l.TTLEndpoint].Name}
-		} else {
-			t.ForcedBy = []string{pool.Name + " (its gate)"}
+		p := zv.Zone.Pools[pool]
+		by := p.Name + " (its gate)"
+		if endpoint >= 0 && endpoint < len(p.Endpoints) {
+			by = p.Name + "/" + p.Endpoints[endpoint].Name
 		}
+		return "time to the earliest instant at which health could take a member out", []string{by}
+	case answer.TTLGreatest:
+		return "no greater TTL is on this node's disk yet, or remembered by another node", nil
+	default:
+		return "nothing asks for less than ttl.max", nil
 	}
-	e.out.TTL = t
 }
 
 // maxForcedBy bounds what is named: an outage of thousands is one reason.
 const maxForcedBy = 10
 
-// members are the endpoints of the pools for which ok holds.
-func (e *explanation) members(pools []int, ok func(health.EndpointView) bool) []string {
+// members are the endpoints of the pools of zv for which ok holds, POOL/ENDPOINT.
+func members(zv *health.ZoneView, pools []int, ok func(health.EndpointView) bool) []string {
 	var names []string
 	for _, i := range pools {
-		for k, v := range e.look.Zone.Pools[i].Endpoints {
+		for k, v := range zv.Pools[i].Endpoints {
 			if ok(v) && len(names) < maxForcedBy {
-				names = append(names, e.zone.Pools[i].Name+"/"+e.zone.Pools[i].Endpoints[k].Name)
+				names = append(names, zv.Zone.Pools[i].Name+"/"+zv.Zone.Pools[i].Endpoints[k].Name)
 			}
 		}
 	}
