@@ -24,7 +24,7 @@ var rows = map[string]int{
 	"config": 0, "health/gossip": 0, "plugin/admin/api": 0, "plugin/stream": 0,
 	"config/foreign": 1, "config/zonedir": 1, "config/diff": 1, "health": 1, "health/event": 1, "health/counter": 1, "health/loop": 1, "discover": 1,
 	"health/judge": 2, "health/probe": 2, "health/intent": 2, "health/ledger": 2, "health/audit": 2, "health/hook": 2, "health/history": 2,
-	"plugin/steer": 2, "plugin/geo": 2, "plugin/geo/geomake": 2, "plugin/admin/token": 2, "plugin/admin/oidc": 2, "plugin/admin/openapi": 2, "plugin/admin/headline": 2, "discover/kube": 2, "discover/dnsname": 2,
+	"plugin/steer": 2, "plugin/geo": 2, "plugin/geo/geomake": 2, "plugin/admin/token": 2, "plugin/admin/door": 2, "plugin/admin/oidc": 2, "plugin/admin/openapi": 2, "plugin/admin/headline": 2, "discover/kube": 2, "discover/dnsname": 2,
 	"health/report": 2, "health/run": 2, "plugin/abuse": 2,
 	"health/round": 3, "health/incident": 3, "health/latehit": 3, "health/table": 3, "health/state": 3, "client": 3,
 	"health/cluster": 4, "health/gone": 4, "plugin/answer": 4, "plugin/admin/ui": 4,
@@ -59,7 +59,7 @@ var fences = []fence{
 	{"github.com/coreos/go-oidc", []string{"plugin/admin/oidc"}, "a Login is all that the others know of tokens of issuers"},
 	{"golang.org/x/oauth2", []string{"plugin/admin/oidc"}, "so it is with their logins"},
 	{"github.com/spf13/cobra", []string{"cmd/fairlead", "cmd/fairlead/exit", "cmd/fairlead/delegation", "cmd/fairlead/dnssec"}, "a command line is for the command"},
-	{module + "plugin", []string{"client", "node", "plugin", "plugin/steer", "plugin/abuse", "plugin/secondary", "plugin/rollover", "plugin/answer", "plugin/explain", "plugin/drill", "plugin/runner", "plugin/fastlane", "plugin/geo", "plugin/geo/geomake", "plugin/admin", "plugin/admin/api", "plugin/admin/token", "plugin/admin/oidc", "plugin/admin/openapi", "plugin/admin/headline", "plugin/admin/ui", "cmd/fairlead", "cmd/fairlead/dnssec"}, "health never imports plugin: there is one writer"},
+	{module + "plugin", []string{"client", "node", "plugin", "plugin/steer", "plugin/abuse", "plugin/secondary", "plugin/rollover", "plugin/answer", "plugin/explain", "plugin/drill", "plugin/runner", "plugin/fastlane", "plugin/geo", "plugin/geo/geomake", "plugin/admin", "plugin/admin/api", "plugin/admin/token", "plugin/admin/door", "plugin/admin/oidc", "plugin/admin/openapi", "plugin/admin/headline", "plugin/admin/ui", "cmd/fairlead", "cmd/fairlead/dnssec"}, "health never imports plugin: there is one writer"},
 	{"log", []string{"cmd/fairlead"}, "logs go through slog, or through CoreDNS's logger in plugin"},
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/fairlead-dns/fairlead/plugin/admin/door"
 	"github.com/fairlead-dns/fairlead/plugin/admin/oidc"
 	"github.com/fairlead-dns/fairlead/plugin/admin/ui"
 )
@@ -35,8 +36,8 @@ func (s *Server) uiIssuer() *ui.Issuer {
 // issuerLogin is the login of a browser that comes back from the issuer, and how long it lasts. An address whose logins failed too often
 // gets none: each one has the issuer asked.
 func (s *Server) issuerLogin(r *http.Request, secret, back string) (ui.Login, time.Duration, error) {
-	source, now := sourceOf(r.RemoteAddr), time.Now()
-	if s.lockout.wait(source, now) > 0 {
+	source, now := door.SourceOf(r.RemoteAddr), time.Now()
+	if s.lockout.Wait(source, now) > 0 {
 		s.metrics.refused(refusedLocked)
 		return ui.Login{}, 0, errors.New("too many logins failed from this address")
 	}
@@ -52,9 +53,9 @@ func (s *Server) issuerLogin(r *http.Request, secret, back string) (ui.Login, ti
 			why, asked = refusedIssuer, false
 		}
 		s.metrics.refused(why)
-		if asked && s.lockout.failed(source, now) {
+		if asked && s.lockout.Failed(source, now) {
 			s.metrics.lockouts.Inc()
-			s.opts.Logger.Warn("admin logins locked out", "from", source.String(), "for_seconds", lockoutWindow.Seconds())
+			s.opts.Logger.Warn("admin logins locked out", "from", source.String(), "for_seconds", door.Window.Seconds())
 		}
 		return ui.Login{}, 0, err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+	"github.com/fairlead-dns/fairlead/plugin/admin/door"
 	"github.com/fairlead-dns/fairlead/plugin/admin/oidc/oidctest"
 	"github.com/fairlead-dns/fairlead/plugin/admin/ui"
 )
@@ -70,7 +71,7 @@ func TestIssuerLogin(t *testing.T) {
 	require.Contains(t, body, "access_denied")
 
 	issuer.Person("ada@example.org", map[string]any{"exp": time.Now().Add(-time.Minute).Unix()}, "team-operator")
-	for range maxFailures {
+	for range door.MaxFailures {
 		r, _ = visit(browser(), ui.IssuerPath)
 		require.Equal(t, http.StatusForbidden, r.StatusCode)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+	"github.com/fairlead-dns/fairlead/plugin/admin/door"
 	"github.com/fairlead-dns/fairlead/plugin/admin/ui"
 )
 
@@ -153,7 +154,7 @@ func FuzzBodies(f *testing.F) {
 		}
 	}
 	node := contractNode(f)
-	s := &Server{opts: Options{Node: node.parts(), Journal: &fakeJournal{}, Tokens: tokens(f)}, metrics: newMetrics(prometheus.NewRegistry()), lockout: newLockout(), replies: newReplies(), sessions: ui.OpenSessions("", nil)}
+	s := &Server{opts: Options{Node: node.parts(), Journal: &fakeJournal{}, Tokens: tokens(f)}, metrics: newMetrics(prometheus.NewRegistry()), lockout: door.NewLockout(), replies: newReplies(), sessions: ui.OpenSessions("", nil)}
 	var doors []http.Handler
 	for _, l := range []login{socketLogin, {name: "ci", role: administrator, how: "token ci"}} {
 		doors = append(doors, guarded(s.handler(func(*http.Request) (login, *loginError) { return l, nil }), false))

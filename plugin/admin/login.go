@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/plugin/admin/door"
 	"github.com/fairlead-dns/fairlead/plugin/admin/oidc"
 	"github.com/fairlead-dns/fairlead/plugin/admin/token"
 )
@@ -119,8 +119,8 @@ func unauthorized(detail string, invalid bool) *loginError {
 // tcpLogin finds out who asks over TCP: by a bearer token, else by the certificate of the connection. An address from which too
 // many logins failed gets none, whatever it brings.
 func (s *Server) tcpLogin(r *http.Request) (login, *loginError) {
-	source, now := sourceOf(r.RemoteAddr), time.Now()
-	if wait := s.lockout.wait(source, now); wait > 0 {
+	source, now := door.SourceOf(r.RemoteAddr), time.Now()
+	if wait := s.lockout.Wait(source, now); wait > 0 {
 		s.metrics.refused(refusedLocked)
 		return login{}, &loginError{status: http.StatusTooManyRequests, retry: wait, detail: "too many logins failed from this address"}
 	}
@@ -141,9 +141,9 @@ func (s *Server) tcpLogin(r *http.Request) (login, *loginError) {
 		// That is no guess, and in a second or two it may be a login.
 		return login{}, &loginError{status: http.StatusServiceUnavailable, retry: time.Second, detail: err.Error() + "; the unix socket and certificates work meanwhile"}
 	}
-	if s.lockout.failed(source, now) {
+	if s.lockout.Failed(source, now) {
 		s.metrics.lockouts.Inc()
-		s.opts.Logger.Warn("admin logins locked out", "from", source.String(), "for_seconds", lockoutWindow.Seconds())
+		s.opts.Logger.Warn("admin logins locked out", "from", source.String(), "for_seconds", door.Window.Seconds())
 	}
 	return login{}, unauthorized(err.Error(), true)
 }
@@ -250,19 +250,4 @@ func loginName(s string) string {
 		return r
 	}, strings.ToValidUTF8(s, "?"))
 	return cut(s, maxLoginName)
-}
-
-// sourceOf is whom to count failures and connections for, by the other end of a connection: an address of IPv4, or a /64 of IPv6, which
-// one host can have all to itself.
-func sourceOf(remote string) netip.Prefix {
-	a, err := netip.ParseAddrPort(remote)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	addr, bits := a.Addr().Unmap().WithZone(""), 32
-	if addr.Is6() {
-		bits = 64
-	}
-	p, _ := addr.Prefix(bits)
-	return p
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -19,6 +18,7 @@ import (
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+	"github.com/fairlead-dns/fairlead/plugin/admin/door"
 )
 
 func TestTokenLogin(t *testing.T) {
@@ -63,13 +63,13 @@ func TestUnheardLogin(t *testing.T) {
 	s := startTCP(t, contractNode(t))
 	c, good := s.client(s.ca), s.secrets[viewer]
 	s.store.Doubt()
-	for range maxFailures + 1 {
+	for range door.MaxFailures + 1 {
 		r, body := s.do(c, "GET", api.StatusPath, "", good)
 		require.Equal(t, http.StatusServiceUnavailable, r.StatusCode, body)
 		require.Contains(t, problemIn(t, r, body).Detail, "has just started")
 		require.Equal(t, "2", r.Header.Get("Retry-After"))
 	}
-	require.EqualValues(t, maxFailures+1, s.refused(refusedUnheard))
+	require.EqualValues(t, door.MaxFailures+1, s.refused(refusedUnheard))
 	r, body := s.do(s.client(s.ca, s.certOf("ada")...), "GET", api.StatusPath, "", "")
 	require.Equal(t, http.StatusOK, r.StatusCode, body)
 	s.store.Agreed()
@@ -82,7 +82,7 @@ func TestUnheardLogin(t *testing.T) {
 func TestLockout(t *testing.T) {
 	s := startTCP(t, contractNode(t))
 	c := s.client(s.ca, s.certOf("ada")...)
-	for range maxFailures {
+	for range door.MaxFailures {
 		r, _ := s.do(c, "GET", api.StatusPath, "", "wrong")
 		require.Equal(t, http.StatusUnauthorized, r.StatusCode)
 	}
@@ -102,37 +102,6 @@ func TestLockout(t *testing.T) {
 	require.EqualValues(t, 3, s.refused(refusedLocked))
 	require.EqualValues(t, 1, testutil.ToFloat64(s.server.metrics.lockouts))
 	require.Equal(t, 1, strings.Count(s.log.String(), "locked out"))
-}
-
-func TestLockoutTable(t *testing.T) {
-	l, now := newLockout(), time.Now()
-	one, other := netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix("192.0.2.2/32")
-	for i := range maxFailures - 1 {
-		require.False(t, l.failed(one, now.Add(time.Duration(i)*time.Second)))
-	}
-	require.Zero(t, l.wait(one, now))
-	require.False(t, l.failed(one, now.Add(lockoutWindow)), "the window of the first failure is over")
-	for i := range maxFailures - 1 {
-		require.Equal(t, i == maxFailures-2, l.failed(one, now.Add(lockoutWindow)))
-	}
-	require.Equal(t, lockoutWindow, l.wait(one, now.Add(lockoutWindow)))
-	require.Equal(t, time.Nanosecond, l.wait(one, now.Add(2*lockoutWindow-1)))
-	require.Zero(t, l.wait(one, now.Add(2*lockoutWindow)))
-	require.Zero(t, l.wait(other, now))
-	// A flood of addresses.
-	for i := range 3 * maxSources {
-		a := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
-		l.failed(netip.PrefixFrom(a, 32), now)
-	}
-	require.Equal(t, maxSources, l.sources.Len())
-}
-
-func TestSourceOf(t *testing.T) {
-	for remote, want := range map[string]string{
-		"192.0.2.1:1": "192.0.2.1/32", "[::ffff:192.0.2.1]:1": "192.0.2.1/32", "[2001:db8::1]:1": "2001:db8::/64", "[fe80::1%eth0]:1": "fe80::/64",
-	} {
-		require.Equal(t, want, sourceOf(remote).String())
-	}
 }
 
 // certOf is a certificate of a client that the site's CA signed.
@@ -294,10 +263,7 @@ func TestRotation(t *testing.T) {
 	r, _ := s.do(old, "GET", "/healthz", "", "")
 	require.Equal(t, http.StatusOK, r.StatusCode)
 	reread := func() {
-		c := s.server.certificate
-		c.mu.Lock()
-		c.readAt = time.Time{}
-		c.mu.Unlock()
+		s.server.certificate.Forget()
 	}
 	serves := func() *x509.Certificate {
 		conn, err := tls.Dial("tcp", s.addr, &tls.Config{InsecureSkipVerify: true})

@@ -12,6 +12,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+	"github.com/fairlead-dns/fairlead/plugin/admin/door"
 	"github.com/fairlead-dns/fairlead/plugin/admin/openapi/openapitest"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
 )
@@ -39,7 +40,7 @@ func TestReplies(t *testing.T) {
 				req.Header.Set("Content-Type", "application/json")
 			}
 			req.Header.Set("Authorization", "Bearer "+as)
-			s.server.lockout = newLockout()
+			s.server.lockout = door.NewLockout()
 			r, err := c.Do(req)
 			require.NoError(t, err)
 			reply, err := io.ReadAll(r.Body)

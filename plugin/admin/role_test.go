@@ -10,6 +10,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+	"github.com/fairlead-dns/fairlead/plugin/admin/door"
 	"github.com/fairlead-dns/fairlead/plugin/admin/oidc/oidctest"
 )
 
@@ -108,12 +109,12 @@ func TestOIDCLogin(t *testing.T) {
 	s := startTCPWith(t, contractNode(t), oidcOf(issuer))
 	c := s.client(s.ca)
 	good := issuer.Sign(issuer.Claims("fairlead", "ada@example.org", "team-operator"))
-	for range maxFailures + 1 {
+	for range door.MaxFailures + 1 {
 		r, body := s.do(c, "GET", api.StatusPath, "", good)
 		require.Equal(t, http.StatusServiceUnavailable, r.StatusCode, body)
 		require.Contains(t, problemIn(t, r, body).Detail, "keys are not known yet")
 	}
-	require.EqualValues(t, maxFailures+1, s.refused(refusedIssuer))
+	require.EqualValues(t, door.MaxFailures+1, s.refused(refusedIssuer))
 	var status api.Status
 	require.Equal(t, http.StatusOK, send(t, s.socket, "GET", api.StatusPath, "", &status), "the node has started all the same")
 	require.False(t, status.OIDC.Known)

@@ -19,6 +19,7 @@ import (
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health/event"
 	"github.com/fairlead-dns/fairlead/health/hook"
+	"github.com/fairlead-dns/fairlead/plugin/admin/door"
 	"github.com/fairlead-dns/fairlead/plugin/admin/oidc"
 	"github.com/fairlead-dns/fairlead/plugin/admin/ui"
 )
@@ -32,10 +33,10 @@ const (
 	idleTimeout  = 60 * time.Second
 	maxHeader    = 64 << 10
 	maxBody      = 1 << 20
-	// maxConns is how many TCP connections there can be, or an eighth of the process's limit of open files, if that is less, but
-	// minConns: further ones wait in the kernel, and probes and DNS keep their descriptors.
-	maxConns = 512
-	minConns = 8
+	// maxConns and minConns are the arguments of door.ConnLimit; maxSourceConns is how many of them one source can have.
+	maxConns       = 512
+	minConns       = 8
+	maxSourceConns = 128
 	// drainTimeout is how long requests may take to end at a shutdown.
 	drainTimeout = 2 * time.Second
 )
@@ -88,16 +89,16 @@ func (o *Options) validate() error {
 type Server struct {
 	opts      Options
 	metrics   *serverMetrics
-	lockout   *lockout
+	lockout   *door.Lockout
 	replies   *replies
 	dashboard *ui.UI
 	sessions  *ui.Sessions
 	// oidc takes the tokens of an issuer; nil where none are.
 	oidc *oidc.Verifier
 	// certificate is nil without a TCP listener.
-	certificate *certificate
+	certificate *door.Certificate
 	// doors are the unix socket, and the TCP listener if there is one.
-	doors []door
+	doors []entrance
 	// streams counts the clients that follow; ending is closed when they have to go.
 	streams atomic.Int64
 	ending  chan struct{}
@@ -106,14 +107,14 @@ type Server struct {
 	writes sync.Mutex
 }
 
-// A door is one listener and what answers there.
-type door struct {
+// An entrance is one listener and what answers there.
+type entrance struct {
 	name     string
 	listener net.Listener
 	http     *http.Server
 }
 
-func (d *door) serve() error {
+func (d *entrance) serve() error {
 	if d.http.TLSConfig != nil {
 		return d.http.ServeTLS(d.listener, "", "")
 	}
@@ -125,7 +126,7 @@ func New(opts Options) (*Server, error) {
 	if err := opts.validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{opts: opts, metrics: newMetrics(opts.Registerer), lockout: newLockout(), replies: newReplies(), ending: make(chan struct{})}
+	s := &Server{opts: opts, metrics: newMetrics(opts.Registerer), lockout: door.NewLockout(), replies: newReplies(), ending: make(chan struct{})}
 	var err error
 	if err = s.newDashboard(); err != nil {
 		return nil, fmt.Errorf("admin: %w", err)
@@ -142,7 +143,7 @@ func New(opts Options) (*Server, error) {
 		return nil, fmt.Errorf("admin socket %s: %w", opts.Socket, err)
 	}
 	anybody := s.handler(func(*http.Request) (login, *loginError) { return socketLogin, nil })
-	s.doors = []door{{"admin socket " + opts.Socket, l, s.server(s.withDashboard(ui.Door{}, anybody), false)}}
+	s.doors = []entrance{{"admin socket " + opts.Socket, l, s.server(s.withDashboard(ui.Door{}, anybody), false)}}
 	if opts.Listen == "" {
 		return s, nil
 	}
@@ -155,18 +156,18 @@ func New(opts Options) (*Server, error) {
 }
 
 // listenTLS opens the TCP listener. Without a certificate there is none.
-func (s *Server) listenTLS() (door, error) {
+func (s *Server) listenTLS() (entrance, error) {
 	var err error
-	if s.certificate, err = newCertificate(s.opts.TLS, s.opts.Logger, s.metrics.tlsFailures, s.metrics.expires); err != nil {
-		return door{}, err
+	if s.certificate, err = door.NewCertificate("the admin API", s.opts.TLS, s.opts.Logger, s.metrics.tlsFailures, s.metrics.expires); err != nil {
+		return entrance{}, err
 	}
 	l, err := net.Listen("tcp", s.opts.Listen)
 	if err != nil {
-		return door{}, plainError(err)
+		return entrance{}, plainError(err)
 	}
 	server := s.server(s.withDashboard(s.tcpDoor(), s.handler(s.tcpLogin)), true)
-	server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS13, GetConfigForClient: s.certificate.forClient}
-	return door{"admin listener " + s.opts.Listen, netutil.LimitListener(newSourceListener(l, s.metrics.crowded), connLimit()), server}, nil
+	server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS13, GetConfigForClient: s.certificate.ForClient}
+	return entrance{"admin listener " + s.opts.Listen, netutil.LimitListener(door.NewSourceListener(l, maxSourceConns, s.metrics.crowded), door.ConnLimit(minConns, maxConns)), server}, nil
 }
 
 func (s *Server) server(h http.Handler, tls bool) *http.Server {
@@ -184,7 +185,7 @@ func (s *Server) server(h http.Handler, tls bool) *http.Server {
 	return srv
 }
 
-// Run answers until ctx ends; the socket is gone then, and so is every connection. A door that fails closes the other one.
+// Run answers until ctx ends; the socket is gone then, and so is every connection. An entrance that fails closes the other one.
 func (s *Server) Run(ctx context.Context) error {
 	g, serving := errgroup.WithContext(ctx)
 	if s.oidc != nil {
@@ -217,7 +218,7 @@ func (s *Server) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// Close closes the doors of a server that never ran.
+// Close closes the entrances of a server that never ran.
 func (s *Server) Close() error {
 	var errs []error
 	for _, d := range s.doors {

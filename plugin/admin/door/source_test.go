@@ -1,4 +1,4 @@
-package admin
+package door
 
 import (
 	"net"
@@ -42,13 +42,14 @@ func (l *scriptedListener) Accept() (net.Conn, error) {
 }
 
 func TestSourceListener(t *testing.T) {
+	const maxSourceConns = 128
 	inner := new(scriptedListener)
 	for i := range maxSourceConns + 2 {
 		inner.from = append(inner.from, netip.AddrPortFrom(netip.MustParseAddr("2001:db8::1"), uint16(i+1)).String())
 	}
 	inner.from = append(inner.from, "[2001:db8::ffff]:1", "192.0.2.1:1")
 	refused := prometheus.NewCounter(prometheus.CounterOpts{Name: "refused"})
-	l := newSourceListener(inner, refused)
+	l := NewSourceListener(inner, maxSourceConns, refused)
 	var conns []net.Conn
 	for range maxSourceConns {
 		c, err := l.Accept()
@@ -80,6 +81,7 @@ func TestSourceListener(t *testing.T) {
 
 // TestConnLimit: the listener leaves most of the open files to probes and DNS.
 func TestConnLimit(t *testing.T) {
+	const minConns, maxConns = 8, 512
 	var files unix.Rlimit
 	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &files))
 	t.Cleanup(func() { require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &files)) })
@@ -87,6 +89,6 @@ func TestConnLimit(t *testing.T) {
 		limited := files
 		limited.Cur = min(cur, files.Max)
 		require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &limited))
-		require.Equal(t, want, connLimit(), cur)
+		require.Equal(t, want, ConnLimit(minConns, maxConns), cur)
 	}
 }

@@ -1,4 +1,4 @@
-package admin
+package door
 
 import (
 	"bytes"
@@ -18,10 +18,12 @@ import (
 // rereadAfter is how old what was read of the files may be when somebody connects.
 const rereadAfter = time.Second
 
-// A certificate is how the TCP listener proves who it is, and what it takes for proof. The files are read again when somebody
+// A Certificate is how a TCP listener proves who it is, and what it takes for proof. The files are read again when somebody
 // connects, so that a new certificate counts from then on, and connections that exist go on. Files that do not fit, as in the
 // middle of a rotation, change nothing.
-type certificate struct {
+type Certificate struct {
+	// of is what listens, in words.
+	of       string
 	files    *config.AdminTLS
 	logger   *slog.Logger
 	failures prometheus.Counter
@@ -36,8 +38,10 @@ type certificate struct {
 	lastErr string
 }
 
-func newCertificate(files *config.AdminTLS, logger *slog.Logger, failures prometheus.Counter, expires prometheus.Gauge) (*certificate, error) {
-	c := &certificate{files: files, logger: logger, failures: failures, expires: expires}
+// NewCertificate reads the files of a listener, which of names in words: "the admin API". failures counts what could not be read again, expires
+// is when the certificate ends, in seconds since 1970.
+func NewCertificate(of string, files *config.AdminTLS, logger *slog.Logger, failures prometheus.Counter, expires prometheus.Gauge) (*Certificate, error) {
+	c := &Certificate{of: of, files: files, logger: logger, failures: failures, expires: expires}
 	if err := c.readLocked(); err != nil {
 		return nil, err
 	}
@@ -45,8 +49,8 @@ func newCertificate(files *config.AdminTLS, logger *slog.Logger, failures promet
 	return c, nil
 }
 
-// forClient is tls.Config.GetConfigForClient.
-func (c *certificate) forClient(*tls.ClientHelloInfo) (*tls.Config, error) {
+// ForClient is tls.Config.GetConfigForClient.
+func (c *Certificate) ForClient(*tls.ClientHelloInfo) (*tls.Config, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if now := time.Now(); now.Sub(c.readAt) >= rereadAfter {
@@ -57,15 +61,22 @@ func (c *certificate) forClient(*tls.ClientHelloInfo) (*tls.Config, error) {
 			c.lastErr = ""
 		case err.Error() != c.lastErr:
 			c.failures.Inc()
-			c.logger.Error("certificate of the admin API not read again: the old one goes on", "err", err)
+			c.logger.Error("certificate not read again: the old one goes on", "of", c.of, "err", err)
 			c.lastErr = err.Error()
 		}
 	}
 	return c.config, nil
 }
 
+// Forget has the files read at the next connection.
+func (c *Certificate) Forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.readAt = time.Time{}
+}
+
 // readLocked makes config of the files, if they are others.
-func (c *certificate) readLocked() error {
+func (c *Certificate) readLocked() error {
 	var content [3][]byte
 	for i, path := range []string{c.files.Cert, c.files.Key, c.files.ClientCA} {
 		if path == "" {
@@ -89,7 +100,7 @@ func (c *certificate) readLocked() error {
 		return fmt.Errorf("%s, %s: %w", c.files.Cert, c.files.Key, err)
 	}
 	if c.config != nil {
-		c.logger.Info("certificate of the admin API changed", "expires", next.Certificates[0].Leaf.NotAfter)
+		c.logger.Info("certificate changed", "of", c.of, "expires", next.Certificates[0].Leaf.NotAfter)
 	}
 	c.content, c.config = content, next
 	c.expires.Set(float64(next.Certificates[0].Leaf.NotAfter.Unix()))
