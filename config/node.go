@@ -54,6 +54,8 @@ type Node struct {
 	Resolvers []netip.AddrPort
 	// Plans are what to do when a site is left.
 	Plans NodePlans
+	// Feed is nil where nobody listens but resolvers.
+	Feed *Feed
 }
 
 // Metrics bounds what Prometheus is told.
@@ -138,6 +140,7 @@ func nodeShape() *shape {
 			optional("clamp", duration(time.Second, maxClamp)).or(defaultClamp).says("How long caches keep an answer at least that obey no shorter TTL."),
 		)).says("What is assumed of the resolvers that ask."),
 		optional("cluster", clusterShape()).or("a node alone").says("The nodes that judge together and share orders. All but `nodes` needs a new process."),
+		optional("feed", feedShape()).or("nobody listens but resolvers").says("What is answered, for programs that are no resolvers: docs/two-speed.md. It needs a new process."),
 		optional("hooks", hooksShape()).says("Webhooks that are told what happens, as CloudEvents: docs/hooks.md."),
 		optional("kubernetes", kubernetesShape()).or("none").says("Clusters that this node reads for the `from` parts of pools: docs/kubernetes.md."),
 		optional("metrics", object(
@@ -246,6 +249,7 @@ func ParseNode(file string, content []byte) (*Node, Problems) {
 	n.hooks(r, items(field(root, "hooks")))
 	n.kubernetes(r, field(root, "kubernetes"))
 	n.plans(field(root, "plans"))
+	n.feed(r, field(root, "feed"))
 	n.databases(r, items(field(field(root, "geo"), "databases")))
 	problems := r.finish()
 	if problems.HasErrors() {

@@ -51,6 +51,7 @@ func changedNode(old, next *config.Node) error {
 		{"admin.oidc", old.Admin.OIDC.String(), next.Admin.OIDC.String()},
 		{"references", fmt.Sprint(old.References), fmt.Sprint(next.References)},
 		{"probe", fmt.Sprint(old.Probe), fmt.Sprint(next.Probe)},
+		{"feed", old.Feed.String(), next.Feed.String()},
 		{"cluster", fixedCluster(old), fixedCluster(next)},
 	} {
 		if k.old != k.new {

@@ -31,6 +31,7 @@ import (
 	"github.com/fairlead-dns/fairlead/plugin/admin/ui"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
 	"github.com/fairlead-dns/fairlead/plugin/drill"
+	"github.com/fairlead-dns/fairlead/plugin/feed"
 	"github.com/fairlead-dns/fairlead/plugin/geo"
 	"github.com/fairlead-dns/fairlead/plugin/rollover"
 	"github.com/fairlead-dns/fairlead/plugin/runner"
@@ -97,6 +98,9 @@ type Node struct {
 	guards      abuse.Guards
 	// rollover is with which keys zones were answered; set before anything runs.
 	rollover *rollover.Record
+	// hub knows who listens, feed gives; both nil where nobody may.
+	hub  *feed.Hub
+	feed *feed.Server
 
 	// echo measures how late this process is.
 	echo *probe.Echo
@@ -185,11 +189,17 @@ func (n *Node) prepare(c *Corefile) (err error) {
 	}
 	n.drills = drill.Open(drill.Options{Node: c.config.Name, State: n.state, Orders: n.engine, Explainer: n.Explainer, Logger: n.logger})
 	n.makeRunner()
+	if err := n.makeFeed(); err != nil {
+		return err
+	}
 	n.day = newDayLog(n, time.Now())
 	n.admin, err = admin.New(admin.Options{
 		Node: n.parts(), Journal: n.audit, Events: n.events, Hooks: n.hooks, Tokens: n.tokens, Sessions: ui.OpenSessions(filepath.Join(n.state, sessionsName), n.logger), Socket: n.socket(c.config), Listen: c.config.Admin.Listen, TLS: c.config.Admin.TLS, OIDC: c.config.Admin.OIDC,
 		Version: n.opts.Version, StartedAt: time.Now(), Logger: n.logger, Registerer: n.scope,
 	})
+	if err != nil && n.feed != nil {
+		err = errors.Join(err, n.feed.Close())
+	}
 	return err
 }
 
@@ -256,7 +266,7 @@ func (n *Node) makeEngine() error {
 		Earlier: func() (time.Time, string) { return n.engine.Earlier() },
 	})
 	n.engine, err = engine.New(engine.Options{
-		Publisher: &answer.Publisher{Compiler: n.compiler, Current: n.current, Events: n.events, Logger: n.logger, Moves: n.moves, Around: n.rollover.Around}, Prober: prober,
+		Publisher: &answer.Publisher{Compiler: n.compiler, Current: n.current, Events: n.events, Logger: n.logger, Moves: n.moves, Around: n.rollover.Around, Swapped: n.swapped()}, Prober: prober,
 		Model: n.source.model, Source: n.source, State: n.state, StateMaxAge: cfg.StateMaxAge,
 		References: referenceTargets(cfg.References), Node: cfg.Name, Cluster: cluster, Ledger: n.compiler.Ledger(), Transit: cfg.Caches.Transit, Events: n.events, Hooks: len(cfg.Hooks) > 0,
 		Logger: n.logger, Registerer: n.scope, Restored: copied, Shared: n.tokens, Discovered: n.discovery, Runs: n.runs,
@@ -296,6 +306,9 @@ func (n *Node) run(ctx context.Context) {
 	defer close(n.done)
 	var g errgroup.Group
 	parts := []func(context.Context) error{n.engine.Run, n.admin.Run, n.geo.Run, n.watchDrills, n.runner.Run, n.events.Run, n.hooks.Run, n.readLateHits, n.echo.Run, n.disk.run, n.day.run, n.resign, n.discovery.run, n.names.run, n.shareCookies, n.secondaries.Run, n.rollover.Run, n.tellTTLs}
+	if n.feed != nil {
+		parts = append(parts, n.feed.Run)
+	}
 	if path := n.config.Load().Probe.Reports; path != "" {
 		d := &reportDir{path: path, logger: n.logger, report: n.endpoints.Report, lease: n.endpoints.pushLease}
 		parts = append(parts, d.run)

@@ -87,7 +87,7 @@ func TestSubnetIsEchoed(t *testing.T) {
 				require.Equal(t, want, tail[6:], "%s: %s", sub.name, ask.name)
 			}
 		}
-		ecs, ok := subnetOf(withSubnet("www.example.org.", dns.TypeA, sub.subnet).IsEdns0())
+		ecs, ok := answer.SubnetOf(withSubnet("www.example.org.", dns.TypeA, sub.subnet).IsEdns0())
 		require.True(t, ok, sub.name)
 		require.Equal(t, sub.want, ecs, sub.name)
 	}
@@ -136,7 +136,7 @@ func TestSubnetCounts(t *testing.T) {
 	require.True(t, truncated && whole)
 }
 
-// TestMalformedSubnets are refused as RFC 7871 wants; see subnetOf.
+// TestMalformedSubnets are refused as RFC 7871 wants; see answer.SubnetOf.
 func TestMalformedSubnets(t *testing.T) {
 	h := newTestHandler(t)
 	scoped := subnet(1, 24, "192.0.2.0")

@@ -26,6 +26,8 @@ type Publisher struct {
 	Moves *Moves
 	// Around does a swap for somebody who watches what is served; nil for nobody.
 	Around func(swap func() (quiet <-chan struct{})) (quiet <-chan struct{})
+	// Swapped is told what left with every swap, before anybody else is; nil for nobody. It must not wait.
+	Swapped func(left []ledger.Departed)
 	// prepared is what Prepare made last, until it is published or overtaken.
 	prepared atomic.Pointer[Snapshot]
 }
@@ -50,6 +52,9 @@ func (p *Publisher) Publish(v *health.View, lower []health.PoolHorizon) ledger.S
 		swap.Quiet = p.Current.Swap(next)
 	} else {
 		swap.Quiet = p.Around(func() <-chan struct{} { return p.Current.Swap(next) })
+	}
+	if p.Swapped != nil {
+		p.Swapped(swap.Left)
 	}
 	if served != nil {
 		p.tell(served, next)
