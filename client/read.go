@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
@@ -65,6 +66,12 @@ func set(q url.Values, pairs ...string) url.Values {
 // Explain is what a client gets, and why.
 func (c *Client) Explain(ctx context.Context, q api.Question) (*api.Explanation, error) {
 	return get[api.Explanation](ctx, c, api.ExplainPath, set(assumed(q.Assumptions), "name", q.Name, "type", q.Type, "client", q.Client, "subnet", q.Subnet))
+}
+
+// Cell is where a label of a service with cells goes under assumptions, and why.
+func (c *Client) Cell(ctx context.Context, service, label string, a api.Assumptions) (*api.Cell, error) {
+	path := strings.NewReplacer("{name}", url.PathEscape(service), "{label}", url.PathEscape(label)).Replace(api.CellPath)
+	return get[api.Cell](ctx, c, path, assumed(a))
 }
 
 // WhatIf is what assumptions would change.

@@ -17,30 +17,39 @@ func (b *builder) cells(s *Service, n *yamlNode, at *yamlPath) {
 	broken := c.Shards < 1 || home == nil
 	for k, v := range entries(home) {
 		pool := b.refer(k, at.at("home", k.Value), "pool", b.pools)
-		first, last, err := parseRange(stringOf(v), 0, maxShards-1)
-		switch {
-		case pool < 0 || err != nil:
-			broken = true
-		case last >= c.Shards && c.Shards > 0:
-			b.errorf(v, at.at("home", k.Value), "", "the shards %s are not within 0-%d", v.Value, c.Shards-1)
-			broken = true
-		default:
-			c.Home = append(c.Home, CellRange{Pool: pool, First: first, Last: last})
+		ranges := items(v)
+		if v.Kind == yaml.ScalarNode {
+			ranges = []*yamlNode{v}
+		}
+		if broken = broken || pool < 0; pool >= 0 && len(ranges) == 0 {
+			c.Empty = append(c.Empty, pool)
+		}
+		for _, r := range ranges {
+			first, last, err := parseRange(stringOf(r), 0, maxShards-1)
+			switch {
+			case pool < 0 || err != nil:
+				broken = true
+			case last >= c.Shards && c.Shards > 0:
+				b.errorf(r, at.at("home", k.Value), "", "the shards %s are not within 0-%d", r.Value, c.Shards-1)
+				broken = true
+			default:
+				c.Home = append(c.Home, CellRange{Pool: pool, First: first, Last: last})
+			}
 		}
 	}
+	slices.SortFunc(c.Home, func(a, b CellRange) int { return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.Last, b.Last)) })
 	if !broken {
 		b.cellCover(c, home, at.child("home"))
 	}
 	b.cellFailover(c, field(n, "failover"), at.child("failover"))
+	b.cellMap(c, field(n, "map"), at.child("map"))
 	s.Cells = c
 }
 
 // cellCover reports shards that have no home, or more than one.
 func (b *builder) cellCover(c *Cells, n *yamlNode, at *yamlPath) {
-	sorted := slices.Clone(c.Home)
-	slices.SortFunc(sorted, func(a, b CellRange) int { return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.Last, b.Last)) })
 	next := 0
-	for _, r := range sorted {
+	for _, r := range c.Home {
 		name := b.zone.Pools[r.Pool].Name
 		k, _ := fieldOf(n, name)
 		if r.First > next {
@@ -51,7 +60,7 @@ func (b *builder) cellCover(c *Cells, n *yamlNode, at *yamlPath) {
 		}
 		next = max(next, r.Last+1)
 	}
-	if next < c.Shards && next > 0 {
+	if next < c.Shards {
 		b.errorf(n, at, "", "no home for %s", shardText(next, c.Shards-1))
 	}
 }
@@ -65,8 +74,8 @@ func shardText(first, last int) string {
 
 func (b *builder) cellFailover(c *Cells, n *yamlNode, at *yamlPath) {
 	homes := make(map[int]bool)
-	for _, r := range c.Home {
-		homes[r.Pool] = true
+	for _, pool := range slices.Concat(c.Homes(), c.Empty) {
+		homes[pool] = true
 	}
 	for k, v := range entries(n) {
 		at := at.child(k.Value)

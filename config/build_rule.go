@@ -1,5 +1,7 @@
 package config
 
+import "slices"
+
 // rules reads the rules for drains and for automatic removal.
 func (b *builder) rules(s *Service, n *yamlNode, at *yamlPath) {
 	safety, health := field(n, "safety"), field(n, "health")
@@ -130,10 +132,8 @@ func (b *builder) checkFence(i int, p *Pool) {
 	}
 	for _, s := range p.Services {
 		if c := b.zone.Services[s].Cells; c != nil {
-			for _, h := range c.Home {
-				if h.Pool == i {
-					return
-				}
+			if slices.Contains(c.Homes(), i) || slices.Contains(c.Empty, i) {
+				return
 			}
 		}
 	}

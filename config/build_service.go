@@ -144,11 +144,8 @@ func (b *builder) poolsOf(s *Service) []int {
 		addTiers(c.Tiers)
 	}
 	if s.Cells != nil {
-		for _, h := range s.Cells.Home {
-			add(h.Pool)
-			for _, f := range s.Cells.Failover[h.Pool] {
-				add(f)
-			}
+		for _, p := range s.Cells.Pools() {
+			add(p)
 		}
 	}
 	return pools

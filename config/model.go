@@ -463,9 +463,14 @@ type Sticky struct{ V4, V6 int }
 // Cells maps shards to home pools.
 type Cells struct {
 	Shards int
-	Home   []CellRange
+	// Home are the ranges of all pools, by their first shards: together all shards, once each.
+	Home []CellRange
+	// Empty are pools that are to get shards and have none yet.
+	Empty []int
 	// Failover maps a pool to the pools that may take its shards, in order.
 	Failover map[int][]int
+	// Map gives labels, in lower case, a shard that is not the one of their number or hash; nil without a map.
+	Map map[string]int
 }
 
 // A CellRange gives the shards First..Last, both included, to a pool.

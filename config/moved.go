@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -14,22 +13,38 @@ type MovedNames struct {
 	Service string
 	// What they are, in words, and why they move.
 	What, Why string
+	// Shards are those that move From one pool To another, by name; empty for others.
+	Shards   Shards
+	From, To string
 }
 
 // Moved are the names that move when is takes the place of was.
-func Moved(was, is *Zone) (moved []MovedNames) {
-	services := make(map[string]*Service, len(was.Services))
-	for _, svc := range was.Services {
-		services[svc.Name] = svc
+func Moved(was, is *Zone) []MovedNames {
+	home := func(z *Zone, service, shard int) (int, bool) { return z.Services[service].Cells.HomeOf(shard), false }
+	return append(MovedCells(was, is, home, home), movedFromWildcards(was, is)...)
+}
+
+// MovedNamesOnly are the names other than cells that move when is takes the place of was.
+func MovedNamesOnly(was, is *Zone) []MovedNames { return movedFromWildcards(was, is) }
+
+// A ShardHome is the pool at which a shard of a service is at home, by index of Zone.Pools, and whether an order keeps it from there.
+type ShardHome func(z *Zone, service, shard int) (pool int, drained bool)
+
+// MovedCells are the cells that move when is takes the place of was, which may be the same zone with other orders, for each pair of pools.
+func MovedCells(was, is *Zone, before, after ShardHome) (moved []MovedNames) {
+	services := make(map[string]int, len(was.Services))
+	for i, svc := range was.Services {
+		services[svc.Name] = i
 	}
-	for _, svc := range is.Services {
-		if before := services[svc.Name]; before != nil {
-			if cells := movedCells(was, before.Cells, is, svc.Cells); cells != "" {
-				moved = append(moved, MovedNames{before, svc.Name, cells, "they have another home"})
-			}
+	for i, svc := range is.Services {
+		old, known := services[svc.Name]
+		if !known || svc.Cells == nil || was.Services[old].Cells == nil {
+			continue
 		}
+		m := cellMoves{was: was, is: is, old: old, now: i, before: before, after: after, same: make(map[[2]cellPlace]bool)}
+		moved = append(moved, m.all()...)
 	}
-	return append(moved, movedFromWildcards(was, is)...)
+	return moved
 }
 
 // movedFromWildcards are the names that wildcards of was answered, and that stand in is themselves: a wildcard answers no name that exists, nor
@@ -107,77 +122,4 @@ func (z *Zone) eachOwner(f func(owner string)) {
 	for _, zone := range z.Nested {
 		f(zone)
 	}
-}
-
-// maxMovedRanges is how many ranges of cells are named; the others are counted.
-const maxMovedRanges = 3
-
-// movedCells names the cells that have another home than before, which has none of the addresses that they had; empty for none.
-func movedCells(was *Zone, before *Cells, is *Zone, after *Cells) string {
-	if before == nil || after == nil {
-		return ""
-	}
-	// Cells are many, and pools few.
-	same := make(map[[2]*Pool]bool)
-	var ranges []string
-	first := -1
-	shards := min(before.Shards, after.Shards)
-	for cell := range shards + 1 {
-		moves := false
-		if cell < shards {
-			homes := [2]*Pool{homeOf(was, before, cell), homeOf(is, after, cell)}
-			if _, known := same[homes]; !known {
-				same[homes] = sameHome(homes[0], homes[1])
-			}
-			moves = !same[homes]
-		}
-		switch {
-		case moves && first < 0:
-			first = cell
-		case !moves && first >= 0:
-			ranges = append(ranges, cellRange(first, cell-1))
-			first = -1
-		}
-	}
-	if len(ranges) == 0 {
-		return ""
-	}
-	text := "cells " + strings.Join(ranges[:min(len(ranges), maxMovedRanges)], ", ")
-	if more := len(ranges) - maxMovedRanges; more > 0 {
-		text += fmt.Sprintf(" and %d more ranges", more)
-	}
-	return text
-}
-
-func cellRange(first, last int) string {
-	if first == last {
-		return fmt.Sprint(first)
-	}
-	return fmt.Sprintf("%d-%d", first, last)
-}
-
-// homeOf is the pool at which a cell is at home; nil for none.
-func homeOf(z *Zone, c *Cells, cell int) *Pool {
-	for _, r := range c.Home {
-		if r.First <= cell && cell <= r.Last {
-			return z.Pools[r.Pool]
-		}
-	}
-	return nil
-}
-
-// sameHome tells whether two pools, nil for none, have one name, or an endpoint of one has something that one of the other has.
-func sameHome(a, b *Pool) bool {
-	if a == nil || b == nil {
-		return a == b
-	}
-	has := make(map[string]bool)
-	for _, e := range a.Endpoints {
-		for _, r := range e.RData() {
-			has[r] = true
-		}
-	}
-	return a.Name == b.Name || slices.ContainsFunc(b.Endpoints, func(e *Endpoint) bool {
-		return slices.ContainsFunc(e.RData(), func(r string) bool { return has[r] })
-	})
 }

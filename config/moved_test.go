@@ -31,9 +31,11 @@ services:
 		want             []string
 	}{
 		{"the same", before, "", nil},
-		{"some cells", "eu: 0-19, us: 20-98, same: 99-99", "", []string{"ord.example.org. cells 20-49: they have another home"}},
-		{"one cell", "eu: 0-48, us: 49-98, same: 99-99", "", []string{"ord.example.org. cells 49: they have another home"}},
-		{"all of two", "us: 0-49, eu: 50-98, same: 99-99", "", []string{"ord.example.org. cells 0-98: they have another home"}},
+		{"some cells", "eu: 0-19, us: 20-98, same: 99-99", "", []string{"ord.example.org. cells 20-49 from eu to us: they have another home"}},
+		{"one cell", "eu: 0-48, us: 49-98, same: 99-99", "", []string{"ord.example.org. cells 49 from eu to us: they have another home"}},
+		{"all of two", "us: 0-49, eu: 50-98, same: 99-99", "", []string{"ord.example.org. cells 0-49 from eu to us: they have another home", "ord.example.org. cells 50-98 from us to eu: they have another home"}},
+		{"ranges", "eu: [0-9, 12-49], us: [50-98, 10-11], same: 99", "", []string{"ord.example.org. cells 10-11 from eu to us: they have another home"}},
+		{"from a pool that has more", "eu: 0-49, us: 50-99, same: []", "", []string{"ord.example.org. cells 99 from same to us: they have another home"}},
 		{"to a pool with the same address", "eu: 0-49, us: 50-50, same: 51-99", "", nil},
 		{"a name of the wildcard", before, "  x.apps: {tiers: [{us: 1}]}\n", []string{"x.apps.example.org. answers of *.apps.example.org at and below x.apps.example.org: the name has a service of its own"}},
 		{"a name below it", before, "  x.y.apps: {tiers: [{us: 1}]}\n", []string{"*.apps.example.org. answers of *.apps.example.org at and below y.apps.example.org: x.y.apps.example.org stands in the file"}},

@@ -6,9 +6,6 @@ import (
 	"time"
 )
 
-// maxShards bounds the cells of a service: as many as a shard in 16 bits.
-const maxShards = 65536
-
 func serviceShape() *shape {
 	return object(append(answerKeys(), moveKeys()...)...)
 }
@@ -35,7 +32,8 @@ func answerKeys() []key {
 		)).says("One client prefix gets one endpoint, by weighted hashing, for as long as it is eligible."),
 		optional("cells", object(
 			required("shards", integer(1, maxShards)).fills("Cells.Shards").says("How many shards there are. A label that is a number below it is that shard; others are hashed."),
-			required("home", dict("pool", rangeOf(0, maxShards-1))).says("The shards of each pool, as in 0-511; together all of them, once each."),
+			required("home", dict("pool", either(rangeOf(0, maxShards-1), &shape{list: rangeOf(0, maxShards-1)}))).says("The shards of each pool, as in 0-511 or [0-100, 900-1007]; together all of them, once each. [] is a pool that is to get some."),
+			optional("map", text("a file name", lineText)).fills("Cells.Map").says("A file of lines LABEL SHARD, below the zone file's directory: the shards of labels that are not to be hashed.").as("tenants.map"),
 			optional("failover", dict("pool", list(reference("a pool")))).says("Who takes a pool's shards while it cannot answer, in this order."),
 		)).says("SHARD.NAME is answered by the home pool of the shard."),
 		optional("srv", object(

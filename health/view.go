@@ -217,6 +217,11 @@ type ServiceView struct {
 	// PoolWeights and EndpointWeights replace weights in this service; they go before those of PoolView.
 	PoolWeights     map[int]int
 	EndpointWeights map[EndpointRef]int
+	// Shards are what orders in force make of shards of the service, in the order in which they are applied; the last about a shard holds.
+	Shards []ShardOrder
+	// ShardMoves are when shards will be answered from elsewhere: orders that begin, and those that end. Until then no answer about them
+	// outlives it.
+	ShardMoves []ShardMove
 }
 
 // An EndpointRef names an endpoint of a zone by index of Zone.Pools and Pool.Endpoints.

@@ -224,6 +224,9 @@ func readOperations() []operation {
 	return []operation{
 		{id: "getHealthz", do: does(func(ctx context.Context, c *client.Client) (*client.Life, error) { return c.Healthz(ctx) })},
 		{id: "getStatus", do: does(func(ctx context.Context, c *client.Client) (*api.Status, error) { return c.Status(ctx) })},
+		{id: "getServicesNameCellsLabel", refused: []int{400}, do: does(func(ctx context.Context, c *client.Client) (*api.Cell, error) {
+			return c.Cell(ctx, "www.example.org", "17", api.Assumptions{})
+		})},
 		{id: "getExplain", do: does(func(ctx context.Context, c *client.Client) (*api.Explanation, error) {
 			return c.Explain(ctx, ready("www.example.org"))
 		})},

@@ -31,6 +31,15 @@ func (e *explainer) Explain(q api.Question) (*api.Explanation, error) {
 	return x.Explain(q, time.Now())
 }
 
+// Cell is where a label of a service with cells goes under assumptions.
+func (e *explainer) Cell(service, label string, a api.Assumptions) (*api.Cell, error) {
+	x, err := e.node.Explainer()
+	if err != nil {
+		return nil, err
+	}
+	return x.Cell(service, label, a, time.Now())
+}
+
 // WhatIf is what would change under assumptions.
 func (e *explainer) WhatIf(a api.Assumptions) (*api.WhatIf, error) {
 	x, err := e.node.Explainer()

@@ -223,7 +223,7 @@ func (b *policyBed) plan(fqdn string) (*steer.Plan, *config.Service) {
 		label, parent, _ := strings.Cut(fqdn, ".")
 		switch {
 		case svc.Cells != nil && parent == svc.Name:
-			return d.Plans[d.Cell(steer.Shard(svc.Cells, []byte(label)))], svc
+			return d.Plans[d.Cell(svc.Cells.Shard([]byte(label)))], svc
 		case svc.Name == fqdn, strings.HasPrefix(svc.Name, "*.") && strings.HasSuffix(fqdn, svc.Name[1:]):
 			class := d.Default
 			if c := steer.NewChooser(b.zone, svc); c != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,6 +54,8 @@ func writeDiff(w io.Writer, d *diffDocument) {
 
 // writeLeaves prints what leaves the answers, and for how long caches hold it then.
 func writeLeaves(w io.Writer, st terminal.Style, leaves []explain.Leave) {
+	writeShards(w, st, leaves)
+	leaves = slices.DeleteFunc(slices.Clone(leaves), func(l explain.Leave) bool { return l.Shards != "" })
 	if len(leaves) == 0 {
 		return
 	}
@@ -69,6 +72,36 @@ func writeLeaves(w io.Writer, st terminal.Style, leaves []explain.Leave) {
 	t.Write(w, st, "  ")
 	if more := len(leaves) - maxLeftRows; more > 0 {
 		fmt.Fprintf(w, "  and %d more\n", more)
+	}
+}
+
+// writeShards prints the shards that get another home, and how to move them in a planned way before the file says so.
+func writeShards(w io.Writer, st terminal.Style, leaves []explain.Leave) {
+	for i, l := range leaves {
+		if l.Shards == "" {
+			continue
+		}
+		if i == 0 || leaves[i-1].Name != l.Name || leaves[i-1].Shards == "" {
+			count := 0
+			for _, o := range leaves {
+				if o.Name == l.Name {
+					count += o.Count
+				}
+			}
+			verb := "move"
+			if count == 1 {
+				verb = "moves"
+			}
+			fmt.Fprintf(w, "\n  %s of %s %s; caches may hold the older home for %s after the\n  swap, and the transit allowance:\n",
+				terminal.Count(count, "shard"), terminal.Display(l.Name), verb, terminal.UpTo(time.Duration(l.HeldSeconds*float64(time.Second))))
+		}
+		for k, line := range terminal.Fold(strings.ReplaceAll(l.Shards, ",", ", "), st.Width-8) {
+			if k == 0 {
+				fmt.Fprintf(w, "    %s\n", st.Paint(terminal.Yellow, fmt.Sprintf("%d from %s to %s", l.Count, l.From, l.To)))
+			}
+			fmt.Fprintf(w, "      %s\n", line)
+		}
+		fmt.Fprintf(w, "      planned: fairlead drain shards SHARDS --service %s\n               --to %s --at +5m --reason TEXT\n", terminal.Display(l.Name), l.To)
 	}
 }
 

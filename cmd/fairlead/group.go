@@ -7,7 +7,7 @@ var groups = []struct {
 	title    string
 	commands []string
 }{
-	{"Look", []string{"status", "get", "describe", "explain", "staleness", "safe", "incidents", "events", "intents", "probe", "ui"}},
+	{"Look", []string{"status", "get", "describe", "explain", "cell", "staleness", "safe", "incidents", "events", "intents", "probe", "ui"}},
 	{"Act", []string{"drain", "undrain", "force", "weight", "extend", "ready", "unready", "failback", "freeze", "unfreeze"}},
 	{"Plan", []string{"what-if", "drill", "plan"}},
 	{"Files", []string{"init", "check", "diff", "reload", "config", "delegation", "dnssec", "schema", "docs", "import", "geo"}},

@@ -53,6 +53,7 @@ func commands() []*cobra.Command {
 		getCommand(),
 		describeCommand(),
 		explainCommand(),
+		cellCommand(),
 		whatIfCommand(),
 		stalenessCommand(),
 		safeCommand(),

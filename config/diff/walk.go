@@ -135,6 +135,11 @@ func (w *effectWalk) fields(prefix string, v reflect.Value) {
 			}
 		case "Service.Tiers", "ClientRule.Tiers":
 			w.tiers(key, v.Field(i).Interface().([]config.Tier))
+		case "Cells.Home":
+			w.homes(key, v.Interface().(config.Cells))
+		case "Cells.Empty":
+		case "Cells.Map":
+			w.labels(key, v.Field(i).Interface().(map[string]int))
 		case "Cells.Failover":
 			w.failover(key, v.Field(i).Interface().(map[int][]int))
 		case "Gate.Check":
@@ -150,7 +155,7 @@ func (w *effectWalk) fields(prefix string, v reflect.Value) {
 				w.put(key, w.index(name, int(v.Field(i).Int())))
 			}
 		case "Pool.HasLag", "Failover.ByCheck":
-		case "AZ.Region", "Pool.Region", "Pool.Check", "Endpoint.AZ", "CellRange.Pool":
+		case "AZ.Region", "Pool.Region", "Pool.Check", "Endpoint.AZ":
 			w.put(key, w.index(name, int(v.Field(i).Int())))
 		case "Pool.Needs", "Composite.Of":
 			var names []string
@@ -175,8 +180,6 @@ func (w *effectWalk) index(field string, i int) string {
 		return w.zone.Regions[i].Name
 	case "Endpoint.AZ":
 		return w.zone.AZs[i].Name
-	case "CellRange.Pool":
-		return w.zone.Pools[i].Name
 	}
 	return w.zone.Checks[i].Name
 }
@@ -196,6 +199,29 @@ func (w *effectWalk) tiers(key string, tiers []config.Tier) {
 			w.put(fmt.Sprintf("%s.%d.%s", key, i+1, w.zone.Pools[s.Pool].Name), strconv.Itoa(s.Weight))
 		}
 	}
+}
+
+// homes puts the shards of each pool.
+func (w *effectWalk) homes(key string, c config.Cells) {
+	for _, pool := range slices.Concat(c.Homes(), c.Empty) {
+		shards := c.ShardsAt(pool).String()
+		if shards == "" {
+			shards = "none yet"
+		}
+		w.put(key+"."+w.zone.Pools[pool].Name, shards)
+	}
+}
+
+// labels tells a map by its size and digest: labels are many, and what moves is told apart.
+func (w *effectWalk) labels(key string, m map[string]int) {
+	if len(m) == 0 {
+		return
+	}
+	h := sha256.New()
+	for _, label := range slices.Sorted(maps.Keys(m)) {
+		fmt.Fprintf(h, "%s %d\n", label, m[label])
+	}
+	w.put(key, fmt.Sprintf("%d labels, sha256 %s", len(m), hex.EncodeToString(h.Sum(nil)[:6])))
 }
 
 func (w *effectWalk) failover(key string, m map[int][]int) {

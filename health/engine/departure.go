@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/config/durable"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/ledger"
@@ -73,6 +74,8 @@ type Departure struct {
 	Known, Drained, Down bool
 	// Moved is set for names that are answered with other addresses; RData says which, in words.
 	Moved bool
+	// Shards are those of the service that moved; nil for what is no shard.
+	Shards config.Shards
 	// Since is when this node's answers ceased to carry it.
 	Since time.Time
 	Bound ledger.Bound

@@ -20,7 +20,9 @@ const (
 type movedNames struct {
 	zone, service string
 	// what they are, in words.
-	what         string
+	what string
+	// shards are those that moved; nil for others.
+	shards       config.Shards
 	since, until time.Time
 	ttl          time.Duration
 }
@@ -37,7 +39,7 @@ func (e *Engine) moveNames(old *config.Model, now time.Time) (left []Left) {
 			continue
 		}
 		for _, moved := range config.Moved(was, is) {
-			m := movedNames{zone: was.Name, service: moved.Service, what: moved.What, since: now,
+			m := movedNames{zone: was.Name, service: moved.Service, what: moved.What, shards: moved.Shards, since: now,
 				ttl: min(time.Duration(moved.Before.TTL.Max)*time.Second, e.issued.greatest.told)}
 			m.hold(now, e.opts.Transit)
 			e.moved = append(e.moved, m)
@@ -61,7 +63,7 @@ func (e *Engine) movedAway(configured []string, now time.Time) (list []Departure
 	unknown, confirmed := e.older(configured, now)
 	for i := range e.moved {
 		m := &e.moved[i]
-		d := Departure{Label: ledger.Label{Zone: m.zone}, RData: m.what, Moved: true, Services: []string{m.service}, Service: m.service, Since: m.since}
+		d := Departure{Label: ledger.Label{Zone: m.zone}, RData: m.what, Moved: true, Shards: m.shards, Services: []string{m.service}, Service: m.service, Since: m.since}
 		if len(unknown) > 0 {
 			m.hold(now.Add(elsewhereHeard), e.opts.Transit)
 			d.Bound = ledger.Bound{Unknown: unknown, Lower: m.until}

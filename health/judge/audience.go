@@ -26,15 +26,14 @@ func audiences(z *config.Zone, s *config.Service) []audience {
 	if s.Cells == nil {
 		return list
 	}
-	var homes []int
-	for _, r := range s.Cells.Home {
-		if !slices.Contains(homes, r.Pool) {
-			homes = append(homes, r.Pool)
-			list = append(list, audience{"the cells of pool " + z.Pools[r.Pool].Name, append([]int{r.Pool}, s.Cells.Failover[r.Pool]...)})
-		}
+	for _, home := range s.Cells.Homes() {
+		list = append(list, audience{"the cells of pool " + z.Pools[home].Name, cellPools(s.Cells, home)})
 	}
 	return list
 }
+
+// cellPools are the pools that may answer for shards that are at home at a pool.
+func cellPools(c *config.Cells, home int) []int { return append([]int{home}, c.Failover[home]...) }
 
 // poolsOf are the pools of tiers that have a weight.
 func poolsOf(tiers []config.Tier) (pools []int) {

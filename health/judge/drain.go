@@ -252,13 +252,8 @@ func poolWeights(s *config.Service) map[int]int {
 		}
 	}
 	if s.Cells != nil {
-		for _, r := range s.Cells.Home {
-			also(r.Pool)
-		}
-		for _, pools := range s.Cells.Failover {
-			for _, p := range pools {
-				also(p)
-			}
+		for _, p := range s.Cells.Pools() {
+			also(p)
 		}
 	}
 	return weights

@@ -41,6 +41,7 @@ var contract = map[string]call{
 	"GET /api/v1/zones/{zone}/keys":                  {role: viewer, path: "/api/v1/zones/a.example/keys", status: 200},
 	"GET /api/v1/services":                           {role: viewer, status: 200},
 	"GET /api/v1/services/{name}":                    {role: viewer, path: "/api/v1/services/www.a.example", status: 200},
+	"GET /api/v1/services/{name}/cells/{label}":      {role: viewer, path: "/api/v1/services/www.a.example/cells/17", status: 400},
 	"GET /api/v1/pools":                              {role: viewer, status: 200},
 	"GET /api/v1/pools/{zone}/{pool}":                {role: viewer, path: "/api/v1/pools/a.example/web-eu", status: 200},
 	"GET /api/v1/endpoints":                          {role: viewer, status: 200},

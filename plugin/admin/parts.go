@@ -201,6 +201,8 @@ type Endpoints interface {
 type Explainer interface {
 	Explain(api.Question) (*api.Explanation, error)
 	WhatIf(api.Assumptions) (*api.WhatIf, error)
+	// Cell is where a label of a service goes.
+	Cell(service, label string, a api.Assumptions) (*api.Cell, error)
 	// Preview is what an order would do; a refusal by a safety rule is a part of it.
 	Preview(health.Intent) (*api.Preview, error)
 	// PreviewEnd is what the end of orders would do; with admit pools are let in at once that would wait.

@@ -227,6 +227,10 @@ func (n *fakeNode) Explain(q api.Question) (*api.Explanation, error) {
 	return &api.Explanation{Question: q, Shares: []api.Share{}}, nil
 }
 
+func (n *fakeNode) Cell(service, label string, _ api.Assumptions) (*api.Cell, error) {
+	return nil, fmt.Errorf("%w: the service %s has no cells", ErrInvalid, service)
+}
+
 func (n *fakeNode) WhatIf(a api.Assumptions) (*api.WhatIf, error) {
 	return &api.WhatIf{Assumptions: a, Services: []api.WhatIfService{}}, nil
 }

@@ -2,7 +2,8 @@ package admin
 
 // pathWords are the parameters of paths.
 var pathWords = map[string]string{
-	"zone": "The name of a zone, with or without its final dot.", "pool": "The name of a pool of the zone.", "endpoint": "The name of an endpoint of the pool.",
+	"label": "The first label of a name, as in acme of acme.orders.example.org.",
+	"zone":  "The name of a zone, with or without its final dot.", "pool": "The name of a pool of the zone.", "endpoint": "The name of an endpoint of the pool.",
 	"name": "The name of the thing, as its list has it.", "id": "The id, as its list has it.", "node": "The name of a node.", "cluster": "The name of a cluster of Kubernetes.",
 }
 

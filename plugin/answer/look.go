@@ -101,7 +101,7 @@ func (s *Snapshot) Look(q *Question, now time.Time) (look Look, ok bool) {
 		look.at(&r, z.services[o.service].places[o.place], nil)
 	case o.service >= 0 && cell != nil:
 		look.Kind = CellName
-		look.Shard = steer.Shard(z.cfg.Services[o.service].Cells, cell)
+		look.Shard = z.cfg.Services[o.service].Cells.Shard(cell)
 		look.at(&r, z.services[o.service], cell)
 	case o.service >= 0:
 		look.Kind = ServiceName

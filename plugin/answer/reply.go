@@ -396,7 +396,7 @@ func (r *reply) class(s *service, cell []byte) choice {
 	at := 0
 	switch {
 	case cell != nil:
-		at = s.decision.Cell(steer.Shard(s.cfg.Cells, cell))
+		at = s.decision.Cell(s.cfg.Cells.Shard(cell))
 	case s.chooser != nil:
 		var class *steer.Class
 		class, c.bits = s.chooser.Choose(s.decision, c.client, r.q.Locator)

@@ -19,6 +19,11 @@ type Leave struct {
 	// HeldSeconds is the greatest TTL that answers with it carry: for so long after the swap caches may hold it, and for the transit
 	// allowance of the node.
 	HeldSeconds float64 `json:"held_seconds"`
+	// Shards are those that move From one pool To another, as in 0-19,40; absent for others. Count is how many they are.
+	Shards string `json:"shards,omitempty"`
+	Count  int    `json:"count,omitempty"`
+	From   string `json:"from,omitempty"`
+	To     string `json:"to,omitempty"`
 	// Standby is set where it is answered only while something else is down, drained or shut: caches hold it if that is so now.
 	Standby bool `json:"standby,omitempty"`
 }
@@ -90,7 +95,8 @@ func movingNames(before, after *config.Zone) (out []Leave) {
 		return nil
 	}
 	for _, m := range config.Moved(before, after) {
-		out = append(out, Leave{Name: m.Service, Data: m.What, Why: m.Why, HeldSeconds: float64(m.Before.TTL.Max)})
+		out = append(out, Leave{Name: m.Service, Data: m.What, Why: m.Why, HeldSeconds: float64(m.Before.TTL.Max),
+			Shards: m.Shards.String(), Count: m.Shards.Count(), From: m.From, To: m.To})
 	}
 	return out
 }

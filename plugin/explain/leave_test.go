@@ -17,10 +17,13 @@ nameservers: [{name: ns1.example.net}]
 regions: {eu: {azs: [eu-a, eu-b]}}
 pools:
   web: {region: eu, endpoints: [{name: one, addresses: [192.0.2.1], az: eu-a}, {name: two, addresses: [192.0.2.2], az: eu-b}]}
+  c1: {region: eu, endpoints: [{name: one, addresses: [192.0.2.4], az: eu-a}]}
+  c2: {region: eu, endpoints: [{name: one, addresses: [192.0.2.5], az: eu-a}]}
   spare: {region: eu, endpoints: [{name: one, addresses: [192.0.2.3], az: eu-a}]}
 records: [{name: old, type: A, ttl: 90s, data: 192.0.2.2}, {name: other, type: A, data: 192.0.2.77}]
 services:
   www: {tiers: [{web: 1}, {spare: 1}], ttl: {min: 2s, max: 30s}}
+  ord: {tiers: [{c1: 1}], ttl: {min: 2s, max: 30s}, cells: {shards: 10, home: {c1: [0-3, 7-9], c2: 4-6}}}
   _http._tcp.cart: {tiers: [{web: 1}], ttl: {min: 2s, max: 60s}, srv: {port: 80}}
 `
 	parse := func(text string) *config.Zone {
@@ -34,6 +37,9 @@ services:
 		want           []string
 	}{
 		{"nothing", "regions:", "# more words\nregions:", nil},
+		{"shards", "{c1: [0-3, 7-9], c2: 4-6}", "{c1: [0-1, 5-8], c2: [2-4, 9]}", []string{
+			"ord.a.example. cells 2-3, 9 from c1 to c2  30s: they have another home", "ord.a.example. cells 5-6 from c2 to c1  30s: they have another home",
+		}},
 		{"an endpoint's name", "name: two", "name: zwei", []string{
 			"_http._tcp.cart.a.example. two.web.a.example. web/two 1m0s: the endpoint goes", "two.web.a.example. 192.0.2.2 web/two 1m0s: the endpoint goes",
 		}},

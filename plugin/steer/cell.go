@@ -8,37 +8,6 @@ import (
 	"github.com/fairlead-dns/fairlead/health"
 )
 
-// Shard is the shard that a label stands for: the number itself if it is one below c.Shards, else the hash of the lower-case
-// label (FNV-1a 64) modulo c.Shards.
-func Shard(c *config.Cells, label []byte) int {
-	number, digits := 0, len(label) > 0
-	for _, b := range label {
-		if b < '0' || b > '9' || number >= c.Shards {
-			digits = false
-			break
-		}
-		number = number*10 + int(b-'0')
-	}
-	if digits && number < c.Shards {
-		return number
-	}
-	h := uint64(14695981039346656037)
-	for _, b := range label {
-		h = (h ^ uint64(b)) * 1099511628211
-	}
-	return int(h % uint64(c.Shards))
-}
-
-// Home is the index of c.Home that has a shard.
-func Home(c *config.Cells, shard int) int {
-	for i, r := range c.Home {
-		if r.First <= shard && shard <= r.Last {
-			return i
-		}
-	}
-	return 0
-}
-
 // A CellPlan is what a part of the shards of one home get. While a pool ramps, each shard is wholly with it or wholly
 // elsewhere: the data of a shard is in one place.
 type CellPlan struct {
@@ -74,9 +43,39 @@ func (d *Decision) cell(s *subject, steps []step, key string) []CellPlan {
 	return plans
 }
 
+// A ShardClass is what orders make of some shards.
+type ShardClass struct {
+	Shards config.Shards
+	// Cell indexes Decision.Cells.
+	Cell int
+}
+
+// cells makes the plans of all shards: those of each home, and of what orders take away from there.
+func (d *Decision) cells(s *subject) {
+	zone, cells := s.zv.Zone, s.svc.Cells
+	d.homes = cells.Homes()
+	for _, home := range d.homes {
+		d.Cells = append(d.Cells, d.cell(s, s.cellSteps(home), "cell "+zone.Pools[home].Name))
+	}
+	scoped := s.zv.Scoped[s.index]
+	if scoped == nil {
+		return
+	}
+	for _, group := range scoped.ShardGroups(cells) {
+		key := "cell " + zone.Pools[group.Pool].Name + " shards " + group.Shards.String()
+		steps := s.cellSteps(group.Pool)
+		if group.Drained {
+			key += " drained"
+			steps = steps[1:]
+		}
+		d.Ordered = append(d.Ordered, ShardClass{group.Shards, len(d.Cells)})
+		d.Cells = append(d.Cells, d.cell(s, steps, key))
+	}
+}
+
 // Cell indexes Plans: what a shard gets. The service must have cells.
 func (d *Decision) Cell(shard int) int {
-	plans := d.Cells[Home(d.Service.Cells, shard)]
+	plans := d.cellOf(shard)
 	turn := int(Mix(uint64(shard)) % health.Whole)
 	for _, p := range plans {
 		if turn < p.Below {
@@ -84,6 +83,15 @@ func (d *Decision) Cell(shard int) int {
 		}
 	}
 	return plans[len(plans)-1].Plan
+}
+
+func (d *Decision) cellOf(shard int) []CellPlan {
+	for i := range d.Ordered {
+		if d.Ordered[i].Shards.Has(shard) {
+			return d.Cells[d.Ordered[i].Cell]
+		}
+	}
+	return d.Cells[slices.Index(d.homes, d.Service.Cells.HomeOf(shard))]
 }
 
 // wholly is the offer of a pool to a shard: all or nothing while it is on its way back.

@@ -20,8 +20,12 @@ type Decision struct {
 	// Default is for clients that no rule names; Rules stand in the order of Service.Clients.
 	Default *Class
 	Rules   []*Class
-	// Cells stand in the order of Cells.Home: shards with the same home share plans. Nil without cells.
-	Cells [][]CellPlan
+	// Cells stand in the order of Cells.Homes: shards with the same home share plans. Behind them are those of Ordered: what orders take away
+	// from its home. Nil without cells.
+	Cells   [][]CellPlan
+	Ordered []ShardClass
+	// homes are Cells.Homes.
+	homes []int
 	// Places stand in the order of Service.Places: the `also` names.
 	Places []*Plan
 	// Floor forces the TTL of the owner name to ttl.min: one class at least rests on no good evidence, and a name has one
@@ -94,9 +98,7 @@ func decide(zv *health.ZoneView, svc *config.Service, index int, observe func(c 
 		d.Rules = append(d.Rules, d.class(s, s.steps(r), "rule "+strconv.Itoa(r+1)))
 	}
 	if svc.Cells != nil {
-		for home, cell := range svc.Cells.Home {
-			d.Cells = append(d.Cells, d.cell(s, s.cellSteps(home), "cell "+zv.Zone.Pools[cell.Pool].Name))
-		}
+		d.cells(s)
 	}
 	for _, place := range svc.Places {
 		d.Places = append(d.Places, s.place(place, d.Plans[0]))
@@ -179,10 +181,9 @@ func (s *subject) steps(rule int) []step {
 	return steps
 }
 
-// cellSteps are the home of a cell and those that may take over. A fenced pool never leaves its home: config allows no
-// failover from it or to it.
-func (s *subject) cellSteps(home int) []step {
-	pool := s.svc.Cells.Home[home].Pool
+// cellSteps are the pool at which a cell is at home and those that may take over. The shards of a fenced pool never leave it: config allows
+// no failover from it or to it.
+func (s *subject) cellSteps(pool int) []step {
 	steps := []step{{ref: TierRef{Rule: -1}, tier: config.Tier{{Pool: pool, Weight: 1}}}}
 	for i, p := range s.svc.Cells.Failover[pool] {
 		steps = append(steps, step{ref: TierRef{Rule: -1, Index: i + 1}, tier: config.Tier{{Pool: p, Weight: 1}}})

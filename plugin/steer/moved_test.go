@@ -228,7 +228,7 @@ func TestCellsMoveTheirOwnShards(t *testing.T) {
 		d := Decide(viewOf(z, states), svc, 0)
 		out := make([]int, svc.Cells.Shards)
 		for shard := range out {
-			members := d.Plans[d.Cell(Shard(svc.Cells, fmt.Append(nil, shard)))].Sets[V4]
+			members := d.Plans[d.Cell(svc.Cells.Shard(fmt.Append(nil, shard)))].Sets[V4]
 			out[shard] = -1
 			for _, m := range members {
 				require.True(t, out[shard] < 0 || out[shard] == int(m.Pool), "shard %d has two pools", shard)

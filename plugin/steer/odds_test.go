@@ -165,7 +165,7 @@ func TestCellOdds(t *testing.T) {
 					weights[i] = 1
 				}
 				for n := range oddsPrefixes {
-					counts[Shard(c, []byte(tt.label(n)))]++
+					counts[c.Shard([]byte(tt.label(n)))]++
 				}
 				got, limit := chiSquare(counts, weights), tt.slack*chiSquareLimit(shards-1)
 				t.Logf("chi-square %.1f, limit %.1f", got, limit)
@@ -173,9 +173,9 @@ func TestCellOdds(t *testing.T) {
 			})
 		}
 		for n := range shards {
-			require.Equal(t, n, Shard(c, fmt.Append(nil, n)))
+			require.Equal(t, n, c.Shard(fmt.Append(nil, n)))
 		}
-		require.Equal(t, 1%shards, Shard(c, []byte("0001")), "leading zeros are a number too")
+		require.Equal(t, 1%shards, c.Shard([]byte("0001")), "leading zeros are a number too")
 	}
 }
 

@@ -238,7 +238,7 @@ func (t *dumbTwin) rule(client netip.Addr, loc *Location) int {
 
 // cell is who answers for the shards of one home.
 func (t *dumbTwin) cell(home, turn int) (shares, Source) {
-	pool := t.svc.Cells.Home[home].Pool
+	pool := t.svc.Cells.Homes()[home]
 	tiers := []twinTier{{tier: config.Tier{{Pool: pool, Weight: 1}}, own: -1}}
 	for _, p := range t.svc.Cells.Failover[pool] {
 		tiers = append(tiers, twinTier{tier: config.Tier{{Pool: p, Weight: 1}}, own: -1})

@@ -1,0 +1,78 @@
+package config
+
+import (
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+)
+
+// maxMapLines bounds the labels of one map.
+const maxMapLines = 1_000_000
+
+// cellMap reads the file that gives labels a shard. What is wrong with a line is told of the file and the line.
+func (b *builder) cellMap(c *Cells, n *yamlNode, at *yamlPath) {
+	name := stringOf(n)
+	if name == "" {
+		return
+	}
+	content, err := b.files.get(name)
+	if err != nil {
+		b.errorf(n, at, "", "%s", err)
+		return
+	}
+	r := newReport(path.Join(path.Dir(b.file), path.Clean(name)), content)
+	c.Map = readCellMap(r, string(content), c.Shards)
+	b.problems = append(b.problems, r.finish()...)
+}
+
+// readCellMap reads lines of a label and a shard; # begins a comment.
+func readCellMap(r *report, text string, shards int) map[string]int {
+	labels := make(map[string]int)
+	lines := make(map[string]int)
+	number := 0
+	for line := range strings.Lines(text) {
+		number++
+		line, _, _ = strings.Cut(line, "#")
+		words := strings.Fields(line)
+		if len(words) == 0 {
+			continue
+		}
+		bad := func(help, format string, args ...any) { r.at(number, 1, Error, "", fmt.Sprintf(format, args...), help) }
+		if len(words) != 2 {
+			bad("", "want LABEL SHARD, got %d words", len(words))
+			continue
+		}
+		label := strings.ToLower(words[0])
+		shard, err := strconv.Atoi(words[1])
+		switch {
+		case !isLabel(label):
+			bad("the first label of the name, as in acme of acme.orders.example.org", "%q is no label of a name", shorten(words[0]))
+		case err != nil || !integerText.MatchString(words[1]):
+			bad("", "want a shard as a number, got %q", shorten(words[1]))
+		case shards > 0 && shard >= shards:
+			bad("", "the shard %d is not within 0-%d", shard, shards-1)
+		case lines[label] > 0:
+			bad("", "%q stands in line %d too", label, lines[label])
+		case isShard(label, shards) && label != words[1]:
+			bad("", "the label %s is the shard of that number, and cannot be another one", label)
+		case len(labels) == maxMapLines:
+			bad("", "more than %d labels", maxMapLines)
+			return labels
+		default:
+			labels[label], lines[label] = shard, number
+		}
+	}
+	return labels
+}
+
+// isLabel tells whether text, in lower case, can be one label of a name: letters, digits, hyphens and underscores.
+func isLabel(text string) bool {
+	return text != "" && len(text) <= 63 && strings.Trim(text, "abcdefghijklmnopqrstuvwxyz0123456789-_") == ""
+}
+
+// isShard tells whether a label is the number of a shard.
+func isShard(label string, shards int) bool {
+	n, err := strconv.Atoi(label)
+	return err == nil && strings.Trim(label, "0123456789") == "" && n < shards
+}
