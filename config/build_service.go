@@ -64,6 +64,7 @@ func (b *builder) service(k, n *yamlNode, at *yamlPath) *Service {
 	s.Failover = b.failover(field(n, "failover"), at.child("failover"))
 	b.rules(s, n, at)
 	b.standby(s, field(n, "standby"), at.child("standby"))
+	b.island(s, n, at)
 	b.extras(s, n, at)
 	b.hintKinds(s, n, at)
 	return s

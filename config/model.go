@@ -294,11 +294,13 @@ type Service struct {
 	Clients []ClientRule
 	// Nearest is set for `order: nearest`.
 	Nearest bool
-	ECS     bool
-	Sticky  *Sticky
-	Cells   *Cells
-	SRV     *SRV
-	HTTPS   *HTTPS
+	// Island is set for `island: {region: own}`: a node that is cut off answers with the pools of its own region that its own vantages see up.
+	Island bool
+	ECS    bool
+	Sticky *Sticky
+	Cells  *Cells
+	SRV    *SRV
+	HTTPS  *HTTPS
 	// Pools are the distinct pools of all tiers, in order of first appearance; they index Zone.Pools.
 	Pools []int
 	// Line is where the service stands in the file.

@@ -25,6 +25,7 @@ func answerKeys() []key {
 		)).says("What you want of the bound: how long after a death caches may still hold it."),
 		optional("clients", list(clientShape())).says("Other tiers by who asks: CIDR before geo, the longest prefix first."),
 		optional("order", enum("nearest")).fills("Service.Nearest").or("by weights").says("Splits each tier by the client's distance to the regions; needs a geo database."),
+		optional("island", islandShape()).fills("Service.Island").or("as any node that is isolated").says("What a node answers that is cut off from most of the cluster.").as("{region: own}"),
 		optional("ecs", boolean()).fills("Service.ECS").or(false).says("Believes the client subnet that resolvers send (RFC 7871)."),
 		optional("sticky", object(
 			optional("v4", integer(1, 32)).fills("Sticky.V4").or(defaultStickyV4).says("How many bits of an IPv4 client's address count."),

@@ -89,6 +89,8 @@ const (
 	GuardRamp
 	// GuardLost: without it a pool that no vantage of its own is heard for keeps its verdicts.
 	GuardLost
+	// GuardIsland: without it an island answers every pool of its region, whoever has its turn.
+	GuardIsland
 )
 
 // Without tells whether a guard is switched off.

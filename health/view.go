@@ -127,6 +127,9 @@ type PoolView struct {
 	// Planned is when the first of the orders begins that are to take a member out; zero for none. Until then no answer of the
 	// pool's services outlives it.
 	Planned time.Time
+	// Island is what the node's own region makes of the pool while the node is cut off from most of the cluster; nil while it is not, where the
+	// zone does not know its region, and where no service of the zone asks for it.
+	Island *Island
 	// Calm is unset while a member is suspect or pending, which forces the TTL of services in ceiling mode to its floor.
 	Calm bool
 }
@@ -149,7 +152,7 @@ func (p *PoolView) Leaving(i int) bool {
 // SameSteering tells whether p and q differ in nothing that a plan depends on: a member that becomes suspect moves TTLs,
 // which needs no new plan. failbacks are those of the pool (config.Pool.Failbacks).
 func (p *PoolView) SameSteering(q *PoolView, failbacks []config.Failback) bool {
-	if p.GateClosed != q.GateClosed || !p.sameReturns(q, failbacks) {
+	if p.GateClosed != q.GateClosed || !p.sameReturns(q, failbacks) || !p.Island.sameSteering(q.Island) {
 		return false
 	}
 	if !equalInts(p.Weight, q.Weight) || !maps.Equal(p.EndpointWeights, q.EndpointWeights) {
@@ -208,6 +211,8 @@ type ZoneView struct {
 	// Scoped holds what intents for one service alone change, by index of Zone.Services; nil for most zones. A service for
 	// which nothing changed keeps its ServiceView.
 	Scoped map[int]*ServiceView
+	// Without is for simulators.
+	Without Guards
 }
 
 // A ServiceView is what intents that name one service change for it. It is never written after it was published.

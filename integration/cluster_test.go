@@ -54,12 +54,26 @@ type realCluster struct {
 	nodes []*clusterNode
 	// broken endpoints close what comes.
 	broken []atomic.Bool
+	clusterPlan
+}
+
+// A clusterPlan is what the nodes of a cluster serve, and the regions that they stand in, in turns.
+type clusterPlan struct {
+	zone      string
+	regions   []string
+	endpoints int
 }
 
 // newCluster starts nodes that watch four endpoints. keys are further ones of the node files' cluster section.
 func newCluster(t *testing.T, size int, keys ...string) *realCluster {
 	t.Helper()
-	c := &realCluster{t: t, wire: newWire(t, size, 4), broken: make([]atomic.Bool, 4)}
+	return newClusterOf(t, size, clusterPlan{clusterZone, []string{"eu", "us"}, 4}, keys...)
+}
+
+// newClusterOf starts nodes that serve p.
+func newClusterOf(t *testing.T, size int, p clusterPlan, keys ...string) *realCluster {
+	t.Helper()
+	c := &realCluster{t: t, wire: newWire(t, size, p.endpoints), broken: make([]atomic.Bool, p.endpoints), clusterPlan: p}
 	for i := range c.broken {
 		l, err := net.Listen("tcp", netEndpoint(i)+":8080")
 		require.NoError(t, err)
@@ -107,7 +121,7 @@ func (c *realCluster) write(size int, keys []string) {
 		require.NoError(c.t, err)
 		require.NoError(c.t, config.WriteIdentity(filepath.Join(dir, "identity"), private))
 		fmt.Fprintf(&roster, "    - {name: %s, address: \"%s:7946\", public_key: %q, region: %s, az: %s}\n", name, netNode(i),
-			base64.StdEncoding.EncodeToString(public), []string{"eu", "us"}[i%2], []string{"eu-a", "us-a"}[i%2])
+			base64.StdEncoding.EncodeToString(public), c.regions[i%len(c.regions)], c.regions[i%len(c.regions)]+"-a")
 		socket := filepath.Join(dir, "s")
 		n := &clusterNode{i: i, name: name, process: &process{t: c.t, bin: os.Getenv(namespaceEnv), dir: dir, socket: socket, dns: netNode(i) + ":5300"}}
 		n.http = &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -116,7 +130,7 @@ func (c *realCluster) write(size int, keys []string) {
 		c.nodes = append(c.nodes, n)
 	}
 	for i, n := range c.nodes {
-		n.writeZone("example.yaml", clusterZone)
+		n.writeZone("example.yaml", c.zone)
 		n.replace(filepath.Join(n.dir, "node.yaml"), fmt.Sprintf("name: %s\nadmin: {socket: %q}\ncluster:\n  name: test\n  nodes:\n%s  gossip: {listen: \"%s:7946\", identity: %q, keyring: %q}\n%s",
 			n.name, n.socket, roster.String(), netNode(i), filepath.Join(n.dir, "identity"), keyring, strings.Join(keys, "")))
 		n.replace(filepath.Join(n.dir, "Corefile"), fmt.Sprintf("example.org:5300 {\n bind %s\n fairlead {\n zones %q\n node %q\n state %q\n }\n}\n", netNode(i),

@@ -71,6 +71,8 @@ type wire struct {
 	// loss is in percent, drops are the pairs of nodes over which nothing comes from the first to the second.
 	loss  int
 	drops map[[2]int]bool
+	// unreached are the endpoints that a node's probes do not reach, by node.
+	unreached map[int][]int
 }
 
 func newWire(t testing.TB, nodes, endpoints int) *wire {
@@ -116,6 +118,10 @@ func (w *wire) apply() {
 				fmt.Fprintf(&b, "ip saddr %s numgen random mod 100 < %d drop\n", netNode(from), w.loss)
 			}
 		}
+		b.WriteString("}\nchain out { type filter hook output priority 0;\n")
+		for _, e := range w.unreached[to] {
+			fmt.Fprintf(&b, "ip daddr %s drop\n", netEndpoint(e))
+		}
 		b.WriteString("}\n}\n")
 		sh(w.t, b.String(), append(enter(to), "nft", "-f", "-")...)
 	}
@@ -138,6 +144,6 @@ func (w *wire) partition(group func(node int) int) {
 
 // heal mends everything.
 func (w *wire) heal() {
-	w.loss, w.drops = 0, make(map[[2]int]bool)
+	w.loss, w.drops, w.unreached = 0, make(map[[2]int]bool), nil
 	w.apply()
 }

@@ -40,6 +40,10 @@ type sim struct {
 	seeds   []string
 	// peersAlone has nodes without reference targets.
 	peersAlone bool
+	// each looks at everything once a second; nil for nothing more than check.
+	each func()
+	// regions are those of the nodes, in their order; nil for eu and us in turns.
+	regions []string
 	// boundOnly leaves all but bounds unchecked: the files change.
 	boundOnly bool
 	// isolateAfter is that of all nodes.
@@ -207,6 +211,9 @@ func (n *simNode) ask(service string) (rcode int, address string) {
 // answers that follow from it are served.
 func (s *sim) check() {
 	synctest.Wait()
+	if s.each != nil {
+		s.each()
+	}
 	if s.boundOnly {
 		return
 	}

@@ -339,6 +339,9 @@ func (s *sim) members() (list []gossip.Member) {
 func (s *sim) places() (list []judge.Node) {
 	for i, n := range s.nodes {
 		region := []string{"eu", "us"}[i%2]
+		if s.regions != nil {
+			region = s.regions[i]
+		}
 		list = append(list, judge.Node{Name: n.name, Region: region, AZ: region + "-" + []string{"a", "b"}[i/2%2]})
 	}
 	return list

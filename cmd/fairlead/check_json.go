@@ -65,6 +65,8 @@ type checkService struct {
 	Target      *float64 `json:"target_seconds"`
 	// WithinTarget is null without a target.
 	WithinTarget *bool `json:"within_target"`
+	// Island is when, after a region is cut off, its caches have forgotten the others' pools; null without an island.
+	Island *float64 `json:"island_seconds,omitempty"`
 	// RTO and WithinRTO are the same for staleness.rto.
 	RTO       *float64 `json:"rto_seconds"`
 	WithinRTO *bool    `json:"within_rto"`
@@ -102,6 +104,9 @@ func serviceDocument(svc *config.Service, b steer.Bound) checkService {
 		Name: terminal.Display(svc.Name), Line: svc.Line, Check: b.Check, Monitored: b.Monitored,
 		G: b.Gossip.Seconds(), Q: b.Quiesce.Seconds(), X: b.Transit.Seconds(), Mode: modeName(b.Mode),
 		TTLMin: b.Min, TTLMax: b.Max, PeaceTTL: b.PeaceTTL, QueryFactor: b.QueryFactor(),
+	}
+	if by := steer.IslandOf(svc, b.Allowances); by > 0 {
+		s.Island = new(by.Seconds())
 	}
 	if b.Check != "" {
 		s.S, s.D, s.F = new(b.S.Seconds()), new(b.D.Seconds()), new(b.F.Seconds())

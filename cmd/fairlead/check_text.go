@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
@@ -105,6 +107,20 @@ func (c checkedZone) write(w io.Writer) {
 	t.Write(w, terminal.Style{}, "  ")
 	for _, d := range order {
 		c.derive(w, d, users[d])
+	}
+	c.islands(w)
+}
+
+// islands prints when caches of a region that is cut off have forgotten the others.
+func (c checkedZone) islands(w io.Writer) {
+	names := make(map[time.Duration][]string)
+	for i, svc := range c.zone.Services {
+		if by := steer.IslandOf(svc, c.bounds[i].Allowances); by > 0 {
+			names[by] = append(names[by], terminal.Spelled(svc.Name))
+		}
+	}
+	for _, by := range slices.Sorted(maps.Keys(names)) {
+		fmt.Fprintf(w, "\n  island: %s after a region is cut off its caches have forgotten the others' pools\n    (%s)\n", by, strings.Join(names[by], ", "))
 	}
 }
 

@@ -63,6 +63,8 @@ func writeNodes(w io.Writer, n *api.Nodes, s terminal.Style) {
 	}
 	m, what := terminal.MarkOf(health.Up, "in the majority"), ""
 	switch {
+	case n.Isolated && slices.ContainsFunc(n.Nodes, func(m api.Node) bool { return m.State == api.NodeSelf && m.Island }):
+		m, what = terminal.MarkOf(health.Down, "an island"), "; services with `island` are answered as its own region sees them"
 	case n.Isolated:
 		m, what = terminal.MarkOf(health.Down, "isolated"), "; health moves nothing until more nodes are heard"
 	case 2*n.Heard <= n.Roster:
@@ -124,7 +126,8 @@ func nodeNotes(n *api.Node, at time.Time) string {
 	says := n.Heard()
 	add(says && !n.Joined, "joins")
 	add(says && n.Joined && !n.Answering, "does not answer")
-	add(says && n.Isolated, "isolated")
+	add(says && n.Isolated && !n.Island, "isolated")
+	add(says && n.Island, "an island of "+n.Region)
 	add(says && n.Blind, "blind: it abstains")
 	add(says && n.Late, "late by itself: its timeouts do not count")
 	add(says && n.Frozen, "frozen")
@@ -140,6 +143,8 @@ func nodeNotes(n *api.Node, at time.Time) string {
 		add(true, "stopped answering by itself "+terminal.Since(*n.FencedAt, at))
 	case n.LeaseSeconds > 0:
 		add(true, "stops answering once no majority has heard it for "+lease(n))
+	case n.MayBeIsland:
+		add(true, "may still answer, as an island of "+n.Region)
 	default:
 		add(true, "may still answer")
 	}

@@ -103,7 +103,7 @@ func serviceMark(svc api.Service) terminal.Mark {
 		}
 	}
 	switch {
-	case svc.Source == "nodata" || svc.Source == "last_good" || svc.Source == "all" || svc.Source == "fixed":
+	case svc.Source == "nodata" || svc.Source == "yielded" || svc.Source == "last_good" || svc.Source == "all" || svc.Source == "fixed":
 		return terminal.MarkOf(health.Down, word)
 	case svc.Degraded || svc.Tier > 1:
 		return terminal.MarkOf(health.Suspect, word)

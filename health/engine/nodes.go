@@ -37,6 +37,8 @@ type NodeView struct {
 	Drift, Divergent time.Time
 	// Joined, Answering, Blind, Late, Isolated, Frozen and Drained are what it says of itself. Stopped is what an operator says.
 	Joined, Answering, Blind, Late, Isolated, Frozen, Drained, Stopped bool
+	// Island is set for one that is isolated and answers, where the file says so, with the pools of its own region, as it says.
+	Island bool
 	// Lease is for how long it answers while no majority hears it (isolate_after), zero for ever. Fenced is when it is known to
 	// have begun no more answers for that; zero while that is not known.
 	Lease  time.Duration
@@ -87,6 +89,7 @@ func (e *Engine) showCluster(now time.Time) {
 		e.shownCluster.Store(&ClusterView{At: now, Heard: 1, Roster: 1, Nodes: []NodeView{own}})
 		return
 	}
+	own.Island = v != nil && v.Islanders() > 0
 	own.Version, own.Isolated, own.Joined, own.Lease = c.opts.Version, c.isolated, c.gate.joined, c.opts.IsolateAfter
 	view := &ClusterView{
 		At:   now,
@@ -130,7 +133,7 @@ func (p *peer) show(n *NodeView, now time.Time) {
 	n.Version, n.Config, n.Plans = s.Version, s.Config.String(), s.Plans
 	n.Joined, n.Answering, n.Blind, n.Late = s.Joined, s.Answering, s.Blind, s.Late
 	n.Isolated, n.Frozen, n.Drained = s.Isolated, s.Frozen, s.Drained
-	n.Hooks = s.Hooks
+	n.Hooks, n.Island = s.Hooks, s.Island
 	if !p.drift.IsZero() && now.Sub(p.drift) >= driftAfter {
 		n.Drift = p.drift
 	}

@@ -119,7 +119,7 @@ func (e *Engine) status(now time.Time) round.Status {
 		Targets: c.marks.Hash(), Generation: e.generation, Uptime: now.Sub(e.started),
 		Flags: round.Flags{
 			Joined: c.gate.joined, Answering: e.Shut() == "", Blind: e.evidence.Blind(), Isolated: c.isolated, Frozen: e.freeze.On, Drained: e.drained.Load(),
-			Hooks: e.opts.Hooks, Late: e.evidence.Late,
+			Hooks: e.opts.Hooks, Late: e.evidence.Late, Island: e.islanders() > 0,
 		},
 	}
 }

@@ -55,6 +55,17 @@ func (b *Bench) Among(v *config.Vantages) *Bench {
 	return NewBench(named)
 }
 
+// RegionOf is the region of a node; empty where it has none, and for a node that is not of the roster.
+func (b *Bench) RegionOf(name string) string {
+	if i, ok := slices.BinarySearch(b.names, name); ok {
+		return b.nodes[i].Region
+	}
+	return ""
+}
+
+// InRegion tells whether a node of the roster stands in a region.
+func (b *Bench) InRegion(name, region string) bool { return region != "" && b.RegionOf(name) == region }
+
 // mix is the finalizer of splitmix64: FNV alone leaves names in a row close to each other.
 func mix(x uint64) uint64 {
 	x ^= x >> 30

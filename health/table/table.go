@@ -317,7 +317,7 @@ func (t *Table) Judge(now time.Time) []health.Transition {
 			Leaf: func(i int, f config.Family, check int) health.Verdict { return t.leaf(z, pt, t.at(i, f), check, now) },
 		})
 		if t.e.Isolated {
-			view.Calm = false
+			view.Calm, view.Island = false, t.island(z, z.Pools[ref.Pool], pt, view, now)
 		}
 		if wake.IsZero() {
 			delete(t.wakes, ref)
@@ -418,7 +418,7 @@ func (t *Table) reduction(z *config.Zone, pt *poolTable, i int) int {
 
 // same tells whether nothing that anybody could see differs.
 func same(failbacks []config.Failback, a, b *health.PoolView) bool {
-	return a != nil && a.Calm == b.Calm && a.Planned.Equal(b.Planned) && a.SameSteering(b, failbacks) && slices.Equal(a.Endpoints, b.Endpoints)
+	return a != nil && a.Calm == b.Calm && a.Planned.Equal(b.Planned) && a.SameIsland(b) && a.SameSteering(b, failbacks) && slices.Equal(a.Endpoints, b.Endpoints)
 }
 
 func diff(z *config.Zone, p *config.Pool, a, b *health.PoolView) []health.Transition {
@@ -454,7 +454,7 @@ func (t *Table) View(generation uint64, now time.Time) *health.View {
 	for zi := range t.zones {
 		zt := &t.zones[zi]
 		if zt.view == nil || zt.stale() {
-			zt.view = &health.ZoneView{Zone: t.Model.Zones[zi], Pools: make([]*health.PoolView, len(zt.pools)), Scoped: zt.scoped}
+			zt.view = &health.ZoneView{Zone: t.Model.Zones[zi], Pools: make([]*health.PoolView, len(zt.pools)), Scoped: zt.scoped, Without: t.e.without}
 			for pi := range zt.pools {
 				zt.view.Pools[pi] = zt.pools[pi].view
 			}

@@ -15,6 +15,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health/cluster"
 	"github.com/fairlead-dns/fairlead/health/engine"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+	"github.com/fairlead-dns/fairlead/plugin/answer"
 )
 
 // keyringTimeout is how long one verb may take on all nodes.
@@ -34,17 +35,37 @@ func nodesOf(n Node) *api.Nodes {
 		Node: n.Name(), Cluster: c.Name, At: c.At, Heard: c.Heard, Roster: c.Roster, Isolated: c.Isolated, Shut: c.Shut, WaitsFor: c.Missing,
 		Keys: c.Keys, KeysChangedAt: instant(c.KeysChanged), AllowanceSeconds: c.Allowance.Seconds(), CutUntil: instant(c.CutUntil), Nodes: []api.Node{},
 	}
+	regions := islandRegions(n.Snapshot())
 	for i := range c.Nodes {
-		out.Nodes = append(out.Nodes, nodeShown(&c.Nodes[i]))
+		shown := nodeShown(&c.Nodes[i])
+		shown.MayBeIsland = shown.State == api.NodeStale && regions[shown.Region] && shown.FencedAt == nil
+		out.Nodes = append(out.Nodes, shown)
 	}
 	return out
+}
+
+// islandRegions are the regions whose nodes answer as islands when they are cut off, by the files of this node.
+func islandRegions(s *answer.Snapshot) map[string]bool {
+	regions := make(map[string]bool)
+	if s == nil {
+		return regions
+	}
+	for _, z := range s.View.Model.Zones {
+		if !slices.ContainsFunc(z.Services, func(svc *config.Service) bool { return svc.Island }) {
+			continue
+		}
+		for _, r := range z.Regions {
+			regions[r.Name] = true
+		}
+	}
+	return regions
 }
 
 func nodeShown(n *engine.NodeView) api.Node {
 	out := api.Node{
 		Name: n.Name, Region: n.Region, AZ: n.AZ, Address: n.Address, Version: n.Version, ConfigHash: n.Config,
 		HeardAt: instant(n.Direct), RelayedAt: instant(n.Heard), Drift: instant(n.Drift), Divergent: instant(n.Divergent),
-		Joined: n.Joined, Answering: n.Answering, Blind: n.Blind, Late: n.Late, Isolated: n.Isolated, Frozen: n.Frozen, Drained: n.Drained,
+		Joined: n.Joined, Answering: n.Answering, Blind: n.Blind, Late: n.Late, Isolated: n.Isolated, Island: n.Island, Frozen: n.Frozen, Drained: n.Drained,
 		LeaseSeconds: n.Lease.Seconds(), FencedAt: instant(n.Fenced), DelaySeconds: n.Delay.Seconds(),
 	}
 	for _, name := range slices.Sorted(maps.Keys(n.Hears)) {

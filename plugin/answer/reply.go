@@ -259,7 +259,7 @@ func (r *reply) at(o *owner, f *found, name []byte, owner uint16) (target []byte
 	before := r.authority
 	target, at = r.service(s, f.cell, owner)
 	switch {
-	case !r.signed:
+	case !r.signed, r.outcome == Shut:
 	case r.authority > before:
 		r.proveType(name, f, s)
 	case f.wild || f.cell != nil:
@@ -316,6 +316,10 @@ func (r *reply) service(s *service, cell []byte, owner uint16) (target []byte, a
 		r.scope = max(r.scope, uint8(c.bits))
 	}
 	set := c.plan.set(r.typ)
+	if c.plan.plan.Source == steer.FromYielded {
+		r.shut()
+		return nil, 0
+	}
 	if set == nil {
 		if s.cfg != nil && s.cfg.Kind == config.Mixed {
 			// The name may be a CNAME next: that it has no such type is believed as long as what it has.

@@ -98,6 +98,19 @@ func BoundOf(z *config.Zone, svc *config.Service, a Allowances) Bound {
 	return worst
 }
 
+// islandNotice is from the last round that had a node hear half of the roster until the node answers as an island: those that it does not hear
+// count as heard for so long, and then it looks.
+const islandNotice = health.HeardFor + time.Second
+
+// IslandOf is when, counted from a cut, the last honest cache has forgotten what a node that is cut off answered with pools of other regions, while
+// one of its own region's is up there; 0 without an island. What dies on the island is bounded by S as everywhere, at the least TTL.
+func IslandOf(svc *config.Service, a Allowances) time.Duration {
+	if !svc.Island {
+		return 0
+	}
+	return islandNotice + a.Quiesce + a.Longest(svc) + a.Transit
+}
+
 // DetectionOf is a Bound with D and F alone: those of c by itself.
 func DetectionOf(c *config.Check, a Allowances) Bound {
 	b := Bound{Check: c.Name, Monitored: true, Allowances: a}

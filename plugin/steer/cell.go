@@ -37,7 +37,8 @@ func (d *Decision) cell(s *subject, steps []step, key string) []CellPlan {
 		if i > 0 {
 			part += " from " + strconv.Itoa(turn) + " %"
 		}
-		plans = append(plans, CellPlan{Below: end, Plan: d.add(c, c.plan(), part)})
+		c, p := c.answer()
+		plans = append(plans, CellPlan{Below: end, Plan: d.add(c, p, part)})
 		turn = end
 	}
 	return plans

@@ -259,6 +259,9 @@ func (o offer) withholdsIPv4() bool {
 func (s *subject) usable(pool int, l level, free eldest) (offer, SkipReason) {
 	cfg, view := s.zv.Zone.Pools[pool], s.zv.Pools[pool]
 	o := offer{subject: s, pool: pool, cfg: cfg, view: view, percent: health.Whole}
+	if s.barred != nil && s.barred(pool) {
+		return offer{}, SkipIsland
+	}
 	if view.GateClosed {
 		return offer{}, SkipGate
 	}

@@ -131,7 +131,7 @@ func (d *Decision) near(s *subject, steps []step, key string, nearest []int, bud
 	if s.svc.Nearest {
 		c.steps = s.byDistance(steps, nearest)
 	}
-	p := c.plan()
+	c, p := c.answer()
 	regions := s.undecided(p)
 	class := &Class{Plan: d.add(c, p, key)}
 	for _, region := range regions {
@@ -151,6 +151,8 @@ type subject struct {
 	index int
 	// kept are the endpoints that the speed limit keeps; nil while it is being found out.
 	kept map[health.EndpointRef]bool
+	// barred tells whether a pool does not answer on this island; nil for none.
+	barred func(pool int) bool
 	// observe sees each plan.
 	observe func(c *chooser, p *draft, key string)
 }
@@ -243,7 +245,7 @@ func (s *subject) byDistance(steps []step, nearest []int) []step {
 // undecided are the regions of which more than one answers in the same unsplit step of p, in the order of the file. Last
 // resorts go by weights: distance is no reason to prefer what is down. So do regions without a location, after all others.
 func (s *subject) undecided(p *draft) []int {
-	if !s.svc.Nearest || p.Source > FromBelowMin {
+	if !s.svc.Nearest || p.Source == FromIsland || p.Source.lastResort() {
 		return nil
 	}
 	byStep := make(map[TierRef][]int)

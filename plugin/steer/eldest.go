@@ -41,7 +41,7 @@ func (c *chooser) findEldest() eldest {
 // too few, or waits for a person with its data.
 func (s *subject) eligibleSince(pool int) (since time.Time, ok bool) {
 	cfg, view := s.zv.Zone.Pools[pool], s.zv.Pools[pool]
-	if view.GateClosed || view.RPO[s.index].Held || s.returned(cfg, view, &view.Return, evenBelowMin) == 0 {
+	if s.barred != nil && s.barred(pool) || view.GateClosed || view.RPO[s.index].Held || s.returned(cfg, view, &view.Return, evenBelowMin) == 0 {
 		return since, false
 	}
 	o := offer{subject: s, pool: pool, cfg: cfg, view: view}

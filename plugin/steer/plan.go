@@ -19,6 +19,8 @@ const (
 	FromHeld
 	// FromBelowMin: no pool has its min_healthy; what is up answers nevertheless.
 	FromBelowMin
+	// FromIsland: this node is cut off, and answers what its own region sees up.
+	FromIsland
 	// FromPanic: too little of the last eligible tier is up; all its non-drained members answer.
 	FromPanic
 	// FromLastGood: nothing is up; the last set that had something up answers.
@@ -29,11 +31,13 @@ const (
 	FromFixed
 	// FromNothing: NODATA, by `on_all_down: nodata` or because everything is drained.
 	FromNothing
+	// FromYielded: this node is cut off, and another pool that keeps data could have taken over: nothing is answered, SERVFAIL.
+	FromYielded
 )
 
 var sourceNames = [...]string{
-	FromTier: "tier", FromPending: "pending", FromHeld: "held", FromBelowMin: "below_min_healthy", FromPanic: "panic",
-	FromLastGood: "last_good", FromAll: "all", FromFixed: "fixed", FromNothing: "nodata",
+	FromTier: "tier", FromPending: "pending", FromHeld: "held", FromBelowMin: "below_min_healthy", FromIsland: "island", FromPanic: "panic",
+	FromLastGood: "last_good", FromAll: "all", FromFixed: "fixed", FromNothing: "nodata", FromYielded: "yielded",
 }
 
 // String is the word for s, as in JSON and metrics.
@@ -41,11 +45,14 @@ func (s Source) String() string { return sourceNames[s] }
 
 // Sources lists all sources in a fixed order, for metrics.
 func Sources() []Source {
-	return []Source{FromTier, FromPending, FromHeld, FromBelowMin, FromPanic, FromLastGood, FromAll, FromFixed, FromNothing}
+	return []Source{FromTier, FromPending, FromHeld, FromBelowMin, FromIsland, FromPanic, FromLastGood, FromAll, FromFixed, FromNothing, FromYielded}
 }
 
 // Degraded tells whether something is wrong that an operator should look at.
 func (s Source) Degraded() bool { return s != FromTier && s != FromPending }
+
+// lastResort tells whether what answers is not up, or nothing answers.
+func (s Source) lastResort() bool { return s > FromIsland }
 
 // A Family is what a query asks for. The tier is chosen once per name; a family without members is NODATA.
 type Family uint8
@@ -87,10 +94,12 @@ const (
 	SkipWeight
 	SkipLag
 	SkipNoIPv4
+	SkipIsland
 )
 
 var skipNames = [...]string{SkipNothingUp: "nothing up", SkipBelowMin: "below min_healthy", SkipHeld: "held back by its failback", SkipGate: "gate closed", SkipDrained: "drained",
-	SkipWeight: "weight 0 by order", SkipLag: "lag over rpo", SkipNoIPv4: "every IPv4 address is dead"}
+	SkipWeight: "weight 0 by order", SkipLag: "lag over rpo", SkipNoIPv4: "every IPv4 address is dead",
+	SkipIsland: "not this island's to answer"}
 
 // String is the reason in words.
 func (r SkipReason) String() string { return skipNames[r] }

@@ -92,7 +92,7 @@ func (c *chooser) trace(p *draft, f Family) *Trace {
 		}
 		for _, share := range st.tier {
 			pt := c.tracePool(share, st, shares, p, l)
-			if seen[share.Pool] && p.Source > FromBelowMin {
+			if seen[share.Pool] && p.Source.lastResort() {
 				pt = c.tracePool(share, st, nil, p, l)
 			}
 			seen[share.Pool] = true
@@ -172,7 +172,7 @@ func (p *draft) standsIn(pool int, st step) bool {
 		if o.pool != pool {
 			continue
 		}
-		if p.Source > FromBelowMin {
+		if p.Source.lastResort() {
 			return p.Tier == noTier || p.Tier == st.ref
 		}
 		if o.ref == st.ref && o.rest == st.rest {

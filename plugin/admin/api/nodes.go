@@ -119,8 +119,12 @@ type Node struct {
 	Blind     bool `json:"blind,omitempty"`
 	Late      bool `json:"late,omitempty"`
 	Isolated  bool `json:"isolated,omitempty"`
-	Frozen    bool `json:"frozen,omitempty"`
-	Drained   bool `json:"drained,omitempty"`
+	// Island is set for one that is isolated and answers services with `island` as its own region sees them.
+	Island bool `json:"island,omitempty"`
+	// MayBeIsland is set for one that is not heard and would do so, if it runs and is cut off.
+	MayBeIsland bool `json:"may_be_island,omitempty"`
+	Frozen      bool `json:"frozen,omitempty"`
+	Drained     bool `json:"drained,omitempty"`
 	// LeaseSeconds is after how long it stops answering by itself once no majority hears it (isolate_after); absent for never.
 	// FencedAt is when it is known to have stopped for that.
 	LeaseSeconds float64    `json:"lease_seconds,omitempty"`

@@ -237,8 +237,9 @@ type Force struct {
 // A Service is what one owner name answers now.
 type Service struct {
 	Name string `json:"name"`
-	// Source is why these members answer: tier, pending, held, below_min_healthy, panic, last_good, all, fixed or nodata.
-	Source   string `json:"source" enum:"tier|pending|held|below_min_healthy|panic|last_good|all|fixed|nodata"`
+	// Source is why these members answer: tier, pending, held, below_min_healthy, island (the node is cut off and
+	// answers as its own region sees it), panic, last_good, all, fixed, nodata or yielded (cut off, and another pool may have its turn: SERVFAIL).
+	Source   string `json:"source" enum:"tier|pending|held|below_min_healthy|island|panic|last_good|all|fixed|nodata|yielded"`
 	Degraded bool   `json:"degraded"`
 	// Tier counts from 1; 0 means none.
 	Tier       int      `json:"tier"`
@@ -264,7 +265,7 @@ type Service struct {
 type WorseClass struct {
 	Class string `json:"class"`
 	// Source and Tier are as in Service.
-	Source string `json:"source" enum:"tier|pending|held|below_min_healthy|panic|last_good|all|fixed|nodata"`
+	Source string `json:"source" enum:"tier|pending|held|below_min_healthy|island|panic|last_good|all|fixed|nodata|yielded"`
 	Tier   int    `json:"tier"`
 }
 

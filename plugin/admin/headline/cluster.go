@@ -2,6 +2,7 @@ package headline
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,8 +25,11 @@ func (t *teller) node() {
 		t.add(api.Cause{Level: api.LevelCluster, State: down, Kind: "node_shut", Name: s.Node, Text: text})
 	}
 	if c := s.Cluster; c != nil && c.Isolated {
-		t.add(api.Cause{Level: api.LevelCluster, State: down, Kind: "isolated", Name: s.Node,
-			Text: fmt.Sprintf("%s hears %d of %d nodes: health moves nothing", s.Node, c.Heard, c.Roster)})
+		text := fmt.Sprintf("%s hears %d of %d nodes: health moves nothing", s.Node, c.Heard, c.Roster)
+		if i := slices.IndexFunc(c.Nodes, func(n api.Node) bool { return n.State == api.NodeSelf && n.Island }); i >= 0 {
+			text = fmt.Sprintf("%s hears %d of %d nodes and is an island of %s", s.Node, c.Heard, c.Roster, c.Nodes[i].Region)
+		}
+		t.add(api.Cause{Level: api.LevelCluster, State: down, Kind: "isolated", Name: s.Node, Text: text})
 	}
 	if !s.Ready && !shut {
 		why := s.NotReady
@@ -96,6 +100,8 @@ func (t *teller) lease(c *api.Cause, n *api.Node) {
 		} else {
 			c.Text += ", has to be known to have stopped"
 		}
+	case n.MayBeIsland:
+		c.Text += ", may be answering as an island of " + n.Region
 	default:
 		c.Text += ", may be answering"
 	}
@@ -123,7 +129,11 @@ func (t *teller) odd(c *api.Cause, n *api.Node) {
 	}
 	if n.Isolated && !self {
 		c.Kind = "isolated"
-		words = append(words, "is isolated")
+		word := "is isolated"
+		if n.Island {
+			word = "is an island of " + n.Region
+		}
+		words = append(words, word)
 	}
 	c.Text = "node " + n.Name + " " + strings.Join(words, ", ")
 }

@@ -24,6 +24,10 @@ func plightOf(s *api.Service, states map[string]string) plight {
 		return plight{down, "all_down", "on all members, nothing is up"}
 	case "fixed":
 		return plight{down, "fixed", "on fixed addresses, nothing is up"}
+	case "yielded":
+		return plight{down, "yielded", "without an answer (SERVFAIL) on this node, which is cut off: another pool may have its turn"}
+	case "island":
+		return plight{suspect, "island", "on the pools of this node's region, which is cut off"}
 	case "panic":
 		return plight{suspect, "panic", fmt.Sprintf("on all of tier %d, too little is up (panic)", s.Tier)}
 	case "below_min_healthy":
@@ -82,7 +86,7 @@ func worst(s *api.Service, states map[string]string) plight {
 
 func gravity(p plight) int {
 	switch {
-	case p.kind == "nodata":
+	case p.kind == "nodata", p.kind == "yielded":
 		return 0
 	case p.state == down:
 		return 1

@@ -87,6 +87,8 @@ func nodeMark(n *api.Node) mark {
 		return mark{"down", n.State}
 	case !n.Answering:
 		return mark{"down", "does not answer"}
+	case n.Island:
+		return mark{"suspect", "island"}
 	case n.Isolated:
 		return mark{"suspect", "isolated"}
 	case n.Divergent != nil:

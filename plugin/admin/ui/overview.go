@@ -201,8 +201,10 @@ func severityOf(r *serviceRow) (int, mark) {
 		}
 	}
 	switch {
-	case r.Source == "nodata":
+	case r.Source == "nodata", r.Source == "yielded":
 		return sevDark, mark{"down", "no answer"}
+	case r.Source == "island":
+		return sevReduced, mark{"suspect", "island"}
 	case r.Degraded:
 		return sevLastResort, mark{"down", "last resort: " + strings.ReplaceAll(r.Source, "_", " ")}
 	case unknown:
