@@ -41,6 +41,10 @@ func (c *simCaches) missed(now time.Time, by *simNode, left []engine.Departure) 
 		}
 		for i := range list {
 			a := &list[i]
+			if now.Sub(a.written) < missedAfter {
+				// It was answered between two looks: an endpoint of a new file until its first probe ended.
+				continue
+			}
 			if a.process != a.node.process.Load() || !a.expires.After(now.Add(time.Second)) || !a.expires.After(clear) || listed(left, h, a.expires) {
 				continue
 			}

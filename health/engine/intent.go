@@ -323,8 +323,12 @@ func (e *Engine) showIntents(open []health.Intent, now time.Time) {
 		gauge.Set(counts[state])
 	}
 	was := e.shownIntents.Swap(&shownIntents{states: states, moved: make(chan struct{})})
-	if was != nil {
+	switch {
+	case was != nil:
 		e.reporter.Orders(was.states, states, now)
 		close(was.moved)
+	case e.cluster.alone():
+		// The other nodes of a cluster have told it, and may know of a later end.
+		e.reporter.Lapsed(e.intents.Lapsed())
 	}
 }

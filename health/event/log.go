@@ -209,6 +209,9 @@ func (l *Log) After(seq uint64, limit int, f Filter) (events []Event, next uint6
 
 // Last returns the latest events that f means, up to limit, oldest first.
 func (l *Log) Last(limit int, f Filter) (events []Event) {
+	if l == nil {
+		return nil
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	ring := l.kept()

@@ -143,16 +143,21 @@ func compareEnds(a, b End) int {
 }
 
 // Open are the intents that nobody ended and whose time has not passed, by id: those in force, and those planned.
-func (s Set) Open(at time.Time) []health.Intent {
-	var open []health.Intent
+func (s Set) Open(at time.Time) []health.Intent { return s.that(func(i *health.Intent) bool { return !i.Over(at) }) }
+
+// Over are the intents that nobody ended and whose time has passed, by id, as long as they are kept.
+func (s Set) Over(at time.Time) []health.Intent { return s.that(func(i *health.Intent) bool { return i.Over(at) }) }
+
+// that are the intents for which ok holds, by id.
+func (s Set) that(ok func(*health.Intent) bool) (list []health.Intent) {
 	for _, i := range s.intents {
-		if !i.Over(at) {
+		if ok(&i) {
 			i.Bound = s.bounds[i.ID]
-			open = append(open, i)
+			list = append(list, i)
 		}
 	}
-	slices.SortFunc(open, func(a, b health.Intent) int { return a.ID.Compare(b.ID) })
-	return open
+	slices.SortFunc(list, func(a, b health.Intent) int { return a.ID.Compare(b.ID) })
+	return list
 }
 
 // Next is the nearest start or end after the given instant; zero if there is none.

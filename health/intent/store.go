@@ -44,6 +44,8 @@ type Store struct {
 	lost error
 	// damaged is what was wrong with the file of the intents themselves.
 	damaged error
+	// lapsed is what Lapsed tells.
+	lapsed []health.Intent
 	// alone is set when this node is every configured node.
 	alone bool
 	// without is for simulators.
@@ -74,6 +76,7 @@ func Open(dir, node string, incarnation uint64, now time.Time) (*Store, error) {
 		s.lost = err
 	}
 	set.bounds = bounds
+	s.lapsed = set.Over(now)
 	set = set.Merge(Set{}).Collect(now)
 	s.set, s.kept, s.incarnation = set, set, max(incarnation, last+1)
 	if back {
@@ -87,6 +90,9 @@ func Open(dir, node string, incarnation uint64, now time.Time) (*Store, error) {
 
 // Damaged is what was wrong with the file of orders, none of which is known any more; nil where nothing was.
 func (s *Store) Damaged() error { return s.damaged }
+
+// Lapsed are the intents that the file had and whose time had passed when it was read, by id.
+func (s *Store) Lapsed() []health.Intent { return s.lapsed }
 
 // Lost is what was wrong with what intents bind, so that they hold for names alone; nil where nothing was.
 func (s *Store) Lost() error { return s.lost }

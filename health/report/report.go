@@ -232,6 +232,22 @@ func (r *Reporter) Orders(was, is []health.IntentState, now time.Time) {
 	}
 }
 
+// Lapsed tells of orders that ended by themselves while the node was down, but for those of which the event log has an end.
+func (r *Reporter) Lapsed(list []health.Intent) {
+	if len(list) == 0 {
+		return
+	}
+	told := make(map[any]bool)
+	for _, e := range r.events.Last(event.Kept, event.Filter{Types: []string{"intent.expired", "intent.ended"}}) {
+		told[e.Data["id"]] = true
+	}
+	for _, i := range list {
+		if !told[i.ID.String()] {
+			r.Order("intent.expired", &health.IntentState{Intent: i}, "at "+i.End.UTC().Format(time.RFC3339)+", while this node was down")
+		}
+	}
+}
+
 // danglingText is why an order has no effect.
 const danglingText = "it names nothing in the configuration, and nothing has the addresses that it was given for"
 

@@ -177,3 +177,17 @@ func TestOrders(t *testing.T) {
 	}
 	require.Equal(t, []string{"intent.created", "intent.suspended", "intent.resumed", "intent.extended", "intent.dangling", "intent.ended"}, kinds)
 }
+
+// TestLapsed: an order that ended while the node was down is told at the next start, and once.
+func TestLapsed(t *testing.T) {
+	r, end := newReading(), time.Date(2026, 11, 29, 3, 0, 0, 0, time.UTC)
+	order := func(n uint64) health.Intent {
+		return health.Intent{ID: health.IntentID{Node: "n1", Counter: n}, Kind: health.IntentDrain, End: end, Scope: health.Scope{Kind: health.ScopeAZ, Name: "a"}}
+	}
+	r.Order("intent.ended", &health.IntentState{Intent: order(1)}, "")
+	for range 2 {
+		r.Lapsed([]health.Intent{order(1), order(2)})
+	}
+	require.Equal(t, []string{"az a: at 2026-11-29T03:00:00Z, while this node was down"}, r.told("intent.expired"))
+	require.Equal(t, order(2).ID.String(), r.events.Last(1, event.Filter{})[0].Data["id"])
+}
