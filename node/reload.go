@@ -93,6 +93,14 @@ type zoneFiles struct{ node *Node }
 // Status is every file and what is wrong with it.
 func (f *zoneFiles) Status() []api.File { return f.node.source.status() }
 
+// Bare are the names of server blocks for which there is no zone, sorted.
+func (f *zoneFiles) Bare() []string {
+	if bare := f.node.source.bare.Load(); bare != nil {
+		return *bare
+	}
+	return nil
+}
+
 // Running is the text of the file from which z runs.
 func (f *zoneFiles) Running(z *config.Zone) (*api.RunningZone, error) {
 	t, err := f.node.source.text(z)

@@ -29,6 +29,8 @@ type source struct {
 
 	// idle says why no zone is served; nil while one is. Swapped under mu.
 	idle atomic.Pointer[error]
+	// bare are the names of server blocks for which there is no zone, while another block has one; nil for none. Swapped under mu.
+	bare atomic.Pointer[[]string]
 
 	mu   sync.Mutex // guards the rest, Poll's reads of the disk included
 	dirs []*zoneDir
@@ -142,6 +144,7 @@ func (s *source) empty() error {
 
 // noteEmpty notes whether a zone is served, and what stands in the place of zone files.
 func (s *source) noteEmpty() {
+	s.noteBare()
 	if len(s.model.Zones) > 0 {
 		if s.idle.Swap(nil) != nil {
 			s.logger.Info("zones are served now", "zones", len(s.model.Zones))
@@ -155,6 +158,24 @@ func (s *source) noteEmpty() {
 	err := fmt.Errorf("no zone is served: %s", strings.Join(found, "; "))
 	if was := s.idle.Swap(&err); was == nil || (*was).Error() != err.Error() {
 		s.logger.Error("no zone is served, every query is refused", "found", strings.Join(found, "; "))
+	}
+}
+
+// noteBare notes the server blocks that have no zone.
+func (s *source) noteBare() {
+	var bare []string
+	for _, d := range s.dirs {
+		for _, origin := range d.origins {
+			if len(s.model.Zones) > 0 && !slices.ContainsFunc(s.model.Zones, func(z *config.Zone) bool { return config.Within(z.Name, origin) }) {
+				bare = append(bare, origin)
+			}
+		}
+	}
+	slices.Sort(bare)
+	bare = slices.Compact(bare)
+	was := s.bare.Swap(&bare)
+	if len(bare) > 0 && (was == nil || !slices.Equal(*was, bare)) {
+		s.logger.Warn("server blocks without a zone: nothing is answered there", "blocks", bare)
 	}
 }
 

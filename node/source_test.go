@@ -201,10 +201,13 @@ func TestSourceAtStart(t *testing.T) {
 	s := start()
 	require.EqualError(t, s.empty(), fmt.Sprintf("no zone is served: %s has no *.yaml, but %q; zones directory: open %s: no such file or directory", one, "z.yml", two))
 
+	require.Empty(t, *s.bare.Load(), "said by empty")
+	s.dirs[1].origins = []string{"a.example.", "b.example."}
 	writeZone(t, filepath.Join(two, "m.yaml"), "a.example", 1)
 	require.NotNil(t, pollTwice(s), "the directory is there by now")
 	require.NoError(t, s.empty())
 	require.Equal(t, []string{"a.example. /two/m.yaml"}, served(s))
+	require.Equal(t, []string{"b.example."}, *s.bare.Load())
 
 	// Files that would come first by their names.
 	writeZone(t, filepath.Join(one, "a.yaml"), "a.example", 2)

@@ -116,6 +116,8 @@ type fakeFiles struct{ *fakeNode }
 
 func (n fakeFiles) Status() []api.File { return n.files }
 
+func (n fakeFiles) Bare() []string { return nil }
+
 func (n fakeFiles) Reload(_ context.Context, force bool) (*api.ReloadResult, error) {
 	outcome := api.ReloadBroken
 	if force {

@@ -135,6 +135,8 @@ type IncidentLog interface {
 type ZoneFiles interface {
 	// Status is every file and what is wrong with it; Config has the versions that are kept too.
 	Status() []api.File
+	// Bare are the names of server blocks for which there is no zone, sorted.
+	Bare() []string
 	Config() *api.Config
 	// Reload looks at them now. Rollback has one run in the version before the present one, Forward ends that.
 	Reload(ctx context.Context, force bool) (*api.ReloadResult, error)

@@ -3,6 +3,7 @@ package admin
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
@@ -39,8 +40,11 @@ func NewStatus(n Node, version string, startedAt, now time.Time) *api.Status {
 	for _, f := range out.Files {
 		out.Degraded = out.Degraded || f.LastGood || f.BrokenSince != nil || f.Hash == ""
 	}
+	for _, name := range n.Files.Bare() {
+		out.BareBlocks = append(out.BareBlocks, strings.TrimSuffix(name, "."))
+	}
 	out.Unwritable = n.Unwritable()
-	out.Degraded = out.Degraded || out.Unwritable != nil
+	out.Degraded = out.Degraded || out.Unwritable != nil || len(out.BareBlocks) > 0
 	for _, c := range n.Discovery.Status() {
 		c.Endpoints = nil
 		out.Discovery = append(out.Discovery, c)

@@ -32,6 +32,8 @@ type Status struct {
 	Blind bool `json:"blind"`
 	// Late is set while this vantage abstains where a probe timed out: its process is late by itself.
 	Late bool `json:"late,omitempty"`
+	// BareBlocks are the names of server blocks for which there is no zone file: nothing is answered there.
+	BareBlocks []string `json:"bare_blocks,omitempty"`
 	// Unwritable is set while the state directory cannot be written.
 	Unwritable *Unwritable `json:"unwritable,omitempty"`
 	// Discovery are the clusters of Kubernetes that endpoints come from.

@@ -38,6 +38,10 @@ func (t *teller) node() {
 		}
 		t.add(api.Cause{Level: api.LevelCluster, State: suspect, Kind: "not_ready", Name: s.Node, Text: s.Node + " not ready: " + why})
 	}
+	if bare := s.BareBlocks; len(bare) > 0 {
+		t.add(api.Cause{Level: api.LevelCluster, State: down, Kind: "bare_blocks", Name: s.Node,
+			Text: s.Node + " answers nothing for " + list(bare) + ": no zone file of the server block"})
+	}
 	if f := s.Freeze; f != nil {
 		text := "frozen by " + f.Actor + t.since(f.Since)
 		if len(f.Otherwise) > 0 {

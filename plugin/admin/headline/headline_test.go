@@ -114,6 +114,8 @@ func TestNeverWell(t *testing.T) {
 		}, "⏸ AZ eu-1 drained by ann since 1m (n1-1-1)", false},
 		{"a write that went wrong", func(s *api.Status) { s.Unwritable = &api.Unwritable{Since: *ago(time.Minute)} },
 			"■ state directory of n1 not writable since 1m", true},
+		{"a block without a zone", func(s *api.Status) { s.BareBlocks = []string{"example.net"} },
+			"■ n1 answers nothing for example.net: no zone file of the server block", true},
 		{"a node that is lost", func(s *api.Status) {
 			s.Cluster.Nodes[1].State, s.Cluster.Nodes[1].HeardAt, s.Cluster.Nodes[1].LeaseSeconds = api.NodeStale, ago(12*time.Second), 60
 		}, "▲ node n3 not heard since 12s, stops answering 18:42:48", true},
