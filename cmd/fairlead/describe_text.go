@@ -92,7 +92,11 @@ func addVotes(t *terminal.Table, endpoint string, vantages []api.Vantage, at tim
 		if v.Failures > 0 {
 			failed = fmt.Sprintf("%d failed", v.Failures)
 		}
-		t.Add(m.Colour, m.Text(), endpoint, v.Node, failed, terminal.Age(at.Sub(v.At))+" ago", latencyOf(v.LatencySeconds), terminal.Dash(v.Reason))
+		seen := "not yet"
+		if !v.At.IsZero() {
+			seen = terminal.Age(at.Sub(v.At)) + " ago"
+		}
+		t.Add(m.Colour, m.Text(), endpoint, v.Node, failed, seen, latencyOf(v.LatencySeconds), terminal.Dash(v.Reason))
 	}
 }
 

@@ -198,7 +198,11 @@ func writeSafe(w io.Writer, s *api.Safe, st terminal.Style) {
 	if s.DrainEndsAt != nil {
 		what += "; the drain ends " + terminal.Clock(*s.DrainEndsAt, s.At)
 	}
-	for _, line := range slices.Concat([]string{what}, s.Lines) {
+	head := []string{what}
+	for _, name := range s.NodesThere {
+		head = append(head, fmt.Sprintf("node %s of this cluster stands there: `fairlead safe node %s` says whether it can go too", name, name))
+	}
+	for _, line := range slices.Concat(head, s.Lines) {
 		for i, part := range terminal.Fold(line, st.Width-2) {
 			if i > 0 {
 				part = "  " + part

@@ -114,8 +114,21 @@ func NewSafe(n Node, scope health.Scope, known *engine.Safety) *api.Safe {
 		a.words(&known.Items[i])
 	}
 	a.cluster()
+	a.out.NodesThere = nodesIn(n.Cluster(), scope)
 	a.sum()
 	return a.out
+}
+
+// nodesIn are the nodes that stand in an AZ or a region, by their node files, and have not been declared stopped.
+func nodesIn(c engine.ClusterView, scope health.Scope) (names []string) {
+	for i := range c.Nodes {
+		v := &c.Nodes[i]
+		there := scope.Kind == health.ScopeAZ && v.AZ == scope.Name || scope.Kind == health.ScopeRegion && v.Region == scope.Name
+		if there && v.InRoster && !v.Stopped {
+			names = append(names, v.Name)
+		}
+	}
+	return names
 }
 
 // A safeAnswer is in the making.

@@ -81,6 +81,17 @@ func TestSafe(t *testing.T) {
 	require.Equal(t, http.StatusBadRequest, get(t, s, api.SafePath+"?kind=cluster&name=", new(api.Problem)))
 }
 
+// TestSafeNodesThere: who asks about a place is told which nodes stand there.
+func TestSafeNodesThere(t *testing.T) {
+	c := engine.ClusterView{Nodes: []engine.NodeView{
+		{Name: "n1", InRoster: true, Region: "eu", AZ: "eu-a"}, {Name: "n2", InRoster: true, Region: "eu", AZ: "eu-b"},
+		{Name: "n3", InRoster: true, Region: "eu", AZ: "eu-a", Stopped: true}, {Name: "eu-a"},
+	}}
+	require.Equal(t, []string{"n1"}, nodesIn(c, health.Scope{Kind: health.ScopeAZ, Name: "eu-a"}))
+	require.Equal(t, []string{"n1", "n2"}, nodesIn(c, health.Scope{Kind: health.ScopeRegion, Name: "eu"}))
+	require.Empty(t, nodesIn(c, health.Scope{Kind: health.ScopeNode, Name: "n1"}))
+}
+
 // TestSafeStatic: a record that nobody counts the answers of leads there.
 func TestSafeStatic(t *testing.T) {
 	z, problems := config.Parse("z.yaml", []byte("zone: example.org\nnameservers: [{name: ns1.example.net}]\nrecords:\n  - {name: old, type: A, data: [203.0.113.1]}\n"), config.ParseOptions{})

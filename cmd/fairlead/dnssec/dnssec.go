@@ -55,6 +55,7 @@ records, for parents that look for them (RFC 7344).
 						fmt.Fprintln(cmd.OutOrStdout(), answer.DSText(z, k))
 					}
 				}
+				terminal.Say(cmd.ErrOrStderr(), "the parent may have it once `fairlead dnssec status %s` says so: caches may hold what was not signed", terminal.Spelled(z.Name))
 			})
 		},
 	}

@@ -45,6 +45,8 @@ type Safe struct {
 	AsOf        *time.Time `json:"as_of,omitempty"`
 	// DrainEndsAt is when the first of the orders ends that keep it out; absent where they do not end.
 	DrainEndsAt *time.Time `json:"drain_ends_at,omitempty"`
+	// NodesThere are nodes of this cluster that stand in an AZ or a region that is asked about: of each, ask too.
+	NodesThere []string `json:"nodes_there,omitempty"`
 	// Lines are the three things to know of caches; absent for nodes.
 	Lines []string `json:"lines,omitempty"`
 }
