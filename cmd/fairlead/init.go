@@ -45,9 +45,13 @@ With --example the first zone is zone.example.yaml, which has every key, to be r
 made beside it. The first zone otherwise answers www.ZONE with the endpoints, which are checked by TCP on their ports. At a terminal init asks for the zone if it is not
 named.
 
+With --add a node joins the cluster in DIR: its files are those of the first node there under another name and address, with an identity and a
+certificate of its own, and it is written into the rosters of the others. It prints in which order they take it up.
+
 ` + exit.LocalHelp,
 		Example: `  fairlead init lab --zone gslb.example.org --endpoint 127.0.0.2:8080
-  fairlead init prod --zone example.org --node n1=192.0.2.9,eu --node n2=192.0.2.19,us`,
+  fairlead init prod --zone example.org --node n1=192.0.2.9,eu --node n2=192.0.2.19,us
+  fairlead init prod --add --node n3=192.0.2.29,us,us-b`,
 		Args: exit.Args(cobra.ExactArgs(1)),
 	}
 	f := cmd.Flags()
@@ -56,8 +60,20 @@ named.
 	f.IntVar(&o.local, "nodes", 3, "how many nodes on this machine, without --node")
 	f.StringVar(&o.listen, "listen", "127.0.0.1:5301", "where the first node on this machine answers DNS, without --node")
 	f.BoolVar(&o.example, "example", false, "the first zone is zone.example.yaml, gslb.example.org, with every key, its TLS files and a geo database")
+	add := f.Bool("add", false, "DIR has a cluster that init made: the --node joins it, or one more on this machine")
 	f.StringArrayVar(&o.endpoints, "endpoint", nil, "ADDRESS:PORT of an endpoint of www (default: two of documentation, to be replaced)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if *add {
+			a, err := newAddition(args[0], &o)
+			if err != nil {
+				return err
+			}
+			if err := a.make(); err != nil {
+				return err
+			}
+			a.writeNext(cmd.OutOrStdout())
+			return nil
+		}
 		if o.example && o.zone == "" {
 			o.zone = exampleZone
 		}

@@ -43,14 +43,7 @@ func (l *initLayout) makeCertificates() error {
 		return err
 	}
 	for _, n := range l.nodes {
-		template := &x509.Certificate{
-			Subject: pkix.Name{CommonName: n.Name}, NotAfter: time.Now().AddDate(certificateYears, 0, 0), KeyUsage: x509.KeyUsageDigitalSignature,
-			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, DNSNames: []string{n.Name}, IPAddresses: []net.IP{n.Admin.Addr().AsSlice()},
-		}
-		if err := ca.sign(template, filepath.Join(n.dir, "admin")); err != nil {
-			return err
-		}
-		if err := writePEM(filepath.Join(n.dir, "ca.crt"), "CERTIFICATE", ca.cert.Raw); err != nil {
+		if err := ca.signNode(n); err != nil {
 			return err
 		}
 	}
@@ -58,6 +51,18 @@ func (l *initLayout) makeCertificates() error {
 		Subject: pkix.Name{CommonName: initOperator}, NotAfter: time.Now().AddDate(certificateYears, 0, 0),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	}, l.caFile(initOperator))
+}
+
+// signNode makes the key and the certificate of a node's admin API, and puts the CA's beside them.
+func (ca *initCA) signNode(n *initNode) error {
+	template := &x509.Certificate{
+		Subject: pkix.Name{CommonName: n.Name}, NotAfter: time.Now().AddDate(certificateYears, 0, 0), KeyUsage: x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, DNSNames: []string{n.Name}, IPAddresses: []net.IP{n.Admin.Addr().AsSlice()},
+	}
+	if err := ca.sign(template, filepath.Join(n.dir, "admin")); err != nil {
+		return err
+	}
+	return writePEM(filepath.Join(n.dir, "ca.crt"), "CERTIFICATE", ca.cert.Raw)
 }
 
 // sign makes a key and a certificate for it, in path.key and path.crt; the first one signs itself, and all that follow.
