@@ -143,10 +143,14 @@ func compareEnds(a, b End) int {
 }
 
 // Open are the intents that nobody ended and whose time has not passed, by id: those in force, and those planned.
-func (s Set) Open(at time.Time) []health.Intent { return s.that(func(i *health.Intent) bool { return !i.Over(at) }) }
+func (s Set) Open(at time.Time) []health.Intent {
+	return s.that(func(i *health.Intent) bool { return !i.Over(at) })
+}
 
 // Over are the intents that nobody ended and whose time has passed, by id, as long as they are kept.
-func (s Set) Over(at time.Time) []health.Intent { return s.that(func(i *health.Intent) bool { return i.Over(at) }) }
+func (s Set) Over(at time.Time) []health.Intent {
+	return s.that(func(i *health.Intent) bool { return i.Over(at) })
+}
 
 // that are the intents for which ok holds, by id.
 func (s Set) that(ok func(*health.Intent) bool) (list []health.Intent) {
