@@ -78,7 +78,7 @@ func (o *keyOrder) make(zone string, now time.Time) (string, error) {
 		return "", err
 	}
 	if _, err := os.Stat(o.dir); errors.Is(err, fs.ErrNotExist) {
-		return "", exit.WithHint(fmt.Errorf("--dir %s: there is no such directory", o.dir), "mkdir "+o.dir)
+		return "", exit.WithHint(fmt.Errorf("--dir %s: there is no such directory", o.dir), "mkdir %s", o.dir)
 	}
 	for {
 		k := &dns.DNSKEY{Hdr: dns.RR_Header{Name: zone, Rrtype: dns.TypeDNSKEY, Class: dns.ClassINET, Ttl: 3600}, Flags: 257, Protocol: 3, Algorithm: algorithm}
