@@ -52,6 +52,8 @@ var fences = []fence{
 	{"go.yaml.in/", nil, "one strict decoder"},
 	{"sigs.k8s.io/yaml", []string{"cmd/fairlead/terminal"}, "it prints documents of the API, by their JSON names; what is read goes through the strict decoder"},
 	{"github.com/miekg/dns", []string{"plugin", "plugin/answer", "plugin/secondary", "plugin/explain", "plugin/feed", "plugin/fastlane", "cmd/fairlead/delegation", "cmd/fairlead/dnssec", "health/probe", "discover/dnsname", "config", "config/foreign"}, "decisions know no DNS wire; dnsname asks other resolvers"},
+	{"google.golang.org/grpc", []string{"plugin/feed"}, "calls go by HTTP; xDS alone is spoken in gRPC"},
+	{"github.com/envoyproxy/", []string{"plugin/feed"}, "a Given is all that the others know of xDS"},
 	{"github.com/oschwald/maxminddb-golang", []string{"plugin/geo"}, "a Place is all that the others know of geo databases"},
 	{"github.com/maxmind/mmdbwriter", []string{"plugin/geo/geomake"}, "databases are made by command, and for tests"},
 	{"k8s.io/", []string{"discover/kube"}, "a Set is all that the others know of clusters"},

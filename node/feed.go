@@ -13,6 +13,9 @@ func (n *Node) swapped() func(left []ledger.Departed) {
 		return nil
 	}
 	n.hub = feed.NewHub()
+	if n.config.Load().Feed.XDS != "" {
+		n.compiler.TellNext()
+	}
 	return func(left []ledger.Departed) { n.hub.Swapped(left, time.Now()) }
 }
 

@@ -24,6 +24,8 @@ type Compiler struct {
 	// ledger gives endpoints their slots.
 	ledger *ledger.Ledger
 
+	// tellsNext is set where somebody is told what would be answered next; set before anything is compiled.
+	tellsNext bool
 	// bareHosts leaves answers for host names without slots: a guard of the simulator.
 	bareHosts bool
 	// signatures are of all zones.
@@ -46,6 +48,10 @@ func NewCompiler(node string, base time.Time) *Compiler {
 
 // SetWithout switches guards off, for simulators, before anything is compiled.
 func (c *Compiler) SetWithout(g health.Guards) { c.bareHosts = g.Without(health.GuardHosts) }
+
+// TellNext makes what would be answered next a part of what is given (Given.Next), before anything is compiled: whoever is told of it may use it,
+// so that it has to leave before it is forgotten, as answers do.
+func (c *Compiler) TellNext() { c.tellsNext = true }
 
 // Ledger is where answers of the compiler's snapshots are to be stamped; see Issued.
 func (c *Compiler) Ledger() *ledger.Ledger { return c.ledger }

@@ -25,10 +25,15 @@ type Given struct {
 	// TTL is for how many seconds it may be kept: what a reply would carry.
 	TTL  uint32
 	Sets []GivenSet
+	// Next are the addresses that would be answered if nothing of Sets were left, of one family: those of IPv4 if there are any. They are there
+	// where Compiler.TellNext was called, and no part of Hash; NextHash is theirs.
+	Next     []GivenMember
+	NextHash uint64
 	// Hash is the same for two of the same sets; how long they may be kept, and from which version of the file they are, plays no part.
 	Hash uint64
 
 	compiled []rrset
+	next     []nextMember
 }
 
 // A GivenSet is one type of records, in the order of the plan.
@@ -74,7 +79,7 @@ func (s *Snapshot) Give(q *Question, now time.Time) (g Given, ok bool) {
 	}
 	r := reply{q: q, z: z, now: clockAt(s.base, now)}
 	c := r.class(svc, f.cell)
-	g = Given{Zone: z.cfg, Service: svc.cfg, Plan: c.plan.plan, compiled: c.plan.sets}
+	g = Given{Zone: z.cfg, Service: svc.cfg, Plan: c.plan.plan, compiled: c.plan.sets, next: c.plan.next}
 	g.TTL, _, _ = svc.ttl.at(z, &r.now)
 	host := -1
 	if svc.cfg == nil {
@@ -82,6 +87,15 @@ func (s *Snapshot) Give(q *Question, now time.Time) (g Given, ok bool) {
 	}
 	g.fill(z.cfg, host)
 	return g, true
+}
+
+// ZoneAt is the zone that holds a name in wire format; nil if there is none.
+func (s *Snapshot) ZoneAt(name []byte) *config.Zone {
+	var buf [maxNameLen]byte
+	if z, _ := s.zoneOf(lower(&buf, name)); z != nil {
+		return z.cfg
+	}
+	return nil
 }
 
 // fill makes Sets and Hash of what was compiled; host is the index of a host name, else -1.
@@ -110,6 +124,12 @@ func (g *Given) fill(z *config.Zone, host int) {
 		g.Sets = append(g.Sets, out)
 	}
 	g.Hash = h.Sum64()
+	h.Reset()
+	for _, m := range g.next {
+		g.Next = append(g.Next, m.GivenMember)
+		_, _ = h.Write(binary.AppendUvarint([]byte(m.Data), m.Weight))
+	}
+	g.NextHash = h.Sum64()
 }
 
 // textOf is RDATA as in a zone file, and the address if it is one.
@@ -126,7 +146,21 @@ func textOf(typ uint16, rdata []byte) (string, netip.Addr) {
 	return strings.TrimPrefix(rr.String(), rr.Header().String()), netip.Addr{}
 }
 
-// Stamp notes in w that all of g was written at now, to be kept for ttl seconds, which is not more than g.TTL.
+// StampNext notes in w that Next was written at now.
+func (g *Given) StampNext(w *ledger.Worker, now int64, ttl uint32) {
+	for i := range g.next {
+		w.Stamp(g.next[i].slot, now, ttl)
+	}
+}
+
+// KeysNext adds the holdings of Next to keys.
+func (g *Given) KeysNext(l *ledger.Ledger, keys map[ledger.Key]bool) {
+	for i := range g.next {
+		keys[l.KeyOf(g.next[i].slot)] = true
+	}
+}
+
+// Stamp notes in w that all of Sets was written at now, to be kept for ttl seconds, which is not more than g.TTL.
 func (g *Given) Stamp(w *ledger.Worker, now int64, ttl uint32) {
 	for i := range g.compiled {
 		for _, slot := range g.compiled[i].slots {
@@ -135,7 +169,7 @@ func (g *Given) Stamp(w *ledger.Worker, now int64, ttl uint32) {
 	}
 }
 
-// Keys adds the holdings of g to keys.
+// Keys adds the holdings of Sets to keys.
 func (g *Given) Keys(l *ledger.Ledger, keys map[ledger.Key]bool) {
 	for i := range g.compiled {
 		for _, slot := range g.compiled[i].slots {

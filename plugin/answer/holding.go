@@ -88,6 +88,9 @@ func (z *zone) carries(s *service, host int, f func(carried)) {
 				f(z.carried(p.plan, set, n, host))
 			}
 		}
+		for _, m := range p.next {
+			f(carried{slot: m.slot, rdata: m.Data, pool: m.Pool, endpoint: m.Endpoint})
+		}
 	}
 }
 

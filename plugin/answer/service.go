@@ -45,6 +45,8 @@ type service struct {
 type compiledPlan struct {
 	plan *steer.Plan
 	sets []rrset
+	// next are the addresses that would be answered if nothing of plan were left, of one family; nil where nobody is told.
+	next []nextMember
 }
 
 // set is what answers a question of type typ: the RRset of that type, or the CNAME; nil means NODATA.
@@ -77,6 +79,9 @@ func (c *Compiler) service(z *zone, zv *health.ZoneView, i int, old *service, at
 	holdings := c.carrier(svc.Name)
 	for k, p := range d.Plans {
 		s.plans[k] = c.plan(zv, svc, p, holdings)
+		if c.tellsNext && k < maxNext {
+			s.plans[k].next = nextMembers(zv, d.Next(zv, i, p), holdings)
+		}
 	}
 	holdings.done(s)
 	s.ttl = ttlRule{mode: svc.TTL.Mode, min: svc.TTL.Min, max: svc.TTL.Max, floor: d.Floor, pools: svc.Pools}

@@ -56,10 +56,15 @@ type site struct {
 	http     *httptest.Server
 }
 
-func newSite(t testing.TB) *site {
-	z, problems := config.Parse("example.yaml", []byte(zoneText), config.ParseOptions{})
+func newSite(t testing.TB) *site { return newSiteOf(t, zoneText, false) }
+
+func newSiteOf(t testing.TB, text string, next bool) *site {
+	z, problems := config.Parse("example.yaml", []byte(text), config.ParseOptions{})
 	require.NoError(t, problems.Err())
 	s := &site{t: t, current: new(answer.Current), compiler: answer.NewCompiler("n1", time.Now()), zone: z, hub: NewHub(), drained: make(map[string]bool)}
+	if next {
+		s.compiler.TellNext()
+	}
 	s.swap()
 	tokens, err := token.Open(t.TempDir() + "/tokens.json")
 	require.NoError(t, err)

@@ -226,11 +226,21 @@ func (h *Hub) settleLocked(s *subscriber, now time.Time) {
 	}
 	upTo := max(s.checked, s.acked)
 	for _, k := range h.order {
-		if r := h.rows[k]; r.pending[s] && r.version <= upTo {
+		if r := h.rows[k]; r.pending[s] && r.version <= upTo && !s.lasts(r) {
 			delete(r.pending, s)
 			r.confirmed, r.last = r.confirmed+1, now.Sub(r.at)
 		}
 	}
+}
+
+// lasts tells whether what s was sent last has something of r: it came back, or s keeps it whatever it is sent.
+func (s *subscriber) lasts(r *row) bool {
+	for k := range r.keys {
+		if s.last[k] {
+			return true
+		}
+	}
+	return false
 }
 
 func (h *Hub) letGoLocked(s *subscriber, k ledger.Key) {

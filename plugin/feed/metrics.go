@@ -4,9 +4,9 @@ import "github.com/prometheus/client_golang/prometheus"
 
 // serverMetrics are what a Server counts.
 type serverMetrics struct {
-	answers, changes, lies, crowded, tlsFailures prometheus.Counter
-	expires                                      prometheus.Gauge
-	refusals                                     *prometheus.CounterVec
+	answers, changes, lies, nacks, crowded, tlsFailures prometheus.Counter
+	expires                                             prometheus.Gauge
+	refusals                                            *prometheus.CounterVec
 }
 
 // newMetrics registers them, with labels pre-created.
@@ -18,6 +18,7 @@ func newMetrics(reg prometheus.Registerer, hub *Hub) *serverMetrics {
 		answers:     counter("answers_total", "Questions answered over HTTP."),
 		changes:     counter("changes_total", "Changes pushed to subscribers."),
 		lies:        counter("lies_total", "Acknowledgements of versions that the subscriber was not sent."),
+		nacks:       counter("refused_changes_total", "Changes that a subscriber of xDS refused."),
 		crowded:     counter("crowded_connections_total", "Connections closed at once, since their client had as many as one may have."),
 		tlsFailures: counter("certificate_failures_total", "How often the certificate of the feeds was not read again."),
 		expires: prometheus.NewGauge(prometheus.GaugeOpts{
@@ -30,7 +31,7 @@ func newMetrics(reg prometheus.Registerer, hub *Hub) *serverMetrics {
 	for _, why := range []string{refusedLogin, refusedLocked, refusedRate, refusedUnheard} {
 		m.refusals.WithLabelValues(why)
 	}
-	reg.MustRegister(m.answers, m.changes, m.lies, m.crowded, m.tlsFailures, m.expires, m.refusals, hubCollector{hub})
+	reg.MustRegister(m.answers, m.changes, m.lies, m.nacks, m.crowded, m.tlsFailures, m.expires, m.refusals, hubCollector{hub})
 	return m
 }
 
@@ -44,7 +45,7 @@ var (
 )
 
 // kinds are those of subscribers.
-var kinds = []string{kindHTTP}
+var kinds = []string{kindHTTP, kindXDS}
 
 // A hubCollector collects who listens.
 type hubCollector struct{ hub *Hub }

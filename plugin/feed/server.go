@@ -116,6 +116,7 @@ func New(opts Options) (*Server, error) {
 		serve    func(context.Context, net.Listener) error
 	}{
 		{"http", opts.Config.HTTP, s.serveHTTP},
+		{"xds", opts.Config.XDS, s.serveXDS},
 	} {
 		if p.at == "" {
 			continue
