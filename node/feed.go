@@ -3,6 +3,7 @@ package node
 import (
 	"time"
 
+	"github.com/fairlead-dns/fairlead/health/engine"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/feed"
 )
@@ -17,6 +18,14 @@ func (n *Node) swapped() func(left []ledger.Departed) {
 		n.compiler.TellNext()
 	}
 	return func(left []ledger.Departed) { n.hub.Swapped(left, time.Now()) }
+}
+
+// subscribers are those who listen; nil where nobody may. The hub is there.
+func (n *Node) subscribers() engine.Subscribers {
+	if n.hub == nil {
+		return nil
+	}
+	return n.hub
 }
 
 // makeFeed opens the listeners for programs that are no resolvers.

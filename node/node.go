@@ -269,7 +269,7 @@ func (n *Node) makeEngine() error {
 		Publisher: &answer.Publisher{Compiler: n.compiler, Current: n.current, Events: n.events, Logger: n.logger, Moves: n.moves, Around: n.rollover.Around, Swapped: n.swapped()}, Prober: prober,
 		Model: n.source.model, Source: n.source, State: n.state, StateMaxAge: cfg.StateMaxAge,
 		References: referenceTargets(cfg.References), Node: cfg.Name, Cluster: cluster, Ledger: n.compiler.Ledger(), Transit: cfg.Caches.Transit, Events: n.events, Hooks: len(cfg.Hooks) > 0,
-		Logger: n.logger, Registerer: n.scope, Restored: copied, Shared: n.tokens, Discovered: n.discovery, Runs: n.runs,
+		Logger: n.logger, Registerer: n.scope, Restored: copied, Subscribers: n.subscribers(), Shared: n.tokens, Discovered: n.discovery, Runs: n.runs,
 		Handlers: map[string]gossip.Handler{askKeys: n.handleKeys},
 	})
 	out.engine = n.engine

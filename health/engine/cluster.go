@@ -124,6 +124,8 @@ type peer struct {
 	memory  cluster.HeardMemory
 	// entered are the services that it has moved to pools which keep data, by shard of its part.
 	entered map[int]map[round.MemoryKey]bool
+	// listened is what it last said of those who listen to it.
+	listened round.Listened
 	// incarnation is the latest that was heard, and born when it first was.
 	incarnation uint64
 	born        time.Time

@@ -40,6 +40,9 @@ type issued struct {
 	late   time.Time
 	// asks is set while the other nodes are asked what this one answered before.
 	asks bool
+	// here are those who listen to this node, by what left, as of the last look; hereCut is set where some are left out.
+	here    map[ledger.RDataKey]ledger.Heard
+	hereCut bool
 	// claimed is set once what an earlier process may have answered stands.
 	claimed bool
 }
@@ -54,6 +57,8 @@ type departure struct {
 	// finalAt is when it became final here; asked is set once a round was made after the instant, for the others to echo.
 	finalAt time.Time
 	asked   bool
+	// heard is what is known of those who were given it by feeds.
+	heard ledger.Heard
 }
 
 // A Void is a node that answered something after it was known to have left it.
@@ -81,6 +86,8 @@ type Departure struct {
 	Bound ledger.Bound
 	// Void are nodes that answered it after it was known to be out; Again those that answer it since it was forgotten, which is a new fact.
 	Void, Again []Void
+	// Heard is what is known of those who were given it by feeds.
+	Heard ledger.Heard
 	// Outstanding is how many answers of this node alone that carry it caches may hold, by second of expiry.
 	Outstanding ledger.Curve
 }
@@ -92,6 +99,7 @@ func (e *Engine) Departures() []Departure { return *e.shownLeft.Load() }
 func (e *Engine) follow(now time.Time) {
 	i := &e.issued
 	i.followed = now
+	e.listen()
 	var configured []string
 	if e.cluster != nil {
 		configured = e.configuredNames(now)
@@ -134,6 +142,7 @@ func (e *Engine) brought(of subject, left time.Time, configured []string, now ti
 		d = &departure{since: left}
 		e.issued.departures[of] = d
 	}
+	d.heard = e.heardOf(of, configured, now)
 	b := ledger.Compose(e.said(of, configured, now), now, e.opts.Transit, e.opts.Without)
 	if d.bound.Final {
 		// What was is certain. What a node does after its word is a new fact: it leaves anew once that node lets go of it.
@@ -250,7 +259,7 @@ func (e *Engine) showApart(of subject, s *ledger.Standing, w *ledger.Whereabouts
 }
 
 func (e *Engine) shownOf(s *ledger.Standing, d *departure, w *ledger.Whereabouts) *Departure {
-	one := &Departure{Label: s.Label, RData: s.RData, Since: d.since, Bound: d.bound, Void: slices.Clone(d.void), Again: d.again}
+	one := &Departure{Label: s.Label, RData: s.RData, Since: d.since, Bound: d.bound, Void: slices.Clone(d.void), Again: d.again, Heard: d.heard}
 	if v := w.Of(s); v != nil {
 		one.Known, one.Drained, one.Down = true, v.Drained, !v.InService() && !v.Pending()
 	}

@@ -91,6 +91,8 @@ type Options struct {
 	// Events is told what happens; nil means nobody. Hooks is set when this node has webhooks, which the others are told.
 	Events *event.Log
 	Hooks  bool
+	// Subscribers are those who listen to this node's feeds; nil where it has none.
+	Subscribers Subscribers
 	// Transit is how late a resolver may still accept an answer (X of docs/design.md section 6); config.DefaultTransit when 0.
 	Transit time.Duration
 	// Shared is what the nodes share besides orders; nil for nothing.

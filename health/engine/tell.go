@@ -24,7 +24,7 @@ func (e *Engine) tellUrgent() {
 
 // parts are what rounds are made of, each by its owner.
 func (e *Engine) parts() []cluster.Part {
-	parts := []cluster.Part{e.statusPart(), e.marksPart(), e.detailPart(), e.rosterPart(), e.intentsPart(), e.cluster.memoryPart(), e.wordsPart(), e.cluster.heardPart(), e.livesPart(), e.lagsPart()}
+	parts := []cluster.Part{e.statusPart(), e.marksPart(), e.detailPart(), e.rosterPart(), e.intentsPart(), e.cluster.memoryPart(), e.wordsPart(), e.cluster.heardPart(), e.livesPart(), e.lagsPart(), e.listenersPart()}
 	for _, s := range e.cluster.shares {
 		parts = append(parts, s.Part())
 	}
@@ -119,7 +119,7 @@ func (e *Engine) status(now time.Time) round.Status {
 		Targets: c.marks.Hash(), Generation: e.generation, Uptime: now.Sub(e.started),
 		Flags: round.Flags{
 			Joined: c.gate.joined, Answering: e.Shut() == "", Blind: e.evidence.Blind(), Isolated: c.isolated, Frozen: e.freeze.On, Drained: e.drained.Load(),
-			Hooks: e.opts.Hooks, Late: e.evidence.Late, Island: e.islanders() > 0,
+			Hooks: e.opts.Hooks, Late: e.evidence.Late, Island: e.islanders() > 0, Feeds: e.opts.Subscribers != nil,
 		},
 	}
 }

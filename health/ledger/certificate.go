@@ -30,7 +30,7 @@ type Certificate struct {
 	// ExposureZeroAt is when the last answer of the signing node that names one of them expired.
 	ExposureZeroAt time.Time `json:"exposure_zero_at"`
 	IssuedAt       time.Time `json:"issued_at"`
-	// Lines are the three things to know of caches (docs/design.md section 8).
+	// Lines are the three things to know of caches (docs/design.md section 8), and what subscribers have confirmed where a node has feeds.
 	Lines []string `json:"lines"`
 	// Losses are what services may have lost of what was written, in words, where a lag was measured.
 	Losses []string `json:"losses,omitempty"`

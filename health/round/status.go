@@ -43,13 +43,13 @@ type Flags struct {
 	Leaving, Hooks bool
 	// Island: it is isolated, and answers services for which the file says so with the pools of its own region.
 	Island bool
-	// Late: probes of it that time out do not count, since it is late by itself.
-	Late bool
+	// Late: probes of it that time out do not count, since it is late by itself. Feeds: others than resolvers listen to it, or may.
+	Late, Feeds bool
 }
 
 // bits are the flags in the order in which they travel; a new one is added at the end, up to 16.
 func (f *Flags) bits() []*bool {
-	return []*bool{&f.Joined, &f.Answering, &f.Blind, &f.Isolated, &f.Frozen, &f.Drained, &f.Leaving, &f.Hooks, &f.Late, &f.Island}
+	return []*bool{&f.Joined, &f.Answering, &f.Blind, &f.Isolated, &f.Frozen, &f.Drained, &f.Leaving, &f.Hooks, &f.Late, &f.Island, &f.Feeds}
 }
 
 // Encode is the part with the status, one block.

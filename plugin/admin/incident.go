@@ -163,7 +163,7 @@ func NewCertificate(i *ledger.Incident, n Node, now time.Time) (*ledger.Certific
 	}
 	b := ledger.Bound{Known: true, Final: true, SafeAt: c.SafeAt, Quiet: c.LastAnswerAt, Confirmed: c.Confirmed}
 	f := ForgettingOf(&b, caches, now)
-	c.Lines, c.Losses = Lines(&f, true, caches, false), i.LossLines()
+	c.Lines, c.Losses = withSubscribers(Lines(&f, true, caches, false), departuresOf(n, c.Addresses)), i.LossLines()
 	return c, nil
 }
 

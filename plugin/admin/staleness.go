@@ -63,7 +63,7 @@ func NewStaleness(n Node, name string, startedAt, now time.Time) *api.Staleness 
 		if name == "" || gone == name {
 			one := api.ServiceStaleness{Service: gone, Removed: true, Departures: departureRows(left[gone], caches, now)}
 			one.Forgetting = together(one.Departures)
-			one.Lines = Lines(&one.Forgetting, true, caches, false)
+			one.Lines = withSubscribers(Lines(&one.Forgetting, true, caches, false), left[gone])
 			out.Services = append(out.Services, one)
 		}
 	}
@@ -131,6 +131,7 @@ func serviceStaleness(n Node, z *config.Zone, svc *config.Service, left []engine
 		out.Lines[0] = "honest caches: nothing that left these answers is known here; " + unclear(clear, why)
 		out.Lines[1] = fmt.Sprintf("caches that clamp to at least %d s: as above", int(caches.Clamp.Seconds()))
 	}
+	out.Lines = withSubscribers(out.Lines, left)
 	return out
 }
 
@@ -158,6 +159,7 @@ func departureRows(left []engine.Departure, caches config.Caches, now time.Time)
 		o.Forgetting = together([]api.DepartureStaleness{*o, d})
 		o.Addresses, o.Names = unique(o.Addresses, d.Addresses), unique(o.Names, d.Names)
 		o.Outstanding += d.Outstanding
+		o.Subscribers = worseOf(o.Subscribers, d.Subscribers)
 		o.Exposure = ledger.Curve(o.Exposure).Plus(d.Exposure)
 		if d.LeftAt.After(o.LeftAt) {
 			o.LeftAt = d.LeftAt
@@ -171,7 +173,7 @@ func departureStaleness(d *engine.Departure, caches config.Caches, now time.Time
 	out := api.DepartureStaleness{
 		Endpoint: strings.TrimSuffix(d.Zone, ".") + "/" + d.Name(), Region: d.Region, AZ: d.AZ, State: "out", LeftAt: d.Since,
 		Addresses: []string{d.RData}, Outstanding: d.Outstanding.Total(), Exposure: d.Outstanding, Forgetting: ForgettingOf(&d.Bound, caches, now),
-		ServiceOnly: d.Owner != "",
+		ServiceOnly: d.Owner != "", Subscribers: subscribersOf(&d.Heard),
 	}
 	if d.Owner != "" && d.Owner != d.Service {
 		out.Names = []string{d.Owner}

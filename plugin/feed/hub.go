@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,6 +17,8 @@ const (
 	maxRows = 1024
 	// maxSubscribers bounds those who are there and those who are silent: nobody is given something who could not be remembered.
 	maxSubscribers = 20_000
+	// lateMost is for how long after a swap something of the snapshot before may be sent: no write takes so long.
+	lateMost = time.Minute
 	// sweepEvery is how often it is looked who is silent for longer than what was given may be kept.
 	sweepEvery = time.Second
 )
@@ -30,8 +34,8 @@ const (
 type Hub struct {
 	// life tells the versions of one process from those of another.
 	life string
-	// credulous believes liars, forgetful drops the silent: guards of the simulator that are switched off.
-	credulous, forgetful bool
+	// credulous believes liars, forgetful drops the silent, prompt takes nothing for late: rules that the simulator switches off.
+	credulous, forgetful, prompt bool
 
 	mu sync.Mutex
 	// The rest is guarded by mu. version counts snapshots; changed is closed at the next one.
@@ -41,10 +45,11 @@ type Hub struct {
 	subscribers map[string]*subscriber
 	// holders are who may use a holding.
 	holders map[ledger.Key]map[*subscriber]bool
-	// rows are departures of what subscribers held, by RDATA; order has their keys, the oldest first. Before evicted some are forgotten.
-	rows    map[ledger.RDataKey]*row
-	order   []ledger.RDataKey
-	evicted time.Time
+	// rows are departures of what subscribers held, the oldest first. cut is set once one was forgotten for want of room.
+	rows []*row
+	cut  bool
+	// gone is what left with the last versions, for those to whom an older one is still on its way.
+	gone map[ledger.Key]departed
 	// lies counts acknowledgements of what was not sent.
 	lies uint64
 }
@@ -62,8 +67,9 @@ type subscriber struct {
 	until, gone time.Time
 }
 
-// A row is a departure of RDATA that subscribers held.
+// A row is a departure of RDATA that subscribers held, with one snapshot.
 type row struct {
+	rdata   ledger.RDataKey
 	version uint64
 	at      time.Time
 	// keys are the holdings that left.
@@ -77,6 +83,12 @@ type row struct {
 	since, ended time.Time
 }
 
+// A departed is when something left, and with which version.
+type departed struct {
+	version uint64
+	at      time.Time
+}
+
 // NewHub makes a hub without subscribers.
 func NewHub() *Hub {
 	life := make([]byte, 8)
@@ -84,7 +96,7 @@ func NewHub() *Hub {
 	_, _ = rand.Read(life)
 	return &Hub{
 		life: hex.EncodeToString(life), version: 1, changed: make(chan struct{}), subscribers: make(map[string]*subscriber),
-		holders: make(map[ledger.Key]map[*subscriber]bool), rows: make(map[ledger.RDataKey]*row),
+		holders: make(map[ledger.Key]map[*subscriber]bool), gone: make(map[ledger.Key]departed),
 	}
 }
 
@@ -94,41 +106,38 @@ func (h *Hub) Swapped(left []ledger.Departed, now time.Time) {
 	defer h.mu.Unlock()
 	h.version++
 	for i := range left {
+		h.gone[left[i].Key()] = departed{h.version, now}
 		h.leftLocked(left[i].Key(), now)
 	}
 	close(h.changed)
 	h.changed = make(chan struct{})
 }
 
-// leftLocked opens the row of a holding that left, if anybody held it.
+// leftLocked opens the row of a holding that left, if anybody held it. What is known of an earlier departure of it is void: it came back in
+// between, and what is asked now is who lets go of it now.
 func (h *Hub) leftLocked(k ledger.Key, now time.Time) {
 	holders := h.holders[k]
-	r := h.rows[k.RData]
-	if r == nil || r.version != h.version {
-		if r != nil {
-			// It came back in between: what is asked now is who lets go of it now.
-			h.dropRowLocked(k.RData)
+	var r *row
+	h.rows = slices.DeleteFunc(h.rows, func(o *row) bool {
+		if o.rdata == k.RData && o.version == h.version {
+			r = o
+			return false
 		}
-		r = &row{version: h.version, at: now, keys: make(map[ledger.Key]bool), pending: make(map[*subscriber]bool)}
-		h.rows[k.RData] = r
-		if h.order = append(h.order, k.RData); len(h.order) > maxRows {
-			h.evicted = h.rows[h.order[0]].at
-			h.dropRowLocked(h.order[0])
+		delete(o.keys, k)
+		return len(o.keys) == 0
+	})
+	if len(holders) == 0 {
+		return
+	}
+	if r == nil {
+		r = &row{rdata: k.RData, version: h.version, at: now, keys: make(map[ledger.Key]bool), pending: make(map[*subscriber]bool)}
+		if h.rows = append(h.rows, r); len(h.rows) > maxRows {
+			h.rows, h.cut = slices.Delete(h.rows, 0, 1), true
 		}
 	}
 	r.keys[k] = true
 	for s := range holders {
 		r.pending[s] = true
-	}
-}
-
-func (h *Hub) dropRowLocked(k ledger.RDataKey) {
-	delete(h.rows, k)
-	for i, o := range h.order {
-		if o == k {
-			h.order = append(h.order[:i:i], h.order[i+1:]...)
-			return
-		}
 	}
 }
 
@@ -167,11 +176,25 @@ func (h *Hub) giving(s *subscriber, version uint64, keys map[ledger.Key]bool, un
 			h.holders[k] = make(map[*subscriber]bool)
 		}
 		h.holders[k][s] = true
-		// It left while this was being made.
-		if r := h.rows[k.RData]; r != nil && r.version > version && r.keys[k] {
-			r.pending[s] = true
+		h.lateLocked(s, k, version)
+	}
+}
+
+// lateLocked has s pend where k left while what s is sent was being made of an older version. Its row may not be there, if nobody held k then.
+func (h *Hub) lateLocked(s *subscriber, k ledger.Key, version uint64) {
+	left, ok := h.gone[k]
+	if !ok || left.version <= version || h.prompt {
+		return
+	}
+	for _, r := range h.rows {
+		if r.rdata == k.RData && r.version == left.version {
+			r.keys[k], r.pending[s] = true, true
+			return
 		}
 	}
+	h.rows = append(h.rows, &row{
+		rdata: k.RData, version: left.version, at: left.at, keys: map[ledger.Key]bool{k: true}, pending: map[*subscriber]bool{s: true},
+	})
 }
 
 // same says that s would be sent at a version what it was sent last.
@@ -225,8 +248,8 @@ func (h *Hub) settleLocked(s *subscriber, now time.Time) {
 		}
 	}
 	upTo := max(s.checked, s.acked)
-	for _, k := range h.order {
-		if r := h.rows[k]; r.pending[s] && r.version <= upTo && !s.lasts(r) {
+	for _, r := range h.rows {
+		if r.pending[s] && r.version <= upTo && !s.lasts(r) {
 			delete(r.pending, s)
 			r.confirmed, r.last = r.confirmed+1, now.Sub(r.at)
 		}
@@ -294,6 +317,7 @@ func (h *Hub) forgetLocked(s *subscriber) {
 func (h *Hub) sweep(now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	maps.DeleteFunc(h.gone, func(_ ledger.Key, d departed) bool { return now.Sub(d.at) > lateMost })
 	for _, s := range h.subscribers {
 		h.expireLocked(s, now)
 	}

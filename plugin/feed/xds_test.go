@@ -138,6 +138,9 @@ func TestXDS(t *testing.T) {
 
 	// It dies before anybody has judged: the client turns to the next tier by itself.
 	b.stop["127.0.91.2"]()
+	// The call that is under way with it fails.
+	require.Eventually(t, func() bool { return c.call() == nil }, time.Minute, time.Millisecond)
+	b.take()
 	c.calls(50)
 	require.Equal(t, map[string]int{"127.0.91.3": 50}, b.take())
 
@@ -154,8 +157,12 @@ func (s *site) confirms(rdata string) {
 	require.Eventually(s.t, func() bool {
 		s.hub.mu.Lock()
 		defer s.hub.mu.Unlock()
-		r := s.hub.rows[ledger.RDataKeyOf(rdata)]
-		return r.confirmed == 1 && len(r.pending) == 0
+		for _, r := range s.hub.rows {
+			if r.rdata == ledger.RDataKeyOf(rdata) {
+				return r.confirmed == 1 && len(r.pending) == 0
+			}
+		}
+		return false
 	}, time.Minute, time.Millisecond)
 }
 

@@ -35,7 +35,7 @@ type ServiceStaleness struct {
 	Removed bool `json:"removed,omitempty"`
 	// Departures are the endpoints of the service's pools that are out of its answers.
 	Departures []DepartureStaleness `json:"departures"`
-	// Lines are the three things to know of caches, in words, always together.
+	// Lines are the three things to know of caches, in words, always together, and what subscribers have confirmed where a node has feeds.
 	Lines []string `json:"lines"`
 }
 
@@ -99,6 +99,29 @@ type DepartureStaleness struct {
 	// Outstanding is how many answers of this node that name it caches may hold, Exposure the same by second of expiry.
 	Outstanding uint64   `json:"outstanding"`
 	Exposure    []uint64 `json:"exposure,omitempty"`
+	// Subscribers is what is known of those who were given it by feeds; absent where no node has any.
+	Subscribers *Subscribers `json:"subscribers,omitempty"`
 	// Again are nodes that answer it since it was forgotten, which is a new fact.
 	Again []VoidNode `json:"again,omitempty"`
+}
+
+// Subscribers are those who were given something by feeds of any node, which has left the answers since, and what they have acknowledged.
+type Subscribers struct {
+	// Told is how many there were, on all nodes that have said it.
+	Told int `json:"told"`
+	// Confirmed have acknowledged a version without it, the last of them ConfirmedAfterSeconds after it left; absent if none has.
+	Confirmed             int      `json:"confirmed"`
+	ConfirmedAfterSeconds *float64 `json:"confirmed_after_seconds,omitempty"`
+	// Waiting have not acknowledged yet.
+	Waiting int `json:"waiting,omitempty"`
+	// Silent lost their stream before, and may keep what they were given until ExpiresAt; what Expired were given has expired.
+	Silent  int `json:"silent,omitempty"`
+	Expired int `json:"expired,omitempty"`
+	// SilentSince is when the first of those was last heard.
+	SilentSince *time.Time `json:"silent_since,omitempty"`
+	ExpiresAt   *time.Time `json:"expires_at,omitempty"`
+	// NotBelieved acknowledged what they were not sent.
+	NotBelieved int `json:"not_believed,omitempty"`
+	// Unknown are nodes that have not said who listens to them, in words.
+	Unknown []string `json:"unknown,omitempty"`
 }
