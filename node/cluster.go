@@ -6,13 +6,13 @@ import (
 	"fmt"
 
 	"github.com/fairlead-dns/fairlead/config"
-	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/health/cluster"
 	"github.com/fairlead-dns/fairlead/health/gossip"
 	"github.com/fairlead-dns/fairlead/health/judge"
 )
 
 // clusterOf is the node's part in the cluster of its node file; nil without one. It reads the keys. version is that of the program.
-func clusterOf(cfg *config.Node, version string) (*engine.Cluster, error) {
+func clusterOf(cfg *config.Node, version string) (*cluster.Options, error) {
 	c := cfg.Cluster
 	if c == nil {
 		return nil, nil
@@ -47,7 +47,7 @@ func clusterOf(cfg *config.Node, version string) (*engine.Cluster, error) {
 				c.Gossip.Identity, base64.StdEncoding.EncodeToString(public))
 		}
 	}
-	return &engine.Cluster{
+	return &cluster.Options{
 		Gossip: o, Nodes: nodes, Allowance: c.Allowance(), IsolateAfter: c.IsolateAfter, Version: version, Keyring: c.Gossip.Keyring,
 	}, nil
 }

@@ -3,7 +3,7 @@ package node
 import (
 	"time"
 
-	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/health/cluster"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/feed"
 )
@@ -21,7 +21,7 @@ func (n *Node) swapped() func(left []ledger.Departed) {
 }
 
 // subscribers are those who listen; nil where nobody may. The hub is there.
-func (n *Node) subscribers() engine.Subscribers {
+func (n *Node) subscribers() cluster.Subscribers {
 	if n.hub == nil {
 		return nil
 	}

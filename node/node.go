@@ -17,6 +17,7 @@ import (
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/audit"
+	"github.com/fairlead-dns/fairlead/health/cluster"
 	"github.com/fairlead-dns/fairlead/health/engine"
 	"github.com/fairlead-dns/fairlead/health/event"
 	"github.com/fairlead-dns/fairlead/health/gossip"
@@ -248,7 +249,7 @@ func (n *Node) makeEngine() error {
 	if err != nil {
 		return err
 	}
-	cluster, err := clusterOf(cfg, n.opts.Version)
+	peers, err := clusterOf(cfg, n.opts.Version)
 	if err != nil {
 		return err
 	}
@@ -259,7 +260,7 @@ func (n *Node) makeEngine() error {
 	})
 	var copied string
 	if n.state != "" {
-		copied = engine.CopiedState(n.state)
+		copied = cluster.CopiedState(n.state)
 	}
 	n.rollover = rollover.Open(rollover.Options{
 		Path: filepath.Join(n.state, rollover.FileName), Current: n.current, Restored: copied != "", Logger: n.logger,
@@ -268,7 +269,7 @@ func (n *Node) makeEngine() error {
 	n.engine, err = engine.New(engine.Options{
 		Publisher: &answer.Publisher{Compiler: n.compiler, Current: n.current, Events: n.events, Logger: n.logger, Moves: n.moves, Around: n.rollover.Around, Swapped: n.swapped()}, Prober: prober,
 		Model: n.source.model, Source: n.source, State: n.state, StateMaxAge: cfg.StateMaxAge,
-		References: referenceTargets(cfg.References), Node: cfg.Name, Cluster: cluster, Ledger: n.compiler.Ledger(), Transit: cfg.Caches.Transit, Events: n.events, Hooks: len(cfg.Hooks) > 0,
+		References: referenceTargets(cfg.References), Node: cfg.Name, Cluster: peers, Ledger: n.compiler.Ledger(), Transit: cfg.Caches.Transit, Events: n.events, Hooks: len(cfg.Hooks) > 0,
 		Logger: n.logger, Registerer: n.scope, Restored: copied, Subscribers: n.subscribers(), Shared: n.tokens, Discovered: n.discovery, Runs: n.runs,
 		Handlers: map[string]gossip.Handler{askKeys: n.handleKeys},
 	})

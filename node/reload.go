@@ -10,7 +10,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/config/zonedir"
-	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/health/departure"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -165,7 +165,7 @@ func (f *zoneFiles) Reload(ctx context.Context, force bool) (*api.ReloadResult, 
 }
 
 // leftByConfig is what left the answers by a configuration, as the API has it. signed are the zones that were signed before.
-func (f *zoneFiles) leftByConfig(t *engine.Taken, signed []string) api.LeftByConfig {
+func (f *zoneFiles) leftByConfig(t *departure.Taken, signed []string) api.LeftByConfig {
 	out := api.LeftByConfig{More: t.More}
 	still := f.node.rollover.SignedZones()
 	for _, zone := range signed {

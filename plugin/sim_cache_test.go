@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead-dns/fairlead/health"
-	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/health/departure"
 	"github.com/fairlead-dns/fairlead/health/gossip/gossiptest"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/integration/suite"
@@ -180,7 +180,7 @@ const keptAnswers = 2 * time.Minute
 func (c *simCaches) look() {
 	type printed struct {
 		node *simNode
-		left []engine.Departure
+		left []departure.Departure
 	}
 	var all []printed
 	for _, n := range c.sim.nodes {
@@ -210,7 +210,7 @@ func (c *simCaches) look() {
 
 // hold is where answers in caches and a printed bound meet. Known: what any node answered before its word has expired by then. Final:
 // what was answered until then, and since by nobody before its word, which was given after it. The caller holds sim.mu.
-func (c *simCaches) hold(by *simNode, d *engine.Departure) {
+func (c *simCaches) hold(by *simNode, d *departure.Departure) {
 	if !d.Bound.Known {
 		return
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead-dns/fairlead/health"
-	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/health/departure"
 	"github.com/fairlead-dns/fairlead/health/gossip/gossiptest"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/integration/suite"
@@ -20,7 +20,7 @@ import (
 var simEndpoint = health.Scope{Kind: health.ScopeEndpoint, Zone: "example.org.", Pool: "eu", Endpoint: "a"}
 
 // departed is what a node prints of the endpoint with an address; nil where it is not out.
-func (n *simNode) departed(address string) *engine.Departure {
+func (n *simNode) departed(address string) *departure.Departure {
 	for _, d := range n.engine.Departures() {
 		if d.RData == address {
 			return &d

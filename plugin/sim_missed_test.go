@@ -11,7 +11,7 @@ import (
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/require"
 
-	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/health/departure"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 )
 
@@ -27,7 +27,7 @@ var wildcardOf = map[string]string{"any.wild.example.org.": "*.wild.example.org.
 
 // missed holds what nodes leave out against what is in the caches: while the cluster is well, what a cache holds and nobody answers any more
 // stands on every node's list, with no instant before the cache forgets it, unless the node says that it does not know all. The caller holds sim.mu.
-func (c *simCaches) missed(now time.Time, by *simNode, left []engine.Departure) {
+func (c *simCaches) missed(now time.Time, by *simNode, left []departure.Departure) {
 	if c.sim.calmFor() < missedCalm || c.sim.without != 0 {
 		return
 	}
@@ -58,7 +58,7 @@ func (c *simCaches) missed(now time.Time, by *simNode, left []engine.Departure) 
 }
 
 // listed tells whether a node's list has a holding that a cache forgets at an instant, with no earlier one beside it.
-func listed(left []engine.Departure, h ledger.Holding, expires time.Time) bool {
+func listed(left []departure.Departure, h ledger.Holding, expires time.Time) bool {
 	for i := range left {
 		d := &left[i]
 		if d.RData == h.RData && (d.Owner == "" || d.Owner == h.Owner) && (!d.Bound.Known || !d.Bound.SafeAt.Before(expires)) {

@@ -22,6 +22,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/cluster"
 	"github.com/fairlead-dns/fairlead/health/engine"
 	"github.com/fairlead-dns/fairlead/health/gossip"
 	"github.com/fairlead-dns/fairlead/health/gossip/gossiptest"
@@ -128,7 +129,7 @@ func (n *simNode) start() {
 	n.engine, err = engine.New(engine.Options{
 		Publisher: p, Ledger: compiler.Ledger(), Prober: n.prober, Model: n.model(), State: n.dir, Node: n.name, References: n.sim.references(),
 		Logger: n.sim.logger.With("node", n.name), Without: n.sim.without, Skew: time.Duration(int64(n.addr.Addr().As4()[3]-2)) * 150 * time.Second,
-		Cluster:   &engine.Cluster{Gossip: o, Nodes: n.sim.places(), Allowance: time.Second, Version: "sim", IsolateAfter: n.sim.isolateAfter, Keyring: n.keyfile()},
+		Cluster:   &cluster.Options{Gossip: o, Nodes: n.sim.places(), Allowance: time.Second, Version: "sim", IsolateAfter: n.sim.isolateAfter, Keyring: n.keyfile()},
 		Suspended: n.suspends, MaxTTL: n.neverAnswered(),
 	})
 	require.NoError(t, err)

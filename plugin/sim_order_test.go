@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/fairlead-dns/fairlead/health"
-	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/health/cluster"
 )
 
 // force forces an endpoint. The forces on it that the node knows of end with that.
@@ -94,7 +94,7 @@ func (s *sim) extend(n *simNode, o *simOrder, d time.Duration) bool {
 func (s *sim) held(n *simNode, id health.IntentID) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	h := n.engine.AwaitHolding(ctx, []health.IntentID{id}, func(h *engine.Holding) bool { return h.Enough() })
+	h := n.engine.AwaitHolding(ctx, []health.IntentID{id}, func(h *cluster.Holding) bool { return h.Enough() })
 	return h.Enough()
 }
 

@@ -13,7 +13,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
-	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/health/cluster"
 )
 
 // inSim runs play on a cluster that is calm, and wants no invariant broken.
@@ -28,13 +28,13 @@ func inSim(t *testing.T, size int, play func(t *testing.T, s *sim)) {
 	})
 }
 
-func (n *simNode) shows(name string) engine.NodeView {
+func (n *simNode) shows(name string) cluster.NodeView {
 	for _, v := range n.engine.Cluster().Nodes {
 		if v.Name == name {
 			return v
 		}
 	}
-	return engine.NodeView{}
+	return cluster.NodeView{}
 }
 
 // TestRosterChanges: a fourth node joins, the third is declared stopped, comes back, and is removed for good.

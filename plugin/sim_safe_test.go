@@ -14,7 +14,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
-	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/health/departure"
 	"github.com/fairlead-dns/fairlead/health/gossip/gossiptest"
 	"github.com/fairlead-dns/fairlead/health/judge"
 	"github.com/fairlead-dns/fairlead/integration/suite"
@@ -157,7 +157,7 @@ func standsIn(m *config.Model, scope health.Scope, rdata string) (in, out bool) 
 
 // word is the instant up to which a yes speaks of a node's answers with an address: that after which the node gave its word. Of what the
 // node does not know, it speaks of all.
-func (j *safeJudge) word(known *engine.Safety, rdata, node string) time.Time {
+func (j *safeJudge) word(known *departure.Safety, rdata, node string) time.Time {
 	for i := range known.Items {
 		if known.Items[i].RData != rdata {
 			continue

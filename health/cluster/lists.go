@@ -20,7 +20,7 @@ const AskTargets = "targets"
 type Lists struct {
 	Marks *Marks
 	// Ask asks another node. Loop is the owner's.
-	Ask    func(ctx context.Context, node, kind string, body []byte) ([]byte, error)
+	Ask    Ask
 	Loop   *loop.Loop
 	Logger *slog.Logger
 }

@@ -37,6 +37,8 @@ type Rounds struct {
 	parts []Part
 	// told is the news of each part as it was told last, by key.
 	told map[string]any
+	// urgent asks for a telling at the end of the owner's turn.
+	urgent bool
 
 	mu      sync.Mutex
 	waiting []gossip.Round // guarded by mu: delivered since the last Waiting
@@ -61,6 +63,15 @@ func (r *Rounds) part(key string) *Part {
 		}
 	}
 	return nil
+}
+
+// Urge asks for a telling at the end of this turn of the owner.
+func (r *Rounds) Urge() { r.urgent = true }
+
+// Urgent tells whether one was asked for since the last call.
+func (r *Rounds) Urgent() (urgent bool) {
+	urgent, r.urgent = r.urgent, false
+	return urgent
 }
 
 // Deliver has a shard wait. It may be called from any goroutine.

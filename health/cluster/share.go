@@ -41,7 +41,7 @@ type Share struct {
 	// Set is nil for none.
 	Set Shared
 	// Ask asks another node. Loop is the owner's. Changed is told that the set has become another one.
-	Ask     func(ctx context.Context, node, kind string, body []byte) ([]byte, error)
+	Ask     Ask
 	Loop    *loop.Loop
 	Changed func()
 	Logger  *slog.Logger

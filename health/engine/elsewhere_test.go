@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health/departure"
 )
 
 // cellsModel has the cells 0 to last of a hundred at home in eu, the others in us, and a wildcard that eu answers.
@@ -49,7 +50,7 @@ func TestMovedNames(t *testing.T) {
 				time.Sleep(time.Minute) // in a bubble
 				b.SetModel(cellsModel(t, tt.last, tt.more))
 				time.Sleep(10 * time.Second) // in a bubble
-				moved := slices.DeleteFunc(b.Departures(), func(d Departure) bool { return !d.Moved })
+				moved := slices.DeleteFunc(b.Departures(), func(d departure.Departure) bool { return !d.Moved })
 				if tt.service == "" {
 					require.Empty(t, moved)
 					return
@@ -62,10 +63,10 @@ func TestMovedNames(t *testing.T) {
 				require.GreaterOrEqual(t, held, tt.held)
 				require.Less(t, held, tt.held+10*time.Second)
 				time.Sleep(held) // in a bubble
-				moved = slices.DeleteFunc(b.Departures(), func(d Departure) bool { return !d.Moved })
+				moved = slices.DeleteFunc(b.Departures(), func(d departure.Departure) bool { return !d.Moved })
 				require.True(t, moved[0].Bound.Final)
-				time.Sleep(elsewhereShownFor + time.Minute) // in a bubble
-				require.False(t, slices.ContainsFunc(b.Departures(), func(d Departure) bool { return d.Moved }))
+				time.Sleep(departure.ElsewhereShownFor + time.Minute) // in a bubble
+				require.False(t, slices.ContainsFunc(b.Departures(), func(d departure.Departure) bool { return d.Moved }))
 			})
 		})
 	}

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	dto "github.com/prometheus/client_model/go"
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead-dns/fairlead/config"
@@ -42,9 +41,10 @@ func TestEndsAreAnnounced(t *testing.T) {
 	suite.Large(t)
 	synctest.Test(t, func(t *testing.T) {
 		var log logged
+		reg := prometheus.NewRegistry()
 		b := start(t, Options{
 			Model: config.NewModel([]*config.Zone{testZone("example.org.", "192.0.2.1", "192.0.2.2")}), Node: "n1",
-			Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})), Registerer: prometheus.NewRegistry(),
+			Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})), Registerer: reg,
 		})
 		lines := func() int {
 			synctest.Wait()
@@ -52,9 +52,17 @@ func TestEndsAreAnnounced(t *testing.T) {
 		}
 		left := func(kind health.IntentKind) float64 {
 			synctest.Wait()
-			var m dto.Metric
-			require.NoError(t, b.metrics.ends[kind].Write(&m))
-			return m.GetGauge().GetValue()
+			families, err := reg.Gather()
+			require.NoError(t, err)
+			for _, f := range families {
+				for _, m := range f.GetMetric() {
+					if f.GetName() == "fairlead_intent_ends_in_seconds" && m.GetLabel()[0].GetValue() == kind.String() {
+						return m.GetGauge().GetValue()
+					}
+				}
+			}
+			t.Fatal("no such metric")
+			return 0
 		}
 		require.True(t, math.IsInf(left(health.IntentDrain), 1))
 		id := intend(t, b, drainOf(oneEnd))

@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"sync"
+	"maps"
 	"sync/atomic"
 	"time"
 
@@ -15,169 +14,60 @@ import (
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/cluster"
-	"github.com/fairlead-dns/fairlead/health/event"
+	"github.com/fairlead-dns/fairlead/health/departure"
 	"github.com/fairlead-dns/fairlead/health/gone"
 	"github.com/fairlead-dns/fairlead/health/gossip"
 	"github.com/fairlead-dns/fairlead/health/incident"
 	"github.com/fairlead-dns/fairlead/health/intent"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/health/loop"
+	"github.com/fairlead-dns/fairlead/health/order"
+	"github.com/fairlead-dns/fairlead/health/reload"
 	"github.com/fairlead-dns/fairlead/health/report"
+	"github.com/fairlead-dns/fairlead/health/staleness"
 	"github.com/fairlead-dns/fairlead/health/state"
 	"github.com/fairlead-dns/fairlead/health/table"
+	"github.com/fairlead-dns/fairlead/health/vantage"
 )
 
 const (
 	// tick paces what needs no event: horizons, ends of holds, freshness.
 	tick = 250 * time.Millisecond
-	// pollInterval is how often the zone files are looked at; settleInterval is how soon a file that changed is read
-	// again, for it counts only after two equal reads.
-	pollInterval   = 2 * time.Second
-	settleInterval = 500 * time.Millisecond
+	// tellTicks is how many ticks pass between two tellings while nothing changes: a second, gossip's own pace.
+	tellTicks = 4
+	// collectTicks is how many ticks pass between two looks for intents that are over for good.
+	collectTicks = 240
 	// DefaultStateMaxAge is how old persisted verdicts may be at a start.
 	DefaultStateMaxAge = time.Hour
 	// DefaultNode is the name of a node that has none.
 	DefaultNode = "node"
 )
 
-// A Publisher makes what is served from views. All calls but Prepare come from Run's goroutine, one at a time.
-type Publisher interface {
-	// Prepare compiles a view of a new model, beside the views that go on being published, so that the Publish of that
-	// model is cheap. It runs on a goroutine of its own.
-	Prepare(*health.View)
-	// Publish serves v from now on. The horizons in lower, by v's indices, hold before v does: they only move flips to an
-	// earlier time.
-	Publish(v *health.View, lower []health.PoolHorizon) ledger.Swap
-	// MoveHorizons moves the earliest flips of pools of the view that was published last.
-	MoveHorizons([]health.PoolHorizon)
-	// Serves tells whether a service of a zone, both by name, answers with something that is up.
-	Serves(zone, service string) bool
-	// PlanHash is the same on two nodes that answer the same from the same model.
-	PlanHash() uint64
-}
-
-// A Prober probes targets and reports to Engine.Observe.
-type Prober interface {
-	Run(context.Context) error
-	// SetTargets replaces the whole set; targets that stay keep their counters and their phase.
-	SetTargets([]health.Target)
-	// Restore seeds the state of a target before its first probe; unset means that it came too late.
-	Restore(id health.TargetID, state health.State, since time.Time) bool
-	// Alive is nil while the schedule turns.
-	Alive() error
-}
-
-// A Source watches the zone files. Its calls come one at a time.
-type Source interface {
-	// Poll looks at the files. model is not nil when a new one is to be served. settling asks for the next look soon.
-	Poll() (model *config.Model, settling bool)
-}
-
-// Options are what an Engine works with. Publisher, Prober and Model are required.
-type Options struct {
-	Publisher Publisher
-	Prober    Prober
-	// Model is what is served from the start.
-	Model *config.Model
-	// Source may be nil: then only SetModel changes the model.
-	Source Source
-	// Node names this node in the ids of intents; DefaultNode when empty.
-	Node string
-	// State is the directory for intents and the last verdicts; empty for none. StateMaxAge is DefaultStateMaxAge when 0.
-	State       string
-	StateMaxAge time.Duration
-	// Ledger is what the Publisher's answers are stamped in; nil means that nobody asks.
-	Ledger *ledger.Ledger
-	// Events is told what happens; nil means nobody. Hooks is set when this node has webhooks, which the others are told.
-	Events *event.Log
-	Hooks  bool
-	// Subscribers are those who listen to this node's feeds; nil where it has none.
-	Subscribers Subscribers
-	// Transit is how late a resolver may still accept an answer (X of docs/design.md section 6); config.DefaultTransit when 0.
-	Transit time.Duration
-	// Shared is what the nodes share besides orders; nil for nothing.
-	Shared cluster.Shared
-	// Discovered is what clusters give, which nodes tell each other; nil for nothing.
-	Discovered cluster.Shared
-	// Handlers reply to what other nodes ask for by AskEach, by kind; nil for nothing.
-	Handlers map[string]gossip.Handler
-	// Runs are those of plans; nil for none.
-	Runs cluster.Shared
-	// References are probed only to tell a broken vantage from a broken world; none means that it never abstains.
-	References []health.Target
-	// MaxTTL is an operator's word for the greatest TTL that an earlier process of this node gave; nil for none. Restored, where it is not
-	// empty, says why State may be an older copy.
-	MaxTTL   *time.Duration
-	Restored string
-	// Without is for simulators, and so is Skew: how far this node's clock is ahead, where instants are told by it.
-	Without health.Guards
-	Skew    time.Duration
-	// Suspended is for how long the machine has been suspended since it was started; nil asks the kernel. It is for simulators.
-	Suspended func() time.Duration
-	// Cluster is nil for a node alone. With it, Node is its name in the roster and State is required.
-	Cluster    *Cluster
-	Logger     *slog.Logger
-	Registerer prometheus.Registerer
-}
-
-func (o *Options) validate() error {
-	if o.Publisher == nil || o.Prober == nil || o.Model == nil {
-		return errors.New("engine: Publisher, Prober and Model are required")
-	}
-	if o.Node == "" {
-		o.Node = DefaultNode
-	}
-	if o.Ledger == nil {
-		o.Ledger = ledger.New(time.Now())
-	}
-	if o.Transit == 0 {
-		o.Transit = config.DefaultTransit
-	}
-	if o.StateMaxAge == 0 {
-		o.StateMaxAge = DefaultStateMaxAge
-	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	if o.Registerer == nil {
-		o.Registerer = prometheus.NewRegistry()
-	}
-	return nil
-}
-
-// Engine folds and publishes. Make it with New.
+// Engine folds and publishes. Make it with New. Its Desk takes orders, its Console what concerns the other nodes, and its Memory tells of answers
+// that caches may hold; they, and all other exported methods but Show and Join, may be used from any goroutine.
 type Engine struct {
-	opts    Options
-	metrics *metrics
+	*order.Desk
+	*cluster.Console
+	*staleness.Memory
+	*reload.Files
+	*gate
+
+	opts           Options
+	publishing     prometheus.Histogram
+	clusterMetrics *cluster.Metrics
 	// reporter and incidents follow what is published. Owned by Run's goroutine.
 	reporter  *report.Reporter
 	incidents *incident.Watch
 	state     *state.File
 
-	view   atomic.Pointer[health.View] // swapped, never mutated
-	frozen atomic.Pointer[FreezeOrder] // swapped, never mutated
+	view atomic.Pointer[health.View] // swapped, never mutated
+	loop *loop.Loop                  // turned by Run's goroutine
+	tidy reload.Tidier               // may be used by anybody
+	// models are those that wait; they may be used by anybody.
+	models *reload.Models
 
-	shownIntents atomic.Pointer[shownIntents] // swapped, never mutated
-	shownCluster atomic.Pointer[ClusterView]  // swapped, never mutated
-	shownLeft    atomic.Pointer[[]Departure]  // swapped, never mutated
-	shownClear   atomic.Pointer[clearing]     // swapped, never mutated
-	olderTTL     atomic.Int64                 // in nanoseconds
-	drained      atomic.Bool                  // an intent drains this node
-	shut         atomic.Pointer[string]       // swapped, never mutated: why service names are not answered
-	lease        *cluster.Lease               // may be asked by anybody; renewed by Run's goroutine
-
-	mu    sync.Mutex
-	inbox map[health.TargetID]health.Observation // guarded by mu: the latest one per target since the last fold
-	model *config.Model                          // guarded by mu: to be taken up
-	taken chan struct{}                          // guarded by mu: closed when the next model is served
-
-	loop   *loop.Loop    // turned by Run's goroutine
-	untidy chan struct{} // holds at most one token, for tidy
-	pulls  chan struct{} // holds at most one token: ask the other nodes what they hold
-	pulled chan struct{} // another node has answered
-	looks  chan looking  // taken by the goroutine that watches the files
-
-	evidence *table.Evidence // its observations are read by anybody; written by Run's goroutine alone
+	evidence *table.Evidence  // its observations are read by anybody; written by Run's goroutine alone
+	vantage  *vantage.Vantage // its mailbox is filled by anybody; all else is Run's goroutine's
 
 	// owned by Run's goroutine
 	cur, next  *version
@@ -185,27 +75,20 @@ type Engine struct {
 	generation uint64
 	ticks      int
 	started    time.Time
-	freeze     FreezeOrder
-	intents    *intent.Store
-	// kept is what waits for the disk of intents; refused is set while that refuses what is in force.
-	kept    *intent.Queue
-	refused bool
-	// intentWake is the nearest start or end of an intent; zero for none.
-	intentWake time.Time
-	// announced are the ends that are near and have been announced.
-	announced map[health.IntentID]time.Time
-	// cluster is nil for a node alone.
-	cluster *membership
-	issued  issued
+	pause      loop.Pause
+	orders     *order.Orders
+	// cluster is nil for a node alone, and so are members, which are of it.
+	cluster *cluster.Membership
+	members *cluster.Members
+	// rounds are what nodes tell each other; what waits of them has a lock of its own.
+	rounds cluster.Rounds
+	// lives are what the disk keeps of answers, words what the nodes say of what has left them; departures follow that.
+	lives      *cluster.Lives
+	words      *cluster.Words
+	departures *departure.Set
+	stale      *staleness.Staleness
 	// gone are static records that no file has any more; what it shows is asked by anybody.
 	gone *gone.Records
-	// moved are names that a file has answered elsewhere. Owned by Run's goroutine.
-	moved []movedNames
-	// turn is when Run last did something, pause when it had stood still before. Owned by its goroutine.
-	turn    time.Time
-	pause   pause
-	lives   lives
-	takings takings
 }
 
 // New judges opts.Model from what was persisted and publishes the first view, so that an answer exists before the first
@@ -214,108 +97,142 @@ func New(opts Options) (*Engine, error) {
 	if err := opts.validate(); err != nil {
 		return nil, err
 	}
+	now := time.Now()
 	e := &Engine{
-		opts:     opts,
-		metrics:  newMetrics(opts.Registerer),
+		opts:       opts,
+		publishing: newPublish(opts.Registerer), clusterMetrics: cluster.NewMetrics(opts.Registerer),
 		reporter: report.New(opts.Events, opts.Logger, opts.Registerer),
-		inbox:    make(map[health.TargetID]health.Observation),
 		loop:     loop.New(),
+		models:   reload.NewModels(),
 		prepared: make(chan *version, 1),
-		untidy:   make(chan struct{}, 1),
-		pulls:    make(chan struct{}, 1),
-		pulled:   make(chan struct{}),
-		taken:    make(chan struct{}),
-		looks:    make(chan looking),
+		tidy:     reload.NewTidier(),
+		started:  now,
+		evidence: table.NewEvidence(opts.Node, opts.References, opts.Without),
 	}
 	var err error
-	now := time.Now()
-	e.started = now
-	isolateAfter := time.Duration(0)
-	if opts.Cluster != nil {
-		isolateAfter = opts.Cluster.IsolateAfter
-	}
-	e.lease = cluster.NewLease(isolateAfter, now, opts.Suspended)
 	if e.state, err = state.Open(opts.State, opts.StateMaxAge, now, opts.Logger); err != nil {
 		return nil, fmt.Errorf("state of the engine: %w", err)
 	}
-	e.frozen.Store(new(FreezeOrder))
-	e.shownLeft.Store(new([]Departure))
-	e.shownClear.Store(new(clearing))
-	incidents := incident.Open(incident.Options{Node: opts.Node, State: opts.State, Events: opts.Events, Logger: opts.Logger})
-	e.shut.Store(new(string))
-	e.evidence = table.NewEvidence(opts.Node, opts.References, opts.Without)
-	if err := e.joinCluster(); err != nil {
+	e.vantage = vantage.New(vantage.Options{
+		Node: opts.Node, Alone: opts.Cluster == nil, Prober: opts.Prober, Evidence: e.evidence, Events: opts.Events, Logger: opts.Logger, Registerer: opts.Registerer,
+	})
+	if err := e.join(now); err != nil {
 		return nil, fmt.Errorf("cluster: %w", err)
 	}
-	if err := e.openIntents(now); err != nil {
+	if err := e.openOrders(now); err != nil {
 		return nil, fmt.Errorf("state of the engine: %w", err)
 	}
 	e.cur = e.newVersion(opts.Model, nil, now)
-	if err := e.openIssued(now); err != nil {
-		return nil, fmt.Errorf("state of the engine: %w", err)
+	e.orders.Use(e.cur.Table)
+	e.openLives(now)
+	if e.cluster != nil {
+		e.cluster.Pull.Lives, e.cluster.Pull.Orders, e.cluster.Lives, e.cluster.Departures = e.lives, e.orders, e.lives, e.departures
+		e.cluster.Start(e.orders.Part(), e.cluster.Shares)
 	}
-	e.incidents = incident.NewWatch(incidents, incident.Answers{
-		Book: e.issued.book, Ledger: opts.Ledger, Serves: opts.Publisher.Serves, Loss: e.loss,
-		Orders: func(now time.Time) []health.Intent { return e.intents.Set().Open(now) },
-	}, now)
+	e.incidents = incident.NewWatch(
+		incident.Open(incident.Options{Node: opts.Node, State: opts.State, Events: opts.Events, Logger: opts.Logger}),
+		incident.Answers{Book: e.lives.Book(), Ledger: opts.Ledger, Serves: opts.Publisher.Serves, Loss: func(z *config.Zone, p *config.Pool, svc *config.Service, failed, now time.Time) *ledger.Loss {
+			return e.cur.Loss(z, p, svc, failed, now)
+		}, Orders: e.orders.Open}, now)
+	e.stale = staleness.New(staleness.Options{
+		Loop: e.loop, Rounds: &e.rounds, Ledger: opts.Ledger, In: e.cluster, Lives: e.lives, Words: e.words, Departures: e.departures, Incidents: e.incidents, Started: now,
+	})
+	e.Memory = e.stale.Memory()
+	e.Files = reload.NewFiles(opts.Source, e.models, e.loop, e.departures)
+	e.gate.orders, e.gate.lives, e.gate.stale = e.orders, e.lives, e.stale
 	e.gone = gone.Open(gone.Options{State: opts.State, Transit: opts.Transit, Logger: opts.Logger, Damaged: e.state.Damage}, opts.Model, now)
 	for _, d := range e.state.Damaged() {
 		e.opts.Events.Add("state.damaged", d.File, d.Text, nil)
 	}
 	e.markAll(now)
-	e.applyIntents(now)
-	e.setTargets(e.cur.Table)
+	e.orders.Apply(e.tables(), now)
+	e.vantage.SetTargets(e.cur.Table)
 	e.publish(now, true)
-	// What is out has been out all the time of this process, and the first word to the others says so.
-	e.claim(now)
-	e.issued.book.Poll(now)
-	e.follow(now)
-	e.watchEnds(now)
+	e.stale.Begin(now)
+	e.orders.WatchEnds(now)
 	e.showCluster(now)
-	e.tookUp(opts.Model, nil)
+	e.tidy.TookUp(opts.Model, nil)
 	return e, nil
 }
 
-// openIntents reads the orders that are kept.
-func (e *Engine) openIntents(now time.Time) (err error) {
-	kept := e.opts.State
-	if e.opts.Without.Without(health.GuardDurable) {
-		kept = ""
+// join makes this node's part in the cluster of its options, if there is one.
+func (e *Engine) join(now time.Time) error {
+	o := &e.opts
+	isolateAfter := time.Duration(0)
+	if o.Cluster != nil {
+		isolateAfter = o.Cluster.IsolateAfter
 	}
-	if e.intents, err = intent.Open(kept, e.opts.Node, e.incarnation(), now); err != nil {
+	lease := cluster.NewLease(isolateAfter, now, o.Suspended)
+	e.gate = &gate{opts: o, lease: lease, shut: cluster.NewShut(o.Node, lease, o.Events, o.Logger, o.Registerer), loop: e.loop}
+	e.words = &cluster.Words{Self: o.Node, Started: now, Transit: o.Transit, Without: o.Without, Skew: o.Skew, Subscribers: o.Subscribers, Loop: e.loop, Logger: o.Logger}
+	e.Console = cluster.NewConsole(cluster.ConsoleOptions{Node: o.Node, Shared: o.Shared, Loop: e.loop, Rounds: &e.rounds, Logger: o.Logger})
+	if o.Cluster == nil {
+		return nil
+	}
+	handlers := maps.Clone(o.Handlers)
+	if handlers == nil {
+		handlers = make(map[string]gossip.Handler)
+	}
+	handlers[order.AskIntents] = func(ctx context.Context, from string, body []byte) ([]byte, error) {
+		return e.orders.Handle(ctx, from, body)
+	}
+	m, err := cluster.Join(*o.Cluster, cluster.Around{
+		Node: o.Node, Dir: o.State, State: e.state, Started: now, Shared: o.Shared, Discovered: o.Discovered, Runs: o.Runs, Handlers: handlers,
+		Words: e.words, Evidence: e.evidence, Rounds: &e.rounds, Loop: e.loop, Metrics: e.clusterMetrics, Events: o.Events, Without: o.Without, Logger: o.Logger, Registerer: o.Registerer,
+	})
+	if err != nil {
 		return err
 	}
-	if err := e.intents.Damaged(); err != nil {
-		e.state.Damage(intent.FileName, "the orders that this node kept are forgotten", err)
-		if e.cluster != nil && !e.cluster.alone() {
-			// The other nodes know them: it joins anew.
-			e.cluster.gate.joined = false
-			e.shutGate(e.cluster.gate.reason(e.cluster.others()))
-		}
+	e.cluster, e.members, e.gate.in = m, m.Members, m
+	e.Console.Join(m)
+	if !m.Barrier.Open() {
+		e.shut.Because(m.Barrier.Reason(m.Members.Others()))
 	}
-	if err := e.intents.Lost(); err != nil {
-		e.opts.Logger.Error("orders hold for names alone: what they bind is not readable", "err", err)
-	}
-	e.kept = intent.NewQueue(e.intents, e.unkept)
-	e.intents.SetAlone(e.cluster.alone())
-	e.intents.SetWithout(e.opts.Without)
 	return nil
 }
 
-// setTargets has the prober probe what the tables need. Its counters go on from the verdicts that there are on what it is given
-// anew: those of an earlier run, or of the vantages that probed it before this node did.
-func (e *Engine) setTargets(tables ...*table.Table) {
-	e.opts.Prober.SetTargets(e.targets(tables...))
-	for _, t := range tables {
-		for target, v := range t.Probed() {
-			if _, observed := e.evidence.Own(target.ID); observed || v.Pending() {
-				continue
-			}
-			if e.opts.Prober.Restore(target.ID, v.State.Settled(), v.Since) && e.cluster != nil {
-				e.evidence.Restore(target.ID)
-			}
+// openOrders reads the orders that are kept.
+func (e *Engine) openOrders(now time.Time) (err error) {
+	o := order.Options{
+		Node: e.opts.Node, Dir: e.opts.State, Members: e.members, Shut: e.shut, Evidence: e.evidence, Rounds: &e.rounds, Ask: e.words.Ask, Loop: e.loop,
+		Pause: &e.pause, Reporter: e.reporter, Without: e.opts.Without, Logger: e.opts.Logger, Registerer: e.opts.Registerer,
+	}
+	if e.cluster != nil {
+		o.Incarnation, o.Holders, o.Barrier = e.cluster.Incarnation, e.cluster.Holders, e.cluster.Barrier
+	}
+	if e.orders, err = order.Open(o, now); err != nil {
+		return err
+	}
+	e.Desk = e.orders.Desk()
+	if err := e.orders.Damaged(); err != nil {
+		e.state.Damage(intent.FileName, "the orders that this node kept are forgotten", err)
+		if !e.members.Alone() {
+			// The other nodes know them: it joins anew.
+			e.cluster.Barrier.Unjoin()
+			e.shut.Because(e.cluster.Barrier.Reason(e.members.Others()))
 		}
 	}
+	return nil
+}
+
+// openLives begins this life, and with it the ledger's book.
+func (e *Engine) openLives(now time.Time) {
+	was, damaged := cluster.ReadLives(e.opts.State)
+	if damaged != nil {
+		e.state.Damage(cluster.LedgerName, "what earlier answers may have carried is lost: bounds are unknown until it is named", damaged)
+	}
+	o := cluster.LivesOptions{
+		Dir: e.opts.State, Members: e.members, Orders: e.orders.Digest(), Want: ledger.TTLOf(e.opts.Model), MaxTTL: e.opts.MaxTTL, Restored: e.opts.Restored,
+		Ledger: e.opts.Ledger, Transit: e.opts.Transit, Rounds: &e.rounds, Loop: e.loop, Without: e.opts.Without, Logger: e.opts.Logger,
+	}
+	if e.cluster != nil {
+		o.Incarnation, o.Barrier = e.cluster.Incarnation, e.cluster.Barrier
+	}
+	e.lives = cluster.OpenLives(o, was, now)
+	e.words.Lives = e.lives
+	e.departures = departure.New(departure.Options{
+		Book: e.lives.Book(), Ledger: e.opts.Ledger, Greatest: e.lives.Greatest(), Started: e.started, Transit: e.opts.Transit, Without: e.opts.Without, Events: e.opts.Events, Logger: e.opts.Logger,
+	})
 }
 
 // A version is a model that is served, or about to be, with what the engine keeps beside its table.
@@ -356,6 +273,11 @@ func (e *Engine) Observation(id health.TargetID) (health.Observation, bool) {
 // name too.
 func (e *Engine) Observations(t health.Target) []health.Observation { return e.evidence.Of(t) }
 
+// Lag is how far pool p of zone z, which has a check of its lag, is behind by what counts now; view is that of the pool.
+func (e *Engine) Lag(z *config.Zone, p *config.Pool, view *health.PoolView, now time.Time) table.PoolLag {
+	return e.evidence.Lags.Of(z, p, view, time.Time{}, 0, now)
+}
+
 // Gone are the static records that no file has any more.
 func (e *Engine) Gone() *gone.Records { return e.gone }
 
@@ -364,17 +286,7 @@ func (e *Engine) Alive() error { return e.opts.Prober.Alive() }
 
 // Observe takes an observation: only the latest one of a target counts.
 func (e *Engine) Observe(o health.Observation) {
-	e.mu.Lock()
-	e.inbox[o.Target] = o
-	e.mu.Unlock()
-	e.loop.Wake()
-}
-
-// SetModel takes a new model; a model that still waits is replaced.
-func (e *Engine) SetModel(m *config.Model) {
-	e.mu.Lock()
-	e.model = m
-	e.mu.Unlock()
+	e.vantage.Observe(o)
 	e.loop.Wake()
 }
 
@@ -384,22 +296,15 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.loop.Run(ctx)
 	g.Go(func() error { return e.opts.Prober.Run(ctx) })
 	if e.cluster != nil {
-		e.pokePull()
-		g.Go(func() error { return e.cluster.peer.Run(ctx) })
-		g.Go(func() error { return e.pull(ctx) })
-		g.Go(func() error { return e.cluster.gate.mark.Run(ctx) })
+		e.cluster.Run(ctx, g.Go)
 	}
 	g.Go(func() error { return e.state.Run(ctx) })
-	g.Go(func() error { return e.tidy(ctx) })
-	g.Go(func() error { e.kept.Run(e.loop.Ended()); return nil })
+	g.Go(func() error { return e.tidy.Run(ctx) })
+	g.Go(func() error { e.orders.Run(); return nil })
 	g.Go(func() error { return e.incidents.Run(ctx) })
-	if e.issued.writer != nil {
-		g.Go(func() error { return e.issued.writer.Run(ctx) })
-	}
+	g.Go(func() error { return e.lives.Run(ctx) })
 	g.Go(func() error { return e.gone.Run(ctx) })
-	if e.opts.Source != nil {
-		g.Go(func() error { return e.poll(ctx) })
-	}
+	g.Go(func() error { return e.Watch(ctx) })
 	g.Go(func() error { return e.turns(ctx) })
 	err := g.Wait()
 	e.loop.Wait()
@@ -411,17 +316,25 @@ func (e *Engine) Run(ctx context.Context) error {
 
 func (e *Engine) turns(ctx context.Context) error {
 	defer e.loop.Close()
-	defer e.kept.End()
+	defer func() {
+		e.orders.End()
+		e.settle(time.Now())
+	}()
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for {
-		e.tellUrgent()
+		e.settle(time.Now())
+		if e.rounds.Urgent() && e.cluster != nil {
+			now := time.Now()
+			e.cluster.Tell(e.status(now), e.cur.Table, now)
+		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-e.loop.Woken():
 			e.turned(time.Now())
 			e.loop.DoPosted(time.Now())
+			e.settle(time.Now())
 			e.fold(time.Now())
 			e.takeModel(time.Now())
 		case t := <-e.prepared:
@@ -430,9 +343,9 @@ func (e *Engine) turns(ctx context.Context) error {
 			e.takeModel(time.Now())
 		case c := <-e.loop.Commands():
 			e.turned(time.Now())
-			c.Do(time.Now())
-		case w := <-e.kept.Results():
-			e.kept.Take(w, time.Now())
+			c.Do(time.Now(), e.settle)
+		case w := <-e.orders.Written():
+			e.orders.Take(w, time.Now())
 		case <-ticker.C:
 			e.turned(time.Now())
 			e.onTick(time.Now())
@@ -440,27 +353,36 @@ func (e *Engine) turns(ctx context.Context) error {
 	}
 }
 
-// poll looks at the zone files again and again.
-func (e *Engine) poll(ctx context.Context) error {
-	timer := time.NewTimer(pollInterval)
-	defer timer.Stop()
+// settle brings into force what this turn has moved, before anybody is answered.
+func (e *Engine) settle(now time.Time) {
 	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case l := <-e.looks:
-			e.onLook(l)
-			continue
-		case <-timer.C:
+		if moved, always := e.orders.Moved(); moved {
+			e.orders.Apply(e.tables(), now)
+			e.publish(now, always)
 		}
-		m, settling := e.opts.Source.Poll()
-		if m != nil {
-			e.SetModel(m)
+		if e.cluster != nil && e.gate.settle(now) {
+			e.opened(now)
 		}
-		if settling {
-			timer.Reset(settleInterval)
-		} else {
-			timer.Reset(pollInterval)
+		if !e.orders.Release(now) {
+			return
+		}
+	}
+}
+
+// opened has service names answered, first by what the other nodes remember.
+func (e *Engine) opened(now time.Time) {
+	if e.remember(now) {
+		e.publish(now, true)
+	}
+	e.gate.opened()
+}
+
+// turned notes that the engine turns at now, and whether it has stood still before.
+func (e *Engine) turned(now time.Time) {
+	if stood := e.pause.Turned(now); stood > 0 {
+		e.opts.Logger.Warn("this node stood still", "seconds", stood.Seconds())
+		if e.cluster != nil {
+			e.cluster.Pull.Begin()
 		}
 	}
 }

@@ -17,7 +17,7 @@ import (
 // stall has each write of orders take a time from now on.
 func (b *bed) stall(t *testing.T, d time.Duration, err error) {
 	require.NoError(t, b.loop.Do(func(time.Time) error {
-		b.kept.SlowDown(func(j *intent.Job) error {
+		b.orders.SlowDown(func(j *intent.Job) error {
 			time.Sleep(d) // in a bubble
 			return errors.Join(err, j.Write())
 		})
@@ -58,12 +58,12 @@ func TestSlowDisk(t *testing.T) {
 		require.True(t, b.publisher.flips[0].Before(flip) || b.publisher.flips[0].After(flip), "a horizon moves")
 		another := drainOf(health.Scope{Kind: health.ScopeEndpoint, Zone: "example.org.", Pool: z.Pools[0].Name, Endpoint: z.Pools[0].Endpoints[2].Name})
 		another.ID, another.Start, another.End = health.IntentID{Node: "n2", Incarnation: 1, Counter: 1}, begun, begun.Add(time.Hour)
-		require.NoError(t, b.loop.Do(func(now time.Time) error {
-			_, err := b.takeSet(intent.Set{}.Add(another), now)
-			b.applyIntents(now)
-			b.publish(now, true)
-			return err
-		}))
+		kept := make(chan error, 1)
+		go func() {
+			kept <- b.orders.TakeKept(t.Context(), intent.Set{}.Add(another), func(time.Time) error { return nil })
+		}()
+		synctest.Wait()
+		require.Empty(t, kept, "it is not on disk")
 		require.True(t, b.pool().Endpoints[2].Drained, "what others say is in force at once")
 		require.False(t, b.pool().Endpoints[0].Drained, "the order is not on disk")
 		require.Empty(t, drained)
@@ -76,6 +76,7 @@ func TestSlowDisk(t *testing.T) {
 		require.NoError(t, got.err)
 		require.Equal(t, 2*slow, got.after, "behind the order before it")
 		require.True(t, b.View().Frozen)
+		require.NoError(t, <-kept)
 	})
 }
 

@@ -1,85 +1,14 @@
 package engine
 
-import (
-	"github.com/prometheus/client_golang/prometheus"
+import "github.com/prometheus/client_golang/prometheus"
 
-	"github.com/fairlead-dns/fairlead/health"
-)
-
-type metrics struct {
-	publish prometheus.Histogram
-	blind   prometheus.Gauge
-	late    prometheus.Gauge
-	frozen  prometheus.Gauge
-	intents map[string]prometheus.Gauge
-	// ends are when the first intent of each kind ends, in seconds.
-	ends    map[health.IntentKind]prometheus.Gauge
-	unkept  prometheus.Gauge
-	cluster *clusterMetrics
-}
-
-// The states by which intents are counted.
-const (
-	intentInForce   = "in_force"
-	intentPlanned   = "planned"
-	intentSuspended = "suspended"
-)
-
-func either(b bool, yes, no string) string {
-	if b {
-		return yes
-	}
-	return no
-}
-
-func boolValue(b bool) float64 {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-func newMetrics(reg prometheus.Registerer) *metrics {
-	m := &metrics{
-		publish: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name:    "fairlead_publish_seconds",
-			Help:    "Time from a verdict, hold or configuration that moved to the swap of what is answered.",
-			Buckets: prometheus.ExponentialBuckets(0.00005, 2, 16),
-		}),
-		blind: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "fairlead_blind",
-			Help: "1 while this vantage abstains: most of its probes fail and no reference target answers.",
-		}),
-		late: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "fairlead_late",
-			Help: "1 while probes that time out do not count, since this process is late by itself.",
-		}),
-		frozen: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "fairlead_frozen",
-			Help: "1 while an operator has stopped every automatic verdict.",
-		}),
-	}
-	intents := prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "fairlead_intents",
-		Help: "What operators asked for, by its state: in_force, planned, or suspended by a safety rule.",
-	}, []string{"state"})
-	m.intents = make(map[string]prometheus.Gauge)
-	for _, s := range []string{intentInForce, intentPlanned, intentSuspended} {
-		m.intents[s] = intents.WithLabelValues(s)
-	}
-	ends := prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "fairlead_intent_ends_in_seconds",
-		Help: "Time until the first intent of a kind that is in force ends by itself; +Inf while none does.",
-	}, []string{"kind"})
-	m.ends = make(map[health.IntentKind]prometheus.Gauge)
-	for _, kind := range health.IntentKinds() {
-		m.ends[kind] = ends.WithLabelValues(kind.String())
-	}
-	m.unkept = prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "fairlead_intents_unkept",
-		Help: "1 while intents of other nodes are in force that could not be written to disk.",
+// newPublish measures publications.
+func newPublish(reg prometheus.Registerer) prometheus.Histogram {
+	h := prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name:    "fairlead_publish_seconds",
+		Help:    "Time from a verdict, hold or configuration that moved to the swap of what is answered.",
+		Buckets: prometheus.ExponentialBuckets(0.00005, 2, 16),
 	})
-	m.cluster = newClusterMetrics(reg)
-	reg.MustRegister(m.publish, m.blind, m.late, m.frozen, intents, ends, m.unkept)
-	return m
+	reg.MustRegister(h)
+	return h
 }

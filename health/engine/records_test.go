@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health/cluster"
 	"github.com/fairlead-dns/fairlead/health/gone"
 )
 
@@ -113,14 +114,14 @@ func TestGoneElsewhere(t *testing.T) {
 // TestDamagedLedger: bounds are unknown, and the file is set aside and named.
 func TestDamagedLedger(t *testing.T) {
 	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, ledgerName), []byte(`{"version":2,"gre`), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, cluster.LedgerName), []byte(`{"version":2,"gre`), 0o600))
 	synctest.Test(t, func(t *testing.T) {
 		b, end := begin(t, Options{Model: recordsModel(t, "{name: x, type: TXT, data: y}"), State: dir})
 		defer end()
-		require.Contains(t, fmt.Sprint(b.Engine.state.Damaged()), ledgerName)
+		require.Contains(t, fmt.Sprint(b.Engine.state.Damaged()), cluster.LedgerName)
 	})
-	require.FileExists(t, filepath.Join(dir, ledgerName+".damaged"))
-	require.FileExists(t, filepath.Join(dir, ledgerName))
+	require.FileExists(t, filepath.Join(dir, cluster.LedgerName+".damaged"))
+	require.FileExists(t, filepath.Join(dir, cluster.LedgerName))
 }
 
 // TestDamagedRecords: a damaged file costs what it held, and says so.
@@ -137,4 +138,14 @@ func TestDamagedRecords(t *testing.T) {
 		require.FileExists(t, filepath.Join(dir, gone.FileName+".damaged"))
 		require.FileExists(t, filepath.Join(dir, gone.FileName))
 	}
+}
+
+// TestRestoredState: what an older copy of the state directory may not know is not known.
+func TestRestoredState(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, cluster.LedgerName), []byte(`{"version":2}`), 0o600))
+	e, err := New(Options{Model: config.NewModel(nil), Prober: &fakeProber{}, Publisher: &fakePublisher{}, State: dir, Restored: "a copy"})
+	require.NoError(t, err)
+	_, why := e.Clear()
+	require.Equal(t, "a copy", why)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health/cluster"
 	"github.com/fairlead-dns/fairlead/health/gossip"
 	"github.com/fairlead-dns/fairlead/health/gossip/gossiptest"
 	"github.com/fairlead-dns/fairlead/health/judge"
@@ -54,7 +55,7 @@ func startSharing(t *testing.T, handlers map[string]map[string]gossip.Handler) *
 		b := start(t, Options{
 			Model: &config.Model{Zones: []*config.Zone{testZone("example.org.", "192.0.2.1")}}, State: dir, Node: members[i].Name, Shared: store, MaxTTL: new(time.Duration),
 			Handlers: handlers[members[i].Name],
-			Cluster: &Cluster{Nodes: nodes, Allowance: time.Second, Gossip: gossip.Options{
+			Cluster: &cluster.Options{Nodes: nodes, Allowance: time.Second, Gossip: gossip.Options{
 				Cluster: "c", Node: members[i].Name, SigningKey: key(i), Roster: members, Bind: s.addrs[i].String(), Keyring: gossip.Keyring{Primary: make([]byte, 32)},
 				Transport: s.net.Transport(s.addrs[i].String()),
 			}},

@@ -31,6 +31,9 @@ type Queue struct {
 	written *Order
 	// told are called once what is in force now is on disk; telling are those that the job in the writer's hands is for.
 	told, telling []func(error)
+	// answers are given by Release, which begins what is next where there is more.
+	answers []func()
+	more    bool
 	// ending is set once nothing more is begun.
 	ending bool
 	// jobs go to the writer, of which one is under way at most; results come back.
@@ -60,7 +63,7 @@ func (q *Queue) Add(o *Order, now time.Time) {
 	q.Next(now)
 }
 
-// WhenKept calls told, on the owner's goroutine, once all that is in force now is on disk, or could not be written.
+// WhenKept has Release call told once all that is in force now is on disk, or could not be written.
 func (q *Queue) WhenKept(told func(error), now time.Time) {
 	q.told = append(q.told, told)
 	q.Next(now)
@@ -76,7 +79,7 @@ func (q *Queue) Next(now time.Time) {
 		q.orders = q.orders[1:]
 		then, err := o.begin(now)
 		if err != nil || then == nil {
-			o.done <- err
+			q.answer(func() { o.done <- err })
 			continue
 		}
 		o.then, q.written = then, o
@@ -93,31 +96,48 @@ func (q *Queue) Next(now time.Time) {
 		told := q.told
 		q.told = nil
 		for _, f := range told {
-			f(nil)
+			q.answer(func() { f(nil) })
 		}
 	}
+}
+
+// answer has an answer given by Release.
+func (q *Queue) answer(give func()) { q.answers = append(q.answers, give) }
+
+// Release answers those whose orders are settled, which is once the owner has brought into force what they ordered, and begins the next one. more
+// is set where that has to be settled too.
+func (q *Queue) Release(now time.Time) (more bool) {
+	answers := q.answers
+	q.answers = nil
+	for _, give := range answers {
+		give()
+	}
+	if q.more {
+		q.more = false
+		q.Next(now)
+	}
+	return len(q.answers) > 0 || q.more
 }
 
 // Results are what came of jobs, for Take.
 func (q *Queue) Results() <-chan Written { return q.results }
 
-// Take takes what came of a job, and begins the next one.
+// Take takes what came of a job. The next one begins with Release.
 func (q *Queue) Take(w Written, now time.Time) {
 	q.store.Done(w.job, w.err)
 	q.failed(w.err != nil && !q.store.Set().Same(q.store.Kept()), w.err)
 	if w.job.Order() {
 		o := q.written
 		q.written = nil
-		o.done <- o.then(now, w.err)
+		result := o.then(now, w.err)
+		q.answer(func() { o.done <- result })
 	}
 	telling := q.telling
 	q.telling = nil
 	for _, f := range telling {
-		f(w.err)
+		q.answer(func() { f(w.err) })
 	}
-	if w.err == nil || len(q.orders)+len(q.told) > 0 {
-		q.Next(now)
-	}
+	q.more = w.err == nil || len(q.orders)+len(q.told) > 0
 }
 
 // Run writes jobs, on a goroutine of its own, until ended is closed.
@@ -132,7 +152,7 @@ func (q *Queue) Run(ended <-chan struct{}) {
 	}
 }
 
-// End begins nothing more, and waits for the job that is under way, so that its order is answered as it ends.
+// End begins nothing more, and waits for the job that is under way, so that Release answers its order.
 func (q *Queue) End() {
 	q.ending = true
 	if q.store.Writing() {

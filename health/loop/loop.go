@@ -35,8 +35,12 @@ type Command struct {
 	done chan error
 }
 
-// Do carries a command out, and tells the goroutine that waits for it.
-func (c Command) Do(now time.Time) { c.done <- c.do(now) }
+// Do carries a command out, and tells the goroutine that waits for it once the owner has settled what follows from it.
+func (c Command) Do(now time.Time, settle func(now time.Time)) {
+	err := c.do(now)
+	settle(now)
+	c.done <- err
+}
 
 // Do has the owner do something and waits for it.
 func (l *Loop) Do(do func(now time.Time) error) error {

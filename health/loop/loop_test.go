@@ -14,8 +14,9 @@ import (
 
 func TestMain(m *testing.M) { suite.Main(m) }
 
-// own turns a loop until ctx ends.
+// own turns a loop until ctx ends, and settles all that it was commanded.
 func own(ctx context.Context, l *Loop) {
+	settled := 0
 	defer l.Close()
 	l.Run(ctx)
 	for {
@@ -23,7 +24,7 @@ func own(ctx context.Context, l *Loop) {
 		case <-ctx.Done():
 			return
 		case c := <-l.Commands():
-			c.Do(time.Now())
+			c.Do(time.Now(), func(time.Time) { settled++ })
 		case <-l.Woken():
 			l.DoPosted(time.Now())
 		}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/cluster"
 	"github.com/fairlead-dns/fairlead/health/engine"
 	"github.com/fairlead-dns/fairlead/health/gossip"
 	"github.com/fairlead-dns/fairlead/health/judge"
@@ -137,7 +138,7 @@ func newClusterBed(count, endpoints int) (b *clusterBed, err error) {
 		}
 		n.engine, err = engine.New(engine.Options{
 			Publisher: benchPublisher{}, Prober: n.prober, Model: model, Node: m.Name, State: state, Registerer: n.registry,
-			Cluster: &engine.Cluster{Nodes: places, Allowance: time.Second, Gossip: gossip.Options{
+			Cluster: &cluster.Options{Nodes: places, Allowance: time.Second, Gossip: gossip.Options{
 				Cluster: "bench", Node: m.Name, SigningKey: keys[i], Roster: roster, Bind: m.Address, Keyring: gossip.Keyring{Primary: ring},
 			}},
 		})

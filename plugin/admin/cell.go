@@ -8,7 +8,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
-	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/health/departure"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
 )
@@ -44,7 +44,7 @@ func (s *Server) cell(r *http.Request) (int, any) {
 			c.Order = orderNamed(n, o.ID)
 		}
 	}
-	moved := slices.DeleteFunc(slices.Clone(n.Departures()), func(d engine.Departure) bool {
+	moved := slices.DeleteFunc(slices.Clone(n.Departures()), func(d departure.Departure) bool {
 		return !d.Moved || !slices.Contains(d.Services, c.Service) || !d.Shards.Has(c.Shard)
 	})
 	if len(moved) > 0 {

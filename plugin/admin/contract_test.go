@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead-dns/fairlead/health"
-	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/health/departure"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -123,7 +123,7 @@ func contractNode(t testing.TB) *fakeNode {
 	pool, node := health.Scope{Kind: health.ScopePool, Zone: "example.org.", Pool: "web"}, health.Scope{Kind: health.ScopeNode, Name: "n2"}
 	now := time.Now()
 	label := ledger.Label{Zone: "a.example.", Pool: "web-eu", Endpoint: "one", Region: "eu", AZ: "eu-a"}
-	safety := engine.Safety{At: now, Items: []engine.SafetyItem{{Label: label, RData: "192.0.2.1", Known: true, Bound: ledger.Bound{Known: true, SafeAt: now.Add(time.Minute)}}}}
+	safety := departure.Safety{At: now, Items: []departure.SafetyItem{{Label: label, RData: "192.0.2.1", Known: true, Bound: ledger.Bound{Known: true, SafeAt: now.Add(time.Minute)}}}}
 	forgotten := testIncident(now)
 	forgotten.Endpoints[0].Addresses = []string{"198.51.100.7"} // nobody answers it, so it can be certified
 	cluster := testCluster(now)

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead-dns/fairlead/health"
-	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/health/cluster"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -67,7 +67,7 @@ func TestDryRuns(t *testing.T) {
 		if rt.action == "resume" {
 			s.node.intents[0].Suspended = &health.Suspension{Rule: health.RuleNeverEmpty, Service: "www.a.example."}
 		}
-		s.node.cluster = &engine.ClusterView{Name: "c", Missing: []string{"n2"}, Heard: 1, Roster: 2}
+		s.node.cluster = &cluster.View{Name: "c", Missing: []string{"n2"}, Heard: 1, Roster: 2}
 		before, frozen, recorded := len(s.node.intents), s.node.frozen, len(s.journal.entries)
 		r, reply := s.do(c, rt.method, path, string(text), s.secrets[rt.role])
 		if rt.action == "max-ttl" {

@@ -9,7 +9,8 @@ import (
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
-	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/health/cluster"
+	"github.com/fairlead-dns/fairlead/health/departure"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -211,7 +212,7 @@ func heldElsewhere(out []ledger.IncidentEndpoint, n Node, now time.Time) error {
 	for _, e := range out {
 		addresses = append(addresses, e.Addresses...)
 	}
-	of := make(map[string][]engine.Departure)
+	of := make(map[string][]departure.Departure)
 	for _, d := range departuresOf(n, addresses) {
 		of[d.RData] = append(of[d.RData], d)
 	}
@@ -237,8 +238,8 @@ func heldElsewhere(out []ledger.IncidentEndpoint, n Node, now time.Time) error {
 }
 
 // departuresOf are the departures of addresses, from some of their names or from all.
-func departuresOf(n Node, addresses []string) []engine.Departure {
-	return slices.DeleteFunc(slices.Clone(n.Departures()), func(d engine.Departure) bool { return d.Moved || !slices.Contains(addresses, d.RData) })
+func departuresOf(n Node, addresses []string) []departure.Departure {
+	return slices.DeleteFunc(slices.Clone(n.Departures()), func(d departure.Departure) bool { return d.Moved || !slices.Contains(addresses, d.RData) })
 }
 
 // answeredElsewhere says which of the endpoints, given up by a service or a name, another one answers, or which node may, for it serves other
@@ -259,7 +260,7 @@ func answeredElsewhere(out []ledger.IncidentEndpoint, n Node) error {
 		}
 	}
 	nodes, own := n.Cluster().Nodes, ""
-	if self := slices.IndexFunc(nodes, func(v engine.NodeView) bool { return v.Self }); self >= 0 {
+	if self := slices.IndexFunc(nodes, func(v cluster.NodeView) bool { return v.Self }); self >= 0 {
 		own = nodes[self].Config
 	}
 	for _, v := range nodes {

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead-dns/fairlead/config"
-	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/health/cluster"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -110,7 +110,7 @@ func TestCertificateOfOneFile(t *testing.T) {
 	n := &fakeNode{incidents: []*ledger.Incident{testIncident(time.Now())}}
 	s, _ := startWith(t, n, &fakeJournal{})
 	for other, want := range map[string]int{"aa": http.StatusOK, "bb": http.StatusConflict} {
-		n.cluster = &engine.ClusterView{Heard: 2, Roster: 2, Nodes: []engine.NodeView{
+		n.cluster = &cluster.View{Heard: 2, Roster: 2, Nodes: []cluster.NodeView{
 			{Name: "n1", Self: true, Fresh: true, Config: "aa"}, {Name: "n2", Fresh: true, Config: other}, {Name: "n3", Config: "cc"}}}
 		var p api.Problem
 		require.Equal(t, want, get(t, s, api.IncidentPath("i1")+api.CertificateSuffix, &p), other)

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/health/departure"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -39,8 +39,8 @@ func worseOf(a, b *api.Subscribers) *api.Subscribers {
 }
 
 // subscriberLine is the fourth line: of what left, the one of which least is known. It is empty where no node has feeds.
-func subscriberLine(left []engine.Departure) string {
-	var worst *engine.Departure
+func subscriberLine(left []departure.Departure) string {
+	var worst *departure.Departure
 	count := 0
 	for i := range left {
 		d := &left[i]
@@ -62,7 +62,7 @@ func subscriberLine(left []engine.Departure) string {
 }
 
 // withSubscribers adds the fourth line to the three, if there is one.
-func withSubscribers(lines []string, left []engine.Departure) []string {
+func withSubscribers(lines []string, left []departure.Departure) []string {
 	if line := subscriberLine(left); line != "" {
 		return append(lines, line)
 	}

@@ -13,7 +13,6 @@ import (
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/cluster"
-	"github.com/fairlead-dns/fairlead/health/engine"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
 )
@@ -61,7 +60,7 @@ func islandRegions(s *answer.Snapshot) map[string]bool {
 	return regions
 }
 
-func nodeShown(n *engine.NodeView) api.Node {
+func nodeShown(n *cluster.NodeView) api.Node {
 	out := api.Node{
 		Name: n.Name, Region: n.Region, AZ: n.AZ, Address: n.Address, Version: n.Version, ConfigHash: n.Config,
 		HeardAt: instant(n.Direct), RelayedAt: instant(n.Heard), Drift: instant(n.Drift), Divergent: instant(n.Divergent),
@@ -260,19 +259,19 @@ const (
 
 // held waits until the intents would survive the loss of this node, or, with all, until every node has them that is not
 // declared stopped. done tells whether that came in time.
-func (s *Server) held(ctx context.Context, all bool, ids ...health.IntentID) (h engine.Holding, done bool) {
-	enough, timeout := func(h *engine.Holding) bool { return h.Enough() }, shareTimeout
+func (s *Server) held(ctx context.Context, all bool, ids ...health.IntentID) (h cluster.Holding, done bool) {
+	enough, timeout := func(h *cluster.Holding) bool { return h.Enough() }, shareTimeout
 	if all {
-		enough, timeout = func(h *engine.Holding) bool { return h.Complete() }, waitTimeout
+		enough, timeout = func(h *cluster.Holding) bool { return h.Complete() }, waitTimeout
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	h = s.opts.Node.AwaitHolding(ctx, ids, func(h *engine.Holding) bool { return enough(h) || !all && h.Alone })
+	h = s.opts.Node.AwaitHolding(ctx, ids, func(h *cluster.Holding) bool { return enough(h) || !all && h.Alone })
 	if done = enough(&h); done && !all && !h.Complete() {
 		// Nobody has to be told of a node that has it a moment later.
 		grace, cancel := context.WithTimeout(ctx, shareGrace)
 		defer cancel()
-		h = s.opts.Node.AwaitHolding(grace, ids, func(h *engine.Holding) bool { return h.Complete() })
+		h = s.opts.Node.AwaitHolding(grace, ids, func(h *cluster.Holding) bool { return h.Complete() })
 		done = enough(&h)
 	}
 	return h, done
@@ -288,8 +287,8 @@ func (s *Server) cut(r *http.Request) (int, any) {
 	switch {
 	case r.Method == http.MethodDelete && req.ForSeconds != 0:
 		return invalid(errors.New("for_seconds: an end has none"))
-	case r.Method == http.MethodPost && (req.ForSeconds < 1 || req.ForSeconds > engine.MaxCut.Seconds()):
-		return invalid(fmt.Errorf("for_seconds: want 1 to %.0f", engine.MaxCut.Seconds()))
+	case r.Method == http.MethodPost && (req.ForSeconds < 1 || req.ForSeconds > cluster.MaxCut.Seconds()):
+		return invalid(fmt.Errorf("for_seconds: want 1 to %.0f", cluster.MaxCut.Seconds()))
 	case r.Method == http.MethodPost && req.Reason == "":
 		return invalid(errReason)
 	}

@@ -13,13 +13,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead-dns/fairlead/health"
-	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/health/cluster"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
 // testCluster has a node of each kind.
-func testCluster(now time.Time) *engine.ClusterView {
-	return &engine.ClusterView{At: now, Name: "test", Heard: 2, Roster: 5, Isolated: true, Keys: 1, Nodes: []engine.NodeView{
+func testCluster(now time.Time) *cluster.View {
+	return &cluster.View{At: now, Name: "test", Heard: 2, Roster: 5, Isolated: true, Keys: 1, Nodes: []cluster.NodeView{
 		{Name: "n1", Self: true, InRoster: true, Fresh: true, Joined: true, Answering: true, Config: "abc"},
 		{Name: "n2", InRoster: true, Fresh: true, Direct: now, Joined: true, Answering: true, Drift: now},
 		{Name: "n3", InRoster: true, Direct: now.Add(-time.Minute), Heard: now},

@@ -7,10 +7,11 @@ import (
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/cluster"
-	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/health/departure"
 	"github.com/fairlead-dns/fairlead/health/gone"
 	"github.com/fairlead-dns/fairlead/health/history"
 	"github.com/fairlead-dns/fairlead/health/ledger"
+	"github.com/fairlead-dns/fairlead/health/order"
 	tables "github.com/fairlead-dns/fairlead/health/table"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
@@ -78,7 +79,7 @@ type Orders interface {
 // Holders are the nodes that have on disk what was ordered here.
 type Holders interface {
 	// AwaitHolding returns who has the intents on disk, once done says so or ctx ends.
-	AwaitHolding(ctx context.Context, ids []health.IntentID, done func(*engine.Holding) bool) engine.Holding
+	AwaitHolding(ctx context.Context, ids []health.IntentID, done func(*cluster.Holding) bool) cluster.Holding
 	// SharedMissing are the nodes that were not heard to have the same tokens, once there are none or ctx has ended.
 	SharedMissing(ctx context.Context) []string
 }
@@ -87,7 +88,7 @@ type Holders interface {
 type Verdicts interface {
 	// Freeze stops every automatic verdict or lets them move again; nil means that it is on disk and in force. Frozen is the latest such order.
 	Freeze(on bool, actor, reason string) error
-	Frozen() engine.FreezeOrder
+	Frozen() order.FreezeOrder
 	// Observation is the latest one of this node on a target, Observations what every vantage last said of one, by name.
 	Observation(health.TargetID) (health.Observation, bool)
 	Observations(health.Target) []health.Observation
@@ -97,7 +98,7 @@ type Verdicts interface {
 
 // Members are the nodes of the cluster.
 type Members interface {
-	Cluster() engine.ClusterView
+	Cluster() cluster.View
 	// Waive lets this node join without the answers of some, or, without names, of all.
 	Waive(before *time.Duration, names ...string) error
 	// NameMaxTTL is an operator's word for the greatest TTL that an earlier process of this node gave.
@@ -111,11 +112,11 @@ type Members interface {
 // Memory is what is known of answers that caches may hold.
 type Memory interface {
 	// Departures are the endpoints that the node does not answer, and until when caches may hold them.
-	Departures() []engine.Departure
+	Departures() []departure.Departure
 	// Clear is from when on nothing that the nodes answered before their last starts can be in caches; why says why that is not known.
 	Clear() (at time.Time, why string)
 	// Safety is what is known of whether anybody can still be sent to what a scope names.
-	Safety(health.Scope) (engine.Safety, error)
+	Safety(health.Scope) (departure.Safety, error)
 }
 
 // GoneRecords are static records that no file has any more.

@@ -8,7 +8,8 @@ import (
 	"time"
 
 	"github.com/fairlead-dns/fairlead/health"
-	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/health/cluster"
+	"github.com/fairlead-dns/fairlead/health/departure"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -79,7 +80,7 @@ func scopeOf(kind, name string) (scope health.Scope, err error) {
 }
 
 // awaitWords asks again until every node that is heard has said its first word.
-func awaitWords(r *http.Request, n Node, scope health.Scope) (known engine.Safety, err error) {
+func awaitWords(r *http.Request, n Node, scope health.Scope) (known departure.Safety, err error) {
 	end := time.NewTimer(askedFor)
 	defer end.Stop()
 	tick := time.NewTicker(askedEvery)
@@ -93,7 +94,7 @@ func awaitWords(r *http.Request, n Node, scope health.Scope) (known engine.Safet
 		case <-tick.C:
 		}
 		known, err = n.Safety(scope)
-		if err != nil || !slices.ContainsFunc(known.Items, func(i engine.SafetyItem) bool {
+		if err != nil || !slices.ContainsFunc(known.Items, func(i departure.SafetyItem) bool {
 			return !i.Bound.Final && (!i.Bound.Known || !known.At.Before(i.Bound.SafeAt))
 		}) {
 			return known, err
@@ -103,7 +104,7 @@ func awaitWords(r *http.Request, n Node, scope health.Scope) (known engine.Safet
 
 // NewSafe is the answer that follows from what is known of a scope. It says yes only where every configured node's word about every address
 // is fresh and final, and nothing but the end of an order could lead anybody there again.
-func NewSafe(n Node, scope health.Scope, known *engine.Safety) *api.Safe {
+func NewSafe(n Node, scope health.Scope, known *departure.Safety) *api.Safe {
 	a := safeAnswer{node: n, known: known, out: &api.Safe{
 		Node: n.Name(), At: known.At, Scope: api.Scope{Kind: scope.Kind.String(), Name: scope.Path()}, Answer: api.SafeYes,
 	}}
@@ -120,7 +121,7 @@ func NewSafe(n Node, scope health.Scope, known *engine.Safety) *api.Safe {
 }
 
 // nodesIn are the nodes that stand in an AZ or a region, by their node files, and have not been declared stopped.
-func nodesIn(c engine.ClusterView, scope health.Scope) (names []string) {
+func nodesIn(c cluster.View, scope health.Scope) (names []string) {
 	for i := range c.Nodes {
 		v := &c.Nodes[i]
 		there := scope.Kind == health.ScopeAZ && v.AZ == scope.Name || scope.Kind == health.ScopeRegion && v.Region == scope.Name
@@ -134,7 +135,7 @@ func nodesIn(c engine.ClusterView, scope health.Scope) (names []string) {
 // A safeAnswer is in the making.
 type safeAnswer struct {
 	node  Node
-	known *engine.Safety
+	known *departure.Safety
 	out   *api.Safe
 	// forgotten is when the last honest cache has, as far as is known; asOf an instant after which every node has said so.
 	forgotten, asOf time.Time
@@ -257,8 +258,8 @@ func (a *safeAnswer) roads() {
 }
 
 // words says what the nodes have not said of one address.
-func (a *safeAnswer) words(i *engine.SafetyItem) {
-	for _, g := range i.Gone {
+func (a *safeAnswer) words(i *departure.SafetyItem) {
+	for _, g := range a.node.Gone.Of(i.RData) {
 		if a.known.At.Before(g.Until) {
 			a.until(g.Until, "caches may hold the record "+g.String()+", which the file has no more,")
 		}

@@ -7,7 +7,8 @@ import (
 	"time"
 
 	"github.com/fairlead-dns/fairlead/health"
-	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/health/cluster"
+	"github.com/fairlead-dns/fairlead/health/departure"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -15,11 +16,11 @@ import (
 // what balances load has left it out, the others are a majority without it, nothing is known to it alone, and no bound waits for its word.
 func NewSafeNode(n Node, scope health.Scope, now time.Time) *api.Safe {
 	c := n.Cluster()
-	at := slices.IndexFunc(c.Nodes, func(v engine.NodeView) bool { return v.Name == scope.Name })
+	at := slices.IndexFunc(c.Nodes, func(v cluster.NodeView) bool { return v.Name == scope.Name })
 	if at < 0 {
 		return nil
 	}
-	a := safeAnswer{node: n, known: &engine.Safety{At: now}, out: &api.Safe{
+	a := safeAnswer{node: n, known: &departure.Safety{At: now}, out: &api.Safe{
 		Node: n.Name(), At: now, Scope: api.Scope{Kind: scope.Kind.String(), Name: scope.Path()}, Answer: api.SafeYes,
 	}}
 	a.ofNode(&c, &c.Nodes[at])
@@ -30,7 +31,7 @@ func NewSafeNode(n Node, scope health.Scope, now time.Time) *api.Safe {
 }
 
 // ofNode looks at the node and at what is left without it.
-func (a *safeAnswer) ofNode(c *engine.ClusterView, of *engine.NodeView) {
+func (a *safeAnswer) ofNode(c *cluster.View, of *cluster.NodeView) {
 	if c.Name == "" {
 		a.because(api.SafeNo, api.SafeReason{Code: "majority", Node: of.Name, Text: "it is alone: nobody answers without it"})
 		return

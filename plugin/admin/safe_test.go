@@ -9,7 +9,8 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
-	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/health/cluster"
+	"github.com/fairlead-dns/fairlead/health/departure"
 	"github.com/fairlead-dns/fairlead/health/gone"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
@@ -31,37 +32,36 @@ func TestSafe(t *testing.T) {
 	said.SafeAt = now.Add(-100 * time.Millisecond)
 	silent := ledger.Bound{Confirmed: []ledger.Confirmation{out("n1")}, Unknown: []ledger.Silent{{Node: "n2", Why: "not heard since", Since: now.Add(-time.Minute)}}}
 	answers := ledger.Bound{Void: true, Unknown: []ledger.Silent{{Node: "n2", Why: "answers it", Answering: true}}}
-	item := func(b ledger.Bound) engine.SafetyItem {
-		return engine.SafetyItem{Label: one, RData: "203.0.113.1", Known: true, Drained: true, Bound: b}
+	item := func(b ledger.Bound) departure.SafetyItem {
+		return departure.SafetyItem{Label: one, RData: "203.0.113.1", Known: true, Drained: true, Bound: b}
 	}
 	for _, tt := range []struct {
 		name, want, text string
-		known            engine.Safety
+		known            departure.Safety
+		gone             []gone.Record
 	}{
-		{"everybody has said so", api.SafeYes, "yes: no honest cache has held it since ", engine.Safety{Items: []engine.SafetyItem{item(final)}}},
-		{"caches hold it", api.SafeNotBefore, "honest caches may hold it until ", engine.Safety{Items: []engine.SafetyItem{item(final), item(known)}}},
-		{"to be said again", api.SafeNotBefore, "the nodes have yet to say again", engine.Safety{Items: []engine.SafetyItem{item(said)}}},
-		{"a silent node", api.SafeUnknown, "unknown because node n2 not heard since ", engine.Safety{Items: []engine.SafetyItem{item(silent), item(known)}}},
-		{"a node answers it", api.SafeNo, "no: node n2 answers 203.0.113.1", engine.Safety{Items: []engine.SafetyItem{item(answers), item(silent)}}},
-		{"not drained", api.SafeNo, "no: a.example/web-eu/one is not drained", engine.Safety{Items: []engine.SafetyItem{{Label: one, RData: "203.0.113.1", Known: true, Bound: final}}}},
-		{"shared", api.SafeNo, "no: a.example/web-eu/two, which is not drained, has 203.0.113.1 too", engine.Safety{Items: []engine.SafetyItem{
-			{Label: one, RData: "203.0.113.1", Known: true, Drained: true, Shared: two, Bound: final}}}},
-		{"a fallback", api.SafeNo, "no: www.a.example answers 203.0.113.1 once all else is down (on_all_down)", engine.Safety{Items: []engine.SafetyItem{
-			{Label: one, RData: "203.0.113.1", Known: true, Drained: true, Fallback: "www.a.example.", Bound: final}}}},
-		{"a record that is gone", api.SafeNotBefore, "caches may hold the record old.a.example. A, which the file has no more, until ", engine.Safety{Items: []engine.SafetyItem{
-			{Label: one, RData: "203.0.113.1", Known: true, Drained: true, Bound: final, Gone: []gone.Record{{
-				Carrier: config.Carrier{Name: "old.a.example.", Type: 1, RData: "203.0.113.1"}, Until: now.Add(time.Minute)}}}}}},
-		{"a record that was gone after the endpoint", api.SafeYes, "yes: no honest cache has held it since " + clock(now.Add(-22*time.Second)), engine.Safety{At: now, Items: []engine.SafetyItem{
-			{Label: one, RData: "203.0.113.1", Known: true, Drained: true, Bound: final, Gone: []gone.Record{{
-				Carrier: config.Carrier{Name: "old.a.example.", Type: 1, RData: "203.0.113.1"}, Until: now.Add(-22 * time.Second)}}}}}},
-		{"no file has it any more", api.SafeYes, "yes: ", engine.Safety{Items: []engine.SafetyItem{{Label: one, RData: "203.0.113.1", Bound: final}}}},
-		{"other files", api.SafeUnknown, "unknown because node n2 serves other files", engine.Safety{Items: []engine.SafetyItem{item(final)}, Others: []string{"n2"}}},
-		{"starts", api.SafeNotBefore, "what a node answered before its last start", engine.Safety{Items: []engine.SafetyItem{item(final)}, Clear: now.Add(time.Second)}},
-		{"starts of who is not heard", api.SafeUnknown, "unknown because n3 is not heard", engine.Safety{Items: []engine.SafetyItem{item(final)}, Unclear: "n3 is not heard"}},
+		{"everybody has said so", api.SafeYes, "yes: no honest cache has held it since ", departure.Safety{Items: []departure.SafetyItem{item(final)}}, nil},
+		{"caches hold it", api.SafeNotBefore, "honest caches may hold it until ", departure.Safety{Items: []departure.SafetyItem{item(final), item(known)}}, nil},
+		{"to be said again", api.SafeNotBefore, "the nodes have yet to say again", departure.Safety{Items: []departure.SafetyItem{item(said)}}, nil},
+		{"a silent node", api.SafeUnknown, "unknown because node n2 not heard since ", departure.Safety{Items: []departure.SafetyItem{item(silent), item(known)}}, nil},
+		{"a node answers it", api.SafeNo, "no: node n2 answers 203.0.113.1", departure.Safety{Items: []departure.SafetyItem{item(answers), item(silent)}}, nil},
+		{"not drained", api.SafeNo, "no: a.example/web-eu/one is not drained", departure.Safety{Items: []departure.SafetyItem{{Label: one, RData: "203.0.113.1", Known: true, Bound: final}}}, nil},
+		{"shared", api.SafeNo, "no: a.example/web-eu/two, which is not drained, has 203.0.113.1 too", departure.Safety{Items: []departure.SafetyItem{
+			{Label: one, RData: "203.0.113.1", Known: true, Drained: true, Shared: two, Bound: final}}}, nil},
+		{"a fallback", api.SafeNo, "no: www.a.example answers 203.0.113.1 once all else is down (on_all_down)", departure.Safety{Items: []departure.SafetyItem{
+			{Label: one, RData: "203.0.113.1", Known: true, Drained: true, Fallback: "www.a.example.", Bound: final}}}, nil},
+		{"a record that is gone", api.SafeNotBefore, "caches may hold the record old.a.example. A, which the file has no more, until ", departure.Safety{Items: []departure.SafetyItem{item(final)}},
+			[]gone.Record{{Carrier: config.Carrier{Name: "old.a.example.", Type: 1, RData: "203.0.113.1"}, Until: now.Add(time.Minute)}}},
+		{"a record that was gone after the endpoint", api.SafeYes, "yes: no honest cache has held it since " + clock(now.Add(-22*time.Second)), departure.Safety{At: now, Items: []departure.SafetyItem{item(final)}},
+			[]gone.Record{{Carrier: config.Carrier{Name: "old.a.example.", Type: 1, RData: "203.0.113.1"}, Until: now.Add(-22 * time.Second)}}},
+		{"no file has it any more", api.SafeYes, "yes: ", departure.Safety{Items: []departure.SafetyItem{{Label: one, RData: "203.0.113.1", Bound: final}}}, nil},
+		{"other files", api.SafeUnknown, "unknown because node n2 serves other files", departure.Safety{Items: []departure.SafetyItem{item(final)}, Others: []string{"n2"}}, nil},
+		{"starts", api.SafeNotBefore, "what a node answered before its last start", departure.Safety{Items: []departure.SafetyItem{item(final)}, Clear: now.Add(time.Second)}, nil},
+		{"starts of who is not heard", api.SafeUnknown, "unknown because n3 is not heard", departure.Safety{Items: []departure.SafetyItem{item(final)}, Unclear: "n3 is not heard"}, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := readNode(t)
-			n.safety = tt.known
+			n.safety, n.gone = tt.known, tt.gone
 			n.safety.At = now
 			s, _ := startWith(t, n, &fakeJournal{})
 			var got api.Safe
@@ -83,7 +83,7 @@ func TestSafe(t *testing.T) {
 
 // TestSafeNodesThere: who asks about a place is told which nodes stand there.
 func TestSafeNodesThere(t *testing.T) {
-	c := engine.ClusterView{Nodes: []engine.NodeView{
+	c := cluster.View{Nodes: []cluster.NodeView{
 		{Name: "n1", InRoster: true, Region: "eu", AZ: "eu-a"}, {Name: "n2", InRoster: true, Region: "eu", AZ: "eu-b"},
 		{Name: "n3", InRoster: true, Region: "eu", AZ: "eu-a", Stopped: true}, {Name: "eu-a"},
 	}}
@@ -100,7 +100,7 @@ func TestSafeStatic(t *testing.T) {
 	view := &health.View{At: time.Now(), Model: config.NewModel([]*config.Zone{z}), Zones: []*health.ZoneView{{Zone: z}}}
 	n.snap = answer.NewCompiler("n1", time.Now()).Compile(nil, view)
 	bound := ledger.Bound{Known: true, Final: true, SafeAt: time.Now().Add(-time.Minute)}
-	known := engine.Safety{At: time.Now(), Items: []engine.SafetyItem{{RData: "203.0.113.1", Known: true, Drained: true, Bound: bound}}}
+	known := departure.Safety{At: time.Now(), Items: []departure.SafetyItem{{RData: "203.0.113.1", Known: true, Drained: true, Bound: bound}}}
 	got := NewSafe(n.parts(), health.Scope{Kind: health.ScopeAZ, Name: "eu-a"}, &known)
 	require.Equal(t, api.SafeNo, got.Answer)
 	require.Equal(t, "no: the record old.example.org. A has an address of it", got.Text)
@@ -109,37 +109,37 @@ func TestSafeStatic(t *testing.T) {
 // TestSafeNode: a node can go once it is drained and the others are a majority that knows all that it does.
 func TestSafeNode(t *testing.T) {
 	now := time.Now()
-	well := func() engine.ClusterView {
-		v := engine.ClusterView{At: now, Name: "c", Heard: 3, Roster: 3}
+	well := func() cluster.View {
+		v := cluster.View{At: now, Name: "c", Heard: 3, Roster: 3}
 		for _, name := range []string{"n1", "n2", "n3"} {
-			v.Nodes = append(v.Nodes, engine.NodeView{Name: name, InRoster: true, Fresh: true, Joined: true, Answering: true, Drained: name == "n3", Heard: now, Direct: now})
+			v.Nodes = append(v.Nodes, cluster.NodeView{Name: name, InRoster: true, Fresh: true, Joined: true, Answering: true, Drained: name == "n3", Heard: now, Direct: now})
 		}
 		return v
 	}
 	for _, tt := range []struct {
 		name, want, text string
-		change           func(*fakeNode, *engine.ClusterView)
+		change           func(*fakeNode, *cluster.View)
 	}{
-		{"drained", api.SafeYes, "yes: it is drained", func(*fakeNode, *engine.ClusterView) {}},
-		{"not drained", api.SafeNo, "no: node n3 is not drained", func(_ *fakeNode, v *engine.ClusterView) { v.Nodes[2].Drained = false }},
-		{"another one is silent", api.SafeUnknown, "unknown because node n2 is not heard", func(_ *fakeNode, v *engine.ClusterView) {
+		{"drained", api.SafeYes, "yes: it is drained", func(*fakeNode, *cluster.View) {}},
+		{"not drained", api.SafeNo, "no: node n3 is not drained", func(_ *fakeNode, v *cluster.View) { v.Nodes[2].Drained = false }},
+		{"another one is silent", api.SafeUnknown, "unknown because node n2 is not heard", func(_ *fakeNode, v *cluster.View) {
 			four, five := v.Nodes[0], v.Nodes[0]
 			four.Name, five.Name = "n4", "n5"
 			v.Nodes, v.Roster = append(v.Nodes, four, five), 5
 			v.Nodes[1].Fresh = false
 		}},
-		{"no majority is left", api.SafeNo, "no: 1 of 3 nodes are left: the others would be isolated", func(_ *fakeNode, v *engine.ClusterView) { v.Nodes[1].Stopped = true }},
-		{"leases", api.SafeNo, "no: 1 of 2 nodes are left: the others are no majority and would stop answering", func(_ *fakeNode, v *engine.ClusterView) {
+		{"no majority is left", api.SafeNo, "no: 1 of 3 nodes are left: the others would be isolated", func(_ *fakeNode, v *cluster.View) { v.Nodes[1].Stopped = true }},
+		{"leases", api.SafeNo, "no: 1 of 2 nodes are left: the others are no majority and would stop answering", func(_ *fakeNode, v *cluster.View) {
 			v.Nodes = append(v.Nodes[:1], v.Nodes[2])
 			v.Roster, v.Nodes[0].Lease = 2, time.Minute
 		}},
-		{"an order", api.SafeUnknown, "unknown because order n3-1-1 is not known to be on n2", func(n *fakeNode, _ *engine.ClusterView) {
+		{"an order", api.SafeUnknown, "unknown because order n3-1-1 is not known to be on n2", func(n *fakeNode, _ *cluster.View) {
 			n.intents = []health.IntentState{{Intent: health.Intent{ID: health.IntentID{Node: "n3", Incarnation: 1, Counter: 1}}, Missing: []string{"n2", "n3"}}}
 		}},
-		{"a bound", api.SafeNotBefore, "its word on 192.0.2.1 counts", func(n *fakeNode, _ *engine.ClusterView) {
-			n.departures = []engine.Departure{{RData: "192.0.2.1", Bound: ledger.Bound{Known: true, SafeAt: now.Add(time.Minute)}}}
+		{"a bound", api.SafeNotBefore, "its word on 192.0.2.1 counts", func(n *fakeNode, _ *cluster.View) {
+			n.departures = []departure.Departure{{RData: "192.0.2.1", Bound: ledger.Bound{Known: true, SafeAt: now.Add(time.Minute)}}}
 		}},
-		{"alone", api.SafeNo, "no: it is alone: nobody answers without it", func(_ *fakeNode, v *engine.ClusterView) { v.Name = "" }},
+		{"alone", api.SafeNo, "no: it is alone: nobody answers without it", func(_ *fakeNode, v *cluster.View) { v.Name = "" }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n, v := readNode(t), well()

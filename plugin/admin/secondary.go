@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/fairlead-dns/fairlead/config"
-	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/health/departure"
 )
 
 // secondaries are the zones with one of the addresses, as "secondaries of ZONE", whose secondaries hold what services answered last
@@ -25,7 +25,7 @@ func secondaries(n Node, addresses []string) (found []string) {
 }
 
 // secondariesOf are those that may answer what left, while a file has it.
-func secondariesOf(n Node, left []engine.Departure) []string {
+func secondariesOf(n Node, left []departure.Departure) []string {
 	var rdata []string
 	for i := range left {
 		rdata = append(rdata, left[i].RData)

@@ -22,10 +22,11 @@ import (
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/cluster"
-	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/health/departure"
 	"github.com/fairlead-dns/fairlead/health/gone"
 	"github.com/fairlead-dns/fairlead/health/history"
 	"github.com/fairlead-dns/fairlead/health/ledger"
+	"github.com/fairlead-dns/fairlead/health/order"
 	tables "github.com/fairlead-dns/fairlead/health/table"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/admin/token"
@@ -44,8 +45,8 @@ type fakeNode struct {
 	// seen is what every vantage saw.
 	seen map[health.TargetID][]health.Observation
 
-	frozen    engine.FreezeOrder
-	cluster   *engine.ClusterView
+	frozen    order.FreezeOrder
+	cluster   *cluster.View
 	missing   []string
 	waiveErr  error
 	keyFailed map[string]error
@@ -53,8 +54,9 @@ type fakeNode struct {
 	freezeErr error
 	fileErr   error
 
-	departures []engine.Departure
-	safety     engine.Safety
+	departures []departure.Departure
+	safety     departure.Safety
+	gone       []gone.Record
 	incidents  []*ledger.Incident
 	// intents are those that were asked for; intendErr is what comes of the next order.
 	intents   []health.IntentState
@@ -97,13 +99,13 @@ func (n *fakeNode) EndIntent(ids []health.IntentID, _, _ string) error {
 func (n *fakeNode) Intents() []health.IntentState { return n.intents }
 
 func (n *fakeNode) SharedMissing(context.Context) []string { return n.missing }
-func (n *fakeNode) AwaitHolding(context.Context, []health.IntentID, func(*engine.Holding) bool) engine.Holding {
-	return engine.Holding{Holders: []string{"n1"}, Missing: n.missing}
+func (n *fakeNode) AwaitHolding(context.Context, []health.IntentID, func(*cluster.Holding) bool) cluster.Holding {
+	return cluster.Holding{Holders: []string{"n1"}, Missing: n.missing}
 }
 
-func (n *fakeNode) Cluster() engine.ClusterView {
+func (n *fakeNode) Cluster() cluster.View {
 	if n.cluster == nil {
-		return engine.ClusterView{Heard: 1, Roster: 1}
+		return cluster.View{Heard: 1, Roster: 1}
 	}
 	return *n.cluster
 }
@@ -167,14 +169,16 @@ func (n *fakeNode) Certify(c *ledger.Certificate) (*ledger.Envelope, error) {
 	return c.Sign(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)))
 }
 
-func (n *fakeNode) Departures() []engine.Departure { return n.departures }
+func (n *fakeNode) Departures() []departure.Departure { return n.departures }
 
-// fakeGone has lost no static record.
-type fakeGone struct{}
+// fakeGone has lost the static records of a node.
+type fakeGone struct{ *fakeNode }
 
-func (fakeGone) Of(...string) []gone.Record { return nil }
+func (g fakeGone) Of(rdata ...string) []gone.Record {
+	return slices.DeleteFunc(slices.Clone(g.gone), func(r gone.Record) bool { return !slices.Contains(rdata, r.RData) })
+}
 
-func (n *fakeNode) Safety(health.Scope) (engine.Safety, error) { return n.safety, nil }
+func (n *fakeNode) Safety(health.Scope) (departure.Safety, error) { return n.safety, nil }
 
 func (n *fakeNode) Caches() config.Caches { return config.DefaultNode().Caches }
 
@@ -207,7 +211,7 @@ func (fakeClusters) Adopt(cluster string) error {
 	return nil
 }
 
-func (n *fakeNode) Frozen() engine.FreezeOrder { return n.frozen }
+func (n *fakeNode) Frozen() order.FreezeOrder { return n.frozen }
 
 func (n *fakeNode) FastLanes() []api.FastLane {
 	return []api.FastLane{{Address: "dns://127.0.0.1:53", Sockets: 2}, {Address: "dns://127.0.0.2:53", Reason: "the plugin log must see every query"}}
@@ -247,7 +251,7 @@ func (n *fakeNode) Report(r api.ReportRequest) error {
 
 func (n *fakeNode) Freeze(on bool, actor, reason string) error {
 	if n.freezeErr == nil {
-		n.frozen = engine.FreezeOrder{On: on, Actor: actor, Reason: reason}
+		n.frozen = order.FreezeOrder{On: on, Actor: actor, Reason: reason}
 	}
 	return n.freezeErr
 }
@@ -272,7 +276,7 @@ func tokens(t testing.TB) *token.Store {
 // parts is n as the parts of a node.
 func (n *fakeNode) parts() Node {
 	return Node{
-		Self: n, Assumptions: n, Orders: n, Holders: n, Verdicts: n, Members: n, Memory: n, IncidentLog: n, Gone: fakeGone{}, Files: fakeFiles{n}, Keys: fakeKeys{}, Discovery: fakeClusters{}, Drills: fakeDrills{n}, Plans: fakePlans{n.said},
+		Self: n, Assumptions: n, Orders: n, Holders: n, Verdicts: n, Members: n, Memory: n, IncidentLog: n, Gone: fakeGone{n}, Files: fakeFiles{n}, Keys: fakeKeys{}, Discovery: fakeClusters{}, Drills: fakeDrills{n}, Plans: fakePlans{n.said},
 		Endpoints: n, Explainer: n, History: n,
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
-	"github.com/fairlead-dns/fairlead/health/engine"
+	"github.com/fairlead-dns/fairlead/health/departure"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
@@ -71,8 +71,8 @@ func NewStaleness(n Node, name string, startedAt, now time.Time) *api.Staleness 
 }
 
 // departuresByService are the departures to show, by the services whose answers they left.
-func departuresByService(n Node, startedAt, now time.Time) map[string][]engine.Departure {
-	left := make(map[string][]engine.Departure)
+func departuresByService(n Node, startedAt, now time.Time) map[string][]departure.Departure {
+	left := make(map[string][]departure.Departure)
 	for _, d := range shownDepartures(n, startedAt, now) {
 		services := d.Services
 		if len(services) == 0 {
@@ -106,15 +106,15 @@ func servicesOf(n Node, l ledger.Label) (services []string) {
 }
 
 // shownDepartures are the departures to show.
-func shownDepartures(n Node, startedAt, now time.Time) []engine.Departure {
-	return slices.DeleteFunc(slices.Clone(n.Departures()), func(d engine.Departure) bool {
+func shownDepartures(n Node, startedAt, now time.Time) []departure.Departure {
+	return slices.DeleteFunc(slices.Clone(n.Departures()), func(d departure.Departure) bool {
 		over := d.Bound.Final && now.Sub(d.Since) > departureShownFor
 		early := !d.Since.After(startedAt.Add(time.Second))
 		return d.Known && !d.Drained && !d.Down && (over || early)
 	})
 }
 
-func serviceStaleness(n Node, z *config.Zone, svc *config.Service, left []engine.Departure, clear time.Time, why string, now time.Time) api.ServiceStaleness {
+func serviceStaleness(n Node, z *config.Zone, svc *config.Service, left []departure.Departure, clear time.Time, why string, now time.Time) api.ServiceStaleness {
 	caches := n.Caches()
 	out := api.ServiceStaleness{
 		Service: svc.Name, BoundSeconds: steer.BoundOf(z, svc, n.Allowances()).S.Seconds(),
@@ -144,7 +144,7 @@ func unclear(clear time.Time, why string) string {
 }
 
 // departureRows are departures as the API shows them: one for each endpoint, whatever it has of addresses.
-func departureRows(left []engine.Departure, caches config.Caches, now time.Time) []api.DepartureStaleness {
+func departureRows(left []departure.Departure, caches config.Caches, now time.Time) []api.DepartureStaleness {
 	rows := []api.DepartureStaleness{}
 	for i := range left {
 		d := departureStaleness(&left[i], caches, now)
@@ -169,7 +169,7 @@ func departureRows(left []engine.Departure, caches config.Caches, now time.Time)
 	return rows
 }
 
-func departureStaleness(d *engine.Departure, caches config.Caches, now time.Time) api.DepartureStaleness {
+func departureStaleness(d *departure.Departure, caches config.Caches, now time.Time) api.DepartureStaleness {
 	out := api.DepartureStaleness{
 		Endpoint: strings.TrimSuffix(d.Zone, ".") + "/" + d.Name(), Region: d.Region, AZ: d.AZ, State: "out", LeftAt: d.Since,
 		Addresses: []string{d.RData}, Outstanding: d.Outstanding.Total(), Exposure: d.Outstanding, Forgetting: ForgettingOf(&d.Bound, caches, now),

@@ -4,7 +4,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health/ledger"
 )
 
-// Listeners are what is known of those who were given what has left, the newest departure first. It implements engine.Subscribers.
+// Listeners are what is known of those who were given what has left, the newest departure first. It implements cluster.Subscribers.
 func (h *Hub) Listeners() ledger.Listeners {
 	h.mu.Lock()
 	defer h.mu.Unlock()
