@@ -4,7 +4,7 @@ GO        ?= go
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS   := -s -w -X main.version=$(VERSION)
 # The Debian packages that the tests use; installed by `make test-deps`.
-PACKAGES  := bind9 bind9-dnsutils knot-dnsutils dnsperf iproute2 nftables mandoc unbound chromium prometheus knot-resolver dnsmasq-base pdns-recursor systemd rpm tmux nsd knot postgresql
+PACKAGES  := bind9 bind9-dnsutils knot-dnsutils dnsperf iproute2 nftables mandoc unbound chromium prometheus knot-resolver dnsmasq-base pdns-recursor systemd rpm tmux nsd knot postgresql haproxy nginx-light
 # The servers that `make bench-peers` compares with.
 PEERS     := gdnsd pdns-server pdns-backend-geoip pdns-backend-bind knot knot-module-geoip nsd bind9 util-linux
 # Random histories of whole clusters that the simulator goes through: 2 s of a core each.

@@ -10,6 +10,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
 )
@@ -175,6 +176,37 @@ func (g *Given) Keys(l *ledger.Ledger, keys map[ledger.Key]bool) {
 		for _, slot := range g.compiled[i].slots {
 			if slot != 0 {
 				keys[l.KeyOf(slot)] = true
+			}
+		}
+	}
+}
+
+// WeightOf is the weight of an endpoint in the first set that has it, and the greatest in that set; 0 if none has.
+func (g *Given) WeightOf(pool, endpoint int) (own, most uint64) {
+	for _, set := range g.Sets {
+		most = 0
+		for _, m := range set.Members {
+			if most = max(most, m.Weight); m.Pool == pool && m.Endpoint == endpoint {
+				own = m.Weight
+			}
+		}
+		if own > 0 {
+			return own, most
+		}
+	}
+	return 0, 0
+}
+
+// StampOne notes in w that what is given of one endpoint was written at now.
+func (g *Given) StampOne(w *ledger.Worker, now int64, of health.EndpointRef) {
+	for i, set := range g.Sets {
+		stride := int(g.compiled[i].holds)
+		for k, m := range set.Members {
+			if m.Pool != of.Pool || m.Endpoint != of.Endpoint {
+				continue
+			}
+			for _, slot := range g.compiled[i].slots[k*stride : (k+1)*stride] {
+				w.Stamp(slot, now, g.TTL)
 			}
 		}
 	}

@@ -4,9 +4,9 @@ import "github.com/prometheus/client_golang/prometheus"
 
 // serverMetrics are what a Server counts.
 type serverMetrics struct {
-	answers, changes, lies, nacks, crowded, tlsFailures prometheus.Counter
-	expires                                             prometheus.Gauge
-	refusals                                            *prometheus.CounterVec
+	answers, changes, lies, nacks, crowded, tlsFailures, agentChecks, agentFailures prometheus.Counter
+	expires                                                                         prometheus.Gauge
+	refusals                                                                        *prometheus.CounterVec
 }
 
 // newMetrics registers them, with labels pre-created.
@@ -15,12 +15,14 @@ func newMetrics(reg prometheus.Registerer, hub *Hub) *serverMetrics {
 		return prometheus.NewCounter(prometheus.CounterOpts{Namespace: "fairlead", Subsystem: "feed", Name: name, Help: help})
 	}
 	m := &serverMetrics{
-		answers:     counter("answers_total", "Questions answered over HTTP."),
-		changes:     counter("changes_total", "Changes pushed to subscribers."),
-		lies:        counter("lies_total", "Acknowledgements of versions that the subscriber was not sent."),
-		nacks:       counter("refused_changes_total", "Changes that a subscriber of xDS refused."),
-		crowded:     counter("crowded_connections_total", "Connections closed at once, since their client had as many as one may have."),
-		tlsFailures: counter("certificate_failures_total", "How often the certificate of the feeds was not read again."),
+		answers:       counter("answers_total", "Questions answered over HTTP."),
+		changes:       counter("changes_total", "Changes pushed to subscribers."),
+		lies:          counter("lies_total", "Acknowledgements of versions that the subscriber was not sent."),
+		nacks:         counter("refused_changes_total", "Changes that a subscriber of xDS refused."),
+		crowded:       counter("crowded_connections_total", "Connections closed at once, since their client had as many as one may have."),
+		agentChecks:   counter("agent_checks_total", "Agent checks that were answered."),
+		agentFailures: counter("agent_check_failures_total", "Agent checks that said nothing, or asked for what is not there."),
+		tlsFailures:   counter("certificate_failures_total", "How often the certificate of the feeds was not read again."),
 		expires: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: "fairlead", Subsystem: "feed", Name: "certificate_expires_timestamp_seconds", Help: "When the certificate of the feeds ends.",
 		}),
@@ -31,7 +33,7 @@ func newMetrics(reg prometheus.Registerer, hub *Hub) *serverMetrics {
 	for _, why := range []string{refusedLogin, refusedLocked, refusedRate, refusedUnheard} {
 		m.refusals.WithLabelValues(why)
 	}
-	reg.MustRegister(m.answers, m.changes, m.lies, m.nacks, m.crowded, m.tlsFailures, m.expires, m.refusals, hubCollector{hub})
+	reg.MustRegister(m.answers, m.changes, m.lies, m.nacks, m.agentChecks, m.agentFailures, m.crowded, m.tlsFailures, m.expires, m.refusals, hubCollector{hub})
 	return m
 }
 

@@ -117,6 +117,7 @@ func New(opts Options) (*Server, error) {
 	}{
 		{"http", opts.Config.HTTP, s.serveHTTP},
 		{"xds", opts.Config.XDS, s.serveXDS},
+		{"agent", opts.Config.Agent, s.serveAgent},
 	} {
 		if p.at == "" {
 			continue
