@@ -362,16 +362,25 @@ func (d *Drills) reportLocked(drill *api.Drill) {
 		if !i.Known() || len(i.Unknown) > 0 {
 			continue
 		}
+		drill.ConvergenceSeconds, drill.CacheResidueSeconds, drill.TotalSeconds = parts(drill.StartedAt, i.LastAnswerAt, i.SafeAt)
 		safe := i.SafeAt
-		drill.LastStaleCacheAt, drill.CacheResidueSeconds, drill.TotalSeconds = &safe, i.Phases.CacheResidue, i.Phases.Total
-		if !i.LastAnswerAt.IsZero() {
-			s := max(0, i.LastAnswerAt.Sub(drill.StartedAt)).Seconds()
-			drill.ConvergenceSeconds = &s
-		}
+		drill.LastStaleCacheAt = &safe
 		for _, s := range i.Services {
 			if s.WithinRTO != nil && !*s.WithinRTO {
 				drill.Missed = append(drill.Missed, s.Service)
 			}
 		}
 	}
+}
+
+// parts are from the order to the last answer, from there to the last honest cache, and both together, in seconds: what RTOs of services count is
+// in the incident. last is zero where nothing was answered: then all of it is residue.
+func parts(start, last, safe time.Time) (convergence, residue, total *float64) {
+	all := max(0, safe.Sub(start)).Seconds()
+	if last.IsZero() {
+		return nil, &all, &all
+	}
+	first := min(max(0, last.Sub(start)).Seconds(), all)
+	rest := all - first
+	return &first, &rest, &all
 }

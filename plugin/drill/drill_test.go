@@ -185,3 +185,25 @@ func TestDrillRefused(t *testing.T) {
 		require.Equal(t, api.DrillFailed, got.Outcome, "somebody else ended its drain")
 	})
 }
+
+// TestParts: no part is longer than the whole.
+func TestParts(t *testing.T) {
+	start := time.Now()
+	at := func(s float64) time.Time { return start.Add(time.Duration(s * float64(time.Second))) }
+	for _, tt := range []struct {
+		name               string
+		last, safe         time.Time
+		first, rest, total float64
+	}{
+		{"as ever", at(1), at(7), 1, 6, 7},
+		{"the last answer came while the bound was reckoned", at(9), at(7), 7, 0, 7},
+		{"clocks of another node", at(-1), at(7), 0, 7, 7},
+		{"all before the order", at(-3), at(-1), 0, 0, 0},
+	} {
+		first, rest, total := parts(start, tt.last, tt.safe)
+		require.Equal(t, []float64{tt.first, tt.rest, tt.total}, []float64{*first, *rest, *total}, tt.name)
+	}
+	first, rest, total := parts(start, time.Time{}, at(7))
+	require.Nil(t, first)
+	require.Equal(t, *rest, *total)
+}
