@@ -126,17 +126,20 @@ func forgetting(f *api.Forgetting, now time.Time) string {
 	case f.SafeAt != nil:
 		return "caches forget " + clock(*f.SafeAt)
 	}
-	var words []string
+	var silent, answering []string
 	for _, u := range f.Unknown {
 		if u.Answering {
-			words = append(words, u.Node+" answers it")
+			answering = append(answering, u.Node)
 		} else {
-			words = append(words, u.Node)
+			silent = append(silent, u.Node)
 		}
 	}
 	text := "when caches forget is unknown"
-	if len(words) > 0 {
-		text += ", no word of " + strings.Join(words, ", ")
+	if len(silent) > 0 {
+		text += ", no word of " + strings.Join(silent, ", ")
+	}
+	if len(answering) > 0 {
+		text += ", still answered by " + strings.Join(answering, ", ")
 	}
 	if f.AtLeast != nil {
 		text += ", not before " + clock(*f.AtLeast)

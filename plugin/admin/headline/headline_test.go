@@ -124,6 +124,9 @@ func TestNeverWell(t *testing.T) {
 		}, "▲ node n3 not heard since 12s, may be answering", true},
 		{"a file", func(s *api.Status) { s.Files[0].LastGood = true }, "▲ z.yaml broken, its last good version is served", true},
 		{"isolated", func(s *api.Status) { s.Cluster.Isolated, s.Cluster.Heard = true, 1 }, "■ n1 hears 1 of 3 nodes: health moves nothing", true},
+		{"caches, by two nodes", func(s *api.Status) {
+			s.Caches = &api.Forgetting{Unknown: []api.UnknownNode{{Node: "n1"}, {Node: "n2", Answering: true}}}
+		}, "● all is up: 5 endpoints, 2 services · when caches forget is unknown, no word of n1, still answered by n2", false},
 		{"caches", func(s *api.Status) { s.Caches = &api.Forgetting{SafeAt: ago(-28 * time.Second)} },
 			"● all is up: 5 endpoints, 2 services · caches forget 18:42:28", false},
 		{"caches, past", func(s *api.Status) { s.Caches = &api.Forgetting{SafeAt: ago(time.Second)} },
