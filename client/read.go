@@ -89,6 +89,12 @@ func (c *Client) Safe(ctx context.Context, s api.Scope) (*api.Safe, error) {
 	return get[api.Safe](ctx, c, api.SafePath, set(url.Values{}, "kind", s.Kind, "name", s.Name))
 }
 
+// Lifeboat is whether what still arrives at what the scope names is to be forwarded, to whom, and until when; for the clients of one service, or of
+// all that it left if service is empty.
+func (c *Client) Lifeboat(ctx context.Context, s api.Scope, service string) (*api.Lifeboat, error) {
+	return get[api.Lifeboat](ctx, c, api.LifeboatPath, set(url.Values{}, "kind", s.Kind, "name", s.Name, "service", service))
+}
+
 // A Page is a part of a list, by name. Filters are those of the operation: zone, region, az, pool, state, degraded, name.
 type Page struct {
 	// Limit is how many items at most; 0 is the node's default. After is where the part before ended (api.Page.Next).

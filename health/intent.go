@@ -268,6 +268,9 @@ type Intent struct {
 	Actor, Reason string
 	// Override names the safety rules that shall not hold it back.
 	Override []string
+	// Lifeboat asks of a drain that what still arrives there is forwarded to who is in service until caches have forgotten it: it is told to
+	// hooks, and changes no answer.
+	Lifeboat bool
 	// Start and End are instants on this process's clock. Forever means that there is no End.
 	Start, End time.Time
 	Forever    bool
@@ -329,6 +332,10 @@ func (i *Intent) Validate() error {
 		return bad("a %s has no weight", i.Kind)
 	case force && (!endpoint || i.Service != ""):
 		return bad("a force is for an endpoint in all services, not for %s", i.Scope)
+	case i.Lifeboat && (i.Kind != IntentDrain || i.Scope.Kind == ScopeNode):
+		return bad("a lifeboat is for a drain of what is answered, not for %s of %s", i.Kind, i.Scope)
+	case i.Lifeboat && i.Service != "":
+		return bad("a lifeboat is for a drain of all services: what others answer with is not left")
 	case force && i.State != Up && i.State != Down:
 		return bad("forced %s: want up or down", i.State)
 	case !force && i.State != Unknown:

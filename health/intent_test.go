@@ -94,12 +94,18 @@ func TestValidateIntent(t *testing.T) {
 		"forever and an end":   func(i *Intent) { i.Forever = true },
 		"rule that is not one": func(i *Intent) { i.Override = []string{"keep_calm"} },
 		"a painted reason":     func(i *Intent) { i.Reason = "\x1b[31m" },
+		"lifeboat of a weight": func(i *Intent) { i.Kind, i.Lifeboat = IntentWeight, true },
+		"lifeboat of a node":   func(i *Intent) { i.Scope, i.Lifeboat = Scope{Kind: ScopeNode, Name: "n1"}, true },
+		"lifeboat of one":      func(i *Intent) { i.Service, i.Lifeboat = "www.example.org.", true },
 		"a long reason":        func(i *Intent) { i.Reason = string(make([]byte, MaxReason+1)) },
 	} {
 		i := good
 		change(&i)
 		require.ErrorIs(t, i.Validate(), ErrInvalidIntent, name)
 	}
+	boat := good
+	boat.Lifeboat = true
+	require.NoError(t, boat.Validate())
 	good.Start = now.Add(time.Minute)
 	require.False(t, good.Active(now))
 	require.True(t, good.Active(now.Add(time.Minute)))

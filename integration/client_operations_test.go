@@ -142,6 +142,7 @@ func operations(p *process) []operation {
 			return c.AbortRun(ctx, planned, api.RunRequest{Actor: "ada", Reason: why})
 		})),
 		one("getSafe", does(func(ctx context.Context, c *client.Client) (*api.Safe, error) { return c.Safe(ctx, scope) })),
+		one("getLifeboat", does(func(ctx context.Context, c *client.Client) (*api.Lifeboat, error) { return c.Lifeboat(ctx, scope, "") })),
 		one("getStaleness", does(func(ctx context.Context, c *client.Client) (*api.Staleness, error) {
 			return c.Staleness(ctx, "www.example.org")
 		})),

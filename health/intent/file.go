@@ -56,6 +56,7 @@ type savedIntent struct {
 	StartMS   int64  `json:"start_ms"`
 	EndMS     *int64 `json:"end_ms"`
 	Confirmed bool   `json:"confirmed,omitempty"`
+	Lifeboat  bool   `json:"lifeboat,omitempty"`
 }
 
 type savedEnd struct {
@@ -72,7 +73,7 @@ func write(path string, s Set, incarnation uint64, now time.Time) error {
 		i := s.intents[id]
 		saved := savedIntent{
 			ID: id, Kind: i.Kind, Scope: i.Scope, Service: i.Service, Weight: i.Weight, State: i.State, Actor: i.Actor, Reason: i.Reason,
-			Override: i.Override, StartMS: i.Start.Sub(now).Milliseconds(), Confirmed: i.Confirmed,
+			Override: i.Override, StartMS: i.Start.Sub(now).Milliseconds(), Confirmed: i.Confirmed, Lifeboat: i.Lifeboat,
 		}
 		if !i.Forever {
 			end := i.End.Sub(now).Milliseconds()
@@ -161,7 +162,7 @@ func (c *content) set(from time.Time) Set {
 	for _, saved := range c.Intents {
 		i := health.Intent{
 			ID: saved.ID, Kind: saved.Kind, Scope: saved.Scope, Service: saved.Service, Weight: saved.Weight, State: saved.State, Actor: saved.Actor,
-			Reason: saved.Reason, Override: saved.Override, Start: after(saved.StartMS), Forever: saved.EndMS == nil, Confirmed: saved.Confirmed,
+			Reason: saved.Reason, Override: saved.Override, Start: after(saved.StartMS), Forever: saved.EndMS == nil, Confirmed: saved.Confirmed, Lifeboat: saved.Lifeboat,
 		}
 		if saved.EndMS != nil {
 			i.End = after(*saved.EndMS)

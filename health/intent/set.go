@@ -111,6 +111,8 @@ func mergeIntents(a, b health.Intent) health.Intent {
 		out.End = time.Time{}
 	}
 	out.Confirmed = a.Confirmed || b.Confirmed
+	// A node of an earlier version hands an order on without it.
+	out.Lifeboat = a.Lifeboat || b.Lifeboat
 	return out
 }
 
@@ -269,7 +271,7 @@ func (s Set) Collect(at time.Time) Set {
 // Same tells whether the two say the same, but for when this process learned that an end is known everywhere.
 func (s Set) Same(o Set) bool {
 	return maps.EqualFunc(s.intents, o.intents, func(a, b health.Intent) bool {
-		return compareFixed(a, b) == 0 && a.Start.Equal(b.Start) && a.End.Equal(b.End) && a.Forever == b.Forever && a.Confirmed == b.Confirmed
+		return compareFixed(a, b) == 0 && a.Start.Equal(b.Start) && a.End.Equal(b.End) && a.Forever == b.Forever && a.Confirmed == b.Confirmed && a.Lifeboat == b.Lifeboat
 	}) && maps.EqualFunc(s.ends, o.ends, func(a, b End) bool { return compareEnds(a, b) == 0 && a.Seen == b.Seen }) &&
 		s.sameBounds(o)
 }

@@ -19,7 +19,7 @@ func random(r *rand.Rand) Set {
 		id := health.IntentID{Node: []string{"n1", "n2"}[r.IntN(2)], Incarnation: 1, Counter: uint64(r.IntN(4))}
 		i := health.Intent{
 			ID: id, Kind: health.IntentDrain, Scope: health.Scope{Kind: health.ScopeAZ, Name: []string{"a", "b"}[r.IntN(2)]},
-			Start: begin.Add(time.Duration(r.IntN(5)) * time.Second), Confirmed: r.IntN(4) == 0,
+			Start: begin.Add(time.Duration(r.IntN(5)) * time.Second), Confirmed: r.IntN(4) == 0, Lifeboat: r.IntN(4) == 0,
 		}
 		if i.Forever = r.IntN(4) == 0; !i.Forever {
 			i.End = i.Start.Add(time.Duration(r.IntN(9)) * time.Second)
@@ -52,6 +52,7 @@ func TestMergeLaws(t *testing.T) {
 				require.False(t, got.Start.After(i.Start))
 				require.True(t, got.Forever || !got.End.Before(i.End))
 				require.True(t, got.Confirmed || !i.Confirmed)
+				require.True(t, got.Lifeboat || !i.Lifeboat)
 			}
 			for id := range s.ends {
 				require.Contains(t, both.ends, id)

@@ -50,6 +50,7 @@ const (
 	flagSeen
 	// flagWithin: the service is what stands before the scope's zone.
 	flagWithin
+	flagLifeboat
 )
 
 // Encode is s as blocks, as of now.
@@ -237,6 +238,9 @@ func appendIntent(b []byte, i *health.Intent, now time.Time) []byte {
 	if i.Confirmed {
 		flags |= flagConfirmed
 	}
+	if i.Lifeboat {
+		flags |= flagLifeboat
+	}
 	service := i.Service
 	if i.Scope.Zone != "" && strings.HasSuffix(service, i.Scope.Zone) {
 		flags |= flagWithin
@@ -370,7 +374,7 @@ func (r *reader) intent(at time.Time) health.Intent {
 		i.Weight = int(min(value, math.MaxInt32))
 	}
 	i.Start = at.Add(r.left())
-	i.Confirmed, i.Forever = flags&flagConfirmed != 0, flags&flagForever != 0
+	i.Confirmed, i.Forever, i.Lifeboat = flags&flagConfirmed != 0, flags&flagForever != 0, flags&flagLifeboat != 0
 	if !i.Forever {
 		i.End = at.Add(r.left())
 	}

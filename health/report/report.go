@@ -257,5 +257,8 @@ func (r *Reporter) Order(kind string, s *health.IntentState, text string) {
 	if !s.Forever {
 		data["ends_at"] = s.End.UTC()
 	}
+	if s.Lifeboat {
+		data["lifeboat"] = true
+	}
 	r.events.Add(kind, s.Scope.String(), text, data)
 }

@@ -79,6 +79,7 @@ var contract = map[string]call{
 	"GET /api/v1/hooks/{name}/dead":                  {role: viewer, path: "/api/v1/hooks/pager/dead", status: 200},
 	"POST /api/v1/hooks/{name}/redeliver":            {role: operator, path: "/api/v1/hooks/pager/redeliver", body: because, status: 200},
 	"GET /api/v1/safe":                               {role: viewer, path: "/api/v1/safe?kind=az&name=eu-a", status: 200},
+	"GET /api/v1/lifeboat":                           {role: viewer, path: "/api/v1/lifeboat?kind=az&name=eu-a", status: 200},
 	"GET /api/v1/staleness":                          {role: viewer, status: 200},
 	"PATCH /api/v1/intents/{id}":                     {role: operator, path: "/api/v1/intents/n1-1-1", body: `{"actor":"ada","reason":"x","for_seconds":7200}`, status: 200},
 	"POST /api/v1/intents/{id}/resume":               {role: operator, path: "/api/v1/intents/n1-1-1/resume", body: because, status: 201},

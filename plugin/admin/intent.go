@@ -80,6 +80,7 @@ func intentOf(req *api.IntentRequest, now time.Time) (i health.Intent, err error
 		i.Service = strings.ToLower(strings.TrimSuffix(req.Service, ".")) + "."
 	}
 	i.Actor, i.Reason, i.Override, i.Start, i.Forever = req.Actor, req.Reason, req.Override, now.Add(durationOf(req.StartsInSeconds)), req.Forever
+	i.Lifeboat = req.Lifeboat
 	switch {
 	case req.Reason == "":
 		return i, errReason
@@ -264,7 +265,7 @@ func intentsOf(n Node) []api.Intent {
 func intentShown(i *health.IntentState) api.Intent {
 	out := api.Intent{
 		ID: i.ID.String(), Kind: i.Kind.String(), Scope: api.Scope{Kind: i.Scope.Kind.String(), Name: i.Scope.Path()}, Service: i.Service,
-		Missing: i.Missing, State: api.IntentInForce, Actor: i.Actor, Reason: i.Reason, Override: slices.Clone(i.Override), StartsAt: i.Start,
+		Missing: i.Missing, State: api.IntentInForce, Actor: i.Actor, Reason: i.Reason, Override: slices.Clone(i.Override), StartsAt: i.Start, Lifeboat: i.Lifeboat,
 	}
 	if i.Bound.Len() > 0 {
 		out.Bound = i.Bound.Texts()

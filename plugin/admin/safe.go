@@ -332,6 +332,7 @@ func (a *safeAnswer) cluster() {
 func (a *safeAnswer) sum() {
 	out := a.out
 	out.DrainEndsAt = a.drainEnds()
+	out.Lifeboat = a.lifeboat()
 	f := together(a.bounds)
 	if f.SafeAt != nil && a.forgotten.After(*f.SafeAt) {
 		// A static record that is gone was held for longer; by caches that clamp for no longer than so.

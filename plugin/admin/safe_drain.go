@@ -1,12 +1,15 @@
 package admin
 
 import (
+	"slices"
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/gone"
 	"github.com/fairlead-dns/fairlead/health/judge"
 	"github.com/fairlead-dns/fairlead/health/ledger"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
 // maxEnds bounds the endpoints whose orders are looked at for the end of the first one.
@@ -38,6 +41,32 @@ func (a *safeAnswer) drainEnds() (first *time.Time) {
 		}
 	}
 	return first
+}
+
+// lifeboat tells whether a lifeboat for it, which a drain in force asks for, may stop: once every node has said, after the last honest cache
+// forgot, that it does not answer it. What is answered again, or what no lifeboat was asked for, is none of its business: empty.
+func (a *safeAnswer) lifeboat() string {
+	view := boatView{node: a.node, known: a.known, drains: drainsOf(a.node)}
+	asked, stop := false, true
+	if a.node.Snapshot() == nil {
+		return ""
+	}
+	for k := range a.known.Items {
+		i := &a.known.Items[k]
+		z, p := view.poolOf(i.Label)
+		if !view.ordered(z, p, i.Label) {
+			continue
+		}
+		asked = true
+		stop = stop && i.Bound.Final && !slices.ContainsFunc(a.node.Gone.Of(i.RData), func(g gone.Record) bool { return a.known.At.Before(g.Until) })
+	}
+	switch {
+	case !asked:
+		return ""
+	case stop:
+		return api.LifeboatMayStop
+	}
+	return api.LifeboatNeeded
 }
 
 // drainsOf are the drains in force that hold for all services.

@@ -45,6 +45,8 @@ type IntentRequest struct {
 	Reason string `json:"reason"`
 	// Override names safety rules that shall not refuse it: never_empty, keep_regions, keep_azs, max_drained, rpo, capacity.
 	Override []string `json:"override,omitempty"`
+	// Lifeboat asks, of a drain, that what still arrives is forwarded until caches have forgotten it (`fairlead lifeboat`): hooks are told.
+	Lifeboat bool `json:"lifeboat,omitempty"`
 	// StartsInSeconds plans a start; 0 is now. ForSeconds is how long it is in force, an hour unless it or Forever says.
 	StartsInSeconds float64 `json:"starts_in_seconds,omitempty"`
 	ForSeconds      float64 `json:"for_seconds,omitempty"`
@@ -168,6 +170,8 @@ type Intent struct {
 	Actor       string   `json:"actor"`
 	Reason      string   `json:"reason,omitempty"`
 	Override    []string `json:"override,omitempty"`
+	// Lifeboat is set for a drain that asks for one.
+	Lifeboat bool `json:"lifeboat,omitempty"`
 	// Bound are the addresses, and targets of CNAME answers, that stood behind its names when it was accepted: it holds for them under any
 	// name.
 	Bound []string `json:"bound,omitempty"`

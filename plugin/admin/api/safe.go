@@ -21,6 +21,12 @@ const (
 	SafeNo        = "no"
 )
 
+// The values of Safe.Lifeboat.
+const (
+	LifeboatNeeded  = "needed"
+	LifeboatMayStop = "may_stop"
+)
+
 // A Safe says whether something can be switched off: whether anybody can still be sent there by an honest cache, or, of a node, what would
 // be lost with it. It is an answer of one moment: what a node does after its word is a new fact.
 type Safe struct {
@@ -47,6 +53,8 @@ type Safe struct {
 	DrainEndsAt *time.Time `json:"drain_ends_at,omitempty"`
 	// NodesThere are nodes of this cluster that stand in an AZ or a region that is asked about: of each, ask too.
 	NodesThere []string `json:"nodes_there,omitempty"`
+	// Lifeboat is needed or may_stop, where a drain in force of it asks for a lifeboat: whether an honest cache may still send somebody there.
+	Lifeboat string `json:"lifeboat,omitempty" enum:"needed|may_stop"`
 	// Lines are the three things to know of caches; absent for nodes.
 	Lines []string `json:"lines,omitempty"`
 }
