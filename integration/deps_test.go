@@ -26,8 +26,8 @@ var rows = map[string]int{
 	"health/judge": 2, "health/probe": 2, "health/intent": 2, "health/ledger": 2, "health/audit": 2, "health/hook": 2, "health/history": 2,
 	"plugin/steer": 2, "plugin/geo": 2, "plugin/geo/geomake": 2, "plugin/admin/token": 2, "plugin/admin/door": 2, "plugin/admin/oidc": 2, "plugin/admin/openapi": 2, "plugin/admin/headline": 2, "discover/kube": 2, "discover/dnsname": 2,
 	"health/report": 2, "health/run": 2, "plugin/abuse": 2,
-	"health/round": 3, "health/departure": 3, "health/incident": 4, "health/latehit": 3, "health/table": 3, "health/state": 3, "client": 3,
-	"health/cluster": 4, "health/vantage": 4, "health/reload": 4, "health/gone": 4, "plugin/answer": 4, "plugin/admin/ui": 4,
+	"health/round": 3, "health/departure": 3, "health/incident": 4, "health/latehit": 3, "health/table": 3, "health/state": 3, "client": 3, "client/resolve": 1, "client/grpcresolve": 2,
+	"lifeboat": 4, "health/cluster": 4, "health/vantage": 4, "health/reload": 4, "health/gone": 4, "plugin/answer": 4, "plugin/admin/ui": 4,
 	"health/order": 5, "health/staleness": 5, "plugin/fastlane": 5, "plugin/explain": 5, "plugin/secondary": 5, "plugin/rollover": 5, "plugin/feed": 5,
 	"plugin/admin": 6, "health/engine": 6, "plugin/drill": 6, "plugin/runner": 6,
 	"node":         7,
@@ -52,7 +52,7 @@ var fences = []fence{
 	{"go.yaml.in/", nil, "one strict decoder"},
 	{"sigs.k8s.io/yaml", []string{"cmd/fairlead/terminal"}, "it prints documents of the API, by their JSON names; what is read goes through the strict decoder"},
 	{"github.com/miekg/dns", []string{"plugin", "plugin/answer", "plugin/secondary", "plugin/explain", "plugin/feed", "plugin/fastlane", "cmd/fairlead/delegation", "cmd/fairlead/dnssec", "health/probe", "discover/dnsname", "config", "config/foreign"}, "decisions know no DNS wire; dnsname asks other resolvers"},
-	{"google.golang.org/grpc", []string{"plugin/feed"}, "calls go by HTTP; xDS alone is spoken in gRPC"},
+	{"google.golang.org/grpc", []string{"client/grpcresolve", "plugin/feed"}, "calls go by HTTP; xDS alone is spoken in gRPC, and clients of it resolve by us"},
 	{"github.com/envoyproxy/", []string{"plugin/feed"}, "a Given is all that the others know of xDS"},
 	{"github.com/oschwald/maxminddb-golang", []string{"plugin/geo"}, "a Place is all that the others know of geo databases"},
 	{"github.com/maxmind/mmdbwriter", []string{"plugin/geo/geomake"}, "databases are made by command, and for tests"},
@@ -61,7 +61,7 @@ var fences = []fence{
 	{"github.com/coreos/go-oidc", []string{"plugin/admin/oidc"}, "a Login is all that the others know of tokens of issuers"},
 	{"golang.org/x/oauth2", []string{"plugin/admin/oidc"}, "so it is with their logins"},
 	{"github.com/spf13/cobra", []string{"cmd/fairlead", "cmd/fairlead/exit", "cmd/fairlead/delegation", "cmd/fairlead/dnssec"}, "a command line is for the command"},
-	{module + "plugin", []string{"client", "node", "plugin", "plugin/steer", "plugin/abuse", "plugin/secondary", "plugin/rollover", "plugin/feed", "plugin/feed/wire", "plugin/answer", "plugin/explain", "plugin/drill", "plugin/runner", "plugin/fastlane", "plugin/geo", "plugin/geo/geomake", "plugin/admin", "plugin/admin/api", "plugin/admin/token", "plugin/admin/door", "plugin/admin/oidc", "plugin/admin/openapi", "plugin/admin/headline", "plugin/admin/ui", "cmd/fairlead", "cmd/fairlead/dnssec"}, "health never imports plugin: there is one writer"},
+	{module + "plugin", []string{"client", "client/resolve", "lifeboat", "node", "plugin", "plugin/steer", "plugin/abuse", "plugin/secondary", "plugin/rollover", "plugin/feed", "plugin/feed/wire", "plugin/answer", "plugin/explain", "plugin/drill", "plugin/runner", "plugin/fastlane", "plugin/geo", "plugin/geo/geomake", "plugin/admin", "plugin/admin/api", "plugin/admin/token", "plugin/admin/door", "plugin/admin/oidc", "plugin/admin/openapi", "plugin/admin/headline", "plugin/admin/ui", "cmd/fairlead", "cmd/fairlead/dnssec"}, "health never imports plugin: there is one writer"},
 	{"log", []string{"cmd/fairlead"}, "logs go through slog, or through CoreDNS's logger in plugin"},
 }
 

@@ -38,6 +38,9 @@ at the configuration and the other drains, never at health. The rule rpo refuses
 and is further behind than the service's rpo, capacity what leaves less than carries the demand of a service. --dry-run changes nothing: it shows which answers would change, before
 and after, what a rule would refuse, and when honest caches would have forgotten.
 
+With --lifeboat the order, and the events about it, say that who still arrives there is to be forwarded: ` + "`fairlead lifeboat`" + ` does
+that, on the machines that are left, started by a hook, by hand or by systemd.
+
 ` + confirmHelp + "\n\n" + serverHelp + "\n\n" + orderExits,
 		Example: `  fairlead drain az eu-west-1a --for 2h --reason "power work, CHG-1234"
   fairlead drain pool web-eu --service www.gslb.example.org --reason "canary failed"
@@ -48,6 +51,7 @@ and after, what a rule would refuse, and when honest caches would have forgotten
 		Args: exit.Args(cobra.ExactArgs(2)),
 	}
 	f.add(cmd)
+	boat := cmd.Flags().Bool("lifeboat", false, "ask for a lifeboat at the site that is left: the order and its events say so, for hooks")
 	cmd.AddCommand(resumeCommand())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		kind, err := kindOf(cmd, args[0], drainKinds)
@@ -58,7 +62,7 @@ and after, what a rule would refuse, and when honest caches would have forgotten
 		if err != nil {
 			return err
 		}
-		req.Scope = api.Scope{Kind: kind, Name: args[1]}
+		req.Scope, req.Lifeboat = api.Scope{Kind: kind, Name: args[1]}, *boat
 		return f.send(cmd, req)
 	}
 	return cmd

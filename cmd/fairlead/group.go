@@ -8,7 +8,7 @@ var groups = []struct {
 	commands []string
 }{
 	{"Look", []string{"status", "get", "describe", "explain", "cell", "staleness", "safe", "incidents", "events", "intents", "probe", "ui"}},
-	{"Act", []string{"drain", "undrain", "force", "weight", "extend", "ready", "unready", "failback", "freeze", "unfreeze"}},
+	{"Act", []string{"drain", "undrain", "lifeboat", "force", "weight", "extend", "ready", "unready", "failback", "freeze", "unfreeze"}},
 	{"Plan", []string{"what-if", "drill", "plan"}},
 	{"Files", []string{"init", "check", "diff", "reload", "config", "delegation", "dnssec", "schema", "docs", "import", "geo"}},
 	{"Cluster", []string{"serve", "nodes", "discovery", "hooks", "demo"}},

@@ -67,6 +67,7 @@ func commands() []*cobra.Command {
 		unfreezeCommand(),
 		drainCommand(),
 		undrainCommand(),
+		lifeboatCommand(),
 		forceCommand(),
 		extendCommand(),
 		intentsCommand(),

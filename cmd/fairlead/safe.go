@@ -202,7 +202,14 @@ func writeSafe(w io.Writer, s *api.Safe, st terminal.Style) {
 	for _, name := range s.NodesThere {
 		head = append(head, fmt.Sprintf("node %s of this cluster stands there: `fairlead safe node %s` says whether it can go too", name, name))
 	}
-	for _, line := range slices.Concat(head, s.Lines) {
+	lines := s.Lines
+	switch s.Lifeboat {
+	case api.LifeboatMayStop:
+		lines = append(slices.Clone(lines), "lifeboat: may stop")
+	case api.LifeboatNeeded:
+		lines = append(slices.Clone(lines), "lifeboat: needed, an honest cache may still send somebody there")
+	}
+	for _, line := range slices.Concat(head, lines) {
 		for i, part := range terminal.Fold(line, st.Width-2) {
 			if i > 0 {
 				part = "  " + part

@@ -45,6 +45,7 @@ func systemdRoot(t *testing.T) string {
 	root := t.TempDir()
 	require.NoError(t, os.MkdirAll(filepath.Join(root, "etc"), 0o755))
 	install(t, systemd+"fairlead.service", root, "usr/lib/systemd/system/fairlead.service", 0o644)
+	install(t, systemd+"fairlead-lifeboat@.service", root, "usr/lib/systemd/system/fairlead-lifeboat@.service", 0o644)
 	install(t, systemd+"fairlead.sysusers", root, "usr/lib/sysusers.d/fairlead.conf", 0o644)
 	install(t, systemd+"fairlead.tmpfiles", root, "usr/lib/tmpfiles.d/fairlead.conf", 0o644)
 	for _, program := range []string{"usr/bin/fairlead", "bin/kill"} {
@@ -62,6 +63,9 @@ func TestUnit(t *testing.T) {
 	root := systemdRoot(t)
 	verify := []string{"verify", "--man=no", "--recursive-errors=no", "--root=" + root, "fairlead.service"}
 	require.Empty(t, tool(t, "systemd-analyze", verify...))
+	t.Run("lifeboat", func(t *testing.T) {
+		require.Empty(t, tool(t, "systemd-analyze", "verify", "--man=no", "--recursive-errors=no", "--root="+root, "fairlead-lifeboat@web.service"))
+	})
 	t.Run("a mistake is found", func(t *testing.T) {
 		path := filepath.Join(root, "usr/lib/systemd/system/fairlead.service")
 		text, err := os.ReadFile(path)
