@@ -38,6 +38,10 @@ func TestMain(m *testing.M) {
 		serveEndpoints(port)
 		return
 	}
+	if text := os.Getenv(speedEnv); text != "" {
+		serveSpeed(text)
+		return
+	}
 	var err error
 	if binaries.dir, err = os.MkdirTemp("", "fairlead-integration-"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
