@@ -11,8 +11,8 @@ import (
 	"github.com/fairlead-dns/fairlead/health/staleness"
 )
 
-// A gate decides when service names may be answered, as far as other nodes have to be asked or heard: it is shut before the join barrier is passed, and
-// while the lease has ended. Owned by Run's goroutine, but for why and serving.
+// A gate decides when service names may be answered, as far as other nodes have to be asked or heard: it is shut before the join barrier is
+// passed, and while the lease has ended. Owned by Run's goroutine, but for why and serving.
 type gate struct {
 	opts *Options
 	shut *cluster.Shut

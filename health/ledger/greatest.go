@@ -10,10 +10,10 @@ import (
 	"github.com/fairlead-dns/fairlead/health"
 )
 
-// A Greatest is H of docs/design.md section 8, the greatest TTL that answers of this node may carry. It is on disk, and remembered by another
-// node, before an answer carries it: what can't be written isn't given. So a process that starts anew knows until when answers of the
-// one before it may live, whatever else was lost. It writes nothing itself: it says what is to be written, and is told what was. It belongs to the
-// goroutine of its Book, but for Older. Make it with NewGreatest.
+// A Greatest is H of docs/design.md section 8, the greatest TTL that answers of this node may carry. It is on disk, and remembered by
+// another node, before an answer carries it: what can't be written isn't given. So a process that starts anew knows until when answers of
+// the one before it may live, whatever else was lost. It writes nothing itself: it says what is to be written, and is told what was. It
+// belongs to the goroutine of its Book, but for Older. Make it with NewGreatest.
 type Greatest struct {
 	// ledger has the limit of what answers carry, book knows until when answers of before may live.
 	ledger  *Ledger
@@ -63,7 +63,8 @@ type Earlier struct {
 	Asks    bool
 }
 
-// NewGreatest begins with what was on disk and what the files want. Nothing is answered before what is new of that is on disk, or could not be written.
+// NewGreatest begins with what was on disk and what the files want. Nothing is answered before what is new of that is on disk, or could not
+// be written.
 func NewGreatest(l *Ledger, b *Book, was Earlier, want, transit time.Duration, without health.Guards, logger *slog.Logger) *Greatest {
 	g := &Greatest{ledger: l, book: b, transit: transit, without: without, logger: logger, disk: max(was.Disk, want), want: want, unnamed: was.Unnamed, asks: was.Asks}
 	g.setTold(g.disk)

@@ -142,7 +142,8 @@ func (v *Vantage) Wants(id health.TargetID, tables []*table.Table) bool {
 		slices.ContainsFunc(v.evidence.References(), func(r health.Target) bool { return r.ID == id })
 }
 
-// Look finds out whether this vantage is late or blind, by what a table probes, and says so when that changed; everything is set where all is to be judged anew.
+// Look finds out whether this vantage is late or blind, by what a table probes, and says so when that changed; everything is set where all
+// is to be judged anew.
 func (v *Vantage) Look(t *table.Table, now time.Time) (changed, everything bool) {
 	late := v.lookLate(now)
 	if !v.evidence.LookOutside(t, now) {
