@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"sync/atomic"
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health/ledger"
@@ -15,9 +16,15 @@ import (
 // certificateKeyName is the key of a node that has no identity in a cluster.
 const certificateKeyName = "certificate.key"
 
+// A signer signs what this node says of itself, with its identity. It may be used from any goroutine.
+type signer struct {
+	config *atomic.Pointer[config.Node]
+	state  string
+}
+
 // Certify signs c with the node's identity.
-func (n *Node) Certify(c *ledger.Certificate) (*ledger.Envelope, error) {
-	key, err := n.signingKey()
+func (s *signer) Certify(c *ledger.Certificate) (*ledger.Envelope, error) {
+	key, err := s.signingKey()
 	if err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)
 	}
@@ -25,20 +32,20 @@ func (n *Node) Certify(c *ledger.Certificate) (*ledger.Envelope, error) {
 }
 
 // seal signs a payload of another type.
-func (n *Node) seal(kind string, payload []byte) (*ledger.Envelope, error) {
-	key, err := n.signingKey()
+func (s *signer) seal(kind string, payload []byte) (*ledger.Envelope, error) {
+	key, err := s.signingKey()
 	if err != nil {
 		return nil, err
 	}
-	return ledger.Seal(kind, n.Name(), payload, key), nil
+	return ledger.Seal(kind, s.config.Load().Name, payload, key), nil
 }
 
 // signingKey is the node's identity in its cluster, or a key of its own that is made when it is first needed.
-func (n *Node) signingKey() (ed25519.PrivateKey, error) {
-	if c := n.config.Load().Cluster; c != nil {
+func (s *signer) signingKey() (ed25519.PrivateKey, error) {
+	if c := s.config.Load().Cluster; c != nil {
 		return config.ReadIdentity(c.Gossip.Identity)
 	}
-	path := filepath.Join(n.state, certificateKeyName)
+	path := filepath.Join(s.state, certificateKeyName)
 	key, err := config.ReadIdentity(path)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return key, err

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,19 +26,18 @@ func (n *Node) Secondaries() *secondary.Zones { return n.secondaries }
 
 // shareCookies keeps the secrets of cookies those of the cluster, which are made of the keys that encrypt gossip, until ctx ends. A node alone,
 // or one that gossips in clear, has its own.
-func (n *Node) shareCookies(ctx context.Context) error {
-	n.readCookieKeys()
-	return every(ctx, cookieInterval, func(time.Time) { n.readCookieKeys() })
+func shareCookies(ctx context.Context, node *atomic.Pointer[config.Node], jar *abuse.Jar) error {
+	readCookieKeys(node.Load().Cluster, jar)
+	return every(ctx, cookieInterval, func(time.Time) { readCookieKeys(node.Load().Cluster, jar) })
 }
 
-func (n *Node) readCookieKeys() {
-	c := n.config.Load().Cluster
+func readCookieKeys(c *config.Cluster, jar *abuse.Jar) {
 	if c == nil || c.Gossip.Keyring == "" {
 		return
 	}
 	if keys, err := config.ReadKeyring(c.Gossip.Keyring); err == nil {
 		// What is wrong with the file is said where gossip reads it.
-		n.guards.Jar.SetMasters(keys)
+		jar.SetMasters(keys)
 	}
 }
 

@@ -60,6 +60,7 @@ type Options struct {
 
 // A Node is everything that runs: engine, prober, watch over the files, admin socket. It outlives CoreDNS instances.
 type Node struct {
+	signer
 	opts    Options
 	state   string
 	logger  *slog.Logger
@@ -129,6 +130,7 @@ func Start(c *Corefile, opts Options) (*Node, error) {
 		opts: opts, state: absolute(c.State), logger: opts.Logger, current: new(answer.Current), moves: new(answer.Moves), done: make(chan struct{}),
 		scope: &scope{registerer: opts.Registerer}, guards: abuse.NewGuards(),
 	}
+	n.signer = signer{&n.config, n.state}
 	if err := n.prepare(c); err != nil {
 		n.scope.close()
 		if n.audit != nil {
@@ -306,7 +308,11 @@ func (n *Node) socket(cfg *config.Node) string {
 func (n *Node) run(ctx context.Context) {
 	defer close(n.done)
 	var g errgroup.Group
-	parts := []func(context.Context) error{n.engine.Run, n.admin.Run, n.geo.Run, n.watchDrills, n.runner.Run, n.events.Run, n.hooks.Run, n.readLateHits, n.echo.Run, n.disk.run, n.day.run, n.resign, n.discovery.run, n.names.run, n.shareCookies, n.secondaries.Run, n.rollover.Run, n.tellTTLs}
+	parts := []func(context.Context) error{n.engine.Run, n.admin.Run, n.geo.Run, n.watchDrills, n.runner.Run, n.events.Run, n.hooks.Run, n.readLateHits, n.echo.Run, n.disk.run, n.day.run, n.discovery.run, n.names.run, n.secondaries.Run, n.rollover.Run,
+		func(ctx context.Context) error { return resign(ctx, n.rollover, n.compiler, n.current, n.logger) },
+		func(ctx context.Context) error { return shareCookies(ctx, &n.config, n.guards.Jar) },
+		func(ctx context.Context) error { return tellTTLs(ctx, n.current, n.events) },
+	}
 	if n.feed != nil {
 		parts = append(parts, n.feed.Run)
 	}

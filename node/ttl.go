@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/fairlead-dns/fairlead/health/event"
+	"github.com/fairlead-dns/fairlead/plugin/answer"
 	"github.com/fairlead-dns/fairlead/plugin/explain"
 )
 
@@ -11,13 +13,13 @@ import (
 const ttlInterval = time.Second
 
 // tellTTLs makes events of TTLs that fall and are back, until ctx ends.
-func (n *Node) tellTTLs(ctx context.Context) error {
+func tellTTLs(ctx context.Context, current *answer.Current, events *event.Log) error {
 	var steps explain.TTLSteps
 	return every(ctx, ttlInterval, func(now time.Time) {
-		list, more := steps.Look(n.current.Load(), now)
+		list, more := steps.Look(current.Load(), now)
 		for _, s := range list {
-			n.events.Add("service.ttl", s.Subject, s.Text(), map[string]any{"ttl": s.TTL, "old_ttl": s.Before, "services": s.Services, "peace": s.Back})
+			events.Add("service.ttl", s.Subject, s.Text(), map[string]any{"ttl": s.TTL, "old_ttl": s.Before, "services": s.Services, "peace": s.Back})
 		}
-		n.events.Drop(more)
+		events.Drop(more)
 	})
 }
