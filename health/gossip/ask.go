@@ -84,6 +84,17 @@ func (a *asks) stop() {
 
 func (a *asks) wait() { a.wg.Wait() }
 
+// answered is the request that a message replies to, which waits no longer; ok is unset for a reply that nobody waits for from that node.
+func (a *asks) answered(m message) (w waiting, ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if w, ok = a.waiting[m.id]; !ok || w.node != m.from {
+		return w, false
+	}
+	delete(a.waiting, m.id)
+	return w, true
+}
+
 // renamed forgets the requests of a node whose name another one has now: that begins with lower numbers than the old one had.
 func (a *asks) renamed(node string) {
 	a.mu.Lock()
@@ -262,10 +273,10 @@ func (p *Peer) message(b []byte) {
 	m, err := decodeMessage(b)
 	switch {
 	case err != nil:
-		p.drop(dropMalformed)
+		p.metrics.drop(dropMalformed)
 		return
 	case m.cluster != p.o.Cluster:
-		p.drop(dropCluster)
+		p.metrics.drop(dropCluster)
 		return
 	}
 	p.mu.Lock()
@@ -274,14 +285,14 @@ func (p *Peer) message(b []byte) {
 	p.mu.Unlock()
 	switch {
 	case !ok || m.to != p.o.Node || m.from == p.o.Node:
-		p.drop(dropNode)
+		p.metrics.drop(dropNode)
 	case !verify(askDomain, m.signed, m.sig, member.PublicKey):
-		p.drop(dropSignature)
+		p.metrics.drop(dropSignature)
 	case m.kind == kindReply:
 		p.takeReply(m)
 	case m.toIncarnation != incarnation:
 		// Nothing is done, so a replay learns a number and no more.
-		p.drop(dropIncarnation)
+		p.metrics.drop(dropIncarnation)
 		p.answer(m, replyIncarnation, nil)
 	default:
 		p.takeRequest(m)
@@ -289,17 +300,12 @@ func (p *Peer) message(b []byte) {
 }
 
 func (p *Peer) takeReply(m message) {
-	p.asks.mu.Lock()
-	w, ok := p.asks.waiting[m.id]
-	if ok && w.node == m.from {
-		delete(p.asks.waiting, m.id)
-	}
-	p.asks.mu.Unlock()
+	w, ok := p.asks.answered(m)
 	p.mu.Lock()
 	mine := m.toIncarnation == p.incarnation
 	p.mu.Unlock()
-	if !ok || w.node != m.from || !mine {
-		p.drop(dropOld)
+	if !ok || !mine {
+		p.metrics.drop(dropOld)
 		return
 	}
 	w.reply <- m
@@ -315,7 +321,7 @@ func (p *Peer) takeRequest(m message) {
 	first := s.first(m.incarnation, m.id)
 	p.asks.mu.Unlock()
 	if !first {
-		p.drop(dropOld)
+		p.metrics.drop(dropOld)
 		return
 	}
 	handler, ok := p.o.Handlers[m.about]
@@ -339,14 +345,14 @@ func (p *Peer) takeRequest(m message) {
 	})
 	if err != nil {
 		// The asker runs into its timeout.
-		p.drop(dropBusy)
+		p.metrics.drop(dropBusy)
 	}
 }
 
 // answer replies on a goroutine of its own, since the deliverer must not dial.
 func (p *Peer) answer(m message, status byte, body []byte) {
 	if p.asks.do(p.asks.in, func(ctx context.Context) { p.reply(ctx, m, status, body) }) != nil {
-		p.drop(dropBusy)
+		p.metrics.drop(dropBusy)
 	}
 }
 

@@ -2,6 +2,7 @@ package gossip
 
 import (
 	"context"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/memberlist"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 const (
@@ -22,10 +24,33 @@ const (
 	maxSeeds = 64
 )
 
-// join looks for ever for the nodes of the roster that are not heard: memberlist forgets the dead and never dials them again.
-func (p *Peer) join(ctx context.Context, list *memberlist.Memberlist) {
+// A joiner looks for the nodes of the roster that are not heard. It runs on a goroutine of its own; what it finds belongs to others.
+type joiner struct {
+	// who knows the roster; a *Peer is it.
+	who interface {
+		// missing are the nodes of the roster that are not heard, or not members of list.
+		missing(list *memberlist.Memberlist) []string
+		// addressOf is the address in the roster; addressesOf are all to try, with those that it stands for by now.
+		addressOf(name string) string
+		addressesOf(name, address string, found []netip.AddrPort) []netip.AddrPort
+		Addr() netip.AddrPort
+	}
+	list     *memberlist.Memberlist
+	seeds    []string
+	resolver Resolver
+	joins    map[string]prometheus.Counter
+	log      *slog.Logger
+}
+
+// newJoiner looks for those of the roster of p that are not in list.
+func newJoiner(p *Peer, list *memberlist.Memberlist) *joiner {
+	return &joiner{who: p, list: list, seeds: p.o.Seeds, resolver: p.o.Resolver, joins: p.metrics.joins, log: p.log}
+}
+
+// run looks for ever for the nodes of the roster that are not heard: memberlist forgets the dead and never dials them again.
+func (j *joiner) run(ctx context.Context) {
 	for {
-		p.joinSilent(ctx, list)
+		j.silent(ctx)
 		wait := time.NewTimer(rejoin - rejoin/5 + time.Duration(rand.Int64N(int64(rejoin/5))))
 		select {
 		case <-ctx.Done():
@@ -36,9 +61,9 @@ func (p *Peer) join(ctx context.Context, list *memberlist.Memberlist) {
 	}
 }
 
-// joinSilent tries each silent node, and the seeds if there is one, and returns when all tries are over.
-func (p *Peer) joinSilent(ctx context.Context, list *memberlist.Memberlist) {
-	missing := p.missing(list)
+// silent tries each silent node, and the seeds if there is one, and returns when all tries are over.
+func (j *joiner) silent(ctx context.Context) {
+	missing := j.who.missing(j.list)
 	if len(missing) == 0 {
 		return
 	}
@@ -59,86 +84,56 @@ func (p *Peer) joinSilent(ctx context.Context, list *memberlist.Memberlist) {
 		}
 	}
 	for _, name := range missing {
-		hand(func() { p.joinNode(ctx, list, name) })
+		hand(func() { j.node(ctx, name) })
 	}
-	for _, seed := range p.o.Seeds {
-		hand(func() { p.joinSeed(ctx, list, seed) })
+	for _, seed := range j.seeds {
+		hand(func() { j.seed(ctx, seed) })
 	}
 	close(work)
 	wg.Wait()
 }
 
-// missing are the nodes of the roster that are not heard, or not members.
-func (p *Peer) missing(list *memberlist.Memberlist) []string {
-	members := map[string]bool{}
-	for _, m := range list.Members() {
-		members[m.Name] = true
-	}
-	now := time.Now()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var names []string
-	for _, name := range p.roster.names {
-		if name != p.o.Node && (!members[name] || p.silentLocked(name, now)) {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
-func (p *Peer) joinNode(ctx context.Context, list *memberlist.Memberlist, name string) {
-	if !slices.Contains(p.missing(list), name) {
+func (j *joiner) node(ctx context.Context, name string) {
+	if !slices.Contains(j.who.missing(j.list), name) {
 		// An earlier try has brought it.
 		return
 	}
-	p.mu.Lock()
-	address := p.roster.members[name].Address
-	p.mu.Unlock()
+	address := j.who.addressOf(name)
 	if address == "" {
 		return
 	}
-	if found := p.lookup(ctx, address, maxAddresses); len(found) > 0 {
-		p.mu.Lock()
-		if p.roster.members[name].Address == address {
-			p.resolved[name] = found
-		}
-		p.mu.Unlock()
-	}
-	p.mu.Lock()
-	addresses := p.addressesLocked(name)
-	p.mu.Unlock()
-	for _, a := range addresses {
-		if p.joinAddress(ctx, list, a) {
+	for _, a := range j.who.addressesOf(name, address, j.lookup(ctx, address, maxAddresses)) {
+		if j.address(ctx, a) {
 			return
 		}
 	}
 }
 
-func (p *Peer) joinSeed(ctx context.Context, list *memberlist.Memberlist, seed string) {
-	for _, a := range p.lookup(ctx, seed, maxSeeds) {
-		if len(p.missing(list)) == 0 {
+func (j *joiner) seed(ctx context.Context, seed string) {
+	for _, a := range j.lookup(ctx, seed, maxSeeds) {
+		if len(j.who.missing(j.list)) == 0 {
 			return
 		}
-		p.joinAddress(ctx, list, a)
+		j.address(ctx, a)
 	}
 }
 
-// joinAddress exchanges states with whoever listens at a.
-func (p *Peer) joinAddress(ctx context.Context, list *memberlist.Memberlist, a netip.AddrPort) bool {
-	if ctx.Err() != nil || a == p.Addr() {
+// address exchanges states with whoever listens at a.
+func (j *joiner) address(ctx context.Context, a netip.AddrPort) bool {
+	if ctx.Err() != nil || a == j.who.Addr() {
 		return false
 	}
-	if _, err := list.Join([]string{a.String()}); err != nil {
-		p.metrics.joins[outcomeError].Inc()
-		p.log.Debug("gossip: join", "address", a.String(), "err", err)
+	if _, err := j.list.Join([]string{a.String()}); err != nil {
+		j.joins[outcomeError].Inc()
+		j.log.Debug("gossip: join", "address", a.String(), "err", err)
 		return false
 	}
-	p.metrics.joins[outcomeOK].Inc()
+	j.joins[outcomeOK].Inc()
 	return true
 }
 
 // lookup gives the addresses of host:port, up to limit of them in random order.
-func (p *Peer) lookup(ctx context.Context, address string, limit int) []netip.AddrPort {
+func (j *joiner) lookup(ctx context.Context, address string, limit int) []netip.AddrPort {
 	if a, err := netip.ParseAddrPort(address); err == nil {
 		return []netip.AddrPort{unmap(a)}
 	}
@@ -152,9 +147,9 @@ func (p *Peer) lookup(ctx context.Context, address string, limit int) []netip.Ad
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	ips, err := p.o.Resolver.LookupNetIP(ctx, "ip", host)
+	ips, err := j.resolver.LookupNetIP(ctx, "ip", host)
 	if err != nil {
-		p.log.Debug("gossip: look-up", "name", host, "err", err)
+		j.log.Debug("gossip: look-up", "name", host, "err", err)
 		return nil
 	}
 	ips = slices.Clone(ips)

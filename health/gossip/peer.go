@@ -33,6 +33,7 @@ const (
 
 // A Peer is this node in the cluster. See the package.
 type Peer struct {
+	keyring
 	o       Options
 	log     *slog.Logger
 	metrics *metrics
@@ -48,10 +49,6 @@ type Peer struct {
 	cut atomic.Bool
 	// queued is the octets in queue.
 	queued atomic.Int64
-
-	// ringMu is held for reading while a round is encrypted: RemoveKey must not reorder the ring meanwhile.
-	ringMu sync.RWMutex
-	ring   *memberlist.Keyring
 
 	asks asks
 
@@ -103,6 +100,41 @@ func New(o Options) (*Peer, error) {
 	var err error
 	p.metrics, err = newMetrics(o.Registerer, p)
 	return p, err
+}
+
+// missing are the nodes of the roster that are not heard, or not members.
+func (p *Peer) missing(list *memberlist.Memberlist) []string {
+	members := map[string]bool{}
+	for _, m := range list.Members() {
+		members[m.Name] = true
+	}
+	now := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var names []string
+	for _, name := range p.roster.names {
+		if name != p.o.Node && (!members[name] || p.silentLocked(name, now)) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// addressOf is the address of a node in the roster; empty for none.
+func (p *Peer) addressOf(name string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.roster.members[name].Address
+}
+
+// addressesOf are the addresses to try for a node, with those that its address stands for by now, unless the roster has another one.
+func (p *Peer) addressesOf(name, address string, found []netip.AddrPort) []netip.AddrPort {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(found) > 0 && p.roster.members[name].Address == address {
+		p.resolved[name] = found
+	}
+	return p.addressesLocked(name)
 }
 
 // Publish replaces the state of this node. The parts are copied. A change is sent at once and twice more within half a
@@ -260,7 +292,7 @@ func (p *Peer) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { p.send(ctx, list); return nil })
 	g.Go(func() error { p.deliver(ctx); return nil })
-	g.Go(func() error { p.join(ctx, list); return nil })
+	g.Go(func() error { newJoiner(p, list).run(ctx); return nil })
 	p.asks.start(ctx)
 	_ = g.Wait()
 	p.asks.stop()

@@ -57,7 +57,7 @@ func (d delegate) NotifyAlive(n *memberlist.Node) error {
 	return nil
 }
 
-func (p *Peer) drop(reason string) { p.metrics.dropped[reason].Inc() }
+func (m *metrics) drop(reason string) { m.dropped[reason].Inc() }
 
 func (p *Peer) enqueue(b []byte, limit int) {
 	now := time.Now()
@@ -65,7 +65,7 @@ func (p *Peer) enqueue(b []byte, limit int) {
 		return
 	}
 	if len(b) > limit {
-		p.drop(dropOversize)
+		p.metrics.drop(dropOversize)
 		return
 	}
 	if p.queued.Add(int64(len(b))) <= maxQueued {
@@ -76,7 +76,7 @@ func (p *Peer) enqueue(b []byte, limit int) {
 		}
 	}
 	p.queued.Add(int64(-len(b)))
-	p.drop(dropQueue)
+	p.metrics.drop(dropQueue)
 }
 
 func (p *Peer) deliver(ctx context.Context) {
@@ -94,11 +94,11 @@ func (p *Peer) deliver(ctx context.Context) {
 // receive takes one message. A bad one, or a bad part of one, is dropped and counted.
 func (p *Peer) receive(i item) {
 	if i.b[0] != protocol {
-		p.drop(dropVersion)
+		p.metrics.drop(dropVersion)
 		return
 	}
 	if len(i.b) < 2 {
-		p.drop(dropMalformed)
+		p.metrics.drop(dropMalformed)
 		return
 	}
 	switch i.b[1] {
@@ -106,12 +106,12 @@ func (p *Peer) receive(i item) {
 		p.round(i.b, i.at, true)
 	case kindRelay:
 		if err := eachRelayed(i.b, func(r relayed) { p.round(bytes.Clone(r.raw), i.at.Add(-r.age), false) }); err != nil {
-			p.drop(dropMalformed)
+			p.metrics.drop(dropMalformed)
 		}
 	case kindAsk, kindReply:
 		p.message(i.b)
 	default:
-		p.drop(dropMalformed)
+		p.metrics.drop(dropMalformed)
 	}
 }
 
@@ -129,14 +129,14 @@ func (p *Peer) round(raw []byte, at time.Time, direct bool) {
 	p.mu.Unlock()
 	switch {
 	case !ok:
-		p.drop(dropNode)
+		p.metrics.drop(dropNode)
 	case old && pk.node == p.o.Node:
-		p.drop(dropOwn)
+		p.metrics.drop(dropOwn)
 	case old:
 		// Before the signature: most of what relays bring ends here.
-		p.drop(dropOld)
+		p.metrics.drop(dropOld)
 	case !verify(roundDomain, pk.signed, pk.sig, member.PublicKey):
-		p.drop(dropSignature)
+		p.metrics.drop(dropSignature)
 	case pk.node == p.o.Node:
 		p.outlive(pk)
 	default:
@@ -147,17 +147,17 @@ func (p *Peer) round(raw []byte, at time.Time, direct bool) {
 // open decodes a packet of this cluster; not ok when it has been dropped.
 func (p *Peer) open(raw []byte) (pk packet, ok bool) {
 	if len(raw) > maxDatagram {
-		p.drop(dropOversize)
+		p.metrics.drop(dropOversize)
 		return pk, false
 	}
 	pk, err := decodePacket(raw)
 	switch {
 	case errors.Is(err, errVersion):
-		p.drop(dropVersion)
+		p.metrics.drop(dropVersion)
 	case err != nil:
-		p.drop(dropMalformed)
+		p.metrics.drop(dropMalformed)
 	case pk.cluster != p.o.Cluster:
-		p.drop(dropCluster)
+		p.metrics.drop(dropCluster)
 	default:
 		return pk, true
 	}
@@ -167,12 +167,12 @@ func (p *Peer) open(raw []byte) (pk packet, ok bool) {
 // take keeps a packet that is new and signed by member, hands out what is new in it, and relays it where that is due.
 func (p *Peer) take(pk packet, member Member, raw []byte, at time.Time, direct bool) {
 	if pk.broken {
-		p.drop(dropEntry)
+		p.metrics.drop(dropEntry)
 	}
 	p.mu.Lock()
 	if now, ok := p.roster.members[pk.node]; !ok || !now.PublicKey.Equal(member.PublicKey) {
 		p.mu.Unlock()
-		p.drop(dropNode)
+		p.metrics.drop(dropNode)
 		return
 	}
 	k := p.known[pk.node]
