@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/fairlead-dns/fairlead/health/fleet"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -288,4 +289,9 @@ func (c *Client) OpenAPI(ctx context.Context) (map[string]any, error) {
 		return nil, err
 	}
 	return *out, nil
+}
+
+// Fleet is how a service stands, signed for another cluster: see fleet.Open. The nonce has 32 hexadecimal digits.
+func (c *Client) Fleet(ctx context.Context, service, nonce string) (*fleet.SignedSummary, error) {
+	return get[fleet.SignedSummary](ctx, c, api.FleetPath, url.Values{"service": {service}, "nonce": {nonce}})
 }

@@ -198,6 +198,8 @@ func (b *builder) checkDetails(c *Check, k, n *yamlNode, at *yamlPath) {
 		if field(n, "command") == nil {
 			b.errorf(k, at, "", "an exec check needs a command")
 		}
+	case CheckFleet:
+		b.fleetCheck(c, k, n, at)
 	case CheckLag:
 		b.lagCheck(c, k, n, at)
 	case CheckPush:
@@ -206,7 +208,7 @@ func (b *builder) checkDetails(c *Check, k, n *yamlNode, at *yamlPath) {
 			c.Push.OnExpiry = SilenceKeep
 		}
 	}
-	if tls := field(n, "tls"); c.Type == CheckHTTPS || c.Type == CheckTLS || c.Type == CheckGRPC && tls != nil {
+	if tls := field(n, "tls"); c.Type == CheckHTTPS || c.Type == CheckTLS || c.Type == CheckFleet || c.Type == CheckGRPC && tls != nil {
 		c.TLS = b.tlsCheck(tls, host, at.child("tls"))
 	}
 }
@@ -230,12 +232,7 @@ func (b *builder) httpCheck(n, expect *yamlNode, host string, at *yamlPath) *HTT
 	if s := stringOf(field(n, "path")); s != "" {
 		h.Path = s
 	}
-	for k, v := range entries(field(n, "headers")) {
-		if err := headerName(k.Value); err != nil {
-			b.errorf(k, at.at("headers", k.Value), "", "%s", err)
-		}
-		h.Headers = append(h.Headers, Header{Name: k.Value, Value: stringOf(v)})
-	}
+	h.Headers = b.headers(n, at)
 	for _, s := range items(field(expect, "status")) {
 		if first, last, err := parseRange(stringOf(s), 100, 599); err == nil {
 			h.Status = append(h.Status, StatusRange{First: first, Last: last})

@@ -50,6 +50,7 @@ func (b *builder) pool(k, n *yamlNode, at *yamlPath) *Pool {
 		p.OnVantagesLost = SilenceDown
 	}
 	b.endpoints(p, field(n, "endpoints"), at.child("endpoints"))
+	b.poolFleet(p, n, at)
 	b.fromParts(p, field(n, "from"), at.child("from"))
 	p.MinEndpoints, p.Settle = intOf(field(n, "min_endpoints"), defaultMinEndpoints), durationOf(field(n, "settle"), defaultSettle)
 	b.needsMembers(n, at)

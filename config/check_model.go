@@ -21,6 +21,7 @@ const (
 	CheckExec      CheckType = "exec"
 	CheckPush      CheckType = "push"
 	CheckLag       CheckType = "lag"
+	CheckFleet     CheckType = "fleet"
 	CheckComposite CheckType = "composite"
 )
 
@@ -52,6 +53,7 @@ type Check struct {
 	Exec      *ExecCheck
 	Push      *PushCheck
 	Lag       *LagCheck
+	Fleet     *FleetCheck `json:",omitempty"`
 	Composite *Composite
 }
 

@@ -12,13 +12,13 @@ import (
 
 // checkShape has the keys of all types; checkKeys says which type takes which.
 func checkShape() *shape {
-	return object(slices.Concat(dialKeys(), judgeKeys())...)
+	return object(slices.Concat(dialKeys(), fleetKeys(), judgeKeys())...)
 }
 
 // dialKeys are the keys of a check that say what is sent, and what must come back.
 func dialKeys() []key {
 	return []key{
-		optional("type", enum("http", "https", "tcp", "tls", "grpc", "dns", "icmp", "exec", "push", "lag")).fills("Check.Type").says("How it probes. Either this, or one of all, any, not, at_least."),
+		optional("type", enum("http", "https", "tcp", "tls", "grpc", "dns", "icmp", "exec", "push", "lag", "fleet")).fills("Check.Type").says("How it probes. Either this, or one of all, any, not, at_least."),
 		optional("address", address()).fills("Check.Address").or("each address of the endpoint").says("What is dialled instead of the endpoint: of what many endpoints depend on."),
 		optional("port", port()).fills("Check.Port").or("80 for http, 443 for https, tls and grpc, 53 for dns; required for tcp").says("The port that is dialled; `probe.port` of an endpoint goes before it."),
 		optional("method", enum("GET", "HEAD", "POST", "PUT", "OPTIONS")).fills("HTTPCheck.Method").value(defaultMethod).says("The method of http and https."),
@@ -106,6 +106,7 @@ var checkKeys = map[CheckType][]string{
 	CheckExec:      {"port", "command"},
 	CheckPush:      {"lease", "on_expiry"},
 	CheckLag:       {"port", "source", "command", "lease", "unit", "age"},
+	CheckFleet:     {"urls", "keys", "bound", "headers", "tls"},
 	CheckComposite: {"all", "any", "not", "at_least"},
 }
 

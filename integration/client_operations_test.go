@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead-dns/fairlead/client"
+	"github.com/fairlead-dns/fairlead/health/fleet"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
@@ -225,6 +226,9 @@ func readOperations() []operation {
 	return []operation{
 		{id: "getHealthz", do: does(func(ctx context.Context, c *client.Client) (*client.Life, error) { return c.Healthz(ctx) })},
 		{id: "getStatus", do: does(func(ctx context.Context, c *client.Client) (*api.Status, error) { return c.Status(ctx) })},
+		{id: "getFleet", do: does(func(ctx context.Context, c *client.Client) (*fleet.SignedSummary, error) {
+			return c.Fleet(ctx, "www.example.org", strings.Repeat("0f", fleet.NonceSize))
+		})},
 		{id: "getServicesNameCellsLabel", refused: []int{400}, do: does(func(ctx context.Context, c *client.Client) (*api.Cell, error) {
 			return c.Cell(ctx, "www.example.org", "17", api.Assumptions{})
 		})},

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -62,18 +63,29 @@ type clusterPlan struct {
 	zone      string
 	regions   []string
 	endpoints int
+	// The rest is for two clusters on one wire: what it is called, where its first node stands there, with which key it gossips, what more
+	// stands in a node's file below admin, and below gossip, and which further files lie beside the zone's.
+	cluster       string
+	first         int
+	on            *wire
+	key           []byte
+	admin, gossip func(i int) string
+	beside        map[string][]byte
 }
 
 // newCluster starts nodes that watch four endpoints. keys are further ones of the node files' cluster section.
 func newCluster(t *testing.T, size int, keys ...string) *realCluster {
 	t.Helper()
-	return newClusterOf(t, size, clusterPlan{clusterZone, []string{"eu", "us"}, 4}, keys...)
+	return newClusterOf(t, size, clusterPlan{zone: clusterZone, regions: []string{"eu", "us"}, endpoints: 4}, keys...)
 }
 
 // newClusterOf starts nodes that serve p.
 func newClusterOf(t *testing.T, size int, p clusterPlan, keys ...string) *realCluster {
 	t.Helper()
-	c := &realCluster{t: t, wire: newWire(t, size, p.endpoints), broken: make([]atomic.Bool, p.endpoints), clusterPlan: p}
+	c := &realCluster{t: t, wire: p.on, broken: make([]atomic.Bool, p.endpoints), clusterPlan: p}
+	if p.on == nil {
+		c.wire = newWire(t, size, p.endpoints)
+	}
 	for i := range c.broken {
 		l, err := net.Listen("tcp", netEndpoint(i)+":8080")
 		require.NoError(t, err)
@@ -107,12 +119,16 @@ func newClusterOf(t *testing.T, size int, p clusterPlan, keys ...string) *realCl
 // write makes the files of all nodes.
 func (c *realCluster) write(size int, keys []string) {
 	root := c.t.(*testing.T).TempDir()
-	key := make([]byte, 32)
-	_, _ = rand.Read(key)
+	key := c.key
+	if key == nil {
+		key = make([]byte, 32)
+		_, _ = rand.Read(key)
+	}
 	keyring := filepath.Join(root, "gossip.keys")
 	require.NoError(c.t, config.WriteKeyring(keyring, [][]byte{key}))
 	var roster strings.Builder
 	for i := range size {
+		i += c.first
 		name := fmt.Sprintf("n%d", i+1)
 		dir := filepath.Join(root, name)
 		require.NoError(c.t, os.MkdirAll(filepath.Join(dir, "zones"), 0o755))
@@ -129,13 +145,29 @@ func (c *realCluster) write(size int, keys []string) {
 		}}}
 		c.nodes = append(c.nodes, n)
 	}
-	for i, n := range c.nodes {
+	more := func(f func(int) string, i int) string {
+		if f == nil {
+			return ""
+		}
+		return f(i)
+	}
+	for _, n := range c.nodes {
+		i := n.i
+		for name, content := range c.beside {
+			n.replace(filepath.Join(n.dir, "zones", name), string(content))
+		}
 		n.writeZone("example.yaml", c.zone)
-		n.replace(filepath.Join(n.dir, "node.yaml"), fmt.Sprintf("name: %s\nadmin: {socket: %q}\ncluster:\n  name: test\n  nodes:\n%s  gossip: {listen: \"%s:7946\", identity: %q, keyring: %q}\n%s",
-			n.name, n.socket, roster.String(), netNode(i), filepath.Join(n.dir, "identity"), keyring, strings.Join(keys, "")))
-		n.replace(filepath.Join(n.dir, "Corefile"), fmt.Sprintf("example.org:5300 {\n bind %s\n fairlead {\n zones %q\n node %q\n state %q\n }\n}\n", netNode(i),
+		n.replace(filepath.Join(n.dir, "node.yaml"), fmt.Sprintf("name: %s\nadmin: {socket: %q%s}\ncluster:\n  name: %s\n  nodes:\n%s  gossip: {listen: \"%s:7946\", identity: %q, keyring: %q%s}\n%s",
+			n.name, n.socket, more(c.admin, i), cmp.Or(c.cluster, "test"), roster.String(), netNode(i), filepath.Join(n.dir, "identity"), keyring, more(c.gossip, i), strings.Join(keys, "")))
+		n.replace(filepath.Join(n.dir, "Corefile"), fmt.Sprintf("%s:5300 {\n bind %s\n fairlead {\n zones %q\n node %q\n state %q\n }\n}\n", zoneOf(c.zone), netNode(i),
 			filepath.Join(n.dir, "zones"), filepath.Join(n.dir, "node.yaml"), filepath.Join(n.dir, "state")))
 	}
+}
+
+// zoneOf is the name of the zone of a file.
+func zoneOf(text string) string {
+	first, _, _ := strings.Cut(text, "\n")
+	return strings.TrimPrefix(first, "zone: ")
 }
 
 // start starts the node's process in its namespace.

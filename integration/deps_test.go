@@ -22,7 +22,7 @@ var rows = map[string]int{
 	// Below everything: it knows files, nothing of ours.
 	"config/durable": -1, "docs": -1, "deploy/systemd": -1,
 	"config": 0, "health/gossip": 0, "plugin/admin/api": 0, "plugin/stream": 0, "plugin/feed/wire": 0,
-	"config/foreign": 1, "config/zonedir": 1, "config/diff": 1, "health": 1, "health/event": 1, "health/counter": 1, "health/loop": 1, "discover": 1,
+	"config/foreign": 1, "config/zonedir": 1, "config/diff": 1, "health": 1, "health/event": 1, "health/fleet": 1, "health/counter": 1, "health/loop": 1, "discover": 1,
 	"health/judge": 2, "health/probe": 2, "health/intent": 2, "health/ledger": 2, "health/audit": 2, "health/hook": 2, "health/history": 2,
 	"plugin/steer": 2, "plugin/geo": 2, "plugin/geo/geomake": 2, "plugin/admin/token": 2, "plugin/admin/door": 2, "plugin/admin/oidc": 2, "plugin/admin/openapi": 2, "plugin/admin/headline": 2, "discover/kube": 2, "discover/dnsname": 2,
 	"health/report": 2, "health/run": 2, "plugin/abuse": 2,

@@ -62,7 +62,7 @@ func TestIsland(t *testing.T) {
 	if inNamespaces(t) {
 		return
 	}
-	c := newClusterOf(t, 5, clusterPlan{islandZone, []string{"eu", "eu", "us", "us", "ap"}, 6})
+	c := newClusterOf(t, 5, clusterPlan{zone: islandZone, regions: []string{"eu", "eu", "us", "us", "ap"}, endpoints: 6})
 	inside := []string{netEndpoint(0), netEndpoint(1)}
 	_, primary := c.nodes[0].asks(t, "db")
 	require.Equal(t, netEndpoint(0), primary)

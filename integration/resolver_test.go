@@ -134,7 +134,7 @@ func (r *resolver) start(t *testing.T, nodes string) string {
 	server := fmt.Sprintf("127.0.0.1:%d", port)
 	require.Eventually(t, func() bool {
 		m, _, err := ask("udp", server, cmp.Or(r.asks, demoWWW), dns.TypeA)
-		return err == nil && len(m.Answer) == 1
+		return err == nil && len(m.Answer) > 0
 	}, patience, 100*time.Millisecond, "%s does not answer: see %s", r.name, log.Name())
 	return server
 }

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health/fleet"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 )
 
@@ -29,6 +30,15 @@ func (s *signer) Certify(c *ledger.Certificate) (*ledger.Envelope, error) {
 		return nil, fmt.Errorf("certificate: %w", err)
 	}
 	return c.Sign(key)
+}
+
+// SignFleet signs what another cluster is told.
+func (n *Node) SignFleet(s *fleet.Summary) (*fleet.SignedSummary, error) {
+	key, err := n.signingKey()
+	if err != nil {
+		return nil, fmt.Errorf("fleet: %w", err)
+	}
+	return s.Sign(key)
 }
 
 // seal signs a payload of another type.

@@ -150,8 +150,13 @@ func (c checkedZone) derive(w io.Writer, d derivation, users int) {
 		fmt.Fprintf(w, "    on_vantages_lost: down: both are at least %s, for which a node counts as heard, + probe lag = %s\n", health.HeardFor, health.HeardFor+b.ProbeLag)
 	}
 	flip := b.D + b.Gossip + b.Quiesce + ttl(b.Min)
+	defer func() {
+		if b.Beyond > 0 {
+			fmt.Fprintf(w, "    + %s, the other fleet's bound, for what caches hold of its answers: %s\n", b.Beyond, b.S)
+		}
+	}()
 	if b.Mode == config.Horizon {
-		fmt.Fprintf(w, "    S = D + G + Q + ttl.min + X = %s + %s + %s + %s + %s = %s\n", b.D, b.Gossip, b.Quiesce, ttl(b.Min), b.Transit, b.S)
+		fmt.Fprintf(w, "    S = D + G + Q + ttl.min + X = %s + %s + %s + %s + %s = %s\n", b.D, b.Gossip, b.Quiesce, ttl(b.Min), b.Transit, b.S-b.Beyond)
 		return
 	}
 	first := b.F + b.Gossip + b.Quiesce + ttl(b.Max)
@@ -160,7 +165,7 @@ func (c checkedZone) derive(w io.Writer, d derivation, users int) {
 	}
 	fmt.Fprintf(w, "    S = max(D + G + Q + ttl.min, F + G + Q + ttl.max) + X\n")
 	fmt.Fprintf(w, "      = max(%s + %s + %s + %s, %s + %s + %s + %s) + %s = max(%s, %s) + %s = %s\n", b.D, b.Gossip, b.Quiesce, ttl(b.Min),
-		b.F, b.Gossip, b.Quiesce, ttl(b.Max), b.Transit, flip, first, b.Transit, b.S)
+		b.F, b.Gossip, b.Quiesce, ttl(b.Max), b.Transit, flip, first, b.Transit, b.S-b.Beyond)
 }
 
 // verdictOf compares S with the target, in words.

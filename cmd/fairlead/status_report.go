@@ -34,6 +34,7 @@ func (r report) write(out io.Writer) {
 	r.endpoints(&w)
 	r.pools(&w)
 	r.services(&w)
+	r.fleets(&w)
 	r.incidents(&w)
 	r.node(&w)
 	if h := r.style.Height; h > 0 && r.style.Screen == nil && bytes.Count(w.Bytes(), []byte("\n")) >= h {

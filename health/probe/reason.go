@@ -52,6 +52,8 @@ const (
 	Reported
 	// NoNumber is a lag that could not be read.
 	NoNumber
+	// Fleet is what another fleet says of a service, or that it says nothing.
+	Fleet
 	// Resource means that this node lacks what a probe needs; it says nothing about the target.
 	Resource
 	// Panic is a fault of ours, recovered.
@@ -68,7 +70,7 @@ var kindLabels = [kinds]string{
 	CertificateExpired: "certificate_expired", CertificateNotYetValid: "certificate_not_yet_valid",
 	UnknownAuthority: "unknown_authority", WrongName: "wrong_name", TLSError: "tls", Closed: "closed",
 	Protocol: "protocol", Forbidden: "forbidden", NoAnswer: "no_answer", RCode: "rcode", NoRecord: "no_record",
-	NotServing: "not_serving", GRPCStatus: "grpc_status", Exit: "exit", Reported: "reported", NoNumber: "no_number", Resource: "resource", Panic: "panic", Unsupported: "unsupported",
+	NotServing: "not_serving", GRPCStatus: "grpc_status", Exit: "exit", Reported: "reported", NoNumber: "no_number", Fleet: "fleet", Resource: "resource", Panic: "panic", Unsupported: "unsupported",
 }
 
 // String is the word for the kind, as in metrics and JSON.

@@ -32,6 +32,7 @@ var makers = map[config.CheckType]maker{
 	config.CheckExec:  newExecChecker,
 	config.CheckPush:  newPushChecker,
 	config.CheckLag:   newLagChecker,
+	config.CheckFleet: newFleetChecker,
 }
 
 // types lists what can be probed, for labels.

@@ -35,6 +35,7 @@ var contract = map[string]call{
 	"GET /readyz":                                    {role: anyone, status: 200},
 	"GET /api/v1/status":                             {role: viewer, status: 200},
 	"GET /api/v1/explain":                            {role: viewer, path: "/api/v1/explain?name=www.example.org", status: 200},
+	"GET /api/v1/fleet":                              {role: viewer, path: "/api/v1/fleet?service=www.a.example&nonce=0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f", status: 200},
 	"GET /api/v1/what-if":                            {role: viewer, path: "/api/v1/what-if?drain=az%3Deu-a", status: 200},
 	"GET /api/v1/zones":                              {role: viewer, status: 200},
 	"GET /api/v1/zones/{zone}":                       {role: viewer, path: "/api/v1/zones/a.example", status: 200},

@@ -8,6 +8,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/cluster"
 	"github.com/fairlead-dns/fairlead/health/departure"
+	"github.com/fairlead-dns/fairlead/health/fleet"
 	"github.com/fairlead-dns/fairlead/health/gone"
 	"github.com/fairlead-dns/fairlead/health/history"
 	"github.com/fairlead-dns/fairlead/health/ledger"
@@ -53,6 +54,8 @@ type Self interface {
 	FastLanes() []api.FastLane
 	// Certify signs; it refuses a nil certificate by ledger.ErrNotKnown.
 	Certify(*ledger.Certificate) (*ledger.Envelope, error)
+	// SignFleet signs what another cluster is told.
+	SignFleet(*fleet.Summary) (*fleet.SignedSummary, error)
 }
 
 // Assumptions are what bounds rest on and zone files do not say.

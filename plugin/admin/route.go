@@ -59,7 +59,7 @@ type route struct {
 type parameter struct{ name, doc string }
 
 func (s *Server) routes() []route {
-	return slices.Concat(s.lifeRoutes(), s.readRoutes(), s.safeRoutes(), s.lifeboatRoutes(), s.partRoutes(), s.cellRoutes(), s.incidentRoutes(), s.drillRoutes(), s.planRoutes(), s.eventRoutes(), s.hookRoutes(), s.orderRoutes(), s.changeRoutes(), s.discoveryRoutes(), s.configRoutes(), s.nodeRoutes(), s.tokenRoutes(), s.dashboardRoutes(), s.historyRoutes(), s.metaRoutes())
+	return slices.Concat(s.lifeRoutes(), s.readRoutes(), s.safeRoutes(), s.lifeboatRoutes(), s.partRoutes(), s.cellRoutes(), s.fleetRoutes(), s.incidentRoutes(), s.drillRoutes(), s.planRoutes(), s.eventRoutes(), s.hookRoutes(), s.orderRoutes(), s.changeRoutes(), s.discoveryRoutes(), s.configRoutes(), s.nodeRoutes(), s.tokenRoutes(), s.dashboardRoutes(), s.historyRoutes(), s.metaRoutes())
 }
 
 func (s *Server) lifeRoutes() []route {

@@ -23,6 +23,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/cluster"
 	"github.com/fairlead-dns/fairlead/health/departure"
+	"github.com/fairlead-dns/fairlead/health/fleet"
 	"github.com/fairlead-dns/fairlead/health/gone"
 	"github.com/fairlead-dns/fairlead/health/history"
 	"github.com/fairlead-dns/fairlead/health/ledger"
@@ -167,6 +168,10 @@ func (n *fakeNode) Certify(c *ledger.Certificate) (*ledger.Envelope, error) {
 		return nil, ledger.ErrNotKnown
 	}
 	return c.Sign(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)))
+}
+
+func (n *fakeNode) SignFleet(s *fleet.Summary) (*fleet.SignedSummary, error) {
+	return s.Sign(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)))
 }
 
 func (n *fakeNode) Departures() []departure.Departure { return n.departures }

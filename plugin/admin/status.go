@@ -81,6 +81,7 @@ func NewStatus(n Node, version string, startedAt, now time.Time) *api.Status {
 		out.Zones = append(out.Zones, zone)
 		out.Degraded = out.Degraded || degraded
 	}
+	out.Fleets = fleetsOf(snap)
 	out.Caches, out.OpenIncidents = cachesOf(n, startedAt, now), openIncidents(n)
 	headline.Fill(out)
 	return out

@@ -62,6 +62,9 @@ type Bound struct {
 	// S is the bound: D + G + Q + ttl.min + X in horizon mode, max(D + G + Q + ttl.min, F + G + Q + ttl.max) + X in
 	// ceiling mode.
 	S time.Duration
+	// Beyond is the greatest bound of another fleet to whose name answers lead: what caches may hold of its answers once they have forgotten ours;
+	// 0 where none is led to. It is a term of S.
+	Beyond time.Duration
 	// PeaceTTL is the TTL in seconds while all is well: what horizon mode can reach, or ttl.max.
 	PeaceTTL uint32
 }
@@ -88,6 +91,10 @@ func BoundOf(z *config.Zone, svc *config.Service, a Allowances) Bound {
 				continue
 			}
 			b := checkBound(z.Checks[leaf], ttl, z.Pools[i].OnVantagesLost, a)
+			if f := z.Checks[leaf].Fleet; f != nil {
+				b.Beyond = f.Bound
+				b.S += f.Bound
+			}
 			peace := min(worst.PeaceTTL, b.PeaceTTL)
 			if first || b.S > worst.S {
 				b.Monitored, worst = worst.Monitored, b

@@ -51,6 +51,9 @@ func Sources() []Source {
 // Degraded tells whether something is wrong that an operator should look at.
 func (s Source) Degraded() bool { return s != FromTier && s != FromPending }
 
+// Serves tells whether what answers is up, or was never judged.
+func (s Source) Serves() bool { return s < FromLastGood }
+
 // lastResort tells whether what answers is not up, or nothing answers.
 func (s Source) lastResort() bool { return s > FromIsland }
 

@@ -40,6 +40,8 @@ type Status struct {
 	Discovery []DiscoveredCluster `json:"discovery,omitempty"`
 	// Hosts are the host names that endpoints stand for.
 	Hosts []ResolvedHost `json:"hosts,omitempty"`
+	// Fleets are the services of other Fairlead clusters to which answers may lead, as checks of type fleet see them.
+	Fleets []Fleet `json:"fleets,omitempty"`
 	// Plans are those that would stop, and those of which a run has not ended.
 	Plans []PlanBrief `json:"plans,omitempty"`
 	// OIDC is how the issuer is whose tokens are logins; nil where none are.
