@@ -55,6 +55,9 @@ const (
 	// islandDetects is how long after an endpoint went, or its region was cut off, it may still be answered on an island: two failed
 	// probes at the slowest, a timeout, and the cut itself.
 	islandDetects = islandNotices + 15*time.Second
+	// islandSettles is for how long nodes that are no islands may lead elsewhere: a hold, which pools that came back at one instant may begin in
+	// another order on each node.
+	islandSettles = islandNotices + agreeWithin + 45*time.Second
 )
 
 // An islander plays histories in which whole regions are cut off, and judges what is answered.
@@ -63,6 +66,8 @@ type islander struct {
 	// cut is the region that is cut off; empty for none. moved is when that changed last.
 	cut   string
 	moved time.Time
+	// unsure is when a node was last blind, or its verdicts stood still by an order: what it believes may be as old.
+	unsure time.Time
 	// apart is since when two nodes have given a name two homes, by name.
 	apart map[string]time.Time
 	// verdicts are those of islands a second ago, and alone is since when each node has been one.
@@ -156,6 +161,9 @@ func (w *islander) step() {
 
 // judge looks at what all nodes answer.
 func (w *islander) judge() {
+	if len(w.blinded()) > 0 || w.frozen() {
+		w.unsure = time.Now()
+	}
 	homes := make(map[string]map[string][]*simNode)
 	for _, n := range w.nodes {
 		if !n.answers() || n.current.Load() == nil {
@@ -222,7 +230,7 @@ func (w *islander) homes(name string, pools map[string][]*simNode) {
 	switch {
 	case islands:
 		w.fault("%s has two homes, one on an island: %s", name, strings.Join(text, ", "))
-	case time.Since(since) > islandNotices+agreeWithin && len(w.blinded()) == 0 && !w.frozen():
+	case time.Since(since) > islandSettles && time.Since(w.unsure) > islandSettles:
 		w.fault("%s has had two homes for %s: %s", name, time.Since(since), strings.Join(text, ", "))
 	}
 }
@@ -271,7 +279,7 @@ func (w *islander) still(n *simNode) {
 // www: an island answers clients of its region with what they reach, as soon as it can know, where its region has anybody whom the cluster
 // believed in.
 func (w *islander) www(n *simNode) {
-	if !isIsland(n) || n.engine.Frozen().On {
+	if !isIsland(n) {
 		return
 	}
 	snap := n.current.Load()
@@ -280,7 +288,7 @@ func (w *islander) www(n *simNode) {
 	if snap.Plan(w.zone, 1).Source == steer.FromYielded {
 		w.yielded++
 	}
-	settled := time.Since(w.alone[n]) > islandDetects && time.Since(w.moved) > islandDetects && time.Since(n.since) > islandDetects && len(w.blinded()) == 0
+	settled := time.Since(w.alone[n]) > islandDetects && time.Since(w.moved) > islandDetects && time.Since(n.since) > islandDetects && time.Since(w.unsure) > islandDetects
 	k, wellHere, calm := 0, false, true
 	for pi, p := range w.zone.Pools {
 		for i := range p.Endpoints {

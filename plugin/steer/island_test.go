@@ -3,6 +3,7 @@ package steer
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -80,6 +81,22 @@ func TestIsland(t *testing.T) {
 			require.Equal(t, before, text(z, planOf(viewOf(z, tt.verdicts), svc)))
 		})
 	}
+}
+
+// TestIslandKeepsNothing: what the speed limit keeps in answers although it is down leaves an island at once.
+func TestIslandKeepsNothing(t *testing.T) {
+	z := islandZone()
+	svc := &config.Service{Island: true, Tiers: tiersOf("0:1 1:1"), Pools: []int{0, 1, 2}, Health: config.Limits{MaxRemoval: 10}}
+	zv := viewOf(z, "UD DD U")
+	for _, p := range zv.Pools {
+		for i := range p.Endpoints {
+			if p.Endpoints[i].State == health.Down {
+				p.Endpoints[i].Left = now.Add(-3 * time.Second)
+			}
+		}
+	}
+	require.Positive(t, planOf(zv, svc).Kept)
+	require.Equal(t, "island 1 a:1 floor", text(z, planOf(cutOff(zv, 0, "UD DD D"), svc)))
 }
 
 // TestIslandCells: a shard is answered by its home, unless another pool may have taken it.
