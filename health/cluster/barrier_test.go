@@ -111,7 +111,7 @@ func TestHolders(t *testing.T) {
 	i := health.Intent{Kind: health.IntentDrain, ID: health.IntentID{Node: "n1", Incarnation: 1, Counter: 1}, Start: now, Forever: true}
 	set := intent.Set{}.Add(i)
 	ids := []health.IntentID{i.ID}
-	require.Equal(t, []string{"n2", "n3"}, h.Lacking(set, i.ID, now))
+	require.Equal(t, [][]string{{"n2", "n3"}}, h.Lacking(set, []health.Intent{i}, now))
 	of := h.Holding(set, ids, now)
 	require.False(t, of.Enough())
 	h.Held("n2", set)
@@ -128,5 +128,5 @@ func TestHolders(t *testing.T) {
 	require.Equal(t, ids, h.Everywhere(set, ids, now))
 	m.SetNodes([]judge.Node{{Name: "n1"}, {Name: "n3"}})
 	m.SetNodes([]judge.Node{{Name: "n1"}, {Name: "n2"}, {Name: "n3"}})
-	require.Equal(t, []string{"n2"}, h.Lacking(set, i.ID, now), "whoever was away begins anew")
+	require.Equal(t, [][]string{{"n2"}}, h.Lacking(set, []health.Intent{i}, now), "whoever was away begins anew")
 }

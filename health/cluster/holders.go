@@ -94,11 +94,16 @@ func (h *Holders) Collect(set intent.Set) {
 	}
 }
 
-// Lacking are those of the configured nodes, this one aside, that are not known to hold what set says of the intent.
-func (h *Holders) Lacking(set intent.Set, id health.IntentID, now time.Time) []string {
-	return h.lacking(h.members.Configured(now), set, id)
+// Lacking are, for each of open, those of the configured nodes, this one aside, that are not known to hold what set says of it.
+func (h *Holders) Lacking(set intent.Set, open []health.Intent, now time.Time) [][]string {
+	configured, out := h.members.Configured(now), make([][]string, len(open))
+	for n := range open {
+		out[n] = h.lacking(configured, set, open[n].ID)
+	}
+	return out
 }
 
+// lacking are those of the configured nodes, this one aside, that are not known to hold what set says of an intent.
 func (h *Holders) lacking(configured []string, set intent.Set, id health.IntentID) (lacking []string) {
 	for _, name := range configured {
 		if name == h.members.self {

@@ -101,7 +101,10 @@ func (s *Orders) show(open []health.Intent, now time.Time) {
 	fates := judge.Drains(s.rules.table.Model.Zones, active, nil)
 	states := make([]health.IntentState, 0, len(open))
 	counts := make(map[string]float64)
-	set := s.store.Set()
+	var lacking [][]string
+	if s.members != nil {
+		lacking = s.opts.Holders.Lacking(s.store.Set(), open, now)
+	}
 	all := make([]*health.Intent, len(open))
 	for n := range open {
 		all[n] = &open[n]
@@ -115,7 +118,7 @@ func (s *Orders) show(open []health.Intent, now time.Time) {
 			one.Nothing = judge.AboutNothing(s.rules.table.Model.Zones, &i, resolved[n])
 		}
 		if s.members != nil {
-			one.Missing = s.opts.Holders.Lacking(set, i.ID, now)
+			one.Missing = lacking[n]
 		}
 		for k, a := range active {
 			if a.ID == i.ID && !fates[k].Effective() {
