@@ -46,10 +46,16 @@ func (w *Words) takeListeners(r *gossip.Round, _ time.Time) error {
 	return nil
 }
 
-// Heard is what all configured nodes know of those who were given what left.
-func (w *Instant) Heard(of ledger.Key) (h ledger.Heard) {
+// forgetful says of a node that it has started since, or not long before: whom an earlier process of it told, it does not know.
+const forgetful = " has started since, or shortly before: who listened earlier is not known"
+
+// Heard is what all configured nodes know of those who were given what left this node's answers at an instant.
+func (w *Instant) Heard(of ledger.Key, left time.Time) (h ledger.Heard) {
 	if w.Subscribers != nil {
 		h = w.heardHere(of)
+		if left.Before(w.Lives.book.Earlier().Add(w.Transit)) {
+			h.Unknown = append(h.Unknown, w.Self+forgetful)
+		}
 	}
 	for _, name := range w.configured {
 		if name != w.Self {
@@ -123,6 +129,10 @@ func (w *Instant) heardBy(h *ledger.Heard, of ledger.Key, name string) {
 		h.Unknown = append(h.Unknown, name+" has not let it go")
 	case p.listened.Boot != g.Boot || p.listened.Clock < g.Clock-g.Age:
 		h.Unknown = append(h.Unknown, name+" has not said")
+	case g.At.Add(-g.Age).Before(p.statusAt.Add(-p.status.Uptime).Add(ledger.Slow(w.Lives.GreatestOf(name)) + w.Transit + time.Second)):
+		// That what an earlier process gave has expired is known from then on alone.
+		addRows(h, &p.listened.Listeners, of.RData)
+		h.Unknown = append(h.Unknown, name+forgetful)
 	case addRows(h, &p.listened.Listeners, of.RData):
 	case p.listened.Cut:
 		h.Unknown = append(h.Unknown, name+" has too much to tell apart")

@@ -33,19 +33,27 @@ func TestHeardBy(t *testing.T) {
 		{"silent", func(p *peer) { p.fresh = false }, ledger.Out, 2 * time.Second, "subscribers: unknown: n2 is not heard"},
 		{"stale", func(p *peer) { p.listened.At = now.Add(-freshFor) }, ledger.Out, 2 * time.Second, "subscribers: unknown: n2 is not heard"},
 		{"never heard", func(p *peer) { p.statusAt = time.Time{} }, ledger.Out, 2 * time.Second, "subscribers: unknown: n2 is not heard"},
+		{
+			"started since", func(p *peer) { p.status.Uptime, p.listened.Rows = time.Second, nil }, ledger.Out, 2 * time.Second,
+			"subscribers: unknown: n2 has started since, or shortly before: who listened earlier is not known",
+		},
+		{
+			"started shortly before", func(p *peer) { p.status.Uptime = 4 * time.Second }, ledger.Out, 2 * time.Second,
+			"subscribers: 41 of 42 confirmed at +0.3 s; 1 silent since -1s, may keep it until 1m0s; unknown: n2 has started since, or shortly before: who listened earlier is not known",
+		},
 		{"no feeds", func(p *peer) { p.status.Feeds = false }, ledger.Out, 2 * time.Second, "subscribers: none was given it"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := &peer{name: "n2", fresh: true, statusAt: now, listened: round.Listened{
 				Listeners: ledger.Listeners{Rows: []ledger.Listening{row}}, Boot: boot, Clock: 100 * time.Second, At: now,
 			}}
-			p.status.Feeds = true
+			p.status.Feeds, p.status.Uptime = true, time.Hour
 			words, untold := round.EncodeWords(boot, 100*time.Second, []round.RDataWord{{RData: k, Word: round.Word{Verb: tt.verb, Age: tt.age}, Own: true}})
 			require.Zero(t, untold)
 			require.NoError(t, p.words.Take(words, now))
 			tt.change(p)
-			w := &Words{Self: "n1", Members: &Members{self: "n1", peers: map[string]*peer{"n2": p}}}
-			h := (&Instant{Words: w, now: now, configured: []string{"n1", "n2"}}).Heard(ledger.Key{RData: k})
+			w := &Words{Self: "n1", Lives: &Lives{nodes: map[string]round.Remembered{"n2": {Greatest: 30 * time.Second}}}, Members: &Members{self: "n1", peers: map[string]*peer{"n2": p}}}
+			h := (&Instant{Words: w, now: now, configured: []string{"n1", "n2"}}).Heard(ledger.Key{RData: k}, now)
 			require.Equal(t, tt.want, h.Line(func(at time.Time) string { return at.Sub(now).String() }))
 			require.Equal(t, tt.name != "no feeds" && tt.name != "never heard", h.Feeds)
 		})

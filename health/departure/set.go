@@ -29,8 +29,8 @@ const (
 type Words interface {
 	// Said are the words of all configured nodes about a subject: a holding, or, with a zero owner, RDATA under all names.
 	Said(of ledger.Key) []ledger.Said
-	// Heard is what all configured nodes know of those who were given a subject by feeds.
-	Heard(of ledger.Key) ledger.Heard
+	// Heard is what all configured nodes know of those who were given a subject by feeds, which left this node's answers at an instant.
+	Heard(of ledger.Key, left time.Time) ledger.Heard
 	// Older are the nodes that may answer by older files, and those that do not.
 	Older() (unknown []ledger.Silent, confirmed []string)
 }
@@ -141,7 +141,7 @@ func (s *Set) bring(of ledger.Key, left time.Time, words Words, now time.Time) (
 		d = &departure{since: left}
 		s.all[of] = d
 	}
-	d.heard = words.Heard(of)
+	d.heard = words.Heard(of, left)
 	b := ledger.Compose(words.Said(of), now, s.opts.Transit, s.opts.Without)
 	if d.bound.Final {
 		// What was is certain. What a node does after its word is a new fact: it leaves anew once that node lets go of it.

@@ -29,7 +29,7 @@ func (w *words) Said(of ledger.Key) []ledger.Said {
 	return []ledger.Said{own, w.other}
 }
 
-func (w *words) Heard(ledger.Key) ledger.Heard { return ledger.Heard{} }
+func (w *words) Heard(ledger.Key, time.Time) ledger.Heard { return ledger.Heard{} }
 
 func (w *words) Older() (unknown []ledger.Silent, confirmed []string) { return w.older, []string{"n1"} }
 
