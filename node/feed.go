@@ -5,6 +5,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/health/cluster"
 	"github.com/fairlead-dns/fairlead/health/ledger"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/feed"
 )
 
@@ -26,6 +27,15 @@ func (n *Node) subscribers() cluster.Subscribers {
 		return nil
 	}
 	return n.hub
+}
+
+// Feeds is who listens; nil where nobody can.
+func (n *Node) Feeds() *api.Feeds {
+	if n.hub == nil {
+		return nil
+	}
+	there, silent, unconfirmed := n.hub.Count()
+	return &api.Feeds{Subscribers: there, Silent: silent, Unconfirmed: unconfirmed}
 }
 
 // makeFeed opens the listeners for programs that are no resolvers.

@@ -210,7 +210,7 @@ func (n *Node) prepare(c *Corefile) (err error) {
 func (n *Node) parts() admin.Node {
 	return admin.Node{
 		Self: n, Assumptions: n, Orders: n.engine, Holders: n.engine, Verdicts: n.engine, Members: n.engine, Memory: n.engine, IncidentLog: n.engine,
-		Gone: n.engine.Gone(), Files: &zoneFiles{n}, Keys: &zoneKeys{n}, Discovery: n.discovery, Resolved: n.names, Drills: n.drills, Plans: n.runner, Endpoints: n.endpoints, Explainer: &explainer{n}, History: n.day.log,
+		Gone: n.engine.Gone(), Files: &zoneFiles{n}, Keys: &zoneKeys{n}, Discovery: n.discovery, Resolved: n.names, Drills: n.drills, Plans: n.runner, Endpoints: n.endpoints, Explainer: &explainer{n}, History: n.day.log, Feeds: n,
 	}
 }
 

@@ -65,6 +65,7 @@ func (r report) node(w io.Writer) {
 		fmt.Fprintf(w, "cluster %s: all %s are heard and agree\n", c.Cluster, terminal.Count(c.Roster, "node"))
 	}
 	r.fastLanes(w)
+	r.feeds(w)
 	for _, p := range s.Plans {
 		if p.StopsAt > 0 {
 			fmt.Fprintln(w, r.style.Paint(terminal.Yellow, plain(p.Text)))
@@ -265,6 +266,25 @@ func (r report) fastLanes(w io.Writer) {
 	case on > 0:
 		fmt.Fprintf(w, "fast lane on: %d of %s\n", on, addresses(len(r.status.FastLanes)))
 	}
+}
+
+// feeds prints who listens that is no resolver.
+func (r report) feeds(w io.Writer) {
+	f := r.status.Feeds
+	if f == nil {
+		return
+	}
+	text := fmt.Sprintf("feeds: %d subscribers", f.Subscribers)
+	if f.Subscribers == 1 {
+		text = "feeds: 1 subscriber"
+	}
+	if f.Unconfirmed > 0 {
+		text += fmt.Sprintf(", %d of them behind", f.Unconfirmed)
+	}
+	if f.Silent > 0 {
+		text += fmt.Sprintf(", %d silent", f.Silent)
+	}
+	fmt.Fprintln(w, text)
 }
 
 // addresses is "1 UDP address", "2 UDP addresses".

@@ -97,6 +97,7 @@ func nightStatus() *api.Status {
 			{Name: "accounts.gslb.example.org.", Source: "nodata", Degraded: true, TTLSeconds: 2, BoundSeconds: 39.45},
 		}})
 	s.Degraded = true
+	s.Feeds = &api.Feeds{Subscribers: 41, Unconfirmed: 2, Silent: 1}
 	s.FastLanes = append(s.FastLanes, api.FastLane{Address: "dns://192.0.2.54:53", Reason: "the plugin log must see every query"})
 	s.Files = append(s.Files,
 		api.File{Path: "zones.d/shop.yaml", Zone: "shop.example.org.", Hash: strings.Repeat("77aa", 16), LastGood: true, BrokenSince: moment(9 * time.Minute),

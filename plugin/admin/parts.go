@@ -39,6 +39,14 @@ type Node struct {
 	Endpoints Endpoints
 	Explainer Explainer
 	History   History
+	// Feeds is nil where nobody can listen but resolvers.
+	Feeds Feeds
+}
+
+// Feeds are how programs listen that are no resolvers.
+type Feeds interface {
+	// Feeds is who listens now; nil where nobody can.
+	Feeds() *api.Feeds
 }
 
 // Self is the node itself.

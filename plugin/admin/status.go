@@ -56,6 +56,9 @@ func NewStatus(n Node, version string, startedAt, now time.Time) *api.Status {
 		out.Degraded = out.Degraded || h.Since != nil
 	}
 	out.Plans = plansInBrief(n)
+	if n.Feeds != nil {
+		out.Feeds = n.Feeds.Feeds()
+	}
 	snap := n.Snapshot()
 	if snap == nil {
 		return out

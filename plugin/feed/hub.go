@@ -353,6 +353,15 @@ func (h *Hub) counts(kind string) (there, silent int) {
 	return there, silent
 }
 
+// Count is how many subscribers are there, how many are silent, and how many of the former have not acknowledged what they were sent last.
+func (h *Hub) Count() (there, silent, unconfirmed int) {
+	for _, kind := range kinds {
+		t, s := h.counts(kind)
+		there, silent = there+t, silent+s
+	}
+	return there, silent, h.unconfirmed()
+}
+
 // unconfirmed is how many subscribers that are there have not acknowledged what they were sent last.
 func (h *Hub) unconfirmed() (n int) {
 	h.mu.Lock()

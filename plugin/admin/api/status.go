@@ -56,6 +56,17 @@ type Status struct {
 	Intents []Intent `json:"intents,omitempty"`
 	// FastLanes are the UDP addresses of this node, in their order.
 	FastLanes []FastLane `json:"fast_lanes,omitempty"`
+	// Feeds is who listens to this node that is no resolver; absent where nobody can.
+	Feeds *Feeds `json:"feeds,omitempty"`
+}
+
+// Feeds are those who listen to a node by its feeds.
+type Feeds struct {
+	// Subscribers have a stream. Of those, Unconfirmed have not acknowledged what they were sent last.
+	Subscribers int `json:"subscribers"`
+	Unconfirmed int `json:"unconfirmed,omitempty"`
+	// Silent lost their stream, and may keep what they were given for a while.
+	Silent int `json:"silent,omitempty"`
 }
 
 // A FastLane is one UDP address, and whether its questions are answered past CoreDNS's own path.
