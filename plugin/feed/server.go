@@ -82,6 +82,7 @@ type Server struct {
 	lockout *door.Lockout
 	rates   *rates
 	workers workers
+	encoder encoder
 	// certificate is nil where everything is in clear.
 	certificate *door.Certificate
 	// parts are what listens.

@@ -25,6 +25,12 @@ const (
 	maxAck = 1024
 )
 
+// An encodedChange is a wire.Change whose parts are encoded already.
+type encodedChange struct {
+	Version string            `json:"version"`
+	Given   []json.RawMessage `json:"given"`
+}
+
 // A watch is one stream of events.
 type watch struct {
 	server  *Server
@@ -146,13 +152,13 @@ func (x *watch) turn(version uint64, at time.Time) (reason string, ok bool) {
 	}
 	switch change := x.changed(given); {
 	case change != nil:
-		out := wire.Change{Version: versionText(s.opts.Hub.life, version)}
+		out := encodedChange{Version: versionText(s.opts.Hub.life, version)}
 		keys := make(map[ledger.Key]bool)
 		for i := range given {
 			given[i].Keys(snap.Ledger(), keys)
 		}
 		for _, i := range change {
-			out.Given = append(out.Given, s.given(x.names[i], &given[i], at))
+			out.Given = append(out.Given, s.encoder.encode(s, snap, x.names[i], &given[i], at))
 		}
 		message = event(wire.EventGiven, out.Version, out)
 		s.opts.Hub.giving(x.sub, version, keys, until)
