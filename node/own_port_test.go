@@ -38,6 +38,11 @@ func TestOwnPorts(t *testing.T) {
 		}
 		require.Equal(t, tt.want, got, tt.name)
 	}
+	var feeds []string
+	for _, own := range ownPorts(&config.Node{Feed: &config.Feed{HTTP: "192.0.2.1:8444", XDS: "[2001:db8::1]:8445", Agent: "localhost:8446"}}) {
+		feeds = append(feeds, own.String())
+	}
+	require.Equal(t, []string{"192.0.2.1:8444", "[2001:db8::1]:8445", "[::]:8446"}, feeds)
 	check := &config.Check{Name: "c", Type: config.CheckTCP, Port: port, Interval: 10 * time.Second, Timeout: 5 * time.Second}
 	target := health.TargetOf("example.org.", check, &config.Endpoint{ProbeAddr: netip.MustParseAddr("127.0.0.1")})
 	require.True(t, probe.Once(t.Context(), target, probe.Options{}).OK)
