@@ -26,6 +26,8 @@ type berth struct {
 	returned, drained bool
 	// resting is set once it was over, where the boat stays: until it is answered again nothing begins.
 	resting bool
+	// restsFrom is the end that was over then.
+	restsFrom time.Time
 	// said is the phase of the last line about it, saidUntil the end in it.
 	said      string
 	saidUntil time.Time
@@ -42,7 +44,9 @@ func (b *berth) take(a api.LifeboatAddress, own func(netip.Addr) bool, now time.
 
 // course is what to do now.
 func (b *berth) course(p policy, now time.Time) course {
-	if b.resting = b.resting && b.word.State != api.BoatAnswered; b.resting {
+	// An end that is later than the one that was over is another departure, whose return before was too short to be seen.
+	again := b.word.State == api.BoatAnswered || b.word.State == api.BoatDeparted && b.word.until.After(b.restsFrom.Add(saidAgain))
+	if b.resting = b.resting && !again; b.resting {
 		return course{why: "over; it waits until it is answered again"}
 	}
 	c := p.courseOf(&b.word, b.carried, now)
@@ -53,7 +57,9 @@ func (b *berth) course(p policy, now time.Time) course {
 }
 
 // rest waits for the next departure.
-func (b *berth) rest() { b.carried, b.over, b.returned, b.resting = false, false, false, true }
+func (b *berth) rest() {
+	b.carried, b.over, b.returned, b.resting, b.restsFrom = false, false, false, true, b.word.until
+}
 
 // line is what to say of a course, once for each phase; empty for nothing new.
 func (b *berth) line(c course, counts Counts, how string) string {

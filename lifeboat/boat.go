@@ -28,10 +28,8 @@ const (
 const (
 	// DefaultLinger is how long open connections may go on once nothing is taken any more.
 	DefaultLinger = 30 * time.Second
-	// askEvery is how often the node is asked; events ask at once. lookEvery is how often the clock is looked at.
-	askEvery  = time.Second
+	// lookEvery is how often the clock is looked at.
 	lookEvery = 200 * time.Millisecond
-	askFor    = 3 * time.Second
 )
 
 // A RefusedError says why nothing may be forwarded.
@@ -48,8 +46,9 @@ var ErrReturned = errors.New("it came back by health while its arrivals were for
 
 // Options are what a Boat needs. Ask, Ports and Say are required.
 type Options struct {
-	// Ask is what a node says now. Follow calls nudge for each event until the stream breaks off; nil asks by the clock alone.
-	Ask    func(context.Context) (*api.Lifeboat, error)
+	// Ask is what a node says now of an endpoint, ZONE/POOL/ENDPOINT; of all that the boat is for if that is empty. Follow calls nudge for each
+	// event until the stream breaks off; nil asks by the clock alone.
+	Ask    func(ctx context.Context, endpoint string) (*api.Lifeboat, error)
 	Follow func(ctx context.Context, nudge func()) error
 	Ports  []Port
 	// Mode is Auto, ByNftables or BySplice; empty is Auto.
@@ -148,7 +147,7 @@ func (b *Boat) Run(ctx context.Context, hurry <-chan struct{}) error {
 	asking, stop := context.WithCancel(ctx)
 	defer stop()
 	news := make(chan *api.Lifeboat)
-	go b.watch(asking, news)
+	go b.watch(asking, news, b.endpoints())
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
 	for b.sail(time.Now()) {
@@ -169,54 +168,6 @@ func (b *Boat) Run(ctx context.Context, hurry <-chan struct{}) error {
 	}
 	stop()
 	return b.end(hurry)
-}
-
-// ask asks the node.
-func (b *Boat) ask(ctx context.Context) (*api.Lifeboat, error) {
-	ctx, end := context.WithTimeout(ctx, askFor)
-	defer end()
-	return b.opts.Ask(ctx)
-}
-
-// watch asks with each event, and every second, until ctx ends.
-func (b *Boat) watch(ctx context.Context, news chan<- *api.Lifeboat) {
-	nudge := make(chan struct{}, 1)
-	poke := func() {
-		select {
-		case nudge <- struct{}{}:
-		default:
-		}
-	}
-	if b.opts.Follow != nil {
-		go func() {
-			for ctx.Err() == nil {
-				_ = b.opts.Follow(ctx, poke)
-				select {
-				case <-ctx.Done():
-				case <-time.After(askEvery):
-				}
-			}
-		}()
-	}
-	tick := time.NewTicker(askEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-nudge:
-		case <-tick.C:
-		}
-		l, err := b.ask(ctx)
-		if err != nil {
-			continue
-		}
-		select {
-		case news <- l:
-		case <-ctx.Done():
-			return
-		}
-	}
 }
 
 // board finds the addresses of this machine among what the node named.

@@ -63,7 +63,7 @@ func launchWith(t *testing.T, change func(*Options), address string, ports []Por
 	following := make(chan struct{})
 	opts := Options{
 		Mode: BySplice, Ports: ports, Linger: 5 * time.Second,
-		Ask: func(context.Context) (*api.Lifeboat, error) {
+		Ask: func(context.Context, string) (*api.Lifeboat, error) {
 			h.mu.Lock()
 			defer h.mu.Unlock()
 			if h.lost {
@@ -215,10 +215,8 @@ func TestReturned(t *testing.T) {
 	const here, there = "127.0.7.5", "127.0.7.6"
 	port := echo(t, there)
 	h := launch(t, here, []Port{{Number: port}}, there)
-	h.depart(t)
-	h.say(func(a *api.LifeboatAddress) { a.Drained = false })
-	eventually(t, "it knows", func() bool { return h.boat != nil && h.printed("forwarding: ") })
-	time.Sleep(50 * time.Millisecond)
+	h.say(func(a *api.LifeboatAddress) { a.State, a.Text = api.BoatDeparted, "caches may hold it" })
+	eventually(t, "it forwards", func() bool { return h.printed("forwarding: ") })
 	h.say(func(a *api.LifeboatAddress) { a.State, a.Text = api.BoatAnswered, "it is answered for www.example.org" })
 	require.ErrorIs(t, <-h.ended, ErrReturned)
 	_, err := call("127.0.7.50", here, port)
@@ -335,11 +333,25 @@ func TestStay(t *testing.T) {
 			_, err := call("127.0.7.50", here, port)
 			require.Error(t, err)
 		}
+		if turn == 1 {
+			// Back and gone again between two looks: its end is another one.
+			left := 20.0
+			h.say(func(a *api.LifeboatAddress) {
+				a.State, a.Text, a.RemainingSeconds = api.BoatDeparted, "caches may hold it", &left
+			})
+			eventually(t, "it answers", func() bool { _, err := call("127.0.7.50", here, port); return err == nil })
+			h.say(func(a *api.LifeboatAddress) { forgotten(a); a.RemainingSeconds = nil })
+			eventually(t, "it is over", func() bool {
+				h.mu.Lock()
+				defer h.mu.Unlock()
+				return strings.Count(strings.Join(h.lines, "\n"), "closed: ") == 2
+			})
+		}
 		h.mu.Lock()
 		h.lines = nil
 		h.mu.Unlock()
 		h.say(answered)
-		eventually(t, "it waits again", func() bool { return h.printed("waiting: ") })
+		eventually(t, "it waits again", func() bool { return h.printed("it is answered for") })
 	}
 	h.end()
 	require.NoError(t, <-h.ended)

@@ -139,7 +139,10 @@ func (f *boatFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	o.Ask = func(ctx context.Context) (*api.Lifeboat, error) {
+	o.Ask = func(ctx context.Context, endpoint string) (*api.Lifeboat, error) {
+		if endpoint != "" {
+			return c.Lifeboat(ctx, api.Scope{Kind: "endpoint", Name: endpoint}, service)
+		}
 		return c.Lifeboat(ctx, api.Scope{Kind: kind, Name: name}, service)
 	}
 	o.Follow = func(ctx context.Context, nudge func()) error {
