@@ -89,7 +89,8 @@ func (b *builder) clients(s *Service, n *yamlNode, at *yamlPath) {
 // nearest reads the order within tiers. Every region that could be chosen must have a place.
 func (b *builder) nearest(s *Service, n *yamlNode, at *yamlPath) {
 	k, v := fieldOf(n, "order")
-	if s.Nearest = stringOf(v) == "nearest"; !s.Nearest {
+	b.latency(s, n, at)
+	if s.Nearest = v != nil; !s.Nearest || stringOf(v) == "fastest" {
 		return
 	}
 	at = at.child("order")

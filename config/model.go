@@ -292,8 +292,9 @@ type Service struct {
 	// Places are the owner names of Also, regions before AZs as the file has them.
 	Places  []Place
 	Clients []ClientRule
-	// Nearest is set for `order: nearest`.
+	// Nearest is set for `order: nearest`, and for `order: fastest`, which has Latency besides.
 	Nearest bool
+	Latency *Latency
 	// Island is set for `island: {region: own}`: a node that is cut off answers with the pools of its own region that its own vantages see up.
 	Island bool
 	ECS    bool

@@ -24,7 +24,15 @@ func answerKeys() []key {
 			optional("rto", duration(time.Second, maxHold)).fills("Staleness.RTO").or("none").says("How long a whole recovery may take; incidents are measured by it."),
 		)).says("What you want of the bound: how long after a death caches may still hold it."),
 		optional("clients", list(clientShape())).says("Other tiers by who asks: CIDR before geo, the longest prefix first."),
-		optional("order", enum("nearest")).fills("Service.Nearest").or("by weights").says("Splits each tier by the client's distance to the regions; needs a geo database."),
+		optional("order", enum("nearest", "fastest")).fills("Service.Nearest").or("by weights").says(
+			"Splits each tier: nearest by the client's distance to the regions, which needs a geo database; fastest by measured times, and by distance where none are known.").as("nearest"),
+		optional("latency", object(
+			required("table", text("a file name", lineText)).fills("Latency.Table").says("The measurements, below the zone file's directory: lines `at INSTANT`, each followed by lines `NETWORK REGION=12ms REGION=80ms`; a network is a prefix, asn:N, country:CC or continent:CC.").as("rtt.txt"),
+			optional("margin", duration(0, time.Second)).fills("Latency.Margin").or(defaultLatencyMargin).says("By how much another region must be faster to be chosen instead.").as("5ms"),
+			optional("margin_percent", percent(0, 90)).fills("Latency.Percent").or("10%").says("The same as a part of the time of the chosen region; both must hold.").as("10%"),
+			optional("hold", duration(0, 24*time.Hour)).fills("Latency.Hold").or(defaultLatencyHold).says("For how long it must have been faster, in every measurement.").as("5m"),
+			optional("max_age", duration(time.Second, 30*24*time.Hour)).fills("Latency.MaxAge").or(defaultLatencyMaxAge).says("How old a measurement may be that counts; then distance decides, or weights.").as("1h"),
+		)).says("What `order: fastest` goes by.").as("{table: rtt.txt}"),
 		optional("island", islandShape()).fills("Service.Island").or("as any node that is isolated").says("What a node answers that is cut off from most of the cluster.").as("{region: own}"),
 		optional("ecs", boolean()).fills("Service.ECS").or(false).says("Believes the client subnet that resolvers send (RFC 7871)."),
 		optional("sticky", object(

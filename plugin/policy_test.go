@@ -227,7 +227,7 @@ func (b *policyBed) plan(fqdn string) (*steer.Plan, *config.Service) {
 		case svc.Name == fqdn, strings.HasPrefix(svc.Name, "*.") && strings.HasSuffix(fqdn, svc.Name[1:]):
 			class := d.Default
 			if c := steer.NewChooser(b.zone, svc); c != nil {
-				class, _ = c.Choose(d, b.asks(svc), b.file.locator)
+				class, _ = c.Choose(d, b.asks(svc), b.file.locator, time.Time{})
 			}
 			return d.Plans[class.Plan], svc
 		}

@@ -3,8 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/health"
@@ -46,6 +48,9 @@ func (t explanationText) write(e *api.Explanation) {
 		return
 	}
 	t.ground(e)
+	if e.Client != nil && e.Client.Measured != nil {
+		t.measured(e.Client.Measured, e.At)
+	}
 	t.records(e)
 	for _, tier := range e.Tiers {
 		t.tier(tier)
@@ -121,6 +126,27 @@ func (t explanationText) ground(e *api.Explanation) {
 		t.printf(" (%s)", strings.Join(e.TTL.ForcedBy, ", "))
 	}
 	t.printf("\n")
+}
+
+// measured prints the times of the way from the client, and why one region is chosen.
+func (t explanationText) measured(m *api.ClientMeasured, now time.Time) {
+	milliseconds := func(seconds float64) string {
+		return strconv.FormatFloat(math.Round(seconds*1e6)/1e3, 'f', -1, 64) + " ms"
+	}
+	var ways []string
+	for _, w := range m.Regions {
+		ways = append(ways, w.Region+" "+milliseconds(w.Seconds))
+	}
+	why := fmt.Sprintf("%s has been chosen since %s (%s in the table); another one must be faster by %s and %d %% for %s",
+		m.Region, terminal.Clock(m.Since, now), terminal.Count(m.Moves, "move"), milliseconds(m.MarginSeconds), m.MarginPercent, terminal.Seconds(m.HoldSeconds))
+	switch {
+	case m.Expired:
+		why = "too old to count: distance decides, or weights"
+	case m.Candidate != "":
+		why += fmt.Sprintf("; %s has been since %s", m.Candidate, terminal.Clock(*m.CandidateSince, now))
+	}
+	t.lines("  ", fmt.Sprintf("fastest: %s from %s, measured %s ago", strings.Join(ways, ", "), m.Network, terminal.Age(now.Sub(m.At))))
+	t.lines("  ", why)
 }
 
 // records prints what is answered.

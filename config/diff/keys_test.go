@@ -1,6 +1,7 @@
 package diff
 
 import (
+	"io/fs"
 	"slices"
 	"strings"
 	"testing"
@@ -34,7 +35,12 @@ services: {www: {tiers: [{p: 1}]@SERVICE@}}
 			}
 			file = strings.ReplaceAll(file, s, "")
 		}
-		z, _ := config.Parse("z", []byte(strings.ReplaceAll(file, "@TYPE@", typ)), config.ParseOptions{})
+		z, _ := config.Parse("z", []byte(strings.ReplaceAll(file, "@TYPE@", typ)), config.ParseOptions{ReadFile: func(name string) ([]byte, error) {
+			if name == "rtt.txt" {
+				return nil, nil
+			}
+			return nil, fs.ErrNotExist
+		}})
 		return z
 	}
 	fill := func(slot, text, typ string) *config.Zone {
@@ -77,6 +83,9 @@ services: {www: {tiers: [{p: 1}]@SERVICE@}}
 		}
 		if strings.Contains(text, "srv: {") {
 			text, bare = strings.Replace(text, "{", "{port: 1, ", 1), ", srv: {port: 1}"
+		}
+		if strings.Contains(text, "latency: {") {
+			text, bare = ", order: fastest"+strings.Replace(text, "{", "{table: rtt.txt, ", 1), ", order: fastest, latency: {table: rtt.txt}"
 		}
 		before, after := fill(slot, bare, typ), fill(slot, text, typ)
 		assert.Empty(t, Zones(before, after), d.Path)

@@ -140,6 +140,8 @@ func (w *effectWalk) fields(prefix string, v reflect.Value) {
 		case "Cells.Empty":
 		case "Cells.Map":
 			w.labels(key, v.Field(i).Interface().(map[string]int))
+		case "Latency.Networks":
+			w.measured(prefix+"measured", v.Interface().(config.Latency))
 		case "Cells.Failover":
 			w.failover(key, v.Field(i).Interface().(map[int][]int))
 		case "Gate.Check":
@@ -209,6 +211,17 @@ func (w *effectWalk) homes(key string, c config.Cells) {
 			shards = "none yet"
 		}
 		w.put(key+"."+w.zone.Pools[pool].Name, shards)
+	}
+}
+
+// measured tells what a log of measurements comes to: how many networks are nearest to each region.
+func (w *effectWalk) measured(key string, l config.Latency) {
+	chosen := make(map[string]int)
+	for i := range l.Networks {
+		chosen[w.zone.Regions[l.Networks[i].Region].Name]++
+	}
+	for _, region := range slices.Sorted(maps.Keys(chosen)) {
+		w.put(key+"."+region, fmt.Sprintf("%d networks", chosen[region]))
 	}
 }
 

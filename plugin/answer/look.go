@@ -6,6 +6,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
 )
@@ -47,6 +48,9 @@ type Look struct {
 	Bits   int
 	// Location is what the geo database knows of Client; nil if it was not asked.
 	Location *steer.Location
+	// Measured is what was measured of the way from Client; nil for nothing. Expired is set where it is too old to count.
+	Measured *config.MeasuredNetwork
+	Expired  bool
 	// Plan is what the class gets; nil where nothing is steered.
 	Plan *steer.Plan
 	// Type is that of the records that answer: the question's, or CNAME. Members are those of Plan that have such records,
@@ -123,6 +127,10 @@ func (l *Look) at(r *reply, s *service, cell []byte) {
 	l.Plan, l.Client, l.Subnet, l.Bits = c.plan.plan, c.client, c.subnet, c.bits
 	if s.chooser != nil && cell == nil && r.q.Locator != nil && l.Client.IsValid() {
 		l.Location = r.q.Locator.Locate(l.Client)
+	}
+	if s.chooser != nil && cell == nil {
+		n, fresh := s.chooser.Measured(l.Client, r.q.Locator, r.now.base.Add(time.Duration(r.now.now())))
+		l.Measured, l.Expired = n, n != nil && !fresh
 	}
 	l.TTL, l.TTLReason, l.TTLPool = s.ttl.at(r.z, &r.now)
 	l.TTLEndpoint = int(r.z.pools[l.TTLPool].first.Load())

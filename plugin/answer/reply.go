@@ -403,7 +403,11 @@ func (r *reply) class(s *service, cell []byte) choice {
 		at = s.decision.Cell(s.cfg.Cells.Shard(cell))
 	case s.chooser != nil:
 		var class *steer.Class
-		class, c.bits = s.chooser.Choose(s.decision, c.client, r.q.Locator)
+		var now time.Time
+		if s.chooser.Timed() {
+			now = r.now.base.Add(time.Duration(r.now.now()))
+		}
+		class, c.bits = s.chooser.Choose(s.decision, c.client, r.q.Locator, now)
 		at = class.Plan
 	}
 	if s.cfg.Sticky != nil {

@@ -71,7 +71,9 @@ type clock struct {
 }
 
 // clockAt stands still.
-func clockAt(base, now time.Time) clock { return clock{at: int64(now.Sub(base)), read: true} }
+func clockAt(base, now time.Time) clock {
+	return clock{base: base, at: int64(now.Sub(base)), read: true}
+}
 
 func (c *clock) now() int64 {
 	if !c.read {

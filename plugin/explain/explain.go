@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -251,7 +252,29 @@ func (e *explanation) client() {
 			c.Latitude, c.Longitude = &loc.Latitude, &loc.Longitude
 		}
 	}
+	if l.Measured != nil {
+		c.Measured = e.measured(e.zone.Services[l.Service].Latency)
+	}
 	e.out.Client = c
+}
+
+// measured are the times of the way from the client.
+func (e *explanation) measured(cfg *config.Latency) *api.ClientMeasured {
+	n, region := e.look.Measured, func(i int) string { return e.zone.Regions[i].Name }
+	m := &api.ClientMeasured{
+		Network: n.Name(), Region: region(n.Region), Since: n.Since, Moves: n.Moves, At: n.At, Expired: e.look.Expired,
+		MarginSeconds: cfg.Margin.Seconds(), MarginPercent: cfg.Percent, HoldSeconds: cfg.Hold.Seconds(), Regions: []api.MeasuredWay{},
+	}
+	if n.Candidate >= 0 {
+		m.Candidate, m.CandidateSince = region(n.Candidate), &n.CandidateSince
+	}
+	for i, d := range n.RTT {
+		if d > 0 {
+			m.Regions = append(m.Regions, api.MeasuredWay{Region: region(i), Seconds: d.Seconds()})
+		}
+	}
+	slices.SortStableFunc(m.Regions, func(a, b api.MeasuredWay) int { return cmp.Compare(a.Seconds, b.Seconds) })
+	return m
 }
 
 func (e *explanation) ttl(svc *config.Service) {

@@ -2,6 +2,7 @@ package steer
 
 import (
 	"net/netip"
+	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
 )
@@ -15,8 +16,11 @@ type Chooser struct {
 	asn                             map[uint32]int
 	subdivision, country, continent map[string]int
 	nearest                         bool
-	// regions are the points of Zone.Regions.
+	// regions are the points of Zone.Regions; placed is unset for those that have none.
 	regions []point
+	placed  []bool
+	// fastest goes before distance; nil without measurements.
+	fastest *fastest
 }
 
 // NewChooser makes the chooser of a service of z; nil when all of its clients are in one class.
@@ -26,7 +30,7 @@ func NewChooser(z *config.Zone, svc *config.Service) *Chooser {
 	}
 	c := &Chooser{
 		asn: make(map[uint32]int), subdivision: make(map[string]int), country: make(map[string]int), continent: make(map[string]int),
-		nearest: svc.Nearest,
+		nearest: svc.Nearest, fastest: newFastest(svc.Latency),
 	}
 	for r, rule := range svc.Clients {
 		for _, p := range rule.CIDR {
@@ -46,7 +50,7 @@ func NewChooser(z *config.Zone, svc *config.Service) *Chooser {
 		}
 	}
 	for _, region := range z.Regions {
-		c.regions = append(c.regions, pointOf(region.Latitude, region.Longitude))
+		c.regions, c.placed = append(c.regions, pointOf(region.Latitude, region.Longitude)), append(c.placed, region.HasLocation)
 	}
 	return c
 }
@@ -75,8 +79,9 @@ type Locator interface {
 var nowhere Location
 
 // Choose is the class of the client at addr, and the length of the longest prefix around addr that had to be looked at: all
-// its addresses are in the same class (RFC 7871 section 7.2.1). An invalid address is in the default class. locator may be nil.
-func (c *Chooser) Choose(d *Decision, addr netip.Addr, locator Locator) (class *Class, bits int) {
+// its addresses are in the same class (RFC 7871 section 7.2.1). An invalid address is in the default class. locator may be nil, and now zero
+// where the chooser is not Timed.
+func (c *Chooser) Choose(d *Decision, addr netip.Addr, locator Locator, now time.Time) (class *Class, bits int) {
 	if !addr.IsValid() {
 		return d.Default, 0
 	}
@@ -96,13 +101,31 @@ func (c *Chooser) Choose(d *Decision, addr netip.Addr, locator Locator) (class *
 	if len(class.Near) == 0 {
 		return class, bits
 	}
+	if c.fastest != nil {
+		n, looked := c.fastest.find(addr, loc)
+		bits = max(bits, looked)
+		for n != nil && c.fastest.latency.Fresh(n, now) && len(class.Near) > 0 {
+			faster := c.fastest.pick(class.Near, n)
+			if faster == nil {
+				break
+			}
+			class = faster
+		}
+		if len(class.Near) == 0 {
+			return class, bits
+		}
+	}
 	bits = max(bits, loc.Bits)
 	if !loc.HasPoint {
 		return class, bits
 	}
 	at := pointOf(loc.Latitude, loc.Longitude)
 	for len(class.Near) > 0 {
-		class = c.closest(class.Near, at)
+		closest := c.closest(class.Near, at)
+		if closest == nil {
+			break
+		}
+		class = closest
 	}
 	return class, bits
 }
@@ -126,13 +149,16 @@ func (c *Chooser) place(loc *Location) int {
 	return -1
 }
 
-// closest is the one of near whose region is closest to at; of equal ones the first.
+// closest is the one of near whose region is closest to at, of equal ones the first; nil if none of them stands anywhere.
 func (c *Chooser) closest(near []Near, at point) *Class {
-	best := 0
+	best := -1
 	for i := range near {
-		if c.regions[near[i].Region].dot(at) > c.regions[near[best].Region].dot(at) {
+		if c.placed[near[i].Region] && (best < 0 || c.regions[near[i].Region].dot(at) > c.regions[near[best].Region].dot(at)) {
 			best = i
 		}
+	}
+	if best < 0 {
+		return nil
 	}
 	return near[best].Class
 }

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -68,12 +69,12 @@ func TestChooseLooksAtSoManyBits(t *testing.T) {
 		d, c := Decide(viewOf(z, "UU UU U"), svc, 0), NewChooser(z, svc)
 		for range 60 {
 			a := addr(r.IntN(2) == 0)
-			class, bits := c.Choose(d, a, locator)
+			class, bits := c.Choose(d, a, locator, time.Time{})
 			require.LessOrEqual(t, bits, a.BitLen())
 			looked[bits]++
 			for range 20 {
 				b := sharing(a, bits, addr(!a.Is4()))
-				other, _ := c.Choose(d, b, locator)
+				other, _ := c.Choose(d, b, locator, time.Time{})
 				require.Same(t, class, other, "%v and %v share %d bits; rules %v", a, b, bits, svc.Clients)
 			}
 		}

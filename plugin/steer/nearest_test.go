@@ -3,6 +3,7 @@ package steer
 import (
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -35,7 +36,7 @@ func TestNearestWithoutLocation(t *testing.T) {
 		"OO OO U": "tier 1 z:1",
 	} {
 		d := Decide(viewOf(z, states), svc, 0)
-		class, _ := NewChooser(z, svc).Choose(d, accra, locator)
+		class, _ := NewChooser(z, svc).Choose(d, accra, locator, time.Time{})
 		require.Equal(t, want, text(z, d.Plans[class.Plan]), states)
 	}
 }
@@ -51,6 +52,6 @@ func TestPanicIsOverWholeTiers(t *testing.T) {
 	svc := &config.Service{Tiers: tiersOf("0:1 1:1"), Pools: []int{0, 1}, Nearest: true, Health: config.Limits{PanicBelow: 50}}
 	d := Decide(viewOf(z, "UO OU U"), svc, 0)
 	here := netip.MustParseAddr("192.0.2.1")
-	class, _ := NewChooser(z, svc).Choose(d, here, mapLocator{here: {HasPoint: true}})
+	class, _ := NewChooser(z, svc).Choose(d, here, mapLocator{here: {HasPoint: true}}, time.Time{})
 	require.Equal(t, "below_min_healthy 1 a:1 floor", text(z, d.Plans[class.Plan]), "40 %% of eu is up, 57 %% of the tier")
 }

@@ -311,7 +311,7 @@ func (w *twinWorld) compare(t *testing.T, bySource map[Source]int) {
 	for _, client := range twinClients {
 		class, loc := d.Default, mapLocator(twinLocations).Locate(client)
 		if c != nil {
-			class, _ = c.Choose(d, client, mapLocator(twinLocations))
+			class, _ = c.Choose(d, client, mapLocator(twinLocations), time.Time{})
 		}
 		check(fmt.Sprintf("client %v", client), d.Plans[class.Plan], func() (shares, Source) { return twin.answer(twin.tiersOf(client, loc)) })
 		if c == nil {

@@ -76,6 +76,39 @@ type ClientFound struct {
 	ASN         uint32   `json:"asn,omitempty"`
 	Latitude    *float64 `json:"latitude,omitempty"`
 	Longitude   *float64 `json:"longitude,omitempty"`
+	// Measured is what was measured of the way from the client, of services with `order: fastest`.
+	Measured *ClientMeasured `json:"measured,omitempty"`
+}
+
+// ClientMeasured are the times of the way from a client's network to regions and back.
+type ClientMeasured struct {
+	// Network is how the table names the clients: a prefix, asn:N, country:CC or continent:CC.
+	Network string `json:"network"`
+	// Region is the one that is chosen, since Since by the table; Moves is how often another one was in the table.
+	Region string    `json:"region"`
+	Since  time.Time `json:"since"`
+	Moves  int       `json:"moves"`
+	// Candidate has been faster by the margin since CandidateSince, and is chosen once it has been for HoldSeconds.
+	Candidate      string     `json:"candidate,omitempty"`
+	CandidateSince *time.Time `json:"candidate_since,omitempty"`
+	// MarginSeconds and MarginPercent are by how much another region must be faster.
+	MarginSeconds float64 `json:"margin_seconds"`
+	MarginPercent int     `json:"margin_percent"`
+	// HoldSeconds is for how long it must have been faster.
+	HoldSeconds float64 `json:"hold_seconds"`
+	// At is when it was measured last. Expired is set where that is too long ago to count: distance decides, or weights.
+	At      time.Time `json:"at"`
+	Expired bool      `json:"expired,omitempty"`
+	// Regions are the ways that were measured, the fastest first.
+	Regions []MeasuredWay `json:"regions"`
+}
+
+// A MeasuredWay is the time to one region and back.
+type MeasuredWay struct {
+	// Region is where the way leads.
+	Region string `json:"region"`
+	// Seconds is how long it takes there and back.
+	Seconds float64 `json:"seconds"`
 }
 
 // An ExplainTier is one tier, or the part of it in one region where distance splits it.
