@@ -21,11 +21,8 @@ type MovedNames struct {
 // Moved are the names that move when is takes the place of was.
 func Moved(was, is *Zone) []MovedNames {
 	home := func(z *Zone, service, shard int) (int, bool) { return z.Services[service].Cells.HomeOf(shard), false }
-	return append(MovedCells(was, is, home, home), movedFromWildcards(was, is)...)
+	return append(MovedCells(was, is, home, home), MovedFromWildcards(was, is)...)
 }
-
-// MovedNamesOnly are the names other than cells that move when is takes the place of was.
-func MovedNamesOnly(was, is *Zone) []MovedNames { return movedFromWildcards(was, is) }
 
 // A ShardHome is the pool at which a shard of a service is at home, by index of Zone.Pools, and whether an order keeps it from there.
 type ShardHome func(z *Zone, service, shard int) (pool int, drained bool)
@@ -47,9 +44,9 @@ func MovedCells(was, is *Zone, before, after ShardHome) (moved []MovedNames) {
 	return moved
 }
 
-// movedFromWildcards are the names that wildcards of was answered, and that stand in is themselves: a wildcard answers no name that exists, nor
+// MovedFromWildcards are the names that wildcards of was answered, and that stand in is themselves: a wildcard answers no name that exists, nor
 // one below it (RFC 4592).
-func movedFromWildcards(was, is *Zone) (moved []MovedNames) {
+func MovedFromWildcards(was, is *Zone) (moved []MovedNames) {
 	wildcards := make(map[string]*Service)
 	for _, svc := range was.Services {
 		if parent, ok := strings.CutPrefix(svc.Name, "*."); ok {

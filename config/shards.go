@@ -91,6 +91,18 @@ func (s Shards) Has(shard int) bool {
 	return found || i > 0 && shard <= s[i-1].Last
 }
 
+// Meets tells whether a shard is in both.
+func (s Shards) Meets(t Shards) bool {
+	return slices.ContainsFunc(s, func(a ShardRange) bool {
+		return slices.ContainsFunc(t, func(b ShardRange) bool { return a.First <= b.Last && b.First <= a.Last })
+	})
+}
+
+// Without are those that are not in t.
+func (s Shards) Without(t Shards) Shards {
+	return ShardsWhere(s.Last()+1, func(shard int) bool { return s.Has(shard) && !t.Has(shard) })
+}
+
 // Count is how many they are.
 func (s Shards) Count() (n int) {
 	for _, r := range s {

@@ -102,9 +102,13 @@ const (
 	ScopeCluster
 	// ScopeKubernetes is what a cluster of Kubernetes gives the pools. Its word is that of ScopeCluster, from which its name tells it.
 	ScopeKubernetes
+	// ScopeShards is shards of the one service that the intent is for. Name is which, Pool the pool that is to be their home, empty for those
+	// that take over from their home.
+	ScopeShards
 )
 
-var scopeNames = []string{ScopeEndpoint: "endpoint", ScopePool: "pool", ScopeAZ: "az", ScopeRegion: "region", ScopeNode: "node", ScopeCluster: "cluster", ScopeKubernetes: "cluster"}
+var scopeNames = []string{ScopeEndpoint: "endpoint", ScopePool: "pool", ScopeAZ: "az", ScopeRegion: "region", ScopeNode: "node", ScopeCluster: "cluster", ScopeKubernetes: "cluster",
+	ScopeShards: "shards"}
 
 // String is the word for the kind, as in commands and JSON.
 func (k ScopeKind) String() string { return wordOf(scopeNames, int(k)) }
@@ -125,15 +129,19 @@ func (k *ScopeKind) UnmarshalText(b []byte) error {
 // A Scope names what an intent is about. It is a value: compare with ==.
 type Scope struct {
 	Kind ScopeKind `json:"kind"`
-	// Zone, an FQDN, and Pool are set for endpoints and pools, Endpoint for endpoints, Name for the others.
+	// Zone, an FQDN, and Pool are set for endpoints and pools, Endpoint for endpoints, Name for the others; for shards Pool may be.
 	Zone     string `json:"zone,omitempty"`
 	Pool     string `json:"pool,omitempty"`
 	Endpoint string `json:"endpoint,omitempty"`
 	Name     string `json:"name,omitempty"`
 }
 
-// ParseScope is the scope of a kind with the name ZONE/POOL/ENDPOINT, ZONE/POOL or NAME. The zone may lack its final dot.
+// ParseScope is the scope of a kind with the name ZONE/POOL/ENDPOINT, ZONE/POOL, NAME, SHARDS or SHARDS to POOL. The zone may lack its final
+// dot.
 func ParseScope(kind ScopeKind, name string) (Scope, error) {
+	if kind == ScopeShards {
+		return parseShardScope(name)
+	}
 	if kind == ScopeCluster && name == "" {
 		return Scope{Kind: kind}, nil
 	} else if kind == ScopeCluster {
@@ -174,6 +182,10 @@ func (s Scope) Path() string {
 		return zone + "/" + s.Pool + "/" + s.Endpoint
 	case ScopePool:
 		return zone + "/" + s.Pool
+	case ScopeShards:
+		if s.Pool != "" {
+			return s.Name + toPool + s.Pool
+		}
 	}
 	return s.Name
 }
@@ -344,6 +356,8 @@ func (i *Intent) Validate() error {
 		return bad("%s is for a pool, not for %s", i.Kind, i.Scope)
 	case (i.Kind == IntentReady || i.Kind == IntentFailback) && i.Service != "":
 		return bad("%s is for all services of the pool", i.Kind)
+	case i.Scope.Kind == ScopeShards && (i.Kind != IntentDrain || i.Service == ""):
+		return bad("shards are drained, and of one service that is named")
 	case i.Scope.Kind == ScopeNode && i.Service != "":
 		return bad("a node is drained for all services")
 	case (i.Kind == IntentFreeze) != (i.Scope.Kind == ScopeCluster):

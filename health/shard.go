@@ -1,11 +1,44 @@
 package health
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
 )
+
+const (
+	// toPool stands between shards and the pool that is to be their home.
+	toPool = " to "
+	// maxShardsText bounds the text of shards in octets: with the longest names an intent fits a block of gossip.
+	maxShardsText = 240
+)
+
+// parseShardScope is the scope of SHARDS, or SHARDS to POOL.
+func parseShardScope(name string) (Scope, error) {
+	text, pool, moved := strings.Cut(name, toPool)
+	shards, err := config.ParseShards(text)
+	switch {
+	case err != nil:
+		return Scope{}, fmt.Errorf("%w: shards %q: %w", ErrInvalidIntent, text, err)
+	case moved && (pool == "" || strings.ContainsAny(pool, "/ ")):
+		return Scope{}, fmt.Errorf("%w: shards %q: want SHARDS or SHARDS to POOL", ErrInvalidIntent, name)
+	case len(shards.String()) > maxShardsText:
+		return Scope{}, fmt.Errorf("%w: shards of %d octets: want at most %d, or several orders", ErrInvalidIntent, len(shards.String()), maxShardsText)
+	}
+	return Scope{Kind: ScopeShards, Name: shards.String(), Pool: pool}, nil
+}
+
+// Shards are those of a scope of shards; nil for another one.
+func (s Scope) Shards() config.Shards {
+	if s.Kind != ScopeShards {
+		return nil
+	}
+	shards, _ := config.ParseShards(s.Name)
+	return shards
+}
 
 // A ShardOrder takes shards of one service away from their homes.
 type ShardOrder struct {
@@ -57,16 +90,17 @@ func (s *ServiceView) ShardMove(shard int) (at time.Time) {
 	return at
 }
 
-// A ShardGroup is shards that orders make the same of.
+// A ShardGroup is shards with one home in the file that orders make the same of.
 type ShardGroup struct {
 	Shards config.Shards
-	// Pool is where they are at home, by index of Zone.Pools: the pool that an order gives them to, or the one in the file. Drained is set
-	// where an order keeps them from there.
-	Pool    int
-	Drained bool
+	// Home is where they are at home by the file, Pool where they are by orders, both by index of Zone.Pools. Drained is set where an order
+	// keeps them from their home, and gives them to nobody.
+	Home, Pool int
+	Drained    bool
 }
 
-// ShardAt is the pool at which a shard is at home by files and orders, and whether an order keeps it from there.
+// ShardAt is the pool at which a shard is at home by files and orders, and whether an order keeps it from there. It may be called without a
+// view.
 func (s *ServiceView) ShardAt(c *config.Cells, shard int) (pool int, drained bool) {
 	o := s.ShardOrder(shard)
 	switch {
@@ -81,25 +115,26 @@ func (s *ServiceView) ShardAt(c *config.Cells, shard int) (pool int, drained boo
 // ShardGroups are the shards that orders take away from their homes, each in one group, in a fixed order. An order that gives a shard to the
 // pool at which it is at home changes nothing.
 func (s *ServiceView) ShardGroups(c *config.Cells) (groups []ShardGroup) {
-	if len(s.Shards) == 0 {
+	if s == nil || len(s.Shards) == 0 {
 		return nil
 	}
 	type place struct {
-		pool    int
-		drained bool
+		home, pool int
+		drained    bool
 	}
-	var order []place
-	for shard := range c.Shards {
-		pool, drained := s.ShardAt(c, shard)
-		if at := (place{pool, drained}); (drained || pool != c.HomeOf(shard)) && !slices.Contains(order, at) {
+	places, order := make([]place, c.Shards), []place(nil)
+	for shard := range places {
+		at := place{home: c.HomeOf(shard)}
+		at.pool, at.drained = s.ShardAt(c, shard)
+		if places[shard] = at; (at.drained || at.pool != at.home) && !slices.Contains(order, at) {
 			order = append(order, at)
 		}
 	}
 	for _, at := range order {
-		groups = append(groups, ShardGroup{Pool: at.pool, Drained: at.drained, Shards: config.ShardsWhere(c.Shards, func(shard int) bool {
-			pool, drained := s.ShardAt(c, shard)
-			return pool == at.pool && drained == at.drained && (drained || pool != c.HomeOf(shard))
-		})})
+		groups = append(groups, ShardGroup{
+			Home: at.home, Pool: at.pool, Drained: at.drained,
+			Shards: config.ShardsWhere(c.Shards, func(shard int) bool { return places[shard] == at }),
+		})
 	}
 	return groups
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -101,7 +102,26 @@ func writeShards(w io.Writer, st terminal.Style, leaves []explain.Leave) {
 			}
 			fmt.Fprintf(w, "      %s\n", line)
 		}
-		fmt.Fprintf(w, "      planned: fairlead drain shards SHARDS --service %s\n               --to %s --at +5m --reason TEXT\n", terminal.Display(l.Name), l.To)
+		if i+1 == len(leaves) || leaves[i+1].Name != l.Name || leaves[i+1].Shards == "" {
+			writeCutOver(w, st, leaves, l.Name)
+		}
+	}
+}
+
+// writeCutOver prints the orders that move the shards of a service at one instant, before the file is taken up.
+func writeCutOver(w io.Writer, st terminal.Style, leaves []explain.Leave, service string) {
+	to := map[string][]string{}
+	for _, l := range leaves {
+		if l.Name == service && l.Shards != "" {
+			to[l.To] = append(to[l.To], l.Shards)
+		}
+	}
+	fmt.Fprintln(w, "    at one instant, with short TTLs before it, while the older file is still served:")
+	for _, pool := range slices.Sorted(maps.Keys(to)) {
+		line := fmt.Sprintf("fairlead drain shards %s --service %s --to %s --at +5m --for 2h --reason TEXT", strings.Join(to[pool], ","), terminal.Display(service), pool)
+		for k, part := range terminal.Fold(line, st.Width-10) {
+			fmt.Fprintf(w, "      %s%s\n", strings.Repeat("  ", min(k, 1)), part)
+		}
 	}
 }
 

@@ -18,13 +18,14 @@ import (
 )
 
 // drainKinds are what can be drained by command.
-var drainKinds = []string{"endpoint", "pool", "az", "region", "cluster", "node"}
+var drainKinds = []string{"endpoint", "pool", "az", "region", "cluster", "node", "shards"}
 
 func drainCommand() *cobra.Command {
 	var f orderFlags
+	var to string
 	cmd := &cobra.Command{
-		Use:   "drain endpoint|pool|az|region|cluster|node NAME --reason TEXT",
-		Short: "take an endpoint, a pool, an AZ, a region or a Kubernetes cluster out of all answers for a time, or a node out of the votes",
+		Use:   "drain endpoint|pool|az|region|cluster|node|shards NAME --reason TEXT",
+		Short: "take an endpoint, a pool, an AZ, a region, shards or a Kubernetes cluster out of answers for a time, or a node out of the votes",
 		Long: `Drain keeps what NAME names out of the answers of all services, or of one, whatever health says. It outlives a restart and
 ends by itself: after an hour unless --for says otherwise; forever must be typed. Several drains of one thing stand beside each
 other. A pool or an AZ comes back through its failback.
@@ -32,6 +33,10 @@ other. A pool or an AZ comes back through its failback.
 NAME of an endpoint is ENDPOINT, POOL/ENDPOINT or ZONE/POOL/ENDPOINT, of a pool POOL or ZONE/POOL; AZs and regions are those of
 all zones. A cluster is one of Kubernetes: what it gives the pools is drained, and what it comes to give while the drain lasts. A node that is drained goes on answering; it abstains as a vantage and is not ready, so that what balances load between
 nodes leaves it out.
+
+Shards, as 17 or 0-9,200-219, are those of the one --service: they leave their home, for the pool --to or for those that take over from
+it (failover), and nothing else moves. That is how a rebalancing is cut over in a planned way: with --at no answer about the shards
+outlives that instant; the file follows while the order stands, and then the order may end, for it changes nothing any more.
 
 The safety rules of each service refuse what would leave too little: never_empty, keep_regions, keep_azs, max_drained. They look
 at the configuration and the other drains, never at health. The rule rpo refuses what would move a service to a pool that keeps data
@@ -46,12 +51,14 @@ that, on the machines that are left, started by a hook, by hand or by systemd.
   fairlead drain pool web-eu --service www.gslb.example.org --reason "canary failed"
   fairlead drain region eu-west --reason "evacuation" --dry-run
   fairlead drain cluster eu-1 --for 2h --reason "1.38 upgrade"
+  fairlead drain shards 0-99 --service orders.gslb.example.org --to web-us --at +5m --for 2h --reason "rebalancing"
   fairlead drain az eu-west-1a --at +15m --for 2h --reason "power work"
   fairlead drain region eu-west --reason "evacuation" --override keep_regions`,
 		Args: exit.Args(cobra.ExactArgs(2)),
 	}
 	f.add(cmd)
 	boat := cmd.Flags().Bool("lifeboat", false, "ask for a lifeboat at the site that is left: the order and its events say so, for hooks")
+	cmd.Flags().StringVar(&to, "to", "", "of shards: the pool that is to be their home")
 	cmd.AddCommand(resumeCommand())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		kind, err := kindOf(cmd, args[0], drainKinds)
@@ -63,6 +70,14 @@ that, on the machines that are left, started by a hook, by hand or by systemd.
 			return err
 		}
 		req.Scope, req.Lifeboat = api.Scope{Kind: kind, Name: args[1]}, *boat
+		switch {
+		case kind == "shards" && f.service == "":
+			return exit.Usagef(cmd, "--service is required: shards are those of one service")
+		case kind != "shards" && to != "":
+			return exit.Usagef(cmd, "--to is for shards")
+		case to != "":
+			req.Scope.Name += " to " + to
+		}
 		return f.send(cmd, req)
 	}
 	return cmd
@@ -125,7 +140,8 @@ func matchIntents(all []api.Intent, kind, name string) (matched []api.Intent, na
 		if kind != "" && i.Scope.Kind != kind {
 			continue
 		}
-		if i.Kind != "drain" || i.Scope.Name != name && !strings.HasSuffix(i.Scope.Name, "/"+name) {
+		moved := i.Scope.Kind == "shards" && strings.HasPrefix(i.Scope.Name, name+" to ")
+		if i.Kind != "drain" || i.Scope.Name != name && !moved && !strings.HasSuffix(i.Scope.Name, "/"+name) {
 			continue
 		}
 		matched = append(matched, i)

@@ -24,7 +24,7 @@ const safeInterval = time.Second
 
 func safeCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "safe az|pool|endpoint|region|cluster|node NAME",
+		Use:   "safe az|pool|endpoint|region|cluster|node|shards NAME",
 		Short: "is it safe to power this off? yes, not before an instant, or unknown and why",
 		Long: `Safe says whether an AZ, a pool, an endpoint, a region or a Kubernetes cluster can be switched off: whether an honest cache may still send somebody there.
 
@@ -32,6 +32,8 @@ func safeCommand() *cobra.Command {
   not before T    caches may hold it until T; then the nodes have to say so once more
   unknown         a node has not said, is not heard or serves other files
   no              it is answered, or may be at any moment: it is not drained, or another endpoint or a record has its address
+
+Of shards of a --service: yes once no honest cache sends anybody who asks for them to where orders have taken them away from.
 
 Of a node of the cluster: yes once it is drained, every order is on the others, which are a majority without it, and no bound
 waits for its word.
@@ -51,13 +53,20 @@ Exit codes: 0 yes, 1 the node cannot be reached or knows no such thing, 2 wrong 
 	v := newViewer(cmd)
 	wait := cmd.Flags().Bool("wait", false, "ask again every second until the answer is yes")
 	timeout := addTimeoutFlag(cmd)
+	service := cmd.Flags().String("service", "", "of shards: the service whose they are")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		kind, err := kindOf(cmd, args[0], drainKinds)
 		if err != nil {
 			return err
 		}
+		name := args[1]
+		if (kind == "shards") != (*service != "") {
+			return exit.Usagef(cmd, "--service is for shards, which need it")
+		} else if kind == "shards" {
+			name = *service + "/" + name
+		}
 		fetch := func(ctx context.Context, c *client) (shown, error) {
-			s, err := c.safe(ctx, kind, args[1])
+			s, err := c.safe(ctx, kind, name)
 			if err != nil {
 				return shown{}, err
 			}
@@ -68,7 +77,7 @@ Exit codes: 0 yes, 1 the node cannot be reached or knows no such thing, 2 wrong 
 			return out, nil
 		}
 		if *wait && !v.watch {
-			return v.awaitSafe(cmd, kind, args[1], *timeout, nil)
+			return v.awaitSafe(cmd, kind, name, *timeout, nil)
 		}
 		return v.run(cmd, fetch)
 	}
@@ -78,6 +87,11 @@ Exit codes: 0 yes, 1 the node cannot be reached or knows no such thing, 2 wrong 
 // safe asks whether something can be switched off; name may be the end of a full name.
 func (c *client) safe(ctx context.Context, kind, name string) (*api.Safe, error) {
 	full, err := c.qualify(ctx, kind, name)
+	if service, shards, ok := strings.Cut(name, "/"); ok && kind == "shards" {
+		if service, err = c.service(ctx, service); err == nil {
+			full = service + "/" + shards
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

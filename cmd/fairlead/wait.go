@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/fairlead-dns/fairlead/cmd/fairlead/exit"
+	"github.com/fairlead-dns/fairlead/cmd/fairlead/terminal"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -41,7 +43,12 @@ func (f *orderFlags) checkWait(cmd *cobra.Command, kind string) error {
 // awaitForgotten waits until what a drain takes out is safe to switch off, or the drain has ended.
 func (f *orderFlags) awaitForgotten(cmd *cobra.Command, i *api.Intent) error {
 	v := &viewer{output: "table", server: f.server}
-	return v.awaitSafe(cmd, i.Scope.Kind, i.Scope.Name, *f.timeout, func(ctx context.Context, c *client) error {
+	name := i.Scope.Name
+	if i.Scope.Kind == "shards" {
+		shards, _, _ := strings.Cut(name, " to ")
+		name = terminal.Display(i.Service) + "/" + shards
+	}
+	return v.awaitSafe(cmd, i.Scope.Kind, name, *f.timeout, func(ctx context.Context, c *client) error {
 		var list api.Intents
 		if err := into(&list)(c.Intents(ctx)); err != nil {
 			// The node may be started anew; the next question says so.

@@ -140,11 +140,21 @@ type Instant struct {
 	now        time.Time
 	configured []string
 	own        config.Hash
+	// open and digest are of the orders that this node has, holders who else has them; nil for a node alone.
+	open    []health.Intent
+	digest  [16]byte
+	holders *Holders
 }
 
-// At are the words at now of a node that serves the files with the hash own.
-func (w *Words) At(now time.Time, own config.Hash) *Instant {
-	return &Instant{Words: w, now: now, configured: w.Members.Configured(now), own: own}
+// OwnOrders are those that a node has: those in force and planned, and what tells all that it has on its disk from others.
+type OwnOrders interface {
+	Open(now time.Time) []health.Intent
+	Digest() [16]byte
+}
+
+// At are the words at now of a node that serves the files with the hash own and has the orders, of which holders have some; nil for a node alone.
+func (w *Words) At(now time.Time, own config.Hash, orders OwnOrders, holders *Holders) *Instant {
+	return &Instant{Words: w, now: now, configured: w.Members.Configured(now), own: own, open: orders.Open(now), digest: orders.Digest(), holders: holders}
 }
 
 // Said are the words of all configured nodes about a subject: a holding, or, with a zero owner, RDATA under all names.
@@ -291,27 +301,55 @@ func (w *Instant) OtherFiles() (others []string) {
 	return others
 }
 
-// Older are the nodes that may answer by older files, since they serve others or are not heard, and those that do not. One that an operator
-// has declared stopped answers nothing.
-func (w *Instant) Older() (unknown []ledger.Silent, confirmed []string) {
+// Others are the other configured nodes, as to whether they answer as this one does; alone is set where there is no cluster.
+func (w *Instant) Others() (others []departure.Other, alone bool) {
 	m := w.Members
 	if m == nil {
-		return nil, []string{w.Self}
-	}
-	for _, name := range w.OtherFiles() {
-		unknown = append(unknown, ledger.Silent{Node: name, Why: "serves other files", Answering: true})
+		return nil, true
 	}
 	for _, name := range w.configured {
+		if name == m.self {
+			continue
+		}
 		p := m.peers[name]
+		o := departure.Other{Node: name, Stopped: m.stopped[name], Greatest: w.Lives.GreatestOf(name)}
 		switch {
-		case name == m.self || p != nil && p.fresh:
-			confirmed = append(confirmed, name)
-		case !m.stopped[name].IsZero():
 		case p == nil || p.at.IsZero():
-			unknown = append(unknown, ledger.Silent{Node: name, Why: "never heard"})
+			o.Silent = ledger.Silent{Why: "never heard"}
+		case !p.fresh:
+			o.Silent = ledger.Silent{Why: "not heard since", Since: p.direct}
+		case p.joining || p.older:
+			o.Silent = ledger.Silent{Why: "joins the cluster, or is being compared"}
+		case p.statusAt.IsZero() || p.status.Config != w.own:
+			o.Silent = ledger.Silent{Why: "serves other files", Answering: true}
 		default:
-			unknown = append(unknown, ledger.Silent{Node: name, Why: "not heard since", Since: p.direct})
+			o.Heard, o.SameOrders, o.Starts = p.at, p.status.Intents == w.digest, w.starts(name)
+		}
+		others = append(others, o)
+	}
+	return others, false
+}
+
+// starts are when the orders about shards begin at a node, by what it said last.
+func (w *Instant) starts(name string) map[health.IntentID]time.Time {
+	starts := make(map[health.IntentID]time.Time)
+	if w.holders == nil {
+		return starts
+	}
+	if k := w.holders.of(name); k != nil {
+		for _, s := range k.shards {
+			for _, i := range s.Open(w.now) {
+				if i.Scope.Kind == health.ScopeShards {
+					starts[i.ID] = i.Start
+				}
+			}
 		}
 	}
-	return unknown, confirmed
+	return starts
 }
+
+// Name is that of this node.
+func (w *Instant) Name() string { return w.Self }
+
+// Open are the orders that this node has.
+func (w *Instant) Open() []health.Intent { return w.open }

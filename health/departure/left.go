@@ -78,7 +78,7 @@ func (s *Set) TakeUp(old *config.Model, v *health.View, swap *ledger.Swap, recor
 		}
 		t.left = append(t.left, record)
 	}
-	t.left = append(t.left, s.moveNames(old, v.Model, s.opts.Greatest.Told(), now)...)
+	t.left = append(t.left, s.moveNames(old, v.Model, swap.Quiet, now)...)
 	s.takings.last = append(s.takings.last[max(0, len(s.takings.last)+1-keptTakings):], t)
 	data := map[string]any{"old": old.Hash.String(), "new": v.Model.Hash.String(), "zones": len(v.Model.Zones)}
 	text := fmt.Sprintf("configuration %s takes the place of %s", v.Model.Hash, old.Hash)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 )
 
@@ -15,21 +16,60 @@ const (
 	elsewhereHeard = 2 * time.Second
 )
 
-// movedNames are names of a service that are answered with other addresses since a file was taken up, while those that they had are answered
-// for other names: cells with another home, and a name that was the wildcard's.
-type movedNames struct {
-	zone, service string
-	// what they are, in words.
-	what string
-	// shards are those that moved; nil for others.
-	shards       config.Shards
-	since, until time.Time
-	ttl          time.Duration
+// An Other is what is known of another configured node, as to whether it answers as this one does.
+type Other struct {
+	Node string
+	// Silent says why it may answer as before: it is not heard, joins, or serves other files. Its Why is empty for one that is heard and serves
+	// the same.
+	Silent ledger.Silent
+	// Stopped is when an operator declared that it does not run; zero for never.
+	Stopped time.Time
+	// SameOrders is set while it says that it has the orders of this node, all and no others. Starts are when those about shards begin there.
+	SameOrders bool
+	Starts     map[health.IntentID]time.Time
+	// Heard is when it was heard last, Greatest the greatest TTL that it told of.
+	Heard    time.Time
+	Greatest time.Duration
 }
 
-// moveNames notes the names that are answered otherwise than by the older configuration, where no address left the answers for that. told is the
-// greatest TTL that answers carried.
-func (s *Set) moveNames(old, model *config.Model, told time.Duration, now time.Time) (left []Left) {
+// movedNames are names of a service that are answered with other addresses since a file was taken up, or since an order began or ended, while
+// those that they had are answered for other names: cells with another home, and a name that was the wildcard's.
+type movedNames struct {
+	zone, service string
+	// what they are, in words, and of shards the way that they went.
+	what, way string
+	// shards are those that moved, from one pool, or what takes over from it; nil for others.
+	shards       config.Shards
+	from, to     string
+	since, until time.Time
+	// ttl is the greatest of answers before, floor the one that is given in any case.
+	ttl, floor time.Duration
+	// order is the one that moved all of the shards, by its end if ended is set; zero for none.
+	order health.IntentID
+	ended bool
+	// claimed is set for what an earlier process may have answered, and this one never did.
+	claimed bool
+	// quiet closes when no answer from before is under way any more; nil once that was seen.
+	quiet <-chan struct{}
+	// said are the nodes that answer by the same files and orders, and have been reckoned with. final is set once all had said so after no
+	// honest cache held an older answer.
+	said  map[string]bool
+	final bool
+	// finalBound is the bound as it was then.
+	finalBound ledger.Bound
+}
+
+func newMoved(zone string, moved *config.MovedNames, now time.Time) *movedNames {
+	return &movedNames{
+		zone: zone, service: moved.Service, what: moved.What, way: " from " + moved.From + " to " + moved.To, shards: moved.Shards, from: moved.From, to: moved.To,
+		since: now, until: now, said: make(map[string]bool),
+		ttl: time.Duration(moved.Before.TTL.Max) * time.Second, floor: time.Duration(moved.Before.TTL.Min) * time.Second,
+	}
+}
+
+// moveNames notes the names that are answered otherwise than by the older configuration, where no address left the answers for that. Those of
+// cells have been noted when the view was published.
+func (s *Set) moveNames(old, model *config.Model, quiet <-chan struct{}, now time.Time) (left []Left) {
 	zones := make(map[string]*config.Zone, len(model.Zones))
 	for _, z := range model.Zones {
 		zones[z.Name] = z
@@ -39,42 +79,150 @@ func (s *Set) moveNames(old, model *config.Model, told time.Duration, now time.T
 		if is == nil {
 			continue
 		}
-		for _, moved := range config.Moved(was, is) {
-			m := movedNames{zone: was.Name, service: moved.Service, what: moved.What, shards: moved.Shards, since: now,
-				ttl: min(time.Duration(moved.Before.TTL.Max)*time.Second, told)}
-			m.hold(now, s.opts.Transit)
+		for _, moved := range config.MovedFromWildcards(was, is) {
+			m := newMoved(was.Name, &moved, now)
+			m.quiet = quiet
+			s.holdOwn(m, now)
 			s.moved = append(s.moved, m)
 			left = append(left, Left{Label: ledger.Label{Zone: was.Name}, Owner: m.service, RData: m.what, Service: m.service, Why: moved.Why, Expires: m.until})
 		}
 	}
-	return left
+	return append(left, s.movedCells...)
 }
 
-// hold has caches hold answers of now.
-func (m *movedNames) hold(now time.Time, transit time.Duration) {
-	m.until = ledger.Later(m.until, now.Add(ledger.Slow(m.ttl)+transit))
+// holdOwn has caches hold what this node answered before an instant, at which it ceased to.
+func (s *Set) holdOwn(m *movedNames, now time.Time) {
+	ttl := min(m.ttl, s.opts.Greatest.Told())
+	if since, had := s.deadline(m, self, now); had {
+		m.hold(since, ttl, s.opts.Transit)
+		ttl = m.floor
+	}
+	m.hold(now, ttl, s.opts.Transit)
+}
+
+// hold has caches hold answers that were given until an instant with at most a TTL.
+func (m *movedNames) hold(given time.Time, ttl, transit time.Duration) {
+	m.until = ledger.Later(m.until, given.Add(ledger.Slow(ttl)+transit))
+}
+
+// holdOf has caches hold what another node may have answered until now.
+func (s *Set) holdOf(m *movedNames, o *Other, now time.Time) {
+	ttl := min(m.ttl, max(s.opts.Greatest.Told(), o.Greatest))
+	if since, had := s.deadline(m, o.Node, now); had {
+		m.hold(since, ttl, s.opts.Transit)
+		ttl = m.floor
+	}
+	m.hold(now.Add(elsewhereHeard), ttl, s.opts.Transit)
 }
 
 // movedAway are the departures of names that moved.
 func (s *Set) movedAway(words Words, now time.Time) (list []Departure) {
-	s.moved = slices.DeleteFunc(s.moved, func(m movedNames) bool { return now.Sub(m.until) > ElsewhereShownFor })
-	if len(s.moved) == 0 {
-		return nil
-	}
-	unknown, confirmed := words.Older()
-	for i := range s.moved {
-		m := &s.moved[i]
-		d := Departure{Label: ledger.Label{Zone: m.zone}, RData: m.what, Moved: true, Shards: m.shards, Services: []string{m.service}, Service: m.service, Since: m.since}
-		if len(unknown) > 0 {
-			m.hold(now.Add(elsewhereHeard), s.opts.Transit)
-			d.Bound = ledger.Bound{Unknown: unknown, Lower: m.until}
-		} else {
-			d.Bound = ledger.Bound{Known: true, Final: now.After(m.until), SafeAt: m.until, Quiet: m.since}
-			for _, name := range confirmed {
-				d.Bound.Confirmed = append(d.Bound.Confirmed, ledger.Confirmation{Node: name, Quiet: m.since, Until: m.until, Given: now})
-			}
+	others, alone := words.Others()
+	s.followShards(words.Open(), others, now)
+	s.moved = slices.DeleteFunc(s.moved, func(m *movedNames) bool { return now.Sub(m.until) > ElsewhereShownFor && !s.stands(m) })
+	for _, m := range s.moved {
+		d := Departure{
+			Label: ledger.Label{Zone: m.zone}, RData: m.what, Moved: true, Shards: m.shards, Services: []string{m.service}, Service: m.service, Since: m.since,
 		}
+		d.Bound, d.Again = s.movedBound(m, others, words.Name(), alone, now)
 		list = append(list, d)
 	}
 	return list
+}
+
+// stands tells whether an order about some of the shards that moved is in force: then somebody may ask whether they are safe.
+func (s *Set) stands(m *movedNames) bool {
+	if s.view == nil {
+		return false
+	}
+	for _, zv := range s.view.Zones {
+		for i, scoped := range zv.Scoped {
+			if zv.Zone.Services[i].Name == m.service && slices.ContainsFunc(scoped.Shards, func(o health.ShardOrder) bool { return o.Shards.Meets(m.shards) }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// movedBound is when caches have forgotten what names that moved were answered with; again are nodes that may answer so again although it was
+// certain that they did not.
+func (s *Set) movedBound(m *movedNames, others []Other, own string, alone bool, now time.Time) (b ledger.Bound, again []Void) {
+	unknown, confirmed := s.older(m, others, own, now)
+	if m.final {
+		for _, u := range unknown {
+			if u.Answering {
+				again = append(again, Void{Node: u.Node, At: now})
+			}
+		}
+		return m.finalBound, again
+	}
+	if len(unknown) > 0 {
+		return ledger.Bound{Unknown: unknown, Lower: m.until}, nil
+	}
+	b = ledger.Bound{Known: true, SafeAt: m.until, Quiet: m.since}
+	for _, name := range confirmed {
+		b.Confirmed = append(b.Confirmed, ledger.Confirmation{Node: name, Quiet: m.since, Until: m.until, Given: now})
+	}
+	// A word counts as fresh for so long: later than that, all of them were given after the instant.
+	after := m.until
+	if !alone {
+		after = after.Add(health.HeardFor)
+	}
+	if b.Final = now.After(after); b.Final {
+		m.final, m.finalBound = true, b
+	}
+	return b, nil
+}
+
+// older are the nodes that may answer as before the names moved, since they serve other files, have other orders or are not heard, and those that
+// do not. One that an operator has declared stopped answers nothing since then.
+func (s *Set) older(m *movedNames, others []Other, own string, now time.Time) (unknown []ledger.Silent, confirmed []string) {
+	unknown, confirmed = s.olderHere(m, own, now), []string{own}
+	for i := range others {
+		o := &others[i]
+		why := o.Silent
+		start, has := o.Starts[m.order]
+		begun := m.order == (health.IntentID{}) || m.ended || has && !start.After(o.Heard)
+		switch {
+		case !o.Stopped.IsZero():
+			m.hold(o.Stopped, max(m.ttl, o.Greatest), s.opts.Transit)
+			continue
+		case why.Why != "":
+		case len(m.shards) > 0 && (!o.SameOrders || !begun):
+			why = ledger.Silent{Why: "has other orders", Answering: true}
+		default:
+			if !m.said[o.Node] {
+				s.holdOf(m, o, now)
+				m.said[o.Node] = true
+			}
+			confirmed = append(confirmed, o.Node)
+			continue
+		}
+		why.Node = o.Node
+		delete(m.said, o.Node)
+		unknown = append(unknown, why)
+	}
+	return unknown, confirmed
+}
+
+// olderHere says why this node itself may answer as before, or may have.
+func (s *Set) olderHere(m *movedNames, own string, now time.Time) []ledger.Silent {
+	if m.claimed {
+		if why := s.opts.Greatest.Unnamed(); why != "" {
+			return []ledger.Silent{{Node: own, Why: why}}
+		}
+		m.until = ledger.Later(m.until, s.book.Earlier().Add(s.opts.Transit))
+	}
+	if m.quiet == nil {
+		return nil
+	}
+	s.holdOwn(m, now)
+	select {
+	case <-m.quiet:
+		m.quiet = nil
+		return nil
+	default:
+		return []ledger.Silent{{Node: own, Why: "still writes an answer from before", Answering: true}}
+	}
 }

@@ -31,8 +31,11 @@ type Words interface {
 	Said(of ledger.Key) []ledger.Said
 	// Heard is what all configured nodes know of those who were given a subject by feeds, which left this node's answers at an instant.
 	Heard(of ledger.Key, left time.Time) ledger.Heard
-	// Older are the nodes that may answer by older files, and those that do not.
-	Older() (unknown []ledger.Silent, confirmed []string)
+	// Others are the other configured nodes, as to whether they answer as this one does; alone is set where there is no cluster.
+	Others() (others []Other, alone bool)
+	// Name is that of this node, Open what orders it has.
+	Name() string
+	Open() []health.Intent
 }
 
 // Options are what a Set is made of.
@@ -60,13 +63,18 @@ type Set struct {
 	// claimed is set once what an earlier process may have answered stands.
 	claimed bool
 	shown   atomic.Pointer[[]Departure] // swapped, never mutated
-	moved   []movedNames
-	takings takings
+	// moved are names that are answered elsewhere, movedCells the shards that the latest view moved.
+	moved      []*movedNames
+	movedCells []Left
+	// shardOrders are the orders about shards, view is what was published last.
+	shardOrders map[health.IntentID]*shardOrder
+	view        *health.View
+	takings     takings
 }
 
 // New is a set of which nothing is known.
 func New(o Options) *Set {
-	s := &Set{opts: o, book: o.Book, all: make(map[ledger.Key]*departure)}
+	s := &Set{opts: o, book: o.Book, all: make(map[ledger.Key]*departure), shardOrders: make(map[health.IntentID]*shardOrder)}
 	s.shown.Store(new([]Departure))
 	return s
 }

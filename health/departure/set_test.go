@@ -31,7 +31,16 @@ func (w *words) Said(of ledger.Key) []ledger.Said {
 
 func (w *words) Heard(ledger.Key, time.Time) ledger.Heard { return ledger.Heard{} }
 
-func (w *words) Older() (unknown []ledger.Silent, confirmed []string) { return w.older, []string{"n1"} }
+func (w *words) Others() (others []Other, alone bool) {
+	for _, s := range w.older {
+		others = append(others, Other{Node: s.Node, Silent: s})
+	}
+	return others, len(others) == 0
+}
+
+func (w *words) Name() string { return "n1" }
+
+func (w *words) Open() []health.Intent { return nil }
 
 // A bed is a set of departures of a node that answered one address for one name.
 type bed struct {

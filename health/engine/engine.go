@@ -135,7 +135,7 @@ func New(opts Options) (*Engine, error) {
 			return e.cur.Loss(z, p, svc, failed, now)
 		}, Orders: e.orders.Open}, now)
 	e.stale = staleness.New(staleness.Options{
-		Loop: e.loop, Rounds: &e.rounds, Ledger: opts.Ledger, In: e.cluster, Lives: e.lives, Words: e.words, Departures: e.departures, Incidents: e.incidents, Started: now,
+		Loop: e.loop, Rounds: &e.rounds, Ledger: opts.Ledger, In: e.cluster, Lives: e.lives, Words: e.words, Departures: e.departures, Incidents: e.incidents, Orders: e.orders, Started: now,
 	})
 	e.Memory = e.stale.Memory()
 	e.Files = reload.NewFiles(opts.Source, e.models, e.loop, e.departures)

@@ -49,7 +49,7 @@ func poolsOf(tiers []config.Tier) (pools []int) {
 
 // deserted names an audience that drains of after leave nothing of what before left them; empty for none.
 func (c *coverage) deserted(before, after map[health.EndpointRef]bool) string {
-	for _, a := range audiences(c.zone, c.service) {
+	for _, a := range slices.Concat(audiences(c.zone, c.service), c.moved) {
 		if c.left(&a, before) && !c.left(&a, after) {
 			return a.name
 		}

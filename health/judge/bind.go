@@ -143,6 +143,9 @@ func (r Resolved) add(n, zi int, z *config.Zone, p *config.Pool, e *config.Endpo
 
 // AboutNothing tells whether none of the endpoints, by zone, that i is about serves a service that i is for.
 func AboutNothing(zones []*config.Zone, i *health.Intent, refs [][]health.EndpointRef) bool {
+	if i.Scope.Kind == health.ScopeShards {
+		return shardsInNone(zones, i)
+	}
 	for zi, z := range zones {
 		for _, ref := range refs[zi] {
 			if i.Service == "" || slices.ContainsFunc(z.Pools[ref.Pool].Services, func(s int) bool { return z.Services[s].Name == i.Service }) {

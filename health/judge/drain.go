@@ -42,7 +42,10 @@ func Drains(zones []*config.Zone, drains []*health.Intent, out func(zone, pool i
 	}
 	s := settlement{zones: zones, intents: drains, out: out, resolved: Resolve(zones, drains), services: make(map[serviceRef]*coverage)}
 	for _, i := range order {
-		if drains[i].TakesOut() {
+		switch {
+		case drains[i].Scope.Kind == health.ScopeShards:
+			fates[i] = s.settleShards(i)
+		case drains[i].TakesOut():
 			fates[i] = s.settle(i)
 		}
 	}
@@ -104,9 +107,7 @@ func (l *settlement) settle(n int) Fate {
 		return a.service - b.service
 	})
 	for _, s := range order {
-		if services[s] == nil {
-			services[s] = newCoverage(zones[s.zone], zones[s.zone].Services[s.service], func(pool int) string { return l.closed(s.zone, pool) })
-		}
+		l.cover(s)
 	}
 	rules := slices.DeleteFunc(health.Rules(), d.Overrides)
 	moves := make([]move, len(order))
@@ -128,6 +129,13 @@ func (l *settlement) settle(n int) Fate {
 		}
 	}
 	return Fate{}
+}
+
+// cover finds out what a service has, once.
+func (l *settlement) cover(s serviceRef) {
+	if l.services[s] == nil {
+		l.services[s] = newCoverage(l.zones[s.zone], l.zones[s.zone].Services[s.service], func(pool int) string { return l.closed(s.zone, pool) })
+	}
 }
 
 // mayName tells whether the scope may name an endpoint of the pool.
@@ -179,6 +187,8 @@ type coverage struct {
 	drained   map[health.EndpointRef]bool
 	// closed are the pools that answer nobody, with the reason: no rule counts their endpoints as left.
 	closed map[int]string
+	// moved are the shards that orders take away from their homes.
+	moved []audience
 }
 
 func newCoverage(z *config.Zone, s *config.Service, closed func(pool int) string) *coverage {

@@ -211,6 +211,23 @@ func (o *ZoneOrders) plan(refs []health.EndpointRef, start time.Time) {
 	}
 }
 
+// AddShards adds what an order, which is effective at now, makes of shards of zone z, and when it begins or ends.
+func (o *ZoneOrders) AddShards(z *config.Zone, i *health.Intent, now time.Time) {
+	si, to := shardsIn(z, i)
+	if si < 0 {
+		return
+	}
+	s, shards := o.service(si), i.Scope.Shards()
+	if i.Start.After(now) {
+		s.ShardMoves = append(s.ShardMoves, health.ShardMove{Shards: shards, At: i.Start})
+		return
+	}
+	s.Shards = append(s.Shards, health.ShardOrder{ID: i.ID, Shards: shards, To: to})
+	if !i.Forever {
+		s.ShardMoves = append(s.ShardMoves, health.ShardMove{Shards: shards, At: i.End})
+	}
+}
+
 // Scoped is what services alone have by orders, was included, which is not written to.
 func (o *ZoneOrders) Scoped(was map[int]*health.ServiceView) map[int]*health.ServiceView {
 	if len(o.Services) == 0 {
@@ -227,6 +244,8 @@ func (o *ZoneOrders) Scoped(was map[int]*health.ServiceView) map[int]*health.Ser
 				maps.Copy(s.Drained, from.Drained)
 				maps.Copy(s.PoolWeights, from.PoolWeights)
 				maps.Copy(s.EndpointWeights, from.EndpointWeights)
+				s.Shards = append(s.Shards, from.Shards...)
+				s.ShardMoves = append(s.ShardMoves, from.ShardMoves...)
 			}
 		}
 		out[si] = s
@@ -247,6 +266,7 @@ func Overlay(zones []*config.Zone, open []health.Intent, now time.Time) []ZoneOr
 			for _, ref := range resolved[n][zi] {
 				next[zi].Add(z, ref, active[n])
 			}
+			next[zi].AddShards(z, active[n], now)
 		}
 	}
 	var planned []*health.Intent
@@ -258,6 +278,7 @@ func Overlay(zones []*config.Zone, open []health.Intent, now time.Time) []ZoneOr
 	for n, byZone := range Resolve(zones, planned) {
 		for zi := range next {
 			next[zi].plan(byZone[zi], planned[n].Start)
+			next[zi].AddShards(zones[zi], planned[n], now)
 		}
 	}
 	return next

@@ -23,6 +23,7 @@ type Options struct {
 	Words      *cluster.Words
 	Departures *departure.Set
 	Incidents  *incident.Watch
+	Orders     cluster.OwnOrders
 	// Started is when this node was.
 	Started time.Time
 }
@@ -42,6 +43,7 @@ func New(o Options) *Staleness { return &Staleness{opts: o} }
 func (s *Staleness) Published(v *health.View, swap *ledger.Swap, now time.Time) {
 	s.model, s.view = v.Model, v
 	s.opts.Lives.Book().Published(swap, now)
+	s.opts.Departures.Published(v, swap, now)
 }
 
 // Departed puts together what is known of what left by a publication, unless that is due in a moment: nobody is told that there is nothing to forget,
@@ -83,7 +85,13 @@ func (s *Staleness) Mind(orders [16]byte, now time.Time) {
 }
 
 // said are the words of the nodes at now.
-func (s *Staleness) said(now time.Time) *cluster.Instant { return s.opts.Words.At(now, s.model.Hash) }
+func (s *Staleness) said(now time.Time) *cluster.Instant {
+	var holders *cluster.Holders
+	if s.opts.In != nil {
+		holders = s.opts.In.Holders
+	}
+	return s.opts.Words.At(now, s.model.Hash, s.opts.Orders, holders)
+}
 
 // where is what the model in force has, as it was published last.
 func (s *Staleness) where() *ledger.Whereabouts { return ledger.NewWhereabouts(s.model, s.view) }

@@ -37,5 +37,6 @@ func (t *Table) Overlay(open []health.Intent, now time.Time) (changed bool) {
 }
 
 func sameService(a, b *health.ServiceView) bool {
-	return maps.Equal(a.Drained, b.Drained) && maps.Equal(a.PoolWeights, b.PoolWeights) && maps.Equal(a.EndpointWeights, b.EndpointWeights)
+	return maps.Equal(a.Drained, b.Drained) && maps.Equal(a.PoolWeights, b.PoolWeights) && maps.Equal(a.EndpointWeights, b.EndpointWeights) &&
+		a.SameShards(b)
 }

@@ -29,7 +29,7 @@ func (s *Server) safeRoutes() []route {
 	return []route{{
 		method: http.MethodGet, path: api.SafePath, role: viewer, reply: api.Safe{}, handle: s.safe,
 		doc:   "Whether something can be switched off: yes, not before an instant, unknown, or no, with the reasons.",
-		query: []parameter{{"kind", "az, region, pool, endpoint, cluster (of Kubernetes) or node; required"}, {"name", "NAME, ZONE/POOL or ZONE/POOL/ENDPOINT; required"}},
+		query: []parameter{{"kind", "az, region, pool, endpoint, cluster (of Kubernetes), shards or node; required"}, {"name", "NAME, ZONE/POOL, ZONE/POOL/ENDPOINT or SERVICE/SHARDS; required"}},
 	}}
 }
 
@@ -38,11 +38,14 @@ func (s *Server) safe(r *http.Request) (int, any) {
 	if err != nil {
 		return invalid(err)
 	}
+	n := s.opts.Node
+	if values.Get("kind") == health.ScopeShards.String() {
+		return safeShards(n, values.Get("name"))
+	}
 	scope, err := scopeOf(values.Get("kind"), values.Get("name"))
 	if err != nil {
 		return invalid(err)
 	}
-	n := s.opts.Node
 	if scope.Kind == health.ScopeNode {
 		out := NewSafeNode(n, scope, time.Now())
 		if out == nil {
@@ -61,6 +64,17 @@ func (s *Server) safe(r *http.Request) (int, any) {
 		return http.StatusNotFound, failure(http.StatusNotFound, fmt.Errorf("%w: %s", health.ErrNothingNamed, scope))
 	}
 	return http.StatusOK, NewSafe(n, scope, &known)
+}
+
+func safeShards(n Node, name string) (int, any) {
+	service, shards, err := shardsNamed(name)
+	if err != nil {
+		return invalid(err)
+	}
+	if out := NewSafeShards(n, service, shards, time.Now()); out != nil {
+		return http.StatusOK, out
+	}
+	return http.StatusNotFound, failure(http.StatusNotFound, fmt.Errorf("%w: shards %s", health.ErrNothingNamed, name))
 }
 
 // rememberedSlack is how much less than ledger.Remembered ago a bound may be of which no node remembers the instant: a transit allowance, and

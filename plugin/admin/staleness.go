@@ -173,7 +173,7 @@ func departureStaleness(d *departure.Departure, caches config.Caches, now time.T
 	out := api.DepartureStaleness{
 		Endpoint: strings.TrimSuffix(d.Zone, ".") + "/" + d.Name(), Region: d.Region, AZ: d.AZ, State: "out", LeftAt: d.Since,
 		Addresses: []string{d.RData}, Outstanding: d.Outstanding.Total(), Exposure: d.Outstanding, Forgetting: ForgettingOf(&d.Bound, caches, now),
-		ServiceOnly: d.Owner != "", Subscribers: subscribersOf(&d.Heard),
+		ServiceOnly: d.Owner != "" || d.Moved, Subscribers: subscribersOf(&d.Heard),
 	}
 	if d.Owner != "" && d.Owner != d.Service {
 		out.Names = []string{d.Owner}

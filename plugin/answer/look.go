@@ -132,7 +132,9 @@ func (l *Look) at(r *reply, s *service, cell []byte) {
 		n, fresh := s.chooser.Measured(l.Client, r.q.Locator, r.now.base.Add(time.Duration(r.now.now())))
 		l.Measured, l.Expired = n, n != nil && !fresh
 	}
-	l.TTL, l.TTLReason, l.TTLPool = s.ttl.at(r.z, &r.now)
+	if l.TTL, l.TTLReason, l.TTLPool = s.ttl.at(r.z, &r.now); c.shard >= 0 {
+		l.TTL, l.TTLReason, l.TTLPool = s.cellTTL(r.z, &r.now, c.shard)
+	}
 	l.TTLEndpoint = int(r.z.pools[l.TTLPool].first.Load())
 	set := c.plan.set(r.q.Type)
 	if set == nil {

@@ -323,7 +323,7 @@ func (r *reply) service(s *service, cell []byte, owner uint16) (target []byte, a
 	if set == nil {
 		if s.cfg != nil && s.cfg.Kind == config.Mixed {
 			// The name may be a CNAME next: that it has no such type is believed as long as what it has.
-			r.denialTTL, _, _ = s.ttl.at(r.z, &r.now)
+			r.denialTTL = r.ttlOf(s, &c)
 		}
 		r.negative(dns.RcodeSuccess, NoData)
 		return nil, 0
@@ -341,7 +341,7 @@ func (r *reply) service(s *service, cell []byte, owner uint16) (target []byte, a
 		return nil, 0
 	}
 	first := set.first(c.key)
-	ttl, _, _ := s.ttl.at(r.z, &r.now)
+	ttl := r.ttlOf(s, &c)
 	if set.typ == dns.TypeCNAME {
 		at = r.alias(set.record(first), ttl, owner)
 	} else {
@@ -384,11 +384,13 @@ type choice struct {
 	bits   int
 	// key is that of a client that is to stay with one endpoint.
 	key uint64
+	// shard is that of a cell; -1 for whoever asks for the service itself.
+	shard int
 }
 
 // class finds the class of whoever asks for s, or for a cell of it.
 func (r *reply) class(s *service, cell []byte) choice {
-	c := choice{client: r.q.Client}
+	c := choice{client: r.q.Client, shard: -1}
 	if s.cfg == nil {
 		// A host: everybody gets the same.
 		c.plan = &s.plans[0]
@@ -400,7 +402,8 @@ func (r *reply) class(s *service, cell []byte) choice {
 	at := 0
 	switch {
 	case cell != nil:
-		at = s.decision.Cell(s.cfg.Cells.Shard(cell))
+		c.shard = s.cfg.Cells.Shard(cell)
+		at = s.decision.Cell(c.shard)
 	case s.chooser != nil:
 		var class *steer.Class
 		var now time.Time

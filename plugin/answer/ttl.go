@@ -58,6 +58,8 @@ const (
 	TTLResolved
 	// TTLGreatest: no greater one is on disk, or remembered by another node.
 	TTLGreatest
+	// TTLShard: an order moves the shard then.
+	TTLShard
 )
 
 // A clock tells the instant of one reply, in nanoseconds since the base. Reading a clock takes longer than what else a TTL needs,

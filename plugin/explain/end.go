@@ -95,12 +95,37 @@ func (e *ending) end() {
 			}
 		}
 	}
+	e.endShards(kept)
 	for at := range e.touched {
 		z := v.Zones[at.zone].Zone
 		next := e.world.pool(at.zone, at.pool)
 		judge.Foresee(z, z.Pools[at.pool], before[at.zone].Pools[at.pool], next, e.now)
 		if e.admit {
 			judge.Admit(next, e.now)
+		}
+	}
+}
+
+// endShards leaves of what orders make of shards what those kept do.
+func (e *ending) endShards(kept []*health.Intent) {
+	v := &e.world.view
+	for zi, zv := range v.Zones {
+		next := *zv
+		for si, scoped := range zv.Scoped {
+			if len(scoped.Shards) > 0 {
+				next.Scoped = without(next.Scoped, si, scoped, -1)
+				next.Scoped[si].Shards, next.Scoped[si].ShardMoves = nil, nil
+				v.Zones[zi] = &next
+			}
+		}
+	}
+	for n, fate := range judge.Drains(v.Model.Zones, kept, nil) {
+		for zi, zv := range v.Zones {
+			if fate.Effective() && kept[n].Scope.Kind == health.ScopeShards {
+				var orders judge.ZoneOrders
+				orders.AddShards(zv.Zone, kept[n], e.now)
+				e.world.put(zi, &orders)
+			}
 		}
 	}
 }
@@ -142,7 +167,8 @@ func without(all map[int]*health.ServiceView, si int, was *health.ServiceView, p
 	for i, s := range all {
 		out[i] = s
 	}
-	s := health.ServiceView{Drained: map[health.EndpointRef]bool{}, PoolWeights: map[int]int{}, EndpointWeights: map[health.EndpointRef]int{}}
+	s := health.ServiceView{Drained: map[health.EndpointRef]bool{}, PoolWeights: map[int]int{}, EndpointWeights: map[health.EndpointRef]int{},
+		Shards: was.Shards, ShardMoves: was.ShardMoves}
 	for ref, on := range was.Drained {
 		if ref.Pool != pool {
 			s.Drained[ref] = on

@@ -300,6 +300,8 @@ func ttlReason(zv *health.ZoneView, svc *config.Service, reason answer.TTLReason
 		return "the floor: a member is suspect, never judged, judged long ago, or forced up while health says down", members(zv, svc.Pools, health.EndpointView.Uneasy)
 	case answer.TTLPlanned:
 		return "time to the beginning of an order that takes a member out", []string{zv.Zone.Pools[pool].Name}
+	case answer.TTLShard:
+		return "time to the instant at which an order moves the shard", nil
 	case answer.TTLResolved:
 		return "time to the end of the records that an address was resolved from; the floor once they have ended, or do not have it any more", []string{zv.Zone.Pools[pool].Name}
 	case answer.TTLHorizon:

@@ -140,6 +140,7 @@ func (w *world) order(i health.Intent) {
 		for _, ref := range judge.Endpoints(zv.Zone, &i) {
 			orders.Add(zv.Zone, ref, &i)
 		}
+		orders.AddShards(zv.Zone, &i, i.Start)
 		w.put(zi, &orders)
 	}
 }

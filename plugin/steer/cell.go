@@ -58,16 +58,14 @@ func (d *Decision) cells(s *subject) {
 	for _, home := range d.homes {
 		d.Cells = append(d.Cells, d.cell(s, s.cellSteps(home), "cell "+zone.Pools[home].Name))
 	}
-	scoped := s.zv.Scoped[s.index]
-	if scoped == nil {
-		return
-	}
-	for _, group := range scoped.ShardGroups(cells) {
-		key := "cell " + zone.Pools[group.Pool].Name + " shards " + group.Shards.String()
+	for _, group := range s.zv.Scoped[s.index].ShardGroups(cells) {
+		key := "cell " + zone.Pools[group.Home].Name + " shards " + group.Shards.String()
 		steps := s.cellSteps(group.Pool)
 		if group.Drained {
 			key += " drained"
 			steps = steps[1:]
+		} else {
+			key += " to " + zone.Pools[group.Pool].Name
 		}
 		d.Ordered = append(d.Ordered, ShardClass{group.Shards, len(d.Cells)})
 		d.Cells = append(d.Cells, d.cell(s, steps, key))

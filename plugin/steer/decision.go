@@ -41,7 +41,7 @@ func (d *Decision) PlanOf(key string) *Plan {
 				return p
 			}
 		}
-		key = strings.TrimSpace(key[:max(0, strings.LastIndex(key, "near "), strings.LastIndex(key, " from "))])
+		key = strings.TrimSpace(key[:max(0, strings.LastIndex(key, "near "), strings.LastIndex(key, " from "), strings.LastIndex(key, " shards "))])
 	}
 }
 

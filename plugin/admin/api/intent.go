@@ -24,9 +24,10 @@ func poolPath(zone, pool string) string {
 }
 
 // A Scope is what an intent is about: kind is endpoint, pool, az, region, cluster (of Kubernetes; without a name all
-// of Fairlead, for a freeze) or node; name is ZONE/POOL/ENDPOINT, ZONE/POOL or NAME.
+// of Fairlead, for a freeze), shards (of the service of the intent) or node; name is ZONE/POOL/ENDPOINT, ZONE/POOL, NAME, or SHARDS, as in
+// 0-9,20, or SHARDS to POOL.
 type Scope struct {
-	Kind string `json:"kind" enum:"endpoint|pool|az|region|node|cluster"`
+	Kind string `json:"kind" enum:"endpoint|pool|az|region|node|cluster|shards"`
 	Name string `json:"name"`
 }
 

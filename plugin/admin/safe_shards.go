@@ -1,0 +1,105 @@
+package admin
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/departure"
+	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+)
+
+// shardsNamed is the service and the shards that SERVICE/SHARDS names.
+func shardsNamed(name string) (service string, shards config.Shards, err error) {
+	service, text, _ := strings.Cut(name, "/")
+	if shards, err = config.ParseShards(text); err != nil || service == "" {
+		return "", nil, fmt.Errorf("%w: shards %q: want SERVICE/SHARDS, as in orders.example.org/0-9,20", health.ErrInvalidIntent, name)
+	}
+	return strings.ToLower(strings.TrimSuffix(service, ".")) + ".", shards, nil
+}
+
+// NewSafeShards is whether an honest cache may still send somebody who asks for shards of a service to where orders have taken them away from;
+// nil if there are no such shards.
+func NewSafeShards(n Node, service string, shards config.Shards, now time.Time) *api.Safe {
+	a := safeAnswer{node: n, known: &departure.Safety{At: now}, out: &api.Safe{
+		Node: n.Name(), At: now, Scope: api.Scope{Kind: "shards", Name: strings.TrimSuffix(service, ".") + "/" + shards.String()}, Answer: api.SafeYes,
+	}}
+	for _, zv := range n.Snapshot().View.Zones {
+		i := slices.IndexFunc(zv.Zone.Services, func(svc *config.Service) bool { return svc.Name == service && svc.Cells != nil })
+		if i < 0 || shards.Last() >= zv.Zone.Services[i].Cells.Shards {
+			continue
+		}
+		a.ofShardOrders(zv, i, shards)
+		a.ofShardMoves(service, shards)
+		a.known.Clear, a.known.Unclear = n.Clear()
+		a.cluster()
+		f := together(a.bounds)
+		a.out.Lines = Lines(&f, true, n.Caches(), zv.Zone.Services[i].Kind != config.Addresses)
+		a.out.Text = a.told("no honest cache sends these shards to where they were, and no node does, as each has said after " + clock(a.asOf))
+		if a.out.Answer == api.SafeYes {
+			a.out.ForgottenAt, a.out.AsOf = instant(a.forgotten), instant(a.asOf)
+		}
+		return a.out
+	}
+	return nil
+}
+
+// ofShardOrders looks for shards that no order takes away from their home, and for the end of those orders.
+func (a *safeAnswer) ofShardOrders(zv *health.ZoneView, service int, shards config.Shards) {
+	svc, scoped := zv.Zone.Services[service], zv.Scoped[service]
+	home := config.ShardsWhere(svc.Cells.Shards, func(shard int) bool {
+		pool, drained := scoped.ShardAt(svc.Cells, shard)
+		return shards.Has(shard) && !drained && pool == svc.Cells.HomeOf(shard)
+	})
+	if len(home) > 0 {
+		a.because(api.SafeNo, api.SafeReason{Code: "not_drained", Text: "the shards " + home.Short() + " are at home: no order takes them away from there",
+			Command: "fairlead drain shards " + home.String() + " --service " + strings.TrimSuffix(svc.Name, ".")})
+	}
+	for _, o := range a.node.Intents() {
+		inForce := !o.Planned && o.Suspended == nil && o.Service == svc.Name && o.Scope.Shards().Meets(shards)
+		if inForce && !o.Forever && (a.out.DrainEndsAt == nil || o.End.Before(*a.out.DrainEndsAt)) {
+			a.out.DrainEndsAt = instant(o.End)
+		}
+	}
+}
+
+// ofShardMoves looks at what caches may hold of the shards, and at which nodes have not said.
+func (a *safeAnswer) ofShardMoves(service string, shards config.Shards) {
+	rest := shards
+	for _, d := range a.node.Departures() {
+		if !d.Moved || d.Service != service || !d.Shards.Meets(shards) {
+			continue
+		}
+		rest = rest.Without(d.Shards)
+		b := &d.Bound
+		a.bounds = append(a.bounds, api.DepartureStaleness{Endpoint: d.RData, Forgetting: ForgettingOf(b, a.node.Caches(), a.known.At)})
+		for _, u := range b.Unknown {
+			why := api.SafeReason{Code: "not_said", Node: u.Node, Text: "node " + u.Node + " " + u.Why, Until: instant(b.Lower)}
+			if strings.HasSuffix(u.Why, "since") && !u.Since.IsZero() {
+				why.Text += " " + clock(u.Since)
+				why.Command = "fairlead nodes stopped " + u.Node
+			}
+			a.because(api.SafeUnknown, why)
+		}
+		for _, v := range d.Again {
+			a.because(api.SafeUnknown, api.SafeReason{Code: "answered", Node: v.Node, Text: "node " + v.Node + " may answer by other files or orders again"})
+		}
+		if b.Known && !b.Final {
+			a.until(b.SafeAt, "honest caches may hold where "+d.RData+" were")
+		}
+		for _, c := range b.Confirmed {
+			if a.asOf.IsZero() || c.Given.Before(a.asOf) {
+				a.asOf = c.Given
+			}
+		}
+		if b.Known && b.SafeAt.After(a.forgotten) {
+			a.forgotten = b.SafeAt
+		}
+	}
+	if len(rest) > 0 && a.out.Answer != api.SafeNo {
+		a.because(api.SafeUnknown, api.SafeReason{Code: "not_said", Text: "nothing is known of when the shards " + rest.Short() + " moved"})
+	}
+}
