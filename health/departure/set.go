@@ -19,6 +19,9 @@ const (
 	followPause = 100 * time.Millisecond
 	// maxApart bounds the holdings whose bounds are put together while other names answer the same RDATA.
 	maxApart = 20_000
+	// sameInstant is how far apart two reckonings of one instant may be. What is answered anew after a word that it is forgotten is forgotten
+	// at least a TTL and a transit allowance later; of what expired ledger.Remembered ago nodes do not say when.
+	sameInstant = 2 * time.Second
 	// shownFinal is how long a departure is shown after it is final, where the model does not know the endpoint any more.
 	shownFinal = 10 * time.Minute
 	// MaxStanding bounds for how long one is kept that does not become final, where the model does not know the endpoint any more.
@@ -152,10 +155,11 @@ func (s *Set) bring(of ledger.Key, left time.Time, words Words, now time.Time) (
 	d.heard = words.Heard(of, left)
 	b := ledger.Compose(words.Said(of), now, s.opts.Transit, s.opts.Without)
 	if d.bound.Final {
-		// What was is certain. What a node does after its word is a new fact: it leaves anew once that node lets go of it.
+		// What was is certain. What a node does after its word is a new fact: it leaves anew once that node lets go of it, seen or not.
 		back := d.again != nil
+		unseen := b.Known && b.SafeAt.After(d.bound.SafeAt.Add(sameInstant)) && b.SafeAt.After(now.Add(s.opts.Transit+sameInstant-ledger.Remembered))
 		d.again = answering(nil, &b, now)
-		if d.again != nil || !back || b.Final {
+		if d.again != nil || (!back || b.Final) && !unseen {
 			return false
 		}
 		d.finalAt, d.asked = time.Time{}, false

@@ -130,7 +130,15 @@ func TestDeparture(t *testing.T) {
 	d, _ = b.at(t, 34)
 	require.False(t, d.Bound.Final, "it left anew once that node let go of it")
 
-	b.out(20, 10_000)
+	b.out(50, 80)
+	d, _ = b.at(t, 80)
+	require.True(t, d.Bound.Final)
+	b.out(100, 91)
+	d, _ = b.at(t, 91)
+	require.False(t, d.Bound.Final, "a node that was not heard answered it meanwhile, and let go of it")
+	require.False(t, d.Bound.SafeAt.Before(b.base.Add(100*time.Second+transit)))
+
+	b.out(100, 10_000)
 	b.at(t, 10_000)
 	b.now = b.base.Add(20_000 * time.Second)
 	b.Follow(&b.words, b.where, b.now)

@@ -74,8 +74,10 @@ func (l *Log) forgetting(i *ledger.Incident, w World, now time.Time) {
 		safe = ledger.Later(safe, back)
 	}
 	i.SafeAt = safe
-	// All of it is confirmed by words that were given after the latest instant of any of it.
-	final = final && !slices.ContainsFunc(i.Confirmed, func(c ledger.Confirmation) bool { return c.Given.Before(safe) })
+	// All of it is confirmed by words that were given after the latest instant of any of it, and after the incident began: what was forgotten
+	// before may have been answered again by nodes that were not heard.
+	said := ledger.Later(safe, i.OpenedAt)
+	final = final && !slices.ContainsFunc(i.Confirmed, func(c ledger.Confirmation) bool { return c.Given.Before(said) })
 	if i.KnownAt.IsZero() {
 		i.KnownAt = now
 	}
