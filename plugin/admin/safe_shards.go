@@ -55,7 +55,7 @@ func (a *safeAnswer) ofShardOrders(zv *health.ZoneView, service int, shards conf
 		return shards.Has(shard) && !drained && pool == svc.Cells.HomeOf(shard)
 	})
 	if len(home) > 0 {
-		a.because(api.SafeNo, api.SafeReason{Code: "not_drained", Text: "the shards " + home.Short() + " are at home: no order takes them away from there",
+		a.because(api.SafeNo, api.SafeReason{Code: "not_drained", Text: "the shards " + home.Short() + " are at home now: no order has taken them away from there",
 			Command: "fairlead drain shards " + home.String() + " --service " + strings.TrimSuffix(svc.Name, ".")})
 	}
 	for _, o := range a.node.Intents() {
