@@ -79,7 +79,7 @@ func newDiversion(name string) (*diversion, error) {
 	}()
 	create := fmt.Sprintf("add table inet %[1]s { flags owner; }; add chain inet %[1]s steer { type filter hook prerouting priority mangle - 10; policy accept; }"+
 		"; add chain inet %[1]s arrive { type nat hook prerouting priority dstnat - 10; policy accept; }", name)
-	if _, err := io.WriteString(d.in, create+"\n"); err == nil {
+	if _, err = io.WriteString(d.in, create+"\n"); err == nil {
 		err = d.divert(nil, nil)
 	}
 	if err != nil {

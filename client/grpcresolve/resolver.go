@@ -86,6 +86,7 @@ func (l *listener) update(s *resolve.State) {
 	for _, m := range s.Members("tcp") {
 		addr := net.JoinHostPort(strings.TrimSuffix(m.Data, "."), l.port)
 		if by[addr] = m.Weight; m.Weight > 0 {
+			//lint:ignore SA1019 the pickers of package base are given addresses, not endpoints
 			state.Addresses = append(state.Addresses, grpcresolver.Address{Addr: addr, BalancerAttributes: attributes.New(weightsKey{}, &l.weights)})
 		}
 	}
@@ -125,6 +126,7 @@ func (pickers) Build(info base.PickerBuildInfo) balancer.Picker {
 	p := &picker{}
 	for _, sc := range slices.Collect(maps.Keys(info.ReadySCs)) {
 		a := info.ReadySCs[sc].Address
+		//lint:ignore SA1019 as above
 		w, _ := a.BalancerAttributes.Value(weightsKey{}).(*weights)
 		p.conns, p.addrs, p.weights = append(p.conns, sc), append(p.addrs, a.Addr), w
 	}
