@@ -19,9 +19,6 @@ const (
 	followPause = 100 * time.Millisecond
 	// maxApart bounds the holdings whose bounds are put together while other names answer the same RDATA.
 	maxApart = 20_000
-	// sameInstant is how far apart two reckonings of one instant may be. What is answered anew after a word that it is forgotten is forgotten
-	// at least a TTL and a transit allowance later; of what expired ledger.Remembered ago nodes do not say when.
-	sameInstant = 2 * time.Second
 	// shownFinal is how long a departure is shown after it is final, where the model does not know the endpoint any more.
 	shownFinal = 10 * time.Minute
 	// MaxStanding bounds for how long one is kept that does not become final, where the model does not know the endpoint any more.
@@ -88,11 +85,20 @@ func (s *Set) Shown() []Departure { return *s.shown.Load() }
 // Book is what answers carry and what has left them.
 func (s *Set) Book() *ledger.Book { return s.book }
 
-// BoundOf is the bound of a subject, by the words of now where it does not stand; void are nodes that answered it after it was known to be out, again
-// those that do since it was forgotten.
-func (s *Set) BoundOf(of ledger.Key, words Words, now time.Time) (b ledger.Bound, void, again []Void, stands bool) {
-	if d := s.all[of]; d != nil {
+// BoundOf is the bound of a subject for what began at since, by the words of now where it does not stand, or was forgotten before: nodes that were
+// not heard may have answered it again in between. void are nodes that answered it after it was known to be out, again those that do since it was
+// forgotten.
+func (s *Set) BoundOf(of ledger.Key, words Words, since, now time.Time) (b ledger.Bound, void, again []Void, stands bool) {
+	d := s.all[of]
+	if d != nil && (d.finalAt.IsZero() || !d.finalAt.Before(since)) {
 		return d.bound, d.void, d.again, true
+	}
+	if d != nil {
+		b = ledger.Compose(words.Said(of), now, s.opts.Transit, s.opts.Without)
+		for _, c := range b.Confirmed {
+			b.Final = b.Final && !c.Given.Before(since)
+		}
+		return b, d.void, d.again, true
 	}
 	return ledger.Compose(words.Said(of), now, s.opts.Transit, s.opts.Without), nil, nil, false
 }
@@ -155,11 +161,10 @@ func (s *Set) bring(of ledger.Key, left time.Time, words Words, now time.Time) (
 	d.heard = words.Heard(of, left)
 	b := ledger.Compose(words.Said(of), now, s.opts.Transit, s.opts.Without)
 	if d.bound.Final {
-		// What was is certain. What a node does after its word is a new fact: it leaves anew once that node lets go of it, seen or not.
+		// What was is certain. What a node does after its word is a new fact: it leaves anew once that node lets go of it.
 		back := d.again != nil
-		unseen := b.Known && b.SafeAt.After(d.bound.SafeAt.Add(sameInstant)) && b.SafeAt.After(now.Add(s.opts.Transit+sameInstant-ledger.Remembered))
 		d.again = answering(nil, &b, now)
-		if d.again != nil || (!back || b.Final) && !unseen {
+		if d.again != nil || !back || b.Final {
 			return false
 		}
 		d.finalAt, d.asked = time.Time{}, false

@@ -21,12 +21,12 @@ type Caches struct {
 }
 
 // Forgetting is how far caches have forgotten an endpoint: under all names, or under those of one service.
-func (w *Caches) Forgetting(of *ledger.IncidentEndpoint, zone, service string) Forgetting {
+func (w *Caches) Forgetting(i *ledger.Incident, of *ledger.IncidentEndpoint, service string) Forgetting {
 	out := Forgetting{Bound: ledger.Bound{Known: len(of.Addresses) > 0, Final: len(of.Addresses) > 0}}
-	hosts := service != "" && w.leadsToHosts(zone, service)
+	hosts := service != "" && w.leadsToHosts(i.Zone, service)
 	for _, rdata := range of.Addresses {
 		for _, s := range w.subjects(rdata, service, hosts) {
-			w.add(&out, s, of, rdata)
+			w.add(&out, s, of, rdata, i.OpenedAt)
 		}
 	}
 	return out
@@ -61,9 +61,9 @@ func (w *Caches) subjects(rdata, service string, hosts bool) []ledger.Key {
 	return all
 }
 
-// add takes in the bound of one subject.
-func (w *Caches) add(out *Forgetting, of ledger.Key, endpoint *ledger.IncidentEndpoint, rdata string) {
-	b, void, again, stands := w.Departures.BoundOf(of, w.Words, w.Now)
+// add takes in the bound of one subject for an incident that was opened at since.
+func (w *Caches) add(out *Forgetting, of ledger.Key, endpoint *ledger.IncidentEndpoint, rdata string, since time.Time) {
+	b, void, again, stands := w.Departures.BoundOf(of, w.Words, since, w.Now)
 	if stands {
 		b.Confirmed = w.sinceSaid(b.Confirmed, of)
 	}

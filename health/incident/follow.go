@@ -52,7 +52,7 @@ func (l *Log) forgetting(i *ledger.Incident, w World, now time.Time) {
 		}
 		asked++
 		l.count(i, e, w)
-		f := w.Forgetting(e, i.Zone, e.Service)
+		f := w.Forgetting(i, e, e.Service)
 		if i.Forgotten() {
 			// That is certain. Who answers it since is a new fact.
 			addAnswered(i, f.Answered)
@@ -141,7 +141,7 @@ func (l *Log) service(i *ledger.Incident, s *ledger.IncidentService, w World, no
 			continue
 		}
 		any = true
-		f := w.Forgetting(e, i.Zone, s.Service)
+		f := w.Forgetting(i, e, s.Service)
 		known, final, safe = known && f.Known, final && f.Final, ledger.Later(safe, f.SafeAt)
 	}
 	switch {

@@ -26,7 +26,7 @@ var most = map[string]int{ledger.ByHealth: 150, ledger.ByIntent: 150, ledger.ByC
 // A World is what a Log asks while it follows its incidents.
 type World interface {
 	// Forgetting is how far caches have forgotten what answers carried of an endpoint: of all names, or of one service's.
-	Forgetting(e *ledger.IncidentEndpoint, zone, service string) Forgetting
+	Forgetting(i *ledger.Incident, e *ledger.IncidentEndpoint, service string) Forgetting
 	// Serves tells whether a service answers with something that is up.
 	Serves(zone, service string) bool
 	// Ramping tells whether a pool is not back with its whole share.

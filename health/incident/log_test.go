@@ -17,7 +17,7 @@ type fakeWorld struct {
 	ramping bool
 }
 
-func (w *fakeWorld) Forgetting(e *ledger.IncidentEndpoint, _, service string) Forgetting {
+func (w *fakeWorld) Forgetting(_ *ledger.Incident, e *ledger.IncidentEndpoint, service string) Forgetting {
 	if f, ok := w.of[service+" "+e.Name]; ok {
 		return f
 	}
