@@ -75,7 +75,7 @@ func (j *safeJudge) wait(d time.Duration) {
 // simSafely is a node as the admin API sees it.
 func simSafely(n *simNode) admin.Node {
 	self := &simAdmin{sim: n}
-	return admin.Node{Self: self, Assumptions: self, Orders: n.engine}
+	return admin.Node{Self: self, Assumptions: self, Orders: n.engine, Members: n.engine, Memory: n.engine, Gone: n.engine.Gone()}
 }
 
 // A simAdmin is as much of a node as the answer to "is it safe" asks for.
