@@ -98,7 +98,13 @@ func (b *bed) settle(now time.Time) {
 	}
 }
 
-func (b *bed) pool(i int) *health.PoolView { return b.table.Pool(table.Ref{Pool: i}) }
+// pool is the view of a pool; that of a bed that has ended if its loop has.
+func (b *bed) pool(i int) (v *health.PoolView) {
+	if b.loop.Do(func(time.Time) error { v = b.table.Pool(table.Ref{Pool: i}); return nil }) != nil {
+		v = b.table.Pool(table.Ref{Pool: i})
+	}
+	return v
+}
 
 func drain(name string) health.Intent {
 	s, err := health.ParseScope(health.ScopeEndpoint, name)
