@@ -243,7 +243,7 @@ func TestFeedLoad(t *testing.T) {
 	p.awaitHealthy()
 	p.firstStart()
 	done := askSteadily(t, p.dns)
-	time.Sleep(3 * time.Second)
+	time.Sleep(3 * time.Second) // questions without any listener, to compare with
 	alone := done()
 
 	ctx, cancel := context.WithCancel(t.Context())

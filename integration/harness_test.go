@@ -87,19 +87,23 @@ type process struct {
 	socket string
 	dir    string
 	exited chan struct{}
+	printed
+}
 
+// A printed is what a process prints, from the first line on. It may be written and read at once.
+type printed struct {
 	mu  sync.Mutex
 	log bytes.Buffer // guarded by mu
 }
 
 // Write collects what the process prints.
-func (p *process) Write(b []byte) (int, error) {
+func (p *printed) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.log.Write(b)
 }
 
-func (p *process) output() string {
+func (p *printed) output() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.log.String()

@@ -250,24 +250,6 @@ func (b *boatClients) between(from, to time.Time) (list []boatFailure) {
 	return list
 }
 
-// A boatLog is what a lifeboat prints, and who waits for a word of it.
-type boatLog struct {
-	mu   sync.Mutex
-	text strings.Builder // guarded by mu
-}
-
-func (l *boatLog) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *boatLog) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
 // A boatBench is the node, the sites and what was counted.
 type boatBench struct {
 	t    *testing.T
@@ -376,7 +358,7 @@ func until(what string, ok func() bool) error {
 
 // trial leaves the site of a lane once, and comes back.
 func (b *boatBench) trial(lane int, apps *[2]*boatApp, kill bool, mode string) error {
-	log := new(boatLog)
+	log := new(printed)
 	boat := exec.Command("nsenter", fmt.Sprintf("--net=/run/netns/n%d", lane+1), b.node.bin, "lifeboat", "endpoint", fmt.Sprintf("boat-%d/one", lane+1),
 		"--port", fmt.Sprint(boatPort), "--mode", mode, "--server", "unix:"+b.node.socket)
 	boat.Stdout, boat.Stderr = log, log
@@ -394,9 +376,9 @@ func (b *boatBench) trial(lane int, apps *[2]*boatApp, kill bool, mode string) e
 		_ = boat.Process.Kill()
 		clients[0].stop()
 		clients[1].stop()
-		return fmt.Errorf("%w\n%s", err, log)
+		return fmt.Errorf("%w\n%s", err, log.output())
 	}
-	// Every cache has an answer by then, half of them the site's.
+	// Traffic in peace: every cache has an answer by then, half of them the site's.
 	time.Sleep(2 * time.Second)
 	begun := time.Now()
 	if kill {
@@ -407,12 +389,12 @@ func (b *boatBench) trial(lane int, apps *[2]*boatApp, kill bool, mode string) e
 	}); err != nil {
 		return fail(err)
 	}
-	if err := until("the lifeboat to forward", func() bool { return strings.Contains(log.String(), "forwarding: ") }); err != nil {
+	if err := until("the lifeboat to forward", func() bool { return strings.Contains(log.output(), "forwarding: ") }); err != nil {
 		return fail(err)
 	}
 	left := time.Now()
 	if !kill {
-		// It goes once its last requests are answered, as a careful operator has it.
+		// It goes once its last requests are answered, as a careful operator has it: not before requests had a second to arrive late.
 		time.Sleep(time.Second)
 		if err := until("the application to be idle", func() bool { return apps[0].idle() && apps[1].idle() }); err != nil {
 			return fail(err)
@@ -438,6 +420,7 @@ func (b *boatBench) trial(lane int, apps *[2]*boatApp, kill bool, mode string) e
 	case <-time.After(patience):
 		return fail(errors.New("the lifeboat does not end"))
 	}
+	// Requests go on for a second after the lifeboat is gone: whoever still comes fails, and is counted.
 	time.Sleep(time.Second)
 	clients[0].stop()
 	clients[1].stop()
@@ -446,7 +429,7 @@ func (b *boatBench) trial(lane int, apps *[2]*boatApp, kill bool, mode string) e
 	return b.comeBack(lane)
 }
 
-func (b *boatBench) count(clients [2]*boatClients, begun, left, end time.Time, kill bool, log *boatLog) {
+func (b *boatBench) count(clients [2]*boatClients, begun, left, end time.Time, kill bool, log *printed) {
 	from, now := begun, time.Now()
 	if kill {
 		// Until the verdict nobody knows that it is dead.
@@ -456,12 +439,12 @@ func (b *boatBench) count(clients [2]*boatClients, begun, left, end time.Time, k
 	b.detect.Add(int64(len(clients[0].between(time.Time{}, from))))
 	for _, f := range clients[0].between(from, end) {
 		b.untilT.Add(1)
-		b.t.Logf("failed: %s, %v after the departure, %v before T, after %v: %v\n%s", f.address, f.at.Sub(left), end.Sub(f.at), f.took, f.err, log)
+		b.t.Logf("failed: %s, %v after the departure, %v before T, after %v: %v\n%s", f.address, f.at.Sub(left), end.Sub(f.at), f.took, f.err, log.output())
 	}
 	b.aloneUntilT.Add(int64(len(clients[1].between(from, end))))
 	b.late.Add(int64(len(clients[0].between(end, now))))
 	b.aloneLate.Add(int64(len(clients[1].between(end, now))))
-	for _, line := range strings.Split(log.String(), "\n") {
+	for _, line := range strings.Split(log.output(), "\n") {
 		var arrived int64
 		if _, after, ok := strings.Cut(line, "; "); ok && strings.Contains(line, "closed: ") {
 			if _, err := fmt.Sscanf(after, "%d arrived", &arrived); err == nil {

@@ -409,14 +409,14 @@ func (b *speedBench) fault(name string, do func() func(), lossless []string) {
 			c.calls = nil
 			running.Go(func() { c.run(ctx, &under) })
 		}
-		time.Sleep(time.Second)
+		time.Sleep(time.Second) // requests in peace
 		dead := speedOne
 		if name == "feed down" {
 			dead = ""
 		}
 		from := time.Now()
 		undo := do()
-		time.Sleep(speedFault)
+		time.Sleep(speedFault) // requests while the fault lasts
 		to := time.Now()
 		cancel()
 		running.Wait()
