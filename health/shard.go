@@ -49,8 +49,9 @@ type ShardOrder struct {
 	To int
 }
 
-// A ShardMove is an instant at which shards move.
+// A ShardMove is an instant at which an order moves shards.
 type ShardMove struct {
+	ID     IntentID
 	Shards config.Shards
 	At     time.Time
 }
@@ -60,7 +61,7 @@ func (s *ServiceView) SameShards(t *ServiceView) bool {
 	return slices.EqualFunc(s.Shards, t.Shards, func(a, b ShardOrder) bool {
 		return a.ID == b.ID && a.To == b.To && slices.Equal(a.Shards, b.Shards)
 	}) && slices.EqualFunc(s.ShardMoves, t.ShardMoves, func(a, b ShardMove) bool {
-		return a.At.Equal(b.At) && slices.Equal(a.Shards, b.Shards)
+		return a.ID == b.ID && a.At.Equal(b.At) && slices.Equal(a.Shards, b.Shards)
 	})
 }
 

@@ -44,9 +44,10 @@ type movedNames struct {
 	since, until time.Time
 	// ttl is the greatest of answers before, floor the one that is given in any case.
 	ttl, floor time.Duration
-	// order is the one that moved all of the shards, by its end if ended is set; zero for none.
-	order health.IntentID
-	ended bool
+	// orders are those by which answers of this node since bounded, about all of the shards, had a deadline that came when they moved; nil where
+	// some had none.
+	orders  []health.IntentID
+	bounded time.Time
 	// claimed is set for what an earlier process may have answered, and this one never did.
 	claimed bool
 	// quiet closes when no answer from before is under way any more; nil once that was seen.
@@ -93,8 +94,8 @@ func (s *Set) moveNames(old, model *config.Model, quiet <-chan struct{}, now tim
 // holdOwn has caches hold what this node answered before an instant, at which it ceased to.
 func (s *Set) holdOwn(m *movedNames, now time.Time) {
 	ttl := min(m.ttl, s.opts.Greatest.Told())
-	if since, had := s.deadline(m, self, now); had {
-		m.hold(since, ttl, s.opts.Transit)
+	if m.orders != nil {
+		m.hold(m.bounded, ttl, s.opts.Transit)
 		ttl = m.floor
 	}
 	m.hold(now, ttl, s.opts.Transit)
@@ -108,7 +109,7 @@ func (m *movedNames) hold(given time.Time, ttl, transit time.Duration) {
 // holdOf has caches hold what another node may have answered until now.
 func (s *Set) holdOf(m *movedNames, o *Other, now time.Time) {
 	ttl := min(m.ttl, max(s.opts.Greatest.Told(), o.Greatest))
-	if since, had := s.deadline(m, o.Node, now); had {
+	if since, had := s.deadline(m, o.Node); had {
 		m.hold(since, ttl, s.opts.Transit)
 		ttl = m.floor
 	}
@@ -182,14 +183,12 @@ func (s *Set) older(m *movedNames, others []Other, own string, now time.Time) (u
 	for i := range others {
 		o := &others[i]
 		why := o.Silent
-		start, has := o.Starts[m.order]
-		begun := m.order == (health.IntentID{}) || m.ended || has && !start.After(o.Heard)
 		switch {
 		case !o.Stopped.IsZero():
 			m.hold(o.Stopped, max(m.ttl, o.Greatest), s.opts.Transit)
 			continue
 		case why.Why != "":
-		case len(m.shards) > 0 && (!o.SameOrders || !begun):
+		case len(m.shards) > 0 && (!o.SameOrders || !s.sameMoves(m, o, now)):
 			why = ledger.Silent{Why: "has other orders", Answering: true}
 		default:
 			if !m.said[o.Node] {

@@ -66,9 +66,10 @@ type Set struct {
 	// moved are names that are answered elsewhere, movedCells the shards that the latest view moved.
 	moved      []*movedNames
 	movedCells []Left
-	// shardOrders are the orders about shards, view is what was published last.
+	// shardOrders are the orders about shards, view is what was published last, and deadlines are those of orders about shards in it.
 	shardOrders map[health.IntentID]*shardOrder
 	view        *health.View
+	deadlines   map[deadlineKey]shardDeadline
 	takings     takings
 }
 

@@ -10,12 +10,16 @@ import (
 )
 
 // A shardOrder is what is known of an order about shards while it is planned or in force. Until it begins, and until it ends by itself, no answer
-// about its shards outlives that instant but for the floor, at every node that has it: for how long nodes have had it says which of their
+// about its shards outlives that instant but for the floor, at every node where it has effect: for how long nodes have had it says which of their
 // answers can be longer.
 type shardOrder struct {
-	end     time.Time
-	forever bool
-	// known is since when a node has had it without a break, and start when the order begins there, by name.
+	service string
+	shards  config.Shards
+	// open is set until it has ended here; start is when it begins, end when it ends unless it is forever.
+	open       bool
+	start, end time.Time
+	forever    bool
+	// known is since when another node has had it, and all other orders as this node, without a break, and when it begins there, by name.
 	known map[string]knownSince
 }
 
@@ -24,36 +28,62 @@ type knownSince struct{ at, start time.Time }
 // startSlack is by how much the start of an order may move at a node without a new beginning: what the way between two nodes explains.
 const startSlack = 2 * time.Second
 
-// self stands for this node among the nodes that have an order.
-const self = ""
-
 // followShards notes which nodes have the orders about shards, of those that are open here.
 func (s *Set) followShards(open []health.Intent, others []Other, now time.Time) {
-	seen := make(map[health.IntentID]bool)
+	for _, k := range s.shardOrders {
+		k.open = false
+	}
 	for i := range open {
 		o := &open[i]
 		if o.Scope.Kind != health.ScopeShards {
 			continue
 		}
-		seen[o.ID] = true
 		k := s.shardOrders[o.ID]
 		if k == nil {
-			k = &shardOrder{known: make(map[string]knownSince)}
+			k = &shardOrder{service: o.Service, shards: o.Scope.Shards(), known: make(map[string]knownSince)}
 			s.shardOrders[o.ID] = k
 		}
-		k.end, k.forever = o.End, o.Forever
-		k.note(self, o.Start, true, now)
+		k.open, k.start, k.end, k.forever = true, o.Start, o.End, o.Forever
 		for n := range others {
 			start, has := others[n].Starts[o.ID]
-			k.note(others[n].Node, start, has && others[n].Silent.Why == "", now)
+			k.note(others[n].Node, start, has && others[n].same(), now)
 		}
 	}
 	for id, k := range s.shardOrders {
+		if k.open {
+			continue
+		}
 		// A move that its end brought about asks for it a moment later.
-		if !seen[id] && (k.forever || now.Sub(k.end) > time.Minute) {
+		if k.forever || now.Sub(k.end) > time.Minute {
 			delete(s.shardOrders, id)
 		}
+		for n := range others {
+			if !others[n].same() {
+				delete(k.known, others[n].Node)
+			}
+		}
 	}
+}
+
+// same tells whether it serves the same files, and has the same orders: what they make of each other, it makes of them too.
+func (o *Other) same() bool { return o.Silent.Why == "" && o.SameOrders }
+
+// sameMoves tells whether another node is known to have the same orders about shards of a move in force as this one.
+func (s *Set) sameMoves(m *movedNames, o *Other, now time.Time) bool {
+	for id := range o.Starts {
+		if k := s.shardOrders[id]; k == nil || !k.open {
+			return false
+		}
+	}
+	for id, k := range s.shardOrders {
+		if !k.open || k.service != m.service || !k.shards.Meets(m.shards) {
+			continue
+		}
+		if start, has := o.Starts[id]; !has || k.start.After(now) != start.After(o.Heard) {
+			return false
+		}
+	}
+	return true
 }
 
 // note takes what a node is known to have now.
@@ -94,6 +124,7 @@ func sameHomes(was, is *health.ZoneView) bool {
 func (s *Set) Published(v *health.View, swap *ledger.Swap, now time.Time) {
 	old := s.view
 	s.view, s.movedCells = v, nil
+	defer s.noteDeadlines(v, now)
 	if old == nil {
 		s.claimShards(v)
 		return
@@ -108,7 +139,7 @@ func (s *Set) Published(v *health.View, swap *ledger.Swap, now time.Time) {
 			m := newMoved(was.Zone.Name, &moved, now)
 			s.moveBack(m)
 			m.quiet = swap.Quiet
-			s.labelOrder(m, was, is)
+			s.findDeadline(m, was, is, now)
 			s.holdOwn(m, now)
 			s.moved = append(s.moved, m)
 			s.movedCells = append(s.movedCells, Left{
@@ -130,36 +161,75 @@ func (s *Set) moveBack(now *movedNames) {
 	})
 }
 
-// labelOrder finds out by which order shards moved, if it is one for all of them, and whether all answers before had its deadline.
-func (s *Set) labelOrder(m *movedNames, was, is *health.ZoneView) {
+// A shardDeadline is that of an order in what is answered: since when all answers about its shards have one, and the latest instant at which that
+// comes.
+type shardDeadline struct{ since, at time.Time }
+
+type deadlineKey struct {
+	service string
+	order   health.IntentID
+}
+
+// noteDeadlines notes what deadlines answers have from now on.
+func (s *Set) noteDeadlines(v *health.View, now time.Time) {
+	next := make(map[deadlineKey]shardDeadline)
+	for _, zv := range v.Zones {
+		for i, scoped := range zv.Scoped {
+			for _, move := range scoped.ShardMoves {
+				key := deadlineKey{zv.Zone.Services[i].Name, move.ID}
+				was, had := s.deadlines[key]
+				if !had || move.At.Before(was.at) {
+					// Answers until now may have a later one.
+					was.since = now
+				}
+				next[key] = shardDeadline{was.since, move.At}
+			}
+		}
+	}
+	s.deadlines = next
+}
+
+// findDeadline finds out whether answers before a move had a deadline that has come: whatever moved the shards. An order that began or ended
+// otherwise (it was suspended, another one that held instead of it was ended, it ended early) had given them none.
+func (s *Set) findDeadline(m *movedNames, was, is *health.ZoneView, now time.Time) {
 	if len(m.shards) == 0 || was.Zone != is.Zone {
 		return
 	}
 	service := slices.IndexFunc(is.Zone.Services, func(s *config.Service) bool { return s.Name == m.service })
-	first := true
-	for _, r := range m.shards {
-		for shard := r.First; shard <= r.Last; shard++ {
-			o, ended := is.Scoped[service].ShardOrder(shard), false
-			if o == nil {
-				o, ended = was.Scoped[service].ShardOrder(shard), true
-			}
-			if o == nil || !first && (o.ID != m.order || ended != m.ended) {
-				m.order = health.IntentID{}
-				return
-			}
-			m.order, m.ended, first = o.ID, ended, false
+	scoped := was.Scoped[service]
+	if scoped == nil {
+		return
+	}
+	rest := m.shards
+	for _, move := range scoped.ShardMoves {
+		if move.At.After(now) || !move.Shards.Meets(rest) {
+			continue
 		}
+		rest = rest.Without(move.Shards)
+		m.orders = append(m.orders, move.ID)
+		m.bounded = ledger.Later(m.bounded, s.deadlines[deadlineKey{m.service, move.ID}].since)
+	}
+	if len(rest) > 0 {
+		m.orders = nil
 	}
 }
 
-// deadline tells since when answers of a node before the move had the deadline; false if some had none.
-func (s *Set) deadline(m *movedNames, node string, now time.Time) (since time.Time, had bool) {
-	k := s.shardOrders[m.order]
-	if m.order == (health.IntentID{}) || k == nil || m.ended && (k.forever || now.Before(k.end)) {
-		return since, false
+// deadline tells since when answers of another node before the move had the deadline; false if some had none.
+func (s *Set) deadline(m *movedNames, node string) (since time.Time, had bool) {
+	// The way between two nodes explains that it began to have effect a moment later there.
+	since = m.bounded.Add(startSlack)
+	for _, id := range m.orders {
+		k := s.shardOrders[id]
+		if k == nil {
+			return since, false
+		}
+		at, known := k.known[node]
+		if !known {
+			return since, false
+		}
+		since = ledger.Later(since, at.at)
 	}
-	at, had := k.known[node]
-	return at.at, had
+	return since, len(m.orders) > 0
 }
 
 // claimShards has moves stand that orders in force have brought about before this process began: an earlier one may have answered the homes.

@@ -219,12 +219,12 @@ func (o *ZoneOrders) AddShards(z *config.Zone, i *health.Intent, now time.Time) 
 	}
 	s, shards := o.service(si), i.Scope.Shards()
 	if i.Start.After(now) {
-		s.ShardMoves = append(s.ShardMoves, health.ShardMove{Shards: shards, At: i.Start})
+		s.ShardMoves = append(s.ShardMoves, health.ShardMove{ID: i.ID, Shards: shards, At: i.Start})
 		return
 	}
 	s.Shards = append(s.Shards, health.ShardOrder{ID: i.ID, Shards: shards, To: to})
 	if !i.Forever {
-		s.ShardMoves = append(s.ShardMoves, health.ShardMove{Shards: shards, At: i.End})
+		s.ShardMoves = append(s.ShardMoves, health.ShardMove{ID: i.ID, Shards: shards, At: i.End})
 	}
 }
 

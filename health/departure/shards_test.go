@@ -1,0 +1,299 @@
+package departure
+
+import (
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-dns/fairlead/config"
+	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/ledger"
+)
+
+// shardWords are what is known of the orders of this node and of another one.
+type shardWords struct {
+	words
+	open  []health.Intent
+	other []Other
+}
+
+func (w *shardWords) Open() []health.Intent         { return w.open }
+func (w *shardWords) Others() ([]Other, bool)       { return w.other, len(w.other) == 0 }
+func (w *shardWords) Said(ledger.Key) []ledger.Said { return nil }
+
+// A shardBed is a set of departures of a node with shards 0-49 at home in eu, and 50-99 in us. The greatest TTL is 30 s, the floor 2 s.
+type shardBed struct {
+	*Set
+	shardWords
+	t    *testing.T
+	base time.Time
+	zone *config.Zone
+}
+
+func newShardBed(t *testing.T) *shardBed {
+	base := time.Now()
+	l := ledger.New(base)
+	book := ledger.NewBook(l, base.Add(-time.Hour), 0)
+	b := &shardBed{t: t, base: base, zone: cellsZone(2, 30)}
+	b.Set = New(Options{
+		Book: book, Ledger: l, Greatest: ledger.NewGreatest(l, book, ledger.Earlier{}, 5*time.Minute, transit, 0, slog.New(slog.DiscardHandler)),
+		Started: base, Transit: transit, Logger: slog.New(slog.DiscardHandler),
+	})
+	b.publish(0, nil)
+	return b
+}
+
+func cellsZone(least, most uint32) *config.Zone {
+	return &config.Zone{
+		Name: "example.org.",
+		Pools: []*config.Pool{
+			{Name: "eu", Endpoints: []*config.Endpoint{{Name: "e", Target: "e.example.net."}}}, {Name: "us", Endpoints: []*config.Endpoint{{Name: "u", Target: "u.example.net."}}},
+		},
+		Services: []*config.Service{{
+			Name: "ord.example.org.", TTL: config.TTL{Min: least, Max: most},
+			Cells: &config.Cells{Shards: 100, Home: []config.CellRange{{Pool: 0, First: 0, Last: 49}, {Pool: 1, First: 50, Last: 99}}},
+		}},
+	}
+}
+
+func (b *shardBed) second(s float64) time.Time {
+	return b.base.Add(time.Duration(s * float64(time.Second)))
+}
+
+// publish serves at a second what orders make of the shards; nil for nothing.
+func (b *shardBed) publish(at float64, scoped *health.ServiceView) {
+	zv := &health.ZoneView{Zone: b.zone}
+	if scoped != nil {
+		zv.Scoped = map[int]*health.ServiceView{0: scoped}
+	}
+	quiet := make(chan struct{})
+	close(quiet)
+	b.Published(&health.View{Zones: []*health.ZoneView{zv}}, &ledger.Swap{Quiet: quiet}, b.second(at))
+}
+
+// order is one of this node, and of the other one if that has the same, of shards 10-19 to us from one second to another.
+func (b *shardBed) order(counter uint64, start, end float64) health.Intent {
+	i := health.Intent{
+		ID: health.IntentID{Node: "n1", Counter: counter}, Kind: health.IntentDrain, Scope: health.Scope{Kind: health.ScopeShards, Name: "10-19", Pool: "us"},
+		Service: "ord.example.org.", Start: b.second(start), End: b.second(end),
+	}
+	b.open = append(b.open, i)
+	return i
+}
+
+// until is how long after a second the one move that stands has caches hold what was; unknown are why nodes may answer it still.
+func (b *shardBed) until(at float64) (held float64, unknown []string) {
+	b.now = b.second(at)
+	b.Follow(&b.shardWords, ledger.NewWhereabouts(nil, nil), b.now)
+	require.Len(b.t, b.Shown(), 1)
+	bound := b.Shown()[0].Bound
+	for _, u := range bound.Unknown {
+		unknown = append(unknown, u.Why)
+	}
+	return bound.SafeAt.Sub(b.base).Seconds() - at, unknown
+}
+
+// follow takes up what the nodes have at seconds.
+func (b *shardBed) follow(seconds ...float64) {
+	for _, at := range seconds {
+		b.now = b.second(at)
+		b.Follow(&b.shardWords, ledger.NewWhereabouts(nil, nil), b.now)
+	}
+}
+
+// has is that the other node says at a second that it has all orders of this one, and since the same instants.
+func (b *shardBed) has(at float64) {
+	starts := make(map[health.IntentID]time.Time)
+	for _, i := range b.open {
+		starts[i.ID] = i.Start
+	}
+	b.other = []Other{{Node: "n2", SameOrders: true, Starts: starts, Heard: b.second(at), Greatest: 5 * time.Minute}}
+}
+
+// differs is that the other node says that it has other orders.
+func (b *shardBed) differs() { b.other[0].SameOrders = false }
+
+func shardMove(i health.Intent, at time.Time) health.ShardMove {
+	return health.ShardMove{ID: i.ID, Shards: i.Scope.Shards(), At: at}
+}
+
+func shardsTo(i health.Intent, pool int) health.ShardOrder {
+	return health.ShardOrder{ID: i.ID, Shards: i.Scope.Shards(), To: pool}
+}
+
+// What answers may live for from an instant on: the floor or the greatest TTL, a drift, and the transit allowance.
+const (
+	heldFloor, heldMax = 2 + 5, 30 + 5
+	// heldSlack is more than the drift, and what is not heard at once.
+	heldSlack = 3
+)
+
+// TestShardDeadlines: answers had a deadline if it was that of an order which began or ended at its instant, and no other way in which an order
+// moves shards gave them one.
+func TestShardDeadlines(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		run  func(b *shardBed)
+		held float64
+	}{
+		{"it begins", func(b *shardBed) {
+			i := b.order(1, 100, 1000)
+			b.publish(10, &health.ServiceView{ShardMoves: []health.ShardMove{shardMove(i, i.Start)}})
+			b.follow(10)
+			b.publish(100, &health.ServiceView{Shards: []health.ShardOrder{shardsTo(i, 1)}, ShardMoves: []health.ShardMove{shardMove(i, i.End)}})
+		}, heldFloor},
+		{"it ends by itself", func(b *shardBed) {
+			i := b.order(1, -50, 100)
+			b.publish(0, &health.ServiceView{Shards: []health.ShardOrder{shardsTo(i, 1)}, ShardMoves: []health.ShardMove{shardMove(i, i.End)}})
+			b.publish(1, &health.ServiceView{Shards: []health.ShardOrder{shardsTo(i, 1)}, ShardMoves: []health.ShardMove{shardMove(i, i.End)}})
+			b.follow(1)
+			b.open = nil
+			b.publish(100, nil)
+			b.moved = b.moved[len(b.moved)-1:]
+		}, heldFloor},
+		{"it has begun a moment ago", func(b *shardBed) {
+			i := b.order(1, 100, 1000)
+			b.publish(99, &health.ServiceView{ShardMoves: []health.ShardMove{shardMove(i, i.Start)}})
+			b.publish(100, &health.ServiceView{Shards: []health.ShardOrder{shardsTo(i, 1)}, ShardMoves: []health.ShardMove{shardMove(i, i.End)}})
+		}, heldMax - 1},
+		{"one over it ends early", func(b *shardBed) {
+			under := b.order(1, 0, 1000)
+			over := b.order(2, 0, 1000)
+			moves := []health.ShardMove{shardMove(under, under.End), shardMove(over, over.End)}
+			b.publish(0, &health.ServiceView{Shards: []health.ShardOrder{shardsTo(under, 1), shardsTo(over, 0)}, ShardMoves: moves})
+			b.follow(1)
+			b.open = b.open[:1]
+			b.publish(100, &health.ServiceView{Shards: []health.ShardOrder{shardsTo(under, 1)}, ShardMoves: moves[:1]})
+		}, heldMax},
+		{"one over it ends early as it begins", func(b *shardBed) {
+			under, over := b.order(1, 99, 1000), b.order(2, 0, 1000)
+			end := shardMove(over, over.End)
+			b.publish(0, &health.ServiceView{Shards: []health.ShardOrder{shardsTo(over, 0)}, ShardMoves: []health.ShardMove{shardMove(under, under.Start), end}})
+			b.follow(1)
+			b.publish(99, &health.ServiceView{Shards: []health.ShardOrder{shardsTo(under, 1), shardsTo(over, 0)}, ShardMoves: []health.ShardMove{shardMove(under, under.End), end}})
+			b.open = b.open[:1]
+			b.publish(100, &health.ServiceView{Shards: []health.ShardOrder{shardsTo(under, 1)}, ShardMoves: []health.ShardMove{shardMove(under, under.End)}})
+		}, heldMax},
+		{"a rule held it back, and does so no longer", func(b *shardBed) {
+			i := b.order(1, 50, 1000)
+			b.publish(0, &health.ServiceView{ShardMoves: []health.ShardMove{shardMove(i, i.Start)}})
+			b.follow(1)
+			b.publish(50, nil)
+			b.publish(100, &health.ServiceView{Shards: []health.ShardOrder{shardsTo(i, 1)}, ShardMoves: []health.ShardMove{shardMove(i, i.End)}})
+		}, heldMax},
+		{"a rule holds it back", func(b *shardBed) {
+			i := b.order(1, -50, 101)
+			b.publish(0, &health.ServiceView{Shards: []health.ShardOrder{shardsTo(i, 1)}, ShardMoves: []health.ShardMove{shardMove(i, i.End)}})
+			b.follow(1)
+			b.publish(100, nil)
+			b.moved = b.moved[len(b.moved)-1:]
+		}, heldMax},
+		{"a rule held it back until shortly before its end", func(b *shardBed) {
+			// Another order had the shards there meanwhile, and its end was not known.
+			i, other := b.order(1, -50, 100), b.order(2, 0, 1000)
+			b.publish(0, &health.ServiceView{Shards: []health.ShardOrder{shardsTo(i, 1)}, ShardMoves: []health.ShardMove{shardMove(i, i.End)}})
+			b.follow(1)
+			b.publish(50, &health.ServiceView{Shards: []health.ShardOrder{shardsTo(other, 1)}})
+			b.publish(99, &health.ServiceView{Shards: []health.ShardOrder{shardsTo(i, 1)}, ShardMoves: []health.ShardMove{shardMove(i, i.End)}})
+			b.open = nil
+			b.publish(100, nil)
+			b.moved = b.moved[len(b.moved)-1:]
+		}, heldMax - 1},
+		{"its start is nearer than it was", func(b *shardBed) {
+			i := b.order(1, 100, 1000)
+			b.publish(10, &health.ServiceView{ShardMoves: []health.ShardMove{shardMove(i, b.second(115))}})
+			b.publish(99, &health.ServiceView{ShardMoves: []health.ShardMove{shardMove(i, i.Start)}})
+			b.publish(100, &health.ServiceView{Shards: []health.ShardOrder{shardsTo(i, 1)}, ShardMoves: []health.ShardMove{shardMove(i, i.End)}})
+		}, heldMax - 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newShardBed(t)
+			tt.run(b)
+			held, unknown := b.until(100)
+			require.Empty(t, unknown)
+			require.GreaterOrEqual(t, held, tt.held)
+			require.Less(t, held, tt.held+heldSlack)
+		})
+	}
+}
+
+// TestShardDeadlineOfOthers: what another node answered had the deadline while it had the order, and all others as this node.
+func TestShardDeadlineOfOthers(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		before func(b *shardBed)
+		run    func(b *shardBed) (at float64)
+		held   float64
+	}{
+		{"the same all the time", nil, nil, heldFloor},
+		{"others for a moment long ago", func(b *shardBed) {
+			b.differs()
+			b.follow(20)
+			b.has(21)
+			b.follow(21)
+		}, nil, heldFloor},
+		{"others until shortly before", func(b *shardBed) {
+			b.differs()
+			b.follow(98)
+		}, nil, heldMax - 2},
+		{"others when it began", nil, func(b *shardBed) float64 {
+			// A rule held it back there alone: answers went on without a deadline.
+			b.differs()
+			b.follow(101)
+			b.has(120)
+			return 120
+		}, heldMax},
+		{"not heard when it began", nil, func(b *shardBed) float64 {
+			b.other[0].Silent.Why = "not heard since"
+			b.follow(101)
+			b.has(120)
+			return 120
+		}, heldMax},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newShardBed(t)
+			i := b.order(1, 100, 1000)
+			b.publish(1, &health.ServiceView{ShardMoves: []health.ShardMove{shardMove(i, i.Start)}})
+			b.has(1)
+			b.follow(1)
+			if tt.before != nil {
+				tt.before(b)
+			}
+			b.has(99)
+			b.follow(99)
+			b.publish(100, &health.ServiceView{Shards: []health.ShardOrder{shardsTo(i, 1)}, ShardMoves: []health.ShardMove{shardMove(i, i.End)}})
+			_, unknown := b.until(100.1)
+			require.Equal(t, []string{"has other orders"}, unknown, "it has not said that it has begun")
+			b.has(100.5)
+			at := 101.0
+			if tt.run != nil {
+				at = tt.run(b)
+			}
+			held, unknown := b.until(at)
+			require.Empty(t, unknown)
+			require.GreaterOrEqual(t, held, tt.held)
+			require.Less(t, held, tt.held+heldSlack)
+		})
+	}
+}
+
+// TestShardEndOfOthers: a node at which an order goes on that has ended here answers as before.
+func TestShardEndOfOthers(t *testing.T) {
+	b := newShardBed(t)
+	i := b.order(1, -50, 100)
+	b.publish(1, &health.ServiceView{Shards: []health.ShardOrder{shardsTo(i, 1)}, ShardMoves: []health.ShardMove{shardMove(i, i.End)}})
+	b.has(1)
+	b.follow(1, 50)
+	b.publish(100, nil)
+	b.moved = b.moved[len(b.moved)-1:]
+	b.has(100.5)
+	b.open = nil
+	_, unknown := b.until(101)
+	require.Equal(t, []string{"has other orders"}, unknown)
+	b.has(102)
+	held, unknown := b.until(102)
+	require.Empty(t, unknown)
+	require.Less(t, held, float64(heldFloor+heldSlack))
+}
