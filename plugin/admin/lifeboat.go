@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"cmp"
 	"fmt"
 	"net"
 	"net/http"
@@ -16,6 +15,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health/judge"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+	"github.com/fairlead-dns/fairlead/plugin/answer"
 	"github.com/fairlead-dns/fairlead/plugin/explain"
 )
 
@@ -47,19 +47,21 @@ func (s *Server) lifeboat(r *http.Request) (int, any) {
 	if err != nil {
 		return http.StatusServiceUnavailable, failure(http.StatusServiceUnavailable, err)
 	}
-	if len(known.Items) == 0 || n.Snapshot() == nil {
+	snap := n.Snapshot()
+	if len(known.Items) == 0 || snap == nil {
 		return http.StatusNotFound, failure(http.StatusNotFound, fmt.Errorf("%w: %s", health.ErrNothingNamed, scope))
 	}
-	service := strings.ToLower(values.Get("service"))
-	if service != "" && !strings.HasSuffix(service, ".") {
-		service += "."
+	service := values.Get("service")
+	if service != "" {
+		service = fqdn(service)
 	}
-	return http.StatusOK, NewLifeboat(n, scope, service, &known)
+	return http.StatusOK, NewLifeboat(n, snap, scope, service, &known)
 }
 
-// NewLifeboat is what follows from what is known of a scope for who still arrives there. service is the one whose clients do; empty for all.
-func NewLifeboat(n Node, scope health.Scope, service string, known *departure.Safety) *api.Lifeboat {
-	b := boatView{node: n, service: service, known: known, drains: drainsOf(n)}
+// NewLifeboat is what follows from what is known of a scope, and from snap, for who still arrives there. service is the one whose clients do; empty
+// for all.
+func NewLifeboat(n Node, snap *answer.Snapshot, scope health.Scope, service string, known *departure.Safety) *api.Lifeboat {
+	b := boatView{node: n, snap: snap, service: service, known: known, drains: drainsOf(n)}
 	out := &api.Lifeboat{
 		Node: n.Name(), At: known.At, Scope: api.Scope{Kind: scope.Kind.String(), Name: scope.Path()}, Addresses: []api.LifeboatAddress{}, Asked: known.Asked,
 	}
@@ -72,9 +74,11 @@ func NewLifeboat(n Node, scope health.Scope, service string, known *departure.Sa
 	return out
 }
 
-// A boatView looks at what one address of a scope is to those who arrive there.
+// A boatView looks at what the addresses of a scope are to those who arrive there.
 type boatView struct {
-	node    Node
+	node Node
+	// snap is the one snapshot that all of it is read from: zones and services of one are not those of another.
+	snap    *answer.Snapshot
 	service string
 	known   *departure.Safety
 	drains  []health.Intent
@@ -112,7 +116,7 @@ func (b *boatView) address(i *departure.SafetyItem, addr netip.Addr) api.Lifeboa
 	}
 	switch out.Services = b.left(i, z, pool); {
 	case len(out.Services) == 0 && b.service != "":
-		return refuse("services", strings.TrimSuffix(b.service, ".")+" is no service whose answers it left")
+		return refuse("services", plain(b.service)+" is no service whose answers it left")
 	case len(out.Services) == 0:
 		return refuse("empty", "no service is answered from its pool")
 	}
@@ -132,7 +136,7 @@ func remaining(at, now time.Time) *float64 {
 
 // poolOf is the pool of a label in the model; nil for none.
 func (b *boatView) poolOf(l ledger.Label) (*health.ZoneView, *config.Pool) {
-	for _, zv := range b.node.Snapshot().View.Zones {
+	for _, zv := range b.snap.View.Zones {
 		if zv.Zone.Name != l.Zone {
 			continue
 		}
@@ -157,9 +161,9 @@ func (b *boatView) ordered(zv *health.ZoneView, p *config.Pool, l ledger.Label) 
 
 // answeredBy says who answers an address now, in words; empty for nobody that is known.
 func (b *boatView) answeredBy(i *departure.SafetyItem) string {
-	if names := b.node.Snapshot().Owners(maxOwners, i.RData); len(names) > 0 {
+	if names := b.snap.Owners(maxOwners, i.RData); len(names) > 0 {
 		for k := range names {
-			names[k] = strings.TrimSuffix(names[k], ".")
+			names[k] = plain(names[k])
 		}
 		return "it is answered for " + strings.Join(names, ", ")
 	}
@@ -198,7 +202,7 @@ func (b *boatView) targets(zv *health.ZoneView, services []string, addr netip.Ad
 			continue
 		}
 		var own []api.LifeboatTarget
-		plan := b.node.Snapshot().Plan(zv.Zone, k)
+		plan := b.snap.Plan(zv.Zone, k)
 		for _, s := range explain.Shares(zv.Zone, plan) {
 			p := zv.Zone.Pools[max(0, slices.IndexFunc(zv.Zone.Pools, func(p *config.Pool) bool { return p.Name == s.Pool }))]
 			switch {
@@ -208,11 +212,11 @@ func (b *boatView) targets(zv *health.ZoneView, services []string, addr netip.Ad
 				stateful = p.Name
 				continue
 			}
-			if percent := explain.LoadPercent(b.node.Snapshot(), zv.Zone, s.Pool); percent > 100 {
+			if percent := explain.LoadPercent(b.snap, zv.Zone, s.Pool); percent > 100 {
 				overloaded = fmt.Sprintf("pool %s would get %.0f %% of its capacity", s.Pool, percent)
 				continue
 			}
-			own = append(own, api.LifeboatTarget{Endpoint: strings.TrimSuffix(zv.Zone.Name, ".") + "/" + s.Pool + "/" + s.Endpoint, Address: s.Data, Fraction: s.Fraction})
+			own = append(own, api.LifeboatTarget{Endpoint: plain(zv.Zone.Name) + "/" + s.Pool + "/" + s.Endpoint, Address: s.Data, Fraction: s.Fraction})
 		}
 		if answering++; answering == 1 {
 			common = own
@@ -258,6 +262,6 @@ func proberAddresses(n Node, to []api.LifeboatAddress) (from []string) {
 			c.Close()
 		}
 	}
-	slices.SortFunc(from, cmp.Compare[string])
+	slices.Sort(from)
 	return from
 }

@@ -2,6 +2,8 @@ package admin
 
 import (
 	"net/http"
+	"net/http/httptest"
+	"slices"
 	"testing"
 	"time"
 
@@ -97,7 +99,7 @@ func TestLifeboat(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			label := ledger.Label{Zone: z.Name, Pool: tt.pool, Endpoint: "one", Region: "eu", AZ: "eu-a"}
 			safety := departure.Safety{At: now, Items: []departure.SafetyItem{{Label: label, RData: tt.rdata, Known: true, Drained: true, Bound: tt.bound}}}
-			got := NewLifeboat(n.parts(), health.Scope{Kind: health.ScopeAZ, Name: "eu-a"}, tt.service, &safety).Addresses[0]
+			got := NewLifeboat(n.parts(), n.snap, health.Scope{Kind: health.ScopeAZ, Name: "eu-a"}, tt.service, &safety).Addresses[0]
 			require.Equal(t, []any{tt.state, tt.rule, tt.targets}, []any{got.State, got.Rule, len(got.Targets)}, "%+v", got)
 			require.Contains(t, got.Text, tt.text)
 			require.Equal(t, tt.bound.Known, got.Until != nil && got.RemainingSeconds != nil && got.ClampedUntil != nil)
@@ -126,4 +128,42 @@ func TestLifeboat(t *testing.T) {
 	require.Equal(t, http.StatusBadRequest, get(t, c, api.LifeboatPath+"?kind=node&name=n1", new(api.Problem)))
 	n.safety.Items = nil
 	require.Equal(t, http.StatusNotFound, get(t, c, api.LifeboatQuery(scope, ""), new(api.Problem)))
+}
+
+// A reloading node has another snapshot with each look.
+type reloading struct {
+	Self
+	next []*answer.Snapshot
+}
+
+func (r *reloading) Snapshot() (snap *answer.Snapshot) {
+	if snap = r.next[0]; len(r.next) > 1 {
+		r.next = r.next[1:]
+	}
+	return snap
+}
+
+// TestLifeboatReload: what is said of a scope is read from one snapshot, whatever is published meanwhile.
+func TestLifeboatReload(t *testing.T) {
+	n, z := boatNode(t)
+	label := ledger.Label{Zone: z.Name, Pool: "web-eu", Endpoint: "one", Region: "eu", AZ: "eu-a"}
+	n.safety = departure.Safety{At: time.Now(), Items: []departure.SafetyItem{{Label: label, RData: "203.0.113.1", Known: true, Drained: true, Bound: ledger.Bound{Known: true}}}}
+	// A file without services.
+	z, problems := config.Parse("z.yaml", []byte("zone: example.org\nnameservers: [{name: ns1.example.org, addresses: [192.0.2.53]}]\n"), config.ParseOptions{})
+	require.NoError(t, problems.Err())
+	reloaded := answer.NewCompiler("n1", time.Now()).Compile(nil, &health.View{
+		At: time.Now(), Model: config.NewModel([]*config.Zone{z}), Zones: []*health.ZoneView{{Zone: z}},
+	})
+	for _, after := range []*answer.Snapshot{reloaded, nil} {
+		for looks := 1; looks < 12; looks++ {
+			node := n.parts()
+			node.Self = &reloading{n, append(slices.Repeat([]*answer.Snapshot{n.snap}, looks), after)}
+			s := &Server{opts: Options{Node: node}}
+			status, got := s.lifeboat(httptest.NewRequest(http.MethodGet, api.LifeboatQuery(api.Scope{Kind: "az", Name: "eu-a"}, ""), nil))
+			require.Equal(t, http.StatusOK, status)
+			require.Len(t, got.(*api.Lifeboat).Addresses[0].Targets, 2, "after %d looks", looks)
+			node.Self = &reloading{n, append(slices.Repeat([]*answer.Snapshot{n.snap}, looks), after)}
+			require.NotPanics(t, func() { NewSafe(node, health.Scope{Kind: health.ScopeAZ, Name: "eu-a"}, &n.safety) }, "after %d looks", looks)
+		}
+	}
 }

@@ -46,11 +46,12 @@ func (a *safeAnswer) drainEnds() (first *time.Time) {
 // lifeboat tells whether a lifeboat for it, which a drain in force asks for, may stop: once every node has said, after the last honest cache
 // forgot, that it does not answer it. What is answered again, or what no lifeboat was asked for, is none of its business: empty.
 func (a *safeAnswer) lifeboat() string {
-	view := boatView{node: a.node, known: a.known, drains: drainsOf(a.node)}
-	asked, stop := false, true
-	if a.node.Snapshot() == nil {
+	snap := a.node.Snapshot()
+	if snap == nil {
 		return ""
 	}
+	view := boatView{node: a.node, snap: snap, known: a.known, drains: drainsOf(a.node)}
+	asked, stop := false, true
 	for k := range a.known.Items {
 		i := &a.known.Items[k]
 		z, p := view.poolOf(i.Label)
