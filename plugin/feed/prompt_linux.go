@@ -19,14 +19,29 @@ func (l *promptListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if tcp, ok := c.(*net.TCPConn); ok {
-		if raw, err := tcp.SyscallConn(); err == nil {
-			_ = raw.Control(func(fd uintptr) {
-				_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(l.within/time.Millisecond))
-			})
-		}
-		// What is left when a stream is given up is not sent after all.
-		_ = tcp.SetLinger(0)
+	tcp, ok := c.(*net.TCPConn)
+	if !ok {
+		return c, nil
 	}
-	return c, nil
+	if raw, err := tcp.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) {
+			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(l.within/time.Millisecond))
+		})
+	}
+	return &promptConn{tcp, tcp}, nil
+}
+
+// A promptConn sends to its end what was written in time; what is left when a write was given up is not sent after all.
+type promptConn struct {
+	net.Conn
+	tcp *net.TCPConn
+}
+
+// Write implements net.Conn.
+func (c *promptConn) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	if err != nil {
+		_ = c.tcp.SetLinger(0)
+	}
+	return n, err
 }
