@@ -198,9 +198,9 @@ func (r *Resolver) Watch(name string, do func(*State)) (stop func()) {
 	w.watchers++
 	first := w.state
 	w.mu.Unlock()
+	var last *State
 	go func() {
 		defer close(ended)
-		var last *State
 		for ctx.Err() == nil {
 			s, changed := w.now()
 			if s != nil && (last == nil || s.told != last.told) {
@@ -222,8 +222,12 @@ func (r *Resolver) Watch(name string, do func(*State)) (stop func()) {
 		cancel()
 		<-ended
 		w.mu.Lock()
+		defer w.mu.Unlock()
 		w.watchers--
-		w.mu.Unlock()
+		if s := w.state; s != nil && (first == nil || s.told != first.told) && (last == nil || s.told != last.told) {
+			// It came as nobody was to be told any more.
+			s.told.end()
+		}
 	}
 }
 
