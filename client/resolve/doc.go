@@ -6,7 +6,7 @@
 //
 // The last word stands: who loses its node asks the next one, and goes on with what it was told meanwhile, after its expiry too unless
 // Options.AfterExpiry bounds that. What was put to use is acknowledged, so that the node knows who goes by what: once no request is under way that
-// chose by an earlier word and has not been sent.
+// chose by an earlier word and has not been sent. Names that nobody asks for are forgotten: after a day, or half a minute where no node knows them.
 //
 // Everything is safe for concurrent use. A Resolver has goroutines of its own until Close.
 package resolve

@@ -22,8 +22,11 @@ const (
 	silentAfter = 10 * time.Second
 	// retryLeast and retryMost bound the pause before a node is asked again.
 	retryLeast, retryMost = 100 * time.Millisecond, 5 * time.Second
-	// unknownFor is for how long a name of which a node said that it is no service is not asked about again.
+	// unknownFor is for how long a name of which a node said that it is no service is not asked about again. If nobody has asked by then, it is
+	// forgotten, and so is one of which no node has said anything.
 	unknownFor = 30 * time.Second
+	// knownFor is for how long the last word of a service is kept, and listened for, that nobody asks for.
+	knownFor = 24 * time.Hour
 )
 
 // Errors for who has to tell them apart.
@@ -142,7 +145,7 @@ func (r *Resolver) steered(host string) bool {
 	return len(r.opts.Zones) == 0
 }
 
-// watch is what is known of a name; from the first call on it is listened to.
+// watch is what is known of a name; from the first call on it is listened to, until nobody has asked for it for a while.
 func (r *Resolver) watch(name string) *watched {
 	name = canonical(name)
 	r.mu.Lock()
@@ -155,7 +158,27 @@ func (r *Resolver) watch(name string) *watched {
 			r.done.Go(w.run)
 		}
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.asked = time.Now()
 	return w
+}
+
+// forget forgets a name for which nobody has asked for longer than it is kept.
+func (r *Resolver) forget(w *watched, now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	kept := knownFor
+	if w.unknown || w.state == nil {
+		kept = max(unknownFor, r.opts.FirstWait)
+	}
+	if w.watchers > 0 || now.Sub(w.asked) < kept {
+		return false
+	}
+	delete(r.names, w.name)
+	return true
 }
 
 // Lookup is what is given under a name now. The first call waits for a node's first word, FirstWait at the longest.
@@ -224,6 +247,7 @@ func (r *Resolver) Watch(name string, do func(*State)) (stop func()) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.watchers--
+		w.asked = time.Now()
 		if s := w.state; s != nil && (first == nil || s.told != first.told) && (last == nil || s.told != last.told) {
 			// It came as nobody was to be told any more.
 			s.told.end()

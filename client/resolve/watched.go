@@ -25,8 +25,11 @@ const (
 	ackTimeout = 5 * time.Second
 )
 
-// errNoService ends the streams of a name for a while.
-var errNoService = errors.New("404")
+// errNoService ends the streams of a name for a while, errUnused for good.
+var (
+	errNoService = errors.New("404")
+	errUnused    = errors.New("nobody asks for it any more")
+)
 
 // A watched name is one that is listened to.
 type watched struct {
@@ -41,8 +44,9 @@ type watched struct {
 	state   *State
 	unknown bool
 	changed chan struct{}
-	// watchers is how many are told of each word. guarded by mu
+	// watchers is how many are told of each word, asked when somebody asked for it last. guarded by mu
 	watchers int
+	asked    time.Time
 	// shared is that of all states; owned by run.
 	shared shared
 }
@@ -92,7 +96,7 @@ func (w *watched) set(s *State) (was *State) {
 	return was
 }
 
-// run listens to one node after the other until the resolver is closed.
+// run listens to one node after the other until the resolver is closed, or the name is forgotten.
 func (w *watched) run() {
 	r := w.resolver
 	pause, turn, lost := retryLeast, 0, false
@@ -105,7 +109,7 @@ func (w *watched) run() {
 			lost = false
 		}}
 		err := s.listen(r.ctx)
-		if r.ctx.Err() != nil {
+		if r.ctx.Err() != nil || errors.Is(err, errUnused) {
 			return
 		}
 		wait := pause/2 + rand.N(pause/2+1)
@@ -128,6 +132,9 @@ func (w *watched) run() {
 		select {
 		case <-time.After(wait):
 		case <-r.ctx.Done():
+		}
+		if r.forget(w, time.Now()) {
+			return
 		}
 	}
 }
@@ -232,6 +239,9 @@ func (s *stream) event(ctx context.Context, kind string, data []byte) error {
 		}
 		for _, n := range l.Names {
 			s.renew(&n, now)
+		}
+		if s.watched.resolver.forget(s.watched, now) {
+			return errUnused
 		}
 	case wire.EventEnd:
 		var e wire.End
