@@ -129,6 +129,7 @@ func (b *Boat) Run(ctx context.Context, hurry <-chan struct{}) error {
 		return err
 	}
 	defer func() {
+		b.closeGates()
 		b.flows.end()
 		if b.diversion != nil {
 			b.diversion.end()
@@ -364,6 +365,15 @@ func (b *Boat) divert(but ...*gate) {
 	}
 }
 
+// closeGates takes nothing more anywhere.
+func (b *Boat) closeGates() {
+	for _, one := range b.berths {
+		for _, g := range one.gates {
+			g.close()
+		}
+	}
+}
+
 // end takes nothing more, lets open connections end, and says what became of it.
 func (b *Boat) end(hurry <-chan struct{}) error {
 	if b.diversion != nil {
@@ -372,11 +382,7 @@ func (b *Boat) end(hurry <-chan struct{}) error {
 			b.opts.Say("nftables: " + err.Error())
 		}
 	}
-	for _, one := range b.berths {
-		for _, g := range one.gates {
-			g.close()
-		}
-	}
+	b.closeGates()
 	if n := b.counts.openNow(); n > 0 {
 		b.opts.Say(fmt.Sprintf("%d still open: %s for them to end", n, b.opts.Linger))
 		ended := make(chan struct{})

@@ -9,8 +9,10 @@ import (
 	"net"
 	"net/http/httptest"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -368,4 +370,26 @@ func TestBoard(t *testing.T) {
 	refused := new(RefusedError)
 	require.ErrorAs(t, boat.board(l, time.Now()), &refused)
 	require.Equal(t, "stateful", refused.Rule)
+}
+
+// TestDiversionLost: a boat whose table is gone takes nothing more when it says so.
+func TestDiversionLost(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("a transparent socket needs root")
+	}
+	// It lists what it was told, as nft does.
+	bin := t.TempDir()
+	require.NoError(t, os.WriteFile(bin+"/nft", []byte("#!/bin/sh\nexec cat\n"), 0o755))
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	const here, there = "127.0.7.20", "127.0.7.21"
+	port := echo(t, there)
+	h := launchWith(t, func(o *Options) { o.Mode = ByNftables }, here, []Port{{Number: port}}, there)
+	h.depart(t)
+	at := h.boat.berths[0].gates[0].at
+	_, err := call(there, here, at.Port())
+	require.NoError(t, err)
+	require.NoError(t, h.boat.diversion.cmd.Process.Kill())
+	require.ErrorContains(t, <-h.ended, "the process nft has ended")
+	_, err = net.Dial("tcp4", at.String())
+	require.ErrorIs(t, err, syscall.ECONNREFUSED)
 }
