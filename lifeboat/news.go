@@ -81,14 +81,12 @@ func (b *Boat) watch(ctx context.Context, news chan<- *api.Lifeboat, endpoints [
 		case <-tick.C:
 		}
 		gap := time.NewTimer(askGap)
-		l, err := b.ask(ctx, endpoints...)
-		if err != nil {
-			continue
-		}
-		select {
-		case news <- l:
-		case <-ctx.Done():
-			return
+		if l, err := b.ask(ctx, endpoints...); err == nil {
+			select {
+			case news <- l:
+			case <-ctx.Done():
+				return
+			}
 		}
 		select {
 		case <-gap.C:
