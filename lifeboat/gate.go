@@ -15,8 +15,8 @@ const (
 	// Mark is the code point (DSCP) of what a lifeboat forwards: one of those for local use (RFC 2474 section 6). What arrives with it was
 	// forwarded before, and is refused.
 	Mark = 51
-	// MaxOpen bounds the connections, and clients of UDP, of one boat: a loop that lost its mark ends there.
-	MaxOpen = 20_000
+	// maxOpen bounds the connections, and clients of UDP, of one boat: a loop that lost its mark ends there.
+	maxOpen = 20_000
 	// dialTimeout is how long one endpoint may take to accept; then the next one is tried.
 	dialTimeout = 2 * time.Second
 	// idleTimeout is after how long without a datagram a client of UDP is forgotten.
@@ -56,13 +56,14 @@ type gate struct {
 	busy bool
 }
 
-// flows are the connections that are open, so that they can be ended.
+// flows are the connections and clients of UDP that are open, so that they can be ended.
 type flows struct {
 	// ctx ends what is still being dialled.
 	ctx    context.Context
 	cancel context.CancelFunc
 	mu     sync.Mutex
 	all    map[net.Conn]bool // guarded by mu
+	open   int               // guarded by mu
 	done   sync.WaitGroup
 }
 
@@ -72,22 +73,25 @@ func newFlows() *flows {
 	return f
 }
 
-// add counts a connection in; false if there are too many.
+// add counts one in, with its sockets; false if there are too many.
 func (f *flows) add(c ...net.Conn) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.all) >= 2*MaxOpen || f.ctx.Err() != nil {
+	if f.open >= maxOpen || f.ctx.Err() != nil {
 		return false
 	}
+	f.open++
 	for _, c := range c {
 		f.all[c] = true
 	}
 	return true
 }
 
+// remove counts one out that add counted in.
 func (f *flows) remove(c ...net.Conn) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.open--
 	for _, c := range c {
 		delete(f.all, c)
 		c.Close()
