@@ -7,7 +7,7 @@
 // so that it knows which connections are open and tries the next endpoint where one does not answer; nftables, where that is allowed, hands it
 // the new connections while the application goes on with those that it has.
 //
-// Loops: it connects to no address of its own machine, marks what it forwards (Mark), and refuses what bears the mark. What comes from an
+// Loops: it connects to no address of its own machine, marks what it forwards (mark in gate.go), and refuses what bears the mark. What comes from an
 // address from which nodes probe is a probe, and never forwarded: else the dead would look alive.
 //
 // A Boat is owned by the goroutine of Run; connections have goroutines of their own, which end with Run.

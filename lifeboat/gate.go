@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	// Mark is the code point (DSCP) of what a lifeboat forwards: one of those for local use (RFC 2474 section 6). What arrives with it was
+	// mark is the code point (DSCP) of what a lifeboat forwards: one of those for local use (RFC 2474 section 6). What arrives with it was
 	// forwarded before, and is refused.
-	Mark = 51
+	mark = 51
 	// maxOpen bounds the connections, and clients of UDP, of one boat: a loop that lost its mark ends there.
 	maxOpen = 20_000
 	// dialTimeout is how long one endpoint may take to accept; then the next one is tried.

@@ -20,9 +20,9 @@ func markSocket(network, _ string, c syscall.RawConn) (err error) {
 
 func setMark(fd int, v6 bool) error {
 	if v6 {
-		return unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_TCLASS, Mark<<2)
+		return unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_TCLASS, mark<<2)
 	}
-	return unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_TOS, Mark<<2)
+	return unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_TOS, mark<<2)
 }
 
 // keepSYN has a listener keep the first packet of each connection, in whose header the mark stands.
@@ -62,7 +62,7 @@ func marked(c *net.TCPConn) bool {
 	var head string
 	// What follows a zero octet is cut off; a header with the mark has none in its first two.
 	_ = raw.Control(func(fd uintptr) { head, err = unix.GetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_SAVED_SYN) })
-	return err == nil && len(head) >= 2 && dscpOf(head[0], head[1]) == Mark
+	return err == nil && len(head) >= 2 && dscpOf(head[0], head[1]) == mark
 }
 
 // dscpOf is the code point in the first two octets of an IP header (RFC 2474 section 3).
@@ -146,7 +146,7 @@ func markedData(oob []byte) bool {
 	}
 	for _, m := range list {
 		tos := m.Header.Level == unix.IPPROTO_IP && m.Header.Type == unix.IP_TOS || m.Header.Level == unix.IPPROTO_IPV6 && m.Header.Type == unix.IPV6_TCLASS
-		if tos && len(m.Data) > 0 && m.Data[0]>>2 == Mark {
+		if tos && len(m.Data) > 0 && m.Data[0]>>2 == mark {
 			return true
 		}
 	}

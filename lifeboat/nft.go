@@ -97,7 +97,7 @@ func (d *diversion) divert(gates []*gate, probers []netip.Prefix) error {
 	fmt.Fprintf(&b, "flush chain inet %[1]s steer; flush chain inet %[1]s arrive", d.name)
 	for _, chain := range []string{"steer", "arrive"} {
 		rule := fmt.Sprintf("; add rule inet %s %s ", d.name, chain)
-		fmt.Fprintf(&b, "%sip dscp %d accept%[1]sip6 dscp %[2]d accept", rule, Mark)
+		fmt.Fprintf(&b, "%sip dscp %d accept%[1]sip6 dscp %[2]d accept", rule, mark)
 		for _, p := range probers {
 			fmt.Fprintf(&b, "%s%s saddr %s accept", rule, ipWord(p.Addr()), p)
 		}
