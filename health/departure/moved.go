@@ -36,6 +36,8 @@ type Other struct {
 // those that they had are answered for other names: cells with another home, and a name that was the wildcard's.
 type movedNames struct {
 	zone, service string
+	// before is the service that answered them.
+	before string
 	// what they are, in words, and of shards the way that they went.
 	what, way string
 	// shards are those that moved, from one pool, or what takes over from it; nil for others.
@@ -48,8 +50,6 @@ type movedNames struct {
 	// some had none.
 	orders  []health.IntentID
 	bounded time.Time
-	// claimed is set for what an earlier process may have answered, and this one never did.
-	claimed bool
 	// quiet closes when no answer from before is under way any more; nil once that was seen.
 	quiet <-chan struct{}
 	// said are the nodes that answer by the same files and orders, and have been reckoned with. final is set once all had said so after no
@@ -62,7 +62,7 @@ type movedNames struct {
 
 func newMoved(zone string, moved *config.MovedNames, now time.Time) *movedNames {
 	return &movedNames{
-		zone: zone, service: moved.Service, what: moved.What, way: " from " + moved.From + " to " + moved.To, shards: moved.Shards, from: moved.From, to: moved.To,
+		zone: zone, service: moved.Service, before: moved.Before.Name, what: moved.What, way: " from " + moved.From + " to " + moved.To, shards: moved.Shards, from: moved.From, to: moved.To,
 		since: now, until: now, said: make(map[string]bool),
 		ttl: time.Duration(moved.Before.TTL.Max) * time.Second, floor: time.Duration(moved.Before.TTL.Min) * time.Second,
 	}
@@ -91,9 +91,48 @@ func (s *Set) moveNames(old, model *config.Model, quiet <-chan struct{}, now tim
 	return append(left, s.movedCells...)
 }
 
+// An olderTTL is what an older version of a file allowed answers of a service: caches may hold them, given until an instant.
+type olderTTL struct {
+	ttl   time.Duration
+	until time.Time
+}
+
+// noteTTL notes the services whose answers may carry less from now on.
+func (s *Set) noteTTL(was, is *config.Zone, now time.Time) {
+	for _, old := range was.Services {
+		at := slices.IndexFunc(is.Services, func(svc *config.Service) bool { return svc.Name == old.Name })
+		if at >= 0 && old.TTL.Min <= is.Services[at].TTL.Min && old.TTL.Max <= is.Services[at].TTL.Max {
+			continue
+		}
+		s.longer[old.Name] = olderTTL{max(s.longer[old.Name].ttl, time.Duration(old.TTL.Max)*time.Second), now}
+	}
+}
+
+// followTTL forgets what caches have forgotten of older versions: nodes that may not serve the same files go on answering by those.
+func (s *Set) followTTL(others []Other, now time.Time) {
+	serves := slices.ContainsFunc(others, func(o Other) bool { return o.Stopped.IsZero() && o.Silent.Why != "" })
+	for name, o := range s.longer {
+		if serves {
+			o.until = now
+			s.longer[name] = o
+		} else if now.After(o.until.Add(elsewhereHeard + ledger.Slow(o.ttl))) {
+			delete(s.longer, name)
+		}
+	}
+}
+
+// holdOlder has caches hold what older versions of the file allowed, as long as a node may have answered by them; greatest is that of its answers.
+func (s *Set) holdOlder(m *movedNames, greatest time.Duration) {
+	if o, some := s.longer[m.before]; some {
+		m.hold(o.until.Add(elsewhereHeard), min(o.ttl, greatest), s.opts.Transit)
+	}
+}
+
 // holdOwn has caches hold what this node answered before an instant, at which it ceased to.
 func (s *Set) holdOwn(m *movedNames, now time.Time) {
-	ttl := min(m.ttl, s.opts.Greatest.Told())
+	greatest := s.opts.Greatest.Told()
+	s.holdOlder(m, greatest)
+	ttl := min(m.ttl, greatest)
 	if m.orders != nil {
 		m.hold(m.bounded, ttl, s.opts.Transit)
 		ttl = m.floor
@@ -108,7 +147,9 @@ func (m *movedNames) hold(given time.Time, ttl, transit time.Duration) {
 
 // holdOf has caches hold what another node may have answered until now.
 func (s *Set) holdOf(m *movedNames, o *Other, now time.Time) {
-	ttl := min(m.ttl, max(s.opts.Greatest.Told(), o.Greatest))
+	greatest := max(s.opts.Greatest.Told(), o.Greatest)
+	s.holdOlder(m, greatest)
+	ttl := min(m.ttl, greatest)
 	if since, had := s.deadline(m, o.Node); had {
 		m.hold(since, ttl, s.opts.Transit)
 		ttl = m.floor
@@ -120,6 +161,7 @@ func (s *Set) holdOf(m *movedNames, o *Other, now time.Time) {
 func (s *Set) movedAway(words Words, now time.Time) (list []Departure) {
 	others, alone := words.Others()
 	s.followShards(words.Open(), others, now)
+	s.followTTL(others, now)
 	s.moved = slices.DeleteFunc(s.moved, func(m *movedNames) bool { return now.Sub(m.until) > ElsewhereShownFor && !s.stands(m) })
 	for _, m := range s.moved {
 		d := Departure{
@@ -207,12 +249,10 @@ func (s *Set) older(m *movedNames, others []Other, own string, now time.Time) (u
 
 // olderHere says why this node itself may answer as before, or may have.
 func (s *Set) olderHere(m *movedNames, own string, now time.Time) []ledger.Silent {
-	if m.claimed {
-		if why := s.opts.Greatest.Unnamed(); why != "" {
-			return []ledger.Silent{{Node: own, Why: why}}
-		}
-		m.until = ledger.Later(m.until, s.book.Earlier().Add(s.opts.Transit))
+	if why := s.opts.Greatest.Unnamed(); why != "" {
+		return []ledger.Silent{{Node: own, Why: why}}
 	}
+	m.until = ledger.Later(m.until, s.book.Earlier().Add(s.opts.Transit))
 	if m.quiet == nil {
 		return nil
 	}

@@ -70,12 +70,14 @@ type Set struct {
 	shardOrders map[health.IntentID]*shardOrder
 	view        *health.View
 	deadlines   map[deadlineKey]shardDeadline
-	takings     takings
+	// longer is what older versions of files allowed, by service, while caches may hold answers of it.
+	longer  map[string]olderTTL
+	takings takings
 }
 
 // New is a set of which nothing is known.
 func New(o Options) *Set {
-	s := &Set{opts: o, book: o.Book, all: make(map[ledger.Key]*departure), shardOrders: make(map[health.IntentID]*shardOrder)}
+	s := &Set{opts: o, book: o.Book, all: make(map[ledger.Key]*departure), shardOrders: make(map[health.IntentID]*shardOrder), longer: make(map[string]olderTTL)}
 	s.shown.Store(new([]Departure))
 	return s
 }

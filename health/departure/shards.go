@@ -131,10 +131,16 @@ func (s *Set) Published(v *health.View, swap *ledger.Swap, now time.Time) {
 	}
 	for _, is := range v.Zones {
 		at := slices.IndexFunc(old.Zones, func(was *health.ZoneView) bool { return was.Zone.Name == is.Zone.Name })
-		if at < 0 || sameHomes(old.Zones[at], is) {
+		if at < 0 {
 			continue
 		}
 		was := old.Zones[at]
+		if was.Zone != is.Zone {
+			s.noteTTL(was.Zone, is.Zone, now)
+		}
+		if sameHomes(was, is) {
+			continue
+		}
 		for _, moved := range config.MovedCells(was.Zone, is.Zone, homesIn(was), homesIn(is)) {
 			m := newMoved(was.Zone.Name, &moved, now)
 			s.moveBack(m)
@@ -240,9 +246,7 @@ func (s *Set) claimShards(v *health.View) {
 			continue
 		}
 		for _, moved := range config.MovedCells(zv.Zone, zv.Zone, homesIn(file), homesIn(zv)) {
-			m := newMoved(zv.Zone.Name, &moved, s.opts.Started)
-			m.claimed = true
-			s.moved = append(s.moved, m)
+			s.moved = append(s.moved, newMoved(zv.Zone.Name, &moved, s.opts.Started))
 		}
 	}
 }

@@ -297,3 +297,65 @@ func TestShardEndOfOthers(t *testing.T) {
 	require.Empty(t, unknown)
 	require.Less(t, held, float64(heldFloor+heldSlack))
 }
+
+// TestShardsOfAnOlderFile: an older version of the file allowed more, and caches may hold answers of it when an order moves shards.
+func TestShardsOfAnOlderFile(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		moved float64
+		held  float64
+	}{
+		{"at once", 10, 240 + 5},
+		{"later", 100, 240 + 5 - 90},
+		{"once that is forgotten", 300, heldMax},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newShardBed(t)
+			b.zone = cellsZone(2, 240)
+			b.publish(1, nil)
+			b.zone = cellsZone(2, 30)
+			b.publish(10, nil)
+			i := b.order(1, tt.moved, 1000)
+			b.follow(10, tt.moved-1)
+			b.publish(tt.moved, &health.ServiceView{Shards: []health.ShardOrder{shardsTo(i, 1)}, ShardMoves: []health.ShardMove{shardMove(i, i.End)}})
+			held, unknown := b.until(tt.moved)
+			require.Empty(t, unknown)
+			require.GreaterOrEqual(t, held, tt.held)
+			require.Less(t, held, tt.held+heldSlack)
+		})
+	}
+}
+
+// TestShardsOfAnOlderFileElsewhere: another node may answer by the older version until it says that it does not.
+func TestShardsOfAnOlderFileElsewhere(t *testing.T) {
+	b := newShardBed(t)
+	b.zone = cellsZone(2, 240)
+	b.publish(1, nil)
+	b.zone = cellsZone(2, 30)
+	b.publish(10, nil)
+	b.has(10)
+	b.other[0].Silent.Why = "serves other files"
+	b.follow(10, 500)
+	b.has(501)
+	i := b.order(1, 502, 1000)
+	b.publish(502, &health.ServiceView{Shards: []health.ShardOrder{shardsTo(i, 1)}, ShardMoves: []health.ShardMove{shardMove(i, i.End)}})
+	b.has(503)
+	held, unknown := b.until(503)
+	require.Empty(t, unknown)
+	require.GreaterOrEqual(t, held, 240.0+5-2, "it may have done so until 501")
+}
+
+// TestShardsOfAnEarlierProcess: what an earlier process answered is in caches for as long as it may have said, and for nobody knows how long
+// where that is not known.
+func TestShardsOfAnEarlierProcess(t *testing.T) {
+	b := newShardBed(t)
+	b.Book().Raise(b.second(240))
+	i := b.order(1, 10, 1000)
+	b.publish(10, &health.ServiceView{Shards: []health.ShardOrder{shardsTo(i, 1)}, ShardMoves: []health.ShardMove{shardMove(i, i.End)}})
+	held, unknown := b.until(10)
+	require.Empty(t, unknown)
+	require.GreaterOrEqual(t, held, 240.0+5-10)
+	b.opts.Greatest.Heard(0, "nobody knows", b.base)
+	_, unknown = b.until(11)
+	require.Equal(t, []string{"nobody knows"}, unknown)
+}
