@@ -57,11 +57,12 @@ func (c *simCaches) missed(now time.Time, by *simNode, left []departure.Departur
 	}
 }
 
-// listed tells whether a node's list has a holding that a cache forgets at an instant, with no earlier one beside it.
+// listed tells whether a node's list has a holding that a cache forgets at an instant, with no earlier one beside it but of what it says to be
+// answered again elsewhere.
 func listed(left []departure.Departure, h ledger.Holding, expires time.Time) bool {
 	for i := range left {
 		d := &left[i]
-		if d.RData == h.RData && (d.Owner == "" || d.Owner == h.Owner) && (!d.Bound.Known || !d.Bound.SafeAt.Before(expires)) {
+		if d.RData == h.RData && (d.Owner == "" || d.Owner == h.Owner) && (!d.Bound.Known || !d.Bound.SafeAt.Before(expires) || len(d.Again) > 0) {
 			return true
 		}
 	}
@@ -123,6 +124,41 @@ func TestLeftElsewhere(t *testing.T) {
 		s.wait(11*time.Minute + 30*time.Second)
 		for _, n := range s.nodes {
 			require.Nil(t, n.departed("192.0.2.23"), n.name)
+		}
+		require.Empty(t, s.end())
+	})
+}
+
+// TestLeftUnheard: an order that was extended on a node which nobody heard ended on the others, which answered again for some seconds what that
+// node had known to be forgotten. Its list has the later instant once it hears them (TestSimBounds, seed 54037).
+func TestLeftUnheard(t *testing.T) {
+	root := simRoot(t)
+	synctest.Test(t, func(t *testing.T) {
+		s := calmSim(t, 17, root)
+		s.caches.questions = simQuestions
+		s.layFile(newSimFile(), s.nodes...)
+		s.wait(30 * time.Second)
+		n3 := s.nodes[2]
+		o := s.drain(s.nodes[0], simEndpoint, 2*time.Minute)
+		s.wait(100 * time.Second)
+		was := n3.departed("192.0.2.1")
+		require.True(t, was.Bound.Final)
+		s.partition([]*simNode{n3}, s.nodes[:2])
+		require.True(t, s.extend(n3, o, time.Hour))
+		s.wait(25 * time.Second)
+		require.NotEmpty(t, s.caches.of("192.0.2.1"))
+		s.healNet()
+		s.wait(3 * time.Second)
+		var last time.Time
+		for _, a := range s.caches.of("192.0.2.1") {
+			last = ledger.Later(last, a.expires)
+		}
+		require.True(t, last.After(was.Bound.SafeAt.Add(10*time.Second)))
+		for _, n := range s.nodes {
+			d := n.departed("192.0.2.1")
+			require.True(t, d.Bound.Known, "%s: %+v", n.name, d)
+			require.False(t, d.Bound.Final, n.name)
+			require.False(t, d.Bound.SafeAt.Before(last), "%s: forgotten at %s, held until %s", n.name, elapsed(d.Bound.SafeAt), elapsed(last))
 		}
 		require.Empty(t, s.end())
 	})

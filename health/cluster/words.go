@@ -47,6 +47,9 @@ const fewOut = 200
 // restEvery is in how many rounds one word stands about what is final here: it must not go stale, and much may be out for long.
 const restEvery = 4
 
+// startSlack is by how much more than that a node's start explains an instant is an answer's: rounding, and the drift of two clocks.
+const startSlack = time.Second
+
 // Take takes in what a node says.
 func (w *Words) Take(r *gossip.Round, _ time.Time) error {
 	return w.Members.peers[r.Node].words.Take(r.Data, r.At)
@@ -247,6 +250,8 @@ func (w *Instant) peerSaid(of ledger.Key, name string) ledger.Said {
 		s.Why = "has answers under way"
 	case ledger.Out:
 		s.Quiet, s.Until = g.At.Add(-g.Age), g.At.Add(g.Left-w.skew())
+		// Without an answer of its own a run says that an earlier one may have given one: at its start, of the greatest TTL.
+		s.Answered = g.Clock+g.Left > ledger.Slow(w.Lives.GreatestOf(name))+startSlack
 	}
 	return s
 }

@@ -167,7 +167,7 @@ func (s *Set) bring(of ledger.Key, left time.Time, words Words, now time.Time) (
 		// What was is certain. What a node does after its word is a new fact: it leaves anew once that node lets go of it.
 		back := d.again != nil
 		d.again = answering(nil, &b, now)
-		if d.again != nil || !back || b.Final {
+		if d.again != nil || b.Final || !back && !answeredSince(&d.bound, &b) {
 			return false
 		}
 		d.finalAt, d.asked = time.Time{}, false
@@ -186,6 +186,17 @@ func (s *Set) bring(of ledger.Key, left time.Time, words Words, now time.Time) (
 		// What is missing are words that were given after the instant: they echo a round that is made from now on.
 		d.asked = true
 		return true
+	}
+	return false
+}
+
+// answeredSince tells whether a node says that it answered it after the word by which was became final: it was not heard meanwhile.
+func answeredSince(was, is *ledger.Bound) bool {
+	for _, c := range is.Confirmed {
+		k := slices.IndexFunc(was.Confirmed, func(o ledger.Confirmation) bool { return o.Node == c.Node })
+		if c.Answered && k >= 0 && c.Quiet.After(was.Confirmed[k].Given) {
+			return true
+		}
 	}
 	return false
 }

@@ -19,6 +19,8 @@ type Said struct {
 	Verb Verb
 	// Quiet is when its last answer had been written at the latest, Until when that expires. Set for Out.
 	Quiet, Until time.Time
+	// Answered is set where Until is later than the node's start explains: the process that says so has answered it itself.
+	Answered bool
 	// After is an instant after which the word was given: when the newest round was sent that the word echoes. For a fence it is when
 	// that was last seen to stand, for a declaration it is Now.
 	After time.Time
@@ -39,6 +41,8 @@ type Confirmation struct {
 	// Quiet is when its last answer with it had been written at the latest, Until when that answer expires.
 	Quiet time.Time `json:"quiet"`
 	Until time.Time `json:"until"`
+	// Answered is set where the process that says so has answered it itself, and not an earlier one at most.
+	Answered bool `json:"-"`
 	// Given is an instant after which it said so.
 	Given time.Time `json:"given,omitzero"`
 	// Stopped is set where it is an operator's word, that the node does not run.
@@ -116,7 +120,9 @@ func Compose(words []Said, now time.Time, transit time.Duration, guards health.G
 			})
 			continue
 		}
-		b.Confirmed = append(b.Confirmed, Confirmation{Node: w.Node, Quiet: w.Quiet, Until: w.Until, Given: w.After, Stopped: w.Stopped, Fenced: w.Fenced})
+		b.Confirmed = append(b.Confirmed, Confirmation{
+			Node: w.Node, Quiet: w.Quiet, Until: w.Until, Answered: w.Answered, Given: w.After, Stopped: w.Stopped, Fenced: w.Fenced,
+		})
 		until := w.Until.Add(transit)
 		if until.After(now) {
 			until = now.Add(Slow(until.Sub(now)))
