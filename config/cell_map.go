@@ -22,12 +22,12 @@ func (b *builder) cellMap(c *Cells, n *yamlNode, at *yamlPath) {
 		return
 	}
 	r := newReport(path.Join(path.Dir(b.file), path.Clean(name)), content)
-	c.Map = readCellMap(r, string(content), c.Shards)
+	c.Map = c.readMap(r, string(content))
 	b.problems = append(b.problems, r.finish()...)
 }
 
-// readCellMap reads lines of a label and a shard; # begins a comment.
-func readCellMap(r *report, text string, shards int) map[string]int {
+// readMap reads lines of a label and a shard; # begins a comment.
+func (c *Cells) readMap(r *report, text string) map[string]int {
 	labels := make(map[string]int)
 	lines := make(map[string]int)
 	number := 0
@@ -45,16 +45,17 @@ func readCellMap(r *report, text string, shards int) map[string]int {
 		}
 		label := strings.ToLower(words[0])
 		shard, err := strconv.Atoi(words[1])
+		own, numbered := c.number([]byte(label))
 		switch {
 		case !isLabel(label):
 			bad("the first label of the name, as in acme of acme.orders.example.org", "%q is no label of a name", shorten(words[0]))
 		case err != nil || !integerText.MatchString(words[1]):
 			bad("", "want a shard as a number, got %q", shorten(words[1]))
-		case shards > 0 && shard >= shards:
-			bad("", "the shard %d is not within 0-%d", shard, shards-1)
+		case c.Shards > 0 && shard >= c.Shards:
+			bad("", "the shard %d is not within 0-%d", shard, c.Shards-1)
 		case lines[label] > 0:
 			bad("", "%q stands in line %d too", label, lines[label])
-		case isShard(label, shards) && label != words[1]:
+		case numbered && own != shard:
 			bad("", "the label %s is the shard of that number, and cannot be another one", label)
 		case len(labels) == maxMapLines:
 			bad("", "more than %d labels", maxMapLines)
@@ -69,10 +70,4 @@ func readCellMap(r *report, text string, shards int) map[string]int {
 // isLabel tells whether text, in lower case, can be one label of a name: letters, digits, hyphens and underscores.
 func isLabel(text string) bool {
 	return text != "" && len(text) <= 63 && strings.Trim(text, "abcdefghijklmnopqrstuvwxyz0123456789-_") == ""
-}
-
-// isShard tells whether a label is the number of a shard.
-func isShard(label string, shards int) bool {
-	n, err := strconv.Atoi(label)
-	return err == nil && strings.Trim(label, "0123456789") == "" && n < shards
 }

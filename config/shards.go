@@ -131,28 +131,44 @@ func (s Shards) Short() string {
 	return text
 }
 
-// Shard is the shard that a label, in lower case, stands for: the number itself if it is one below c.Shards, else what c.Map says, else the
-// hash of the label (FNV-1a 64) modulo c.Shards. It allocates nothing.
+// The ways in which the shard of a label is found.
+const (
+	ByMap    = "map"
+	ByNumber = "number"
+	ByHash   = "hash"
+)
+
+// Shard is the shard that a label, in lower case, stands for. It allocates nothing.
 func (c *Cells) Shard(label []byte) int {
+	shard, _ := c.Find(label)
+	return shard
+}
+
+// Find is the shard that a label, in lower case, stands for, and how it is found: what c.Map says, else the number itself if it is one below
+// c.Shards, else the hash of the label (FNV-1a 64) modulo c.Shards. It allocates nothing.
+func (c *Cells) Find(label []byte) (shard int, by string) {
 	if shard, mapped := c.Map[string(label)]; mapped {
-		return shard
+		return shard, ByMap
 	}
-	number, digits := 0, len(label) > 0
-	for _, b := range label {
-		if b < '0' || b > '9' || number >= c.Shards {
-			digits = false
-			break
-		}
-		number = number*10 + int(b-'0')
-	}
-	if digits && number < c.Shards {
-		return number
+	if number, ok := c.number(label); ok {
+		return number, ByNumber
 	}
 	h := uint64(14695981039346656037)
 	for _, b := range label {
 		h = (h ^ uint64(b)) * 1099511628211
 	}
-	return int(h % uint64(c.Shards))
+	return int(h % uint64(c.Shards)), ByHash
+}
+
+// number is the shard whose number a label is, with zeros before it or without.
+func (c *Cells) number(label []byte) (number int, ok bool) {
+	for _, b := range label {
+		if b < '0' || b > '9' || number >= c.Shards {
+			return 0, false
+		}
+		number = number*10 + int(b-'0')
+	}
+	return number, len(label) > 0 && number < c.Shards
 }
 
 // HomeOf is the pool that is the home of a shard. Home must be sorted, as that of a zone without errors is. It allocates nothing.

@@ -97,18 +97,22 @@ func TestCellMap(t *testing.T) {
 				return []byte(text), nil
 			}})
 	}
-	z, problems := parse("# tenants\nAcme 12\n\nbig-one\t3 # moved in May\n7 7\n")
+	z, problems := parse("# tenants\nAcme 12\n\nbig-one\t3 # moved in May\n7 7\n008 8\n")
 	require.NoError(t, problems.Err())
 	c := z.Services[0].Cells
-	require.Equal(t, map[string]int{"acme": 12, "big-one": 3, "7": 7}, c.Map)
+	require.Equal(t, map[string]int{"acme": 12, "big-one": 3, "7": 7, "008": 8}, c.Map)
 	require.Equal(t, 12, c.Shard([]byte("acme")))
 	require.Equal(t, 7, c.Shard([]byte("7")))
+	for label, want := range map[string]string{"acme": ByMap, "7": ByMap, "6": ByNumber, "006": ByNumber, "19": ByNumber, "20": ByHash, "020": ByHash, "other": ByHash, "6a": ByHash} {
+		shard, by := c.Find([]byte(label))
+		require.Equal(t, []any{want, c.Shard([]byte(label))}, []any{by, shard}, label)
+	}
 	require.Equal(t, (&Cells{Shards: 20}).Shard([]byte("other")), c.Shard([]byte("other")))
 	other, problems := parse("acme 13\n")
 	require.NoError(t, problems.Err())
 	require.NotEqual(t, z.FileHash, other.FileHash, "the map is a part of the file")
 
-	_, problems = parse("a 1\na.b 2\nb\nc 20\nd x\na 3\n4 5\n")
+	_, problems = parse("a 1\na.b 2\nb\nc 20\nd x\na 3\n4 5\n004 5\n")
 	var got []string
 	for _, p := range problems {
 		got = append(got, fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Message))
@@ -120,6 +124,7 @@ func TestCellMap(t *testing.T) {
 		`zones.d/maps/tenants:5: want a shard as a number, got "x"`,
 		`zones.d/maps/tenants:6: "a" stands in line 1 too`,
 		`zones.d/maps/tenants:7: the label 4 is the shard of that number, and cannot be another one`,
+		`zones.d/maps/tenants:8: the label 004 is the shard of that number, and cannot be another one`,
 	}, got)
 	_, problems = parse("")
 	require.ErrorContains(t, problems.Err(), `the file "maps/tenants" does not exist`)

@@ -38,9 +38,9 @@ func (x *Explainer) cell(zv *health.ZoneView, service int, label string, a api.A
 		return nil, err
 	}
 	c := &api.Cell{
-		Node: x.Node, At: now, Zone: zv.Zone.Name, Service: svc.Name, Label: label, Shard: svc.Cells.Shard([]byte(label)), Shards: svc.Cells.Shards,
-		Answer: e, By: foundBy(svc.Cells, label),
+		Node: x.Node, At: now, Zone: zv.Zone.Name, Service: svc.Name, Label: label, Shards: svc.Cells.Shards, Answer: e,
 	}
+	c.Shard, c.By = svc.Cells.Find([]byte(label))
 	c.Home = zv.Zone.Pools[svc.Cells.HomeOf(c.Shard)].Name
 	scoped := zv.Scoped[service]
 	pool, drained := scoped.ShardAt(svc.Cells, c.Shard)
@@ -54,17 +54,6 @@ func (x *Explainer) cell(zv *health.ZoneView, service int, label string, a api.A
 		c.MovesAt = &at
 	}
 	return c, nil
-}
-
-// foundBy says how the shard of a label is found.
-func foundBy(c *config.Cells, label string) string {
-	if _, mapped := c.Map[label]; mapped {
-		return "map"
-	}
-	if label == fmt.Sprint(c.Shard([]byte(label))) {
-		return "number"
-	}
-	return "hash"
 }
 
 // typeOf is a type of record that the endpoints of a service have.
