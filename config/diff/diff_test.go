@@ -97,6 +97,30 @@ func TestZones(t *testing.T) {
 	}
 }
 
+// TestMeasured: networks that change places are a difference, measurements that choose the same region are none.
+func TestMeasured(t *testing.T) {
+	parse := func(log string) *config.Zone {
+		z, problems := config.Parse("a.yaml", []byte(`zone: a.example
+nameservers: [{name: ns1.example.net}]
+regions: {eu: {azs: [eu-a]}, us: {azs: [us-a]}}
+pools:
+  web: {region: eu, endpoints: [{name: one, addresses: [192.0.2.1], az: eu-a}]}
+  far: {region: us, endpoints: [{name: one, addresses: [192.0.2.2], az: us-a}]}
+services: {www: {tiers: [{web: 1, far: 1}], order: fastest, latency: {table: rtt.txt}}}
+`), config.ParseOptions{ReadFile: func(string) ([]byte, error) { return []byte("at 2026-11-30T00:00:00Z\n" + log), nil }})
+		require.NoError(t, problems.Err())
+		return z
+	}
+	was := parse("198.51.100.0/24 eu=10ms us=90ms\n203.0.113.0/24 eu=90ms us=10ms\n")
+	require.Empty(t, Zones(was, parse("203.0.113.0/24 eu=91ms us=12ms\n198.51.100.0/24 eu=11ms us=93ms\n")))
+	var keys []string
+	for _, c := range Zones(was, parse("198.51.100.0/24 eu=90ms us=10ms\n203.0.113.0/24 eu=10ms us=90ms\n")) {
+		keys = append(keys, c.Object+" "+c.Key)
+		require.Regexp(t, `^1 networks, sha256 [0-9a-f]{12}$`, c.New)
+	}
+	require.Equal(t, []string{"service www.a.example latency.measured.eu", "service www.a.example latency.measured.us"}, keys)
+}
+
 // TestDiffSeesAll changes every field of a zone that has every key, one after the other: each is a difference.
 func TestDiffSeesAll(t *testing.T) {
 	suite.Large(t)

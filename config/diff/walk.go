@@ -214,15 +214,23 @@ func (w *effectWalk) homes(key string, c config.Cells) {
 	}
 }
 
-// measured tells what a log of measurements comes to: how many networks are nearest to each region.
+// measured tells what a log of measurements comes to: how many networks are nearest to each region, and by a digest which.
 func (w *effectWalk) measured(key string, l config.Latency) {
-	chosen := make(map[string]int)
+	chosen := make(map[string][]string)
 	for i := range l.Networks {
-		chosen[w.zone.Regions[l.Networks[i].Region].Name]++
+		region := w.zone.Regions[l.Networks[i].Region].Name
+		chosen[region] = append(chosen[region], l.Networks[i].Name())
 	}
-	for _, region := range slices.Sorted(maps.Keys(chosen)) {
-		w.put(key+"."+region, fmt.Sprintf("%d networks", chosen[region]))
+	for region, networks := range chosen {
+		slices.Sort(networks)
+		w.put(key+"."+region, fmt.Sprintf("%d networks, %s", len(networks), digest(strings.Join(networks, "\n"))))
 	}
+}
+
+// digest tells contents apart.
+func digest(content string) string {
+	sum := sha256.Sum256([]byte(content))
+	return "sha256 " + hex.EncodeToString(sum[:6])
 }
 
 // labels tells a map by its size and digest: labels are many, and what moves is told apart.
@@ -230,11 +238,11 @@ func (w *effectWalk) labels(key string, m map[string]int) {
 	if len(m) == 0 {
 		return
 	}
-	h := sha256.New()
+	var lines strings.Builder
 	for _, label := range slices.Sorted(maps.Keys(m)) {
-		fmt.Fprintf(h, "%s %d\n", label, m[label])
+		fmt.Fprintf(&lines, "%s %d\n", label, m[label])
 	}
-	w.put(key, fmt.Sprintf("%d labels, sha256 %s", len(m), hex.EncodeToString(h.Sum(nil)[:6])))
+	w.put(key, fmt.Sprintf("%d labels, %s", len(m), digest(lines.String())))
 }
 
 func (w *effectWalk) failover(key string, m map[int][]int) {
@@ -312,8 +320,7 @@ func inWords(v reflect.Value) (string, bool) {
 		if x == nil {
 			return "", true
 		}
-		sum := sha256.Sum256(x)
-		return "sha256 " + hex.EncodeToString(sum[:6]), true
+		return digest(string(x)), true
 	case config.StatusRange:
 		return fmt.Sprintf("%d-%d", x.First, x.Last), true
 	case fmt.Stringer:
