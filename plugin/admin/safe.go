@@ -283,7 +283,7 @@ func (a *safeAnswer) words(i *departure.SafetyItem) {
 	a.bounds = append(a.bounds, api.DepartureStaleness{Endpoint: endpointName(i.Label), Forgetting: ForgettingOf(b, a.node.Caches(), a.known.At)})
 	name := endpointName(i.Label)
 	for _, u := range b.Unknown {
-		why := api.SafeReason{Code: "not_said", Endpoint: name, Address: i.RData, Node: u.Node}
+		why := api.SafeReason{Endpoint: name, Address: i.RData, Node: u.Node}
 		switch {
 		case u.Answering && u.Node == a.node.Name():
 			why.Code, why.Names = "answered", a.node.Snapshot().Owners(maxOwners, i.RData)
@@ -298,13 +298,23 @@ func (a *safeAnswer) words(i *departure.SafetyItem) {
 			a.because(api.SafeNo, why)
 			continue
 		}
-		why.Text, why.Until = "node "+u.Node+" "+u.Why, instant(b.Lower)
-		if strings.HasSuffix(u.Why, "since") && !u.Since.IsZero() {
-			why.Text += " " + clock(u.Since)
-			why.Command = "fairlead nodes stopped " + u.Node
-		}
-		a.because(api.SafeUnknown, why)
+		a.unsaid(why, &u, b)
 	}
+	a.forgets(b, "honest caches may hold it")
+}
+
+// unsaid notes that a node has not said what it takes.
+func (a *safeAnswer) unsaid(why api.SafeReason, u *ledger.Silent, b *ledger.Bound) {
+	why.Code, why.Node, why.Text, why.Until = "not_said", u.Node, "node "+u.Node+" "+u.Why, instant(b.Lower)
+	if strings.HasSuffix(u.Why, "since") && !u.Since.IsZero() {
+		why.Text += " " + clock(u.Since)
+		why.Command = "fairlead nodes stopped " + u.Node
+	}
+	a.because(api.SafeUnknown, why)
+}
+
+// forgets notes when caches forget by a bound that is known, and since when the nodes have said so; what is for the time until then.
+func (a *safeAnswer) forgets(b *ledger.Bound, what string) {
 	if !b.Known {
 		return
 	}
@@ -315,7 +325,7 @@ func (a *safeAnswer) words(i *departure.SafetyItem) {
 		}
 	}
 	if !b.Final {
-		a.until(b.SafeAt, "honest caches may hold it")
+		a.until(b.SafeAt, what)
 	}
 }
 

@@ -22,12 +22,16 @@ func shardsNamed(name string) (service string, shards config.Shards, err error) 
 }
 
 // NewSafeShards is whether an honest cache may still send somebody who asks for shards of a service to where orders have taken them away from;
-// nil if there are no such shards.
+// nil if there are no such shards, or nothing is answered yet.
 func NewSafeShards(n Node, service string, shards config.Shards, now time.Time) *api.Safe {
 	a := safeAnswer{node: n, known: &departure.Safety{At: now}, out: &api.Safe{
 		Node: n.Name(), At: now, Scope: api.Scope{Kind: "shards", Name: strings.TrimSuffix(service, ".") + "/" + shards.String()}, Answer: api.SafeYes,
 	}}
-	for _, zv := range n.Snapshot().View.Zones {
+	snap := n.Snapshot()
+	if snap == nil {
+		return nil
+	}
+	for _, zv := range snap.View.Zones {
 		i := slices.IndexFunc(zv.Zone.Services, func(svc *config.Service) bool { return svc.Name == service && svc.Cells != nil })
 		if i < 0 || shards.Last() >= zv.Zone.Services[i].Cells.Shards {
 			continue
@@ -77,27 +81,12 @@ func (a *safeAnswer) ofShardMoves(service string, shards config.Shards) {
 		b := &d.Bound
 		a.bounds = append(a.bounds, api.DepartureStaleness{Endpoint: d.RData, Forgetting: ForgettingOf(b, a.node.Caches(), a.known.At)})
 		for _, u := range b.Unknown {
-			why := api.SafeReason{Code: "not_said", Node: u.Node, Text: "node " + u.Node + " " + u.Why, Until: instant(b.Lower)}
-			if strings.HasSuffix(u.Why, "since") && !u.Since.IsZero() {
-				why.Text += " " + clock(u.Since)
-				why.Command = "fairlead nodes stopped " + u.Node
-			}
-			a.because(api.SafeUnknown, why)
+			a.unsaid(api.SafeReason{}, &u, b)
 		}
 		for _, v := range d.Again {
 			a.because(api.SafeUnknown, api.SafeReason{Code: "answered", Node: v.Node, Text: "node " + v.Node + " may answer by other files or orders again"})
 		}
-		if b.Known && !b.Final {
-			a.until(b.SafeAt, "honest caches may hold where "+d.RData+" were")
-		}
-		for _, c := range b.Confirmed {
-			if a.asOf.IsZero() || c.Given.Before(a.asOf) {
-				a.asOf = c.Given
-			}
-		}
-		if b.Known && b.SafeAt.After(a.forgotten) {
-			a.forgotten = b.SafeAt
-		}
+		a.forgets(b, "honest caches may hold where "+d.RData+" were")
 	}
 	if len(rest) > 0 && a.out.Answer != api.SafeNo {
 		a.because(api.SafeUnknown, api.SafeReason{Code: "not_said", Text: "nothing is known of when the shards " + rest.Short() + " moved"})

@@ -155,3 +155,11 @@ func TestSafeNode(t *testing.T) {
 	n.cluster = &v
 	require.Nil(t, NewSafeNode(n.parts(), health.Scope{Kind: health.ScopeNode, Name: "n9"}, now))
 }
+
+// TestSafeShardsAtStart: before the first snapshot there are no shards.
+func TestSafeShardsAtStart(t *testing.T) {
+	c, _ := start(t, &fakeNode{})
+	var p api.Problem
+	require.Equal(t, http.StatusNotFound, get(t, c, api.SafeQuery(api.Scope{Kind: "shards", Name: "orders.example.org/0-9"}), &p))
+	require.Contains(t, p.Detail, "orders.example.org/0-9")
+}
