@@ -3,12 +3,11 @@ package probe
 import (
 	"context"
 	"crypto/rand"
-	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
+	mathrand "math/rand/v2"
 	"net/http"
 	"net/url"
 	"strings"
@@ -24,6 +23,7 @@ import (
 // none that is not answers.
 type fleetChecker struct {
 	check  *config.FleetCheck
+	tls    *tlsPart
 	client *http.Client
 }
 
@@ -35,11 +35,10 @@ func newFleetChecker(check *config.Check, dial *dialer) (checker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &fleetChecker{check: check.Fleet, client: &http.Client{
+	return &fleetChecker{check: check.Fleet, tls: part, client: &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
-			DialContext: dial.context, DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: MaxHeader,
-			TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: part.config.RootCAs, Certificates: part.config.Certificates, SessionTicketsDisabled: true},
+			DialContext: dial.context, DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: MaxHeader, TLSClientConfig: part.config,
 		},
 	}}, nil
 }
@@ -47,19 +46,15 @@ func newFleetChecker(check *config.Check, dial *dialer) (checker, error) {
 func (c *fleetChecker) probe(ctx context.Context, target health.Target, r *Result) {
 	service := strings.ToLower(strings.TrimSuffix(target.Host, ".")) + "."
 	n := len(c.check.URLs)
-	first, err := rand.Int(rand.Reader, big.NewInt(int64(n)))
-	if err != nil {
-		r.fail(because(Resource, "random numbers: %v", err))
-		return
-	}
+	first := mathrand.IntN(n)
 	var said *fleet.Summary
 	var why []string
 	for i := range n {
 		if ctx.Err() != nil {
 			break
 		}
-		at := c.check.URLs[(int(first.Int64())+i)%n]
-		s, err := c.ask(ctx, at, service, n-i)
+		at := c.check.URLs[(first+i)%n]
+		s, err := c.ask(ctx, at, service, n-i, r)
 		if err != nil {
 			why = append(why, fmt.Sprintf("%s: %v", hostOfURL(at), err))
 			continue
@@ -77,6 +72,12 @@ func (c *fleetChecker) probe(ctx context.Context, target health.Target, r *Resul
 
 // judge takes what a fleet says for a result.
 func (c *fleetChecker) judge(s *fleet.Summary, r *Result) {
+	warn := func(text string) {
+		if r.Warning != "" {
+			text += "; " + r.Warning
+		}
+		r.Warning = text
+	}
 	bound := time.Duration(s.BoundSeconds * float64(time.Second))
 	switch {
 	case s.State == fleet.Dark:
@@ -86,23 +87,22 @@ func (c *fleetChecker) judge(s *fleet.Summary, r *Result) {
 	case bound > c.check.Bound:
 		r.fail(because(Fleet, "%s names a bound of %s for %s, want at most %s", clip(s.Node, 60), bound, strings.TrimSuffix(s.Service, "."), c.check.Bound))
 	case s.Isolated:
-		r.Warning = clip(s.Node, 60) + " is isolated from its fleet: what it says may be old"
+		warn(clip(s.Node, 60) + " is isolated from its fleet: what it says may be old")
 	case s.State == fleet.Degraded:
-		r.Warning = clip(s.Node, 60) + " says that it is degraded"
+		warn(clip(s.Node, 60) + " says that it is degraded")
 	}
 }
 
-// ask asks one node, which may take its part of the time that is left for so many.
-func (c *fleetChecker) ask(ctx context.Context, base, service string, left int) (*fleet.Summary, error) {
+// ask asks one node, which may take its part of the time that is left for so many. What is to be said of its certificate goes to r.
+func (c *fleetChecker) ask(ctx context.Context, base, service string, left int, r *Result) (*fleet.Summary, error) {
 	if end, ok := ctx.Deadline(); ok && left > 1 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/time.Duration(left))
 		defer cancel()
 	}
 	var raw [fleet.NonceSize]byte
-	if _, err := rand.Read(raw[:]); err != nil {
-		return nil, err
-	}
+	// It does not fail.
+	_, _ = rand.Read(raw[:])
 	nonce := hex.EncodeToString(raw[:])
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet,
 		strings.TrimSuffix(base, "/")+fleet.Path+"?"+url.Values{"service": {service}, "nonce": {nonce}}.Encode(), nil)
@@ -124,6 +124,9 @@ func (c *fleetChecker) ask(ctx context.Context, base, service string, left int) 
 		return nil, err
 	}
 	defer reply.Body.Close()
+	if reply.TLS != nil {
+		c.tls.ends(reply.TLS.VerifiedChains, time.Now(), r)
+	}
 	if reply.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("status %d", reply.StatusCode)
 	}

@@ -59,8 +59,9 @@ func (f *fakeFleet) public() ed25519.PublicKey { return f.key.Public().(ed25519.
 // TestFleet: what nodes of another cluster have to say, and how, for a service there to be up.
 func TestFleet(t *testing.T) {
 	well := fleet.Summary{Cluster: "b", Node: "b1", State: fleet.Up, BoundSeconds: 30}
+	var warnBefore time.Duration
 	ask := func(t *testing.T, nodes ...*fakeFleet) Result {
-		c := &config.Check{Type: config.CheckFleet, Timeout: 2 * time.Second, Fleet: &config.FleetCheck{Bound: time.Minute, Headers: []config.Header{{Name: "Authorization", Value: "Bearer t"}}}, TLS: &config.TLSCheck{}}
+		c := &config.Check{Type: config.CheckFleet, Timeout: 2 * time.Second, Fleet: &config.FleetCheck{Bound: time.Minute, Headers: []config.Header{{Name: "Authorization", Value: "Bearer t"}}}, TLS: &config.TLSCheck{WarnBefore: warnBefore}}
 		for _, n := range nodes {
 			c.Fleet.URLs, c.Fleet.Keys = append(c.Fleet.URLs, n.URL), append(c.Fleet.Keys, n.public())
 			c.TLS.CA = append(c.TLS.CA, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: n.Certificate().Raw})...)
@@ -88,6 +89,15 @@ func TestFleet(t *testing.T) {
 		r := ask(t, newFakeFleet(t, 1, with(func(s *fleet.Summary) { s.State = fleet.Degraded })))
 		require.True(t, r.OK)
 		require.Contains(t, r.Warning, "degraded")
+	})
+	t.Run("a certificate that expires soon", func(t *testing.T) {
+		n := newFakeFleet(t, 1, with(func(s *fleet.Summary) { s.State = fleet.Degraded }))
+		warnBefore = time.Until(n.Certificate().NotAfter) + time.Hour
+		defer func() { warnBefore = 0 }()
+		r := ask(t, n)
+		require.True(t, r.OK)
+		require.Equal(t, "b1 says that it is degraded; certificate expires on "+day(n.Certificate().NotAfter), r.Warning)
+		require.Equal(t, n.Certificate().NotAfter, r.CertificateExpiry)
 	})
 	t.Run("another key", func(t *testing.T) {
 		n := newFakeFleet(t, 1, well)

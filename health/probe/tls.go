@@ -73,11 +73,16 @@ func (p *tlsPart) handshake(l *link, target health.Target, r *Result) (*tls.Conn
 		r.fail(because(TLSError, "the peer does not offer %s", p.protocol))
 		return nil, false
 	}
-	r.CertificateExpiry = expiry(state.VerifiedChains)
+	p.ends(state.VerifiedChains, now, r)
+	return conn, true
+}
+
+// ends records when a certificate does, and warns if that is soon.
+func (p *tlsPart) ends(chains [][]*x509.Certificate, now time.Time, r *Result) {
+	r.CertificateExpiry = expiry(chains)
 	if p.warnBefore > 0 && r.CertificateExpiry.Sub(now) < p.warnBefore {
 		r.Warning = "certificate expires on " + day(r.CertificateExpiry)
 	}
-	return conn, true
 }
 
 // expiry is when the last of chains ends: a chain ends with the first of its certificates.
