@@ -293,5 +293,5 @@ func (c *Client) OpenAPI(ctx context.Context) (map[string]any, error) {
 
 // Fleet is how a service stands, signed for another cluster: see fleet.Open. The nonce has 32 hexadecimal digits.
 func (c *Client) Fleet(ctx context.Context, service, nonce string) (*fleet.SignedSummary, error) {
-	return get[fleet.SignedSummary](ctx, c, api.FleetPath, url.Values{"service": {service}, "nonce": {nonce}})
+	return get[fleet.SignedSummary](ctx, c, fleet.Path, url.Values{"service": {service}, "nonce": {nonce}})
 }

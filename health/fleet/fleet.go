@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// Path is where the admin API of a node has it: GET with `service` and `nonce`.
+	// Path is where the admin API of a node has the signed summary of one service: GET with `service`, and with the `nonce` that comes back in it.
 	Path = "/api/v1/fleet"
 	// MaxSigned bounds a signed summary, in octets, before anything of it is decoded.
 	MaxSigned = 64 << 10

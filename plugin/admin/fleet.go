@@ -21,7 +21,7 @@ var errNotReady = errors.New("this node does not answer service names")
 
 func (s *Server) fleetRoutes() []route {
 	return []route{{
-		method: http.MethodGet, path: api.FleetPath, role: viewer, doc: "How a service stands, signed, for another cluster.",
+		method: http.MethodGet, path: fleet.Path, role: viewer, doc: "How a service stands, signed, for another cluster.",
 		query: []parameter{{"service", "the name of the service; required"}, {"nonce", "32 hexadecimal digits, which come back; required"}},
 		reply: fleet.SignedSummary{}, handle: s.fleet,
 	}}

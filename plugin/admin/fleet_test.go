@@ -16,13 +16,12 @@ import (
 
 // TestFleetSummary: a signed word on one service, for whoever asked, and none where the node has none to give.
 func TestFleetSummary(t *testing.T) {
-	require.Equal(t, api.FleetPath, fleet.Path, "what checks ask for is what is answered")
 	n := readNode(t)
 	c, _ := start(t, n)
 	nonce := strings.Repeat("0f", fleet.NonceSize)
 	ask := func(service string) (*fleet.Summary, int) {
 		var signed fleet.SignedSummary
-		status := get(t, c, api.FleetPath+"?service="+service+"&nonce="+nonce, &signed)
+		status := get(t, c, fleet.Path+"?service="+service+"&nonce="+nonce, &signed)
 		if status != http.StatusOK {
 			return nil, status
 		}
@@ -41,7 +40,7 @@ func TestFleetSummary(t *testing.T) {
 
 	_, status := ask("nobody.example.org.")
 	require.Equal(t, http.StatusNotFound, status)
-	require.Equal(t, http.StatusBadRequest, get(t, c, api.FleetPath+"?service="+name+"&nonce=abc", new(api.Problem)))
+	require.Equal(t, http.StatusBadRequest, get(t, c, fleet.Path+"?service="+name+"&nonce=abc", new(api.Problem)))
 	n.cluster = &cluster.View{Name: "b", Isolated: true}
 	s, _ = ask(name)
 	require.True(t, s.Isolated)

@@ -1,8 +1,5 @@
 package api
 
-// FleetPath answers GET with a signed summary of one service, `service`, for another cluster: the query has the `nonce` that comes back in it.
-const FleetPath = Base + "/fleet"
-
 // A Fleet is a service of another Fairlead cluster, as a check of type fleet sees it.
 type Fleet struct {
 	// Zone, Pool and Endpoint are what leads there, and Check is the check.
