@@ -5,6 +5,8 @@ VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo un
 LDFLAGS   := -s -w -X main.version=$(VERSION)
 # The Debian packages that the tests use; installed by `make test-deps`.
 PACKAGES  := bind9 bind9-dnsutils knot-dnsutils dnsperf iproute2 nftables mandoc unbound chromium prometheus knot-resolver dnsmasq-base pdns-recursor systemd rpm tmux nsd knot postgresql haproxy nginx-light
+# What the long tests use besides: the servers whose answers are compared with those of what was imported from them.
+LONG      := gdnsd pdns-server pdns-backend-bind
 # The servers that `make bench-peers` compares with.
 PEERS     := gdnsd pdns-server pdns-backend-geoip pdns-backend-bind knot knot-module-geoip nsd bind9 util-linux
 # Random histories of whole clusters that the simulator goes through: 2 s of a core each.
@@ -15,7 +17,7 @@ GOTESTSUM := $(GO) tool gotestsum --format pkgname --hide-summary skipped \
   --post-run-command 'sh -c "echo $$TESTS_TOTAL $$TESTS_FAILED $$TESTS_SKIPPED $$TESTS_ERRORS >>$(TOTALS)"'
 SUDO      := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: build ui man demo test lint test-plain test-race test-fast test-long test-deps vet bench bench-peers fuzz release test-deploy test-kube test-upgrade clean
+.PHONY: build ui man demo test lint test-plain test-race test-fast test-long test-deps test-long-deps vet bench bench-peers fuzz release test-deploy test-kube test-upgrade clean
 
 build: ui ## bin/fairlead, which needs no library of the system
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/fairlead ./cmd/fairlead
@@ -45,13 +47,13 @@ test-race: ## what needs nothing but Go, with the race detector; large bubbles l
 test-fast: vet ## what needs nothing but Go, without the race detector: before each commit
 	$(GO) test -short ./...
 
-test-long: test-deps ## what takes hours; each line can be given alone
+test-long: test-long-deps ## what takes hours; each line can be given alone
 	FAIRLEAD_SEEDS=1000 GOGC=400 $(GO) test -count=1 -timeout 2h -run '^TestSimSeeds$$' ./plugin
 	FAIRLEAD_STEADY=1000 GOGC=400 $(GO) test -count=1 -timeout 2h -run '^TestSimSteady$$' ./plugin
 	FAIRLEAD_BOUNDS=1000 GOGC=400 $(GO) test -count=1 -timeout 2h -run '^TestSimBounds$$' ./plugin
 	FAIRLEAD_PLANS=1000000 $(GO) test -count=1 -timeout 2h -run '^TestTwinAgrees$$' ./plugin/steer
 	FAIRLEAD_LONG=1 $(GO) test -v -count=1 -timeout 2h -run '^(TestConvergence|TestTraffic)$$' ./health/gossip
-	FAIRLEAD_LONG=1 $(GO) test -v -count=1 -timeout 30m -run '^TestSession' ./integration
+	FAIRLEAD_LONG=1 $(GO) test -v -count=1 -timeout 30m -run '^(TestSession|TestImport|TestTutorial)' ./integration
 	FAIRLEAD_TRIALS=20 FAIRLEAD_STORM=50 FAIRLEAD_VALIDATE=120 FAIRLEAD_SWITCHES=30 $(GO) test -v -count=1 -timeout 4h ./integration
 
 # A minute or two once the tools are built, which is seven minutes of a core.
@@ -74,6 +76,9 @@ release: ui ## dist: programs, packages, image, chart, what is in them, checksum
 test-deps: ## the Debian packages that the integration tests use
 	@missing=; for p in $(PACKAGES); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; done; \
 	if [ -n "$$missing" ]; then $(SUDO) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends $$missing; fi
+
+test-long-deps: ## the Debian packages that the long tests use
+	@$(MAKE) --no-print-directory test-deps PACKAGES="$(PACKAGES) $(LONG)"
 
 vet:
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "gofmt: $$out"; exit 1; }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -24,7 +23,8 @@ func importCommand() *cobra.Command {
 		Long: `Import reads the configuration of another system and writes one zone file for each zone, below --to. What could not be carried over, or
 not as it was, it prints with file and line. "fairlead check" passes on what it writes; read the report before you serve it.
 
-  gdnsd         the file config, and the files of the directory zones, named as their zones; or the directory that has both
+  gdnsd         the file config, and the files of the directory zones, named as their zones; or the directory that has both,
+                of which nothing else is read
   coredns-gslb  zone files in YAML, and the Corefile, health check profiles and location map if there are any
   route53       what "aws route53 list-resource-record-sets" and "list-health-checks" print as JSON
   pdns-lua      zone files with LUA records, as "pdnsutil list-zone" prints them
@@ -71,12 +71,12 @@ func usageOr(cmd *cobra.Command, system string, err error) error {
 	return exit.Usagef(cmd, "%s", err)
 }
 
-// foreignFiles reads the files; of a directory its own and those of zones below it.
+// foreignFiles reads the files; of a directory those in it.
 func foreignFiles(paths []string) (files []foreign.File, err error) {
 	for _, path := range paths {
 		list := []string{path}
-		if info, err := os.Stat(path); err == nil && info.IsDir() {
-			if list, err = filesOf(path, filepath.Join(path, "zones")); err != nil {
+		if isDirectory(path) {
+			if list, err = filesOf(path); err != nil {
 				return nil, err
 			}
 		}
@@ -91,20 +91,33 @@ func foreignFiles(paths []string) (files []foreign.File, err error) {
 	return files, nil
 }
 
-// filesOf are the files of directories, but for those that begin with a dot; one that is not there has none.
-func filesOf(dirs ...string) (out []string, err error) {
-	for _, dir := range dirs {
-		list, err := os.ReadDir(dir)
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			return nil, err
+// filesOf are the files of a directory, but for those that begin with a dot. Where it has a directory zones, as that of gdnsd has, they are the files
+// there and config beside it: logs and databases lie there too.
+func filesOf(dir string) (out []string, err error) {
+	zones := filepath.Join(dir, "zones")
+	if isDirectory(zones) {
+		if config := filepath.Join(dir, "config"); isFile(config) {
+			out = append(out, config)
 		}
-		for _, f := range list {
-			if !f.IsDir() && !strings.HasPrefix(f.Name(), ".") {
-				out = append(out, filepath.Join(dir, f.Name()))
-			}
+		dir = zones
+	}
+	list, err := os.ReadDir(dir)
+	for _, f := range list {
+		if !f.IsDir() && !strings.HasPrefix(f.Name(), ".") {
+			out = append(out, filepath.Join(dir, f.Name()))
 		}
 	}
-	return out, nil
+	return out, err
+}
+
+func isDirectory(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
 }
 
 func readBounded(path string) ([]byte, error) {

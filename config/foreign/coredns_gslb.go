@@ -241,7 +241,7 @@ func (b *gslbRecord) region(be tree) string {
 		return onlyPlace
 	}
 	name := identifier(fmt.Sprintf("at_%g_%g", lat, lon))
-	b.z.place(name, name).location = []float64{lat, lon}
+	b.z.region(name).location = []float64{lat, lon}
 	return name
 }
 

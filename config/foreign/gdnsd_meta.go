@@ -117,13 +117,13 @@ func (g *gdnsd) places(z *zone, s *service, m *vscf, pools map[string]*pool, l l
 				lat, err1 := strconv.ParseFloat(at[0].text, 64)
 				lon, err2 := strconv.ParseFloat(at[1].text, 64)
 				if err1 == nil && err2 == nil {
-					z.place(p.region, p.region).location = []float64{lat, lon}
+					z.region(p.region).location = []float64{lat, lon}
 				}
 			}
 		}
 		mapped := true
 		for _, p := range pools {
-			mapped = mapped && z.place(p.region, p.region).location != nil
+			mapped = mapped && z.region(p.region).location != nil
 		}
 		if mapped {
 			// One tier, which distance splits.

@@ -155,6 +155,10 @@ func (p *pdns) serve(c *pick, function string, ttl uint32, l line) {
 		}
 		s.pools = append(s.pools, p.z.addPool(&pool{name: name, check: c.checks[i], endpoints: set}))
 		t := tier{{s.pools[i].name, 1}}
+		if c.clients == nil && len(c.sets) > 1 {
+			// While nothing is up all addresses of all sets are answered alike, so that larger sets are answered more often.
+			t[0].weight = len(set)
+		}
 		switch {
 		case c.clients == nil:
 			s.tiers = append(s.tiers, t)

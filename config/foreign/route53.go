@@ -256,9 +256,9 @@ func (b *route53Service) nearest(s *service, sets []tree) {
 		for _, p := range b.poolsOf(set, 0) {
 			p.region = where
 			for i := range p.endpoints {
-				p.endpoints[i].az = where
+				p.endpoints[i].az = b.z.az(where, where)
 			}
-			b.z.place(where, where).location = place
+			b.z.region(where).location = place
 		}
 	}
 	if s.tiers = b.one(sets, nil); ok {

@@ -123,7 +123,7 @@ func (z *zone) addPool(p *pool) *pool {
 		}
 		e.name = z.unused(identifier(e.name), func(name string) bool { return seen[name] })
 		seen[e.name] = true
-		z.place(p.region, e.az)
+		e.az = z.az(p.region, e.az)
 	}
 	z.pools = append(z.pools, p)
 	return p
@@ -138,18 +138,31 @@ func (z *zone) unused(name string, taken func(string) bool) string {
 	return out
 }
 
-// place makes sure that the region has the AZ.
-func (z *zone) place(name, az string) *region {
-	i := slices.IndexFunc(z.regions, func(r *region) bool { return r.name == name })
-	if i < 0 {
-		i = len(z.regions)
-		z.regions = append(z.regions, &region{name: name})
+// region is the region of that name, which is made if it is not there yet.
+func (z *zone) region(name string) *region {
+	for _, r := range z.regions {
+		if r.name == name {
+			return r
+		}
 	}
-	r := z.regions[i]
-	if !slices.Contains(r.azs, az) {
-		r.azs = append(r.azs, az)
-	}
+	r := &region{name: name}
+	z.regions = append(z.regions, r)
 	return r
+}
+
+// az is the AZ of that name in a region, which is made if it is not there yet. Where another region has it, the name of its own stands before it: an AZ
+// belongs to one region.
+func (z *zone) az(of, name string) string {
+	r := z.region(of)
+	for _, other := range z.regions {
+		if other != r && slices.Contains(other.azs, name) {
+			return z.az(of, of+"-"+name)
+		}
+	}
+	if !slices.Contains(r.azs, name) {
+		r.azs = append(r.azs, name)
+	}
+	return name
 }
 
 // allOf is the name of the check that is up while all of those named are; empty for none.
