@@ -81,7 +81,7 @@ func loadTemplates(a *assets) (map[string]*template.Template, error) {
 func functions(a *assets) template.FuncMap {
 	return template.FuncMap{
 		"asset": a.address, "display": display, "percent": percent, "seconds": seconds, "when": when, "clock": clock, "iso": iso,
-		"servicePath": servicePath, "endpointPath": endpointPath, "join": strings.Join, "mark": markOf, "plural": plural,
+		"servicePath": servicePath, "endpointPath": endpointPath, "join": strings.Join, "mark": markOf, "leftMark": leftMark, "plural": plural,
 		"dict": dict, "unknown": unknownWords, "query": url.QueryEscape, "orderMark": orderMark, "eventMark": eventMark, "phase": phaseWord, "eventText": eventText, "eventSubject": eventSubject, "eventPath": eventPath, "nav": nav, "kindShape": kindShape, "drillMark": drillMark, "nodeMark": nodeMark, "delayMark": delayMark, "fileMark": fileMark, "sourceWord": sourceWord, "deref": func(b *bool) bool { return b != nil && *b },
 		"planPath": planPath, "runPath": runPath, "wouldMark": wouldMark, "prospectMark": prospectMark, "runMark": runMark, "stepMark": stepMark,
 		"runKind": func(u api.Run) string { return runKind(&u) }, "atStep": func(u api.Run) int { return atStep(&u) }, "inc": func(i int) int { return i + 1 },
@@ -107,6 +107,14 @@ func markOf(state string) mark {
 		return mark{state, state}
 	}
 	return mark{"unknown", "unknown"}
+}
+
+// leftMark is the mark of what has left the answers: for what no verdict and no order keeps out, the shape of what is not known, and the word.
+func leftMark(state string) mark {
+	if m := markOf(state); m.Word == state {
+		return m
+	}
+	return mark{"unknown", state}
 }
 
 // orderMark is the mark of an order.

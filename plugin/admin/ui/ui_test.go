@@ -252,3 +252,12 @@ func TestSharesOfFamilies(t *testing.T) {
 	require.Equal(t, []azShare{{AZ: "e2", Fraction: 0.5, Width: 50}, {AZ: "e1", Fraction: 0.5, From: 50, Width: 50}}, got)
 	require.Nil(t, azShares(nil, nil))
 }
+
+// What has left the answers is called by why: out where neither a verdict nor an order keeps it out, not unknown.
+func TestLeftMark(t *testing.T) {
+	for state, want := range map[string]mark{
+		"down": {"down", "down"}, "drained": {"drained", "drained"}, "out": {"unknown", "out"}, "removed": {"unknown", "removed"}, "fixed": {"unknown", "fixed"},
+	} {
+		require.Equal(t, want, leftMark(state))
+	}
+}

@@ -55,6 +55,8 @@ export function ui(...flags) {
 export async function page(browser, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ignoreHTTPSErrors: true, ...options });
   const p = await context.newPage();
+  // As in until: a machine that is busy with other tests is not the page's fault.
+  p.setDefaultTimeout(60000);
   p.faults = [];
   p.on('console', (m) => { if (/Content.Security.Policy|Refused to/i.test(m.text())) p.faults.push(m.text()); });
   p.on('pageerror', (e) => p.faults.push(`page error: ${e.message}`));

@@ -69,6 +69,12 @@ try {
   for (const [name, at] of [['service', '/ui/services/www.demo.fairlead.test?client=192.0.2.1'], ['endpoint', '/ui/endpoints/demo.fairlead.test/web-eu/web-eu-a']]) {
     await p.goto(proxy.base + at);
     await p.waitForSelector('.pulse.on');
+    if (name === 'service') {
+      await until('charts say that their times are UTC', async () => {
+        const legends = await p.locator('.chart .u-legend').allInnerTexts();
+        return legends.length > 0 && legends.every((l) => l.trim().startsWith('UTC'));
+      });
+    }
     await clean(`the page of a ${name}`);
     await shoot(p, name);
   }

@@ -176,6 +176,8 @@ document.addEventListener('input', (e) => {
   const probe = document.createElement('span');
   document.body.append(probe);
   const colour = (name) => { probe.style.color = css(name); return getComputedStyle(probe).color; };
+  // Charts of one page begin at the same instant: the first that any of them knows of.
+  const known = [];
   for (const box of document.querySelectorAll('.chart[data-series]')) {
     if (typeof uPlot === 'undefined') { box.textContent = 'Charts come with a program that was built with Node.'; continue; }
     let history;
@@ -184,10 +186,14 @@ document.addEventListener('input', (e) => {
       if (!r.ok) throw new Error(r.status);
       history = await r.json();
     } catch { box.textContent = 'The history could not be read.'; continue; }
-    if (!history.series.length) { box.textContent = 'Nothing yet.'; continue; }
+    if (history.series.length) known.push({ box, history }); else box.textContent = 'Nothing yet.';
+  }
+  const first = Math.min(...known.map(({ history }) => Math.max(Date.parse(history.since), Math.min(...history.series.flatMap((s) => s.points.map((p) => Date.parse(p.at))))))) / 1000;
+  const clock = (seconds, digits) => new Date(seconds * 1000).toISOString().slice(11, digits);
+  for (const { box, history } of known) {
     const now = Date.parse(history.at) / 1000;
     const since = Date.parse(history.since) / 1000;
-    const times = new Set([now]);
+    const times = new Set([first, now]);
     for (const s of history.series) for (const p of s.points) times.add(Math.max(since, Date.parse(p.at) / 1000));
     const xs = [...times].sort((a, b) => a - b);
     const percent = box.dataset.unit === '%';
@@ -205,8 +211,8 @@ document.addEventListener('input', (e) => {
     const chart = new uPlot({
       width: box.clientWidth - 16, height: 190, tzDate: (ts) => uPlot.tzDate(new Date(ts * 1000), 'Etc/UTC'),
       scales: { y: { range: percent ? [0, 100] : (u, lo, hi) => [0, Math.max(1, hi * 1.1)] } },
-      axes: [axis, { ...axis, values: (u, list) => list.map((v) => v + unit), size: 64 }],
-      series: [{}, ...history.series.map((s, i) => ({ label: name(s), stroke: colour(`--t${(2 * i) % 8}`), width: 2, paths: uPlot.paths.stepped({ align: 1 }), points: { show: false }, value: (u, v) => v === null ? '—' : v.toFixed(1) + unit }))],
+      axes: [{ ...axis, values: (u, list, i, space, step) => list.map((v) => clock(v, step < 60 ? 19 : 16)) }, { ...axis, values: (u, list) => list.map((v) => v + unit), size: 64 }],
+      series: [{ label: 'UTC', value: (u, v) => v === null ? '—' : clock(v, 19) }, ...history.series.map((s, i) => ({ label: name(s), stroke: colour(`--t${(2 * i) % 8}`), width: 2, paths: uPlot.paths.stepped({ align: 1 }), points: { show: false }, value: (u, v) => v === null ? '—' : v.toFixed(1) + unit }))],
     }, [xs, ...rows], box);
     chart.root.setAttribute('role', 'img');
     chart.root.setAttribute('aria-label', `${box.dataset.label} of the last 24 hours: ${history.series.map((s, i) => `${name(s)} now ${rows[i].at(-1) === null ? 'not known' : rows[i].at(-1).toFixed(1) + unit}`).join(', ')}`);
