@@ -13,6 +13,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health/departure"
 	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
+	"github.com/fairlead-dns/fairlead/plugin/answer"
 )
 
 // Incidents are those that a node keeps, the newest first.
@@ -72,7 +73,7 @@ func shownIncidents(n Node) []*ledger.Incident {
 		}
 		every = append(every, out[k]...)
 	}
-	carriers := carriersOf(n, every)
+	carriers := carriersOf(n.Snapshot(), every)
 	for k, i := range all {
 		if found := recordsOf(carriers, out[k]); len(found) > 0 {
 			shown := *i
@@ -281,7 +282,7 @@ const maxOwners = 3
 
 // staticRecords are the static records, as OWNER TYPE, that hold one of the addresses: nobody counts how long caches hold them.
 func staticRecords(n Node, addresses []string) []string {
-	return recordsOf(carriersOf(n, addresses), addresses)
+	return recordsOf(carriersOf(n.Snapshot(), addresses), addresses)
 }
 
 // recordsOf are those of the carriers that hold one of the addresses, each once.
@@ -293,8 +294,7 @@ func recordsOf(carriers map[string][]string, addresses []string) (found []string
 }
 
 // carriersOf are the static records, as OWNER TYPE, that hold one of the addresses, by address.
-func carriersOf(n Node, addresses []string) map[string][]string {
-	snap := n.Snapshot()
+func carriersOf(snap *answer.Snapshot, addresses []string) map[string][]string {
 	if snap == nil || len(addresses) == 0 {
 		return nil
 	}

@@ -61,7 +61,7 @@ func (s *Server) lifeboat(r *http.Request) (int, any) {
 // NewLifeboat is what follows from what is known of a scope, and from snap, for who still arrives there. service is the one whose clients do; empty
 // for all.
 func NewLifeboat(n Node, snap *answer.Snapshot, scope health.Scope, service string, known *departure.Safety) *api.Lifeboat {
-	b := boatView{node: n, snap: snap, service: service, known: known, drains: drainsOf(n)}
+	b := newBoatView(n, snap, service, known)
 	out := &api.Lifeboat{
 		Node: n.Name(), At: known.At, Scope: api.Scope{Kind: scope.Kind.String(), Name: scope.Path()}, Addresses: []api.LifeboatAddress{}, Asked: known.Asked,
 	}
@@ -74,21 +74,81 @@ func NewLifeboat(n Node, snap *answer.Snapshot, scope health.Scope, service stri
 	return out
 }
 
-// A boatView looks at what the addresses of a scope are to those who arrive there.
+// A boatView looks at what the addresses of a scope are to those who arrive there. What is the same for all of them is found out once.
 type boatView struct {
-	node Node
-	// snap is the one snapshot that all of it is read from: zones and services of one are not those of another.
-	snap    *answer.Snapshot
-	service string
-	known   *departure.Safety
-	drains  []health.Intent
+	node     Node
+	service  string
+	known    *departure.Safety
+	arrivals *explain.Arrivals
+	// pools are those of the snapshot, ordered the endpoints of which a drain in force asks for a lifeboat.
+	pools   map[placeOfPool]poolView
+	ordered map[ledger.Label]bool
+	// owners are names of the snapshot that answer an address, records static records that have it, left the services whose answers it left.
+	owners, records map[string][]string
+	left            map[placeLeft][]string
+}
+
+// A placeOfPool is a pool by name, a placeLeft an endpoint with what left.
+type (
+	placeOfPool struct{ zone, pool string }
+	placeLeft   struct {
+		label ledger.Label
+		rdata string
+	}
+)
+
+// A poolView is a pool in its zone.
+type poolView struct {
+	zone *health.ZoneView
+	pool *config.Pool
+}
+
+func newBoatView(n Node, snap *answer.Snapshot, service string, known *departure.Safety) *boatView {
+	b := &boatView{
+		node: n, service: service, known: known, arrivals: explain.NewArrivals(snap), pools: make(map[placeOfPool]poolView), ordered: boatsOrdered(snap, drainsOf(n)),
+		left: make(map[placeLeft][]string),
+	}
+	var addresses []string
+	for i := range known.Items {
+		addresses = append(addresses, known.Items[i].RData)
+	}
+	b.owners, b.records = snap.OwnersOf(maxOwners, addresses...), carriersOf(snap, addresses)
+	for _, zv := range snap.View.Zones {
+		for _, p := range zv.Zone.Pools {
+			b.pools[placeOfPool{zv.Zone.Name, p.Name}] = poolView{zv, p}
+		}
+	}
+	for _, d := range n.Departures() {
+		if !d.Moved {
+			at := placeLeft{d.Label, d.RData}
+			b.left[at] = unique(b.left[at], d.Services)
+		}
+	}
+	return b
+}
+
+// boatsOrdered are the endpoints of which one of drains asks for a lifeboat.
+func boatsOrdered(snap *answer.Snapshot, drains []health.Intent) map[ledger.Label]bool {
+	ordered := make(map[ledger.Label]bool)
+	for i := range drains {
+		if !drains[i].Lifeboat {
+			continue
+		}
+		for _, zv := range snap.View.Zones {
+			for _, ref := range judge.Endpoints(zv.Zone, &drains[i]) {
+				ordered[ledger.LabelOf(zv.Zone, ref.Pool, ref.Endpoint)] = true
+			}
+		}
+	}
+	return ordered
 }
 
 // address is what becomes of who arrives at one address.
 func (b *boatView) address(i *departure.SafetyItem, addr netip.Addr) api.LifeboatAddress {
 	out := api.LifeboatAddress{Endpoint: endpointName(i.Label), Address: i.RData, Drained: i.Drained}
-	z, pool := b.poolOf(i.Label)
-	out.Lifeboat = b.ordered(z, pool, i.Label)
+	at := b.pools[placeOfPool{i.Label.Zone, i.Label.Pool}]
+	pool := at.pool
+	out.Lifeboat = b.ordered[i.Label]
 	if i.Bound.Known {
 		caches := b.node.Caches()
 		clamped := i.Bound.Clamped(caches.Clamp, caches.Transit)
@@ -114,13 +174,13 @@ func (b *boatView) address(i *departure.SafetyItem, addr netip.Addr) api.Lifeboa
 	case pool.KeepsData():
 		return refuse("stateful", "pool "+pool.Name+" keeps data: who arrives there is not carried to other data")
 	}
-	switch out.Services = b.left(i, z, pool); {
+	switch out.Services = b.services(i, at); {
 	case len(out.Services) == 0 && b.service != "":
 		return refuse("services", plain(b.service)+" is no service whose answers it left")
 	case len(out.Services) == 0:
 		return refuse("empty", "no service is answered from its pool")
 	}
-	targets, rule, text := b.targets(z, out.Services, addr)
+	targets, rule, text := b.arrivals.Targets(at.zone, out.Services, addr)
 	if rule != "" {
 		return refuse(rule, text)
 	}
@@ -134,113 +194,35 @@ func remaining(at, now time.Time) *float64 {
 	return &s
 }
 
-// poolOf is the pool of a label in the model; nil for none.
-func (b *boatView) poolOf(l ledger.Label) (*health.ZoneView, *config.Pool) {
-	for _, zv := range b.snap.View.Zones {
-		if zv.Zone.Name != l.Zone {
-			continue
-		}
-		for _, p := range zv.Zone.Pools {
-			if p.Name == l.Pool {
-				return zv, p
-			}
-		}
-	}
-	return nil, nil
-}
-
-// ordered tells whether a drain in force of an endpoint asks for a lifeboat.
-func (b *boatView) ordered(zv *health.ZoneView, p *config.Pool, l ledger.Label) bool {
-	if p == nil {
-		return false
-	}
-	return slices.ContainsFunc(p.Endpoints, func(e *config.Endpoint) bool {
-		return ledger.LabelFor(zv.Zone, p, e) == l && slices.ContainsFunc(b.drains, func(d health.Intent) bool { return d.Lifeboat && judge.Names(zv.Zone, p, e, &d) })
-	})
-}
-
 // answeredBy says who answers an address now, in words; empty for nobody that is known.
 func (b *boatView) answeredBy(i *departure.SafetyItem) string {
-	if names := b.snap.Owners(maxOwners, i.RData); len(names) > 0 {
-		for k := range names {
-			names[k] = plain(names[k])
+	if names := b.owners[i.RData]; len(names) > 0 {
+		var list []string
+		for _, name := range names {
+			list = append(list, plain(name))
 		}
-		return "it is answered for " + strings.Join(names, ", ")
+		return "it is answered for " + strings.Join(list, ", ")
 	}
 	for _, u := range i.Bound.Unknown {
 		if u.Answering {
 			return "node " + u.Node + " answers it"
 		}
 	}
-	if records := staticRecords(b.node, []string{i.RData}); len(records) > 0 {
+	if records := b.records[i.RData]; len(records) > 0 {
 		return "the record " + records[0] + " has it"
 	}
 	return ""
 }
 
-// left are the services whose clients may still come to an address: those whose answers it left, or all of its pool where nobody remembers.
-func (b *boatView) left(i *departure.SafetyItem, zv *health.ZoneView, p *config.Pool) (services []string) {
-	for _, d := range b.node.Departures() {
-		if d.RData == i.RData && d.Label == i.Label && !d.Moved {
-			services = unique(services, d.Services)
-		}
-	}
+// services are those whose clients may still come to an address: those whose answers it left, or all of its pool where nobody remembers.
+func (b *boatView) services(i *departure.SafetyItem, at poolView) []string {
+	services := slices.Clone(b.left[placeLeft{i.Label, i.RData}])
 	if len(services) == 0 {
-		for _, k := range p.Services {
-			services = append(services, zv.Zone.Services[k].Name)
+		for _, k := range at.pool.Services {
+			services = append(services, at.zone.Zone.Services[k].Name)
 		}
 	}
 	return slices.DeleteFunc(services, func(s string) bool { return b.service != "" && s != b.service })
-}
-
-// targets are who answers for all of the services now: at layer 4 nobody says which of them a client wants.
-func (b *boatView) targets(zv *health.ZoneView, services []string, addr netip.Addr) (common []api.LifeboatTarget, rule, text string) {
-	stateful, overloaded, answering := "", "", 0
-	for _, name := range services {
-		k := slices.IndexFunc(zv.Zone.Services, func(s *config.Service) bool { return s.Name == name })
-		if k < 0 {
-			continue
-		}
-		var own []api.LifeboatTarget
-		plan := b.snap.Plan(zv.Zone, k)
-		for _, s := range explain.Shares(zv.Zone, plan) {
-			p := zv.Zone.Pools[max(0, slices.IndexFunc(zv.Zone.Pools, func(p *config.Pool) bool { return p.Name == s.Pool }))]
-			switch {
-			case s.Pool == "" || s.Fraction == 0 || (s.Family == "A") != addr.Is4() || s.Family == "CNAME":
-				continue
-			case p.KeepsData():
-				stateful = p.Name
-				continue
-			}
-			if percent := explain.LoadPercent(b.snap, zv.Zone, s.Pool); percent > 100 {
-				overloaded = fmt.Sprintf("pool %s would get %.0f %% of its capacity", s.Pool, percent)
-				continue
-			}
-			own = append(own, api.LifeboatTarget{Endpoint: plain(zv.Zone.Name) + "/" + s.Pool + "/" + s.Endpoint, Address: s.Data, Fraction: s.Fraction})
-		}
-		if answering++; answering == 1 {
-			common = own
-			continue
-		}
-		common = slices.DeleteFunc(common, func(t api.LifeboatTarget) bool {
-			return !slices.ContainsFunc(own, func(o api.LifeboatTarget) bool { return o.Address == t.Address })
-		})
-		if len(common) == 0 && len(own) > 0 {
-			rule, text = "services", "its services ("+strings.Join(services, ", ")+") are not answered by the same endpoints: name the one whose clients arrive"
-		}
-	}
-	switch {
-	case len(common) > 0:
-		return common, "", ""
-	case rule != "":
-	case overloaded != "":
-		rule, text = health.RuleCapacity, overloaded
-	case stateful != "":
-		rule, text = "stateful", "pool "+stateful+", which is in service, keeps data"
-	default:
-		rule, text = "empty", "nobody else is in service"
-	}
-	return nil, rule, text
 }
 
 // proberAddresses are the addresses from which nodes probe, as far as this one knows: those at which they gossip, and its own on the way there.

@@ -50,12 +50,11 @@ func (a *safeAnswer) lifeboat() string {
 	if snap == nil {
 		return ""
 	}
-	view := boatView{node: a.node, snap: snap, known: a.known, drains: drainsOf(a.node)}
+	ordered := boatsOrdered(snap, drainsOf(a.node))
 	asked, stop := false, true
 	for k := range a.known.Items {
 		i := &a.known.Items[k]
-		z, p := view.poolOf(i.Label)
-		if !view.ordered(z, p, i.Label) {
+		if !ordered[i.Label] {
 			continue
 		}
 		asked = true

@@ -276,6 +276,24 @@ func (s *Snapshot) Owners(most int, rdata ...string) (owners []string) {
 	return owners
 }
 
+// OwnersOf are the names that answer each of RDATA, as ledger.Holding has it, most of them at the most, in one walk.
+func (s *Snapshot) OwnersOf(most int, rdata ...string) map[string][]string {
+	keys, owners := make(map[ledger.RDataKey]string, len(rdata)), make(map[string][]string)
+	for _, r := range rdata {
+		keys[ledger.RDataKeyOf(r)] = r
+	}
+	for _, z := range s.zones {
+		z.names(func(n name) {
+			for _, slot := range n.compiled.slots {
+				if r, wanted := keys[s.ledger.KeyOf(slot).RData]; wanted && len(owners[r]) < most && !slices.Contains(owners[r], n.owner) {
+					owners[r] = append(owners[r], n.owner)
+				}
+			}
+		})
+	}
+	return owners
+}
+
 // led are the endpoints, by pool and endpoint, to whose host names answers for services lead.
 func (z *zone) led() map[[2]int]bool {
 	led := make(map[[2]int]bool)

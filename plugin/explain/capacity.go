@@ -4,7 +4,6 @@ import (
 	"math"
 	"strings"
 
-	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
@@ -38,13 +37,7 @@ func (l load) percent() float64 {
 	return 100 * l.requests / l.capacity
 }
 
-// LoadPercent is how much of what it carries a pool gets, by the demand of all services and the shares of those whom no client rule names; 0 where
-// that is not known.
-func LoadPercent(s *answer.Snapshot, zone *config.Zone, pool string) float64 {
-	return loads(s)[strings.TrimSuffix(zone.Name, ".")+"/"+pool].percent()
-}
-
-// loads are those of pools that have a capacity, by ZONE/POOL.
+// loads are those of pools that have a capacity, by ZONE/POOL: by the demand of all services and the shares of those whom no client rule names.
 func loads(s *answer.Snapshot) map[string]load {
 	out := make(map[string]load)
 	for _, zv := range s.View.Zones {
