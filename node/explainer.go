@@ -58,6 +58,15 @@ func (e *explainer) Preview(i health.Intent) (*api.Preview, error) {
 	return x.Preview(i, e.node.engine.Admissible(i), e.allowances(), time.Now())
 }
 
+// Boat says why the lifeboat that an order asks for could forward to nobody; nil where nothing is answered yet.
+func (e *explainer) Boat(i health.Intent) error {
+	x, err := e.node.Explainer()
+	if err != nil {
+		return nil
+	}
+	return x.Boat(i)
+}
+
 // allowances are those of an order: a node alone waits for nobody's gossip.
 func (e *explainer) allowances() steer.Allowances {
 	a := e.node.Allowances()

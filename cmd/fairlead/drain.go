@@ -44,7 +44,8 @@ and is further behind than the service's rpo, capacity what leaves less than car
 and after, what a rule would refuse, and when honest caches would have forgotten.
 
 With --lifeboat the order, and the events about it, say that who still arrives there is to be forwarded: ` + "`fairlead lifeboat`" + ` does
-that, on the machines that are left, started by a hook, by hand or by systemd.
+that, on the machines that are left, started by a hook, by hand or by systemd. The rule capacity refuses the order where the lifeboat
+could forward to nobody, for who is in service would get more than it carries.
 
 ` + confirmHelp + "\n\n" + serverHelp + "\n\n" + orderExits,
 		Example: `  fairlead drain az eu-west-1a --for 2h --reason "power work, CHG-1234"

@@ -51,10 +51,13 @@ func (s *Server) createIntent(r *http.Request) (int, any) {
 	if err != nil {
 		return invalid(err)
 	}
-	if !req.DryRun {
-		return s.intend(rec, i, req.Wait)
+	if req.DryRun {
+		return s.preview(i)
 	}
-	return s.preview(i)
+	if err := s.opts.Node.Explainer.Boat(i); err != nil {
+		return intentRefused(err)
+	}
+	return s.intend(rec, i, req.Wait)
 }
 
 // intentOf is the order that req makes at now.

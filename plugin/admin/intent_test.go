@@ -87,6 +87,7 @@ func TestIntentRequestsThatAreRefused(t *testing.T) {
 		"in a million years":        {body: `{"kind":"drain","scope":{"kind":"az","name":"a"},"reason":"x","starts_in_seconds":1e300}`, status: 400, detail: "starts_in_seconds"},
 		"a rule": {body: drain, status: 409, detail: "refused by keep_azs: service www.example.org",
 			err: &health.RuleError{Suspension: health.Suspension{Rule: health.RuleKeepAZs, Service: "www.example.org."}, Why: "x"}},
+		"a lifeboat":    {body: `{"kind":"drain","scope":{"kind":"az","name":"a"},"reason":"overloads","lifeboat":true}`, status: 409, detail: "150 % of its capacity"},
 		"nothing named": {body: drain, err: fmt.Errorf("%w: az eu-a", health.ErrNothingNamed), status: 404, detail: "az eu-a"},
 		"conflict":      {body: drain, err: health.ErrIntentConflict, status: 409},
 		"invalid":       {body: drain, err: health.ErrInvalidIntent, status: 400},

@@ -219,6 +219,8 @@ type Explainer interface {
 	Cell(service, label string, a api.Assumptions) (*api.Cell, error)
 	// Preview is what an order would do; a refusal by a safety rule is a part of it.
 	Preview(health.Intent) (*api.Preview, error)
+	// Boat says why the lifeboat that an order asks for could forward to nobody; nil for others.
+	Boat(health.Intent) error
 	// PreviewEnd is what the end of orders would do; with admit pools are let in at once that would wait.
 	PreviewEnd(ids []health.IntentID, admit bool) (*api.EndPreview, error)
 }

@@ -74,6 +74,14 @@ func (n *fakeNode) Preview(health.Intent) (*api.Preview, error) {
 	return &api.Preview{Rule: health.RuleNeverEmpty, WhatIf: api.WhatIf{Services: []api.WhatIfService{}}}, n.intendErr
 }
 
+// Boat refuses what reasons "overloads".
+func (n *fakeNode) Boat(i health.Intent) error {
+	if i.Lifeboat && i.Reason == "overloads" {
+		return &health.RuleError{Suspension: health.Suspension{Rule: health.RuleCapacity, Service: "www.example.org."}, Why: "150 % of its capacity"}
+	}
+	return nil
+}
+
 func (n *fakeNode) PreviewEnd([]health.IntentID, bool) (*api.EndPreview, error) {
 	return &api.EndPreview{WhatIf: api.WhatIf{Services: []api.WhatIfService{}}, Zones: []api.Zone{}}, n.intendErr
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
+	"github.com/fairlead-dns/fairlead/health/judge"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 	"github.com/fairlead-dns/fairlead/plugin/answer"
 )
@@ -73,6 +74,48 @@ func (a *Arrivals) Targets(zv *health.ZoneView, services []string, addr netip.Ad
 		rule, text = "empty", "nobody else is in service"
 	}
 	return nil, rule, text
+}
+
+// Boat says why a lifeboat that an order asks for could not forward who arrives late at something that the order takes out: who would be in service
+// could not carry what they get. It is nil for other orders, for those that override the rule, and where capacity or demand is not known.
+func (x *Explainer) Boat(i health.Intent) error {
+	if !asksBoat(&i) {
+		return nil
+	}
+	return boat(x.Foresee(i), &i)
+}
+
+func asksBoat(i *health.Intent) bool {
+	return i.Lifeboat && i.Kind == health.IntentDrain && !slices.Contains(i.Override, health.RuleCapacity)
+}
+
+// boat is Boat of what would be answered under the order.
+func boat(then *answer.Snapshot, i *health.Intent) error {
+	a := NewArrivals(then)
+	for _, zv := range then.View.Zones {
+		for _, ref := range judge.Endpoints(zv.Zone, i) {
+			p := zv.Zone.Pools[ref.Pool]
+			if p.KeepsData() {
+				continue
+			}
+			var services []string
+			for _, k := range p.Services {
+				services = append(services, zv.Zone.Services[k].Name)
+			}
+			for _, addr := range []netip.Addr{p.Endpoints[ref.Endpoint].V4, p.Endpoints[ref.Endpoint].V6} {
+				if !addr.IsValid() {
+					continue
+				}
+				if _, rule, text := a.Targets(zv, services, addr); rule == health.RuleCapacity {
+					return &health.RuleError{
+						Suspension: health.Suspension{Rule: rule, Service: services[0]},
+						Why:        "a lifeboat at " + p.Name + "/" + p.Endpoints[ref.Endpoint].Name + " would forward to nobody: " + text,
+					}
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // sharesOf are those of a service.

@@ -17,13 +17,17 @@ import (
 // Preview is what a drain, a weight or a force would do to the answers of every service. admissible is what the engine says of the order: a
 // refusal by a safety rule is a part of the preview, every other error is returned.
 func (x *Explainer) Preview(i health.Intent, admissible error, a steer.Allowances, now time.Time) (*api.Preview, error) {
-	p := new(api.Preview)
-	if rule, ok := errors.AsType[*health.RuleError](admissible); ok {
-		p.Rule, p.RuleService, p.Refused = rule.Rule, rule.Service, rule.Error()
-	} else if admissible != nil {
+	if _, ok := errors.AsType[*health.RuleError](admissible); admissible != nil && !ok {
 		return nil, admissible
 	}
 	then := x.Foresee(i)
+	if admissible == nil && asksBoat(&i) {
+		admissible = boat(then, &i)
+	}
+	p := new(api.Preview)
+	if rule, ok := errors.AsType[*health.RuleError](admissible); ok {
+		p.Rule, p.RuleService, p.Refused = rule.Rule, rule.Service, rule.Error()
+	}
 	p.WhatIf = *x.Compare(then, now)
 	if i.TakesOut() {
 		p.Left, p.AnsweredElsewhere = left(then.View, i), answeredElsewhere(then, i)
