@@ -101,7 +101,7 @@ func planStepShape() *shape {
 		optional("approve", object(
 			optional("role", enum("operator", "admin")).or("operator").says("What whoever approves must be."),
 			optional("person", text("a name", lineText)).or("anybody of the role").says("Who alone may approve, by the name of their login.").as("ada"),
-			optional("other", boolean()).or(false).says("Whether it must be another person than the one who started the run."),
+			optional("other", boolean()).or(false).says("Whether it must be another person than the one who started the run; without it whoever started the run may approve it too."),
 		)).says("Waits for a person: `fairlead plan approve`."),
 	)
 }

@@ -37,7 +37,7 @@ const referenceMade = "Made from the table of keys in `config` by `go test ./con
 var referenceIntro = map[string]string{
 	"zone": `One file per zone, in the directory that the Corefile names as ` + "`zones`" + `. A service needs only its tiers; ` + "`config/testdata/zone.example.yaml`" + ` has
 every key once. A duration has a unit, as in 500ms, 5s, 1h30m or 7d. Integers are decimal. NAME in capitals is a name of your choice, ` + "`[]`" + ` an entry
-of a list. What does not fit is an error with file, line and column, and changes nothing.
+of a list. A key is *required* in its mapping: where that is left out, so is the key. What does not fit is an error with file, line and column, and changes nothing.
 
 ` + referenceMade + `
 `,

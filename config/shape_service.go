@@ -76,7 +76,7 @@ func moveKeys() []key {
 			required("ramp", list(percent(1, 100))).fills("Failover.Ramp").says("The shares by which it takes over: ascending, the last one 100%. The rest goes to the tiers after it; where none takes it the pool gets all.").as("[10%, 50%, 100%]"),
 			optional("step", duration(time.Second, 24*time.Hour)).fills("Failover.Step").or(defaultRampStep).says("The time between two steps.").as("30s"),
 			optional("while", reference("a check")).fills("Failover.While", "Failover.ByCheck").or("by time alone").says("The next step waits until this check is up on every endpoint of the pool that is in service.").as("ready"),
-		)).or("at once").says("How a pool of a later tier, which keeps no data, takes over when its turn comes."),
+		)).or("at once").says("How a pool of a later tier, which keeps no data, takes over when its turn comes.").as("{ramp: [10%, 50%, 100%], step: 30s, while: ready}"),
 		optional("safety", object(
 			optional("keep_regions", integer(0, 1000)).fills("Safety.KeepRegions").or(0).says("A drain must leave so many regions."),
 			optional("keep_azs", integer(0, 1000)).fills("Safety.KeepAZs").or(0).says("A drain must leave so many AZs."),

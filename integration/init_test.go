@@ -44,7 +44,7 @@ func TestInit(t *testing.T) {
 		commands++
 		if names, serve, ok := strings.Cut(strings.TrimPrefix(line, "for n in "), "; do fairlead serve -conf "); ok {
 			for name := range strings.FieldsSeq(names) {
-				conf := strings.ReplaceAll(strings.TrimSuffix(serve, " & done"), "$n", name)
+				conf, _, _ := strings.Cut(strings.ReplaceAll(serve, "$n", name), " >")
 				start(t, &process{bin: bin, dir: filepath.Dir(conf)}, "serve", "-conf", conf)
 				nodes++
 			}

@@ -52,7 +52,7 @@ func TestTutorial(t *testing.T) {
 			line = "try '" + strings.ReplaceAll(line, "'", `'\''`) + "'"
 		}
 		script += line + "\n"
-		if server := regexp.MustCompile(`^python3 .* (\d+) --bind (\S+) &$`).FindStringSubmatch(line); server != nil {
+		if server := regexp.MustCompile(`^python3 .* (\d+) --bind (\S+) .*&$`).FindStringSubmatch(line); server != nil {
 			// Who reads is slower than who runs: without it the first probe finds nobody.
 			script += "try '(echo > /dev/tcp/" + server[2] + "/" + server[1] + ")'\n"
 		}

@@ -93,9 +93,12 @@ func writeKey(w io.Writer, d *config.KeyDoc) {
 	if d.Range != "" && !strings.Contains(d.Type, d.Range) {
 		line("range", d.Range)
 	}
-	if d.Required {
+	switch above := d.Above(); {
+	case d.Required && above == "":
 		line("default", "none: it is required")
-	} else {
+	case d.Required:
+		line("default", "none: it is required where "+above+" stands")
+	default:
 		line("default", d.Default)
 	}
 	line("keys", strings.Join(d.Holds, ", "))

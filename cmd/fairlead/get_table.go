@@ -63,13 +63,24 @@ func zoneTable(d drawing, head *api.Page, zones []api.ZoneItem) {
 }
 
 // upOf is how many may be answered in the ordinary way, of how many.
-func upOf(s api.States) string { return fmt.Sprintf("%d of %d", s.Up+s.Suspect, s.Total()) }
+func upOf(s api.States) string { return upText(s.Up+s.Suspect, s.Total()) }
+
+// upText is how many of how many; of none there is nothing to be said.
+func upText(up, of int) string {
+	if of == 0 {
+		return terminal.Dash("")
+	}
+	return fmt.Sprintf("%d of %d", up, of)
+}
+
+// emptyMark is that of a pool, a zone or a place without endpoints.
+func emptyMark() terminal.Mark { return terminal.MarkOf(health.Unknown, "empty") }
 
 // statesMark is the common state of endpoints, or "partly up".
 func statesMark(s api.States) terminal.Mark {
 	switch total := s.Total(); {
 	case total == 0:
-		return terminal.MarkOf(health.Unknown, "empty")
+		return emptyMark()
 	case s.Up == total:
 		return terminal.MarkOf(health.Up, "")
 	case s.Up+s.Suspect == total:

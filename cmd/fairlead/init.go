@@ -287,7 +287,7 @@ func (l *initLayout) writeNext(w io.Writer) {
 	}
 	each := "for n in " + strings.Join(names, " ") + "; do "
 	if l.local {
-		next("%sfairlead serve -conf %s/$n/Corefile & done", each, quoted)
+		next("%sfairlead serve -conf %s/$n/Corefile > %s/$n/log 2>&1 & done", each, quoted, quoted)
 	}
 	next("export FAIRLEAD_CONTEXTS=%s", shellWord(filepath.Join(l.dir, contextsName)))
 	// Whoever pastes all of it is faster than the nodes.
@@ -295,14 +295,18 @@ func (l *initLayout) writeNext(w io.Writer) {
 	next("fairlead token create --name ci --role viewer")
 	next("fairlead status")
 	next("dig @%s -p %d www.%s +short", l.nodes[0].DNS.Addr(), l.nodes[0].DNS.Port(), l.zone)
-	fmt.Fprintf(w, "\n\"max-ttl 0s\" is your word that nothing has answered the zone from these machines before: until somebody gives it, how long\ncaches may hold older answers is unknown.\n")
+	say := func(format string, args ...any) { fmt.Fprintln(w, narrow(fmt.Sprintf(format, args...), helpWidth)) }
+	say("\n\"max-ttl 0s\" is your word that nothing has answered the zone from these machines before: until somebody gives it, how long caches may hold older answers is unknown.")
 	if l.examples {
-		fmt.Fprintf(w, "\nThe endpoints are addresses of documentation, and down: edit %s.\n", filepath.Join(zonesDir, l.zone+".yaml"))
+		say("\nThe endpoints are addresses of documentation, and down: edit %s.", filepath.Join(zonesDir, l.zone+".yaml"))
 	}
 	if !l.local {
-		fmt.Fprintf(w, "\nWithout the packages: the program to /usr/local/bin, %s/%s to /etc/systemd/system, and `useradd --system fairlead`.\n", installedAt, unitName)
+		say("\nWithout the packages: the program to /usr/local/bin, %s/%s to /etc/systemd/system, and `useradd --system fairlead`.", installedAt, unitName)
 	}
-	fmt.Fprintf(w, "Keep %s: its key signs certificates for the admin API. \"fairlead token create\" makes logins for others.\n", filepath.Join(l.dir, caDir))
+	if l.local {
+		say("What a node says, also why it does not start, is in the file log beside its Corefile.")
+	}
+	say("Keep %s: its key signs certificates for the admin API. \"fairlead token create\" makes logins for others.", filepath.Join(l.dir, caDir))
 }
 
 // shellWord is text as one word of a shell.

@@ -326,12 +326,12 @@ func (a *initAddition) writeNext(w io.Writer) {
 	next("fairlead check %s", dir)
 	if a.l.local {
 		next("kill -HUP PID    # of each node that runs: it reads its files again")
-		next("fairlead serve -conf %s/%s/Corefile &", dir, n.Name)
+		next("fairlead serve -conf %s/%s/Corefile > %s/%s/log 2>&1 &", dir, n.Name, dir, n.Name)
 	} else {
 		next("each other node's node.yaml to %s there, and: systemctl reload fairlead", installedAt)
 		next("scp -r %s/. root@%s:%s/    # and there: chown -R fairlead: %s; systemctl enable --now fairlead", shellWord(n.dir), n.DNS.Addr(), installedAt, installedAt)
 	}
 	next("fairlead nodes max-ttl 0s --node %s --reason \"a new node\"", n.Name)
 	next("fairlead nodes")
-	fmt.Fprintf(w, "\nThe other nodes first: who is not in their rosters is not heard. Last, name it as a name server in the zone file, and in the parent zone.\n")
+	fmt.Fprintln(w, narrow("\nThe other nodes first: who is not in their rosters is not heard. Last, name it as a name server in the zone file, and in the parent zone.", helpWidth))
 }

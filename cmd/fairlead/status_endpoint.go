@@ -208,7 +208,7 @@ func (r report) poolRows() (bad, well []poolRow) {
 				check = "none: always up"
 			}
 			row := poolRow{m, []string{m.Text(), r.name(&z, p.Name), p.Region,
-				fmt.Sprintf("%d of %d", up, len(p.Endpoints)), check, note}}
+				upText(up, len(p.Endpoints)), check, note}}
 			if m.Word == "up" && note == "" {
 				well = append(well, row)
 			} else {
@@ -247,6 +247,9 @@ func (r report) poolNote(z api.Zone, p api.Pool) string {
 
 // poolMark is the common state of the pool's endpoints, or "partly up".
 func poolMark(p api.Pool) terminal.Mark {
+	if len(p.Endpoints) == 0 {
+		return emptyMark()
+	}
 	worst, same := health.Up, true
 	for i, e := range p.Endpoints {
 		st := terminal.ParseState(e.State)

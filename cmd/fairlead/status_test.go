@@ -223,3 +223,14 @@ func TestFormat(t *testing.T) {
 	assert.Equal(t, "3.2s", terminal.UpTo(3150*time.Millisecond))
 	assert.Equal(t, "3.1s", terminal.UpTo(3100*time.Millisecond))
 }
+
+// TestEmptyPool: a pool without endpoints is not up, and none of none is no figure.
+func TestEmptyPool(t *testing.T) {
+	r := report{status: &api.Status{Zones: []api.Zone{{Name: "example.org.", Pools: []api.Pool{{Name: "web", Region: "eu"}}}}}}
+	bad, well := r.poolRows()
+	require.Empty(t, well)
+	require.Len(t, bad, 1)
+	assert.Equal(t, []string{"○ empty", "example.org/web", "eu", "-", "none: always up", ""}, bad[0].cells)
+	assert.Equal(t, "-", upOf(api.States{}))
+	assert.Equal(t, "1 of 2", upOf(api.States{Suspect: 1, Down: 1}))
+}
