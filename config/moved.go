@@ -13,9 +13,11 @@ type MovedNames struct {
 	Service string
 	// What they are, in words, and why they move.
 	What, Why string
-	// Shards are those that move From one pool To another, by name; empty for others.
+	// Shards are those that move From one pool To another, by name; empty for others. FromHome is set where From is a pool, and not what takes
+	// over from it.
 	Shards   Shards
 	From, To string
+	FromHome bool
 }
 
 // Moved are the names that move when is takes the place of was.

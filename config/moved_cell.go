@@ -35,7 +35,7 @@ func (m *cellMoves) all() (moved []MovedNames) {
 	for _, move := range order {
 		shards := ShardsWhere(len(places), func(shard int) bool { return places[shard] == move })
 		one := MovedNames{Before: before, Service: after.Name, Why: "they have another home", Shards: shards}
-		one.From, one.To = move[0].name(m.was), move[1].name(m.is)
+		one.From, one.To, one.FromHome = move[0].name(m.was), move[1].name(m.is), !move[0].drained
 		one.What = fmt.Sprintf("cells %s from %s to %s", shards.Short(), one.From, one.To)
 		moved = append(moved, one)
 	}

@@ -103,6 +103,16 @@ func (s Shards) Without(t Shards) Shards {
 	return ShardsWhere(s.Last()+1, func(shard int) bool { return s.Has(shard) && !t.Has(shard) })
 }
 
+// With are those that are in s or in t.
+func (s Shards) With(t Shards) Shards {
+	return ShardsWhere(max(s.Last(), t.Last())+1, func(shard int) bool { return s.Has(shard) || t.Has(shard) })
+}
+
+// Both are those that are also in t.
+func (s Shards) Both(t Shards) Shards {
+	return ShardsWhere(s.Last()+1, func(shard int) bool { return s.Has(shard) && t.Has(shard) })
+}
+
 // Count is how many they are.
 func (s Shards) Count() (n int) {
 	for _, r := range s {

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/require"
 
+	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/departure"
 	"github.com/fairlead-dns/fairlead/health/gossip/gossiptest"
@@ -215,7 +217,7 @@ func (c *simCaches) hold(by *simNode, d *departure.Departure) {
 		return
 	}
 	for h, list := range c.held {
-		if h.RData != d.RData || d.Owner != "" && h.Owner != d.Owner {
+		if d.Moved && !c.movedFrom(by, d, h) || !d.Moved && (h.RData != d.RData || d.Owner != "" && h.Owner != d.Owner) {
 			continue
 		}
 		for i := range list {
@@ -232,6 +234,23 @@ func (c *simCaches) hold(by *simNode, d *departure.Departure) {
 			}
 		}
 	}
+}
+
+// askedShard is the label of a service with cells that is asked for.
+const askedShard = "x"
+
+// movedFrom tells whether a holding is of the shards of d, and of the pool that they left.
+func (c *simCaches) movedFrom(by *simNode, d *departure.Departure, h ledger.Holding) bool {
+	zone := by.engine.View().Model.Zones[0]
+	at := slices.IndexFunc(zone.Services, func(svc *config.Service) bool { return svc.Name == d.Service && svc.Cells != nil })
+	if len(d.Shards) == 0 || at < 0 || h.Owner != d.Service || !d.Shards.Has(zone.Services[at].Cells.Shard([]byte(askedShard))) {
+		return false
+	}
+	_, way, _ := strings.Cut(d.RData, " from ")
+	from, _, _ := strings.Cut(way, " to ")
+	return slices.ContainsFunc(zone.Pools, func(p *config.Pool) bool {
+		return p.Name == from && slices.ContainsFunc(p.Endpoints, func(e *config.Endpoint) bool { return slices.Contains(e.RData(), h.RData) })
+	})
 }
 
 // wordOf is the instant up to which a bound speaks of a node's answers: that after which its word was given, and the bound itself where it

@@ -111,11 +111,11 @@ func forgottenWords(f *api.Forgetting, now time.Time) string {
 		for _, u := range f.Unknown {
 			who = append(who, u.Node+" "+u.Why)
 		}
-		return "when caches have forgotten its older home is unknown: " + strings.Join(who, ", ")
+		return "when caches have forgotten where it was is unknown: " + strings.Join(who, ", ")
 	case f.Final:
-		return "caches have forgotten its older home"
+		return "caches have forgotten where it was"
 	}
-	return "honest caches have forgotten its older home by " + terminal.Clock(*f.SafeAt, now)
+	return "honest caches have forgotten where it was by " + terminal.Clock(*f.SafeAt, now)
 }
 
 // lines prints text, folded.

@@ -57,7 +57,7 @@ type Heard struct {
 // Start registers all parts: those of its own, that of the orders and those of what nodes share.
 func (x *Exchange) Start(orders Part, shares []*Share) {
 	x.memory = new(round.Memory)
-	x.Register(x.statusPart(), x.marksPart(), x.detailPart(), x.rosterPart(), orders, x.memoryPart(), x.wordsPart(), x.Members.HeardPart(x.Lease), x.livesPart(), x.lagsPart(), x.Words.ListenersPart())
+	x.Register(x.statusPart(), x.marksPart(), x.detailPart(), x.rosterPart(), orders, x.memoryPart(), x.wordsPart(), x.Members.HeardPart(x.Lease), x.livesPart(), x.lagsPart(), x.Words.ListenersPart(), x.cellsPart())
 	for _, share := range shares {
 		x.Register(share.Part())
 	}

@@ -26,6 +26,8 @@ type peer struct {
 	entered map[int]map[round.MemoryKey]bool
 	// listened is what it last said of those who listen to it.
 	listened round.Listened
+	// cells is what it last said of from where it answers shards.
+	cells round.Cells
 	// incarnation is the latest that was heard, and born when it first was.
 	incarnation uint64
 	born        time.Time

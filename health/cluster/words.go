@@ -329,6 +329,7 @@ func (w *Instant) Others() (others []departure.Other, alone bool) {
 			o.Silent = ledger.Silent{Why: "serves other files", Answering: true}
 		default:
 			o.Heard, o.SameOrders, o.Starts = p.at, p.status.Intents == w.digest, w.starts(name)
+			o.Cells, o.CellsAfter = w.cellsOf(p)
 		}
 		others = append(others, o)
 	}

@@ -27,9 +27,21 @@ type Other struct {
 	// SameOrders is set while it says that it has the orders of this node, all and no others. Starts are when those about shards begin there.
 	SameOrders bool
 	Starts     map[health.IntentID]time.Time
+	// Cells are, of services with cells, what is the same for nodes that answer their shards from the same pools; it said so after it had heard
+	// what this node told at CellsAfter.
+	Cells      map[ledger.OwnerKey]uint64
+	CellsAfter time.Time
 	// Heard is when it was heard last, Greatest the greatest TTL that it told of.
 	Heard    time.Time
 	Greatest time.Duration
+}
+
+// given is up to when it is known what it answers.
+func (o *Other) given() time.Time {
+	if o.Cells != nil {
+		return o.CellsAfter
+	}
+	return o.Heard
 }
 
 // movedNames are names of a service that are answered with other addresses since a file was taken up, or since an order began or ended, while
@@ -162,7 +174,9 @@ func (s *Set) movedAway(words Words, now time.Time) (list []Departure) {
 	others, alone := words.Others()
 	s.followShards(words.Open(), others, now)
 	s.followTTL(others, now)
-	s.moved = slices.DeleteFunc(s.moved, func(m *movedNames) bool { return now.Sub(m.until) > ElsewhereShownFor && !s.stands(m) })
+	s.moved = slices.DeleteFunc(s.moved, func(m *movedNames) bool {
+		return now.Sub(m.until) > ElsewhereShownFor && !s.stands(m) && (m.final || now.Sub(m.since) > MaxStanding)
+	})
 	for _, m := range s.moved {
 		d := Departure{
 			Label: ledger.Label{Zone: m.zone}, RData: m.what, Moved: true, Shards: m.shards, Services: []string{m.service}, Service: m.service, Since: m.since,
@@ -204,8 +218,9 @@ func (s *Set) movedBound(m *movedNames, others []Other, own string, alone bool, 
 		return ledger.Bound{Unknown: unknown, Lower: m.until}, nil
 	}
 	b = ledger.Bound{Known: true, SafeAt: m.until, Quiet: m.since}
-	for _, name := range confirmed {
-		b.Confirmed = append(b.Confirmed, ledger.Confirmation{Node: name, Quiet: m.since, Until: m.until, Given: now})
+	for _, c := range confirmed {
+		c.Quiet, c.Until = m.since, m.until
+		b.Confirmed = append(b.Confirmed, c)
 	}
 	// A word counts as fresh for so long: later than that, all of them were given after the instant.
 	after := m.until
@@ -220,8 +235,8 @@ func (s *Set) movedBound(m *movedNames, others []Other, own string, alone bool, 
 
 // older are the nodes that may answer as before the names moved, since they serve other files, have other orders or are not heard, and those that
 // do not. One that an operator has declared stopped answers nothing since then.
-func (s *Set) older(m *movedNames, others []Other, own string, now time.Time) (unknown []ledger.Silent, confirmed []string) {
-	unknown, confirmed = s.olderHere(m, own, now), []string{own}
+func (s *Set) older(m *movedNames, others []Other, own string, now time.Time) (unknown []ledger.Silent, confirmed []ledger.Confirmation) {
+	unknown, confirmed = s.olderHere(m, own, now), []ledger.Confirmation{{Node: own, Given: now}}
 	for i := range others {
 		o := &others[i]
 		why := o.Silent
@@ -232,12 +247,14 @@ func (s *Set) older(m *movedNames, others []Other, own string, now time.Time) (u
 		case why.Why != "":
 		case len(m.shards) > 0 && (!o.SameOrders || !s.sameMoves(m, o, now)):
 			why = ledger.Silent{Why: "has other orders", Answering: true}
+		case s.shardsOf(m, o).Why != "":
+			why = s.shardsOf(m, o)
 		default:
 			if !m.said[o.Node] {
 				s.holdOf(m, o, now)
 				m.said[o.Node] = true
 			}
-			confirmed = append(confirmed, o.Node)
+			confirmed = append(confirmed, ledger.Confirmation{Node: o.Node, Given: o.given()})
 			continue
 		}
 		why.Node = o.Node
@@ -245,6 +262,21 @@ func (s *Set) older(m *movedNames, others []Other, own string, now time.Time) (u
 		unknown = append(unknown, why)
 	}
 	return unknown, confirmed
+}
+
+// shardsOf says why another node may answer shards from where they were; its Why is empty where it does not.
+func (s *Set) shardsOf(m *movedNames, o *Other) ledger.Silent {
+	answered := s.answeredOf(m.service)
+	if answered == nil || len(m.shards) == 0 {
+		return ledger.Silent{}
+	}
+	switch is, said := o.Cells[ledger.OwnerKeyOf(m.service)]; {
+	case !said || o.CellsAfter.Before(m.since):
+		return ledger.Silent{Why: "has not said from which pools it answers the shards"}
+	case is != answered.Hash:
+		return ledger.Silent{Why: "answers shards of the service from other pools", Answering: true}
+	}
+	return ledger.Silent{}
 }
 
 // olderHere says why this node itself may answer as before, or may have.

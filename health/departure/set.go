@@ -70,6 +70,8 @@ type Set struct {
 	shardOrders map[health.IntentID]*shardOrder
 	view        *health.View
 	deadlines   map[deadlineKey]shardDeadline
+	// answered is from where shards are answered since then.
+	answered []ledger.ServiceShards
 	// longer is what older versions of files allowed, by service, while caches may hold answers of it.
 	longer  map[string]olderTTL
 	takings takings
@@ -84,6 +86,9 @@ func New(o Options) *Set {
 
 // Shown are the departures, as of the last second, by RDATA and owner. It may be called from any goroutine.
 func (s *Set) Shown() []Departure { return *s.shown.Load() }
+
+// Answered is from where the shards of services with cells are answered.
+func (s *Set) Answered() []ledger.ServiceShards { return s.answered }
 
 // Book is what answers carry and what has left them.
 func (s *Set) Book() *ledger.Book { return s.book }

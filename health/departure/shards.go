@@ -2,6 +2,7 @@ package departure
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
@@ -120,15 +121,16 @@ func sameHomes(was, is *health.ZoneView) bool {
 	return true
 }
 
-// Published notes the shards that v answers from elsewhere than the view before.
+// Published notes the shards that v answers from elsewhere than the view before: by orders and files, and by health.
 func (s *Set) Published(v *health.View, swap *ledger.Swap, now time.Time) {
 	old := s.view
-	s.view, s.movedCells = v, nil
+	s.view, s.movedCells, s.answered = v, nil, swap.Shards
 	defer s.noteDeadlines(v, now)
 	if old == nil {
 		s.claimShards(v)
 		return
 	}
+	s.moveBack()
 	for _, is := range v.Zones {
 		at := slices.IndexFunc(old.Zones, func(was *health.ZoneView) bool { return was.Zone.Name == is.Zone.Name })
 		if at < 0 {
@@ -138,30 +140,115 @@ func (s *Set) Published(v *health.View, swap *ledger.Swap, now time.Time) {
 		if was.Zone != is.Zone {
 			s.noteTTL(was.Zone, is.Zone, now)
 		}
-		if sameHomes(was, is) {
+		before := len(s.moved)
+		if !sameHomes(was, is) {
+			s.moveHomes(was, is, swap.Quiet, now)
+		}
+		s.moveAnswers(was, is, s.moved[before:], swap.Quiet, now)
+	}
+}
+
+// moveHomes notes the shards of a zone that have another home by orders, or by a file.
+func (s *Set) moveHomes(was, is *health.ZoneView, quiet <-chan struct{}, now time.Time) {
+	for _, moved := range config.MovedCells(was.Zone, is.Zone, homesIn(was), homesIn(is)) {
+		if answered := s.answeredOf(moved.Service); answered != nil && len(moved.Shards) > 0 {
+			if !moved.FromHome {
+				// From which pools they went, their answers say.
+				continue
+			}
+			// The older home may answer them as one that takes over.
+			moved.Shards = moved.Shards.Without(answered.From(moved.From, moved.Shards))
+			if len(moved.Shards) == 0 {
+				continue
+			}
+			moved.What = cellsInWords(moved.Shards, moved.From, moved.To)
+		}
+		m := newMoved(was.Zone.Name, &moved, now)
+		if s.answeredOf(m.service) == nil {
+			s.takeBack(m.service, m.shards, m.to)
+		}
+		s.begin(m, was, is, quiet, now)
+		s.movedCells = append(s.movedCells, Left{
+			Label: ledger.Label{Zone: m.zone}, Owner: m.service, RData: m.what, Service: m.service, Why: moved.Why, Expires: m.until,
+		})
+	}
+}
+
+// moveAnswers notes the shards of a zone whose answers have moved, but for those that are noted already.
+func (s *Set) moveAnswers(was, is *health.ZoneView, noted []*movedNames, quiet <-chan struct{}, now time.Time) {
+	noted = slices.Clone(noted)
+	for i := range s.answered {
+		a := &s.answered[i]
+		service := slices.IndexFunc(was.Zone.Services, func(svc *config.Service) bool { return svc.Name == a.Service })
+		if a.Zone != is.Zone.Name || service < 0 {
 			continue
 		}
-		for _, moved := range config.MovedCells(was.Zone, is.Zone, homesIn(was), homesIn(is)) {
-			m := newMoved(was.Zone.Name, &moved, now)
-			s.moveBack(m)
-			m.quiet = swap.Quiet
-			s.findDeadline(m, was, is, now)
-			s.holdOwn(m, now)
-			s.moved = append(s.moved, m)
-			s.movedCells = append(s.movedCells, Left{
-				Label: ledger.Label{Zone: m.zone}, Owner: m.service, RData: m.what, Service: m.service, Why: moved.Why, Expires: m.until,
-			})
+		for k := range a.Moved {
+			for _, from := range a.Moved[k].From {
+				rest := a.Moved[k].Shards
+				for _, m := range noted {
+					if m.service == a.Service && m.from == from {
+						rest = rest.Without(m.shards)
+					}
+				}
+				if len(rest) > 0 {
+					s.begin(newMoved(a.Zone, movedOf(was.Zone.Services[service], rest, from, a.Moved[k].To), now), was, is, quiet, now)
+				}
+			}
 		}
 	}
 }
 
-// moveBack takes out of earlier moves the shards that now go back to where they were.
-func (s *Set) moveBack(now *movedNames) {
+// movedOf are shards of a service that a pool answered, and others, by name, answer now.
+func movedOf(svc *config.Service, shards config.Shards, from string, to []string) *config.MovedNames {
+	m := &config.MovedNames{Before: svc, Service: svc.Name, Shards: shards, From: from, To: "nowhere"}
+	if len(to) > 0 {
+		m.To = strings.Join(to, " and ")
+	}
+	m.What = cellsInWords(shards, m.From, m.To)
+	return m
+}
+
+func cellsInWords(shards config.Shards, from, to string) string {
+	return "cells " + shards.Short() + " from " + from + " to " + to
+}
+
+// begin has a move stand.
+func (s *Set) begin(m *movedNames, was, is *health.ZoneView, quiet <-chan struct{}, now time.Time) {
+	m.quiet = quiet
+	s.findDeadline(m, was, is, now)
+	s.holdOwn(m, now)
+	s.moved = append(s.moved, m)
+}
+
+// answeredOf is from where the shards of a service are answered; nil where whoever publishes does not say it.
+func (s *Set) answeredOf(service string) *ledger.ServiceShards {
+	at := slices.IndexFunc(s.answered, func(a ledger.ServiceShards) bool { return a.Service == service })
+	if at < 0 {
+		return nil
+	}
+	return &s.answered[at]
+}
+
+// moveBack takes the shards out of earlier moves that are answered from there again.
+func (s *Set) moveBack() {
+	for i := range s.answered {
+		a := &s.answered[i]
+		for _, at := range a.At {
+			for _, pool := range at.Pools {
+				s.takeBack(a.Service, at.Shards, pool)
+			}
+		}
+	}
+}
+
+// takeBack takes shards out of earlier moves from a pool, which answers them again.
+func (s *Set) takeBack(service string, shards config.Shards, pool string) {
 	s.moved = slices.DeleteFunc(s.moved, func(m *movedNames) bool {
-		if m.service != now.service || m.from != now.to || len(m.shards) == 0 || !m.shards.Meets(now.shards) {
+		if m.service != service || m.from != pool || len(m.shards) == 0 || !m.shards.Meets(shards) {
 			return false
 		}
-		m.shards = m.shards.Without(now.shards)
+		m.shards = m.shards.Without(shards)
 		m.what = "cells " + m.shards.Short() + m.way
 		return len(m.shards) == 0
 	})
@@ -238,15 +325,44 @@ func (s *Set) deadline(m *movedNames, node string) (since time.Time, had bool) {
 	return since, len(m.orders) > 0
 }
 
-// claimShards has moves stand that orders in force have brought about before this process began: an earlier one may have answered the homes.
+// claimShards has moves stand that orders in force, and health, have brought about before this process began: an earlier one may have answered
+// the homes.
 func (s *Set) claimShards(v *health.View) {
 	for _, zv := range v.Zones {
-		file := &health.ZoneView{Zone: zv.Zone}
-		if sameHomes(file, zv) {
+		if file := (&health.ZoneView{Zone: zv.Zone}); !sameHomes(file, zv) {
+			for _, moved := range config.MovedCells(zv.Zone, zv.Zone, homesIn(file), homesIn(zv)) {
+				if answered := s.answeredOf(moved.Service); answered == nil || len(answered.From(moved.From, moved.Shards)) == 0 {
+					s.moved = append(s.moved, newMoved(zv.Zone.Name, &moved, s.opts.Started))
+				}
+			}
+		}
+		s.claimAnswers(zv)
+	}
+}
+
+// claimAnswers has moves stand of shards that are not answered from their homes by health, unless caches hold nothing of an earlier process.
+func (s *Set) claimAnswers(zv *health.ZoneView) {
+	if g := s.opts.Greatest; g.Unnamed() == "" && !g.Asks() && !s.opts.Started.Before(s.book.Earlier().Add(s.opts.Transit)) {
+		return
+	}
+	for _, svc := range zv.Zone.Services {
+		answered := s.answeredOf(svc.Name)
+		if answered == nil || svc.Cells == nil {
 			continue
 		}
-		for _, moved := range config.MovedCells(zv.Zone, zv.Zone, homesIn(file), homesIn(zv)) {
-			s.moved = append(s.moved, newMoved(zv.Zone.Name, &moved, s.opts.Started))
+		for _, home := range svc.Cells.Homes() {
+			name := zv.Zone.Pools[home].Name
+			away := svc.Cells.ShardsAt(home).Without(answered.From(name, svc.Cells.ShardsAt(home)))
+			for _, m := range s.moved {
+				if m.service == svc.Name && m.from == name {
+					away = away.Without(m.shards)
+				}
+			}
+			for _, at := range answered.At {
+				if shards := at.Shards.Both(away); len(shards) > 0 {
+					s.moved = append(s.moved, newMoved(zv.Zone.Name, movedOf(svc, shards, name, at.Pools), s.opts.Started))
+				}
+			}
 		}
 	}
 }

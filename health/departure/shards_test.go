@@ -2,6 +2,7 @@ package departure
 
 import (
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
@@ -30,6 +31,8 @@ type shardBed struct {
 	t    *testing.T
 	base time.Time
 	zone *config.Zone
+	// answered is from where the shards are answered, as the publisher says; zero where it does not say it.
+	answered ledger.ServiceShards
 }
 
 func newShardBed(t *testing.T) *shardBed {
@@ -70,7 +73,37 @@ func (b *shardBed) publish(at float64, scoped *health.ServiceView) {
 	}
 	quiet := make(chan struct{})
 	close(quiet)
-	b.Published(&health.View{Zones: []*health.ZoneView{zv}}, &ledger.Swap{Quiet: quiet}, b.second(at))
+	swap := &ledger.Swap{Quiet: quiet}
+	if b.answered.At != nil {
+		swap.Shards = []ledger.ServiceShards{b.answered}
+	}
+	b.Published(&health.View{Zones: []*health.ZoneView{zv}}, swap, b.second(at))
+}
+
+// answers is that the publisher says with the next view that us answers some shards, eu all others, and that shards moved from one pool to another.
+func (b *shardBed) answers(us string, moved ...ledger.ShardsMoved) {
+	all, in := config.Shards{{First: 0, Last: 99}}, config.Shards(nil)
+	if us != "" {
+		in, _ = config.ParseShards(us)
+	}
+	b.answered = ledger.ServiceShards{
+		Zone: b.zone.Name, Service: "ord.example.org.", Hash: uint64(len(us)), Moved: moved,
+		At: []ledger.ShardsAt{{Shards: all.Without(in), Pools: []string{"eu"}}, {Shards: in, Pools: []string{"us"}}},
+	}
+}
+
+func shardsMoved(shards, from, to string) ledger.ShardsMoved {
+	s, _ := config.ParseShards(shards)
+	return ledger.ShardsMoved{Shards: s, From: []string{from}, To: []string{to}}
+}
+
+// what are the moves that stand at a second, in words.
+func (b *shardBed) what(at float64) (what []string) {
+	b.follow(at)
+	for _, d := range b.Shown() {
+		what = append(what, d.RData)
+	}
+	return what
 }
 
 // order is one of this node, and of the other one if that has the same, of shards 10-19 to us from one second to another.
@@ -358,4 +391,116 @@ func TestShardsOfAnEarlierProcess(t *testing.T) {
 	b.opts.Greatest.Heard(0, "nobody knows", b.base)
 	_, unknown = b.until(11)
 	require.Equal(t, []string{"nobody knows"}, unknown)
+}
+
+// TestShardsMovedByHealth: what health moves stands as what orders move: by what is answered, and for as long as it is not answered again.
+func TestShardsMovedByHealth(t *testing.T) {
+	b := newShardBed(t)
+	b.answers("50-99")
+	b.publish(1, nil)
+	require.Empty(t, b.what(1))
+	b.answers("0-99", shardsMoved("0-49", "eu", "us"))
+	b.publish(10, nil)
+	held, unknown := b.until(10)
+	require.Empty(t, unknown)
+	require.GreaterOrEqual(t, held, float64(heldMax))
+	require.Equal(t, []string{"cells 0-49 from eu to us"}, b.what(10))
+	// Those of a ramp go back, and what the others left stands.
+	b.answers("20-99", shardsMoved("0-19", "us", "eu"))
+	b.publish(20, nil)
+	require.Equal(t, []string{"cells 20-49 from eu to us", "cells 0-19 from us to eu"}, b.what(20))
+	b.answers("50-99", shardsMoved("20-49", "us", "eu"))
+	b.publish(30, nil)
+	require.Equal(t, []string{"cells 0-19 from us to eu", "cells 20-49 from us to eu"}, b.what(30))
+	require.True(t, b.final(70))
+	require.Empty(t, b.what(1000))
+}
+
+// final tells whether all that stands at a second is forgotten.
+func (b *shardBed) final(at float64) bool {
+	b.follow(at)
+	return !slices.ContainsFunc(b.Shown(), func(d Departure) bool { return !d.Bound.Final })
+}
+
+// TestShardsNotMoved: an order whose pool is not in service moves nothing, and one that keeps shards where health has them moves them from their home.
+func TestShardsNotMoved(t *testing.T) {
+	b := newShardBed(t)
+	i := b.order(1, 0, 1000)
+	b.answers("50-99")
+	b.publish(1, nil)
+	b.publish(10, &health.ServiceView{Shards: []health.ShardOrder{shardsTo(i, 1)}})
+	require.Empty(t, b.what(10), "eu takes over from us")
+	b.answers("10-19,50-99", shardsMoved("10-19", "eu", "us"))
+	b.publish(20, &health.ServiceView{Shards: []health.ShardOrder{shardsTo(i, 1)}})
+	require.Equal(t, []string{"cells 10-19 from eu to us"}, b.what(20), "us is back")
+	b.answers("50-99", shardsMoved("10-19", "us", "eu"))
+	b.publish(30, &health.ServiceView{Shards: []health.ShardOrder{shardsTo(i, 1)}})
+	require.Equal(t, []string{"cells 10-19 from us to eu"}, b.what(30), "us fails, and nobody says that eu is forgotten")
+
+	b = newShardBed(t)
+	i = b.order(1, 0, 1000)
+	b.answers("0-99")
+	b.publish(1, nil)
+	b.publish(10, &health.ServiceView{Shards: []health.ShardOrder{shardsTo(i, 1)}})
+	require.Equal(t, []string{"cells 10-19 from eu to us"}, b.what(10), "health had moved them long ago")
+	b.publish(20, nil)
+	require.Equal(t, []string{"cells 10-19 from eu to us"}, b.what(20), "us goes on answering them")
+}
+
+// TestShardsOfOthers: another node has let shards go once it has said, after the move, that it answers all of them from the same pools.
+func TestShardsOfOthers(t *testing.T) {
+	b := newShardBed(t)
+	b.has(0)
+	b.answers("50-99")
+	b.publish(1, nil)
+	b.answers("0-99", shardsMoved("0-49", "eu", "us"))
+	b.publish(10, nil)
+	why := func(at float64) []string {
+		_, unknown := b.until(at)
+		return unknown
+	}
+	says := func(heard float64, hash uint64) {
+		b.has(heard)
+		b.other[0].Cells, b.other[0].CellsAfter = map[ledger.OwnerKey]uint64{ledger.OwnerKeyOf("ord.example.org."): hash}, b.second(heard)
+	}
+	require.Equal(t, []string{"has not said from which pools it answers the shards"}, why(11))
+	says(9, b.answered.Hash)
+	require.Equal(t, []string{"has not said from which pools it answers the shards"}, why(12), "what it said before the move")
+	says(12, b.answered.Hash+1)
+	require.Equal(t, []string{"answers shards of the service from other pools"}, why(13))
+	says(20, b.answered.Hash)
+	held, unknown := b.until(20)
+	require.Empty(t, unknown)
+	require.GreaterOrEqual(t, held, float64(heldMax), "it may have answered so until then")
+	require.Equal(t, b.second(20), b.Shown()[0].Bound.Confirmed[1].Given)
+
+	// A node that says nothing for long takes nothing off the list.
+	b.other[0].Silent.Why = "not heard since"
+	require.Len(t, b.what(3600), 1)
+	require.Equal(t, []string{"not heard since"}, why(3600))
+}
+
+// TestShardsAwayAtTheStart: an earlier process may have answered the homes of shards that health keeps from there.
+func TestShardsAwayAtTheStart(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		earlier float64
+		want    []string
+	}{
+		{"caches may hold answers of before", 60, []string{"cells 0-49 from eu to us"}},
+		{"they do not", -60, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newShardBed(t)
+			b.view = nil
+			b.Book().Raise(b.second(tt.earlier))
+			b.answers("0-99")
+			b.publish(0, nil)
+			require.Equal(t, tt.want, b.what(1))
+			if tt.want != nil {
+				held, _ := b.until(1)
+				require.GreaterOrEqual(t, held, tt.earlier+5-1)
+			}
+		})
+	}
 }

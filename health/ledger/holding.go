@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"crypto/sha256"
+	"slices"
 	"strings"
 
 	"github.com/fairlead-dns/fairlead/config"
@@ -93,6 +94,44 @@ type Swap struct {
 	// Left are the holdings of the old one that the new one lacks, Entered the slots of those of the new one that the old one lacked.
 	Left    []Departed
 	Entered []Slot
+	// Shards are all services with cells of the new one.
+	Shards []ServiceShards
 	// Quiet closes when no answer of the old one is under way any more.
 	Quiet <-chan struct{}
+}
+
+// A ServiceShards is from where the shards of a service with cells are answered. A shard's label is an owner name of its own, which no holding
+// tells from those of other shards: they share that of the service.
+type ServiceShards struct {
+	Zone, Service string
+	// At are all shards, each once. Hash is the same for nodes that answer all of them from the same pools of the same files.
+	At   []ShardsAt
+	Hash uint64
+	// Moved are those whose answers lack RDATA that they had, which other answers of the service carry still.
+	Moved []ShardsMoved
+}
+
+// A ShardsAt is shards that are answered from the same pools, by name: none where nothing is answered.
+type ShardsAt struct {
+	Shards config.Shards
+	Pools  []string
+}
+
+// A ShardsMoved is shards that were answered From pools, and are To others, by name.
+type ShardsMoved struct {
+	Shards   config.Shards
+	From, To []string
+}
+
+// From are those of some shards that a pool answers. It may be called on nil.
+func (s *ServiceShards) From(pool string, of config.Shards) (shards config.Shards) {
+	if s == nil {
+		return nil
+	}
+	for i := range s.At {
+		if slices.Contains(s.At[i].Pools, pool) && s.At[i].Shards.Meets(of) {
+			shards = shards.With(s.At[i].Shards.Both(of))
+		}
+	}
+	return shards
 }

@@ -1,6 +1,7 @@
 package staleness
 
 import (
+	"slices"
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
@@ -49,7 +50,8 @@ func (s *Staleness) Published(v *health.View, swap *ledger.Swap, now time.Time) 
 // Departed puts together what is known of what left by a publication, unless that is due in a moment: nobody is told that there is nothing to forget,
 // not even for a second.
 func (s *Staleness) Departed(swap *ledger.Swap, now time.Time) {
-	if len(swap.Left) > 0 && s.opts.Departures.Due(now) {
+	moved := slices.ContainsFunc(swap.Shards, func(a ledger.ServiceShards) bool { return len(a.Moved) > 0 })
+	if (len(swap.Left) > 0 || moved) && s.opts.Departures.Due(now) {
 		s.Follow(now)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/departure"
+	"github.com/fairlead-dns/fairlead/health/ledger"
 	"github.com/fairlead-dns/fairlead/plugin/admin/api"
 )
 
@@ -36,7 +37,7 @@ func NewSafeShards(n Node, service string, shards config.Shards, now time.Time) 
 		if i < 0 || shards.Last() >= zv.Zone.Services[i].Cells.Shards {
 			continue
 		}
-		a.ofShardOrders(zv, i, shards)
+		a.ofShardOrders(zv, i, snap.Shards(service), shards)
 		a.ofShardMoves(service, shards)
 		a.known.Clear, a.known.Unclear = n.Clear()
 		a.cluster()
@@ -51,16 +52,23 @@ func NewSafeShards(n Node, service string, shards config.Shards, now time.Time) 
 	return nil
 }
 
-// ofShardOrders looks for shards that no order takes away from their home, and for the end of those orders.
-func (a *safeAnswer) ofShardOrders(zv *health.ZoneView, service int, shards config.Shards) {
+// ofShardOrders looks for shards that no order takes away from their home, or that it answers all the same, and for the end of those orders.
+func (a *safeAnswer) ofShardOrders(zv *health.ZoneView, service int, answered *ledger.ServiceShards, shards config.Shards) {
 	svc, scoped := zv.Zone.Services[service], zv.Scoped[service]
 	home := config.ShardsWhere(svc.Cells.Shards, func(shard int) bool {
 		pool, drained := scoped.ShardAt(svc.Cells, shard)
 		return shards.Has(shard) && !drained && pool == svc.Cells.HomeOf(shard)
 	})
 	if len(home) > 0 {
-		a.because(api.SafeNo, api.SafeReason{Code: "not_drained", Text: "the shards " + home.Short() + " are at home now: no order has taken them away from there",
+		a.because(api.SafeNo, api.SafeReason{Code: "not_drained", Text: "no order has taken the shards " + home.Short() + " away from their home",
 			Command: "fairlead drain shards " + home.String() + " --service " + strings.TrimSuffix(svc.Name, ".")})
+	}
+	for _, pool := range svc.Cells.Homes() {
+		name := zv.Zone.Pools[pool].Name
+		if stay := answered.From(name, shards.Without(home).Both(svc.Cells.ShardsAt(pool))); len(stay) > 0 {
+			a.because(api.SafeNo, api.SafeReason{Code: "answered", Node: a.node.Name(),
+				Text: "pool " + name + " answers the shards " + stay.Short() + " all the same: where orders have them is not in service"})
+		}
 	}
 	for _, o := range a.node.Intents() {
 		inForce := !o.Planned && o.Suspended == nil && o.Service == svc.Name && o.Scope.Shards().Meets(shards)

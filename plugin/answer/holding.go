@@ -161,6 +161,7 @@ func (s *Snapshot) Since(prev *Snapshot) (swap ledger.Swap) {
 		default:
 			z.sinceOther(old, &swap)
 		}
+		z.shardsSince(old, &swap)
 	}
 	if prev == nil {
 		return swap

@@ -31,8 +31,9 @@ type service struct {
 	// places stand in the order of Service.Places.
 	places []*service
 	ttl    ttlRule
-	// moves are when orders move shards of the service; nil for none.
-	moves []shardMove
+	// moves are when orders move shards of the service; nil for none. shards are from where they are answered; nil without cells.
+	moves  []shardMove
+	shards *shardPlaces
 	// hash is that of the decision.
 	hash uint64
 	// seals are the signatures, under the name and, where the service has cells, under the wildcard below it; nil where the
@@ -88,6 +89,9 @@ func (c *Compiler) service(z *zone, zv *health.ZoneView, i int, old *service, at
 	holdings.done(s)
 	s.ttl = ttlRule{mode: svc.TTL.Mode, min: svc.TTL.Min, max: svc.TTL.Max, floor: d.Floor, pools: svc.Pools}
 	s.moves = c.shardMoves(zv.Scoped[i])
+	if svc.Cells != nil {
+		s.shards = newShardPlaces(zv.Zone, d)
+	}
 	c.goOn(s, old, z, z.lots[i], at)
 	for k, place := range svc.Places {
 		var before *service
