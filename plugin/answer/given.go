@@ -24,7 +24,8 @@ type Given struct {
 	// Plan is what Sets were compiled from; its Service is nil for a host name.
 	Plan *steer.Plan
 	// TTL is for how many seconds it may be kept: what a reply would carry.
-	TTL  uint32
+	TTL uint32
+	// Sets are shared by all to whom they are given, as is Next: nobody changes them.
 	Sets []GivenSet
 	// Next are the addresses that would be answered if nothing of Sets were left, of one family: those of IPv4 if there are any. They are there
 	// where Compiler.TellNext was called, and no part of Hash; NextHash is theirs.
@@ -86,7 +87,14 @@ func (s *Snapshot) Give(q *Question, now time.Time) (g Given, ok bool) {
 	if svc.cfg == nil {
 		host = int(o.host)
 	}
-	g.fill(z.cfg, host)
+	sets := c.plan.given.Load()
+	if sets == nil {
+		// Two who are the first make the same.
+		sets = new(givenSets)
+		sets.fill(c.plan, z.cfg, host)
+		c.plan.given.Store(sets)
+	}
+	g.Sets, g.Next, g.Hash, g.NextHash = sets.sets, sets.next, sets.hash, sets.nextHash
 	return g, true
 }
 
@@ -99,18 +107,25 @@ func (s *Snapshot) ZoneAt(name []byte) *config.Zone {
 	return nil
 }
 
-// fill makes Sets and Hash of what was compiled; host is the index of a host name, else -1.
-func (g *Given) fill(z *config.Zone, host int) {
+// givenSets are Sets, Next and their hashes of what is given of a plan: made for the first to whom it is, never changed.
+type givenSets struct {
+	sets           []GivenSet
+	next           []GivenMember
+	hash, nextHash uint64
+}
+
+// fill makes them of a plan; host is the index of a host name, else -1.
+func (g *givenSets) fill(p *compiledPlan, z *config.Zone, host int) {
 	h := fnv.New64a()
-	for i := range g.compiled {
-		set := &g.compiled[i]
+	for i := range p.sets {
+		set := &p.sets[i]
 		out := GivenSet{Type: set.typ, Members: make([]GivenMember, set.count)}
 		f, steered := familyOf(set.typ)
-		steered = steered && host < 0 && g.Plan.Source != steer.FromFixed
+		steered = steered && host < 0 && p.plan.Source != steer.FromFixed
 		for k := range out.Members {
 			m := GivenMember{Weight: 1, Pool: -1}
 			if steered {
-				member := g.Plan.Sets[f][k]
+				member := p.plan.Sets[f][k]
 				m.Weight, m.Pool, m.Endpoint = member.Weight, int(member.Pool), int(member.Endpoint)
 			} else if host >= 0 {
 				m.Pool, m.Endpoint = z.Hosts[host].Pool, z.Hosts[host].Endpoint
@@ -122,15 +137,15 @@ func (g *Given) fill(z *config.Zone, host int) {
 			_, _ = h.Write(binary.AppendUvarint(binary.AppendUvarint(append([]byte{}, set.record(k)[2:4]...), m.Weight), uint64(len(rdata))))
 			_, _ = h.Write(rdata)
 		}
-		g.Sets = append(g.Sets, out)
+		g.sets = append(g.sets, out)
 	}
-	g.Hash = h.Sum64()
+	g.hash = h.Sum64()
 	h.Reset()
-	for _, m := range g.next {
-		g.Next = append(g.Next, m.GivenMember)
+	for _, m := range p.next {
+		g.next = append(g.next, m.GivenMember)
 		_, _ = h.Write(binary.AppendUvarint([]byte(m.Data), m.Weight))
 	}
-	g.NextHash = h.Sum64()
+	g.nextHash = h.Sum64()
 }
 
 // textOf is RDATA as in a zone file, and the address if it is one.

@@ -7,6 +7,7 @@ import (
 	"math/bits"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
@@ -50,6 +51,8 @@ type compiledPlan struct {
 	sets []rrset
 	// next are the addresses that would be answered if nothing of plan were left, of one family; nil where nobody is told.
 	next []nextMember
+	// given is what is given of it to those who balance by themselves; nil before somebody is.
+	given atomic.Pointer[givenSets]
 }
 
 // set is what answers a question of type typ: the RRset of that type, or the CNAME; nil means NODATA.
@@ -81,7 +84,7 @@ func (c *Compiler) service(z *zone, zv *health.ZoneView, i int, old *service, at
 	}
 	holdings := c.carrier(svc.Name)
 	for k, p := range d.Plans {
-		s.plans[k] = c.plan(zv, svc, p, holdings)
+		c.plan(&s.plans[k], zv, svc, p, holdings)
 		if c.tellsNext && k < maxNext {
 			s.plans[k].next = nextMembers(zv, d.Next(zv, i, p), holdings)
 		}
@@ -107,7 +110,8 @@ func (c *Compiler) service(z *zone, zv *health.ZoneView, i int, old *service, at
 // place compiles an `also` name, which has a TTL of its own.
 func (c *Compiler) place(z *zone, zv *health.ZoneView, svc *config.Service, place config.Place, p *steer.Plan, old *service, at time.Time) *service {
 	holdings := c.carrier(place.Name)
-	s := &service{cfg: svc, plans: []compiledPlan{c.plan(zv, svc, p, holdings)}}
+	s := &service{cfg: svc, plans: make([]compiledPlan, 1)}
+	c.plan(&s.plans[0], zv, svc, p, holdings)
 	holdings.done(s)
 	if svc.Sticky != nil {
 		s.seed = steer.StickySeed(svc)
@@ -123,16 +127,16 @@ func (c *Compiler) place(z *zone, zv *health.ZoneView, svc *config.Service, plac
 	return s
 }
 
-// plan compiles the sets of one plan of the name whose holdings are collected.
-func (c *Compiler) plan(zv *health.ZoneView, svc *config.Service, p *steer.Plan, holdings *carrier) compiledPlan {
-	out := compiledPlan{plan: p}
+// plan compiles the sets of one plan of the name whose holdings are collected into out.
+func (c *Compiler) plan(out *compiledPlan, zv *health.ZoneView, svc *config.Service, p *steer.Plan, holdings *carrier) {
+	out.plan = p
 	if p.Source == steer.FromFixed {
 		for _, typ := range []uint16{dns.TypeA, dns.TypeAAAA} {
 			if set := fixedSet(svc, typ, holdings); set.per > 0 {
 				out.sets = append(out.sets, set)
 			}
 		}
-		return out
+		return
 	}
 	for _, typ := range typesOf(svc) {
 		f, _ := familyOf(typ)
@@ -140,7 +144,6 @@ func (c *Compiler) plan(zv *health.ZoneView, svc *config.Service, p *steer.Plan,
 			out.sets = append(out.sets, c.newRRset(zv, svc, typ, members, holdings))
 		}
 	}
-	return out
 }
 
 // typesOf are the types of the records that a service has.
@@ -277,7 +280,9 @@ func (c *Compiler) lots(cfg *config.Zone) []uint64 {
 
 // host compiles the host name of an endpoint, to which SRV records lead: those of its addresses that are answered, or NODATA.
 func (c *Compiler) host(host config.Host, answers []netip.Addr) *service {
-	p := compiledPlan{plan: &steer.Plan{Source: steer.FromNothing}}
+	s := &service{plans: make([]compiledPlan, 1)}
+	p := &s.plans[0]
+	p.plan = &steer.Plan{Source: steer.FromNothing}
 	holdings := c.carrier(host.Name)
 	holdings.bare = c.bareHosts
 	if len(answers) > 0 {
@@ -288,7 +293,6 @@ func (c *Compiler) host(host config.Host, answers []netip.Addr) *service {
 			p.sets = append(p.sets, r)
 		}
 	}
-	s := &service{plans: []compiledPlan{p}}
 	holdings.done(s)
 	s.ttl = ttlRule{mode: host.TTL.Mode, min: host.TTL.Min, max: host.TTL.Max, pools: []int{host.Pool}}
 	return s
