@@ -45,9 +45,11 @@ type Hub struct {
 	subscribers map[string]*subscriber
 	// holders are who may use a holding.
 	holders map[ledger.Key]map[*subscriber]bool
-	// rows are departures of what subscribers held, the oldest first. cut is set once one was forgotten for want of room.
-	rows []*row
-	cut  bool
+	// rows are departures of what subscribers held, the oldest first; rowsOf has the same by RDATA. cut is set once one was forgotten for want of
+	// room.
+	rows   []*row
+	rowsOf map[ledger.RDataKey][]*row
+	cut    bool
 	// gone is what left with the last versions, for those to whom an older one is still on its way.
 	gone map[ledger.Key]departed
 	// lies counts acknowledgements of what was not sent.
@@ -63,6 +65,8 @@ type subscriber struct {
 	liar                 bool
 	// held is all that it may use, last what it was sent last.
 	held, last map[ledger.Key]bool
+	// pending are the rows in which it is.
+	pending map[*row]bool
 	// until is when all that it was given has expired, gone when its stream ended; zero while it is there.
 	until, gone time.Time
 }
@@ -96,7 +100,7 @@ func NewHub() *Hub {
 	_, _ = rand.Read(life)
 	return &Hub{
 		life: hex.EncodeToString(life), version: 1, changed: make(chan struct{}), subscribers: make(map[string]*subscriber),
-		holders: make(map[ledger.Key]map[*subscriber]bool), gone: make(map[ledger.Key]departed),
+		holders: make(map[ledger.Key]map[*subscriber]bool), gone: make(map[ledger.Key]departed), rowsOf: make(map[ledger.RDataKey][]*row),
 	}
 }
 
@@ -109,36 +113,73 @@ func (h *Hub) Swapped(left []ledger.Departed, now time.Time) {
 		h.gone[left[i].Key()] = departed{h.version, now}
 		h.leftLocked(left[i].Key(), now)
 	}
+	h.trimLocked()
 	close(h.changed)
 	h.changed = make(chan struct{})
 }
 
 // leftLocked opens the row of a holding that left, if anybody held it. What is known of an earlier departure of it is void: it came back in
-// between, and what is asked now is who lets go of it now.
+// between, and what is asked now is who lets go of it now. Rows of which nothing is left go with trimLocked.
 func (h *Hub) leftLocked(k ledger.Key, now time.Time) {
-	holders := h.holders[k]
-	var r *row
-	h.rows = slices.DeleteFunc(h.rows, func(o *row) bool {
-		if o.rdata == k.RData && o.version == h.version {
-			r = o
-			return false
+	for _, r := range h.rowsOf[k.RData] {
+		if r.version != h.version {
+			delete(r.keys, k)
 		}
-		delete(o.keys, k)
-		return len(o.keys) == 0
-	})
-	if len(holders) == 0 {
+	}
+	if len(h.holders[k]) == 0 {
 		return
 	}
-	if r == nil {
-		r = &row{rdata: k.RData, version: h.version, at: now, keys: make(map[ledger.Key]bool), pending: make(map[*subscriber]bool)}
-		if h.rows = append(h.rows, r); len(h.rows) > maxRows {
-			h.rows, h.cut = slices.Delete(h.rows, 0, 1), true
+	r := h.rowLocked(k.RData, departed{h.version, now})
+	r.keys[k] = true
+	for s := range h.holders[k] {
+		r.await(s)
+	}
+}
+
+// rowLocked is the row of a departure, which is opened if it is not there.
+func (h *Hub) rowLocked(rdata ledger.RDataKey, left departed) *row {
+	for _, r := range h.rowsOf[rdata] {
+		if r.version == left.version {
+			return r
 		}
 	}
-	r.keys[k] = true
-	for s := range holders {
-		r.pending[s] = true
+	r := &row{rdata: rdata, version: left.version, at: left.at, keys: make(map[ledger.Key]bool), pending: make(map[*subscriber]bool)}
+	h.rows, h.rowsOf[rdata] = append(h.rows, r), append(h.rowsOf[rdata], r)
+	return r
+}
+
+// await has r wait for s; settled ends that.
+func (r *row) await(s *subscriber) { r.pending[s], s.pending[r] = true, true }
+
+func (r *row) settled(s *subscriber) {
+	delete(r.pending, s)
+	delete(s.pending, r)
+}
+
+// trimLocked forgets rows of which nothing is left, and the oldest of too many.
+func (h *Hub) trimLocked() {
+	over := 0
+	for _, r := range h.rows {
+		if len(r.keys) > 0 {
+			over++
+		}
 	}
+	over -= maxRows
+	h.rows = slices.DeleteFunc(h.rows, func(r *row) bool {
+		if len(r.keys) > 0 {
+			if over--; over < 0 {
+				return false
+			}
+			h.cut = true
+		}
+		for s := range r.pending {
+			r.settled(s)
+		}
+		if h.rowsOf[r.rdata] = slices.DeleteFunc(h.rowsOf[r.rdata], func(o *row) bool { return o == r }); len(h.rowsOf[r.rdata]) == 0 {
+			delete(h.rowsOf, r.rdata)
+		}
+		return true
+	})
 }
 
 // now is the version in force, at the least, and what is closed when there is another one. Who enters a snapshot asks before.
@@ -152,7 +193,7 @@ func (h *Hub) now() (version uint64, changed <-chan struct{}) {
 func (h *Hub) join(kind string) *subscriber {
 	id := make([]byte, 16)
 	_, _ = rand.Read(id)
-	s := &subscriber{id: hex.EncodeToString(id), kind: kind, held: make(map[ledger.Key]bool)}
+	s := &subscriber{id: hex.EncodeToString(id), kind: kind, held: make(map[ledger.Key]bool), pending: make(map[*row]bool)}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(h.subscribers) >= maxSubscribers {
@@ -186,15 +227,9 @@ func (h *Hub) lateLocked(s *subscriber, k ledger.Key, version uint64) {
 	if !ok || left.version <= version || h.prompt {
 		return
 	}
-	for _, r := range h.rows {
-		if r.rdata == k.RData && r.version == left.version {
-			r.keys[k], r.pending[s] = true, true
-			return
-		}
-	}
-	h.rows = append(h.rows, &row{
-		rdata: k.RData, version: left.version, at: left.at, keys: map[ledger.Key]bool{k: true}, pending: map[*subscriber]bool{s: true},
-	})
+	r := h.rowLocked(k.RData, left)
+	r.keys[k] = true
+	r.await(s)
 }
 
 // same says that s would be sent at a version what it was sent last.
@@ -242,15 +277,18 @@ func (h *Hub) settleLocked(s *subscriber, now time.Time) {
 	if s.liar || s.acked < s.sent || s.sent == 0 {
 		return
 	}
-	for k := range s.held {
-		if !s.last[k] {
-			h.letGoLocked(s, k)
+	// What it was sent last is a part of what it holds.
+	if len(s.held) > len(s.last) {
+		for k := range s.held {
+			if !s.last[k] {
+				h.letGoLocked(s, k)
+			}
 		}
 	}
 	upTo := max(s.checked, s.acked)
-	for _, r := range h.rows {
-		if r.pending[s] && r.version <= upTo && !s.lasts(r) {
-			delete(r.pending, s)
+	for r := range s.pending {
+		if r.version <= upTo && !s.lasts(r) {
+			r.settled(s)
 			r.confirmed, r.last = r.confirmed+1, now.Sub(r.at)
 		}
 	}
@@ -280,8 +318,8 @@ func (h *Hub) leave(s *subscriber, now time.Time) {
 	s.gone = now
 	if h.forgetful {
 		h.forgetLocked(s)
-		for _, r := range h.rows {
-			delete(r.pending, s)
+		for r := range s.pending {
+			r.settled(s)
 		}
 		return
 	}
@@ -294,11 +332,8 @@ func (h *Hub) expireLocked(s *subscriber, now time.Time) {
 		return
 	}
 	h.forgetLocked(s)
-	for _, r := range h.rows {
-		if !r.pending[s] {
-			continue
-		}
-		delete(r.pending, s)
+	for r := range s.pending {
+		r.settled(s)
 		if r.expired++; r.since.IsZero() || s.gone.Before(r.since) {
 			r.since = s.gone
 		}
