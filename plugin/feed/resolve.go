@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -239,28 +240,20 @@ func typeName(t uint16) string { return dns.Type(t).String() }
 func records(out []wire.RR, section []dns.RR) ([]wire.RR, error) {
 	for _, rr := range section {
 		h := rr.Header()
-		buf := make([]byte, maxMessage)
-		end, err := dns.PackRR(rr, buf, 0, nil, false)
+		var raw dns.RFC3597
+		if err := raw.ToRFC3597(rr); err != nil {
+			return nil, err
+		}
+		rdata, err := hex.DecodeString(raw.Rdata)
 		if err != nil {
 			return nil, err
 		}
 		text := strings.TrimPrefix(rr.String(), h.String())
 		out = append(out, wire.RR{
-			Name: h.Name, Type: h.Rrtype, TypeName: typeName(h.Rrtype), Class: h.Class, TTL: h.Ttl, Wire: buf[end-int(rdataLength(buf[:end], h)) : end], Data: text,
+			Name: h.Name, Type: h.Rrtype, TypeName: typeName(h.Rrtype), Class: h.Class, TTL: h.Ttl, Wire: rdata, Data: text,
 		})
 	}
 	return out, nil
-}
-
-// rdataLength is how long the RDATA of a packed record is, whose names are not compressed.
-func rdataLength(packed []byte, h *dns.RR_Header) int {
-	var buf [256]byte
-	owner, err := dns.PackDomainName(h.Name, buf[:], 0, nil, false)
-	if err != nil {
-		return 0
-	}
-	const fixed = 10
-	return len(packed) - owner - fixed
 }
 
 // lists tells whether a header If-None-Match names etag.
