@@ -220,12 +220,11 @@ func (st *xdsStream) turn(version uint64, at time.Time) time.Time {
 		return later
 	}
 	given := st.give(lease.Snapshot, at)
-	keys := st.keys(lease.Snapshot.Ledger(), given)
 	until := at
 	for _, g := range given {
 		until = ledger.Later(until, at.Add(time.Duration(g.TTL)*time.Second))
 	}
-	pushed, waits := st.push(given, keys, version, at, until)
+	pushed, waits := st.push(given, lease.Snapshot.Ledger(), version, until)
 	due := !at.Before(st.renewAt)
 	if !pushed && !waits {
 		s.opts.Hub.same(st.sub, version, at)
@@ -292,7 +291,13 @@ func (st *xdsStream) give(snap *answer.Snapshot, at time.Time) map[string]*answe
 	for _, zv := range snap.View.Zones {
 		for _, svc := range zv.Zone.Services {
 			text := strings.TrimSuffix(svc.Name, ".")
-			if g, ok := st.giveOne(snap, text, at); ok && given[text] == nil && len(given) < maxResources {
+			if given[text] != nil {
+				continue
+			}
+			if len(given) >= maxResources {
+				return given
+			}
+			if g, ok := st.giveOne(snap, text, at); ok {
 				given[text] = g
 			}
 		}
@@ -366,7 +371,7 @@ func (st *xdsStream) keys(l *ledger.Ledger, given map[string]*answer.Given) map[
 }
 
 // push hands over responses whose content is another one than was sent last. waits is set while the client has not taken up the last ones.
-func (st *xdsStream) push(given map[string]*answer.Given, keys map[ledger.Key]bool, version uint64, at, until time.Time) (pushed, waits bool) {
+func (st *xdsStream) push(given map[string]*answer.Given, book *ledger.Ledger, version uint64, until time.Time) (pushed, waits bool) {
 	var out []cache.Response
 	for _, typ := range xdsTypes {
 		k := st.kinds[typ]
@@ -394,7 +399,7 @@ func (st *xdsStream) push(given map[string]*answer.Given, keys map[ledger.Key]bo
 	if !pushed {
 		return false, waits
 	}
-	st.server.opts.Hub.giving(st.sub, version, keys, until)
+	st.server.opts.Hub.giving(st.sub, version, st.keys(book, given), until)
 	for _, r := range out {
 		// It holds one for each type, and there is one at most of each.
 		st.to <- r
