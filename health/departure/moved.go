@@ -50,8 +50,8 @@ type movedNames struct {
 	zone, service string
 	// before is the service that answered them.
 	before string
-	// what they are, in words, and of shards the way that they went.
-	what, way string
+	// what they are, in words.
+	what string
 	// shards are those that moved, from one pool, or what takes over from it; nil for others.
 	shards       config.Shards
 	from, to     string
@@ -64,17 +64,15 @@ type movedNames struct {
 	bounded time.Time
 	// quiet closes when no answer from before is under way any more; nil once that was seen.
 	quiet <-chan struct{}
-	// said are the nodes that answer by the same files and orders, and have been reckoned with. final is set once all had said so after no
-	// honest cache held an older answer.
-	said  map[string]bool
-	final bool
-	// finalBound is the bound as it was then.
-	finalBound ledger.Bound
+	// said are the nodes that answer by the same files and orders, and have been reckoned with.
+	said map[string]bool
+	// final is the bound once all had said so after no honest cache held an older answer; it is no final one before.
+	final ledger.Bound
 }
 
 func newMoved(zone string, moved *config.MovedNames, now time.Time) *movedNames {
 	return &movedNames{
-		zone: zone, service: moved.Service, before: moved.Before.Name, what: moved.What, way: " from " + moved.From + " to " + moved.To, shards: moved.Shards, from: moved.From, to: moved.To,
+		zone: zone, service: moved.Service, before: moved.Before.Name, what: moved.What, shards: moved.Shards, from: moved.From, to: moved.To,
 		since: now, until: now, said: make(map[string]bool),
 		ttl: time.Duration(moved.Before.TTL.Max) * time.Second, floor: time.Duration(moved.Before.TTL.Min) * time.Second,
 	}
@@ -175,7 +173,7 @@ func (s *Set) movedAway(words Words, now time.Time) (list []Departure) {
 	s.followShards(words.Open(), others, now)
 	s.followTTL(others, now)
 	s.moved = slices.DeleteFunc(s.moved, func(m *movedNames) bool {
-		return now.Sub(m.until) > ElsewhereShownFor && !s.stands(m) && (m.final || now.Sub(m.since) > MaxStanding)
+		return now.Sub(m.until) > ElsewhereShownFor && !s.stands(m) && (m.final.Final || now.Sub(m.since) > MaxStanding)
 	})
 	for _, m := range s.moved {
 		d := Departure{
@@ -206,13 +204,13 @@ func (s *Set) stands(m *movedNames) bool {
 // certain that they did not.
 func (s *Set) movedBound(m *movedNames, others []Other, own string, alone bool, now time.Time) (b ledger.Bound, again []Void) {
 	unknown, confirmed := s.older(m, others, own, now)
-	if m.final {
+	if m.final.Final {
 		for _, u := range unknown {
 			if u.Answering {
 				again = append(again, Void{Node: u.Node, At: now})
 			}
 		}
-		return m.finalBound, again
+		return m.final, again
 	}
 	if len(unknown) > 0 {
 		return ledger.Bound{Unknown: unknown, Lower: m.until}, nil
@@ -228,7 +226,7 @@ func (s *Set) movedBound(m *movedNames, others []Other, own string, alone bool, 
 		after = after.Add(health.HeardFor)
 	}
 	if b.Final = now.After(after); b.Final {
-		m.final, m.finalBound = true, b
+		m.final = b
 	}
 	return b, nil
 }

@@ -249,7 +249,7 @@ func (s *Set) takeBack(service string, shards config.Shards, pool string) {
 			return false
 		}
 		m.shards = m.shards.Without(shards)
-		m.what = "cells " + m.shards.Short() + m.way
+		m.what = cellsInWords(m.shards, m.from, m.to)
 		return len(m.shards) == 0
 	})
 }
