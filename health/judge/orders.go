@@ -213,11 +213,11 @@ func (o *ZoneOrders) plan(refs []health.EndpointRef, start time.Time) {
 
 // AddShards adds what an order, which is effective at now, makes of shards of zone z, and when it begins or ends.
 func (o *ZoneOrders) AddShards(z *config.Zone, i *health.Intent, now time.Time) {
-	si, to := shardsIn(z, i)
+	si, to, shards := shardsIn(z, i)
 	if si < 0 {
 		return
 	}
-	s, shards := o.service(si), i.Scope.Shards()
+	s := o.service(si)
 	if i.Start.After(now) {
 		s.ShardMoves = append(s.ShardMoves, health.ShardMove{ID: i.ID, Shards: shards, At: i.Start})
 		return

@@ -7,30 +7,34 @@ import (
 	"github.com/fairlead-dns/fairlead/health"
 )
 
-// shardsIn is the service of z, by index, whose shards an order is about, and the pool that is to be their home, -1 for none; the service is
-// -1 if the order is about no shards of z.
-func shardsIn(z *config.Zone, i *health.Intent) (service, to int) {
+// shardsIn is the service of z, by index, whose shards an order is about, with those shards and the pool that is to be their home, -1 for none;
+// the service is -1 if the order is about no shards of z.
+func shardsIn(z *config.Zone, i *health.Intent) (service, to int, shards config.Shards) {
 	if i.Scope.Kind != health.ScopeShards || i.Kind != health.IntentDrain {
-		return -1, -1
+		return -1, -1, nil
 	}
 	service = slices.IndexFunc(z.Services, func(s *config.Service) bool { return s.Name == i.Service })
-	if service < 0 || z.Services[service].Cells == nil || i.Scope.Shards().Last() >= z.Services[service].Cells.Shards {
-		return -1, -1
+	if service < 0 || z.Services[service].Cells == nil {
+		return -1, -1, nil
+	}
+	cells := z.Services[service].Cells
+	if shards = i.Scope.Shards(); shards.Last() >= cells.Shards {
+		return -1, -1, nil
 	}
 	if i.Scope.Pool == "" {
-		return service, -1
+		return service, -1, shards
 	}
-	to = slices.IndexFunc(z.Services[service].Cells.Pools(), func(p int) bool { return z.Pools[p].Name == i.Scope.Pool })
+	to = slices.IndexFunc(cells.Pools(), func(p int) bool { return z.Pools[p].Name == i.Scope.Pool })
 	if to < 0 {
-		return -1, -1
+		return -1, -1, nil
 	}
-	return service, z.Services[service].Cells.Pools()[to]
+	return service, cells.Pools()[to], shards
 }
 
 // shardsInNone tells whether an order about shards names none of any zone.
 func shardsInNone(zones []*config.Zone, i *health.Intent) bool {
 	return !slices.ContainsFunc(zones, func(z *config.Zone) bool {
-		service, _ := shardsIn(z, i)
+		service, _, _ := shardsIn(z, i)
 		return service >= 0
 	})
 }
@@ -39,7 +43,7 @@ func shardsInNone(zones []*config.Zone, i *health.Intent) bool {
 func (l *settlement) settleShards(n int) Fate {
 	d := l.intents[n]
 	for zi, z := range l.zones {
-		si, to := shardsIn(z, d)
+		si, to, shards := shardsIn(z, d)
 		if si < 0 {
 			continue
 		}
@@ -52,16 +56,12 @@ func (l *settlement) settleShards(n int) Fate {
 		}
 		var moved []audience
 		for _, home := range homes {
-			shards := d.Scope.Shards()
-			pools := cellPools(c.service.Cells, home)
+			these, pools := shards, cellPools(c.service.Cells, home)
 			if to < 0 {
-				shards = config.ShardsWhere(c.service.Cells.Shards, func(shard int) bool {
-					return d.Scope.Shards().Has(shard) && c.service.Cells.HomeOf(shard) == home
-				})
-				pools = pools[1:]
+				these, pools = shards.Both(c.service.Cells.ShardsAt(home)), pools[1:]
 			}
-			if len(shards) > 0 {
-				moved = append(moved, audience{"the shards " + shards.Short() + ", which an order takes away from their home", pools})
+			if len(these) > 0 {
+				moved = append(moved, audience{"the shards " + these.Short() + ", which an order takes away from their home", pools})
 			}
 		}
 		if !d.Overrides(health.RuleNeverEmpty) {
