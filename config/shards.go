@@ -56,16 +56,20 @@ func (s Shards) join() Shards {
 // ShardsWhere are those of the shards below n for which in holds.
 func ShardsWhere(n int, in func(shard int) bool) (s Shards) {
 	for shard := range n {
-		if !in(shard) {
-			continue
+		if in(shard) {
+			s = s.Append(shard, shard)
 		}
-		if k := len(s); k > 0 && s[k-1].Last+1 == shard {
-			s[k-1].Last = shard
-			continue
-		}
-		s = append(s, ShardRange{shard, shard})
 	}
 	return s
+}
+
+// Append is s with the shards from first to last, which are greater than all of them. What s was is not to be used any more.
+func (s Shards) Append(first, last int) Shards {
+	if k := len(s); k > 0 && s[k-1].Last+1 == first {
+		s[k-1].Last = last
+		return s
+	}
+	return append(s, ShardRange{first, last})
 }
 
 // String is the form that ParseShards reads, without spaces.

@@ -123,19 +123,27 @@ func (s *ServiceView) ShardGroups(c *config.Cells) (groups []ShardGroup) {
 		home, pool int
 		drained    bool
 	}
-	places, order := make([]place, c.Shards), []place(nil)
-	for shard := range places {
-		at := place{home: c.HomeOf(shard)}
-		at.pool, at.drained = s.ShardAt(c, shard)
-		if places[shard] = at; (at.drained || at.pool != at.home) && !slices.Contains(order, at) {
-			order = append(order, at)
+	var ordered []int
+	for _, o := range s.Shards {
+		for _, r := range o.Shards {
+			for shard := r.First; shard <= r.Last; shard++ {
+				ordered = append(ordered, shard)
+			}
 		}
 	}
-	for _, at := range order {
-		groups = append(groups, ShardGroup{
-			Home: at.home, Pool: at.pool, Drained: at.drained,
-			Shards: config.ShardsWhere(c.Shards, func(shard int) bool { return places[shard] == at }),
-		})
+	slices.Sort(ordered)
+	var places []place
+	for _, shard := range slices.Compact(ordered) {
+		at := place{home: c.HomeOf(shard)}
+		if at.pool, at.drained = s.ShardAt(c, shard); !at.drained && at.pool == at.home {
+			continue
+		}
+		i := slices.Index(places, at)
+		if i < 0 {
+			i, places = len(places), append(places, at)
+			groups = append(groups, ShardGroup{Home: at.home, Pool: at.pool, Drained: at.drained})
+		}
+		groups[i].Shards = groups[i].Shards.Append(shard, shard)
 	}
 	return groups
 }

@@ -12,38 +12,40 @@ import (
 
 // shardPlaces are from where the shards of a service with cells are answered.
 type shardPlaces struct {
-	// plans are those of the shards, by index of Decision.Plans.
-	plans []int32
-	at    []ledger.ShardsAt
-	hash  uint64
+	// runs are all shards in their order.
+	runs []shardRun
+	at   []ledger.ShardsAt
+	hash uint64
 }
+
+// A shardRun is the shards from first to last, with their plan by index of Decision.Plans.
+type shardRun struct{ first, last, plan int }
 
 // fixedPlace stands for addresses that are answered once all pools are out.
 const fixedPlace = "fixed addresses"
 
 func newShardPlaces(z *config.Zone, d *steer.Decision) *shardPlaces {
-	p := &shardPlaces{plans: make([]int32, d.Service.Cells.Shards)}
-	pools, byPlace := make([][]string, len(d.Plans)), make([]int, len(d.Plans))
+	p := new(shardPlaces)
+	pools, places := make([][]string, len(d.Plans)), make([]int, len(d.Plans))
 	for i, plan := range d.Plans {
-		pools[i], byPlace[i] = poolsOf(z, plan), -1
+		pools[i], places[i] = poolsOf(z, plan), -1
 	}
-	for shard := range p.plans {
-		plan := d.Cell(shard)
-		p.plans[shard] = int32(plan)
-		if byPlace[plan] < 0 {
-			byPlace[plan] = slices.IndexFunc(p.at, func(at ledger.ShardsAt) bool { return slices.Equal(at.Pools, pools[plan]) })
+	d.EachCell(func(first, last, plan int) {
+		if n := len(p.runs); n > 0 && p.runs[n-1].plan == plan {
+			p.runs[n-1].last = last
+		} else {
+			p.runs = append(p.runs, shardRun{first, last, plan})
 		}
-		if byPlace[plan] < 0 {
-			byPlace[plan] = len(p.at)
+		if places[plan] < 0 {
+			places[plan] = slices.IndexFunc(p.at, func(at ledger.ShardsAt) bool { return slices.Equal(at.Pools, pools[plan]) })
+		}
+		if places[plan] < 0 {
+			places[plan] = len(p.at)
 			p.at = append(p.at, ledger.ShardsAt{Pools: pools[plan]})
 		}
-		at := &p.at[byPlace[plan]]
-		if n := len(at.Shards); n > 0 && at.Shards[n-1].Last+1 == shard {
-			at.Shards[n-1].Last = shard
-		} else {
-			at.Shards = append(at.Shards, config.ShardRange{First: shard, Last: shard})
-		}
-	}
+		at := &p.at[places[plan]]
+		at.Shards = at.Shards.Append(first, last)
+	})
 	h := fnv.New64a()
 	for i := range p.at {
 		// An FNV does not fail.
@@ -76,7 +78,7 @@ func (z *zone) shardsSince(old *zone, swap *ledger.Swap) {
 			continue
 		}
 		one := ledger.ServiceShards{Zone: z.cfg.Name, Service: s.cfg.Name, At: s.shards.at, Hash: s.shards.hash}
-		if was := old.sameService(z, i); was != nil && was != s && was.shards != nil && len(was.shards.plans) == len(s.shards.plans) {
+		if was := old.sameService(z, i); was != nil && was != s && was.shards != nil && was.cfg.Cells.Shards == s.cfg.Cells.Shards {
 			one.Moved = s.shardsMoved(z, was, old)
 		}
 		swap.Shards = append(swap.Shards, one)
@@ -100,33 +102,37 @@ func (z *zone) sameService(is *zone, i int) *service {
 
 // shardsMoved are the shards of s whose answers lack what they had in was, and the service carries still.
 func (s *service) shardsMoved(z *zone, was *service, old *zone) (moved []ledger.ShardsMoved) {
-	lost := make(map[[2]int32]int)
-	for shard, to := range s.shards.plans {
-		pair := [2]int32{was.shards.plans[shard], to}
-		at, known := lost[pair]
-		if !known {
-			at = -1
-			if s.loses(&was.plans[pair[0]], &s.plans[to]) {
-				at = len(moved)
-				from, now := poolsOf(old.cfg, was.plans[pair[0]].plan), poolsOf(z.cfg, s.plans[to].plan)
-				if gone := slices.DeleteFunc(slices.Clone(from), func(pool string) bool { return slices.Contains(now, pool) }); len(gone) > 0 {
-					from = gone
+	lost := make(map[[2]int]int)
+	before := was.shards.runs
+	for _, run := range s.shards.runs {
+		for first := run.first; first <= run.last; {
+			last, pair := min(run.last, before[0].last), [2]int{before[0].plan, run.plan}
+			at, known := lost[pair]
+			if !known {
+				at = -1
+				if s.loses(&was.plans[pair[0]], &s.plans[run.plan]) {
+					at = len(moved)
+					moved = append(moved, movedBetween(poolsOf(old.cfg, was.plans[pair[0]].plan), poolsOf(z.cfg, s.plans[run.plan].plan)))
 				}
-				moved = append(moved, ledger.ShardsMoved{From: from, To: now})
+				lost[pair] = at
 			}
-			lost[pair] = at
-		}
-		if at < 0 {
-			continue
-		}
-		m := &moved[at]
-		if n := len(m.Shards); n > 0 && m.Shards[n-1].Last+1 == shard {
-			m.Shards[n-1].Last = shard
-		} else {
-			m.Shards = append(m.Shards, config.ShardRange{First: shard, Last: shard})
+			if at >= 0 {
+				moved[at].Shards = moved[at].Shards.Append(first, last)
+			}
+			if first = last + 1; last == before[0].last {
+				before = before[1:]
+			}
 		}
 	}
 	return moved
+}
+
+// movedBetween are shards that were answered from pools, and are from others: from those of the first that are not among them.
+func movedBetween(from, to []string) ledger.ShardsMoved {
+	if gone := slices.DeleteFunc(slices.Clone(from), func(pool string) bool { return slices.Contains(to, pool) }); len(gone) > 0 {
+		from = gone
+	}
+	return ledger.ShardsMoved{From: from, To: to}
 }
 
 // loses tells whether a plan of before has a holding that another one lacks, and s has all the same: what s lacks has departed.

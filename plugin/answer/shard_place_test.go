@@ -1,6 +1,7 @@
 package answer
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -47,6 +48,11 @@ func TestShardsMoved(t *testing.T) {
 		swap := next.Since(prev)
 		prev = next
 		require.Len(t, swap.Shards, 1)
+		d := next.zones[0].services[0].decision
+		for shard := range 100 {
+			at := slices.IndexFunc(swap.Shards[0].At, func(at ledger.ShardsAt) bool { return at.Shards.Has(shard) })
+			require.Equal(t, poolsOf(z, d.Plans[d.Cell(shard)]), swap.Shards[0].At[at].Pools, shard)
+		}
 		require.Equal(t, "orders.example.org.", swap.Shards[0].Service)
 		require.Equal(t, &ledger.ServiceShards{Zone: "example.org.", Service: "orders.example.org.", At: swap.Shards[0].At, Hash: swap.Shards[0].Hash}, next.Shards("orders.example.org."))
 		return &swap

@@ -84,6 +84,21 @@ func (d *Decision) Cell(shard int) int {
 	return plans[len(plans)-1].Plan
 }
 
+// EachCell calls f for all shards, in their order, with what Cell is for those from first to last. The service must have cells.
+func (d *Decision) EachCell(f func(first, last, plan int)) {
+	for _, r := range d.Service.Cells.Home {
+		plans := d.Cells[slices.Index(d.homes, r.Pool)]
+		whole := config.Shards{{First: r.First, Last: r.Last}}
+		if len(plans) == 1 && !slices.ContainsFunc(d.Ordered, func(c ShardClass) bool { return c.Shards.Meets(whole) }) {
+			f(r.First, r.Last, plans[0].Plan)
+			continue
+		}
+		for shard := r.First; shard <= r.Last; shard++ {
+			f(shard, shard, d.Cell(shard))
+		}
+	}
+}
+
 func (d *Decision) cellOf(shard int) []CellPlan {
 	for i := range d.Ordered {
 		if d.Ordered[i].Shards.Has(shard) {
