@@ -58,10 +58,15 @@ type ShardMove struct {
 
 // SameShards tells whether two views make the same of the shards of a service.
 func (s *ServiceView) SameShards(t *ServiceView) bool {
+	return s.SameHomes(t) && slices.EqualFunc(s.ShardMoves, t.ShardMoves, func(a, b ShardMove) bool {
+		return a.ID == b.ID && a.At.Equal(b.At) && slices.Equal(a.Shards, b.Shards)
+	})
+}
+
+// SameHomes tells whether by the same orders shards are at the same homes in both, whenever that ends.
+func (s *ServiceView) SameHomes(t *ServiceView) bool {
 	return slices.EqualFunc(s.Shards, t.Shards, func(a, b ShardOrder) bool {
 		return a.ID == b.ID && a.To == b.To && slices.Equal(a.Shards, b.Shards)
-	}) && slices.EqualFunc(s.ShardMoves, t.ShardMoves, func(a, b ShardMove) bool {
-		return a.ID == b.ID && a.At.Equal(b.At) && slices.Equal(a.Shards, b.Shards)
 	})
 }
 

@@ -113,7 +113,7 @@ func sameHomes(was, is *health.ZoneView) bool {
 	for _, views := range []*health.ZoneView{was, is} {
 		for i := range views.Scoped {
 			a, b := was.Scoped[i], is.Scoped[i]
-			if a != b && views.Zone.Services[i].Cells != nil && (a == nil || b == nil || !a.SameShards(b)) {
+			if a != b && views.Zone.Services[i].Cells != nil && (a == nil || b == nil || !a.SameHomes(b)) {
 				return false
 			}
 		}
@@ -131,21 +131,31 @@ func (s *Set) Published(v *health.View, swap *ledger.Swap, now time.Time) {
 		return
 	}
 	s.moveBack()
-	for _, is := range v.Zones {
-		at := slices.IndexFunc(old.Zones, func(was *health.ZoneView) bool { return was.Zone.Name == is.Zone.Name })
-		if at < 0 {
+	before := len(s.moved)
+	for k, is := range v.Zones {
+		was := zoneOf(old, k, is.Zone.Name)
+		if was == nil {
 			continue
 		}
-		was := old.Zones[at]
 		if was.Zone != is.Zone {
 			s.noteTTL(was.Zone, is.Zone, now)
 		}
-		before := len(s.moved)
 		if !sameHomes(was, is) {
 			s.moveHomes(was, is, swap.Quiet, now)
 		}
-		s.moveAnswers(was, is, s.moved[before:], swap.Quiet, now)
 	}
+	s.moveAnswers(old, v, s.moved[before:], swap.Quiet, now)
+}
+
+// zoneOf is the zone of a name in v, which mostly stands at k; nil for none. Zones are sorted by name.
+func zoneOf(v *health.View, k int, name string) *health.ZoneView {
+	if k >= len(v.Zones) || v.Zones[k].Zone.Name != name {
+		var found bool
+		if k, found = slices.BinarySearchFunc(v.Zones, name, func(z *health.ZoneView, name string) int { return strings.Compare(z.Zone.Name, name) }); !found {
+			return nil
+		}
+	}
+	return v.Zones[k]
 }
 
 // moveHomes notes the shards of a zone that have another home by orders, or by a file.
@@ -174,16 +184,20 @@ func (s *Set) moveHomes(was, is *health.ZoneView, quiet <-chan struct{}, now tim
 	}
 }
 
-// moveAnswers notes the shards of a zone whose answers have moved, but for those that are noted already.
-func (s *Set) moveAnswers(was, is *health.ZoneView, noted []*movedNames, quiet <-chan struct{}, now time.Time) {
+// moveAnswers notes the shards whose answers have moved, but for those that are noted already.
+func (s *Set) moveAnswers(old, v *health.View, noted []*movedNames, quiet <-chan struct{}, now time.Time) {
 	noted = slices.Clone(noted)
 	for i := range s.answered {
 		a := &s.answered[i]
-		service := slices.IndexFunc(was.Zone.Services, func(svc *config.Service) bool { return svc.Name == a.Service })
-		if a.Zone != is.Zone.Name || service < 0 {
+		if len(a.Moved) == 0 {
 			continue
 		}
-		for k := range a.Moved {
+		was, is := zoneOf(old, 0, a.Zone), zoneOf(v, 0, a.Zone)
+		if was == nil || is == nil {
+			continue
+		}
+		service := slices.IndexFunc(was.Zone.Services, func(svc *config.Service) bool { return svc.Name == a.Service })
+		for k := 0; service >= 0 && k < len(a.Moved); k++ {
 			for _, from := range a.Moved[k].From {
 				rest := a.Moved[k].Shards
 				for _, m := range noted {
