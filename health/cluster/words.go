@@ -143,9 +143,8 @@ type Instant struct {
 	now        time.Time
 	configured []string
 	own        config.Hash
-	// open and digest are of the orders that this node has, holders who else has them; nil for a node alone.
-	open    []health.Intent
-	digest  [16]byte
+	// orders are those that this node has, holders who else has them; nil for a node alone.
+	orders  OwnOrders
 	holders *Holders
 }
 
@@ -157,7 +156,7 @@ type OwnOrders interface {
 
 // At are the words at now of a node that serves the files with the hash own and has the orders, of which holders have some; nil for a node alone.
 func (w *Words) At(now time.Time, own config.Hash, orders OwnOrders, holders *Holders) *Instant {
-	return &Instant{Words: w, now: now, configured: w.Members.Configured(now), own: own, open: orders.Open(now), digest: orders.Digest(), holders: holders}
+	return &Instant{Words: w, now: now, configured: w.Members.Configured(now), own: own, orders: orders, holders: holders}
 }
 
 // Said are the words of all configured nodes about a subject: a holding, or, with a zero owner, RDATA under all names.
@@ -312,6 +311,7 @@ func (w *Instant) Others() (others []departure.Other, alone bool) {
 	if m == nil {
 		return nil, true
 	}
+	digest := w.orders.Digest()
 	for _, name := range w.configured {
 		if name == m.self {
 			continue
@@ -328,7 +328,7 @@ func (w *Instant) Others() (others []departure.Other, alone bool) {
 		case p.statusAt.IsZero() || p.status.Config != w.own:
 			o.Silent = ledger.Silent{Why: "serves other files", Answering: true}
 		default:
-			o.Heard, o.SameOrders, o.Starts = p.at, p.status.Intents == w.digest, w.starts(name)
+			o.Heard, o.SameOrders, o.Starts = p.at, p.status.Intents == digest, w.starts(name)
 			o.Cells, o.CellsAfter = w.cellsOf(p)
 		}
 		others = append(others, o)
@@ -358,4 +358,4 @@ func (w *Instant) starts(name string) map[health.IntentID]time.Time {
 func (w *Instant) Name() string { return w.Self }
 
 // Open are the orders that this node has.
-func (w *Instant) Open() []health.Intent { return w.open }
+func (w *Instant) Open() []health.Intent { return w.orders.Open(w.now) }

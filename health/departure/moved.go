@@ -169,6 +169,10 @@ func (s *Set) holdOf(m *movedNames, o *Other, now time.Time) {
 
 // movedAway are the departures of names that moved.
 func (s *Set) movedAway(words Words, now time.Time) (list []Departure) {
+	if len(s.moved) == 0 && len(s.longer) == 0 && len(s.shardOrders) == 0 && !s.cells {
+		// No name can move that an order, or another node, has to be asked about.
+		return nil
+	}
 	others, alone := words.Others()
 	s.followShards(words.Open(), others, now)
 	s.followTTL(others, now)

@@ -70,8 +70,9 @@ type Set struct {
 	shardOrders map[health.IntentID]*shardOrder
 	view        *health.View
 	deadlines   map[deadlineKey]shardDeadline
-	// answered is from where shards are answered since then.
+	// answered is from where shards are answered since then; cells is set where a service of the view has cells.
 	answered []ledger.ServiceShards
+	cells    bool
 	// longer is what older versions of files allowed, by service, while caches may hold answers of it.
 	longer  map[string]olderTTL
 	takings takings

@@ -126,6 +126,11 @@ func (s *Set) Published(v *health.View, swap *ledger.Swap, now time.Time) {
 	old := s.view
 	s.view, s.movedCells, s.answered = v, nil, swap.Shards
 	defer s.noteDeadlines(v, now)
+	if old == nil || old.Model == nil || old.Model != v.Model {
+		s.cells = slices.ContainsFunc(v.Zones, func(zv *health.ZoneView) bool {
+			return slices.ContainsFunc(zv.Zone.Services, func(svc *config.Service) bool { return svc.Cells != nil })
+		})
+	}
 	if old == nil {
 		s.claimShards(v)
 		return
