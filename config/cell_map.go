@@ -10,10 +10,21 @@ import (
 // maxMapLines bounds the labels of one map.
 const maxMapLines = 1_000_000
 
+// A cellMapKey tells maps apart: services with the same one share it.
+type cellMapKey struct {
+	file   string
+	shards int
+}
+
 // cellMap reads the file that gives labels a shard. What is wrong with a line is told of the file and the line.
 func (b *builder) cellMap(c *Cells, n *yamlNode, at *yamlPath) {
 	name := stringOf(n)
 	if name == "" {
+		return
+	}
+	key := cellMapKey{path.Clean(name), c.Shards}
+	if known, read := b.cellMaps[key]; read {
+		c.Map = known
 		return
 	}
 	content, err := b.files.get(name)
@@ -24,6 +35,7 @@ func (b *builder) cellMap(c *Cells, n *yamlNode, at *yamlPath) {
 	r := newReport(path.Join(path.Dir(b.file), path.Clean(name)), content)
 	c.Map = c.readMap(r, string(content))
 	b.problems = append(b.problems, r.finish()...)
+	b.cellMaps[key] = c.Map
 }
 
 // readMap reads lines of a label and a shard; # begins a comment.

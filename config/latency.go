@@ -22,6 +22,8 @@ type Latency struct {
 	MaxAge time.Duration
 	// Networks are those of the log, in its order.
 	Networks []MeasuredNetwork
+	// Measured tells, by index of Zone.Regions, whether the latest time to a region is known from anywhere.
+	Measured []bool
 }
 
 // A MeasuredNetwork is what is known of the way from some clients: of the addresses in Prefix, or of the autonomous system ASN, or of the
@@ -96,21 +98,47 @@ func (b *builder) latency(s *Service, n *yamlNode, at *yamlPath) {
 	if l.Table == "" {
 		return
 	}
-	content, err := b.files.get(l.Table)
-	if err != nil {
-		b.errorf(field(v, "table"), at.child("table"), "", "%s", err)
+	key := latencyKey{l.Table, l.Margin, l.Percent, l.Hold, l.MaxAge}
+	if known := b.latencies[key]; known != nil {
+		l, s.Latency = known, known
+	} else if !b.measurements(l, field(v, "table"), at.child("table")) {
 		return
 	}
-	r := newReport(path.Join(path.Dir(b.file), path.Clean(l.Table)), content)
-	log := measurementLog{report: r, latency: l, zone: b.zone, at: make(map[string]int)}
-	log.read(string(content))
-	b.problems = append(b.problems, r.finish()...)
+	b.latencies[key] = l
 	for i := range l.Networks {
 		if m := &l.Networks[i]; !m.Prefix.IsValid() {
 			b.needsGeo(field(v, "table"), at.child("table"), "a table by "+strings.SplitN(m.Name(), ":", 2)[0])
 			break
 		}
 	}
+}
+
+// A latencyKey tells apart what services go by: those with the same one share it.
+type latencyKey struct {
+	table        string
+	margin       time.Duration
+	percent      int
+	hold, maxAge time.Duration
+}
+
+// measurements reads the log of l; false if there is none.
+func (b *builder) measurements(l *Latency, n *yamlNode, at *yamlPath) bool {
+	content, err := b.files.get(l.Table)
+	if err != nil {
+		b.errorf(n, at, "", "%s", err)
+		return false
+	}
+	r := newReport(path.Join(path.Dir(b.file), path.Clean(l.Table)), content)
+	log := measurementLog{report: r, latency: l, zone: b.zone, at: make(map[string]int)}
+	log.read(string(content))
+	b.problems = append(b.problems, r.finish()...)
+	l.Measured = make([]bool, len(b.zone.Regions))
+	for i := range l.Networks {
+		for region, d := range l.Networks[i].RTT {
+			l.Measured[region] = l.Measured[region] || d > 0
+		}
+	}
+	return true
 }
 
 // A measurementLog is being read: lines `at INSTANT`, each followed by lines `NETWORK REGION=TIME ...`.

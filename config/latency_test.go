@@ -2,6 +2,8 @@ package config
 
 import (
 	"fmt"
+	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -113,4 +115,32 @@ at 2026-11-29T00:00:00Z
 		_, problems := Parse("z.yaml", []byte(cellsHead+"  www: {tiers: [{eu: 1}], "+text+"}\n"), ParseOptions{ReadFile: func(string) ([]byte, error) { return nil, nil }})
 		require.ErrorContains(t, problems.Err(), want)
 	}
+}
+
+// TestSharedFiles: services that go by the same file in the same way share what it says, and what is wrong with it is said once.
+func TestSharedFiles(t *testing.T) {
+	parse := func(table, labels string) (*Zone, Problems) {
+		return Parse("zones.d/z.yaml", []byte(fmt.Sprintf(latencyHead, "margin: 5ms")+`  api: {tiers: [{eu: 1, us: 1}], order: fastest, latency: {table: rtt}}
+  far: {tiers: [{eu: 1, us: 1}], order: fastest, latency: {table: rtt, margin: 9ms}}
+  one: {tiers: [{eu: 1}], cells: {shards: 4, home: {eu: 0-3}, map: labels}}
+  two: {tiers: [{eu: 1}], cells: {shards: 4, home: {eu: 0-3}, map: ./labels}}
+  six: {tiers: [{eu: 1}], cells: {shards: 6, home: {eu: 0-5}, map: labels}}
+`), ParseOptions{ReadFile: func(name string) ([]byte, error) {
+			return []byte(map[string]string{"rtt": table, "labels": labels}[name]), nil
+		}})
+	}
+	z, problems := parse("at 2026-11-30T00:00:00Z\n192.0.2.0/24 us=40ms\n", "acme 3\n")
+	require.NoError(t, problems.Err())
+	named := make(map[string]*Service)
+	for _, s := range z.Services {
+		named[strings.TrimSuffix(s.Name, ".example.org.")] = s
+	}
+	require.Same(t, named["www"].Latency, named["api"].Latency)
+	require.NotSame(t, named["www"].Latency, named["far"].Latency)
+	require.Equal(t, []bool{false, true}, named["far"].Latency.Measured)
+	require.Equal(t, reflect.ValueOf(named["one"].Cells.Map).Pointer(), reflect.ValueOf(named["two"].Cells.Map).Pointer())
+	require.NotEqual(t, reflect.ValueOf(named["one"].Cells.Map).Pointer(), reflect.ValueOf(named["six"].Cells.Map).Pointer())
+	require.Equal(t, 3, named["six"].Cells.Map["acme"])
+	_, problems = parse("192.0.2.0/24 us=40ms\n", "acme 3\n")
+	require.Len(t, problems, 1, "%s", problems)
 }

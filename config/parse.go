@@ -32,7 +32,10 @@ func Parse(file string, content []byte, opts ParseOptions) (*Zone, Problems) {
 		return nil, r.finish()
 	}
 	r.walk(root, sharedShape(), nil)
-	b := &builder{report: r, root: root, files: newFiles(content, opts.ReadFile), geo: opts.Geo}
+	b := &builder{
+		report: r, root: root, files: newFiles(content, opts.ReadFile), geo: opts.Geo,
+		latencies: make(map[latencyKey]*Latency), cellMaps: make(map[cellMapKey]map[string]int),
+	}
 	zone := b.build(file)
 	problems := r.finish()
 	if problems.HasErrors() {
@@ -71,6 +74,9 @@ type builder struct {
 	checkNames []string
 	// targetNodes are the targets of endpoints that lie in the zone.
 	targetNodes []targetNode
+	// latencies and cellMaps are what files say that services share.
+	latencies map[latencyKey]*Latency
+	cellMaps  map[cellMapKey]map[string]int
 }
 
 func (b *builder) build(file string) *Zone {

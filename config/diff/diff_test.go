@@ -149,7 +149,7 @@ func TestDiffSeesAll(t *testing.T) {
 
 // unseen follow from other fields.
 var unseen = []string{
-	".Zone.Name", ".File", ".Hash", ".Hosts", ".Serial", ".SerialMade", ".Digest", ".Services", ".Failbacks", ".Places", ".Line", ".Service.Pools",
+	".Zone.Name", ".File", ".Hash", ".Hosts", ".Serial", ".SerialMade", ".Digest", ".Services", ".Failbacks", ".Places", ".Line", ".Service.Pools", ".Latency.Measured",
 	// Without N, ByCheck and HasLag these say nothing.
 	".Quorum.Percent", ".Gate.Check", ".Pool.Lag", ".Failover.While",
 	// Where the pool has no az_weights an AZ weighs the sum of its endpoints.

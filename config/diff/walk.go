@@ -104,7 +104,7 @@ func (w *effectWalk) put(key, value string) { w.at[key] = value }
 // derived are fields that follow from others, that name the object, or that are objects of their own.
 var derived = []string{
 	"Pool.Name", "Pool.Services", "Pool.Failbacks", "Pool.Endpoints", "Pool.azGiven", "Pool.lateHits", "Service.Name", "Service.Pools", "Service.Places", "Service.Line",
-	"Check.Name", "Check.Digest", "Endpoint.Name", "Region.Name", "AZ.Name",
+	"Check.Name", "Check.Digest", "Latency.Measured", "Endpoint.Name", "Region.Name", "AZ.Name",
 }
 
 // fieldKeys is FieldKeys for those that only read it.

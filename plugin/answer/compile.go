@@ -88,6 +88,8 @@ type zone struct {
 	hash uint64
 	// lots are where services begin to count; the same as long as the file is.
 	lots []uint64
+	// timings are what its choosers go by; the same as long as the file is.
+	timings steer.Timings
 	// ledger knows the greatest TTL that may be given.
 	ledger *ledger.Ledger
 	// sec is what makes the zone signed; nil where the file does not ask for it. It is the same as long as the file is.
@@ -164,7 +166,10 @@ func cmpString(a, b string) int {
 // whole compiles a zone that is new or whose file changed.
 func (c *Compiler) whole(old *zone, zv *health.ZoneView, at time.Time) *zone {
 	cfg := zv.Zone
-	z := &zone{cfg: cfg, ledger: c.ledger, index: newIndex(cfg), services: make([]*service, len(cfg.Services)), counters: new(Counters)}
+	z := &zone{
+		cfg: cfg, ledger: c.ledger, index: newIndex(cfg), services: make([]*service, len(cfg.Services)), counters: new(Counters),
+		timings: steer.NewTimings(cfg.Services...),
+	}
 	z.pools, z.troubled = make([]*poolCell, len(cfg.Pools)), make([]bool, len(cfg.Pools))
 	for i, p := range cfg.Pools {
 		// A monitored pool begins with a horizon of now, which is the floor, until the engine knows better: what the

@@ -77,7 +77,7 @@ func (c *Compiler) service(z *zone, zv *health.ZoneView, i int, old *service, at
 	if old != nil && old.cfg == svc {
 		s.chooser, s.seed = old.chooser, old.seed
 	} else {
-		s.chooser = steer.NewChooser(zv.Zone, svc)
+		s.chooser = z.timings.Chooser(zv.Zone, svc)
 		if svc.Sticky != nil {
 			s.seed = steer.StickySeed(svc)
 		}

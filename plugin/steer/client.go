@@ -24,13 +24,30 @@ type Chooser struct {
 }
 
 // NewChooser makes the chooser of a service of z; nil when all of its clients are in one class.
-func NewChooser(z *config.Zone, svc *config.Service) *Chooser {
+func NewChooser(z *config.Zone, svc *config.Service) *Chooser { return NewTimings(svc).Chooser(z, svc) }
+
+// Timings are what services go by that have `order: fastest`: those with the same log share it.
+type Timings map[*config.Latency]*fastest
+
+// NewTimings are those of some services.
+func NewTimings(services ...*config.Service) Timings {
+	t := make(Timings)
+	for _, svc := range services {
+		if svc.Latency != nil && t[svc.Latency] == nil {
+			t[svc.Latency] = newFastest(svc.Latency)
+		}
+	}
+	return t
+}
+
+// Chooser is NewChooser, for a service that t knows.
+func (t Timings) Chooser(z *config.Zone, svc *config.Service) *Chooser {
 	if len(svc.Clients) == 0 && !svc.Nearest {
 		return nil
 	}
 	c := &Chooser{
 		asn: make(map[uint32]int), subdivision: make(map[string]int), country: make(map[string]int), continent: make(map[string]int),
-		nearest: svc.Nearest, fastest: newFastest(svc.Latency),
+		nearest: svc.Nearest, fastest: t[svc.Latency],
 	}
 	for r, rule := range svc.Clients {
 		for _, p := range rule.CIDR {

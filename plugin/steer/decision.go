@@ -260,7 +260,7 @@ func (s *subject) undecided(p *draft) []int {
 			continue
 		}
 		for _, r := range regions {
-			if (s.zv.Zone.Regions[r].HasLocation || knowsRegion(s.svc.Latency, r)) && !slices.Contains(all, r) {
+			if (s.zv.Zone.Regions[r].HasLocation || s.svc.Latency != nil && s.svc.Latency.Measured[r]) && !slices.Contains(all, r) {
 				all = append(all, r)
 			}
 		}

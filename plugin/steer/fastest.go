@@ -18,9 +18,6 @@ type fastest struct {
 }
 
 func newFastest(l *config.Latency) *fastest {
-	if l == nil {
-		return nil
-	}
 	f := &fastest{latency: l, asn: make(map[uint32]int), country: make(map[string]int), continent: make(map[string]int)}
 	for i := range l.Networks {
 		switch n := &l.Networks[i]; {
@@ -83,19 +80,6 @@ func (f *fastest) pick(near []Near, n *config.MeasuredNetwork) *Class {
 		return nil
 	}
 	return near[best].Class
-}
-
-// knowsRegion tells whether a time to a region was measured from anywhere.
-func knowsRegion(l *config.Latency, region int) bool {
-	if l == nil {
-		return false
-	}
-	for i := range l.Networks {
-		if l.Networks[i].RTT[region] > 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // Measured is what was measured of the way from a client; nil for nothing. fresh is unset where it is too old to count.

@@ -156,3 +156,18 @@ func TestFastestHolds(t *testing.T) {
 	again := fastestOf(t, table.String())
 	require.Equal(t, networks, again.Services[0].Latency.Networks)
 }
+
+// TestTimings: services that go by one log share what is found in it.
+func TestTimings(t *testing.T) {
+	l, other := &config.Latency{Networks: []config.MeasuredNetwork{{ASN: 64500}}}, new(config.Latency)
+	services := []*config.Service{{Nearest: true, Latency: l}, {Nearest: true, Latency: l}, {Nearest: true, Latency: other}, {Nearest: true}}
+	timings, z := NewTimings(services...), new(config.Zone)
+	var got []*fastest
+	for _, svc := range services {
+		got = append(got, timings.Chooser(z, svc).fastest)
+	}
+	require.NotNil(t, got[0])
+	require.Same(t, got[0], got[1])
+	require.NotSame(t, got[0], got[2])
+	require.Nil(t, got[3])
+}
