@@ -151,6 +151,8 @@ type subject struct {
 	index int
 	// kept are the endpoints that the speed limit keeps; nil while it is being found out.
 	kept map[health.EndpointRef]bool
+	// seen is zv as the node's own region sees it; nil before somebody asked.
+	seen *health.ZoneView
 	// barred tells whether a pool does not answer on this island; nil for none.
 	barred func(pool int) bool
 	// observe sees each plan.

@@ -24,8 +24,11 @@ func (c *chooser) answer() (*chooser, *draft) {
 // Pools that keep data are answered in their turn alone, and by nobody who cannot know whose turn it is: where another one than those of before
 // could have taken over since, they are left out, and where before has one, the island answers nobody.
 func (c *chooser) island(before *draft) (*chooser, *draft) {
+	if c.seen == nil {
+		c.seen = c.zv.Seen()
+	}
 	s := *c.subject
-	s.zv = c.zv.Seen()
+	s.zv = c.seen
 	// The speed limit keeps what too many probes say is down at once. Here nothing leaves by them but what this region cannot reach.
 	s.kept = nil
 	data, taken := c.data(before)
