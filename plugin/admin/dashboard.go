@@ -133,11 +133,7 @@ func (d *dashboard) Incidents() []*ledger.Incident {
 // HasPlans also tells of runs alone: those of other nodes are here too.
 func (d *dashboard) HasPlans() bool {
 	plans := d.server.opts.Node.Plans
-	if plans == nil {
-		return false
-	}
-	list := plans.List()
-	return len(list.Plans)+len(list.Problems) > 0 || len(plans.Runs().Runs) > 0
+	return plans != nil && plans.Any()
 }
 
 func (d *dashboard) Events(limit int) []api.Event {

@@ -188,6 +188,8 @@ type Drills interface {
 // Plans are what is to be done when a site is left, and the runs of them. Errors are those of package health, and run.ErrNotYours.
 type Plans interface {
 	List() api.Plans
+	// Any tells whether there are plans, or runs of some.
+	Any() bool
 	// Foresee is what a run would come to, Start begins one.
 	Foresee(name string, req *api.PlanStartRequest) (*api.PlanForesight, error)
 	Start(ctx context.Context, name string, req *api.PlanStartRequest) (*api.Run, error)

@@ -29,6 +29,8 @@ func (f fakePlans) Start(_ context.Context, _ string, req *api.PlanStartRequest)
 	return f.note("start", req.Actor)
 }
 
+func (f fakePlans) Any() bool { return true }
+
 func (f fakePlans) Runs() api.Runs {
 	return api.Runs{Runs: []api.Run{{ID: "r1", Variant: "graceful", Status: "done", Steps: []api.RunStep{}}}}
 }

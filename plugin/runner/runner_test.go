@@ -348,6 +348,7 @@ func TestPracticeSkipped(t *testing.T) {
 		drain := health.Intent{ID: health.IntentID{Node: "n3", Incarnation: 1, Counter: 1}, Kind: health.IntentDrain, Scope: health.Scope{Kind: health.ScopeAZ, Name: "x"}, Actor: "bob"}
 		require.NoError(t, s.nodes[0].IntendAs(drain))
 		time.Sleep(2 * time.Minute)
+		require.True(t, s.nodes[0].Any())
 		require.Contains(t, s.nodes[0].List().Plans[0].Practice.Skipped, "drain n3-1-1 of az x stands, by bob")
 		time.Sleep(2 * time.Minute)
 		require.Empty(t, s.nodes[0].Runs().Runs)

@@ -34,6 +34,14 @@ func (r *Runner) List() api.Plans {
 	return out
 }
 
+// Any tells whether there are plans, files that are none, or runs: those of other nodes are here too.
+func (r *Runner) Any() bool {
+	r.mu.Lock()
+	files := len(r.plans) + len(r.problems)
+	r.mu.Unlock()
+	return files > 0 || len(r.opts.Store.Runs()) > 0
+}
+
 func (r *Runner) shown(p *config.Plan) api.Plan {
 	out := api.Plan{Name: p.Name, Says: p.Says, File: p.File, Hash: p.Hash.String(), OnFailure: "stop", Steps: []api.PlanStep{}}
 	if p.Undo {
