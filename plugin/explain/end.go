@@ -82,7 +82,8 @@ func (e *ending) end() {
 			}
 		}
 	}
-	for n, fate := range judge.Drains(v.Model.Zones, kept, nil) {
+	fates := judge.Drains(v.Model.Zones, kept, nil)
+	for n, fate := range fates {
 		// What a failback let in is in already.
 		if !fate.Effective() || kept[n].Kind == health.IntentFailback {
 			continue
@@ -95,7 +96,7 @@ func (e *ending) end() {
 			}
 		}
 	}
-	e.endShards(kept)
+	e.endShards(kept, fates)
 	for at := range e.touched {
 		z := v.Zones[at.zone].Zone
 		next := e.world.pool(at.zone, at.pool)
@@ -107,7 +108,7 @@ func (e *ending) end() {
 }
 
 // endShards leaves of what orders make of shards what those kept do.
-func (e *ending) endShards(kept []*health.Intent) {
+func (e *ending) endShards(kept []*health.Intent, fates []judge.Fate) {
 	v := &e.world.view
 	for zi, zv := range v.Zones {
 		next := *zv
@@ -119,7 +120,7 @@ func (e *ending) endShards(kept []*health.Intent) {
 			}
 		}
 	}
-	for n, fate := range judge.Drains(v.Model.Zones, kept, nil) {
+	for n, fate := range fates {
 		for zi, zv := range v.Zones {
 			if fate.Effective() && kept[n].Scope.Kind == health.ScopeShards {
 				var orders judge.ZoneOrders
