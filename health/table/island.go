@@ -10,12 +10,11 @@ import (
 )
 
 // island is what the vantages of this node's region that it hears make of p, of which view is the view, while the node is isolated; nil
-// where the node's region is none of z's, and where no service of z has an island. It takes away what they see dead, and gives nothing.
+// where the node's region is none of z's. It takes away what they see dead, and gives nothing.
 // A freeze has it stand still like every verdict.
 func (t *Table) island(z *config.Zone, p *config.Pool, pt *poolTable, view *health.PoolView, now time.Time) *health.Island {
 	region := t.e.region()
-	if region == "" || !slices.ContainsFunc(z.Services, func(s *config.Service) bool { return s.Island }) ||
-		!slices.ContainsFunc(z.Regions, func(r config.Region) bool { return r.Name == region }) {
+	if region == "" || !slices.ContainsFunc(z.Regions, func(r config.Region) bool { return r.Name == region }) {
 		return nil
 	}
 	if t.e.Frozen && pt.view != nil {

@@ -51,6 +51,8 @@ type zoneTable struct {
 	pools    []poolTable
 	// scoped is what intents for one service alone change.
 	scoped map[int]*health.ServiceView
+	// islands is set where a service of the zone has an island, whatever pools that has: they all say what the region sees of them.
+	islands bool
 }
 
 // poolTable is one pool: the checks behind it that dial something, and what they dial for each endpoint.
@@ -110,6 +112,7 @@ func New(m *config.Model, old *Table, e *Evidence, memory Memory, now time.Time)
 	defer t.ChooseVantages()
 	for zi, z := range m.Zones {
 		t.zones[zi].pools = make([]poolTable, len(z.Pools))
+		t.zones[zi].islands = slices.ContainsFunc(z.Services, func(s *config.Service) bool { return s.Island })
 		before := old.poolsOf(z.Name)
 		before.without = e.without
 		t.zones[zi].reloaded = before.reloaded(z, now)
@@ -317,7 +320,10 @@ func (t *Table) Judge(now time.Time) []health.Transition {
 			Leaf: func(i int, f config.Family, check int) health.Verdict { return t.leaf(z, pt, t.at(i, f), check, now) },
 		})
 		if t.e.Isolated {
-			view.Calm, view.Island = false, t.island(z, z.Pools[ref.Pool], pt, view, now)
+			view.Calm = false
+			if t.zones[ref.Zone].islands {
+				view.Island = t.island(z, z.Pools[ref.Pool], pt, view, now)
+			}
 		}
 		if wake.IsZero() {
 			delete(t.wakes, ref)
