@@ -1,10 +1,6 @@
 package health
 
-import (
-	"slices"
-
-	"github.com/fairlead-dns/fairlead/config"
-)
+import "slices"
 
 // An Island is what a node that is isolated knows of a pool by the vantages of its own region that it still hears, itself among them
 // (docs/design.md section 4). It takes away and gives nothing: verdicts stand still. It is never written after it was published.
@@ -49,19 +45,6 @@ func (p *PoolView) Seen() *PoolView {
 	seen := *p
 	seen.Endpoints = p.Island.Endpoints
 	return &seen
-}
-
-// Dead tells whether endpoint i, or its address of family f, is dead as the node's own region sees it while the node is cut off, and is not by
-// its verdict.
-func (p *PoolView) Dead(i int, f config.Family) bool {
-	if p.Island == nil || p.Island.Endpoints == nil {
-		return false
-	}
-	is, was := &p.Island.Endpoints[i], &p.Endpoints[i]
-	if is.State == Down && was.State != Down {
-		return true
-	}
-	return is.Each != nil && was.Each != nil && is.Each[f].State == Down && was.Each[f].State != Down
 }
 
 // Seen is z as the node's own region sees it while the node is cut off.

@@ -84,7 +84,7 @@ func TestMembers(t *testing.T) {
 	require.True(t, m.Isolated(), "nobody has been heard")
 	require.True(t, hear(m, now, "n2", "n3"))
 	require.False(t, hear(m, now.Add(time.Second), "n2", "n3"))
-	require.Equal(t, 3, m.Heard())
+	require.Equal(t, 3, m.heard)
 	require.False(t, m.Isolated())
 	require.Equal(t, []string{"n2", "n3"}, m.Others())
 

@@ -64,7 +64,7 @@ func TestGreatestIsRemembered(t *testing.T) {
 		dir := t.TempDir()
 		a, end := begin(t, dir, time.Minute)
 		require.Zero(t, a.l.Limit(), "nobody remembers it")
-		of := round.Remembered{Life: round.Life{Boot: a.m.Boot(), Writes: a.written}, Incarnation: 1, Greatest: time.Minute}
+		of := round.Remembered{Life: round.Life{Boot: a.m.boot, Writes: a.written}, Incarnation: 1, Greatest: time.Minute}
 		own := round.Remembered{Life: round.Life{Boot: round.Boot{2}, Writes: 1}, Incarnation: 1, Greatest: time.Hour}
 		n2 := &round.Lives{Self: own, Rejoined: true, Lives: []round.Life{own.Life}, Others: map[string]round.Remembered{"n1": of}}
 		require.False(t, a.hears(t, n2))
@@ -80,8 +80,8 @@ func TestGreatestIsRemembered(t *testing.T) {
 		defer end()
 		require.EqualValues(t, 60, b.l.Limit(), "it was remembered before")
 		require.Equal(t, time.Hour, b.GreatestOf("n2"))
-		require.NotEqual(t, a.m.Boot(), b.m.Boot())
-		require.Equal(t, a.m.Boot(), b.past[0].Boot)
+		require.NotEqual(t, a.m.boot, b.m.boot)
+		require.Equal(t, a.m.boot, b.past[0].Boot)
 		require.False(t, b.hears(t, n2), "n2 remembers a life that is on this disk")
 	})
 }

@@ -100,9 +100,6 @@ func (m *Members) SetNodes(nodes []judge.Node) {
 	m.opts.Evidence.SetVoters(judge.NewBench(m.nodes), peers, m.opts.Allowance)
 }
 
-// Boot names this run.
-func (m *Members) Boot() round.Boot { return m.boot }
-
 // Others are the names of the roster but this node's, sorted.
 func (m *Members) Others() []string { return slices.Sorted(maps.Keys(m.peers)) }
 
@@ -123,9 +120,6 @@ func (m *Members) Alone() bool { return m == nil || len(m.peers) == 0 }
 
 // Isolated tells whether too few nodes are heard. Heard is how many are, this one included.
 func (m *Members) Isolated() bool { return m.isolated }
-
-// Heard is how many nodes are heard, this one included.
-func (m *Members) Heard() int { return m.heard }
 
 // Order takes up since when nodes are declared removed from the cluster, and stopped.
 func (m *Members) Order(removed, stopped map[string]time.Time) {
