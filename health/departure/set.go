@@ -102,14 +102,14 @@ func (s *Set) BoundOf(of ledger.Key, words Words, since, now time.Time) (b ledge
 	if d != nil && (d.finalAt.IsZero() || !d.finalAt.Before(since)) {
 		return d.bound, d.void, d.again, true
 	}
-	if d != nil {
-		b = ledger.Compose(words.Said(of), now, s.opts.Transit, s.opts.Without)
-		for _, c := range b.Confirmed {
-			b.Final = b.Final && !c.Given.Before(since)
-		}
-		return b, d.void, d.again, true
+	b = ledger.Compose(words.Said(of), now, s.opts.Transit, s.opts.Without)
+	if d == nil {
+		return b, nil, nil, false
 	}
-	return ledger.Compose(words.Said(of), now, s.opts.Transit, s.opts.Without), nil, nil, false
+	for _, c := range b.Confirmed {
+		b.Final = b.Final && !c.Given.Before(since)
+	}
+	return b, d.void, d.again, true
 }
 
 // Final tells whether RDATA that has left all names is forgotten.

@@ -7,6 +7,7 @@ import (
 	"github.com/fairlead-dns/fairlead/health/departure"
 	"github.com/fairlead-dns/fairlead/health/gone"
 	"github.com/fairlead-dns/fairlead/health/ledger"
+	"github.com/fairlead-dns/fairlead/health/table"
 )
 
 // fold takes what the prober and the other nodes reported, judges the pools that it concerns and publishes if a verdict moved.
@@ -197,8 +198,4 @@ func (e *Engine) goneBy(t *version, now time.Time) (left []departure.Left) {
 }
 
 // rejudge marks every pool.
-func (e *Engine) rejudge() {
-	for _, t := range e.tables() {
-		t.AllDirty()
-	}
-}
+func (e *Engine) rejudge() { table.AllDirty(e.tables()) }

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 )
@@ -99,7 +98,7 @@ func (h *Heard) Line(clock func(time.Time) string) string {
 		parts = append(parts, fmt.Sprintf("%d not believed: acknowledged what was not sent", h.Liars))
 	}
 	if len(h.Unknown) > 0 {
-		parts = append(parts, "unknown: "+strings.Join(slices.Clone(h.Unknown), ", "))
+		parts = append(parts, "unknown: "+strings.Join(h.Unknown, ", "))
 	}
 	return "subscribers: " + strings.Join(parts, "; ")
 }

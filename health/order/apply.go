@@ -51,16 +51,9 @@ func (s *Orders) setFreeze(active []*health.Intent, tables []*table.Table) (chan
 	s.metrics.frozen.Set(boolValue(f.On))
 	if changed {
 		s.opts.Logger.Info("automatic verdicts", "frozen", f.On, "actor", f.Actor, "reason", f.Reason)
-		rejudge(tables)
+		table.AllDirty(tables)
 	}
 	return changed
-}
-
-// rejudge has every pool judged.
-func rejudge(tables []*table.Table) {
-	for _, t := range tables {
-		t.AllDirty()
-	}
 }
 
 // setNodeOrders takes up what the intents in force say about nodes; changed tells whether this node is drained from now on, or
@@ -90,7 +83,7 @@ func (s *Orders) setNodeOrders(active []*health.Intent, tables []*table.Table) (
 	// A drained node abstains as a vantage; alone it is the only one there is.
 	if s.opts.Evidence.Drained != self {
 		s.opts.Evidence.Drained = self
-		rejudge(tables)
+		table.AllDirty(tables)
 	}
 	return changed
 }

@@ -59,14 +59,7 @@ func (d *Desk) EndAs(ids []health.IntentID, actor, reason string) error {
 		if len(open) == 0 {
 			return nil, nil
 		}
-		return func(now time.Time, err error) error {
-			if err != nil {
-				return err
-			}
-			d.orders.opts.Logger.Info("intents ended", "ids", fmt.Sprint(open), "actor", actor, "reason", reason)
-			d.orders.inForce(open)
-			return nil
-		}, d.orders.store.EndAs(intent.End{Actor: actor, Reason: reason, At: now}, open...)
+		return d.orders.ended(open, actor, reason), d.orders.store.EndAs(intent.End{Actor: actor, Reason: reason, At: now}, open...)
 	})
 }
 

@@ -46,14 +46,19 @@ func (s *Orders) replace(i health.Intent, now time.Time, replaced ...health.Inte
 
 // end has intents that are open ended; all of them or none.
 func (s *Orders) end(ids []health.IntentID, actor, reason string, now time.Time) (then intent.Finish, err error) {
-	return func(now time.Time, err error) error {
+	return s.ended(ids, actor, reason), s.store.End(intent.End{Actor: actor, Reason: reason, At: now}, ids...)
+}
+
+// ended takes up that intents have ended once that is on disk.
+func (s *Orders) ended(ids []health.IntentID, actor, reason string) intent.Finish {
+	return func(_ time.Time, err error) error {
 		if err != nil {
 			return err
 		}
 		s.opts.Logger.Info("intents ended", "ids", fmt.Sprint(ids), "actor", actor, "reason", reason)
 		s.inForce(ids)
 		return nil
-	}, s.store.End(intent.End{Actor: actor, Reason: reason, At: now}, ids...)
+	}
 }
 
 // extendable is the intent whose end may be moved.

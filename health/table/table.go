@@ -454,6 +454,13 @@ func (t *Table) AllDirty() {
 	}
 }
 
+// AllDirty has every pool of some tables judged by their next Judge.
+func AllDirty(tables []*Table) {
+	for _, t := range tables {
+		t.AllDirty()
+	}
+}
+
 // View makes the present state immutable.
 func (t *Table) View(generation uint64, now time.Time) *health.View {
 	v := &health.View{Generation: generation, At: now, Model: t.Model, Zones: make([]*health.ZoneView, len(t.zones)), Blind: t.e.blind, Late: t.e.Late, Frozen: t.e.Frozen, Isolated: t.e.Isolated}
