@@ -76,13 +76,13 @@ const (
 // latency reads what `order: fastest` goes by.
 func (b *builder) latency(s *Service, n *yamlNode, at *yamlPath) {
 	k, v := fieldOf(n, "latency")
-	fastest := stringOf(field(n, "order")) == "fastest"
+	wanted := stringOf(field(n, "order")) == "fastest"
 	switch {
-	case v == nil && fastest:
+	case v == nil && wanted:
 		ok, _ := fieldOf(n, "order")
 		b.errorf(ok, at.child("order"), "add latency: {table: FILE} with measurements", "order: fastest without a table of measurements")
 		return
-	case v != nil && !fastest:
+	case v != nil && !wanted:
 		b.errorf(k, at.child("latency"), "", "latency without order: fastest")
 		return
 	case v == nil:
@@ -258,7 +258,7 @@ func (n *MeasuredNetwork) parse(text string) string {
 func (l *Latency) measured(n *MeasuredNetwork, rtt []time.Duration, at time.Time) {
 	old := at.Sub(n.At) > l.MaxAge
 	n.RTT, n.At = rtt, at
-	best := Fastest(rtt, func(int) bool { return true })
+	best := fastest(rtt)
 	switch {
 	case n.Region < 0:
 		n.Region, n.Since = best, at
@@ -289,11 +289,11 @@ func (l *Latency) better(rtt, chosen time.Duration) bool {
 	return chosen-rtt >= l.Margin && (chosen-rtt)*100 >= chosen*time.Duration(l.Percent)
 }
 
-// Fastest is the region with the least time among those that may be; -1 if none of them is known. Of equal ones it is the first.
-func Fastest(rtt []time.Duration, may func(region int) bool) int {
+// fastest is the region with the least time; -1 if none is known. Of equal ones it is the first.
+func fastest(rtt []time.Duration) int {
 	best := -1
 	for region, d := range rtt {
-		if d > 0 && may(region) && (best < 0 || d < rtt[best]) {
+		if d > 0 && (best < 0 || d < rtt[best]) {
 			best = region
 		}
 	}
