@@ -24,6 +24,7 @@ import (
 	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/balancer/base"
 	grpcresolver "google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/serviceconfig"
 
 	"github.com/fairlead-dns/fairlead/client/resolve"
 )
@@ -58,7 +59,7 @@ func (b *builder) Build(target grpcresolver.Target, cc grpcresolver.ClientConn, 
 	if host == "" || port == "" || target.URL.Host != "" {
 		return nil, fmt.Errorf("target %s: want %s:///NAME:PORT", target.URL.String(), Scheme)
 	}
-	l := &listener{cc: cc, port: port, config: serviceConfig}
+	l := &listener{cc: cc, port: port, config: cc.ParseServiceConfig(serviceConfig)}
 	ctx, cancel := context.WithCancel(context.Background())
 	l.cancel = cancel
 	l.stop = b.resolver.Watch(host, l.update)
@@ -73,16 +74,17 @@ func (b *builder) Build(target grpcresolver.Target, cc grpcresolver.ClientConn, 
 
 // A listener tells one connection of what is in service.
 type listener struct {
-	cc           grpcresolver.ClientConn
-	port, config string
-	weights      weights
-	stop         func()
-	cancel       context.CancelFunc
+	cc      grpcresolver.ClientConn
+	port    string
+	config  *serviceconfig.ParseResult
+	weights weights
+	stop    func()
+	cancel  context.CancelFunc
 }
 
 // update hands on one word.
 func (l *listener) update(s *resolve.State) {
-	by, state := make(map[string]uint64), grpcresolver.State{ServiceConfig: l.cc.ParseServiceConfig(l.config)}
+	by, state := make(map[string]uint64), grpcresolver.State{ServiceConfig: l.config}
 	for _, m := range s.Members("tcp") {
 		addr := net.JoinHostPort(strings.TrimSuffix(m.Data, "."), l.port)
 		if by[addr] = m.Weight; m.Weight > 0 {
