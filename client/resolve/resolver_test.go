@@ -231,6 +231,7 @@ func TestLease(t *testing.T) {
 	n.change(func() { n.given.MaxAge = 1 })
 	n.set("192.0.2.1")
 	r := newResolver(t, func(o *resolve.Options) { o.AfterExpiry = -1 }, n)
+	// The real clock has to pass what was given first, twice over: a lease is renewed each 100 ms.
 	for end := time.Now().Add(2500 * time.Millisecond); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		require.Equal(t, "192.0.2.1", first(t, r))
 	}
@@ -416,6 +417,7 @@ func TestWatch(t *testing.T) {
 	require.Equal(t, "192.0.2.1", <-told)
 	version := n.set("192.0.2.2")
 	require.Equal(t, "192.0.2.2", <-told)
+	// That nothing comes cannot be awaited: over loopback an acknowledgement takes a millisecond.
 	time.Sleep(200 * time.Millisecond)
 	n.change(func() { require.NotContains(t, n.acks, version, "it is not in use yet") })
 	close(hold)
