@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/miekg/dns"
+
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/health/ledger"
@@ -133,7 +135,7 @@ func endpointOf(v *health.View, name string) (zv *health.ZoneView, at health.End
 	if len(parts) != 3 {
 		return nil, at, false
 	}
-	zone := strings.ToLower(strings.TrimSuffix(parts[0], ".")) + "."
+	zone := dns.CanonicalName(parts[0])
 	for _, zv := range v.Zones {
 		if zv.Zone.Name != zone {
 			continue
@@ -152,7 +154,7 @@ func endpointOf(v *health.View, name string) (zv *health.ZoneView, at health.End
 // serviceOf is the index of a service by name, or of the first that has the pool if name is empty; -1 for none.
 func serviceOf(z *config.Zone, name string, pool int) int {
 	if name != "" {
-		name = strings.ToLower(strings.TrimSuffix(name, ".")) + "."
+		name = dns.CanonicalName(name)
 	}
 	for i, svc := range z.Services {
 		if name != "" && svc.Name != name {
