@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
@@ -36,7 +35,7 @@ func (s *Server) fleet(r *http.Request) (int, any) {
 	if raw, err := hex.DecodeString(nonce); err != nil || len(raw) != fleet.NonceSize {
 		return invalid(fmt.Errorf("nonce: want %d hexadecimal digits", 2*fleet.NonceSize))
 	}
-	name := strings.ToLower(strings.TrimSuffix(values.Get("service"), ".")) + "."
+	name := fqdn(values.Get("service"))
 	n := s.opts.Node
 	c := n.Cluster()
 	snap := n.Snapshot()

@@ -80,7 +80,7 @@ func intentOf(req *api.IntentRequest, now time.Time) (i health.Intent, err error
 		return i, err
 	}
 	if req.Service != "" {
-		i.Service = strings.ToLower(strings.TrimSuffix(req.Service, ".")) + "."
+		i.Service = fqdn(req.Service)
 	}
 	i.Actor, i.Reason, i.Override, i.Start, i.Forever = req.Actor, req.Reason, req.Override, now.Add(durationOf(req.StartsInSeconds)), req.Forever
 	i.Lifeboat = req.Lifeboat

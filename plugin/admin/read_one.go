@@ -48,12 +48,8 @@ func (s *Server) showService(req *http.Request) (int, any) {
 	if err != nil {
 		return unread(err)
 	}
-	name := fqdn(req.PathValue("name"))
-	for _, zv := range r.snap.View.Zones {
-		i := slices.IndexFunc(zv.Zone.Services, func(svc *config.Service) bool { return svc.Name == name })
-		if i >= 0 {
-			return http.StatusOK, r.serviceDetail(zv, i)
-		}
+	if zv, svc, i := serviceNamed(r.snap, fqdn(req.PathValue("name"))); svc != nil {
+		return http.StatusOK, r.serviceDetail(zv, i)
 	}
 	return missing("service", req.PathValue("name"))
 }

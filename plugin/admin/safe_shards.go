@@ -19,7 +19,7 @@ func shardsNamed(name string) (service string, shards config.Shards, err error) 
 	if shards, err = config.ParseShards(text); err != nil || service == "" {
 		return "", nil, fmt.Errorf("%w: shards %q: want SERVICE/SHARDS, as in orders.example.org/0-9,20", health.ErrInvalidIntent, name)
 	}
-	return strings.ToLower(strings.TrimSuffix(service, ".")) + ".", shards, nil
+	return fqdn(service), shards, nil
 }
 
 // NewSafeShards is whether an honest cache may still send somebody who asks for shards of a service to where orders have taken them away from;
