@@ -274,10 +274,7 @@ func (r report) feeds(w io.Writer) {
 	if f == nil {
 		return
 	}
-	text := fmt.Sprintf("feeds: %d subscribers", f.Subscribers)
-	if f.Subscribers == 1 {
-		text = "feeds: 1 subscriber"
-	}
+	text := "feeds: " + terminal.Count(f.Subscribers, "subscriber")
 	if f.Unconfirmed > 0 {
 		text += fmt.Sprintf(", %d of them behind", f.Unconfirmed)
 	}
