@@ -21,6 +21,9 @@ func TestRollback(t *testing.T) {
 	require.True(t, d.poll(2))
 	require.NoError(t, back())
 	require.Equal(t, "example.org. one", d.running())
+	text, err := d.Text(d.Zones()[0])
+	require.NoError(t, err, "diff compares with what runs")
+	require.Equal(t, dirZone("example.org", "one"), string(text.Content))
 	f := d.Files()[0]
 	require.Equal(t, "ada", f.RolledBack.Actor)
 	require.False(t, f.LastGood)

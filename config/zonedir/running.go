@@ -26,14 +26,17 @@ type Text struct {
 	Secret map[string]string
 }
 
-// Text is the text of the file from which z runs: the copy that is kept for the next start, else the file on disk, if it is
-// still that version. It reads the disk, and may be called by anyone.
+// Text is the text of the file from which z runs: the version to which it was rolled back, or the copy that is kept for the next start, else
+// the file on disk, if it is still that version. It reads the disk, and may be called by anyone.
 func (d *Dir) Text(z *config.Zone) (*Text, error) {
 	for _, f := range d.Files() {
 		if f.Zone != z.Name || f.Path != z.File {
 			continue
 		}
 		name := filepath.Base(f.Path)
+		if p := loadPin(d.opts.State, name); p != nil && p.Bundle.hash() == z.FileHash {
+			return p.Bundle.text(f.Path), nil
+		}
 		if kept := loadKept(d.opts.State, name); kept != nil && kept.hash() == z.FileHash {
 			return kept.text(f.Path), nil
 		}
