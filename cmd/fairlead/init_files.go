@@ -128,10 +128,12 @@ func (l *initLayout) fill(text string, n *initNode) string {
 		Zones    string
 		Operator string
 		Local    bool
+		// Socket is where commands look for the node of a machine.
+		Socket   string
 		Examples bool
 		Places   string
 		Port     uint16
-	}{Self: n, Nodes: l.nodes, Zone: l.zone, Operator: initOperator, Local: l.local, Examples: l.examples}
+	}{Self: n, Nodes: l.nodes, Zone: l.zone, Operator: initOperator, Local: l.local, Socket: systemSocket, Examples: l.examples}
 	for _, r := range l.regions {
 		if len(r.Endpoints) > 0 && data.Port == 0 {
 			data.Port = r.Endpoints[0].Addr.Port()
@@ -170,8 +172,10 @@ const initCorefile = `# Node {{.Self.Name}}: fairlead serve -conf {{.Self.Home}}
 
 const initNodeFile = `# Node {{.Self.Name}}. node.example.yaml has every key once.
 name: {{.Self.Name}}
-admin:                                    # beside the unix socket in the state directory
-  listen: "{{.Self.Admin}}"
+{{if .Local}}admin:                                    # beside the unix socket in the state directory
+{{else}}admin:
+  socket: {{printf "%q" .Socket}}    # where commands on this machine look for it
+{{end}}  listen: "{{.Self.Admin}}"
   tls:
     cert: {{printf "%q" (printf "%s/admin.crt" .Self.Home)}}
     key: {{printf "%q" (printf "%s/admin.key" .Self.Home)}}
