@@ -114,7 +114,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 // echo answers each connection at an address with its name and what it got, once the client has ended its side.
 func echo(t *testing.T, address string) (port uint16) {
 	t.Helper()
-	l, err := net.Listen("tcp4", net.JoinHostPort(address, "0"))
+	l, err := net.Listen("tcp", net.JoinHostPort(address, "0"))
 	require.NoError(t, err)
 	t.Cleanup(func() { l.Close() })
 	go func() {
@@ -136,7 +136,7 @@ func echo(t *testing.T, address string) (port uint16) {
 // call is what comes back from a port of an address, called from another one.
 func call(from, to string, port uint16) (string, error) {
 	d := net.Dialer{Timeout: 500 * time.Millisecond, LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
-	c, err := d.Dial("tcp4", netip.AddrPortFrom(netip.MustParseAddr(to), port).String())
+	c, err := d.Dial("tcp", netip.AddrPortFrom(netip.MustParseAddr(to), port).String())
 	if err != nil {
 		return "", err
 	}
