@@ -31,6 +31,7 @@ func (b *builder) buildServices() {
 			b.zone.Pools[p].Services = append(b.zone.Pools[p].Services, index)
 		}
 	}
+	b.resolveNeeds()
 	for i, p := range b.zone.Pools {
 		p.Failbacks = b.zone.failbacks(p)
 		b.checkFence(i, p)
@@ -59,6 +60,7 @@ func (b *builder) service(k, n *yamlNode, at *yamlPath) *Service {
 	s.Staleness = Staleness{Target: durationOf(field(st, "target"), 0), RTO: durationOf(field(st, "rto"), 0)}
 	b.rpo(s, n, at)
 	b.demand(s, n, at)
+	b.needs(s, n, at)
 	s.OnAllDown = b.onAllDown(s, field(n, "on_all_down"), at.child("on_all_down"))
 	s.Failback = b.failback(field(n, "failback"), at.child("failback"))
 	s.Failover = b.failover(field(n, "failover"), at.child("failover"))

@@ -281,7 +281,9 @@ type Service struct {
 	Staleness Staleness
 	RPO       RPO
 	// Demand is how many requests a second the service gets at its peak; 0 means that it is not known.
-	Demand    int
+	Demand int
+	// Needs are the FQDNs of services without which it is of no use, as an application of its database.
+	Needs     []string
 	OnAllDown OnAllDown
 	Failback  Failback
 	Failover  Failover

@@ -59,7 +59,9 @@ type builder struct {
 	// checkNodes are the values of checks, serviceNodes the keys of services, by index. fenceKeys are the keys `fence` of
 	// pools; nil where there is none.
 	checkNodes, serviceNodes, fenceKeys []*yamlNode
-	owners                              owners
+	// needing is what services need, to be looked up once all are known.
+	needing []needing
+	owners  owners
 	// recordAt says where the RRsets stand in the zone.
 	recordAt map[recordKey]int
 	// imported is what an imported zone file says of the apex.

@@ -88,6 +88,9 @@ func (b *planBuilder) build(root *yamlNode) {
 		}
 		p.Steps = append(p.Steps, s)
 	}
+	if len(p.Steps) == len(items(steps)) {
+		b.needed(steps)
+	}
 	for _, v := range []string{PlanGraceful, PlanUngraceful} {
 		if len(p.Steps) > 0 && !variants[v] {
 			b.node(steps, Warning, "steps", fmt.Sprintf("no step belongs to the %s variant: it does nothing", v), "")

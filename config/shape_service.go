@@ -66,6 +66,8 @@ func moveKeys() []key {
 		optional("on_rpo", enum("hold", "enter_and_report")).fills("RPO.Report").or("it is held back").
 			says("What becomes of a pool that keeps data and whose lag is more than `rpo`, or not known, when health would move the service there.").as("hold"),
 		optional("demand", integer(1, maxRequests)).fills("Service.Demand").or("not known").says("How many requests a second it gets at its peak: what `capacity` of its pools is held against.").as("1400"),
+		optional("needs", &shape{list: reference("a service"), most: maxNeeds}).fills("Service.Needs").or("none").
+			says("Services without which it is of no use, as an application of its database: previews say where it would be cut from them, and it leaves a place before them.").as("[db]"),
 		optional("failback", object(
 			optional("mode", enum("auto", "manual", "never")).fills("Failback.Mode").or("auto").says("Who lets a pool or an AZ back that had nothing eligible: time, `fairlead failback`, or a new version of the file."),
 			optional("hold", duration(0, maxHold)).fills("Failback.Hold").or(defaultFailbackHold).says("How long it must be eligible before it gets traffic."),

@@ -30,7 +30,7 @@ func planCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
-		planListCommand(), planShowCommand(), planCheckCommand(), planStartCommand(), planRunsCommand(),
+		planListCommand(), planShowCommand(), planCheckCommand(), planMakeCommand(), planStartCommand(), planRunsCommand(),
 		planWordCommand(&planWord{
 			use: "approve RUN [STEP]", short: "let a run go on that waits for a person", args: cobra.RangeArgs(1, 2), example: `  fairlead plan approve run-eu-out-1a2b3c4d --reason "lag is 0"`,
 			long: "Approve gives the word that the run's step waits for; STEP is its name, by default the one that waits.",

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -79,6 +80,16 @@ func overloadText(o *api.Overload) string {
 	return fmt.Sprintf("%s would get %.0f %% of its capacity: %.0f of %.0f requests/s", o.Pool, o.Percent, o.Requests, o.Capacity)
 }
 
+// cutText says which part of a service would be without what it needs.
+func cutText(c *api.Cut) string {
+	service, needs := terminal.Display(c.Service), terminal.Display(c.Needs)
+	if c.Dark {
+		return fmt.Sprintf("%s needs %s, of which nothing would be in service", service, needs)
+	}
+	return fmt.Sprintf("%s needs %s: %.0f %% of its answers would lead to %s, where %s has none (it is answered in %s)",
+		service, needs, c.Percent, strings.Join(c.Regions, ", "), needs, strings.Join(c.NeedsRegions, ", "))
+}
+
 // worse tells whether a service would be degraded that is not.
 func worse(w *api.WhatIf) bool {
 	for _, s := range w.Services {
@@ -86,7 +97,7 @@ func worse(w *api.WhatIf) bool {
 			return true
 		}
 	}
-	return len(w.Overloads) > 0
+	return len(w.Overloads)+len(w.Cuts) > 0
 }
 
 func writeWhatIf(out io.Writer, w *api.WhatIf) {
@@ -124,6 +135,9 @@ func writeMovesOf(out io.Writer, st terminal.Style, w *api.WhatIf) {
 	}
 	for _, o := range w.Overloads {
 		terminal.Say(out, "%s: %s", st.Paint(terminal.Yellow, "▲ warning"), overloadText(&o))
+	}
+	for _, c := range w.Cuts {
+		terminal.Say(out, "%s: %s", st.Paint(terminal.Yellow, "▲ warning"), cutText(&c))
 	}
 	if w.MoreNames > 0 {
 		fmt.Fprintf(out, "and %d more names beside those of services lose something\n", w.MoreNames)

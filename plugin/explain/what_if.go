@@ -36,6 +36,7 @@ func (x *Explainer) Compare(then *answer.Snapshot, now time.Time) *api.WhatIf {
 	}
 	x.names(out, then)
 	out.Overloads = x.overloads(then)
+	out.Cuts = x.cuts(then)
 	return out
 }
 

@@ -180,6 +180,22 @@ type WhatIf struct {
 	MoreNames int          `json:"more_names,omitempty"`
 	// Overloads are the pools that would get more than they carry, by their `capacity` and the `demand` of the services, and more than now.
 	Overloads []Overload `json:"overloads,omitempty"`
+	// Cuts are services that would be answered where one that they need is not, for more of their answers than now, at most 50.
+	Cuts []Cut `json:"cuts,omitempty"`
+}
+
+// A Cut is a service that would be answered where another one that it needs (`needs` in the zone file) is not.
+type Cut struct {
+	Service string `json:"service"`
+	Needs   string `json:"needs"`
+	// Dark is set where nothing of what it needs would be in service anywhere.
+	Dark bool `json:"dark,omitempty"`
+	// Percent is how many of its answers would lead to Regions, where what it needs has none, and PercentBefore how many lead to such regions now.
+	// NeedsRegions are those where what it needs would be answered.
+	Percent       float64  `json:"percent"`
+	PercentBefore float64  `json:"percent_before"`
+	Regions       []string `json:"regions,omitempty"`
+	NeedsRegions  []string `json:"needs_regions,omitempty"`
 }
 
 // An Overload is a pool that would get more requests than it carries.

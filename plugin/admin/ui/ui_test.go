@@ -261,3 +261,24 @@ func TestLeftMark(t *testing.T) {
 		require.Equal(t, want, leftMark(state))
 	}
 }
+
+// TestWorries: what-if says which pool would get more than it carries, and which service would be without what it needs.
+func TestWorries(t *testing.T) {
+	b := quiet()
+	b.replies["GET "+api.ExplainPath] = api.Explanation{}
+	b.replies["GET "+api.WhatIfPath] = api.WhatIf{
+		Overloads: []api.Overload{{Pool: "example.org/us", Requests: 1400, Capacity: 1000, Percent: 140}},
+		Cuts: []api.Cut{
+			{Service: "www.example.org.", Needs: "db.example.org.", Percent: 70, Regions: []string{"eu"}, NeedsRegions: []string{"us"}},
+			{Service: "www.example.org.", Needs: "cache.example.org.", Dark: true, Percent: 100, Regions: []string{"eu"}},
+		},
+	}
+	page := enter(t, b, "viewer").page("/ui/what-if?az.eu-a=down")
+	for _, want := range []string{
+		"example.org/us would get 140 % of its capacity: 1400 of 1000 requests/s.",
+		"www.example.org needs db.example.org: 70 % of its answers would lead to eu, where that has none (it is answered in us).",
+		"www.example.org needs cache.example.org, of which nothing would be in service.",
+	} {
+		require.Contains(t, page, want)
+	}
+}

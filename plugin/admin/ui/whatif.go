@@ -18,9 +18,8 @@ type whatIf struct {
 	AZs     []azAssumption
 	Changes []change
 	Asked   bool
-	// Unchanged counts the services that would answer as they do.
-	Unchanged int
-	Refused   string
+	WhatIf  api.WhatIf
+	Refused string
 }
 
 // A slider is the weight of one pool.
@@ -55,8 +54,8 @@ func loadWhatIf(v *visit) (any, error) {
 	if p.Asked = len(assume) > 0; !p.Asked {
 		return p, nil
 	}
-	var w api.WhatIf
-	if err := v.get(api.WhatIfPath+"?"+assume.Encode(), &w); err != nil {
+	w := &p.WhatIf
+	if err := v.get(api.WhatIfPath+"?"+assume.Encode(), w); err != nil {
 		p.Refused = err.Error()
 		return p, nil
 	}
@@ -65,7 +64,6 @@ func loadWhatIf(v *visit) (any, error) {
 		p.Changes = append(p.Changes, changeOf(&w.Services[i], tone))
 	}
 	slices.SortStableFunc(p.Changes, func(a, b change) int { return int(1000 * (b.Moved - a.Moved)) })
-	p.Unchanged = w.Unchanged
 	return p, nil
 }
 
