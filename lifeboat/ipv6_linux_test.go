@@ -90,7 +90,10 @@ func TestForwardIPv6(t *testing.T) {
 		n, err := c.Read(buf)
 		return string(buf[:n]), err
 	}
-	eventually(t, "it answers", func() bool { got, err := ask(net.Dialer{LocalAddr: &net.UDPAddr{IP: net.ParseIP(client)}}); return err == nil && got == "got x" })
+	eventually(t, "it answers", func() bool {
+		got, err := ask(net.Dialer{LocalAddr: &net.UDPAddr{IP: net.ParseIP(client)}})
+		return err == nil && got == "got x"
+	})
 	_, err = ask(net.Dialer{LocalAddr: &net.UDPAddr{IP: net.ParseIP(prober)}})
 	require.Error(t, err)
 	_, err = ask(net.Dialer{LocalAddr: &net.UDPAddr{IP: net.ParseIP(client)}, Control: markSocket})
