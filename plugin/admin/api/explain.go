@@ -187,7 +187,8 @@ type WhatIf struct {
 // A Cut is a service that would be answered where another one that it needs (`needs` in the zone file) is not.
 type Cut struct {
 	Service string `json:"service"`
-	Needs   string `json:"needs"`
+	// Needs is what it needs.
+	Needs string `json:"needs"`
 	// Dark is set where nothing of what it needs would be in service anywhere.
 	Dark bool `json:"dark,omitempty"`
 	// Percent is how many of its answers would lead to Regions, where what it needs has none, and PercentBefore how many lead to such regions now.
