@@ -37,7 +37,7 @@ its lease has ended (isolate_after in the node files); without one somebody has 
 Exit codes: 0 every bound is known, 1 the node cannot be reached, 2 wrong usage, 3 a bound is unknown.`,
 		Example: `  fairlead staleness
   fairlead staleness www.example.org --watch
-  fairlead staleness -o json | jq '.services[] | {service, safe_at, remaining_seconds, unknown}'`,
+  fairlead staleness -o json | jq '.earlier_unknown, (.services[] | {service, safe_at, unknown})'`,
 		Args: exit.Args(cobra.MaximumNArgs(1)),
 	}
 	v := newViewer(cmd)
@@ -52,7 +52,7 @@ Exit codes: 0 every bound is known, 1 the node cannot be reached, 2 wrong usage,
 				return shown{}, c.suggest(ctx, err, "service", strings.Join(args, ""))
 			}
 			out := shown{doc: s, write: func(d drawing) { writeStaleness(d, s, d.style) }}
-			if slices.ContainsFunc(s.Services, func(svc api.ServiceStaleness) bool {
+			if s.EarlierUnknown != "" || slices.ContainsFunc(s.Services, func(svc api.ServiceStaleness) bool {
 				return len(svc.Departures) > 0 && (svc.SafeAt == nil || len(svc.Secondaries) > 0)
 			}) {
 				out.end = exit.Silent(exit.Degraded)

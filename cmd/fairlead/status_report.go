@@ -62,7 +62,15 @@ func (r report) node(w io.Writer) {
 		fmt.Fprintln(w, line)
 	}
 	if c := s.Cluster; c != nil && !unwell(c) {
-		fmt.Fprintf(w, "cluster %s: all %s are heard and agree\n", c.Cluster, terminal.Count(c.Roster, "node"))
+		agree := " and agree"
+		if others := otherFiles(c); len(others) > 0 {
+			// For some seconds that is how a file is rolled out; then it is in the headline.
+			agree = "; " + firsts(others, ", ") + " serve other files than this one"
+			if len(others) == 1 {
+				agree = "; " + others[0] + " serves other files than this one"
+			}
+		}
+		fmt.Fprintf(w, "cluster %s: all %s are heard%s\n", c.Cluster, terminal.Count(c.Roster, "node"), agree)
 	}
 	r.fastLanes(w)
 	r.feeds(w)
@@ -74,6 +82,22 @@ func (r report) node(w io.Writer) {
 			fmt.Fprintf(w, "%s is %s: `fairlead plan show %s`\n", p.Run, p.RunStatus, p.Run)
 		}
 	}
+}
+
+// otherFiles are the nodes that are heard and serve other files than the one that says so.
+func otherFiles(c *api.Nodes) (names []string) {
+	own := ""
+	for i := range c.Nodes {
+		if c.Nodes[i].State == api.NodeSelf {
+			own = c.Nodes[i].ConfigHash
+		}
+	}
+	for i := range c.Nodes {
+		if n := &c.Nodes[i]; n.ConfigHash != "" && n.ConfigHash != own && n.State != api.NodeSelf {
+			names = append(names, n.Name)
+		}
+	}
+	return names
 }
 
 // oneByOne is how many columns a terminal needs to show full names beside all else.

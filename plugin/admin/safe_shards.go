@@ -42,6 +42,9 @@ func NewSafeShards(n Node, service string, shards config.Shards, now time.Time) 
 		a.known.Clear, a.known.Unclear = n.Clear()
 		a.cluster()
 		f := together(a.bounds)
+		if len(a.bounds) == 0 {
+			f.Unknown = []api.UnknownNode{{Node: n.Name(), Why: "has not said that they moved"}}
+		}
 		a.out.Lines = Lines(&f, true, n.Caches(), zv.Zone.Services[i].Kind != config.Addresses)
 		a.out.Text = a.told("no honest cache sends these shards to where they were, and no node does, as each has said after " + clock(a.asOf))
 		if a.out.Answer == api.SafeYes {
@@ -59,9 +62,22 @@ func (a *safeAnswer) ofShardOrders(zv *health.ZoneView, service int, answered *l
 		pool, drained := scoped.ShardAt(svc.Cells, shard)
 		return shards.Has(shard) && !drained && pool == svc.Cells.HomeOf(shard)
 	})
-	if len(home) > 0 {
-		a.because(api.SafeNo, api.SafeReason{Code: "not_drained", Text: "no order has taken the shards " + home.Short() + " away from their home",
-			Command: "fairlead drain shards " + home.String() + " --service " + strings.TrimSuffix(svc.Name, ".")})
+	stay := home
+	for _, o := range a.node.Intents() {
+		if !o.Planned && o.Suspended == nil && o.Service == svc.Name && o.Scope.Kind == health.ScopeShards {
+			// The file has followed the order: their older home is one that it took them away from.
+			stay = stay.Without(o.Scope.Shards())
+		}
+	}
+	if len(stay) > 0 {
+		why := api.SafeReason{Code: "not_drained", Text: "no order has taken the shards " + stay.Short() + " away from their home",
+			Command: "fairlead drain shards " + stay.String() + " --service " + strings.TrimSuffix(svc.Name, ".")}
+		if slices.ContainsFunc(a.node.Departures(), func(d departure.Departure) bool { return d.Moved && d.Service == svc.Name && d.Shards.Meets(stay) }) {
+			// To drain them would take them from where they have just arrived.
+			why.Text += ": they have moved to it, and `fairlead staleness` says when caches forget from where"
+			why.Command = "fairlead staleness " + strings.TrimSuffix(svc.Name, ".")
+		}
+		a.because(api.SafeNo, why)
 	}
 	for _, pool := range svc.Cells.Homes() {
 		name := zv.Zone.Pools[pool].Name

@@ -1,7 +1,9 @@
 package admin
 
 import (
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -162,4 +164,64 @@ func TestSafeShardsAtStart(t *testing.T) {
 	var p api.Problem
 	require.Equal(t, http.StatusNotFound, get(t, c, api.SafeQuery(api.Scope{Kind: "shards", Name: "orders.example.org/0-9"}), &p))
 	require.Contains(t, p.Detail, "orders.example.org/0-9")
+}
+
+const safeCells = `zone: example.org
+nameservers: [{name: ns1.example.net}]
+regions: {eu: {azs: [eu-a]}}
+pools:
+  a: {region: eu, endpoints: [{name: e, addresses: [192.0.2.1], az: eu-a}]}
+  b: {region: eu, endpoints: [{name: e, addresses: [192.0.2.2], az: eu-a}]}
+services:
+  orders: {tiers: [{a: 1}], cells: {shards: 100, home: {a: [%s], b: [%s]}, failover: {a: [b], b: [a]}}}
+`
+
+// TestSafeShards: shards that stand where the file has them are safe for nobody to leave, unless an order took them there before the file did.
+func TestSafeShards(t *testing.T) {
+	now := time.Now()
+	zone := func(a, b string) *health.View {
+		z, problems := config.Parse("z.yaml", fmt.Appendf(nil, safeCells, a, b), config.ParseOptions{})
+		require.NoError(t, problems.Err())
+		up := health.EndpointView{Verdict: health.Verdict{State: health.Up, Since: now}}
+		pool := func() *health.PoolView {
+			return &health.PoolView{At: now, Calm: true, Endpoints: []health.EndpointView{up}}
+		}
+		return &health.View{Generation: 5, At: now, Model: config.NewModel([]*config.Zone{z}), Zones: []*health.ZoneView{{Zone: z, Pools: []*health.PoolView{pool(), pool()}}}}
+	}
+	seven, err := config.ParseShards("7")
+	require.NoError(t, err)
+	order := health.IntentState{Intent: health.Intent{
+		ID: health.IntentID{Node: "n1", Incarnation: 1, Counter: 1}, Kind: health.IntentDrain, Service: "orders.example.org.",
+		Scope: health.Scope{Kind: health.ScopeShards, Name: "7", Pool: "b"}, Start: now, Forever: true,
+	}}
+	moved := departure.Departure{
+		Moved: true, Service: "orders.example.org.", Shards: seven, RData: "cells 7 from a to b", Since: now.Add(-time.Hour),
+		Bound: ledger.Bound{Known: true, Final: true, SafeAt: now.Add(-time.Minute), Confirmed: []ledger.Confirmation{{Node: "n1", Given: now}}},
+	}
+	atHome, followed := zone("0-49", "50-99"), zone("0-6, 8-49", "7, 50-99")
+	drained := zone("0-49", "50-99")
+	drained.Zones[0].Scoped = map[int]*health.ServiceView{0: {Shards: []health.ShardOrder{{ID: order.ID, Shards: seven, To: 1}}}}
+	for _, tt := range []struct {
+		name       string
+		view       *health.View
+		orders     []health.IntentState
+		departures []departure.Departure
+		want, text string
+	}{
+		{"at home", atHome, nil, nil, api.SafeNo, "no order has taken the shards 7 away from their home"},
+		{"an order has them elsewhere", drained, []health.IntentState{order}, []departure.Departure{moved}, api.SafeYes, "no honest cache sends these shards to where they were"},
+		{"the file has followed it", followed, []health.IntentState{order}, []departure.Departure{moved}, api.SafeYes, "no honest cache sends these shards to where they were"},
+		{"it has followed, and nobody knows when they moved", followed, []health.IntentState{order}, nil, api.SafeUnknown, "nothing is known of when the shards 7 moved"},
+		{"the file alone", followed, nil, []departure.Departure{moved}, api.SafeNo, "they have moved to it, and `fairlead staleness` says when caches forget from where"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			n := &fakeNode{snap: answer.NewCompiler("n1", now).Compile(nil, tt.view), intents: tt.orders, departures: tt.departures}
+			got := NewSafeShards(n.parts(), "orders.example.org.", seven, now)
+			require.NotNil(t, got)
+			require.Equal(t, tt.want, got.Answer, got.Text)
+			require.Contains(t, got.Text, tt.text)
+			require.NotContains(t, strings.Join(got.Lines, "\n"), "unknown: ;", got.Lines)
+			require.NotContains(t, strings.Join(got.Lines, "\n"), "unknown:  (", got.Lines)
+		})
+	}
 }
