@@ -37,6 +37,7 @@ nodes leaves it out.
 Shards, as 17 or 0-9,200-219, are those of the one --service: they leave their home, for the pool --to or for those that take over from
 it (failover), and nothing else moves. That is how a rebalancing is cut over in a planned way: with --at no answer about the shards
 outlives that instant; the file follows while the order stands, and then the order may end, for it changes nothing any more.
+--wait=forgotten waits until ` + "`fairlead safe shards`" + ` says yes: no honest cache sends anybody to where they were.
 
 The safety rules of each service refuse what would leave too little: never_empty, keep_regions, keep_azs, max_drained. They look
 at the configuration and the other drains, never at health. The rule rpo refuses what would move a service to a pool that keeps data
@@ -66,6 +67,7 @@ could forward to nobody, for who is in service would get more than it carries.
 		if err != nil {
 			return err
 		}
+		f.shards = kind == "shards"
 		req, err := f.request(cmd, "drain")
 		if err != nil {
 			return err
@@ -131,14 +133,14 @@ func typedKind(args []string) (name, kind string) {
 	return args[1], args[0]
 }
 
-// matchIntents are the intent with that id, or the drains of that name and kind of scope, if one is given, and what they are
-// drains of.
-func matchIntents(all []api.Intent, kind, name string) (matched []api.Intent, names []string) {
+// matchIntents are the intent with that id, or the drains of that name and kind of scope, if one is given, of one service alone if one is
+// given, and what they are drains of. Shards are of a service each, and are the same ones wherever the drain takes them.
+func matchIntents(all []api.Intent, kind, name, service string) (matched []api.Intent, names []string) {
 	for _, i := range all {
 		if i.ID == name && kind == "" {
 			return []api.Intent{i}, []string{name}
 		}
-		if kind != "" && i.Scope.Kind != kind {
+		if kind != "" && i.Scope.Kind != kind || service != "" && terminal.Display(i.Service) != terminal.Display(service) {
 			continue
 		}
 		moved := i.Scope.Kind == "shards" && strings.HasPrefix(i.Scope.Name, name+" to ")
@@ -146,7 +148,11 @@ func matchIntents(all []api.Intent, kind, name string) (matched []api.Intent, na
 			continue
 		}
 		matched = append(matched, i)
-		if what := i.Scope.Kind + " " + i.Scope.Name; !slices.Contains(names, what) {
+		what := i.Scope.Kind + " " + i.Scope.Name
+		if i.Scope.Kind == "shards" {
+			what = "shards " + name + " --service " + terminal.Display(i.Service)
+		}
+		if !slices.Contains(names, what) {
 			names = append(names, what)
 		}
 	}

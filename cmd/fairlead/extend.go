@@ -64,7 +64,7 @@ func extend(cmd *cobra.Command, c *client, output *outputFlag, args []string, re
 		return err
 	}
 	name, kind := typedKind(args)
-	matched, _ := matchIntents(list.Intents, kind, name)
+	matched, _ := matchIntents(list.Intents, kind, name, "")
 	switch len(matched) {
 	case 0:
 		return noDrain(list.Intents, args)

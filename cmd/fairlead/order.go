@@ -90,6 +90,8 @@ type orderFlags struct {
 	service, reason, duration, at string
 	override                      []string
 	dryRun                        bool
+	// shards is set where shards are ordered about, which are those of service.
+	shards bool
 	// wait is nodes, forgotten, or empty.
 	wait    string
 	timeout *time.Duration
@@ -104,7 +106,7 @@ func (f *orderFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.duration, "for", "1h", "how long, as 90s, 45m or 2h, or forever")
 	cmd.Flags().StringVar(&f.at, "at", "", "when it begins, as +10m or 2026-12-01T03:00:00Z (default: now); --for counts from then")
 	cmd.Flags().StringVar(&f.reason, "reason", "", "why; shown to everybody who looks at the status")
-	cmd.Flags().StringVar(&f.wait, "wait", "", "nodes: until every node has it, also without a value; forgotten (of a drain): until it is safe to power off")
+	cmd.Flags().StringVar(&f.wait, "wait", "", "nodes: until every node has it, also without a value; forgotten (of a drain): until it is safe to power off, of shards until `safe shards` says yes")
 	cmd.Flags().Lookup("wait").NoOptDefVal = waitNodes
 	f.timeout = addTimeoutFlag(cmd)
 	dryRunVar(cmd, &f.dryRun)

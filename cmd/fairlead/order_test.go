@@ -21,6 +21,8 @@ type recordingNode struct {
 	// asked are the requests other than GET: method, path, body.
 	asked   []string
 	intents []api.Intent
+	// safe are the things of which it was asked whether they are safe, which all are.
+	safe []string
 }
 
 func (n *recordingNode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -30,6 +32,10 @@ func (n *recordingNode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodGet && r.URL.Path == api.StatusPath:
 		reply(wellStatus())
 		return
+	case r.Method == http.MethodGet && strings.HasPrefix(r.URL.Path, api.SafePath):
+		n.safe = append(n.safe, r.URL.Query().Get("kind")+" "+r.URL.Query().Get("name"))
+		reply(api.Safe{Answer: api.SafeYes})
+		return
 	case r.Method == http.MethodGet:
 		reply(api.Intents{Intents: n.intents})
 		return
@@ -38,7 +44,21 @@ func (n *recordingNode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = body.ReadFrom(r.Body)
 	n.asked = append(n.asked, r.Method+" "+r.URL.Path+" "+body.String())
 	end := time.Now().Add(time.Hour)
-	reply(api.Intent{ID: "n1-1-1", Kind: "drain", Scope: api.Scope{Kind: "az", Name: "eu-a"}, EndsAt: &end})
+	i := api.Intent{ID: "n1-1-1", Kind: "drain", Scope: api.Scope{Kind: "az", Name: "eu-a"}, EndsAt: &end}
+	_ = json.Unmarshal(body.Bytes(), &i)
+	reply(i)
+}
+
+// words are those of a command line; what stands in quotes is one.
+func words(line string) (all []string) {
+	for i, part := range strings.Split(line, `"`) {
+		if i%2 == 1 {
+			all = append(all, part)
+			continue
+		}
+		all = append(all, strings.Fields(part)...)
+	}
+	return all
 }
 
 // say runs a command line against n and returns what it printed.
@@ -54,7 +74,7 @@ func (n *recordingNode) say(t *testing.T, line string) (string, error) {
 	var out bytes.Buffer
 	root.SetOut(&out)
 	root.SetErr(io.Discard)
-	root.SetArgs(append(strings.Fields(line), "--server", "unix:"+socket))
+	root.SetArgs(append(words(line), "--server", "unix:"+socket))
 	err = root.Execute()
 	return out.String(), err
 }
@@ -102,6 +122,59 @@ func TestUndrain(t *testing.T) {
 	out, err := n.say(t, "intents")
 	require.NoError(t, err)
 	require.Contains(t, out, "drain az eu-a")
+}
+
+// TestUndrainShards: shards are those of one service, and every drain of them ends, wherever it takes them; a drain is named by where it does.
+func TestUndrainShards(t *testing.T) {
+	drain := func(id, name, service string) api.Intent {
+		return api.Intent{ID: id, Kind: "drain", Service: service, Scope: api.Scope{Kind: "shards", Name: name}}
+	}
+	n := &recordingNode{intents: []api.Intent{
+		drain("n1-1-1", "7 to b", "a.example."), drain("n1-1-2", "7 to c", "a.example."), drain("n1-1-3", "7", "a.example."),
+		drain("n1-1-4", "8 to b", "a.example."), drain("n1-1-5", "8 to b", "b.example."),
+		{ID: "n1-1-6", Kind: "drain", Service: "a.example.", Scope: api.Scope{Kind: "az", Name: "eu-a"}},
+		{ID: "n1-1-7", Kind: "drain", Service: "b.example.", Scope: api.Scope{Kind: "az", Name: "eu-a"}},
+	}}
+	for line, want := range map[string]string{
+		"undrain shards 7 --service a.example":          "n1-1-1 n1-1-2 n1-1-3",
+		"undrain shards 7":                              "n1-1-1 n1-1-2 n1-1-3",
+		"undrain 7":                                     "n1-1-1 n1-1-2 n1-1-3",
+		"undrain shards 8 --service b.example.":         "n1-1-5",
+		"undrain az eu-a --service a.example":           "n1-1-6",
+		"undrain eu-a":                                  "n1-1-6 n1-1-7",
+		"undrain shards \"7 to b\"":                     "n1-1-1",
+		"undrain shards \"7 to c\" --service a.example": "n1-1-2",
+	} {
+		n.asked = nil
+		_, err := n.say(t, line)
+		require.NoError(t, err, line)
+		var ended []string
+		for _, asked := range n.asked {
+			ended = append(ended, strings.TrimPrefix(strings.Fields(asked)[1], "/api/v1/intents/"))
+		}
+		require.Equal(t, want, strings.Join(ended, " "), line)
+	}
+	n.asked = nil
+	_, err := n.say(t, "undrain shards 8")
+	require.ErrorContains(t, err, "8 is ambiguous")
+	_, err = n.say(t, "undrain shards 7 --service b.example")
+	require.ErrorContains(t, err, "no drain is named shards 7")
+	require.Empty(t, n.asked)
+}
+
+// TestDrainShardsForgotten: a drain of shards waits for what `safe shards` says; one of an AZ for one service waits for nothing that comes.
+func TestDrainShardsForgotten(t *testing.T) {
+	for _, to := range []string{"", " --to web-us"} {
+		n := &recordingNode{}
+		_, err := n.say(t, "drain shards 7,9-12 --service a.example"+to+" --reason x --wait=forgotten")
+		require.NoError(t, err)
+		require.Len(t, n.asked, 1)
+		require.Equal(t, []string{"shards a.example/7,9-12"}, n.safe)
+	}
+	n := &recordingNode{}
+	_, err := n.say(t, "drain az eu-a --service a.example --reason x --wait=forgotten")
+	require.ErrorContains(t, err, "other services go on answering what is drained for one")
+	require.Empty(t, n.asked)
 }
 
 // TestExtendAndAuto: an order is extended by its id or by the name of a drain; auto ends every force on the endpoint.

@@ -20,8 +20,11 @@ func undrainCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "undrain ID|[KIND] NAME",
 		Short: "end a drain, or all drains of a name",
-		Long: `Undrain ends the intent ID, as ` + "`fairlead intents`" + ` shows it, whatever its kind; or every drain of an endpoint, pool, AZ, region or
-cluster NAME; KIND, as after drain, tells names apart that are the same. A drain that was made elsewhere meanwhile stays.
+		Long: `Undrain ends the intent ID, as ` + "`fairlead intents`" + ` shows it, whatever its kind; or every drain of an endpoint, pool, AZ, region,
+cluster or shards NAME; KIND, as after drain, tells names apart that are the same. A drain that was made elsewhere meanwhile stays.
+
+With --service it is every drain of NAME for that service alone. Shards 7 are those of all drains of 7, wherever they go; ` + "`\"7 to POOL\"`" + ` names
+those to one pool.
 
 It says when and how what was drained is back: a pool or an AZ that had nothing eligible meanwhile waits for its failback hold, or for a
 person. --now is for a drain that was a mistake: it lets those pools in at once, as ` + "`fairlead failback`" + ` does.
@@ -29,12 +32,15 @@ person. --now is for a drain that was a mistake: it lets those pools in at once,
 ` + serverHelp + "\n\n" + orderExits,
 		Example: `  fairlead undrain n1-3-17
   fairlead undrain eu-west-1a
-  fairlead undrain az eu-west-1a --now --reason "wrong AZ"`,
+  fairlead undrain az eu-west-1a --now --reason "wrong AZ"
+  fairlead undrain shards 0-99 --service orders.gslb.example.org
+  fairlead undrain shards "0-99 to web-us"`,
 		Args: exit.Args(cobra.RangeArgs(1, 2)),
 	}
 	u := undraining{server: addServerFlag(cmd), output: addOutputFlag(cmd)}
 	dryRun := addDryRunFlag(cmd)
 	cmd.Flags().StringVar(&reason, "reason", "", "why; kept in the log")
+	cmd.Flags().StringVar(&u.service, "service", "", "drains for this service alone")
 	wait := cmd.Flags().Bool("wait", false, "wait until every node of the cluster knows of the end")
 	cmd.Flags().BoolVar(&u.now, "now", false, "let in at once what would wait for its failback hold")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -55,6 +61,8 @@ type undraining struct {
 	server *access
 	output *outputFlag
 	now    bool
+	// service is the one whose drains are ended; empty for all.
+	service string
 }
 
 // run ends the intent, or the drains, that args name: ID, NAME, or KIND and NAME.
@@ -63,8 +71,12 @@ func (u *undraining) run(ctx context.Context, c *client, w io.Writer, args []str
 	if err := into(&list)(c.Intents(ctx)); err != nil {
 		return err
 	}
+	service, err := c.service(ctx, u.service)
+	if err != nil {
+		return err
+	}
 	name, kind := typedKind(args)
-	matched, names := matchIntents(list.Intents, kind, name)
+	matched, names := matchIntents(list.Intents, kind, name, service)
 	switch {
 	case len(matched) == 0:
 		return noDrain(list.Intents, args)

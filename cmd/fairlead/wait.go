@@ -34,7 +34,7 @@ func (f *orderFlags) checkWait(cmd *cobra.Command, kind string) error {
 	case f.wait != waitForgotten:
 	case kind != "drain":
 		return exit.Usagef(cmd, "--wait=%s is for drains", waitForgotten)
-	case f.service != "":
+	case f.service != "" && !f.shards:
 		return exit.Usagef(cmd, "--wait=%s: other services go on answering what is drained for one; see `fairlead staleness`", waitForgotten)
 	}
 	return nil
