@@ -91,7 +91,7 @@ func (t cellText) write(c *api.Cell) {
 		t.lines("  ", fmt.Sprintf("order %s: %s, %s, by %s: %s", o.ID, intentWhat(o), intentUntil(o, c.At), o.Actor, o.Reason))
 	}
 	if c.MovesAt != nil {
-		t.lines("  ", fmt.Sprintf("it moves by order at %s (in %s): until then no answer about it outlives that instant", terminal.Clock(*c.MovesAt, c.At), terminal.Age(c.MovesAt.Sub(c.At))))
+		t.lines("  ", fmt.Sprintf("it moves by order at %s (in %s): until then no answer about it outlives that instant by more than ttl.min", terminal.Clock(*c.MovesAt, c.At), terminal.Age(c.MovesAt.Sub(c.At))))
 	}
 	if c.BoundSeconds > 0 {
 		t.lines("  ", "should an endpoint die, honest caches have forgotten it within "+terminal.Seconds(c.BoundSeconds))

@@ -36,7 +36,7 @@ nodes leaves it out.
 
 Shards, as 17 or 0-9,200-219, are those of the one --service: they leave their home, for the pool --to or for those that take over from
 it (failover), and nothing else moves. That is how a rebalancing is cut over in a planned way: with --at no answer about the shards
-outlives that instant; the file follows while the order stands, and then the order may end, for it changes nothing any more.
+outlives that instant by more than ttl.min; the file follows while the order stands, and then the order may end, for it changes nothing any more.
 --wait=forgotten waits until ` + "`fairlead safe shards`" + ` says yes: no honest cache sends anybody to where they were.
 
 The safety rules of each service refuse what would leave too little: never_empty, keep_regions, keep_azs, max_drained. They look
