@@ -1,17 +1,17 @@
 package config
 
 import (
-	"fmt"
 	"net/netip"
 	"path"
-	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// Latency is what `order: fastest` chooses regions by: a log of measurements from networks of clients to regions. What is chosen follows from
-// the log alone, so that every node that has the file chooses alike, also after a restart.
+// Latency is what `order: fastest` chooses regions by: a log of measurements from networks of clients to regions. What is chosen at an instant
+// follows from the log alone: from its measurements up to then, in the order of their instants, whenever it was read. So every node that has
+// the file chooses alike, also after a restart, as far as their clocks are alike.
 type Latency struct {
 	Table string
 	// A region is left for another one that has been faster by Margin, and by Percent of what the region takes, in all measurements of Hold.
@@ -24,6 +24,9 @@ type Latency struct {
 	Networks []MeasuredNetwork
 	// Measured tells, by index of Zone.Regions, whether the latest time to a region is known from anywhere.
 	Measured []bool
+	// Latest is the last instant of the log that counted when it was read, zero for none, and Ahead are those that did not, in order.
+	Latest time.Time
+	Ahead  []time.Time
 }
 
 // A MeasuredNetwork is what is known of the way from some clients: of the addresses in Prefix, or of the autonomous system ASN, or of the
@@ -43,6 +46,34 @@ type MeasuredNetwork struct {
 	// Candidate is the region that has been faster by the margin since CandidateSince; -1 for none.
 	Candidate      int
 	CandidateSince time.Time
+	// Later is what is known from the instants on that lay ahead when the log was read, in order. Until the first of them a network of which
+	// nothing else is known has no Region: -1.
+	Later []MeasuredNetwork
+}
+
+// AsOf is what is known of the network at an instant, at or after the one at which the log was read; nil for nothing yet.
+func (n *MeasuredNetwork) AsOf(at time.Time) *MeasuredNetwork {
+	later := n.Later
+	if len(later) > 0 {
+		later = later[:sort.Search(len(later), func(i int) bool { return isAhead(later[i].At, at) })]
+	}
+	switch {
+	case len(later) > 0:
+		return &later[len(later)-1]
+	case n.Region < 0:
+		return nil
+	}
+	return n
+}
+
+// Ahead is the first instant of what is known of the network that does not count yet at an instant; zero for none.
+func (n *MeasuredNetwork) Ahead(at time.Time) time.Time {
+	for i := range n.Later {
+		if isAhead(n.Later[i].At, at) {
+			return n.Later[i].At
+		}
+	}
+	return time.Time{}
 }
 
 // Name is how the log names the network.
@@ -61,6 +92,18 @@ func (n *MeasuredNetwork) Name() string {
 // Fresh tells whether what is known counts at an instant.
 func (l *Latency) Fresh(n *MeasuredNetwork, at time.Time) bool { return at.Sub(n.At) <= l.MaxAge }
 
+// AsOf is the last instant of the log that counts at an instant, zero for none, and which do not count yet.
+func (l *Latency) AsOf(at time.Time) (latest time.Time, ahead []time.Time) {
+	latest, ahead = l.Latest, l.Ahead
+	for len(ahead) > 0 && !isAhead(ahead[0], at) {
+		latest, ahead = ahead[0], ahead[1:]
+	}
+	return latest, ahead
+}
+
+// isAhead tells whether a measurement does not count yet at now.
+func isAhead(at, now time.Time) bool { return at.Sub(now) > AheadAllowed }
+
 const (
 	defaultLatencyMargin  = 5 * time.Millisecond
 	defaultLatencyPercent = 10
@@ -71,6 +114,8 @@ const (
 	maxMeasurements = 1_000_000
 	// maxRTT bounds what is believed.
 	maxRTT = 10 * time.Second
+	// AheadAllowed is how far ahead of a node's clock a measurement may be dated that counts at once: clocks differ a little.
+	AheadAllowed = 5 * time.Second
 )
 
 // latency reads what `order: fastest` goes by.
@@ -129,129 +174,23 @@ func (b *builder) measurements(l *Latency, n *yamlNode, at *yamlPath) bool {
 		return false
 	}
 	r := newReport(path.Join(path.Dir(b.file), path.Clean(l.Table)), content)
-	log := measurementLog{report: r, latency: l, zone: b.zone, at: make(map[string]int)}
+	log := measurementLog{report: r, latency: l, zone: b.zone, now: b.now, at: make(map[string]int)}
 	log.read(string(content))
 	b.problems = append(b.problems, r.finish()...)
 	l.Measured = make([]bool, len(b.zone.Regions))
 	for i := range l.Networks {
-		for region, d := range l.Networks[i].RTT {
-			l.Measured[region] = l.Measured[region] || d > 0
+		l.mark(l.Networks[i].RTT)
+		for k := range l.Networks[i].Later {
+			l.mark(l.Networks[i].Later[k].RTT)
 		}
 	}
 	return true
 }
 
-// A measurementLog is being read: lines `at INSTANT`, each followed by lines `NETWORK REGION=TIME ...`.
-type measurementLog struct {
-	report  *report
-	latency *Latency
-	zone    *Zone
-	// at are the networks by name; now is the instant of the lines that follow.
-	at  map[string]int
-	now time.Time
-}
-
-func (l *measurementLog) read(text string) {
-	number := 0
-	for line := range strings.Lines(text) {
-		if number++; number > maxMeasurements {
-			l.report.at(number, 1, Error, "", fmt.Sprintf("more than %d lines", maxMeasurements), "")
-			return
-		}
-		line, _, _ = strings.Cut(line, "#")
-		words := strings.Fields(line)
-		if len(words) == 0 {
-			continue
-		}
-		if msg := l.line(words); msg != "" {
-			l.report.at(number, 1, Error, "", msg, "lines are `at 2026-11-30T00:00:00Z`, then `192.0.2.0/24 REGION=12ms REGION=80ms`")
-		}
+func (l *Latency) mark(rtt []time.Duration) {
+	for region, d := range rtt {
+		l.Measured[region] = l.Measured[region] || d > 0
 	}
-}
-
-// line takes one line; it returns what is wrong with it.
-func (l *measurementLog) line(words []string) string {
-	if words[0] == "at" {
-		return l.instant(words[1:])
-	}
-	if l.now.IsZero() {
-		return "a measurement before the first `at INSTANT`"
-	}
-	m := MeasuredNetwork{Candidate: -1, Region: -1}
-	if msg := m.parse(words[0]); msg != "" {
-		return msg
-	}
-	rtt := make([]time.Duration, len(l.zone.Regions))
-	for _, w := range words[1:] {
-		name, text, ok := strings.Cut(w, "=")
-		region := slices.IndexFunc(l.zone.Regions, func(r Region) bool { return r.Name == name })
-		d, err := time.ParseDuration(text)
-		switch {
-		case !ok || err != nil || d <= 0 || d > maxRTT:
-			return fmt.Sprintf("%q: want REGION=TIME with a time up to 10s, as in eu-west=12.5ms", shorten(w))
-		case region < 0:
-			return fmt.Sprintf("unknown region %q", shorten(name))
-		case rtt[region] != 0:
-			return fmt.Sprintf("the region %q stands twice in the line", name)
-		}
-		rtt[region] = d
-	}
-	if len(words) == 1 {
-		return "a network without a region"
-	}
-	k, known := l.at[m.Name()]
-	if !known {
-		if len(l.latency.Networks) == maxMeasured {
-			return fmt.Sprintf("more than %d networks", maxMeasured)
-		}
-		k = len(l.latency.Networks)
-		l.at[m.Name()] = k
-		l.latency.Networks = append(l.latency.Networks, m)
-	}
-	l.latency.measured(&l.latency.Networks[k], rtt, l.now)
-	return ""
-}
-
-func (l *measurementLog) instant(words []string) string {
-	if len(words) != 1 {
-		return "want at INSTANT"
-	}
-	at, err := time.Parse(time.RFC3339, words[0])
-	switch {
-	case err != nil:
-		return fmt.Sprintf("%q is no instant as in 2026-11-30T00:00:00Z", shorten(words[0]))
-	case at.Before(l.now):
-		return fmt.Sprintf("%s is before the instant of earlier lines", words[0])
-	}
-	l.now = at
-	return ""
-}
-
-// parse reads the name of a network; it returns what is wrong with it.
-func (n *MeasuredNetwork) parse(text string) string {
-	kind, value, ok := strings.Cut(text, ":")
-	switch {
-	case ok && kind == "asn":
-		asn, err := strconv.ParseUint(value, 10, 32)
-		if err != nil || asn == 0 {
-			return fmt.Sprintf("%q is no number of an autonomous system", shorten(value))
-		}
-		n.ASN = uint32(asn)
-	case ok && (kind == "country" || kind == "continent"):
-		if len(value) != 2 || !upperASCII(value) {
-			return fmt.Sprintf("%q is no code of a %s, as in EU", shorten(value), kind)
-		}
-		if n.Country = value; kind == "continent" {
-			n.Country, n.Continent = "", value
-		}
-	default:
-		p, err := netip.ParsePrefix(text)
-		if err != nil || p != p.Masked() || p.Addr().Is4In6() {
-			return fmt.Sprintf("%q: want a prefix as in 192.0.2.0/24, country:DE, continent:EU or asn:64500", shorten(text))
-		}
-		n.Prefix = p
-	}
-	return ""
 }
 
 // measured takes a measurement, and moves to another region if that has been faster for long enough.

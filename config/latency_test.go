@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"reflect"
 	"strings"
 	"testing"
@@ -105,7 +106,6 @@ at 2026-11-29T00:00:00Z
 		`zones.d/rtt:10: a network without a region`,
 		`zones.d/rtt:11: "0" is no number of an autonomous system`,
 		`zones.d/rtt:12: "de" is no code of a country, as in EU`,
-		`zones.d/rtt:13: 2026-11-29T00:00:00Z is before the instant of earlier lines`,
 		`zones.d/rtt:14: "::ffff:192.0.2.0/120"` + prefix,
 	}, got)
 	for text, want := range map[string]string{
@@ -143,4 +143,95 @@ func TestSharedFiles(t *testing.T) {
 	require.Equal(t, 3, named["six"].Cells.Map["acme"])
 	_, problems = parse("192.0.2.0/24 us=40ms\n", "acme 3\n")
 	require.Len(t, problems, 1, "%s", problems)
+}
+
+// TestAhead: measurements that are dated ahead of the clock that reads the log count once their instant has come, hide nothing before it, and are
+// warned of by their line. A log that goes back is read in the order of its instants, so that nothing breaks once that instant is over.
+func TestAhead(t *testing.T) {
+	const table = `at 2026-11-30T00:00:00Z
+192.0.2.0/24 eu=10ms us=90ms
+at 2026-11-30T01:00:00Z
+192.0.2.0/24 eu=90ms us=10ms
+198.51.100.0/24 us=1ms
+at 2026-11-30T00:00:01Z
+192.0.2.0/24 eu=11ms us=90ms
+`
+	start := time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC)
+	read := func(now time.Time) (*Latency, []string) {
+		z, problems := Parse("zones.d/z.yaml", fmt.Appendf(nil, latencyHead, "max_age: 25s"), ParseOptions{
+			Now: now, ReadFile: func(string) ([]byte, error) { return []byte(table), nil },
+		})
+		require.NoError(t, problems.Err())
+		var said []string
+		for _, p := range problems {
+			if p.Severity == Warning && strings.HasSuffix(p.File, "rtt") {
+				said = append(said, fmt.Sprintf("%d: %s", p.Line, p.Message))
+			}
+		}
+		return z.Services[0].Latency, said
+	}
+	// Just so much ahead that it does not count, and a second later that it does.
+	counts := start.Add(time.Hour - AheadAllowed)
+	l, said := read(start.Add(10 * time.Second))
+	require.Equal(t, []string{"3: 2026-11-30T01:00:00Z is 59m50s ahead of this machine's clock: its measurements do not count before"}, said)
+	require.Equal(t, []bool{true, true}, l.Measured)
+	known := l.Networks[0].AsOf(counts.Add(-time.Second))
+	require.Equal(t, []any{0, start.Add(time.Second), 11 * time.Millisecond}, []any{known.Region, known.At, known.RTT[0]})
+	require.Equal(t, start.Add(time.Hour), l.Networks[0].Ahead(counts.Add(-time.Second)))
+	require.Nil(t, l.Networks[1].AsOf(counts.Add(-time.Second)))
+	latest, ahead := l.AsOf(counts.Add(-time.Second))
+	require.Equal(t, []any{start.Add(time.Second), 1}, []any{latest, len(ahead)})
+
+	known = l.Networks[0].AsOf(counts)
+	require.Equal(t, []any{1, start.Add(time.Hour), 1}, []any{known.Region, known.Since, known.Moves}, "nothing was known for longer than max_age")
+	require.Zero(t, l.Networks[0].Ahead(counts))
+	require.Equal(t, 1, l.Networks[1].AsOf(counts).Region)
+	latest, ahead = l.AsOf(counts)
+	require.Equal(t, []any{start.Add(time.Hour), 0}, []any{latest, len(ahead)})
+
+	for _, now := range []time.Time{counts, {}} {
+		_, said = read(now)
+		require.Equal(t, []string{"6: 2026-11-30T00:00:01Z is before the instant of earlier lines: measurements count in the order of their instants"}, said)
+	}
+}
+
+// TestLatencyFollowsFromTheLog: what is chosen at an instant follows from the log alone, whenever it was read, and in whatever order it was written.
+func TestLatencyFollowsFromTheLog(t *testing.T) {
+	start := time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC)
+	r := rand.New(rand.NewPCG(3, 4))
+	for range 200 {
+		var text strings.Builder
+		for range 30 {
+			fmt.Fprintf(&text, "at %s\n", start.Add(time.Duration(r.IntN(600))*time.Second).Format(time.RFC3339))
+			for network := range 3 {
+				if r.IntN(2) == 0 {
+					fmt.Fprintf(&text, "192.0.2.%d/32 eu=%dms us=%dms\n", network, 1+r.IntN(40), 1+r.IntN(40))
+				}
+			}
+		}
+		read := func(now time.Time) map[string]*MeasuredNetwork {
+			z, problems := Parse("z.yaml", fmt.Appendf(nil, latencyHead, "hold: 30s, max_age: 2m"), ParseOptions{
+				Now: now, ReadFile: func(string) ([]byte, error) { return []byte(text.String()), nil },
+			})
+			require.NoError(t, problems.Err())
+			all := make(map[string]*MeasuredNetwork)
+			for i := range z.Services[0].Latency.Networks {
+				n := &z.Services[0].Latency.Networks[i]
+				all[n.Name()] = n
+			}
+			return all
+		}
+		early := start.Add(time.Duration(r.IntN(300)) * time.Second)
+		at := early.Add(time.Duration(r.IntN(400)) * time.Second)
+		first, second := read(early), read(at)
+		for name, n := range second {
+			want, got := n.AsOf(at), first[name].AsOf(at)
+			require.Equal(t, want == nil, got == nil, name)
+			if want != nil {
+				a, b := *want, *got
+				a.Later, b.Later = nil, nil
+				require.Equal(t, a, b, "%s\nread at %s, asked at %s", text.String(), early, at)
+			}
+		}
+	}
 }

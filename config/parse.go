@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"sync"
+	"time"
 )
 
 // ParseOptions are the outside world of Parse.
@@ -13,6 +14,8 @@ type ParseOptions struct {
 	ReadFile func(name string) ([]byte, error)
 	// Geo says whether the node that the zone is for has a geo database.
 	Geo GeoDatabase
+	// Now is when the file is read: measurements that are dated ahead of it do not count yet (Latency). Zero counts all of them.
+	Now time.Time
 }
 
 // sharedShape is zoneShape for those that only read it: to make it takes as long as to parse a small file.
@@ -24,7 +27,7 @@ var sharedCheckNames = sync.OnceValue(func() []string { return checkShape().keyN
 // Parse reads one zone file. file is its path for messages. It returns all problems at once, sorted by place; with an
 // error among them the zone is nil. The zone holds nothing of content or of the parse tree.
 //
-// Same content, same named files: same problems, same zone, same Hash.
+// Same content, same named files, same Now: same problems, same zone, same Hash.
 func Parse(file string, content []byte, opts ParseOptions) (*Zone, Problems) {
 	r := newReport(file, content)
 	root := r.parseTree(content)
@@ -33,7 +36,7 @@ func Parse(file string, content []byte, opts ParseOptions) (*Zone, Problems) {
 	}
 	r.walk(root, sharedShape(), nil)
 	b := &builder{
-		report: r, root: root, files: newFiles(content, opts.ReadFile), geo: opts.Geo,
+		report: r, root: root, files: newFiles(content, opts.ReadFile), geo: opts.Geo, now: opts.Now,
 		latencies: make(map[latencyKey]*Latency), cellMaps: make(map[cellMapKey]map[string]int),
 	}
 	zone := b.build(file)
@@ -51,6 +54,7 @@ type builder struct {
 	files *files
 	zone  *Zone
 	geo   GeoDatabase
+	now   time.Time
 	// geoWarned is set once it has been said that a database is needed.
 	geoWarned bool
 

@@ -140,6 +140,10 @@ func (t explanationText) measured(m *api.ClientMeasured, now time.Time) {
 	why := fmt.Sprintf("%s has been chosen since %s (%s in the table); another one must be faster by %s and %d %% for %s",
 		m.Region, terminal.Clock(m.Since, now), terminal.Count(m.Moves, "move"), milliseconds(m.MarginSeconds), m.MarginPercent, terminal.Seconds(m.HoldSeconds))
 	switch {
+	case m.Region == "":
+		t.lines("  ", "fastest: no measurement from "+m.Network+" counts yet: distance decides, or weights")
+		t.ahead(m, now)
+		return
 	case m.Expired:
 		why = "too old to count: distance decides, or weights"
 	case m.Candidate != "":
@@ -147,6 +151,14 @@ func (t explanationText) measured(m *api.ClientMeasured, now time.Time) {
 	}
 	t.lines("  ", fmt.Sprintf("fastest: %s from %s, measured %s ago", strings.Join(ways, ", "), m.Network, terminal.Age(now.Sub(m.At))))
 	t.lines("  ", why)
+	t.ahead(m, now)
+}
+
+// ahead warns of measurements that do not count yet.
+func (t explanationText) ahead(m *api.ClientMeasured, now time.Time) {
+	if m.AheadAt != nil {
+		t.lines("  ", fmt.Sprintf("▲ measurements dated %s, %s ahead of this node's clock, do not count before", terminal.Clock(*m.AheadAt, now), terminal.Age(m.AheadAt.Sub(now))))
+	}
 }
 
 // records prints what is answered.

@@ -119,6 +119,12 @@ services: {www: {tiers: [{web: 1, far: 1}], order: fastest, latency: {table: rtt
 		require.Regexp(t, `^1 networks, sha256 [0-9a-f]{12}$`, c.New)
 	}
 	require.Equal(t, []string{"service www.a.example latency.measured.eu", "service www.a.example latency.measured.us"}, keys)
+	ahead := *was.Services[0].Latency
+	ahead.Networks = append(slices.Clone(ahead.Networks), config.MeasuredNetwork{ASN: 64500, Region: -1, Later: make([]config.MeasuredNetwork, 1)})
+	now := *was
+	now.Services = []*config.Service{new(*was.Services[0])}
+	now.Services[0].Latency = &ahead
+	require.Empty(t, Zones(was, &now), "what does not count yet")
 }
 
 // TestDiffSeesAll changes every field of a zone that has every key, one after the other: each is a difference.
@@ -149,7 +155,7 @@ func TestDiffSeesAll(t *testing.T) {
 
 // unseen follow from other fields.
 var unseen = []string{
-	".Zone.Name", ".File", ".Hash", ".Hosts", ".Serial", ".SerialMade", ".Digest", ".Services", ".Failbacks", ".Places", ".Line", ".Service.Pools", ".Latency.Measured",
+	".Zone.Name", ".File", ".Hash", ".Hosts", ".Serial", ".SerialMade", ".Digest", ".Services", ".Failbacks", ".Places", ".Line", ".Service.Pools", ".Latency.Measured", ".Latency.Latest", ".Latency.Ahead",
 	// Without N, ByCheck and HasLag these say nothing.
 	".Quorum.Percent", ".Gate.Check", ".Pool.Lag", ".Failover.While",
 	// Where the pool has no az_weights an AZ weighs the sum of its endpoints.

@@ -104,7 +104,7 @@ func (w *effectWalk) put(key, value string) { w.at[key] = value }
 // derived are fields that follow from others, that name the object, or that are objects of their own.
 var derived = []string{
 	"Pool.Name", "Pool.Services", "Pool.Failbacks", "Pool.Endpoints", "Pool.azGiven", "Pool.lateHits", "Service.Name", "Service.Pools", "Service.Places", "Service.Line",
-	"Check.Name", "Check.Digest", "Latency.Measured", "Endpoint.Name", "Region.Name", "AZ.Name",
+	"Check.Name", "Check.Digest", "Latency.Measured", "Latency.Latest", "Latency.Ahead", "Endpoint.Name", "Region.Name", "AZ.Name",
 }
 
 // fieldKeys is FieldKeys for those that only read it.
@@ -218,6 +218,9 @@ func (w *effectWalk) homes(key string, c config.Cells) {
 func (w *effectWalk) measured(key string, l config.Latency) {
 	chosen := make(map[string][]string)
 	for i := range l.Networks {
+		if l.Networks[i].Region < 0 {
+			continue
+		}
 		region := w.zone.Regions[l.Networks[i].Region].Name
 		chosen[region] = append(chosen[region], l.Networks[i].Name())
 	}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
 )
@@ -35,7 +36,7 @@ func (b *bundle) readFile(name string) ([]byte, error) {
 
 // parse does not ask for a geo database: a version that was good once runs on without one, rather than nothing.
 func (b *bundle) parse() (*config.Zone, config.Problems) {
-	return config.Parse(b.Path, b.Content, config.ParseOptions{ReadFile: b.readFile})
+	return config.Parse(b.Path, b.Content, config.ParseOptions{Now: time.Now(), ReadFile: b.readFile})
 }
 
 // keptPath is where the last good version of a zone file is kept.

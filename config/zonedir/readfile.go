@@ -166,7 +166,7 @@ func ParseFile(path string, geo config.GeoDatabase) (*config.Zone, config.Proble
 	if err != nil {
 		return fail(err)
 	}
-	return config.Parse(path, content, config.ParseOptions{Geo: geo, ReadFile: func(name string) ([]byte, error) {
+	return config.Parse(path, content, config.ParseOptions{Geo: geo, Now: time.Now(), ReadFile: func(name string) ([]byte, error) {
 		content, _, err := readRegular(root, name)
 		return content, err
 	}})

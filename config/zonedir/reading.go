@@ -82,7 +82,7 @@ func (g *glance) parse(path string, now time.Time) *reading {
 	if main.err != nil {
 		r.problems = config.Problems{{File: path, Message: "cannot be read: " + main.err.Error()}}
 	} else {
-		r.zone, r.problems = config.Parse(path, main.content, config.ParseOptions{Geo: g.geo, ReadFile: func(name string) ([]byte, error) {
+		r.zone, r.problems = config.Parse(path, main.content, config.ParseOptions{Geo: g.geo, Now: now, ReadFile: func(name string) ([]byte, error) {
 			f := g.read(name)
 			r.stamps[name] = f.stamp
 			if f.err == nil {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/fairlead-dns/fairlead/config"
 )
@@ -103,7 +104,7 @@ func isSecret(content []byte) bool {
 // Parse makes the zone again. Files that are secret come from secret, which may be nil: then a zone that names one cannot be
 // made. The hash is checked by whoever has it.
 func (t *Text) Parse(secret func(name string) ([]byte, error), geo config.GeoDatabase) (*config.Zone, config.Problems) {
-	return config.Parse(t.Path, t.Content, config.ParseOptions{Geo: geo, ReadFile: func(name string) ([]byte, error) {
+	return config.Parse(t.Path, t.Content, config.ParseOptions{Geo: geo, Now: time.Now(), ReadFile: func(name string) ([]byte, error) {
 		if content, ok := t.Files[name]; ok {
 			return content, nil
 		}

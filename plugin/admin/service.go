@@ -21,6 +21,7 @@ func (z *zoneStatus) service(i int) api.Service {
 		Shares: explain.Shares(z.view.Zone, plan),
 	}
 	s.RPO, s.RPOPolicy = rpoOf(cfg)
+	s.Measured = z.measured(cfg.Latency)
 	for _, skip := range plan.Skipped {
 		s.Skipped = append(s.Skipped, fmt.Sprintf("tier %d: %s", skip.Tier.Index+1, skip.Why))
 	}
@@ -29,6 +30,22 @@ func (z *zoneStatus) service(i int) api.Service {
 	z.worse(&s, i, plan)
 	z.degraded = z.degraded || s.Degraded || plan.Kept > 0
 	return s
+}
+
+// measured is how a table of measurements is; nil without one.
+func (z *zoneStatus) measured(l *config.Latency) *api.ServiceMeasured {
+	if l == nil {
+		return nil
+	}
+	latest, ahead := l.AsOf(z.now)
+	m := &api.ServiceMeasured{Table: l.Table, Expired: z.now.Sub(latest) > l.MaxAge, Ahead: len(ahead)}
+	if !latest.IsZero() {
+		m.LatestAt = &latest
+	}
+	if len(ahead) > 0 {
+		m.AheadAt = &ahead[len(ahead)-1]
+	}
+	return m
 }
 
 const typeA, typeAAAA = "A", "AAAA"

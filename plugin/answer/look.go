@@ -6,7 +6,6 @@ import (
 
 	"github.com/miekg/dns"
 
-	"github.com/fairlead-dns/fairlead/config"
 	"github.com/fairlead-dns/fairlead/health"
 	"github.com/fairlead-dns/fairlead/plugin/steer"
 )
@@ -48,9 +47,8 @@ type Look struct {
 	Bits   int
 	// Location is what the geo database knows of Client; nil if it was not asked.
 	Location *steer.Location
-	// Measured is what was measured of the way from Client; nil for nothing. Expired is set where it is too old to count.
-	Measured *config.MeasuredNetwork
-	Expired  bool
+	// Measured is what was measured of the way from Client.
+	Measured steer.Measurement
 	// Plan is what the class gets; nil where nothing is steered.
 	Plan *steer.Plan
 	// Type is that of the records that answer: the question's, or CNAME. Members are those of Plan that have such records,
@@ -129,8 +127,7 @@ func (l *Look) at(r *reply, s *service, cell []byte) {
 		l.Location = r.q.Locator.Locate(l.Client)
 	}
 	if s.chooser != nil && cell == nil {
-		n, fresh := s.chooser.Measured(l.Client, r.q.Locator, r.now.base.Add(time.Duration(r.now.now())))
-		l.Measured, l.Expired = n, n != nil && !fresh
+		l.Measured = s.chooser.Measured(l.Client, r.q.Locator, r.now.base.Add(time.Duration(r.now.now())))
 	}
 	if l.TTL, l.TTLReason, l.TTLPool = s.ttl.at(r.z, &r.now); c.shard >= 0 {
 		l.TTL, l.TTLReason, l.TTLPool = s.cellTTL(r.z, &r.now, c.shard)

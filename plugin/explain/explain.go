@@ -252,7 +252,7 @@ func (e *explanation) client() {
 			c.Latitude, c.Longitude = &loc.Latitude, &loc.Longitude
 		}
 	}
-	if l.Measured != nil {
+	if l.Measured.Network != nil {
 		c.Measured = e.measured(e.zone.Services[l.Service].Latency)
 	}
 	e.out.Client = c
@@ -260,10 +260,17 @@ func (e *explanation) client() {
 
 // measured are the times of the way from the client.
 func (e *explanation) measured(cfg *config.Latency) *api.ClientMeasured {
-	n, region := e.look.Measured, func(i int) string { return e.zone.Regions[i].Name }
+	found, region := e.look.Measured, func(i int) string { return e.zone.Regions[i].Name }
+	n := found.Network
 	m := &api.ClientMeasured{
-		Network: n.Name(), Region: region(n.Region), Since: n.Since, Moves: n.Moves, At: n.At, Expired: e.look.Expired,
+		Network: n.Name(), Since: n.Since, Moves: n.Moves, At: n.At, Expired: !found.Fresh,
 		MarginSeconds: cfg.Margin.Seconds(), MarginPercent: cfg.Percent, HoldSeconds: cfg.Hold.Seconds(), Regions: []api.MeasuredWay{},
+	}
+	if n.Region >= 0 {
+		m.Region = region(n.Region)
+	}
+	if !found.Ahead.IsZero() {
+		m.AheadAt = &found.Ahead
 	}
 	if n.Candidate >= 0 {
 		m.Candidate, m.CandidateSince = region(n.Candidate), &n.CandidateSince

@@ -121,6 +121,9 @@ func (c *Chooser) Choose(d *Decision, addr netip.Addr, locator Locator, now time
 	if c.fastest != nil {
 		n, looked := c.fastest.find(addr, loc)
 		bits = max(bits, looked)
+		if n != nil {
+			n = n.AsOf(now)
+		}
 		for n != nil && c.fastest.latency.Fresh(n, now) && len(class.Near) > 0 {
 			faster := c.fastest.pick(class.Near, n)
 			if faster == nil {

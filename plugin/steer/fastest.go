@@ -82,19 +82,34 @@ func (f *fastest) pick(near []Near, n *config.MeasuredNetwork) *Class {
 	return near[best].Class
 }
 
-// Measured is what was measured of the way from a client; nil for nothing. fresh is unset where it is too old to count.
-func (c *Chooser) Measured(addr netip.Addr, locator Locator, now time.Time) (n *config.MeasuredNetwork, fresh bool) {
+// A Measurement is what was measured of the way from a client.
+type Measurement struct {
+	// Network is nil where nothing was measured, and has no Region where none of it counts yet.
+	Network *config.MeasuredNetwork
+	// Fresh is unset where it is too old to count, or does not count yet.
+	Fresh bool
+	// Ahead is the first instant of measurements that do not count yet, since it lies ahead; zero for none.
+	Ahead time.Time
+}
+
+// Measured is what was measured of the way from a client.
+func (c *Chooser) Measured(addr netip.Addr, locator Locator, now time.Time) Measurement {
 	if c.fastest == nil || !addr.IsValid() {
-		return nil, false
+		return Measurement{}
 	}
 	loc := &nowhere
 	if c.fastest.byPlace() && locator != nil {
 		loc = locator.Locate(addr)
 	}
-	if n, _ = c.fastest.find(addr, loc); n == nil {
-		return nil, false
+	n, _ := c.fastest.find(addr, loc)
+	if n == nil {
+		return Measurement{}
 	}
-	return n, c.fastest.latency.Fresh(n, now)
+	m := Measurement{Network: n, Ahead: n.Ahead(now)}
+	if known := n.AsOf(now); known != nil {
+		m.Network, m.Fresh = known, c.fastest.latency.Fresh(known, now)
+	}
+	return m
 }
 
 // Timed tells whether the choice depends on the age of what was measured.

@@ -100,6 +100,43 @@ country:DE us=5ms
 	}
 }
 
+// TestFastestAhead: what a clock ahead wrote is not gone by before its instant, and from then on it is, without the log being read again.
+func TestFastestAhead(t *testing.T) {
+	start := time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC)
+	const table = `at 2026-11-30T00:00:00Z
+198.51.100.0/24 eu=10ms us=90ms
+at 2026-11-30T02:00:00Z
+198.51.100.0/24 eu=90ms us=10ms
+203.0.113.0/24 us=10ms
+at 2026-11-30T00:30:00Z
+198.51.100.0/24 eu=11ms us=90ms
+`
+	z, problems := config.Parse("z.yaml", []byte(fastestZone), config.ParseOptions{
+		Geo: config.GeoPresent, Now: start.Add(time.Minute), ReadFile: func(string) ([]byte, error) { return []byte(table), nil },
+	})
+	require.NoError(t, problems.Err())
+	known, only := netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("203.0.113.7")
+	for _, tt := range []struct {
+		after            time.Duration
+		want, wantOfOnly string
+	}{
+		{29 * time.Minute, "eu", "eu us ap"}, {90 * time.Minute, "eu", "eu us ap"}, {90*time.Minute + time.Second, "eu us ap", "eu us ap"},
+		{2*time.Hour - config.AheadAllowed - time.Second, "eu us ap", "eu us ap"}, {2*time.Hour - config.AheadAllowed, "us", "us"}, {3 * time.Hour, "us", "us"},
+	} {
+		now := start.Add(tt.after)
+		require.Equal(t, tt.want, chosen(z, known, nil, now), tt.after)
+		require.Equal(t, tt.wantOfOnly, chosen(z, only, nil, now), tt.after)
+	}
+	c := NewChooser(z, z.Services[0])
+	m := c.Measured(known, nil, start.Add(time.Hour))
+	require.Equal(t, []any{true, start.Add(30 * time.Minute), start.Add(2 * time.Hour)}, []any{m.Fresh, m.Network.At, m.Ahead})
+	m = c.Measured(only, nil, start.Add(time.Hour))
+	require.Equal(t, []any{false, -1, start.Add(2 * time.Hour)}, []any{m.Fresh, m.Network.Region, m.Ahead})
+	m = c.Measured(only, nil, start.Add(2*time.Hour))
+	require.Equal(t, []any{true, 1, time.Time{}}, []any{m.Fresh, m.Network.Region, m.Ahead})
+	require.Zero(t, c.Measured(netip.MustParseAddr("192.0.2.77"), nil, start))
+}
+
 // TestFastestHolds: three vantage regions, each with clients near to it by pushed tables, a table a minute for ten hours with jitter of a fifth:
 // the nearest by measurement answers, and nothing moves. A way that really gets longer moves its clients once, and once back.
 func TestFastestHolds(t *testing.T) {

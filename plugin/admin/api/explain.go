@@ -84,7 +84,7 @@ type ClientFound struct {
 type ClientMeasured struct {
 	// Network is how the table names the clients: a prefix, asn:N, country:CC or continent:CC.
 	Network string `json:"network"`
-	// Region is the one that is chosen, since Since by the table; Moves is how often another one was in the table.
+	// Region is the one that is chosen, none where no measurement counts yet, since Since by the table; Moves is how often another one was in the table.
 	Region string    `json:"region"`
 	Since  time.Time `json:"since"`
 	Moves  int       `json:"moves"`
@@ -96,9 +96,11 @@ type ClientMeasured struct {
 	MarginPercent int     `json:"margin_percent"`
 	// HoldSeconds is for how long it must have been faster.
 	HoldSeconds float64 `json:"hold_seconds"`
-	// At is when it was measured last. Expired is set where that is too long ago to count: distance decides, or weights.
+	// At is when it was measured last, of what counts. Expired is set where that is too long ago to count: distance decides, or weights.
 	At      time.Time `json:"at"`
 	Expired bool      `json:"expired,omitempty"`
+	// AheadAt is the first instant of measurements that do not count yet: it lies ahead of the node's clock.
+	AheadAt *time.Time `json:"ahead_at,omitempty"`
 	// Regions are the ways that were measured, the fastest first.
 	Regions []MeasuredWay `json:"regions"`
 }

@@ -274,6 +274,20 @@ type Service struct {
 	// Worse are classes of clients, of rules or cells, that get something worse than those of Shares, at most 20; MoreWorse counts the others.
 	Worse     []WorseClass `json:"worse,omitempty"`
 	MoreWorse int          `json:"more_worse,omitempty"`
+	// Measured is how its table of measurements is, of services with `order: fastest`.
+	Measured *ServiceMeasured `json:"measured,omitempty"`
+}
+
+// ServiceMeasured is how a table of measurements is that a service goes by.
+type ServiceMeasured struct {
+	// Table is the name of its file.
+	Table string `json:"table"`
+	// LatestAt is its last instant that counts; absent for none. Expired is set where that is too long ago: distance decides, or weights.
+	LatestAt *time.Time `json:"latest_at,omitempty"`
+	Expired  bool       `json:"expired,omitempty"`
+	// Ahead is how many of its instants do not count yet, since they lie ahead of the node's clock, AheadAt the last of them.
+	Ahead   int        `json:"ahead,omitempty"`
+	AheadAt *time.Time `json:"ahead_at,omitempty"`
 }
 
 // A WorseClass is a class of clients of a service that answers them otherwise than the others, and not as it should.

@@ -65,6 +65,7 @@ func Causes(s *api.Status) []api.Cause {
 	t.hosts()
 	t.orders()
 	t.services()
+	t.measurements()
 	t.areas()
 	t.pools()
 	t.gates()

@@ -63,6 +63,14 @@ func TestNeverWell(t *testing.T) {
 		{"a pool weighs nothing by order", func(s *api.Status) {
 			s.Intents = []api.Intent{{ID: "n1-1-1", Kind: "weight", Weight: new(int), Scope: api.Scope{Kind: "pool", Name: "example.org/us"}, State: api.IntentInForce, Actor: "ann", StartsAt: *ago(time.Minute)}}
 		}, "⏸ pool example.org/us out by weight 0 by ann since 1m (n1-1-1)", false},
+		{"measurements too old", func(s *api.Status) {
+			for i := range s.Zones[0].Services {
+				s.Zones[0].Services[i].Measured = &api.ServiceMeasured{Table: "rtt.txt", LatestAt: ago(2 * time.Hour), Expired: true}
+			}
+		}, "● pay, www by distance or weights, the last measurement in rtt.txt is 2h old", false},
+		{"no measurement counts, and one is ahead", func(s *api.Status) {
+			s.Zones[0].Services[0].Measured = &api.ServiceMeasured{Table: "rtt.txt", Expired: true, Ahead: 1, AheadAt: ago(-time.Hour)}
+		}, "● pay by distance or weights, no measurement in rtt.txt counts · pay without what rtt.txt has of 1 instant up to 1h ahead of this node's clock", false},
 		{"no IPv4 left", func(s *api.Status) { s.Zones[0].Services[1].Lost = []string{"A"} }, "■ www without an IPv4 answer, every IPv4 address is dead", true},
 		{"a host name that two endpoints have", func(s *api.Status) {
 			h := api.ResolvedHost{Host: "lb.example.net", State: "failing", Since: ago(time.Minute), Failure: "no answer in time"}
