@@ -147,6 +147,9 @@ func briefStaleness(s *api.Staleness) (terminal.Mark, string) {
 		return terminal.MarkOf(health.Suspect, ""), fmt.Sprintf("honest caches may hold what is not answered any more until %s (in %s), of %s%s",
 			terminal.Clock(*latest.SafeAt, s.At), terminal.Age(latest.SafeAt.Sub(s.At)), terminal.Display(latest.Service), by)
 	}
+	if slices.ContainsFunc(s.Services, func(svc api.ServiceStaleness) bool { return len(svc.Departures) > 0 && !svc.Final }) {
+		return terminal.MarkOf(health.Suspect, ""), fmt.Sprintf("honest caches forgot what is not answered any more %s, to be confirmed: not every node has said so since%s", terminal.Since(*latest.SafeAt, s.At), by)
+	}
 	return terminal.MarkOf(health.Up, ""), fmt.Sprintf("no honest cache holds what is not answered any more, since %s%s", terminal.Since(*latest.SafeAt, s.At), by)
 }
 
