@@ -246,17 +246,15 @@ func departuresOf(n Node, addresses []string) []departure.Departure {
 // answeredElsewhere says which of the endpoints, given up by a service or a name, another one answers, or which node may, for it serves other
 // files.
 func answeredElsewhere(out []ledger.IncidentEndpoint, n Node) error {
-	snap := n.Snapshot()
 	var addresses []string
 	for _, e := range out {
 		addresses = append(addresses, e.Addresses...)
 	}
-	if len(snap.Owners(1, addresses...)) > 0 {
-		for _, e := range out {
-			for _, a := range e.Addresses {
-				if names := snap.Owners(maxOwners, a); len(names) > 0 {
-					return fmt.Errorf("%s of %s is answered by node %s for %s", a, e.Name, n.Name(), strings.Join(names, ", "))
-				}
+	owners := n.Snapshot().OwnersOf(maxOwners, addresses...)
+	for _, e := range out {
+		for _, a := range e.Addresses {
+			if names := owners[a]; len(names) > 0 {
+				return fmt.Errorf("%s of %s is answered by node %s for %s", a, e.Name, n.Name(), strings.Join(names, ", "))
 			}
 		}
 	}

@@ -258,27 +258,14 @@ func (z *zone) left(n name, stay []ledger.Slot, swap *ledger.Swap) {
 	})
 }
 
-// Owners are names that answer any of RDATA, as ledger.Holding has it, most at the most; s may be nil.
-func (s *Snapshot) Owners(most int, rdata ...string) (owners []string) {
+// Owners are names that answer RDATA, as ledger.Holding has it, most at the most; s may be nil.
+func (s *Snapshot) Owners(most int, rdata string) []string { return s.OwnersOf(most, rdata)[rdata] }
+
+// OwnersOf are the names that answer each of RDATA, as ledger.Holding has it, most of them at the most, in one walk; s may be nil.
+func (s *Snapshot) OwnersOf(most int, rdata ...string) map[string][]string {
 	if s == nil {
 		return nil
 	}
-	keys := make(map[ledger.RDataKey]bool, len(rdata))
-	for _, r := range rdata {
-		keys[ledger.RDataKeyOf(r)] = true
-	}
-	for _, z := range s.zones {
-		z.names(func(n name) {
-			if len(owners) < most && slices.ContainsFunc(n.compiled.slots, func(slot ledger.Slot) bool { return keys[s.ledger.KeyOf(slot).RData] }) {
-				owners = append(owners, n.owner)
-			}
-		})
-	}
-	return owners
-}
-
-// OwnersOf are the names that answer each of RDATA, as ledger.Holding has it, most of them at the most, in one walk.
-func (s *Snapshot) OwnersOf(most int, rdata ...string) map[string][]string {
 	keys, owners := make(map[ledger.RDataKey]string, len(rdata)), make(map[string][]string)
 	for _, r := range rdata {
 		keys[ledger.RDataKeyOf(r)] = r

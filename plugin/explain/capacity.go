@@ -12,9 +12,8 @@ import (
 // overloads are the pools that would get more than they carry, by the demand of all services and the shares of those whom no client rule names,
 // and more than now.
 func (x *Explainer) overloads(then *answer.Snapshot) (list []api.Overload) {
-	was := loads(x.Snapshot)
+	was, is := loads(x.Snapshot), loads(then)
 	for _, zv := range then.View.Zones {
-		is := loads(then)
 		for _, p := range zv.Zone.Pools {
 			name := strings.TrimSuffix(zv.Zone.Name, ".") + "/" + p.Name
 			if l := is[name]; l.capacity > 0 && l.percent() > 100+1e-6 && l.percent() > was[name].percent()+1e-6 {

@@ -2,6 +2,7 @@ package explain
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -95,12 +96,12 @@ func answeredElsewhere(then *answer.Snapshot, i health.Intent) []api.AnsweredEls
 			}
 		})
 	}
-	out := all[:0]
+	out, owners := all[:0], then.OwnersOf(maxOwners, slices.Collect(maps.Keys(at))...)
 	for _, s := range all {
 		if len(out) == maxElsewhere {
 			break
 		}
-		if s.Names = then.Owners(maxOwners, s.Address); len(s.Names) > 0 || len(s.Records) > 0 {
+		if s.Names = owners[s.Address]; len(s.Names) > 0 || len(s.Records) > 0 {
 			out = append(out, s)
 		}
 	}
