@@ -249,9 +249,10 @@ func (s *Set) older(m *movedNames, others []Other, own string, now time.Time) (u
 		case why.Why != "":
 		case len(m.shards) > 0 && (!o.SameOrders || !s.sameMoves(m, o, now)):
 			why = ledger.Silent{Why: "has other orders", Answering: true}
-		case s.shardsOf(m, o).Why != "":
-			why = s.shardsOf(m, o)
 		default:
+			why = s.shardsOf(m, o)
+		}
+		if why.Why == "" {
 			if !m.said[o.Node] {
 				s.holdOf(m, o, now)
 				m.said[o.Node] = true
