@@ -64,9 +64,14 @@ func (a *safeAnswer) ofShardOrders(zv *health.ZoneView, service int, answered *l
 	})
 	stay := home
 	for _, o := range a.node.Intents() {
-		if !o.Planned && o.Suspended == nil && o.Service == svc.Name && o.Scope.Kind == health.ScopeShards {
-			// The file has followed the order: their older home is one that it took them away from.
-			stay = stay.Without(o.Scope.Shards())
+		ordered := o.Scope.Shards()
+		if o.Planned || o.Suspended != nil || o.Service != svc.Name || !ordered.Meets(shards) {
+			continue
+		}
+		// Where the file has followed the order, their older home is one that it took them away from.
+		stay = stay.Without(ordered)
+		if !o.Forever && (a.out.DrainEndsAt == nil || o.End.Before(*a.out.DrainEndsAt)) {
+			a.out.DrainEndsAt = instant(o.End)
 		}
 	}
 	if len(stay) > 0 {
@@ -84,12 +89,6 @@ func (a *safeAnswer) ofShardOrders(zv *health.ZoneView, service int, answered *l
 		if stay := answered.From(name, shards.Without(home).Both(svc.Cells.ShardsAt(pool))); len(stay) > 0 {
 			a.because(api.SafeNo, api.SafeReason{Code: "answered", Node: a.node.Name(),
 				Text: "pool " + name + " answers the shards " + stay.Short() + " all the same: where orders have them is not in service"})
-		}
-	}
-	for _, o := range a.node.Intents() {
-		inForce := !o.Planned && o.Suspended == nil && o.Service == svc.Name && o.Scope.Shards().Meets(shards)
-		if inForce && !o.Forever && (a.out.DrainEndsAt == nil || o.End.Before(*a.out.DrainEndsAt)) {
-			a.out.DrainEndsAt = instant(o.End)
 		}
 	}
 }
