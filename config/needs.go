@@ -26,28 +26,49 @@ func (b *builder) needs(s *Service, n *yamlNode, at *yamlPath) {
 
 // resolveNeeds looks up which other services the services need.
 func (b *builder) resolveNeeds() {
-	for _, n := range b.needing {
-		for i, item := range n.items {
-			b.need(n.service, item, n.at.at("needs", i))
-		}
+	if len(b.needing) == 0 {
+		return
+	}
+	services := make(map[string]*Service, len(b.zone.Services))
+	for _, s := range b.zone.Services {
+		services[s.Name] = s
 	}
 	for _, n := range b.needing {
-		if by := b.zone.needsItself(n.service); by != nil {
-			b.errorf(n.list, n.at.child("needs"), "what is needed leaves last: it cannot come before itself",
-				"%s needs itself, by way of %s", shorten(trimDot(n.service.Name)), shorten(strings.Join(by, ", ")))
-			n.service.Needs = nil
+		for i, item := range n.items {
+			b.need(n.service, services, item, n.at.at("needs", i))
+		}
+	}
+	w := needsWalk{services: services, seen: make(map[*Service]bool)}
+	for _, n := range b.needing {
+		circle := w.circle(n.service)
+		if circle == nil {
+			continue
+		}
+		for _, of := range b.needing {
+			if of.service == circle[0] {
+				b.errorf(of.list, of.at.child("needs"), "what is needed leaves last: it cannot come before itself", "%s", circleText(circle))
+			}
 		}
 	}
 }
 
+// circleText says how the first of some services, each needed by the one before, comes to need itself.
+func circleText(circle []*Service) string {
+	var by []string
+	for _, s := range circle[1:] {
+		by = append(by, trimDot(s.Name))
+	}
+	return fmt.Sprintf("%s needs itself, by way of %s", shorten(trimDot(circle[0].Name)), shorten(strings.Join(by, ", ")))
+}
+
 // need reads one name that a service needs: one of the zone, or, with a final dot, one of another zone, which need not be served here.
-func (b *builder) need(s *Service, n *yamlNode, at *yamlPath) {
+func (b *builder) need(s *Service, services map[string]*Service, n *yamlNode, at *yamlPath) {
 	name, err := parseName(stringOf(n), b.zone.Name)
 	if err != nil {
 		b.errorf(n, at, "", "%s", err)
 		return
 	}
-	if Within(name, b.zone.Name) && !slices.ContainsFunc(b.zone.Services, func(o *Service) bool { return o.Name == name }) {
+	if services[name] == nil && Within(name, b.zone.Name) {
 		var names []string
 		for _, o := range b.zone.Services {
 			names = append(names, strings.TrimSuffix(strings.TrimSuffix(o.Name, b.zone.Name), "."))
@@ -64,27 +85,34 @@ func (b *builder) need(s *Service, n *yamlNode, at *yamlPath) {
 	}
 }
 
-// needsItself is the way by which a service of the zone comes to need itself; nil where it does not.
-func (z *Zone) needsItself(s *Service) []string {
-	seen := make(map[string]bool)
-	var walk func(of *Service, way []string) []string
-	walk = func(of *Service, way []string) []string {
-		for _, name := range of.Needs {
-			if name == s.Name {
-				return way
-			}
-			i := slices.IndexFunc(z.Services, func(o *Service) bool { return o.Name == name })
-			if i < 0 || seen[name] {
-				continue
-			}
-			seen[name] = true
-			if found := walk(z.Services[i], append(way, trimDot(name))); found != nil {
-				return found
-			}
+// A needsWalk looks for services that need themselves. Each is gone through once.
+type needsWalk struct {
+	services map[string]*Service
+	// seen are those that were gone through; those of way, each needed by the one before, are being gone through.
+	seen map[*Service]bool
+	way  []*Service
+}
+
+// circle are services, each needed by the one before and the first by the last, that a service leads to; nil for none.
+func (w *needsWalk) circle(s *Service) []*Service {
+	if s == nil {
+		return nil
+	}
+	if w.seen[s] {
+		if i := slices.Index(w.way, s); i >= 0 {
+			return slices.Clone(w.way[i:])
 		}
 		return nil
 	}
-	return walk(s, []string{})
+	w.seen[s] = true
+	w.way = append(w.way, s)
+	defer func() { w.way = w.way[:len(w.way)-1] }()
+	for _, name := range s.Needs {
+		if found := w.circle(w.services[name]); found != nil {
+			return found
+		}
+	}
+	return nil
 }
 
 // InOrder are services by when they can leave a place: each before what it needs. Services that have nothing to do with one another stay as they are.

@@ -95,3 +95,21 @@ func TestPlanNeeds(t *testing.T) {
 		})
 	}
 }
+
+// TestNeedsAround: who leads to services that need one another does not need itself, and many services are looked up in no time.
+func TestNeedsAround(t *testing.T) {
+	_, problems := Parse("zones.d/z.yaml", []byte(needsHead+"  x: {tiers: [{web-eu: 1}], needs: [a]}\n  a: {tiers: [{web-eu: 1}], needs: [b]}\n  b: {tiers: [{web-eu: 1}], needs: [a]}\n"), ParseOptions{})
+	require.ErrorContains(t, problems.Err(), "services.a.needs: a.example.org needs itself, by way of b.example.org")
+	require.NotContains(t, problems.Err().Error(), "x.example.org needs itself")
+
+	var b strings.Builder
+	b.WriteString(needsHead)
+	const many = 20_000
+	for i := range many {
+		fmt.Fprintf(&b, "  s%d: {tiers: [{web-eu: 1}], needs: [s%d]}\n", i, i+1)
+	}
+	fmt.Fprintf(&b, "  s%d: {tiers: [{web-eu: 1}]}\n", many)
+	z, problems := Parse("zones.d/z.yaml", []byte(b.String()), ParseOptions{})
+	require.NoError(t, problems.Err())
+	require.Equal(t, []string{fmt.Sprintf("s%d.example.org.", many)}, z.Services[many-1].Needs)
+}
