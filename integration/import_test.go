@@ -261,6 +261,7 @@ func (f *foreigner) settles(all []inquiry) {
 			}
 			return slices.Equal(slices.Sorted(maps.Keys(seen)), f.standing(q))
 		}
+		// The other system's checks are its own: nothing but its answers tells that they have seen what is down.
 		for deadline := time.Now().Add(patience); !agrees() && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		}
 		require.Equal(f.t, f.standing(q), slices.Sorted(maps.Keys(seen)), "%s, down: %v", q.name, f.ailments)

@@ -277,36 +277,45 @@ func TestAlone(t *testing.T) {
 	require.True(t, h.printed("the node is out of reach, and what it said last is over"))
 }
 
-// TestDatagrams: clients of UDP are forwarded, probes and what was forwarded before are not.
-func TestDatagrams(t *testing.T) {
-	const here, there = "127.0.7.14", "127.0.7.15"
-	server, err := net.ListenPacket("udp4", there+":0")
+// echoDatagrams answers each datagram at a port of an address, or at any for 0, with what it got.
+func echoDatagrams(t *testing.T, address string, at uint16) (port uint16) {
+	t.Helper()
+	server, err := net.ListenPacket("udp", netip.AddrPortFrom(netip.MustParseAddr(address), at).String())
 	require.NoError(t, err)
-	defer server.Close()
+	t.Cleanup(func() { server.Close() })
 	go func() {
 		buf := make([]byte, 100)
 		for n, from, err := server.ReadFrom(buf); err == nil; n, from, err = server.ReadFrom(buf) {
 			_, _ = server.WriteTo(append([]byte("got "), buf[:n]...), from)
 		}
 	}()
-	port := netip.MustParseAddrPort(server.LocalAddr().String()).Port()
+	return netip.MustParseAddrPort(server.LocalAddr().String()).Port()
+}
+
+// askDatagram sends a datagram to a port of an address, and holds what comes back against it.
+func askDatagram(t *testing.T, d net.Dialer, to string, port uint16) error {
+	t.Helper()
+	c, err := d.Dial("udp", netip.AddrPortFrom(netip.MustParseAddr(to), port).String())
+	require.NoError(t, err)
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(300 * time.Millisecond))
+	_, err = c.Write([]byte("x"))
+	require.NoError(t, err)
+	buf := make([]byte, 100)
+	n, err := c.Read(buf)
+	if err == nil {
+		require.Equal(t, "got x", string(buf[:n]))
+	}
+	return err
+}
+
+// TestDatagrams: clients of UDP are forwarded, probes and what was forwarded before are not.
+func TestDatagrams(t *testing.T) {
+	const here, there = "127.0.7.14", "127.0.7.15"
+	port := echoDatagrams(t, there, 0)
 	h := launch(t, here, []Port{{Number: port, UDP: true}}, there)
 	h.depart(t)
-	to := netip.AddrPortFrom(netip.MustParseAddr(here), port).String()
-	ask := func(d net.Dialer) error {
-		c, err := d.Dial("udp4", to)
-		require.NoError(t, err)
-		defer c.Close()
-		_ = c.SetDeadline(time.Now().Add(300 * time.Millisecond))
-		_, err = c.Write([]byte("x"))
-		require.NoError(t, err)
-		buf := make([]byte, 100)
-		n, err := c.Read(buf)
-		if err == nil {
-			require.Equal(t, "got x", string(buf[:n]))
-		}
-		return err
-	}
+	ask := func(d net.Dialer) error { return askDatagram(t, d, here, port) }
 	eventually(t, "it answers", func() bool { return ask(net.Dialer{}) == nil })
 	require.Error(t, ask(net.Dialer{LocalAddr: &net.UDPAddr{IP: net.ParseIP("127.0.7.99")}}))
 	require.Error(t, ask(net.Dialer{Control: markSocket}))

@@ -2,12 +2,10 @@ package lifeboat
 
 import (
 	"net"
-	"net/netip"
 	"os"
 	"os/exec"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -58,15 +56,7 @@ func TestForwardIPv6(t *testing.T) {
 		ip(t, "addr", "add", a+"/128", "dev", "lo", "nodad")
 	}
 	port := echo(t, there)
-	server, err := net.ListenPacket("udp6", netip.AddrPortFrom(netip.MustParseAddr(there), port).String())
-	require.NoError(t, err)
-	defer server.Close()
-	go func() {
-		buf := make([]byte, 100)
-		for n, from, err := server.ReadFrom(buf); err == nil; n, from, err = server.ReadFrom(buf) {
-			_, _ = server.WriteTo(append([]byte("got "), buf[:n]...), from)
-		}
-	}()
+	echoDatagrams(t, there, port)
 	h := launch(t, here, []Port{{Number: port}, {Number: port, UDP: true}}, there)
 	h.mu.Lock()
 	h.nodes = []string{prober}
@@ -79,25 +69,12 @@ func TestForwardIPv6(t *testing.T) {
 	_, err = call(prober, here, port)
 	require.Error(t, err)
 
-	ask := func(d net.Dialer) (string, error) {
-		c, err := d.Dial("udp6", netip.AddrPortFrom(netip.MustParseAddr(here), port).String())
-		require.NoError(t, err)
-		defer c.Close()
-		_ = c.SetDeadline(time.Now().Add(300 * time.Millisecond))
-		_, err = c.Write([]byte("x"))
-		require.NoError(t, err)
-		buf := make([]byte, 100)
-		n, err := c.Read(buf)
-		return string(buf[:n]), err
-	}
-	eventually(t, "it answers", func() bool {
-		got, err := ask(net.Dialer{LocalAddr: &net.UDPAddr{IP: net.ParseIP(client)}})
-		return err == nil && got == "got x"
-	})
-	_, err = ask(net.Dialer{LocalAddr: &net.UDPAddr{IP: net.ParseIP(prober)}})
-	require.Error(t, err)
-	_, err = ask(net.Dialer{LocalAddr: &net.UDPAddr{IP: net.ParseIP(client)}, Control: markSocket})
-	require.Error(t, err)
+	from := func(address string) net.Dialer { return net.Dialer{LocalAddr: &net.UDPAddr{IP: net.ParseIP(address)}} }
+	eventually(t, "it answers", func() bool { return askDatagram(t, from(client), here, port) == nil })
+	require.Error(t, askDatagram(t, from(prober), here, port))
+	again := from(client)
+	again.Control = markSocket
+	require.Error(t, askDatagram(t, again, here, port))
 	c := h.boat.counts.of(here)
 	require.Equal(t, []uint64{1, 1}, []uint64{c.Refused[refusedProbe], c.Refused[refusedLoop]})
 }
